@@ -1,0 +1,1 @@
+"""bitledger: measure quantised language models and explain where the time went."""

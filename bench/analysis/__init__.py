@@ -1,0 +1,1 @@
+"""Pure analysis: records in, statistics and verdicts out. No torch, no files."""

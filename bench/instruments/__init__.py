@@ -1,0 +1,1 @@
+"""What measures: clocks, energy counters, memory counters and the description of the machine."""

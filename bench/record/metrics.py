@@ -1,0 +1,76 @@
+"""The one registry of metrics: name → SI unit, what it is, and which direction is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    unit: str
+    description: str
+    better: Literal["lower", "higher"] | None = None
+
+
+def _s(description: str) -> MetricInfo:
+    return MetricInfo("s", description, "lower")
+
+
+def _byte(description: str) -> MetricInfo:
+    return MetricInfo("B", description, "lower")
+
+
+METRICS: dict[str, MetricInfo] = {
+    # generation, timed run (one value per generate call unless said otherwise)
+    "time_to_first_token": _s("from the call of generate until the first new token exists, per call"),
+    "inter_token_latency": _s("time between successive new tokens of a call; all decode steps of all calls in order"),
+    "generate_time": _s("wall time of one generate call, device synchronised before and after"),
+    "decode_steps": MetricInfo("1", "inter-token latencies that belong to each call, in order"),
+    "tokens_generated": MetricInfo("1", "new tokens really produced by a call, summed over the batch"),
+    "prompt_length": MetricInfo("1", "prompt tokens per sequence of a call, padding included"),
+    "warmup_time": _s("wall time of each warm-up call or iteration; kept apart from the timed ones"),
+    "load_time": _s("time to build or load the model in this scheme, quantisation included"),
+    "harness_overhead": _s("cost of the time-stamp taken at each decode step, per step, sampled in batches"),
+    "outlier_columns": MetricInfo("1", "activation columns with a magnitude at or over the threshold, per Linear call"),
+    # memory
+    "model_footprint": _byte("bytes of parameters and buffers, quantisation state included"),
+    "memory_allocated_peak": _byte("peak of the framework's allocated device memory during the timed run"),
+    "memory_reserved_peak": _byte("peak of the framework's reserved device memory during the timed run"),
+    "memory_device_used": _byte("device memory in use as the driver reports it after the timed run"),
+    "memory_load_peak": _byte("peak memory while the model was built or loaded (device, or resident set on CPU)"),
+    "memory_resident_peak": _byte("peak resident set size of the measuring process"),
+    # matmul
+    "forward_time": _s("one call: CUDA events with the launch queue kept full, or perf_counter on CPU"),
+    "dispatch_time": _s("host time to issue one call while the device is kept busy (CUDA only)"),
+    "event_overhead": _s("time between two CUDA events with nothing between them"),
+    "relative_error": MetricInfo("1", "‖out − ref‖ / ‖ref‖, Frobenius, reference in float64", "lower"),
+    # energy, in windows (one value per window)
+    "window_time": _s("length of an energy window"),
+    "window_tokens": MetricInfo("1", "new tokens produced in an energy window, summed over the batch"),
+    "energy_gpu": MetricInfo("J", "GPU energy in a window: difference of NVML's total-energy counter", "lower"),
+    "energy_cpu": MetricInfo("J", "CPU package energy in a window: difference of RAPL's counters", "lower"),
+    "idle_time": _s("length of an idle window, model loaded and no work submitted"),
+    "idle_energy_gpu": MetricInfo("J", "GPU energy in an idle window"),
+    "idle_energy_cpu": MetricInfo("J", "CPU package energy in an idle window"),
+    # state sampled during energy windows, outside the timed thread
+    "sample_time": MetricInfo("s", "time of each sample since the first window began"),
+    "gpu_power": MetricInfo("W", "board power at each sample"),
+    "gpu_temperature": MetricInfo("degC", "GPU temperature at each sample"),
+    "gpu_clock_sm": MetricInfo("Hz", "SM clock at each sample"),
+    "gpu_clock_memory": MetricInfo("Hz", "memory clock at each sample"),
+    "gpu_throttle_reasons": MetricInfo("1", "NVML's bit mask of clock event reasons at each sample"),
+    "cpu_clock": MetricInfo("Hz", "mean clock of the usable cores at each sample"),
+    # CodeCarbon's offline tracker, over one window
+    "codecarbon_energy": MetricInfo("J", "energy as CodeCarbon reports it, all parts", "lower"),
+    "codecarbon_energy_cpu": MetricInfo("J", "CPU part of CodeCarbon's energy", "lower"),
+    "codecarbon_energy_gpu": MetricInfo("J", "GPU part of CodeCarbon's energy", "lower"),
+    "codecarbon_energy_ram": MetricInfo("J", "RAM part of CodeCarbon's energy: a constant per memory size", "lower"),
+    "codecarbon_emissions": MetricInfo("kg", "CO2-equivalent as CodeCarbon reports it", "lower"),
+    # the cost of NVTX annotation: the same call in turn without and with it
+    "generate_time_plain": _s("wall time of a generate call without annotation, in the annotation-cost pass"),
+    "generate_time_annotated": _s("wall time of a generate call with annotation, in the annotation-cost pass"),
+    # the machine's ceilings
+    "copy_time": _s("one copy of setup.copy_bytes read and as many written"),
+    "gemm_time": _s("one square matrix product of setup.gemm_flop floating-point operations"),
+}

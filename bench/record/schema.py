@@ -1,0 +1,271 @@
+"""What a measurement is: frozen values that go to and come from one JSON line.
+
+Raw samples only. Means, ratios and intervals are analysis and are never stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from .errors import RecordError
+from .metrics import METRICS
+
+# Version history. A reader refuses a version it does not know.
+# 1: first version.
+SCHEMA_VERSION = 1
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Status = Literal["ok", "skipped", "failed"]
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """The coordinates of one measurement; nothing about its outcome.
+
+    ``workload`` is "generation", "matmul" or "machine" (the machine's own ceilings). Coordinates that
+    do not apply are None and are left out of the identity, so that a coordinate added later does not
+    change the ``case_id`` of older records.
+
+    generation: ``batch_size``, ``prompts`` ("humaneval" or "random"), ``prompt_tokens`` (None: natural
+    lengths), ``new_tokens``, ``cache`` ("dynamic" or "static"), ``stop`` ("length": the number of new
+    tokens is forced; "eos": the model may stop early).
+    matmul: x[m, k] · W[n, k]ᵀ of ``layer``; ``op`` is the step timed ("linear", "gemm", "dequantise",
+    "quantise_activations"), ``residency`` is where the weights are ("hot": the same weights again and
+    again; "cold": rotated through more than the last-level cache).
+    """
+
+    workload: str
+    model: str
+    revision: str
+    scheme: str
+    device: str
+    seed: int
+    batch_size: int | None = None
+    prompts: str | None = None
+    prompt_tokens: int | None = None
+    new_tokens: int | None = None
+    cache: str | None = None
+    stop: str | None = None
+    layer: str | None = None
+    op: str | None = None
+    residency: str | None = None
+    m: int | None = None
+    n: int | None = None
+    k: int | None = None
+
+    def coordinates(self) -> dict[str, Any]:
+        """The coordinates that apply, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @property
+    def case_id(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the canonical JSON of the coordinates that apply."""
+        canonical = json.dumps(self.coordinates(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One quantity as collected: ``values`` in order of collection, in the registry's SI unit."""
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        known = METRICS.get(self.name)
+        if known is None:
+            raise RecordError(f"unknown metric {self.name!r}: add it to bench/record/metrics.py")
+        if known.unit != self.unit:
+            raise RecordError(f"metric {self.name!r} is in {known.unit!r}, not {self.unit!r}")
+        if not self.values:
+            raise RecordError(f"metric {self.name!r} has no values: state a reason in not_collected instead")
+        if not all(math.isfinite(value) for value in self.values):
+            raise RecordError(f"metric {self.name!r} has a value that is not finite")
+
+
+def metric(name: str, values: Any) -> Metric:
+    """A Metric in its registered unit. ``values``: one number or a sequence of numbers.
+
+    Raises RecordError for an unknown name, no values, or a value that is not finite.
+    """
+    if name not in METRICS:
+        raise RecordError(f"unknown metric {name!r}: add it to bench/record/metrics.py")
+    sequence = (values,) if isinstance(values, int | float) else tuple(values)
+    return Metric(name, METRICS[name].unit, tuple(float(value) for value in sequence))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something worth telling: a stable code, how bad, what, the evidence, and what to do about it."""
+
+    code: str
+    severity: Severity
+    message: str
+    evidence: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file kept beside the records. ``path`` is relative to the run folder."""
+
+    path: str
+    sha256: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The machine and software. ``before`` and ``after`` hold the state around the measurement
+    (temperature in degC, clocks in Hz, throttle reasons, load); the rest does not change in a run."""
+
+    hostname: str
+    os: str
+    python: str
+    cpu: Mapping[str, Any]
+    gpus: tuple[Mapping[str, Any], ...] = ()
+    packages: Mapping[str, str] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+    def hardware(self) -> tuple[Any, ...]:
+        """What must be equal for two records to be comparable: CPU model and cores, and the GPUs'
+        names and power limits."""
+        gpus = tuple((gpu.get("name"), gpu.get("power_limit_w")) for gpu in self.gpus)
+        return (self.cpu.get("model"), self.cpu.get("usable_cores"), gpus)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One instrument's outcome for one Case in one repeat. One line of records.jsonl.
+
+    ``setup`` says exactly what ran (the arm's settings, module classes and counts, generation flags,
+    order, stopping reason). ``not_collected`` maps a metric's name to the reason it is absent.
+    """
+
+    run_id: str
+    instrument: str
+    case: Case
+    repeat: int
+    status: Status
+    environment: Environment
+    started_at: str
+    argv: tuple[str, ...]
+    reason: str = ""
+    setup: Mapping[str, Any] = field(default_factory=dict)
+    metrics: tuple[Metric, ...] = ()
+    not_collected: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if self.status != "ok" and not self.reason:
+            raise RecordError(f"a {self.status} record needs a reason")
+
+    @property
+    def case_id(self) -> str:
+        return self.case.case_id
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What makes a record unique in a run: the Case, the instrument and the repeat."""
+        return (self.case.case_id, self.instrument, self.repeat)
+
+    def values(self, name: str) -> tuple[float, ...]:
+        """The values of one metric, or () where it was not collected."""
+        for item in self.metrics:
+            if item.name == name:
+                return item.values
+        return ()
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """The record as plain JSON types; the case_id is added for readers that are not this program."""
+    document = asdict(record)
+    document["case"] = record.case.coordinates()
+    document["case_id"] = record.case_id
+    return document
+
+
+def from_json(document: Any) -> Record:
+    """The Record in a parsed JSON line.
+
+    Raises RecordError for another schema version, missing or unknown fields, or a value of a wrong type.
+    """
+    if not isinstance(document, dict):
+        raise RecordError("a record must be a JSON object")
+    version = document.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"record has schema version {version!r}; this program reads version {SCHEMA_VERSION}: "
+            "use the bitledger that wrote it, or a newer one"
+        )
+    document = dict(document)
+    case_id = document.pop("case_id", None)
+    try:
+        document["case"] = Case(**document["case"])
+        document["environment"] = _environment(document["environment"])
+        document["metrics"] = tuple(
+            Metric(item["name"], item["unit"], tuple(map(float, item["values"]))) for item in document["metrics"]
+        )
+        document["findings"] = tuple(Finding(**item) for item in document["findings"])
+        document["artifacts"] = tuple(Artifact(**item) for item in document["artifacts"])
+        document["argv"] = tuple(document["argv"])
+        record = Record(**document)
+        expected = record.case_id
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecordError(f"malformed record: {error}") from error
+    _check_types(record)
+    if case_id is not None and case_id != expected:
+        raise RecordError(f"case_id {case_id!r} does not match its case ({expected})")
+    return record
+
+
+def _environment(document: Any) -> Environment:
+    document = dict(document)
+    document["gpus"] = tuple(document.get("gpus", ()))
+    return Environment(**document)
+
+
+def _check_types(record: Record) -> None:
+    if record.status not in ("ok", "skipped", "failed"):
+        raise RecordError(f"malformed record: unknown status {record.status!r}")
+    texts = (
+        record.run_id,
+        record.instrument,
+        record.started_at,
+        record.reason,
+        record.case.workload,
+        record.case.model,
+        record.case.scheme,
+        record.case.device,
+        record.environment.hostname,
+    )
+    if not all(isinstance(text, str) for text in texts):
+        raise RecordError("malformed record: a text field is not text")
+    if not isinstance(record.repeat, int):
+        raise RecordError("malformed record: repeat is not an integer")
+    mappings = (
+        record.setup,
+        record.not_collected,
+        record.environment.cpu,
+        record.environment.packages,
+        record.environment.before,
+        record.environment.after,
+        *record.environment.gpus,
+    )
+    if not all(isinstance(mapping, Mapping) for mapping in mappings):
+        raise RecordError("malformed record: a mapping field is not an object")
+
+
+CASE_FIELDS = tuple(item.name for item in fields(Case))

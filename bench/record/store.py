@@ -1,0 +1,138 @@
+"""Records on disk: one JSON line each, appended and synced at once, so that a crash loses nothing written.
+
+A run folder is locked while a run writes to it. A last line without a newline (a crash in the middle of
+a write) is dropped with a finding; any other damage is an error that names the line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from .errors import RecordError, StorageError
+from .schema import Artifact, Finding, Record, from_json, to_json
+
+RECORDS = "records.jsonl"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The records of a file in order, and what was noticed on reading."""
+
+    records: tuple[Record, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+def load(path: Path) -> Loaded:
+    """Read a run folder or a records file.
+
+    Raises RecordError if it is missing, unreadable, empty of records, or damaged before its last line.
+    """
+    file = path / RECORDS if path.is_dir() else path
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise RecordError(f"{file} does not exist: give a run folder made by 'python -m bench run'") from None
+    except OSError as error:
+        raise RecordError(f"cannot read {file}: {error.strerror}") from error
+    *lines, rest = content.split(b"\n")
+    records = tuple(_parse(line, file, number) for number, line in enumerate(lines, 1) if line.strip())
+    findings = (_truncated(file),) if rest.strip() else ()
+    return Loaded(records, findings)
+
+
+def _parse(line: bytes, file: Path, number: int) -> Record:
+    try:
+        return from_json(json.loads(line))
+    except (ValueError, RecursionError) as error:
+        raise RecordError(
+            f"{file}, line {number}: not valid JSON ({error}): remove the line or restore the file"
+        ) from error
+    except RecordError as error:
+        raise RecordError(f"{file}, line {number}: {error}") from error
+
+
+def _truncated(file: Path) -> Finding:
+    return Finding(
+        "truncated-last-line",
+        "warning",
+        f"the last line of {file.name} is incomplete and was left out",
+        remedy="run again with --resume: the Case that was being written is repeated",
+    )
+
+
+class Writer:
+    """Appends records to a run folder. Use ``open_run``."""
+
+    def __init__(self, folder: Path, stream: IO[bytes]) -> None:
+        self.folder = folder
+        self._stream = stream
+
+    def append(self, record: Record) -> None:
+        """Write one line and sync it to disk.
+
+        Raises StorageError if it cannot be written whole; the file is then cut back to its last whole line.
+        """
+        line = json.dumps(to_json(record), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        end = os.fstat(self._stream.fileno()).st_size
+        try:
+            _write_all(self._stream.fileno(), line)
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._stream.fileno(), end)
+            raise StorageError(
+                f"cannot write {self.folder / RECORDS}: {_why(error)}; "
+                "everything measured before is kept: free space, then run again with --resume"
+            ) from error
+
+    def artifact(self, path: Path, description: str) -> Artifact:
+        """An Artifact for a file inside the run folder."""
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Artifact(path.resolve().relative_to(self.folder.resolve()).as_posix(), digest, description)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """os.write may write a part only (a disk that fills up); the next call then says why."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _why(error: OSError) -> str:
+    return "no space left on the device" if error.errno == errno.ENOSPC else str(error.strerror or error)
+
+
+@contextlib.contextmanager
+def open_run(folder: Path) -> Iterator[Writer]:
+    """Create or reopen a run folder for appending, locked against other runs.
+
+    A truncated last line is cut off first. Raises StorageError if the folder cannot be written or is in use.
+    """
+    try:
+        (folder / "artifacts").mkdir(parents=True, exist_ok=True)
+        stream = (folder / RECORDS).open("ab", buffering=0)
+    except OSError as error:
+        raise StorageError(f"cannot write to {folder}: {_why(error)}; choose another folder with --out") from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StorageError(f"{folder} is in use by another run: wait for it, or choose another --out") from None
+        _cut_partial_line(folder / RECORDS)
+        yield Writer(folder, stream)
+
+
+def _cut_partial_line(file: Path) -> None:
+    content = file.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole != len(content):
+        os.truncate(file, whole)

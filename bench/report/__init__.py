@@ -1,0 +1,1 @@
+"""Pure presentation: analysed records in, text, figures and pages out. No torch."""

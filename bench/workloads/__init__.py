@@ -1,0 +1,1 @@
+"""What is measured: schemes, models, generation and matrix products. torch is imported by the functions."""
