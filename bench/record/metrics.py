@@ -48,6 +48,7 @@ METRICS: dict[str, MetricInfo] = {
     # energy, in windows (one value per window)
     "window_time": _s("length of an energy window"),
     "window_tokens": MetricInfo("1", "new tokens produced in an energy window, summed over the batch"),
+    "window_tail_time": _s("end of an energy window without work: waiting for the counter's next tick"),
     "energy_gpu": MetricInfo("J", "GPU energy in a window: difference of NVML's total-energy counter", "lower"),
     "energy_cpu": MetricInfo("J", "CPU package energy in a window: difference of RAPL's counters", "lower"),
     "idle_time": _s("length of an idle window, model loaded and no work submitted"),

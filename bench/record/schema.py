@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .errors import RecordError
 from .metrics import METRICS
@@ -169,6 +169,8 @@ class Record:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
+        if self.status not in get_args(Status):
+            raise RecordError(f"malformed record: unknown status {self.status!r}")
         if self.status != "ok" and not self.reason:
             raise RecordError(f"a {self.status} record needs a reason")
 
@@ -214,7 +216,7 @@ def from_json(document: Any) -> Record:
     case_id = document.pop("case_id", None)
     try:
         document["case"] = Case(**document["case"])
-        document["environment"] = _environment(document["environment"])
+        document["environment"] = environment_from_json(document["environment"])
         document["metrics"] = tuple(
             Metric(item["name"], item["unit"], tuple(map(float, item["values"]))) for item in document["metrics"]
         )
@@ -231,15 +233,14 @@ def from_json(document: Any) -> Record:
     return record
 
 
-def _environment(document: Any) -> Environment:
+def environment_from_json(document: Any) -> Environment:
+    """The Environment in parsed JSON. Raises TypeError or ValueError where it is not one."""
     document = dict(document)
     document["gpus"] = tuple(document.get("gpus", ()))
     return Environment(**document)
 
 
 def _check_types(record: Record) -> None:
-    if record.status not in ("ok", "skipped", "failed"):
-        raise RecordError(f"malformed record: unknown status {record.status!r}")
     texts = (
         record.run_id,
         record.instrument,
