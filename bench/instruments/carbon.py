@@ -1,0 +1,190 @@
+"""CodeCarbon's offline tracker over windows of its own, as a second opinion beside the direct counters.
+
+The first tracker of a process takes some 2.4 s to look for hardware, and the first stop loads its tables:
+a throw-away tracker pays for both before the first window. Tracking mode "machine", because the direct
+counters (NVML, RAPL) are of the whole board and package too; "process" would not be comparable.
+Every setting is given, so that a user's ~/.codecarbon.config cannot bend the figures. It uses no network
+and writes no file.
+
+What it reports: CPU from RAPL if readable, else a model of load and a guessed TDP; RAM always a constant per
+memory size; GPU from NVML, but only if nvidia-smi is on the PATH.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+from bench.record.errors import MachineError, MeasurementError, UsageError
+from bench.record.schema import Finding, metric
+
+from .readings import Readings
+
+JOULES_PER_KWH = 3.6e6
+NAMES = (
+    "codecarbon_energy",
+    "codecarbon_energy_cpu",
+    "codecarbon_energy_gpu",
+    "codecarbon_energy_ram",
+    "codecarbon_emissions",
+)
+_MEASURED_CPU_MODES = ("intel_rapl",)
+
+
+@dataclass(frozen=True)
+class _Window:
+    tokens: int
+    data: Any  # codecarbon's EmissionsData
+    cpu_mode: str
+    sees_gpu: bool
+
+
+def measure_carbon(
+    work: Callable[[], int],
+    *,
+    country: str,
+    min_seconds: float,
+    windows: int = 1,
+    gpu: bool = False,
+    tracker_factory: Callable[[], Any] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Readings:
+    """``work`` (as for ``measure_windows``) repeated under CodeCarbon until ``min_seconds`` passed, ``windows`` times.
+
+    ``country``: three-letter ISO code, for the carbon intensity of its grid. ``window_time`` is the time that
+    the tracker covers. Raises UsageError for a country CodeCarbon has no data for, MachineError without
+    CodeCarbon, MeasurementError if it gave nothing (it swallows its own errors).
+    """
+    make = tracker_factory or _factory(country)
+    _warm_up(make)
+    done = [_window(make, work, min_seconds, clock) for _ in range(windows)]
+    return _readings(done, country, gpu)
+
+
+def _factory(country: str) -> Callable[[], Any]:
+    try:
+        codecarbon = import_module("codecarbon")
+    except ImportError:
+        raise MachineError("CodeCarbon is not installed: 'make setup', or pip install codecarbon") from None
+    # Importing it adds a handler that prints; what matters of its warnings is in our setup and findings.
+    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
+    known = import_module("codecarbon.input").DataSource().get_global_energy_mix_data()
+    if country not in known:
+        raise UsageError(f"CodeCarbon knows no country {country!r}: give a three-letter ISO code such as DEU or USA")
+    settings: dict[str, Any] = {
+        "country_iso_code": country,
+        "region": None,
+        "cloud_provider": None,
+        "cloud_region": None,
+        "output_methods": [],  # the newer name of save_to_file=False and its kin
+        "measure_power_secs": 1,
+        "tracking_mode": "machine",
+        "log_level": "critical",
+        "allow_multiple_runs": True,  # else it takes a lock in /tmp and the signal handlers
+        "electricitymaps_api_token": False,  # None would let a configured token open a connection
+        "force_cpu_power": None,
+        "force_ram_power": None,
+        "force_carbon_intensity_g_co2e_kwh": None,
+        "force_mode_cpu_load": False,
+        "rapl_include_dram": False,
+        "rapl_prefer_psys": False,
+        "pue": 1.0,
+        "wue": 0.0,
+    }
+    return lambda: codecarbon.OfflineEmissionsTracker(**settings)
+
+
+def _warm_up(make: Callable[[], Any]) -> None:
+    tracker = make()
+    tracker.start()
+    tracker.stop()
+
+
+def _window(
+    make: Callable[[], Any], work: Callable[[], int], min_seconds: float, clock: Callable[[], float]
+) -> _Window:
+    tracker = make()
+    tracker.start()
+    try:
+        began, tokens = clock(), work()
+        while clock() - began < min_seconds:
+            tokens += work()
+    finally:
+        tracker.stop()
+    data = getattr(tracker, "final_emissions_data", None)
+    if data is None or not data.energy_consumed > 0:
+        raise MeasurementError("CodeCarbon gave no energy: run 'python -m bench doctor' to see what it can read here")
+    if tokens <= 0:
+        raise MeasurementError("a CodeCarbon window produced no tokens: its energy per token means nothing")
+    parts = {type(part).__name__: part for part in getattr(tracker, "_hardware", ())}
+    return _Window(tokens, data, str(getattr(parts.get("CPU"), "_mode", "unknown")), "GPU" in parts)
+
+
+def _readings(done: list[_Window], country: str, gpu: bool) -> Readings:
+    seen = all(window.sees_gpu for window in done)
+    columns: dict[str, list[float]] = {
+        "window_time": [window.data.duration for window in done],
+        "window_tokens": [window.tokens for window in done],
+        "codecarbon_energy": [window.data.energy_consumed * JOULES_PER_KWH for window in done],
+        "codecarbon_energy_cpu": [window.data.cpu_energy * JOULES_PER_KWH for window in done],
+        "codecarbon_energy_ram": [window.data.ram_energy * JOULES_PER_KWH for window in done],
+        "codecarbon_emissions": [window.data.emissions for window in done],
+    }
+    absent = {}
+    if seen:
+        columns["codecarbon_energy_gpu"] = [window.data.gpu_energy * JOULES_PER_KWH for window in done]
+    else:
+        absent["codecarbon_energy_gpu"] = _no_gpu()
+    findings = (_gpu_missed(),) if gpu and not seen else ()
+    metrics = tuple(metric(name, values) for name, values in columns.items())
+    return Readings(metrics, absent, findings, _setup(done[0].cpu_mode, country, seen))
+
+
+def _no_gpu() -> str:
+    if shutil.which("nvidia-smi") is None:
+        return "CodeCarbon sees a GPU only with nvidia-smi on the PATH, and it is not there"
+    return "CodeCarbon found no GPU"
+
+
+def _gpu_missed() -> Finding:
+    return Finding(
+        "codecarbon-without-gpu",
+        "warning",
+        "CodeCarbon's total leaves out the GPU that did the work",
+        evidence=_no_gpu(),
+        remedy="put nvidia-smi on the PATH (containers: the 'utility' driver capability); use energy_gpu meanwhile",
+    )
+
+
+def _setup(cpu_mode: str, country: str, sees_gpu: bool) -> Mapping[str, Any]:
+    sources = {
+        "cpu": "RAPL" if cpu_mode in _MEASURED_CPU_MODES else f"a model of CPU load and a guessed TDP ({cpu_mode})",
+        "ram": "a constant per memory size",
+        "gpu": "NVML" if sees_gpu else "not counted",
+    }
+    guessed = [] if cpu_mode in _MEASURED_CPU_MODES else ["cpu"]
+    why = "RAM is a constant per memory size, never measured"
+    if guessed:
+        why += "; CPU is a model of load and a guessed TDP, because RAPL is not readable here"
+    return {
+        "estimated": True,  # the total always holds the RAM constant
+        "estimated_why": why,
+        "estimated_parts": [*guessed, "ram"],
+        "sources": sources,
+        "country": country,
+        "tracking_mode": "machine",
+        "codecarbon_version": _version(),
+    }
+
+
+def _version() -> str:
+    try:
+        return version("codecarbon")
+    except ImportError:  # PackageNotFoundError is one
+        return "unknown"

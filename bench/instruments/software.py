@@ -1,0 +1,88 @@
+"""What software ran: packages, the commit of this project, and the environment variables that change speed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = frozenset(
+    (
+        *("accelerate", "bitledger", "bitsandbytes", "codecarbon", "evalplus", "mkl", "ncu-report", "numpy"),
+        *("nvidia-ml-py", "nvtx", "py-spy", "safetensors", "tokenizers", "torch", "transformers", "triton"),
+    )
+)
+# An allow-list, because the environment of a job also holds tokens and passwords.
+_VARIABLES = re.compile(
+    "|".join(
+        (
+            r"(OMP|MKL|OPENBLAS|NUMEXPR|TORCH)_NUM_THREADS|TORCH_NUM_INTEROP_THREADS",
+            r"OMP_(PROC_BIND|PLACES|SCHEDULE|WAIT_POLICY|DYNAMIC)|KMP_(AFFINITY|BLOCKTIME)|GOMP_CPU_AFFINITY",
+            r"MKL_(DYNAMIC|ENABLE_INSTRUCTIONS|DEBUG_CPU_TYPE)|ONEDNN_MAX_CPU_ISA|DNNL_MAX_CPU_ISA|ONEDNN_VERBOSE",
+            r"ATEN_CPU_CAPABILITY|OPENBLAS_CORETYPE|MALLOC_ARENA_MAX|LD_PRELOAD|GLIBC_TUNABLES",
+            r"CUDA_(VISIBLE_DEVICES|DEVICE_ORDER|LAUNCH_BLOCKING|MODULE_LOADING|DEVICE_MAX_CONNECTIONS|CACHE_DISABLE)",
+            r"CUBLAS_WORKSPACE_CONFIG|CUBLASLT_WORKSPACE_SIZE|NVIDIA_TF32_OVERRIDE|NVIDIA_VISIBLE_DEVICES",
+            r"PYTORCH_(ALLOC_CONF|CUDA_ALLOC_CONF|NVML_BASED_CUDA_CHECK|JIT)|TORCH_(COMPILE_DISABLE|CUDNN_\w+_ENABLED)",
+            r"TORCH_(ALLOW_TF32_CUBLAS_OVERRIDE|BLAS_PREFER_CUBLASLT|SHOW_DISPATCH_TRACE)|TORCHDYNAMO_DISABLE",
+            r"BNB_\w+|BITSANDBYTES_NOWELCOME",
+            r"HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE|TOKENIZERS_PARALLELISM|PYTHONHASHSEED|PYTHONOPTIMIZE|PYTHONMALLOC",
+            r"NSYS_\w*SESSION\w*|CUDA_INJECTION64_PATH|NVTX_INJECTION64_PATH|BITLEDGER_IMAGE_DIGEST",
+        )
+    )
+)
+_GIT_SECONDS = 5
+
+
+def packages() -> dict[str, str]:
+    """Versions of the installed packages that bear on a measurement, without importing them."""
+    found = {}
+    for package in distributions():
+        name = re.sub(r"[-_.]+", "-", str(package.metadata["Name"] or "")).lower()
+        if name in _PACKAGES or name.startswith("nvidia-"):
+            found[name] = package.version
+    return dict(sorted(found.items()))
+
+
+def variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The known variables that are set and change speed or what is measured; never any other."""
+    environ = os.environ if environ is None else environ
+    return {name: environ[name] for name in sorted(environ) if _VARIABLES.fullmatch(name)}
+
+
+def source(repository: Path | None = None, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The commit of ``repository`` (default: where this file is) and whether it was changed since, and the
+    container image's digest. What is unknown has a reason instead: commit_reason, image_reason."""
+    digest = (os.environ if environ is None else environ).get("BITLEDGER_IMAGE_DIGEST", "")
+    image = {"image_digest": digest} if digest else {"image_reason": "BITLEDGER_IMAGE_DIGEST is not set"}
+    return _commit(repository or Path(__file__).resolve().parents[2]) | image
+
+
+def _commit(repository: Path) -> dict[str, Any]:
+    try:
+        # A commit of some surrounding repository would be a false statement about this code.
+        if Path(_git(repository, "rev-parse", "--show-toplevel")).resolve() != repository.resolve():
+            return {"commit_reason": "this code is not the top of a git checkout"}
+        commit = _git(repository, "rev-parse", "HEAD")
+        # Records and reports written by a run are not changes of the code.
+        changes = _git(repository, "status", "--porcelain", "--", ".", ":(exclude)reports")
+    except FileNotFoundError:
+        return {"commit_reason": "git is not installed"}
+    except (OSError, subprocess.SubprocessError) as error:
+        return {"commit_reason": f"git does not answer: {_why(error)}"}
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(repository), "--no-optional-locks", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True)
+    return done.stdout.strip()
+
+
+def _why(error: Exception) -> str:
+    words = str(getattr(error, "stderr", "") or error).strip()
+    # git's first line names the folder of this machine: what went wrong is enough.
+    return re.sub(r"\(?'?/[^\s')]*'?\)?", "…", words.splitlines()[0]) if words else type(error).__name__

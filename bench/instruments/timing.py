@@ -1,0 +1,135 @@
+"""Time on a device: CUDA events on a GPU, ``perf_counter`` on a CPU, behind one interface.
+
+CUDA calls return before the device has done the work, so a host clock around them times the host.
+Events are stamped by the device in stream order; ``mark()`` only enqueues one. torch is passed in or
+imported when a CUDA device is first asked for, so that this module imports without it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from itertools import accumulate, pairwise
+from typing import Any, Protocol
+
+from bench.record.errors import MeasurementError
+
+from .noise import RunningNoise, noise_stop
+
+__all__ = ["DeviceClock", "RunningNoise", "Stamps", "noise_stop", "synchronize"]
+
+
+class _Marks(Protocol):
+    def mark(self) -> None: ...
+    def gaps(self) -> list[float]: ...
+    def count(self) -> int: ...
+    def reset(self) -> None: ...
+
+
+class Stamps:
+    """Marks in time on ``device`` ("cpu", "cuda", "cuda:1"), at most ``capacity`` of them until ``reset``.
+
+    ``mark`` is bound to the device's own method at construction, because it runs once per decode step
+    and a layer of dispatch would be paid inside the timed region.
+    """
+
+    mark: Callable[[], None]
+
+    def __init__(self, device: str, capacity: int, torch_module: Any = None) -> None:
+        self.capacity = capacity
+        on_gpu = device.startswith("cuda")
+        self._marks: _Marks = _CudaMarks(device, capacity, _torch(torch_module)) if on_gpu else _HostMarks()
+        self.mark = self._marks.mark
+
+    def seconds(self) -> list[float]:
+        """Offset of each mark from the first, in seconds, after waiting for the device.
+
+        Raises MeasurementError if there were more marks than ``capacity``.
+        """
+        count = self._marks.count()
+        if count > self.capacity:
+            raise MeasurementError(f"{count} time stamps were taken but only {self.capacity} were planned")
+        return list(accumulate(self._marks.gaps(), initial=0.0)) if count else []
+
+    def intervals(self) -> list[float]:
+        """Seconds between successive marks, one fewer than the marks. Raises as ``seconds`` does."""
+        return [after - before for before, after in pairwise(self.seconds())]
+
+    def reset(self) -> None:
+        """Forget all marks; events are used again."""
+        self._marks.reset()
+
+
+class _HostMarks:
+    def __init__(self) -> None:
+        self._stamps: list[int] = []
+
+    def mark(self) -> None:
+        self._stamps.append(time.perf_counter_ns())
+
+    def gaps(self) -> list[float]:
+        return [(after - before) * 1e-9 for before, after in pairwise(self._stamps)]
+
+    def count(self) -> int:
+        return len(self._stamps)
+
+    def reset(self) -> None:
+        self._stamps.clear()
+
+
+class _CudaMarks:
+    """Events made in advance, because creating one inside the timed region costs more than recording it."""
+
+    def __init__(self, device: str, capacity: int, torch: Any) -> None:
+        self._torch, self._device, self._used = torch, device, 0
+        self._events = [torch.cuda.Event(enable_timing=True) for _ in range(capacity)]
+
+    def mark(self) -> None:
+        # A mark too many is counted and reported by Stamps.seconds(): raising here would break the run.
+        if self._used < len(self._events):
+            self._events[self._used].record()
+        self._used += 1
+
+    def gaps(self) -> list[float]:
+        # elapsed_time is a 32-bit float in ms: exact enough between neighbours, not over a long run.
+        self._torch.cuda.synchronize(self._device)
+        used = self._events[: self._used]
+        return [before.elapsed_time(after) * 1e-3 for before, after in pairwise(used)]
+
+    def count(self) -> int:
+        return self._used
+
+    def reset(self) -> None:
+        self._used = 0
+
+
+class DeviceClock:
+    """Wall time that includes the device's work: the device is synchronised before the clock is read."""
+
+    def __init__(self, device: str, torch_module: Any = None) -> None:
+        self.device = device
+        self._torch = torch_module
+
+    def synchronize(self) -> None:
+        """Wait until the device has done all that was submitted. Does nothing on a CPU."""
+        synchronize(self.device, self._torch)
+
+    def now(self) -> float:
+        """Seconds of ``perf_counter`` once the device is idle."""
+        self.synchronize()
+        return time.perf_counter()
+
+    def stamps(self, capacity: int) -> Stamps:
+        """Stamps for this device."""
+        return Stamps(self.device, capacity, self._torch)
+
+
+def synchronize(device: str, torch_module: Any = None) -> None:
+    """Wait until ``device`` has done all that was submitted to it. Does nothing on a CPU."""
+    if device.startswith("cuda"):
+        _torch(torch_module).cuda.synchronize(device)
+
+
+def _torch(module: Any) -> Any:
+    return import_module("torch") if module is None else module

@@ -1,0 +1,33 @@
+"""The doctor's answers for a terminal: one table, readable in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.doctor.check import Check
+
+_STYLES = {"ok": "green", "limited": "yellow", "missing": "red"}
+
+
+def print_checks(checks: Sequence[Check], console: Console) -> None:
+    """The table, then a line that counts. The status is a word, so that it is readable without colours."""
+    console.print(_table(checks))
+    counts = {status: sum(check.status == status for check in checks) for status in _STYLES}
+    console.print(Text(", ".join(f"{count} {status}" for status, count in counts.items() if count)))
+
+
+def _table(checks: Sequence[Check]) -> Table:
+    table = Table(title="What this machine can measure", box=None, pad_edge=False, title_justify="left")
+    table.add_column("check", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("found, and → what to do", ratio=1)
+    for check in checks:
+        found = Text(check.detail)
+        if check.remedy:
+            found.append(f"\n→ {check.remedy}", style="dim")
+        table.add_row(Text(check.name), Text(check.status, style=_STYLES[check.status]), found)
+    return table

@@ -1,0 +1,142 @@
+from types import SimpleNamespace
+
+import pytest
+
+from bench.instruments.carbon import measure_carbon
+from bench.record.errors import MeasurementError, UsageError
+
+
+class CPU:
+    _mode = "cpu_load"
+
+
+class GPU:
+    pass
+
+
+class RAM:
+    pass
+
+
+class FakeTracker:
+    made: list
+
+    def __init__(self, world, parts, energy):
+        self._world, self._hardware, self._energy = world, parts, energy
+
+    def start(self):
+        self._began = self._world.now
+
+    def stop(self):
+        seconds = self._world.now - self._began
+        self.final_emissions_data = SimpleNamespace(
+            duration=seconds,
+            energy_consumed=self._energy * 3,
+            cpu_energy=self._energy,
+            gpu_energy=self._energy,
+            ram_energy=self._energy,
+            emissions=2e-6,
+        )
+
+
+class World:
+    def __init__(self, parts=(), energy=1e-6):
+        self.now, self.parts, self.energy, self.trackers = 0.0, list(parts), energy, 0
+
+    def tracker(self):
+        self.trackers += 1
+        return FakeTracker(self, self.parts, self.energy)
+
+    def work(self):
+        self.now += 0.4
+        return 10
+
+    def measure(self, **options):
+        given = {"country": "DEU", "min_seconds": 1.0, "tracker_factory": self.tracker, "clock": lambda: self.now}
+        return measure_carbon(self.work, **given, **options)
+
+
+def values(readings):
+    return {metric.name: metric.values for metric in readings.metrics}
+
+
+def test_energies_are_in_joules_and_tokens_are_counted():
+    world = World([RAM(), CPU()])
+    readings = world.measure(windows=2)
+    found = values(readings)
+    assert found["window_tokens"] == (30, 30)
+    assert found["window_time"] == pytest.approx((1.2, 1.2))
+    assert found["codecarbon_energy"] == pytest.approx((10.8, 10.8))
+    assert found["codecarbon_energy_cpu"] == pytest.approx((3.6, 3.6))
+    assert found["codecarbon_emissions"] == (2e-6, 2e-6)
+    assert world.trackers == 3  # the first one only warms up
+
+
+def test_without_a_gpu_its_energy_is_absent_and_not_zero():
+    readings = World([RAM(), CPU()]).measure()
+    assert "codecarbon_energy_gpu" not in values(readings)
+    assert readings.not_collected["codecarbon_energy_gpu"]
+    assert readings.findings == ()
+
+
+def test_a_gpu_that_did_the_work_unseen_is_a_warning():
+    readings = World([RAM(), CPU()]).measure(gpu=True)
+    assert [finding.code for finding in readings.findings] == ["codecarbon-without-gpu"]
+
+
+def test_a_gpu_that_is_seen_is_reported():
+    readings = World([RAM(), CPU(), GPU()]).measure(gpu=True)
+    assert values(readings)["codecarbon_energy_gpu"] == pytest.approx((3.6,))
+    assert readings.findings == ()
+
+
+def test_what_is_estimated_is_labelled():
+    guessed = World([RAM(), CPU()]).measure().setup
+    assert guessed["estimated"] is True
+    assert guessed["estimated_parts"] == ["cpu", "ram"]
+    assert "TDP" in guessed["estimated_why"]
+    assert guessed["country"] == "DEU"
+    rapl = CPU()
+    rapl._mode = "intel_rapl"
+    measured = World([RAM(), rapl]).measure().setup
+    assert measured["estimated"] is True
+    assert measured["estimated_parts"] == ["ram"]
+    assert measured["sources"]["cpu"] == "RAPL"
+
+
+def test_no_energy_is_an_error():
+    with pytest.raises(MeasurementError, match="gave no energy"):
+        World([RAM(), CPU()], energy=0.0).measure()
+
+
+def test_the_real_tracker_knows_its_countries():
+    pytest.importorskip("codecarbon")
+    with pytest.raises(UsageError, match="DEU or USA"):
+        measure_carbon(lambda: 1, country="XXX", min_seconds=0.1)
+
+
+def test_the_real_tracker_prints_nothing_and_writes_nothing(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("codecarbon")
+    home, here = tmp_path / "home", tmp_path / "here"
+    for folder in (home, here):
+        folder.mkdir()
+    # A user's own settings must not bend the figures.
+    (home / ".codecarbon.config").write_text("[codecarbon]\npue = 5.0\nsave_to_file = true\nforce_ram_power = 500\n")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    readings = measure_carbon(_spin, country="DEU", min_seconds=0.3)
+    found = values(readings)
+    ram_watts = found["codecarbon_energy_ram"][0] / found["window_time"][0]
+    assert 1 < ram_watts < 400
+    assert found["codecarbon_energy"][0] > 0
+    assert capfd.readouterr() == ("", "")
+    assert [*home.iterdir(), *here.iterdir()] == [home / ".codecarbon.config"]
+
+
+def _spin():
+    import time
+
+    end = time.perf_counter() + 0.1
+    while time.perf_counter() < end:
+        pass
+    return 1

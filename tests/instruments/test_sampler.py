@@ -1,0 +1,80 @@
+import threading
+
+import pytest
+from fake_nvml import FakeGpu, FakeNvml
+
+from bench.instruments.nvml import connect
+from bench.instruments.sampler import GPU_METRICS, Sampler, gpu_sources
+from bench.record.errors import MachineError
+
+
+def values(readings):
+    return {metric.name: metric.values for metric in readings.metrics}
+
+
+def sampled(sources, times, began=None):
+    clock = iter(times)
+    sampler = Sampler(sources, clock=lambda: next(clock))
+    for _ in times:
+        sampler.sample()
+    return sampler.readings(began)
+
+
+def test_gpu_sources_are_in_si_units():
+    nvml = connect(FakeNvml([FakeGpu(temperature=61, throttle=0x24)]))
+    readings = values(sampled(gpu_sources(nvml, nvml.handles()[0]), [5.0, 5.1]))
+    assert set(readings) == {"sample_time", *GPU_METRICS}
+    assert readings["gpu_power"] == (123.456, 123.456)
+    assert readings["gpu_temperature"][0] == 61
+    assert readings["gpu_clock_sm"][0] == 1980e6
+    assert readings["gpu_clock_memory"][0] == 3201e6
+    assert readings["gpu_throttle_reasons"][0] == 0x24
+
+
+def test_an_older_driver_knows_throttle_reasons_by_the_older_name():
+    nvml = connect(FakeNvml([FakeGpu(throttle=4)], unsupported=["nvmlDeviceGetCurrentClocksEventReasons"]))
+    assert gpu_sources(nvml, nvml.handles()[0])["gpu_throttle_reasons"]() == 4
+
+
+def test_time_zero_is_the_first_window():
+    readings = values(sampled({"gpu_power": lambda: 1.0}, [10.0, 10.1, 10.2], began=10.1))
+    assert readings["sample_time"] == pytest.approx((-0.1, 0.0, 0.1))
+
+
+def test_a_column_that_fails_is_left_out_whole():
+    answers = iter([50.0])
+
+    def temperature():
+        try:
+            return next(answers)
+        except StopIteration:
+            raise MachineError("GPU is lost") from None
+
+    readings = sampled({"gpu_power": lambda: 2.0, "gpu_temperature": temperature}, [0.0, 0.1, 0.2])
+    assert values(readings) == {"sample_time": (0.0, 0.1, 0.2), "gpu_power": (2.0, 2.0, 2.0)}
+    assert readings.not_collected == {"gpu_temperature": "GPU is lost"}
+
+
+def test_nothing_to_sample_has_a_reason():
+    readings = Sampler({}).readings()
+    assert readings.metrics == ()
+    assert "sample_time" in readings.not_collected
+
+
+def test_samples_come_from_another_thread_until_the_block_ends():
+    threads, enough = set(), threading.Event()
+
+    def source():
+        threads.add(threading.get_ident())
+        if len(sampler._times) >= 3:
+            enough.set()
+        return 1.0
+
+    sampler = Sampler({"gpu_power": source}, period=0.001)
+    with sampler:
+        assert enough.wait(10)
+    count = len(values(sampler.readings())["gpu_power"])
+    assert threads.isdisjoint({threading.get_ident()})
+    assert count >= 3
+    assert len(values(sampler.readings())["sample_time"]) == count
+    assert not sampler._thread.is_alive()
