@@ -1,0 +1,64 @@
+# Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test test-gpu lint format report doctor smoke-model benchmarks clean
+
+PRESET ?= auto
+PYTHON ?= python3
+# The container image sets BITLEDGER_CONTAINER and has everything installed.
+ifdef BITLEDGER_CONTAINER
+  VENV_READY :=
+  PY := $(PYTHON)
+else
+  VENV_READY := .venv/.ready
+  PY := .venv/bin/python
+endif
+BENCH_OPTIONS := --preset $(PRESET) $(if $(MODEL),--model $(MODEL)) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@echo
+	@echo "options:  make bench PRESET=smoke|quick|paper|paper-compat MODEL=... OUT=FOLDER ARGS='--schemes fp16,nf4'"
+
+setup: $(VENV_READY) ## make .venv with the pinned dependencies (nothing to do inside the container)
+
+.venv/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' \
+	  || { echo "bitledger needs Python 3.11 to 3.14: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	  || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 2; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+bench: $(VENV_READY) ## measure and report: quick on a GPU, smoke elsewhere
+	$(PY) -m bench run $(BENCH_OPTIONS)
+
+test: $(VENV_READY) ## run the tests that need no GPU
+	$(PY) -m pytest
+
+test-gpu: $(VENV_READY) ## run the tests that need a GPU
+	$(PY) -m pytest -m gpu
+
+lint: $(VENV_READY) ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(VENV_READY) ## let ruff format the code
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+report: $(VENV_READY) ## write the report of a run again: make report RUN=reports/runs/...
+	$(PY) -m bench report $(RUN)
+
+doctor: $(VENV_READY) ## what can this machine measure?
+	$(PY) -m bench doctor
+
+smoke-model: $(VENV_READY) ## train the committed tiny checkpoint again (about 2 minutes on 2 cores)
+	$(PY) -m bench.workloads.smoke_model --out bench/data/smoke-model
+
+benchmarks: $(VENV_READY) ## the tool's own costs: harness overhead, agreement with torch's timer
+	$(PY) benchmarks/timer_agreement.py
+
+clean: ## remove .venv and caches; runs are kept
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
