@@ -1,0 +1,60 @@
+"""The prompts of a generation Case as token batches, one per generate call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.record.errors import UsageError
+from bench.record.schema import Case
+from bench.workloads.models import LoadedModel
+from bench.workloads.prompts import humaneval
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``inputs`` holds input_ids and attention_mask, both [batch_size, prompt_length] int64 on the device."""
+
+    inputs: dict[str, Any]
+    names: tuple[str, ...]
+
+    @property
+    def prompt_length(self) -> int:
+        return int(self.inputs["input_ids"].shape[1])
+
+
+def make_batches(case: Case, loaded: LoadedModel, calls: int) -> list[Batch]:
+    """``calls`` batches: HumanEval's tasks in order (left-padded, going round), or random token ids from the seed.
+
+    Raises UsageError where prompt and new tokens do not fit the model's positions.
+    """
+    size = case.batch_size or 1
+    if case.prompts == "random":
+        batches = [_random_batch(case, loaded, size, call) for call in range(calls)]
+    else:
+        batches = [_text_batch(loaded, size, call) for call in range(calls)]
+    longest = max(batch.prompt_length for batch in batches)
+    limit = loaded.model.config.max_position_embeddings
+    if longest + (case.new_tokens or 0) > limit:
+        raise UsageError(
+            f"a prompt of {longest} tokens and {case.new_tokens} new tokens exceed the {limit} positions of "
+            f"{case.model}: use fewer --new-tokens"
+        )
+    return batches
+
+
+def _random_batch(case: Case, loaded: LoadedModel, size: int, call: int) -> Batch:
+    import torch
+
+    generator = torch.Generator().manual_seed(case.seed * 1000 + call)
+    shape = (size, case.prompt_tokens or 128)
+    ids = torch.randint(0, loaded.model.config.vocab_size, shape, generator=generator).to(loaded.model.device)
+    return Batch({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, (f"random-{case.seed}-{call}",))
+
+
+def _text_batch(loaded: LoadedModel, size: int, call: int) -> Batch:
+    tasks = humaneval()
+    chosen = [tasks[(call * size + place) % len(tasks)] for place in range(size)]
+    encoded = loaded.tokenizer([task.prompt for task in chosen], return_tensors="pt", padding=True)
+    inputs = {name: encoded[name].to(loaded.model.device) for name in ("input_ids", "attention_mask")}
+    return Batch(inputs, tuple(task.task_id for task in chosen))

@@ -1,0 +1,66 @@
+"""The machine's own ceilings, measured with plain torch: a large copy and a large matrix product per dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bench.instruments.cache import last_level_cache_bytes
+from bench.record.schema import Case, metric
+from bench.workloads.call_timer import CallTimer, CudaTimer, timer_for
+from bench.workloads.models import require_device
+from bench.workloads.outcome import Outcome
+from bench.workloads.quantise import torch_dtype
+from bench.workloads.schemes import arm
+
+REPEATS = 10
+
+
+def run(cases: Sequence[Case]) -> Iterator[Outcome]:
+    """One outcome per dtype of ``cases`` (their scheme names a float arm)."""
+    import torch
+
+    device = cases[0].device
+    require_device(device)
+    timer = timer_for(device)
+    with torch.inference_mode():
+        for case in cases:
+            yield _ceiling(case, timer, device)
+
+
+def _ceiling(case: Case, timer: CallTimer, device: str) -> Outcome:
+    import torch
+
+    dtype = torch_dtype(arm(case.scheme).dtype)
+    count = _copy_bytes(device) // dtype.itemsize
+    source = torch.ones(count, dtype=dtype, device=device)
+    target = torch.empty_like(source)
+    size = 8192 if device == "cuda" else 1024
+    left = torch.randn(size, size, device=device).to(dtype)
+    right = torch.randn(size, size, device=device).to(dtype)
+    copies = _timed(timer, lambda: target.copy_(source))
+    products = _timed(timer, lambda: left @ right)
+    metrics = [metric("copy_time", copies), metric("gemm_time", products)]
+    absent = {}
+    if isinstance(timer, CudaTimer):
+        metrics.append(metric("event_overhead", timer.event_overhead()))
+    else:
+        absent["event_overhead"] = "no CUDA events on the CPU"
+    setup = {
+        "dtype": arm(case.scheme).dtype,
+        "copy_bytes": count * dtype.itemsize,
+        "gemm_flop": 2 * size**3,
+        "gemm_size": size,
+        "threads": torch.get_num_threads(),
+    }
+    return Outcome(case, "ceiling", setup=setup, metrics=tuple(metrics), not_collected=absent)
+
+
+def _copy_bytes(device: str) -> int:
+    """More than four times the last-level cache, so that the copy is one of memory."""
+    return max(4 * last_level_cache_bytes(device), 1 << (30 if device == "cuda" else 27))
+
+
+def _timed(timer: CallTimer, call: Any) -> tuple[float, ...]:
+    timer.burst(call, 2, hold=False)
+    return timer.burst(call, REPEATS, hold=True).forward

@@ -1,0 +1,201 @@
+"""Layer-level matrix products: every arm of one Linear shape, interleaved in one process, stopped by noise.
+
+All points (arm × M × operation × residency) take turns in random order, a burst of calls each, until a point's
+relative standard error is small enough or its time is up. A point's Record is handed over as soon as it is done.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.instruments.cache import last_level_cache_bytes
+from bench.instruments.timing import RunningNoise
+from bench.record.schema import Case, Finding, metric
+from bench.workloads.call_timer import CallTimer, timer_for
+from bench.workloads.matmul_arms import ArmUnderTest, Truth, make_truth
+from bench.workloads.models import require_device
+from bench.workloads.outcome import Outcome
+from bench.workloads.schemes import arm
+
+BURST = 20
+PRIMING_CALLS = 2
+MIN_SAMPLES = 20
+MAX_SAMPLES = 400
+# Rotation covers the last-level cache this many times, because replacement is not strictly least recently used.
+CACHE_FACTOR = 2
+
+
+@dataclass
+class Point:
+    """One Case being sampled."""
+
+    case: Case
+    under_test: ArmUnderTest
+    call: Any
+    copies: int
+    relative_error: float | None
+    started: float = 0.0
+    spent: float = 0.0
+    warmup: list[float] = field(default_factory=list)
+    forward: list[float] = field(default_factory=list)
+    dispatch: list[float] = field(default_factory=list)
+    noise: RunningNoise = field(default_factory=RunningNoise)
+
+    @property
+    def reads_back(self) -> bool:
+        """True where the call waits for the device, so that the launch queue cannot be kept full."""
+        return self.under_test.synchronises and self.case.op in ("linear", "quantise_activations")
+
+    def sample(self, timer: CallTimer) -> None:
+        """Two priming calls (kept as warm-up), then a burst."""
+        start = time.perf_counter()
+        self.warmup += timer.burst(self.call, PRIMING_CALLS, hold=False).forward
+        burst = timer.burst(self.call, BURST, hold=not self.reads_back)
+        self.forward += burst.forward
+        self.dispatch += burst.dispatch
+        for value in burst.forward:
+            self.noise.add(value)
+        self.spent += time.perf_counter() - start
+
+    def stop(self, target: float, seconds: float) -> str | None:
+        """Why this point is done, or None."""
+        if len(self.forward) >= MIN_SAMPLES and self.noise.relative_standard_error() <= target:
+            return "noise"
+        if self.spent >= seconds and len(self.forward) >= MIN_SAMPLES:
+            return "time limit"
+        return "sample limit" if len(self.forward) >= MAX_SAMPLES else None
+
+
+def run(cases: Sequence[Case], options: Mapping[str, Any]) -> Iterator[Outcome]:
+    """The outcomes of all ``cases``, which share one shape (n, k), model and device."""
+    import torch
+
+    first = cases[0]
+    require_device(first.device)
+    timer = timer_for(first.device)
+    with torch.inference_mode():
+        points, failed = _points(cases, options)
+        yield from failed
+        yield from _sample_all(points, timer, options, first.seed)
+
+
+def _points(cases: Sequence[Case], options: Mapping[str, Any]) -> tuple[list[Point], list[Outcome]]:
+    first = cases[0]
+    schemes = dict.fromkeys(case.scheme for case in cases)
+    most = max(case.m or 1 for case in cases)
+    planted = max(arm(scheme).planted_columns for scheme in schemes)
+    truth = make_truth(most, first.n or 0, first.k or 0, first.device, first.seed, planted)
+    points: list[Point] = []
+    failed: list[Outcome] = []
+    for scheme in schemes:
+        mine = [case for case in cases if case.scheme == scheme]
+        try:
+            points += _arm_points(mine, truth, options)
+        except (RuntimeError, ValueError, TypeError) as error:
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            failed += [Outcome(case, "matmul", "failed", reason, _arm_setup(case, options)) for case in mine]
+    return points, failed
+
+
+def _arm_points(cases: Sequence[Case], truth: Truth, options: Mapping[str, Any]) -> list[Point]:
+    """Hot and cold points of one scheme. The copies of the cold ones are made first: a forward may repack weights."""
+    chosen = arm(cases[0].scheme)
+    hot, cold = ArmUnderTest(chosen, truth), ArmUnderTest(chosen, truth)
+    copies = _copies(cold, options["max_copies"], cases[0].device)
+    if any(case.residency == "cold" for case in cases):
+        cold.rotate_through(copies)
+    errors = _relative_errors(hot, truth, sorted({case.m for case in cases if case.op == "linear" and case.m}))
+    points = []
+    for case in cases:
+        under_test = cold if case.residency == "cold" else hot
+        m = case.m or 1
+        operation, x = under_test.operation(case.op or "linear", m), under_test.input(m)
+        error = errors.get(m) if case.op == "linear" else None
+        points.append(Point(case, under_test, _bind(operation, x), len(under_test.modules), error))
+    return points
+
+
+def _bind(operation: Any, x: Any) -> Any:
+    return lambda: operation(x)
+
+
+def _copies(under_test: ArmUnderTest, most: int, device: str) -> int:
+    wanted = -(-CACHE_FACTOR * last_level_cache_bytes(device) // under_test.weight_bytes()) + 1
+    return int(min(most, wanted))
+
+
+def _relative_errors(under_test: ArmUnderTest, truth: Truth, rows: Sequence[int]) -> dict[int, float]:
+    """‖out − ref‖ / ‖ref‖ (Frobenius) for each M, against float64."""
+    reference = truth.reference(under_test.arm)
+    errors = {}
+    for m in rows:
+        out = under_test.modules[0](under_test.input(m)).double()
+        errors[m] = float((out - reference[:m]).norm() / reference[:m].norm())
+    return errors
+
+
+def _sample_all(points: list[Point], timer: CallTimer, options: Mapping[str, Any], seed: int) -> Iterator[Outcome]:
+    order = random.Random(seed)
+    remaining = list(points)
+    while remaining:
+        order.shuffle(remaining)
+        for point in list(remaining):
+            point.sample(timer)
+            why = point.stop(options["relative_standard_error"], options["seconds"])
+            if why is not None:
+                remaining.remove(point)
+                yield _outcome(point, why, options, seed)
+
+
+def _outcome(point: Point, why: str, options: Mapping[str, Any], seed: int) -> Outcome:
+    metrics = [metric("forward_time", point.forward), metric("warmup_time", point.warmup)]
+    metrics += [metric("dispatch_time", point.dispatch)] if point.dispatch else []
+    metrics += [metric("relative_error", point.relative_error)] if point.relative_error is not None else []
+    cache = last_level_cache_bytes(point.case.device)
+    rotated = point.copies * point.under_test.weight_bytes()
+    setup = _arm_setup(point.case, options) | {
+        "stop": why,
+        "relative_standard_error_reached": point.noise.relative_standard_error(),
+        "copies": point.copies,
+        "rotated_bytes": rotated,
+        "cache_bytes": cache,
+        "order_seed": seed,
+        "burst": BURST,
+        "queue": _queue(point),
+    }
+    findings = (_not_cold(rotated, cache),) if point.case.residency == "cold" and rotated < cache else ()
+    absent = {} if point.dispatch else {"dispatch_time": "on the CPU the call itself is the dispatch"}
+    return Outcome(point.case, "matmul", setup=setup, metrics=tuple(metrics), not_collected=absent, findings=findings)
+
+
+def _queue(point: Point) -> str:
+    if point.case.device == "cpu":
+        return "none: CPU"
+    return "empty: the call synchronises" if point.reads_back else "kept full"
+
+
+def _arm_setup(case: Case, options: Mapping[str, Any]) -> dict[str, Any]:
+    import torch
+
+    return {
+        "arm": arm(case.scheme).facts(),
+        "count_in_model": options["count_in_model"],
+        "relative_standard_error_target": options["relative_standard_error"],
+        "time_limit_s": options["seconds"],
+        "threads": torch.get_num_threads(),
+        "weights": "random",
+    }
+
+
+def _not_cold(rotated: int, cache: int) -> Finding:
+    return Finding(
+        "not-cold",
+        "info",
+        "some rotated weights fit in the last-level cache: their 'cold' times are times from that cache",
+        evidence=f"{rotated} B rotated, {cache} B of cache",
+        remedy="small layers need more copies: raise the preset's max_copies, or measure a larger model",
+    )

@@ -1,0 +1,144 @@
+"""One Linear shape in one scheme: the module, its rotated copies, and each step of it alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.workloads.planting import outlier_scales
+from bench.workloads.quantise import quantised_linear, torch_dtype
+from bench.workloads.schemes import Arm
+
+if TYPE_CHECKING:
+    import torch
+
+Operation = Callable[["torch.Tensor"], Any]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What every arm should compute: x[m, k] · W[n, k]ᵀ in float32 values, drawn once from the seed.
+
+    ``planted`` are the same product with outlier columns: x there is −μ(1 − 0.15 z), W is divided by μ.
+    """
+
+    x: torch.Tensor
+    weight: torch.Tensor
+    planted_x: torch.Tensor
+    planted_weight: torch.Tensor
+
+    def inputs(self, arm: Arm) -> tuple[torch.Tensor, torch.Tensor]:
+        return (self.planted_x, self.planted_weight) if arm.planted_columns else (self.x, self.weight)
+
+    def reference(self, arm: Arm) -> torch.Tensor:
+        """x · Wᵀ in float64, [m, n]."""
+        x, weight = self.inputs(arm)
+        return x.double() @ weight.double().T
+
+
+def make_truth(m: int, n: int, k: int, device: str, seed: int, planted_columns: int) -> Truth:
+    """Normal x and W with W's spread 1/√k, so that outputs are of order one."""
+    import torch
+
+    generator = torch.Generator(device).manual_seed(seed)
+    x = torch.randn(m, k, generator=generator, device=device)
+    weight = torch.randn(n, k, generator=generator, device=device) / k**0.5
+    indices, scales = (part.to(device) for part in outlier_scales(k, planted_columns, seed))
+    planted_x, planted_weight = x.clone(), weight.clone()
+    planted_x[:, indices] = -scales * (1 - 0.15 * x[:, indices])
+    planted_weight[:, indices] /= scales
+    return Truth(x, weight, planted_x, planted_weight)
+
+
+class ArmUnderTest:
+    """A scheme's module for one shape, with as many copies as rotation needs, and inputs for any M."""
+
+    def __init__(self, arm: Arm, truth: Truth) -> None:
+        import torch
+
+        self.arm = arm
+        self.x, weight = truth.inputs(arm)
+        dtype = torch_dtype(arm.dtype)
+        n, k = weight.shape
+        linear = torch.nn.Linear(k, n, bias=False, device="meta")
+        linear.weight = torch.nn.Parameter(weight.to(dtype), requires_grad=False)
+        self.modules = [quantised_linear(linear, arm).eval()]
+        self.dtype = dtype
+
+    def weight_bytes(self) -> int:
+        """Bytes of the stored weight (without scales), which is what rotation has to move out of the cache."""
+        weight = self.modules[0].weight
+        return int(weight.numel() * weight.element_size())
+
+    def rotate_through(self, copies: int) -> None:
+        """Have ``copies`` modules with memory of their own."""
+        self.modules += [copy.deepcopy(self.modules[0]) for _ in range(copies - len(self.modules))]
+
+    def input(self, m: int) -> torch.Tensor:
+        return self.x[:m].to(self.dtype)
+
+    def operation(self, op: str, m: int) -> Operation:
+        """The step to time, as a function of the input. Preparation is done here, outside the timing."""
+        if op == "linear":
+            return self._rotating_linear()
+        return (_int8_operation if self.arm.kind == "int8" else _4bit_operation)(self, op, m)
+
+    def _rotating_linear(self) -> Operation:
+        modules = self.modules
+        state = {"next": 0}
+
+        def rotate(x: torch.Tensor) -> Any:
+            place = state["next"]
+            state["next"] = place + 1 if place + 1 < len(modules) else 0
+            return modules[place](x)
+
+        return rotate if len(modules) > 1 else modules[0]
+
+    @property
+    def synchronises(self) -> bool:
+        """True where the forward reads back from the device (`if outliers.any()`), so that the launch queue cannot
+        be kept full."""
+        return self.arm.kind == "int8" and bool(self.arm.threshold)
+
+
+def _int8_operation(under_test: ArmUnderTest, op: str, m: int) -> Operation:
+    import bitsandbytes.functional as functional
+    import torch
+
+    module, x = under_test.modules[0], under_test.input(m).to(torch.float16)
+    module(x)  # moves codes and scales from the parameter to the module's state, as the first forward does
+    codes, scales = module.state.CB, module.state.SCB
+    threshold = under_test.arm.threshold or 0.0
+    x_codes, x_scales, _ = functional.int8_vectorwise_quant(x, threshold)
+    if op == "quantise_activations":
+        return lambda given: functional.int8_vectorwise_quant(given.to(torch.float16), threshold)
+    if op == "gemm":
+        return lambda _: functional.int8_linear_matmul(x_codes, codes)
+    product = functional.int8_linear_matmul(x_codes, codes)
+    return lambda _: functional.int8_mm_dequant(product, x_scales, scales)
+
+
+def _4bit_operation(under_test: ArmUnderTest, op: str, m: int) -> Operation:  # noqa: ARG001 - the same for any m
+    import bitsandbytes.functional as functional
+    import torch
+
+    # A fresh parameter: on some CPUs the first forward repacks the weights, and the plain op expects them unpacked.
+    weight, state = _unpacked(under_test)
+    if op == "dequantise":
+        return lambda _: functional.dequantize_4bit(weight, state)
+    dense = functional.dequantize_4bit(weight, state).to(under_test.dtype)
+    return lambda given: torch.nn.functional.linear(given, dense)
+
+
+def _unpacked(under_test: ArmUnderTest) -> tuple[Any, Any]:
+    import bitsandbytes as bnb
+
+    weight = under_test.modules[0].weight
+    if not getattr(weight.quant_state, "packing_format_for_cpu", False):
+        return weight.data, weight.quant_state
+    data, state = bnb.functional._convert_weight_packed_for_cpu_inverse(
+        weight.data.clone(), copy.copy(weight.quant_state)
+    )
+    return data, state

@@ -1,0 +1,102 @@
+"""The passes that observe: energy, CodeCarbon and the cost of annotation. Never in a timed run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import cycle
+from typing import Any
+
+from bench.instruments.carbon import measure_carbon
+from bench.instruments.energy import available_counters, measure_idle, measure_windows
+from bench.instruments.nvml import connect, measured_gpu
+from bench.instruments.sampler import Sampler, cpu_sources, gpu_sources
+from bench.record.errors import MachineError
+from bench.record.schema import metric
+from bench.workloads.annotation import Annotator
+from bench.workloads.models import gpu_uuid
+from bench.workloads.outcome import Outcome
+from bench.workloads.session import Session
+
+AnnotatorFactory = Callable[[], Annotator]
+Observer = Callable[[Session, Mapping[str, Any], AnnotatorFactory], Outcome]
+
+
+def _work(session: Session) -> Callable[[], int]:
+    """Generate for the next batch, going round; returns the new tokens."""
+    batches = cycle(session.batches)
+    return lambda: session.generate(next(batches)).tokens
+
+
+def energy(session: Session, options: Mapping[str, Any], _annotators: AnnotatorFactory) -> Outcome:
+    """Joules over windows of seconds by the hardware's own counters, and the same with nothing to do."""
+    on_gpu = session.case.device == "cuda"
+    uuid = gpu_uuid(session.case.device)
+    counters, reasons = available_counters(on_gpu, uuid=uuid)
+    if not counters:
+        reason = "; ".join(dict.fromkeys(reasons.values()))
+        return Outcome(session.case, "energy", "skipped", reason, not_collected=reasons)
+    seconds, windows = options["energy_seconds"], options["energy_windows"]
+    idle = measure_idle(counters, seconds, windows)
+    with Sampler(_sources(uuid)) as sampler:
+        busy = measure_windows(_work(session), counters, min_seconds=seconds, windows=windows)
+    readings = busy.readings() + idle.readings() + sampler.readings(busy.began)
+    return Outcome(
+        session.case,
+        "energy",
+        setup=readings.setup,
+        metrics=readings.metrics,
+        not_collected={**reasons, **readings.not_collected},
+        findings=readings.findings,
+    )
+
+
+def _sources(uuid: str | None) -> dict[str, Callable[[], float]]:
+    if uuid is None:
+        return cpu_sources()
+    try:
+        nvml = connect()
+        return gpu_sources(nvml, measured_gpu(nvml, uuid))
+    except MachineError:
+        return {}
+
+
+def codecarbon(session: Session, options: Mapping[str, Any], _annotators: AnnotatorFactory) -> Outcome:
+    """CodeCarbon's offline tracker over windows of its own; what it estimates is labelled so."""
+    try:
+        readings = measure_carbon(
+            _work(session),
+            country=options["country"],
+            min_seconds=options["energy_seconds"],
+            gpu=session.case.device == "cuda",
+        )
+    except MachineError as error:
+        return Outcome(session.case, "codecarbon", "skipped", str(error))
+    return Outcome(
+        session.case,
+        "codecarbon",
+        setup=readings.setup,
+        metrics=readings.metrics,
+        not_collected=readings.not_collected,
+        findings=readings.findings,
+    )
+
+
+def annotation_cost(session: Session, options: Mapping[str, Any], annotators: AnnotatorFactory) -> Outcome:
+    """The same call without and with annotation, in turn (plain first, then annotated first, …)."""
+    annotator = annotators()
+    batch = session.batches[0]
+    plain: list[float] = []
+    annotated: list[float] = []
+    for pair in range(options["annotation_pairs"]):
+        for with_annotation in (False, True) if pair % 2 == 0 else (True, False):
+            if with_annotation:
+                annotator.attach(session.loaded.model)
+                annotated.append(session.generate(batch, annotator).wall)
+                annotator.detach()
+            else:
+                plain.append(session.generate(batch).wall)
+    metrics = (metric("generate_time_plain", plain), metric("generate_time_annotated", annotated))
+    return Outcome(session.case, "annotation", metrics=metrics)
+
+
+OBSERVERS: dict[str, Observer] = {"energy": energy, "codecarbon": codecarbon, "annotation": annotation_cost}

@@ -1,0 +1,41 @@
+"""Count outlier columns as LLM.int8() does: activation columns with any magnitude at or over the threshold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.workloads.schemes import Arm
+from bench.workloads.session import Session
+
+DECODE_STEPS = 4
+
+
+def count_outliers(session: Session, chosen: Arm) -> list[int]:
+    """Outlier columns of every Linear8bitLt call in one prefill and a few decode steps, in order of the calls.
+
+    Hooks are on only here, before the warm-up.
+    """
+    import torch
+
+    counts: list[Any] = []
+
+    def count(_module: Any, inputs: tuple[Any, ...]) -> None:
+        flat = inputs[0].reshape(-1, inputs[0].shape[-1])
+        counts.append((flat.abs() >= chosen.threshold).any(dim=0).sum())
+
+    model = session.loaded.model
+    modules = [module for module in model.modules() if type(module).__name__ == "Linear8bitLt"]
+    handles = [module.register_forward_pre_hook(count) for module in modules]
+    try:
+        with torch.inference_mode():
+            model.generate(
+                **session.batches[0].inputs,
+                max_new_tokens=DECODE_STEPS + 1,
+                do_sample=False,
+                disable_compile=True,
+                pad_token_id=0,
+            )
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [int(value) for value in counts]

@@ -1,0 +1,96 @@
+"""A loaded model with the prompts of its Case: the one way in which every instrument generates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from bench.instruments.timing import DeviceClock
+from bench.record.errors import MeasurementError
+from bench.record.schema import Case
+from bench.workloads.annotation import Annotator
+from bench.workloads.batches import Batch
+from bench.workloads.models import LoadedModel
+from bench.workloads.stepper import Stepper
+
+
+@dataclass(frozen=True)
+class Call:
+    """One generate call. Times in seconds; ``steps`` are the inter-token latencies."""
+
+    wall: float
+    first_token: float
+    steps: tuple[float, ...]
+    tokens: int
+    prompt_length: int
+
+
+class Session:
+    """A loaded model with the batches of its Case; calls generate the same way for every instrument."""
+
+    def __init__(self, case: Case, loaded: LoadedModel, batches: Sequence[Batch]) -> None:
+        self.case = case
+        self.loaded = loaded
+        self.batches = tuple(batches)
+        self._clock = DeviceClock(case.device)
+        self._stamps = self._clock.stamps(capacity=(case.new_tokens or 0) + 2)
+
+    def generate(self, batch: Batch, annotator: Annotator | None = None) -> Call:
+        """One timed call. Raises MeasurementError where a forced number of tokens did not come."""
+        case = self.case
+        stepper = Stepper(self._stamps, case.batch_size or 1, case.device, annotator)
+        start = self._clock.now()
+        stepper.begin()
+        output = self.loaded.model.generate(**batch.inputs, **self._options(), stopping_criteria=[stepper])
+        stepper.end()
+        wall = self._clock.now() - start
+        offsets = self._stamps.seconds()
+        return self._call(batch, output, wall, offsets)
+
+    def _options(self) -> dict[str, Any]:
+        case = self.case
+        options: dict[str, Any] = {
+            "max_new_tokens": case.new_tokens,
+            "do_sample": False,
+            "num_beams": 1,
+            "use_cache": True,
+            "disable_compile": True,
+            "pad_token_id": self._pad_token(),
+        }
+        if case.stop == "length":
+            options["min_new_tokens"] = case.new_tokens
+        if case.cache == "static":
+            options["cache_implementation"] = "static"
+        return options
+
+    def _pad_token(self) -> int:
+        if self.loaded.tokenizer is not None:
+            return int(self.loaded.tokenizer.pad_token_id)
+        eos = self.loaded.model.config.eos_token_id
+        return int(eos[0] if isinstance(eos, list) else eos)
+
+    def _call(self, batch: Batch, output: Any, wall: float, offsets: Sequence[float]) -> Call:
+        new = output[:, batch.prompt_length :]
+        tokens = produced(new, self.loaded.model.generation_config.eos_token_id)
+        wanted = (self.case.new_tokens or 0) * (self.case.batch_size or 1)
+        if self.case.stop == "length" and (new.numel() != wanted or len(offsets) != new.shape[1] + 1):
+            raise MeasurementError(f"{wanted} new tokens were forced but {new.numel()} came")
+        steps = tuple(later - earlier for earlier, later in pairwise(offsets[1:]))
+        tokens = wanted if self.case.stop == "length" else tokens
+        return Call(wall, offsets[1] - offsets[0], steps, tokens, batch.prompt_length)
+
+    def tokens_of(self, batch: Batch) -> int:
+        """Generate without looking at the steps; returns the number of new tokens (for energy windows)."""
+        return self.generate(batch).tokens
+
+
+def produced(new_ids: Any, eos: Any) -> int:
+    """New tokens of all sequences, each up to and with its first end-of-sequence token. ``new_ids``: [batch, new]."""
+    stops = {eos} if isinstance(eos, int) else set(eos or ())
+    total = 0
+    for row in new_ids.tolist():
+        first = next((place for place, token in enumerate(row) if token in stops), len(row) - 1)
+        total += first + 1
+    return total

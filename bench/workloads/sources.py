@@ -1,0 +1,121 @@
+"""Which model is meant, where its files are and which revision it is. No torch: the parent process plans with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from bench.record.errors import MachineError, UsageError
+
+SHAPES = ("starcoder2-3b", "starcoder2-7b", "phi-2")
+SMOKE = "smoke"
+Kind = Literal["smoke", "shape", "folder", "hub"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """``location`` is a folder (smoke, folder), a config file (shape) or a hub id. ``label`` says what its weights
+    are, for every place where a figure is shown."""
+
+    name: str
+    kind: Kind
+    location: str
+    revision: str
+    label: str
+
+
+def data_folder() -> Path:
+    """The data shipped with the package: prompts, configs and the smoke checkpoint."""
+    return Path(str(resources.files("bench"))) / "data"
+
+
+def resolve(name: str, revision: str | None = None) -> Source:
+    """The model named by "smoke", "shape:NAME", a local folder or a Hugging Face id.
+
+    Raises UsageError for an unknown shape or a folder without safetensors weights, and MachineError when the hub
+    is needed and cannot be reached.
+    """
+    if name == SMOKE:
+        folder = data_folder() / "smoke-model"
+        return Source(name, "smoke", str(folder), _folder_revision(folder), "memorised")
+    if name.startswith("shape:"):
+        return _shape(name)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return Source(name, "folder", str(folder.resolve()), _folder_revision(folder), "as published")
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise UsageError(
+            f"no model {name!r}: give 'smoke', 'shape:NAME' ({', '.join(SHAPES)}), a folder with config.json and "
+            "*.safetensors, or a Hugging Face id such as bigcode/starcoder2-3b"
+        )
+    return Source(name, "hub", name, _hub_revision(name, revision), "as published")
+
+
+def _shape(name: str) -> Source:
+    shape = name.removeprefix("shape:")
+    if shape not in SHAPES:
+        raise UsageError(f"unknown shape {shape!r}: choose from {', '.join(SHAPES)}")
+    config = data_folder() / "configs" / f"{shape}.config.json"
+    digest = hashlib.sha256(config.read_bytes()).hexdigest()
+    return Source(name, "shape", str(config), f"config-sha256:{digest[:16]}", "random weights")
+
+
+def _folder_revision(folder: Path) -> str:
+    """A hub snapshot's commit, or a hash of the config and of each weight file's header and size.
+
+    The header lists every tensor with its type, shape and place; reading whole weights here would cost minutes.
+    """
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        other = " (only safetensors are loaded: convert the other weight files)" if any(folder.glob("*.bin")) else ""
+        raise UsageError(f"{folder} has no *.safetensors weights{other}")
+    if folder.parent.name == "snapshots":
+        return folder.name
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    for file in weights:
+        digest.update(f"{file.name}:{file.stat().st_size}".encode())
+        digest.update(_safetensors_header(file))
+    return f"headers-sha256:{digest.hexdigest()[:16]}"
+
+
+def _safetensors_header(file: Path) -> bytes:
+    """The JSON header of a safetensors file (format: 8 bytes little-endian length, then JSON)."""
+    with file.open("rb") as stream:
+        try:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header = stream.read(min(length, 100_000_000))
+            json.loads(header)
+        except (struct.error, ValueError) as error:
+            raise UsageError(f"{file} is not a safetensors file or is damaged: fetch it again") from error
+    return header
+
+
+def _hub_revision(name: str, revision: str | None) -> str:
+    """The commit that the hub, or else the local cache, has for this id."""
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    if not os.environ.get("HF_HUB_OFFLINE"):
+        try:
+            return str(HfApi().model_info(name, revision=revision, timeout=10).sha)
+        except GatedRepoError as error:
+            raise UsageError(f"model {name!r} is gated: accept its terms on its hub page and log in") from error
+        except RepositoryNotFoundError as error:
+            raise UsageError(f"the hub has no model {name!r} (or it is private: log in)") from error
+        except Exception:  # noqa: S110 - its HTTP library differs by version; whatever failed, the cache is next
+            pass
+    try:
+        return Path(snapshot_download(name, revision=revision, local_files_only=True)).name
+    except (LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise MachineError(
+            f"model {name!r} is not in the local cache and the Hugging Face hub cannot be reached: give a local "
+            "folder, or --model smoke or --model shape:starcoder2-3b"
+        ) from error

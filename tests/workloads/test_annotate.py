@@ -1,0 +1,84 @@
+"""The annotator's ranges nest, are named as profilers expect, and leave nothing behind."""
+
+import torch
+
+from profiling.annotate import NvtxAnnotator
+
+
+class FakeNvtx:
+    """Notes pushes and pops as a profiler would see them."""
+
+    def __init__(self):
+        self.events = []
+        self.depth = 0
+
+    def get_domain(self, name):
+        assert name == "bitledger"
+        return self
+
+    def get_event_attributes(self, message, payload=None):
+        return (message, payload)
+
+    def push_range(self, attributes):
+        self.events.append((self.depth, *attributes))
+        self.depth += 1
+
+    def pop_range(self):
+        self.depth -= 1
+        assert self.depth >= 0
+
+
+class TinyLayer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q_proj = torch.nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.q_proj(x)
+
+
+class TinyModel(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.ModuleList([TinyLayer(), TinyLayer()])
+        self.lm_head = torch.nn.Linear(4, 4)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return self.lm_head(x)
+
+
+def generate(annotator, model, steps):
+    annotator.begin()
+    for index in range(steps):
+        model(torch.ones(1, 4))
+        annotator.step(index)
+    annotator.end()
+
+
+def test_ranges_nest_and_carry_their_indices():
+    nvtx, model = FakeNvtx(), TinyModel()
+    annotator = NvtxAnnotator(nvtx)
+    annotator.attach(model)
+    generate(annotator, model, 2)
+    forward = [(1, "layer", 0), (2, "q_proj", None), (1, "layer", 1), (2, "q_proj", None), (1, "lm_head", None)]
+    assert nvtx.events == [(0, "prefill", None), *forward, (0, "decode_step", 0), *forward, (0, "decode_step", 1)]
+    assert nvtx.depth == 0
+
+
+def test_detached_models_say_nothing():
+    nvtx, model = FakeNvtx(), TinyModel()
+    annotator = NvtxAnnotator(nvtx)
+    annotator.attach(model)
+    annotator.detach()
+    model(torch.ones(1, 4))
+    assert nvtx.events == []
+
+
+def test_the_real_package_takes_the_same_calls():
+    model = TinyModel()
+    annotator = NvtxAnnotator()
+    annotator.attach(model)
+    generate(annotator, model, 3)
+    annotator.detach()

@@ -1,0 +1,169 @@
+"""Matmul blocks on the CPU: every point asked for comes back with raw times, its error and why it stopped."""
+
+import pytest
+import torch
+
+from bench.plan import Layer, make_plan
+from bench.presets import preset
+from bench.workloads import machine, matmul
+from bench.workloads.call_timer import Burst
+from bench.workloads.matmul_arms import ArmUnderTest, make_truth
+from bench.workloads.schemes import ARMS, arm
+from bench.workloads.sources import Source
+
+SOURCE = Source("smoke", "smoke", "folder", "rev", "memorised")
+OPTIONS = {"matmul_m": (1, 3), "matmul_seconds": 0.01, "max_copies": 3}
+
+
+def block(kind, **changes):
+    chosen = preset("smoke", OPTIONS | changes)
+    blocks = make_plan(chosen, SOURCE, [Layer("q_proj", 64, 128, 6, True)], "cpu", 0)
+    return next(block for block in blocks if block.kind == kind)
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    chosen = block("matmul")
+    return list(matmul.run([request.case for request in chosen.requests], chosen.options))
+
+
+def test_every_point_comes_back_once(outcomes):
+    wanted = {request.case for request in block("matmul").requests}
+    assert {outcome.case for outcome in outcomes} == wanted
+    assert len(outcomes) == len(wanted)
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+
+
+def test_times_are_raw_and_the_reason_to_stop_is_told(outcomes):
+    for outcome in outcomes:
+        values = {metric.name: metric.values for metric in outcome.metrics}
+        assert len(values["forward_time"]) >= matmul.MIN_SAMPLES
+        assert min(values["forward_time"]) > 0
+        assert outcome.setup["stop"] in ("noise", "time limit", "sample limit")
+        assert outcome.setup["arm"]["name"] == outcome.case.scheme
+        assert "dispatch_time" in outcome.not_collected
+
+
+def test_each_linear_has_its_error_and_schemes_order_as_their_bits_do(outcomes):
+    errors = {
+        outcome.case.scheme: {m.name: m.values for m in outcome.metrics}["relative_error"][0]
+        for outcome in outcomes
+        if outcome.case.op == "linear" and outcome.case.m == 3 and outcome.case.residency == "hot"
+    }
+    assert set(errors) == set(block("matmul").options and {r.case.scheme for r in block("matmul").requests})
+    assert errors["fp32"] < errors["fp16"] < errors["bf16"] < errors["int8"] < errors["nf4"] < errors["fp4"]
+
+
+def test_cold_points_rotate_and_say_when_that_was_not_enough(outcomes):
+    cold = [outcome for outcome in outcomes if outcome.case.residency == "cold"]
+    assert {outcome.setup["copies"] for outcome in cold} == {3}
+    assert {finding.code for outcome in cold for finding in outcome.findings} == {"not-cold"}
+    assert {outcome.setup["copies"] for outcome in outcomes if outcome.case.residency == "hot"} == {1}
+
+
+class FakeTimer:
+    """Notes whose turn it is; every call takes one second, so that a point stops after one burst."""
+
+    def __init__(self):
+        self.turns = []
+
+    def burst(self, call, count, *, hold):
+        if count == matmul.BURST:
+            self.turns.append(call)
+        return Burst((1.0,) * count)
+
+
+def sampled(seed):
+    points = [
+        matmul.Point(request.case, ArmUnderTest(arm("fp32"), make_truth(1, 8, 8, "cpu", 0, 0)), n, 1, None)
+        for n, request in enumerate(block("matmul").requests)
+    ]
+    timer = FakeTimer()
+    list(matmul._sample_all(points, timer, block("matmul").options, seed))
+    return timer.turns
+
+
+def test_the_order_is_random_and_follows_the_seed():
+    first, again, other = (sampled(seed) for seed in (0, 0, 1))
+    assert first == again != other
+    assert sorted(first) == sorted(other)
+
+
+def test_a_scheme_that_breaks_fails_alone(monkeypatch):
+    def broken(linear, chosen):
+        if chosen.name == "nf4":
+            raise RuntimeError("no kernel for this\nmore text")
+        return linear
+
+    monkeypatch.setattr("bench.workloads.matmul_arms.quantised_linear", broken)
+    chosen = block("matmul", schemes=("fp16", "nf4"))
+    outcomes = list(matmul.run([request.case for request in chosen.requests], chosen.options))
+    failed = {outcome.case.scheme for outcome in outcomes if outcome.status == "failed"}
+    assert failed == {"nf4"}
+    assert {outcome.reason for outcome in outcomes if outcome.status == "failed"} == {
+        "RuntimeError: no kernel for this"
+    }
+    assert len(outcomes) == len(chosen.requests)
+
+
+@pytest.mark.parametrize("name", [name for name in ARMS if ARMS[name].kind == "int8"])
+def test_the_steps_of_int8_alone_make_the_whole(name):
+    """quantise → product → dequantise must equal the module without outliers and bias."""
+    truth = make_truth(4, 64, 128, "cpu", 0, 6)
+    under_test = ArmUnderTest(arm(name), truth)
+    x = under_test.input(4)
+    codes, scales, _ = under_test.operation("quantise_activations", 4)(x)
+    assert codes.dtype == torch.int8
+    assert scales.shape == (4,)
+    assert under_test.operation("gemm", 4)(x).shape == (4, 64)
+    if not arm(name).planted_columns:
+        whole = under_test.modules[0](x)
+        assert torch.equal(under_test.operation("dequantise", 4)(x).to(whole.dtype), whole)
+
+
+@pytest.mark.parametrize("name", ["nf4", "fp4", "nf4-dq"])
+def test_the_steps_of_4bit_alone_make_the_whole(name):
+    truth = make_truth(4, 64, 128, "cpu", 0, 6)
+    under_test = ArmUnderTest(arm(name), truth)
+    dense = under_test.operation("dequantise", 4)(None)
+    assert dense.shape == (64, 128)
+    x = under_test.input(4)
+    torch.testing.assert_close(under_test.operation("gemm", 4)(x), under_test.modules[0](x), rtol=2e-2, atol=2e-2)
+
+
+def test_planted_inputs_have_exactly_the_outlier_columns_and_the_same_product():
+    truth = make_truth(8, 32, 128, "cpu", 0, 6)
+    columns = (truth.planted_x.abs() >= 6).any(dim=0)
+    assert int(columns.sum()) == 6
+    assert int((truth.x.abs() >= 6).any(dim=0).sum()) == 0
+
+
+def test_rotation_visits_every_copy_and_copies_have_memory_of_their_own():
+    under_test = ArmUnderTest(arm("nf4"), make_truth(1, 64, 128, "cpu", 0, 6))
+    under_test.rotate_through(3)
+    assert len({module.weight.data_ptr() for module in under_test.modules}) == 3
+    seen = []
+    for place, module in enumerate(under_test.modules):
+        module.forward = lambda x, place=place: seen.append(place)
+    rotate = under_test.operation("linear", 1)
+    for _ in range(7):
+        rotate(None)
+    assert seen == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_the_machines_ceilings_are_raw_times_with_their_sizes():
+    chosen = block("machine")
+    outcomes = list(machine.run([request.case for request in chosen.requests]))
+    assert {outcome.setup["dtype"] for outcome in outcomes} == {"float32", "float16"}
+    for outcome in outcomes:
+        assert outcome.setup["gemm_flop"] == 2 * outcome.setup["gemm_size"] ** 3
+        assert {metric.name for metric in outcome.metrics} == {"copy_time", "gemm_time"}
+
+
+@pytest.mark.gpu
+def test_matmul_points_on_a_gpu():
+    cases = [request.case for request in block("matmul").requests]
+    moved = [type(case)(**(case.coordinates() | {"device": "cuda"})) for case in cases]
+    outcomes = list(matmul.run(moved, block("matmul").options))
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+    assert all(any(metric.name == "dispatch_time" for metric in outcome.metrics) for outcome in outcomes)
