@@ -1,0 +1,153 @@
+"""The measuring process: one block, fresh, then gone. Records leave through a pipe, one JSON line each.
+
+The block comes as JSON on standard input. Everything that libraries print goes to the log file that the parent made
+of standard output and error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bench.instruments import environment
+from bench.plan import Block, Request
+from bench.record.errors import BitledgerError
+from bench.record.schema import Environment, Record, environment_from_json, to_json
+from bench.workloads.outcome import Outcome
+
+PR_SET_PDEATHSIG = 1
+STATE_AGE_S = 1.0
+
+
+def main(annotators: Callable[[], Any]) -> int:
+    """Run the block on standard input; returns the exit code (0 also when Cases failed: their Records say so)."""
+    _die_with_parent()
+    task = json.load(sys.stdin)
+    with os.fdopen(task["records_fd"], "w", buffering=1) as pipe:
+        if "describe" in task:
+            pipe.write(json.dumps(_describe(task["describe"])) + "\n")
+            return 0
+        for record in run_block(task, annotators):
+            pipe.write(json.dumps(to_json(record), allow_nan=False) + "\n")
+    return 0
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, so that no orphan keeps a GPU busy."""
+    parent = os.getppid()
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        return
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def run_block(task: dict[str, Any], annotators: Callable[[], Any]) -> Iterator[Record]:
+    """The block's Records. An error ends the block; what it had still to give becomes failed Records."""
+    block = Block.from_json(task["block"])
+    machine = environment_from_json(task["environment"])
+    open_requests = {request.key(block.repeat): request for request in block.requests}
+    make = _RecordMaker(task, block, machine)
+    try:
+        for outcome in outcomes(block, annotators):
+            record = make(outcome)
+            open_requests.pop(record.key, None)
+            yield record
+    except Exception as error:
+        if task.get("debug"):
+            raise
+        yield from (make(_failed(request, error)) for request in list(open_requests.values()))
+
+
+def outcomes(block: Block, annotators: Callable[[], Any]) -> Iterator[Outcome]:
+    """What the workload of this kind of block gives."""
+    cases = [request.case for request in block.requests]
+    if block.kind == "machine":
+        from bench.workloads import machine
+
+        return machine.run(cases)
+    if block.kind == "matmul":
+        from bench.workloads import matmul
+
+        return matmul.run(cases, block.options)
+    from bench.workloads import generation
+
+    wanted = {request.instrument: request.case for request in block.requests}
+    return generation.run(block.source, wanted, block.options, annotators)
+
+
+def _failed(request: Request, error: Exception) -> Outcome:
+    return Outcome(request.case, request.instrument, "failed", explain(error))
+
+
+def explain(error: Exception) -> str:
+    """One line for the Record: our own errors as they are, others with their type, out of memory in plain words."""
+    text = (str(error).strip() or "no message").splitlines()[0]
+    if isinstance(error, BitledgerError):
+        return text
+    if "out of memory" in text.lower() or isinstance(error, MemoryError):
+        return f"out of memory: {text}"
+    return f"{type(error).__name__}: {text}"
+
+
+class _RecordMaker:
+    """Turns Outcomes into Records: adds the run, the repeat, the time and the machine's state around it."""
+
+    def __init__(self, task: dict[str, Any], block: Block, machine: Environment) -> None:
+        self._task = task
+        self._block = block
+        self._machine = machine
+        self._now, self._looked = environment.state(), time.monotonic()
+        self._before = self._now
+        self._started = _now()
+
+    def __call__(self, outcome: Outcome) -> Record:
+        after = self._state()
+        record = Record(
+            run_id=self._task["run_id"],
+            instrument=outcome.instrument,
+            case=outcome.case,
+            repeat=self._block.repeat,
+            status=outcome.status,
+            reason=outcome.reason,
+            environment=replace(self._machine, before=self._before, after=after),
+            started_at=self._started,
+            argv=tuple(self._task["argv"]),
+            setup=outcome.setup,
+            metrics=outcome.metrics,
+            not_collected=outcome.not_collected,
+            findings=outcome.findings,
+            artifacts=outcome.artifacts,
+        )
+        self._before, self._started = after, _now()
+        return record
+
+    def _state(self) -> dict[str, Any]:
+        """The machine now, looked at again only after a second: hundreds of matmul Records may come in one."""
+        if time.monotonic() - self._looked > STATE_AGE_S:
+            self._now, self._looked = environment.state(), time.monotonic()
+        return self._now
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _describe(document: dict[str, Any]) -> dict[str, Any]:
+    """The distinct Linear shapes of a model, for the plan."""
+    from bench.workloads.describe import describe
+    from bench.workloads.sources import Source
+
+    try:
+        return describe(Source(**document))
+    except BitledgerError as error:
+        return {"error": str(error)}

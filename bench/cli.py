@@ -1,0 +1,186 @@
+"""The command line: verbs, their options and examples, and what an error looks like.
+
+Each verb's module is imported only when it is called, so that ``--help`` is instant and reports need no torch. This
+is the one module of bench that may open the profiling room.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bench.record.errors import BitledgerError
+
+EXIT_CODES = """exit codes:
+  0    done
+  1    done, but some Cases failed, or compare found a difference with --fail-on-slower
+  2    bad input, or this machine lacks what was asked for: one line says what to do
+  130  interrupted; what was measured is kept (143: ended by SIGTERM)
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments == ["_child"]:
+        return _child()
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        return _call(options, arguments)
+    except BitledgerError as error:
+        if options.debug:
+            raise
+        print(f"bitledger: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        code = stop.args[0] if stop.args else 130
+        print("bitledger: interrupted; what was measured is kept", file=sys.stderr)
+        return int(code)
+    except BrokenPipeError:
+        return 0
+
+
+def _on_sigterm(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(143)
+
+
+def _call(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    verb = import_module(f"bench.verbs.{options.verb.replace('-', '_')}")
+    options.argv = ("python", "-m", "bench", *arguments)
+    return int(verb.main(options))
+
+
+def _child() -> int:
+    from bench.child import main as child
+
+    return child(_annotator)
+
+
+def _annotator() -> Any:
+    from profiling.annotate import NvtxAnnotator
+
+    return NvtxAnnotator()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure fp16 against bitsandbytes int8, fp4 and nf4, end to end and by layer, and report it.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for add in (_add_run, _add_list, _add_show, _add_compare, _add_report, _add_doctor):
+        add(verbs)
+    return parser
+
+
+def _verb(verbs: Any, name: str, help_: str, examples: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=help_,
+        description=help_[0].upper() + help_[1:] + ".",
+        epilog=f"examples:\n{examples}\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    # SUPPRESS keeps a --debug that was given before the verb.
+    parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+    )
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(name) for name in _names(text))
+
+
+def _add_run(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "run",
+        "measure a preset and report it",
+        "  python -m bench run\n"
+        "  python -m bench run --preset smoke --out reports/runs/mine\n"
+        "  python -m bench run --preset quick --model shape:starcoder2-7b --schemes fp16,int8,nf4\n"
+        "  python -m bench run --resume --out reports/runs/mine\n",
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("--preset", default="auto", help="what to measure (default: quick with a usable GPU, else smoke)")
+    add("--model", help="smoke, shape:NAME, a local folder, or a Hugging Face id (default: the preset's)")
+    add("--revision", help="commit, tag or branch of a Hugging Face id")
+    add("--out", type=Path, help="run folder (default: reports/runs/<run-id>)")
+    add("--resume", action="store_true", help="finish the run in --out; nothing recorded is repeated")
+    add("--retry-failed", action="store_true", help="with --resume: measure failed Cases again")
+    add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
+    add("--schemes", type=_names, metavar="A,B", help="only these schemes")
+    add("--batch-sizes", type=_numbers, metavar="N,N", help="batch sizes of every sweep")
+    add("--caches", type=_names, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
+    add("--new-tokens", type=int, metavar="N", help="new tokens per sequence")
+    add("--prompt-tokens", type=int, metavar="N", help="prompt length of random-weight models")
+    add("--calls", type=int, metavar="N", help="timed generate calls per process")
+    add("--repeats", type=int, metavar="N", help="fresh processes per Case")
+    add("--matmul-m", type=_numbers, metavar="N,N", help="rows (M) of the layer products; an empty list for none")
+    add("--matmul-seconds", type=float, metavar="S", help="time limit of one matmul point")
+    add("--annotate", action="store_true", default=None, help="NVTX ranges in timed runs (off for figures)")
+    add("--country", metavar="ISO", help="country for CodeCarbon's carbon intensity (three letters)")
+    add("--seed", type=int, default=0, help="seed of weights, prompts and orders (default 0)")
+
+
+def _add_list(verbs: Any) -> None:
+    parser = _verb(verbs, "list", "list presets, schemes, models and metrics", "  python -m bench list\n")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_show(verbs: Any) -> None:
+    parser = _verb(
+        verbs, "show", "print a run's Cases and raw values", "  python -m bench show reports/runs/mine --json\n"
+    )
+    parser.add_argument("run", type=Path, help="run folder or records file")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_compare(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "compare",
+        "say which of two runs, or two schemes of runs, is faster: FASTER, SLOWER, SAME or AMBIGUOUS",
+        "  python -m bench compare reports/runs/before reports/runs/after\n"
+        "  python -m bench compare reports/runs/mine::fp16 reports/runs/mine::nf4\n",
+    )
+    parser.add_argument("a", metavar="A", help="reference: a run folder, or FOLDER::SCHEME")
+    parser.add_argument("b", metavar="B", help="what is judged: a run folder, or FOLDER::SCHEME")
+    parser.add_argument("--force", action="store_true", help="compare even if the machines differ")
+    parser.add_argument("--margin", type=float, default=0.02, help="relative difference that counts as none (0.02)")
+    parser.add_argument("--fail-on-slower", action="store_true", help="exit 1 if anything is SLOWER")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_report(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "report",
+        "write report.md, report.html and the figures of a run, and print the summary",
+        "  python -m bench report reports/runs/mine\n",
+    )
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("--reference", metavar="SCHEME", help="what to compare with (default: the run's own, or fp16)")
+
+
+def _add_doctor(verbs: Any) -> None:
+    parser = _verb(
+        verbs, "doctor", "say what this machine can measure and how to get the rest", "  python -m bench doctor\n"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--reports", type=Path, default=Path("reports/runs"), help="where runs would be written")

@@ -1,0 +1,197 @@
+"""From a preset to an ordered list of blocks. No torch: the parent process plans.
+
+A block is what one fresh child process measures. It is one end-to-end Case with its instruments, or one Linear
+shape with all arms interleaved (docs/adr/0002), or the machine's ceilings.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from bench.presets import Preset, Sweep
+from bench.record.schema import Case
+from bench.workloads.schemes import ARMS, Arm
+from bench.workloads.sources import Source
+
+BlockKind = Literal["machine", "generation", "matmul"]
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A distinct Linear shape: W[n, k], the modules that have it, and whether quantisers convert it."""
+
+    name: str
+    n: int
+    k: int
+    count: int
+    converted: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """One record that a block is to give."""
+
+    case: Case
+    instrument: str
+
+    def key(self, repeat: int) -> Key:
+        return (self.case.case_id, self.instrument, repeat)
+
+
+@dataclass(frozen=True)
+class Block:
+    """``options`` are the settings that the workload reads; ``limit_s`` is when the parent ends the child."""
+
+    kind: BlockKind
+    source: Source
+    repeat: int
+    requests: tuple[Request, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    limit_s: float = 600.0
+
+    @property
+    def label(self) -> str:
+        case = self.requests[0].case
+        if self.kind == "machine":
+            return "machine: copy and matrix product"
+        if self.kind == "matmul":
+            return f"matmul {case.layer} {case.n}×{case.k}, {len(self.requests)} points"
+        return f"generation {case.scheme}, batch {case.batch_size}, {case.cache} cache, repeat {self.repeat + 1}"
+
+    def without(self, done: frozenset[Key]) -> Block | None:
+        """This block less the records that exist; None where nothing is left."""
+        rest = tuple(request for request in self.requests if request.key(self.repeat) not in done)
+        if not rest:
+            return None
+        return Block(self.kind, self.source, self.repeat, rest, self.options, self.limit_s)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> Block:
+        requests = tuple(Request(Case(**item["case"]), item["instrument"]) for item in document["requests"])
+        return Block(
+            document["kind"],
+            Source(**document["source"]),
+            document["repeat"],
+            requests,
+            document["options"],
+            document["limit_s"],
+        )
+
+
+def make_plan(preset: Preset, source: Source, layers: Sequence[Layer], device: str, seed: int) -> tuple[Block, ...]:
+    """All blocks in the order of running: the machine, then matmul, then end to end.
+
+    Within each repeat the arms of a sweep run in a random order drawn from ``seed`` and the repeat, so that a drift
+    of the machine does not favour one arm.
+    """
+    blocks = [_machine_block(preset, source, device, seed)] if preset.machine else []
+    blocks += [_matmul_block(preset, source, layer, device, seed) for layer in layers]
+    for sweep in preset.sweeps:
+        for repeat in range(sweep.repeats):
+            round_ = [
+                _generation_block(preset, sweep, source, scheme, batch, cache, repeat, device, seed)
+                for scheme in sweep.schemes
+                for batch in sweep.batch_sizes
+                for cache in sweep.caches
+            ]
+            random.Random(f"{seed}:{repeat}:{sweep.name}").shuffle(round_)
+            blocks += round_
+    return tuple(blocks)
+
+
+def _machine_block(preset: Preset, source: Source, device: str, seed: int) -> Block:
+    requests = tuple(Request(Case("machine", "none", "", scheme, device, seed), "ceiling") for scheme in preset.machine)
+    return Block("machine", source, 0, requests, {"seconds": preset.matmul_seconds * 5}, limit_s=300)
+
+
+def _generation_block(
+    preset: Preset,
+    sweep: Sweep,
+    source: Source,
+    scheme: str,
+    batch: int,
+    cache: str,
+    repeat: int,
+    device: str,
+    seed: int,
+) -> Block:
+    has_text = source.kind != "shape"
+    case = Case(
+        "generation",
+        source.name,
+        source.revision,
+        scheme,
+        device,
+        seed,
+        batch_size=batch,
+        prompts="humaneval" if has_text else "random",
+        prompt_tokens=None if has_text else sweep.prompt_tokens,
+        new_tokens=sweep.new_tokens,
+        cache=cache,
+        stop=sweep.stop,
+    )
+    instruments = ["generation"] + [
+        name for name, (schemes, repeats) in sweep.observers.items() if scheme in schemes and repeat < repeats
+    ]
+    options = {
+        "calls": sweep.calls,
+        "warmup_calls": sweep.warmup_calls,
+        "annotate": preset.annotate,
+        "annotation_pairs": sweep.annotation_pairs,
+        "energy_windows": sweep.energy_windows,
+        "energy_seconds": sweep.energy_seconds,
+        "country": preset.country,
+    }
+    requests = tuple(Request(case, instrument) for instrument in instruments)
+    return Block("generation", source, repeat, requests, options, sweep.limit_s)
+
+
+def _matmul_block(preset: Preset, source: Source, layer: Layer, device: str, seed: int) -> Block:
+    cases = [
+        Case(
+            "matmul",
+            source.name,
+            source.revision,
+            scheme,
+            device,
+            seed,
+            layer=layer.name,
+            op=op,
+            residency=residency,
+            m=m,
+            n=layer.n,
+            k=layer.k,
+        )
+        for scheme in preset.matmul_schemes
+        if layer.converted or ARMS[scheme].kind == "float"
+        for op in operations(ARMS[scheme])
+        for residency in (preset.residencies if op == "linear" else ("hot",))
+        for m in ((None,) if op == "dequantise" and ARMS[scheme].kind == "4bit" else preset.matmul_m)
+    ]
+    options = {
+        "seconds": preset.matmul_seconds,
+        "relative_standard_error": preset.relative_standard_error,
+        "max_copies": preset.max_copies,
+        "count_in_model": layer.count,
+    }
+    requests = tuple(Request(case, "matmul") for case in cases)
+    return Block("matmul", source, 0, requests, options, limit_s=120 + 4 * preset.matmul_seconds * len(requests))
+
+
+def operations(arm: Arm) -> tuple[str, ...]:
+    """The steps of this arm's Linear that are timed: the whole, and each step alone.
+
+    A float arm's GEMM alone is its Linear less the bias, so it is not a row of its own.
+    """
+    return {
+        "float": ("linear",),
+        "int8": ("linear", "quantise_activations", "gemm", "dequantise"),
+        "4bit": ("linear", "dequantise", "gemm"),
+    }[arm.kind]

@@ -1,0 +1,224 @@
+"""The presets: what is measured, how often, and for how long. Plain frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bench.record.errors import UsageError
+from bench.workloads.schemes import REFERENCE, arm
+
+ALL_NINE = ("fp32", "bf16", "fp16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
+M_SWEEP = (1, 2, 4, 6, 8, 16, 32, 64, 128, 512)
+# instrument → (schemes it runs for, number of repeats it runs in)
+Observers = Mapping[str, tuple[tuple[str, ...], int]]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """End-to-end Cases: every scheme × batch size × cache, each in ``repeats`` fresh processes of ``calls`` generate
+    calls. ``stop`` is "length" (the number of new tokens is forced) or "eos" (the model may stop early)."""
+
+    name: str
+    schemes: tuple[str, ...]
+    batch_sizes: tuple[int, ...] = (1,)
+    caches: tuple[str, ...] = ("dynamic",)
+    prompt_tokens: int = 128
+    new_tokens: int = 128
+    stop: str = "length"
+    calls: int = 5
+    warmup_calls: int = 2
+    repeats: int = 5
+    observers: Observers = field(default_factory=dict)
+    annotation_pairs: int = 5
+    energy_windows: int = 3
+    energy_seconds: float = 3.0
+    limit_s: float = 600.0
+
+
+@dataclass(frozen=True)
+class Preset:
+    """``machine`` are the dtypes whose ceilings (copy, matrix product) are measured; no matmul_m, no matmul blocks.
+    ``matmul_seconds`` is the time limit of one point; it stops earlier at ``relative_standard_error``."""
+
+    name: str
+    description: str
+    model: str
+    sweeps: tuple[Sweep, ...]
+    reference: str = REFERENCE
+    machine: tuple[str, ...] = ("fp32", "bf16", "fp16")
+    matmul_schemes: tuple[str, ...] = ()
+    matmul_m: tuple[int, ...] = ()
+    matmul_seconds: float = 0.2
+    relative_standard_error: float = 0.005
+    residencies: tuple[str, ...] = ("hot", "cold")
+    max_copies: int = 64
+    annotate: bool = False
+    country: str = "USA"
+
+
+def _every(schemes: tuple[str, ...], repeats: int) -> Observers:
+    return dict.fromkeys(("energy", "codecarbon", "annotation"), (schemes, repeats))
+
+
+_SMOKE = Preset(
+    "smoke",
+    "the committed tiny checkpoint on any machine, no GPU needed; up to 4 minutes on 2 cores",
+    "smoke",
+    sweeps=(
+        Sweep(
+            "all",
+            ALL_NINE,
+            new_tokens=32,
+            calls=8,
+            warmup_calls=2,
+            repeats=2,
+            observers={
+                "energy": (ALL_NINE, 1),
+                "codecarbon": (("fp16", "int8", "nf4"), 1),
+                "annotation": (("fp16", "nf4"), 1),
+            },
+            annotation_pairs=6,
+            energy_windows=2,
+            energy_seconds=1.0,
+            limit_s=180,
+        ),
+    ),
+    machine=("fp32", "fp16"),
+    matmul_schemes=ALL_NINE,
+    matmul_m=(1, 8, 64),
+    matmul_seconds=0.1,
+)
+
+_QUICK = Preset(
+    "quick",
+    "exact StarCoder2-3B shapes with random weights on one GPU; up to 10 minutes",
+    "shape:starcoder2-3b",
+    sweeps=(
+        Sweep(
+            "all",
+            ALL_NINE,
+            new_tokens=128,
+            calls=2,
+            warmup_calls=1,
+            repeats=2,
+            observers=_every(ALL_NINE, 1),
+            annotation_pairs=2,
+            energy_windows=2,
+            energy_seconds=2.0,
+        ),
+        Sweep("batch", ("fp16", "int8", "nf4"), batch_sizes=(8,), new_tokens=128, calls=2, warmup_calls=1, repeats=1),
+    ),
+    matmul_schemes=ALL_NINE,
+    matmul_m=M_SWEEP,
+    matmul_seconds=0.05,
+)
+
+_PAPER_ARMS = ("fp16", "bf16", "int8", "int8-thr0", "fp4", "nf4", "nf4-dq")
+_PAPER = Preset(
+    "paper",
+    "the StarCoder2 study, corrected: matched dtypes, forced token counts, five interleaved repeats",
+    "shape:starcoder2-3b",
+    sweeps=tuple(
+        Sweep(
+            f"{tokens} tokens",
+            _PAPER_ARMS,
+            new_tokens=tokens,
+            calls=20,
+            warmup_calls=2,
+            repeats=5,
+            observers=_every(_PAPER_ARMS, 5),
+            energy_seconds=5.0,
+            limit_s=3600,
+        )
+        for tokens in (128, 256)
+    ),
+    matmul_schemes=ALL_NINE,
+    matmul_m=M_SWEEP,
+)
+
+_COMPAT_ARMS = ("fp32", "4bit-default", "int8")
+_COMPAT = Preset(
+    "paper-compat",
+    "the StarCoder2 study as it was run: fp32 original, library defaults for 4-bit, early stop, no warm-up",
+    "shape:starcoder2-3b",
+    sweeps=tuple(
+        Sweep(
+            f"{tokens} tokens",
+            _COMPAT_ARMS,
+            new_tokens=tokens,
+            stop="eos",
+            calls=164,
+            warmup_calls=0,
+            repeats=5,
+            observers={"codecarbon": (_COMPAT_ARMS, 5)},
+            limit_s=24 * 3600,
+        )
+        for tokens in (128, 256)
+    ),
+    reference="fp32",
+    machine=(),
+)
+
+PRESETS = {preset.name: preset for preset in (_SMOKE, _QUICK, _PAPER, _COMPAT)}
+
+
+def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
+    """The preset of that name with the given changes to its own or its sweeps' fields; None means unchanged.
+
+    Raises UsageError for an unknown preset or scheme, or a value out of range.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"unknown preset {name!r}: choose from {', '.join(PRESETS)}")
+    wanted = {key: value for key, value in (changes or {}).items() if value is not None}
+    chosen = PRESETS[name]
+    if "schemes" in wanted:
+        chosen = _with_schemes(chosen, tuple(wanted.pop("schemes")))
+    own = {key: value for key, value in wanted.items() if key in Preset.__dataclass_fields__}
+    of_sweep = {key: value for key, value in wanted.items() if key in Sweep.__dataclass_fields__}
+    chosen = replace(chosen, **own, sweeps=tuple(replace(sweep, **of_sweep) for sweep in chosen.sweeps))
+    _check(chosen)
+    return chosen
+
+
+def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
+    for name in schemes:
+        arm(name)
+    first = chosen.sweeps[0]
+    widened = {name: (schemes, repeats) for name, (_, repeats) in first.observers.items()}
+    sweeps = (replace(first, schemes=schemes, observers=widened), *chosen.sweeps[1:])
+    kept = tuple(replace(sweep, schemes=tuple(s for s in sweep.schemes if s in schemes)) for sweep in sweeps)
+    matmul = schemes if chosen.matmul_schemes else ()
+    reference = chosen.reference if chosen.reference in schemes else schemes[0]
+    return replace(chosen, sweeps=kept, matmul_schemes=matmul, reference=reference)
+
+
+def _check(chosen: Preset) -> None:
+    for sweep in chosen.sweeps:
+        positive = {
+            "batch size": min(sweep.batch_sizes),
+            "new tokens": sweep.new_tokens - 1,
+            "calls": sweep.calls,
+            "repeats": sweep.repeats,
+            "prompt tokens": sweep.prompt_tokens,
+        }
+        for what, value in positive.items():
+            if value < 1:
+                raise UsageError(f"{what} must be larger: at least {2 if what == 'new tokens' else 1}")
+        for cache in sweep.caches:
+            if cache not in ("dynamic", "static"):
+                raise UsageError(f"unknown cache {cache!r}: choose dynamic or static")
+    if any(m < 1 for m in chosen.matmul_m):
+        raise UsageError("matmul rows (M) must be at least 1")
+
+
+def from_json(document: Mapping[str, Any]) -> Preset:
+    """The preset in a run's plan. Raises KeyError or TypeError where it is not one."""
+    sweeps = tuple(Sweep(**_tuples(sweep)) for sweep in document["sweeps"])
+    return Preset(**{**_tuples(document), "sweeps": sweeps})
+
+
+def _tuples(document: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples: lists of values become tuples again."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}

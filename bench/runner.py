@@ -1,0 +1,244 @@
+"""Run a plan: one fresh child process per block, every Record appended and synced as it arrives.
+
+The parent sleeps in ``select`` on the child's pipe until a Record comes, the child ends, or the block's time is up.
+It never polls and never imports torch, so it takes no processor time from the measurement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.plan import Block, Request
+from bench.record.errors import BitledgerError, MachineError
+from bench.record.schema import Environment, Record, from_json
+from bench.record.store import Writer
+
+LOG_TAIL_BYTES = 64 << 10
+TERMINATE_GRACE_S = 5.0
+CHILD = (sys.executable, "-m", "bench", "_child")
+
+
+@dataclass
+class Outcome:
+    """How a run went so far: counts of Records by status."""
+
+    counts: dict[str, int] = field(default_factory=lambda: {"ok": 0, "skipped": 0, "failed": 0})
+
+    def add(self, record: Record) -> None:
+        self.counts[record.status] += 1
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every child needs besides its block."""
+
+    run_id: str
+    argv: tuple[str, ...]
+    environment: Environment
+    debug: bool = False
+
+    def task(self, records_fd: int) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id,
+            "argv": list(self.argv),
+            "environment": asdict(self.environment),
+            "debug": self.debug,
+            "records_fd": records_fd,
+        }
+
+
+Listener = Callable[[Block, Record], None]
+
+
+def run_blocks(
+    blocks: Sequence[Block],
+    writer: Writer,
+    context: Context,
+    on_start: Callable[[Block], None],
+    on_record: Listener,
+    on_end: Callable[[Block], None],
+) -> Outcome:
+    """Measure ``blocks`` in order. A child that dies leaves failed Records and the run goes on.
+
+    Raises StorageError when a Record cannot be written; what was written before is kept.
+    """
+    outcome = Outcome()
+    for number, block in enumerate(blocks):
+        on_start(block)
+        log = writer.folder / "artifacts" / f"child-{os.getpid()}-{number:04d}.log"
+        for record in measure(block, context, log):
+            writer.append(record)
+            outcome.add(record)
+            on_record(block, record)
+        on_end(block)
+    return outcome
+
+
+def measure(block: Block, context: Context, log: Path) -> Iterator[Record]:
+    """The block's Records as its child gives them, then a failed Record for each that it did not give.
+
+    ``log`` receives what the child prints. It is kept, cut to its tail, only where something failed.
+    """
+    missing = {request.key(block.repeat): request for request in block.requests}
+    failed = False
+    with _Child(block, context, log) as child:
+        for line in child.lines():
+            record = from_json(line)
+            missing.pop(record.key, None)
+            failed = failed or record.status == "failed"
+            yield record
+        why = child.why_it_ended()
+    tail = _keep_tail(log, keep=failed or bool(missing))
+    for request in missing.values():
+        yield _lost(request, block, context, why + (f"; it last printed: {tail}" if tail else ""))
+
+
+def _lost(request: Request, block: Block, context: Context, reason: str) -> Record:
+    return Record(
+        run_id=context.run_id,
+        instrument=request.instrument,
+        case=request.case,
+        repeat=block.repeat,
+        status="failed",
+        reason=reason,
+        environment=context.environment,
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        argv=context.argv,
+    )
+
+
+def _keep_tail(log: Path, *, keep: bool) -> str:
+    """Remove the log, or cut it to its tail; returns its last printed line."""
+    if not keep:
+        log.unlink(missing_ok=True)
+        return ""
+    try:
+        content = log.read_bytes()[-LOG_TAIL_BYTES:]
+        log.write_bytes(content)
+    except OSError:
+        return ""
+    lines = [line for line in content.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip()[:300] if lines else ""
+
+
+class _Child:
+    """One measuring process. Leaving the ``with`` block ends it, whatever happened."""
+
+    def __init__(self, block: Block, context: Context, log: Path) -> None:
+        self._limit = block.limit_s
+        self._timed_out = False
+        read_end, write_end = os.pipe()
+        try:
+            self._process = _spawn(context.task(write_end) | {"block": block.to_json()}, write_end, log)
+        except BaseException:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        self._pipe = os.fdopen(read_end, "rb", buffering=0)
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Without an error the child may be tearing down, and a clean end is quick.
+        _stop(self._process, at_once=self._timed_out or kind is not None)
+        self._pipe.close()
+
+    def lines(self) -> Iterator[Any]:
+        """Parsed JSON lines until the child closes its pipe or its time is up. A broken line ends the reading."""
+        deadline = time.monotonic() + self._limit
+        buffer = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._pipe, selectors.EVENT_READ)
+            while selector.select(max(0.0, deadline - time.monotonic())):
+                chunk = os.read(self._pipe.fileno(), 1 << 20)
+                if not chunk:
+                    return
+                *lines, buffer = (buffer + chunk).split(b"\n")
+                yield from map(json.loads, lines)
+        self._timed_out = True
+
+    def why_it_ended(self) -> str:
+        """One line on why Records are missing."""
+        if self._timed_out:
+            return f"timed out: the child was ended after its limit of {self._limit:.0f} s"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(TERMINATE_GRACE_S)
+        code = self._process.returncode
+        if code is None:
+            return "the child closed its pipe but did not end"
+        if code < 0:
+            hint = " (often: out of memory on the host)" if code == -signal.SIGKILL else ""
+            return f"the child was killed by {signal.Signals(-code).name}{hint}"
+        return f"the child ended with exit code {code} before measuring this"
+
+
+def _spawn(task: Mapping[str, Any], records_fd: int, log: Path) -> subprocess.Popen[bytes]:
+    """Start ``python -m bench _child`` with the task on its standard input."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            CHILD,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(records_fd,),
+            start_new_session=True,  # ctrl-C reaches the parent alone, which then ends the child in order
+            env=os.environ | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"},
+        )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(task).encode())
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    return process
+
+
+def _stop(process: subprocess.Popen[bytes], *, at_once: bool) -> None:
+    """Let the child end, then ask it to, then make it."""
+    gentle: tuple[Callable[[], None], ...] = () if at_once else (lambda: None,)
+    for end in (*gentle, process.terminate, process.kill):
+        end()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(TERMINATE_GRACE_S)
+            return
+
+
+def describe_model(source: Any, log: Path) -> dict[str, Any]:
+    """The model's Linear shapes, found in a child so that the parent stays free of torch.
+
+    Raises MachineError or the child's own error in one line.
+    """
+    read_end, write_end = os.pipe()
+    try:
+        process = _spawn({"describe": source, "records_fd": write_end}, write_end, log)
+    finally:
+        os.close(write_end)
+    with os.fdopen(read_end, "rb") as pipe:
+        answer = pipe.read()
+    code = process.wait()
+    tail = _keep_tail(log, keep=code != 0)
+    if code != 0 or not answer:
+        raise MachineError(f"the model could not be described (child exit code {code}): {tail or 'no message'}")
+    document = json.loads(answer)
+    if "error" in document:
+        raise BitledgerError(document["error"])
+    return dict(document)
+
+
+def records_done(records: Sequence[Record], *, retry_failed: bool) -> frozenset[tuple[str, str, int]]:
+    """The keys of Records that a resumed run need not make again."""
+    return frozenset(record.key for record in records if not (retry_failed and record.status == "failed"))

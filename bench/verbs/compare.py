@@ -1,0 +1,80 @@
+"""``python -m bench compare A B``: FASTER, SLOWER, SAME or AMBIGUOUS, Case by Case, with the ratio's interval."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.analysis.comparison import Comparison, ComparisonRow, compare
+from bench.record.errors import UsageError
+from bench.record.schema import Case, Finding
+from bench.record.store import load
+
+
+def main(options: argparse.Namespace) -> int:
+    """B judged against A. Exit code 1 with --fail-on-slower if anything is SLOWER."""
+    if not 0 < options.margin < 1:
+        raise UsageError("--margin must lie between 0 and 1, such as 0.02 for 2 %")
+    (path_a, scheme_a), (path_b, scheme_b) = _side(options.a), _side(options.b)
+    comparison = compare(
+        load(path_a).records,
+        load(path_b).records,
+        scheme_a=scheme_a,
+        scheme_b=scheme_b,
+        margin=options.margin,
+        force=options.force,
+    )
+    if options.json:
+        print(json.dumps(_document(comparison), ensure_ascii=False))
+    else:
+        _print(comparison)
+    slower = any(row.verdict == "SLOWER" for row in comparison.rows)
+    return 1 if slower and options.fail_on_slower else 0
+
+
+def _side(text: str) -> tuple[Path, str | None]:
+    """FOLDER or FOLDER::SCHEME."""
+    folder, _, scheme = text.partition("::")
+    return Path(folder), scheme or None
+
+
+def _document(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "rows": [_row(row) for row in comparison.rows],
+        "findings": [asdict(finding) for finding in comparison.findings],
+        "only_a": [case.coordinates() for case in comparison.only_a],
+        "only_b": [case.coordinates() for case in comparison.only_b],
+    }
+
+
+def _row(row: ComparisonRow) -> dict[str, Any]:
+    document = asdict(row)
+    document["case"] = row.case.coordinates()
+    return document
+
+
+def _print(comparison: Comparison) -> None:
+    from rich.console import Console
+
+    from bench.report.terminal import print_comparison
+
+    console = Console()
+    print_comparison(comparison.rows, console)
+    for finding in comparison.findings:
+        console.print(_text(finding), highlight=False, markup=False)
+    for name, cases in (("A", comparison.only_a), ("B", comparison.only_b)):
+        if cases:
+            console.print(f"only in {name}: {_schemes(cases)}", highlight=False, markup=False)
+
+
+def _schemes(cases: Sequence[Case]) -> str:
+    names = ", ".join(dict.fromkeys(case.scheme for case in cases))
+    return f"{len(cases)} Cases ({names})"
+
+
+def _text(finding: Finding) -> str:
+    return f"{finding.severity}: {finding.message} ({finding.evidence}); {finding.remedy}"

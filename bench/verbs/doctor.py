@@ -1,0 +1,23 @@
+"""``python -m bench doctor``: what this machine can measure."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the checks; the exit code is 0 whatever they say."""
+    from bench.doctor import diagnose
+
+    checks = diagnose(options.reports)
+    if options.json:
+        print(json.dumps({"checks": [asdict(check) for check in checks]}, indent=1))
+        return 0
+    from rich.console import Console
+
+    from bench.report.doctor_table import print_checks
+
+    print_checks(checks, Console())
+    return 0

@@ -1,0 +1,59 @@
+"""``python -m bench list``: what can be asked for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+from bench.presets import PRESETS
+from bench.record.metrics import METRICS
+from bench.workloads.schemes import ARMS, REFERENCE
+from bench.workloads.sources import SHAPES, SMOKE
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the tables, or all of it as JSON."""
+    if options.json:
+        print(json.dumps(_document(), indent=1, ensure_ascii=False))
+    else:
+        _print_tables()
+    return 0
+
+
+def _document() -> dict[str, Any]:
+    return {
+        "presets": {name: preset.description for name, preset in PRESETS.items()},
+        "schemes": {name: arm.facts() for name, arm in ARMS.items()},
+        "reference": REFERENCE,
+        "models": _models(),
+        "metrics": {name: asdict(info) for name, info in METRICS.items()},
+    }
+
+
+def _models() -> dict[str, str]:
+    models = {SMOKE: "the committed tiny checkpoint (memorised): runs anywhere, offline"}
+    models |= {f"shape:{shape}": "exact shapes, random weights" for shape in SHAPES}
+    return models | {
+        "FOLDER": "a local checkpoint: config.json, tokenizer and *.safetensors",
+        "OWNER/NAME": "a Hugging Face id, with --revision",
+    }
+
+
+def _print_tables() -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    schemes = {name: arm.description + (" (reference)" if name == REFERENCE else "") for name, arm in ARMS.items()}
+    metrics = {name: f"{info.description} [{info.unit}]" for name, info in METRICS.items()}
+    presets = {name: preset.description for name, preset in PRESETS.items()}
+    for title, rows in (("presets", presets), ("schemes", schemes), ("models", _models()), ("metrics", metrics)):
+        table = Table(title=title, box=box.SIMPLE, title_justify="left", show_header=False, title_style="bold")
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column()
+        for name, text in rows.items():
+            table.add_row(name, text.replace("[", r"\["))
+        console.print(table)

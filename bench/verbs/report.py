@@ -1,0 +1,51 @@
+"""``python -m bench report``: write the report of a run folder and print its summary. Needs no torch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.record.errors import RecordError, StorageError
+from bench.record.schema import Finding
+from bench.record.store import load
+from bench.workloads.schemes import REFERENCE
+
+
+def main(options: argparse.Namespace) -> int:
+    """Report on ``options.run``."""
+    if not options.run.is_dir():
+        raise RecordError(f"{options.run} is not a run folder: give the folder that 'python -m bench run' printed")
+    report_run(options.run, reference=options.reference or _planned_reference(options.run))
+    return 0
+
+
+def _planned_reference(folder: Path) -> str:
+    """The reference of the preset that the run was planned from; fp16 for records without a plan."""
+    try:
+        return str(json.loads((folder / "plan.json").read_text())["preset"]["reference"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return REFERENCE
+
+
+def report_run(folder: Path, noticed: Sequence[Finding] = (), *, reference: str = REFERENCE) -> None:
+    """Write report.md, report.html and figures/, and print the summary and where they are."""
+    from rich.console import Console
+
+    from bench.report.page import write_report
+    from bench.report.terminal import print_report
+
+    loaded = load(folder)
+    if not loaded.records:
+        raise RecordError(f"{folder} holds no records yet: run 'python -m bench run --resume --out {folder}'")
+    findings = (*noticed, *loaded.findings)
+    try:
+        written = write_report(folder, loaded.records, findings, reference=reference)
+    except OSError as error:
+        raise StorageError(f"cannot write the report to {folder}: {error.strerror or error}") from error
+    console = Console()
+    print_report(loaded.records, findings, console, reference=reference)
+    for path in written:
+        if path.suffix in (".md", ".html"):
+            console.print(f"written: {path}", soft_wrap=True, highlight=False)

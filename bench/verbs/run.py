@@ -1,0 +1,168 @@
+"""``python -m bench run``: plan, measure, report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import presets, runner
+from bench.instruments import environment
+from bench.plan import Block, Layer, make_plan
+from bench.record.errors import BitledgerError, MachineError, RecordError, StorageError, UsageError
+from bench.record.schema import Environment, Finding, Record
+from bench.record.store import RECORDS, Writer, load, open_run
+from bench.verbs.progress import make_progress
+from bench.verbs.report import report_run
+from bench.workloads.sources import Source, resolve
+
+RUNS = Path("reports/runs")
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A planned run. What is in the folder's plan.json."""
+
+    run_id: str
+    preset: presets.Preset
+    source: Source
+    device: str
+    seed: int
+    blocks: tuple[Block, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id,
+            "preset": asdict(self.preset),
+            "source": asdict(self.source),
+            "device": self.device,
+            "seed": self.seed,
+            "blocks": [block.to_json() for block in self.blocks],
+        }
+
+
+def main(options: argparse.Namespace) -> int:
+    """Measure, or finish measuring, and report. Exit code 1 where Cases failed."""
+    machine = environment.capture(Path.cwd())
+    if options.resume:
+        return _resume(options, machine)
+    folder_given: Path | None = options.out
+    if folder_given is not None:
+        _refuse_used(folder_given)
+    run = _plan(options, machine)
+    folder = folder_given or RUNS / run.run_id
+    with open_run(folder) as writer:
+        _write_plan(folder, run)
+        return _measure(run, run.blocks, writer, machine, options)
+
+
+def _refuse_used(folder: Path) -> None:
+    if (folder / RECORDS).exists() and (folder / RECORDS).stat().st_size:
+        raise UsageError(f"{folder} already holds a run: add --resume to finish it, or choose another --out")
+
+
+def _plan(options: argparse.Namespace, machine: Environment) -> Run:
+    name = options.preset
+    has_gpu = options.device != "cpu" and bool(machine.gpus)
+    if name == "auto":
+        name = "quick" if has_gpu else "smoke"
+    run = _plan_preset(name, options)
+    if options.preset == "auto" and name == "quick" and run.device == "cpu":
+        print(
+            "bitledger: a GPU is here, but this torch build cannot use it (see 'python -m bench doctor'): preset smoke"
+        )
+        run = _plan_preset("smoke", options)
+    return run
+
+
+def _plan_preset(name: str, options: argparse.Namespace) -> Run:
+    changes = {key: value for key, value in vars(options).items() if key not in ("preset", "model", "revision")}
+    preset = presets.preset(name, changes)
+    source = resolve(options.model or preset.model, options.revision)
+    model = runner.describe_model(asdict(source), _scratch_log())
+    device = options.device or ("cuda" if model["cuda"] else "cpu")
+    if device == "cuda" and not model["cuda"]:
+        raise MachineError("torch finds no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
+    layers = [Layer(**layer) for layer in model["layers"]] if preset.matmul_m else []
+    blocks = make_plan(preset, source, layers, device, options.seed)
+    return Run(_run_id(name, source), preset, source, device, options.seed, blocks)
+
+
+def _scratch_log() -> Path:
+    import tempfile
+
+    return Path(tempfile.mkdtemp(prefix="bitledger-")) / "describe.log"
+
+
+def _run_id(preset: str, source: Source) -> str:
+    model = re.sub(r"[^A-Za-z0-9.]+", "-", Path(source.name).name if source.kind == "folder" else source.name)
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{preset}-{model.strip('-')}"
+
+
+def _write_plan(folder: Path, run: Run) -> None:
+    try:
+        (folder / PLAN).write_text(json.dumps(run.to_json(), indent=1))
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {folder / PLAN}: {error.strerror}; choose another folder with --out"
+        ) from error
+
+
+def _resume(options: argparse.Namespace, machine: Environment) -> int:
+    if options.out is None:
+        raise UsageError("--resume needs --out FOLDER: the run to finish")
+    run = _read_plan(options.out)
+    with open_run(options.out) as writer:
+        recorded = load(options.out).records
+        done = runner.records_done(recorded, retry_failed=options.retry_failed)
+        _refuse_other_machine(recorded, machine)
+        left = tuple(rest for block in run.blocks if (rest := block.without(done)) is not None)
+        kept, count = len(recorded), len(run.blocks)
+        print(f"resuming {options.out}: {kept} records are there, {len(left)} of {count} blocks are left")
+        return _measure(run, left, writer, machine, options)
+
+
+def _read_plan(folder: Path) -> Run:
+    try:
+        document = json.loads((folder / PLAN).read_text())
+        preset = presets.from_json(document["preset"])
+        blocks = tuple(Block.from_json(block) for block in document["blocks"])
+        source = Source(**document["source"])
+        return Run(document["run_id"], preset, source, document["device"], document["seed"], blocks)
+    except FileNotFoundError:
+        raise UsageError(f"{folder} holds no run to resume: it has no {PLAN}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{folder / PLAN} is damaged ({error}): start a new run in another folder") from error
+
+
+def _refuse_other_machine(recorded: tuple[Record, ...], machine: Environment) -> None:
+    if recorded and recorded[0].environment.hardware() != machine.hardware():
+        raise MachineError("this run was begun on another machine: start a new run here, and compare the two")
+
+
+def _measure(
+    run: Run, blocks: tuple[Block, ...], writer: Writer, machine: Environment, options: argparse.Namespace
+) -> int:
+    context = runner.Context(run.run_id, options.argv, machine, options.debug)
+    noticed = environment.unfit(machine, environment.state(writer.folder))
+    with make_progress(blocks, _headline(run), noticed) as progress:
+        outcome = runner.run_blocks(blocks, writer, context, progress.start, progress.record, progress.end)
+    _report(writer.folder, noticed, run.preset.reference)
+    failed = outcome.counts["failed"]
+    return 1 if failed else 0
+
+
+def _headline(run: Run) -> str:
+    return f"{run.preset.name}: {run.source.name} ({run.source.label}) on {run.device}, {len(run.blocks)} blocks"
+
+
+def _report(folder: Path, noticed: tuple[Finding, ...], reference: str) -> None:
+    try:
+        report_run(folder, noticed, reference=reference)
+    except BitledgerError as error:
+        print(f"bitledger: measured, but the report failed: {error}")

@@ -1,0 +1,89 @@
+"""``python -m bench show``: a run's Cases and raw values."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from bench.record.schema import Record
+from bench.record.store import load
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the Cases as a table, or with all raw values as JSON."""
+    loaded = load(options.run)
+    cases = case_documents(loaded.records)
+    if options.json:
+        print(json.dumps({"cases": cases}, ensure_ascii=False))
+    else:
+        _print_table(cases)
+    for finding in loaded.findings:
+        _note(finding.message)
+    return 0
+
+
+def case_documents(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """One document per Case in order of first appearance; the values of its repeats follow each other."""
+    grouped: dict[str, list[Record]] = {}
+    for record in records:
+        grouped.setdefault(record.case_id, []).append(record)
+    return [_document(group) for group in grouped.values()]
+
+
+def _document(records: Sequence[Record]) -> dict[str, Any]:
+    case = records[0].case
+    metrics: dict[str, dict[str, Any]] = {}
+    for record in records:
+        for item in record.metrics:
+            metrics.setdefault(item.name, {"unit": item.unit, "values": []})["values"] += item.values
+    absent = {
+        name: reason for record in records for name, reason in record.not_collected.items() if name not in metrics
+    }
+    return {
+        "case_id": records[0].case_id,
+        "workload": case.workload,
+        "model": case.model,
+        "scheme": case.scheme,
+        "status": _status(records),
+        "reasons": list(dict.fromkeys(record.reason for record in records if record.reason)),
+        "case": case.coordinates(),
+        "instruments": list(dict.fromkeys(record.instrument for record in records)),
+        "repeats": len({record.repeat for record in records}),
+        "metrics": metrics,
+        "not_collected": absent,
+    }
+
+
+def _status(records: Sequence[Record]) -> str:
+    """failed if any record failed; else ok if any is ok; else skipped."""
+    statuses = {record.status for record in records}
+    return next(status for status in ("failed", "ok", "skipped") if status in statuses)
+
+
+def _print_table(cases: Sequence[dict[str, Any]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("case", "what", "scheme", "status", "metrics (values)", box=box.SIMPLE)
+    for case in cases:
+        values = ", ".join(f"{name} ({len(item['values'])})" for name, item in case["metrics"].items())
+        status = case["status"] + (f": {'; '.join(case['reasons'])}" if case["status"] != "ok" else "")
+        table.add_row(case["case_id"], _what(case["case"]), case["scheme"], status, values)
+    Console().print(table)
+
+
+def _what(case: dict[str, Any]) -> str:
+    if case["workload"] == "matmul":
+        return f"{case['layer']} {case['op']} {case['residency']} M={case.get('m', '–')} {case['n']}×{case['k']}"
+    if case["workload"] == "generation":
+        return f"{case['model']} batch {case['batch_size']} {case['new_tokens']} tokens {case['cache']}"
+    return str(case["workload"])
+
+
+def _note(text: str) -> None:
+    import sys
+
+    print(f"note: {text}", file=sys.stderr)

@@ -1,0 +1,129 @@
+"""Presets become ordered blocks; a plan survives JSON; a resumed plan holds only what is left."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from bench import presets
+from bench.plan import Block, Layer, make_plan, operations
+from bench.record.errors import UsageError
+from bench.workloads.schemes import ARMS
+from bench.workloads.sources import Source
+
+SOURCE = Source("smoke", "smoke", "folder", "rev", "memorised")
+SHAPE = Source("shape:phi-2", "shape", "config", "rev", "random weights")
+LAYERS = [Layer("q_proj+o_proj", 128, 128, 12, True), Layer("lm_head", 1024, 128, 1, False)]
+
+
+def plan(name="smoke", source=SOURCE, seed=0, **changes):
+    return make_plan(presets.preset(name, changes), source, LAYERS, "cpu", seed)
+
+
+def requests(blocks):
+    return [(request.case, request.instrument, block.repeat) for block in blocks for request in block.requests]
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_no_preset_asks_for_the_same_record_twice(name):
+    keys = [request.key(block.repeat) for block in plan(name) for request in block.requests]
+    assert len(keys) == len(set(keys)) > 0
+
+
+def test_smoke_measures_all_nine_schemes_end_to_end_and_by_layer():
+    cases = [case for case, _, _ in requests(plan())]
+    for workload in ("generation", "matmul"):
+        assert {case.scheme for case in cases if case.workload == workload} == set(presets.ALL_NINE)
+
+
+def test_every_repeat_holds_every_arm_once_in_an_order_of_its_own():
+    orders = {}
+    for block in plan():
+        if block.kind == "generation":
+            orders.setdefault(block.repeat, []).append(block.requests[0].case.scheme)
+    assert len(orders) == 2
+    assert all(sorted(order) == sorted(presets.ALL_NINE) for order in orders.values())
+    assert orders[0] != orders[1]
+
+
+def test_the_order_depends_on_the_seed_and_on_nothing_else():
+    order = [block.label for block in plan()]
+    assert order == [block.label for block in plan()]
+    assert order != [block.label for block in plan(seed=1)]
+
+
+def test_an_output_layer_that_quantisers_leave_alone_is_measured_in_float_arms_only():
+    schemes = {case.scheme for case, _, _ in requests(plan()) if case.layer == "lm_head"}
+    assert schemes == {"fp32", "bf16", "fp16"}
+
+
+def test_quantised_arms_have_their_steps_alone_as_rows():
+    ops = {}
+    for case, _, _ in requests(plan()):
+        if case.workload == "matmul":
+            ops.setdefault(case.scheme, set()).add(case.op)
+    assert ops["fp16"] == {"linear"}
+    assert ops["int8"] == {"linear", "quantise_activations", "gemm", "dequantise"}
+    assert ops["nf4"] == {"linear", "dequantise", "gemm"}
+    assert all(operations(arm) for arm in ARMS.values())
+
+
+def test_random_weights_get_random_prompts_of_a_stated_length():
+    case = next(case for case, _, _ in requests(plan(source=SHAPE)) if case.workload == "generation")
+    assert (case.prompts, case.prompt_tokens) == ("random", 128)
+
+
+def test_observers_run_only_where_the_sweep_says():
+    wanted = {(case.scheme, repeat) for case, instrument, repeat in requests(plan()) if instrument == "annotation"}
+    assert wanted == {("fp16", 0), ("nf4", 0)}
+
+
+def test_blocks_survive_json():
+    for block in plan():
+        assert Block.from_json(json.loads(json.dumps(block.to_json()))).requests == block.requests
+
+
+def test_a_preset_survives_json():
+    for preset in presets.PRESETS.values():
+        assert json.loads(json.dumps(asdict(presets.from_json(json.loads(json.dumps(asdict(preset))))))) == json.loads(
+            json.dumps(asdict(preset))
+        )
+
+
+def test_what_is_done_is_left_out_of_a_resumed_plan():
+    blocks = plan()
+    done = frozenset(request.key(blocks[1].repeat) for request in blocks[1].requests[1:])
+    rest = blocks[1].without(done)
+    assert rest is not None
+    assert rest.requests == blocks[1].requests[:1]
+    everything = frozenset(request.key(block.repeat) for block in blocks for request in block.requests)
+    assert [block.without(everything) for block in blocks] == [None] * len(blocks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schemes": ("nf5",)}, "unknown scheme 'nf5'"),
+        ({"batch_sizes": (0,)}, "batch size"),
+        ({"new_tokens": 1}, "new tokens"),
+        ({"caches": ("sliding",)}, "unknown cache"),
+        ({"repeats": 0}, "repeats"),
+        ({"matmul_m": (0,)}, "matmul rows"),
+    ],
+)
+def test_a_value_out_of_range_is_one_clear_error(changes, message):
+    with pytest.raises(UsageError, match=message):
+        presets.preset("smoke", changes)
+
+
+def test_an_unknown_preset_names_the_known_ones():
+    with pytest.raises(UsageError, match="smoke, quick, paper, paper-compat"):
+        presets.preset("fast")
+
+
+def test_chosen_schemes_hold_for_every_part_of_a_preset():
+    chosen = presets.preset("quick", {"schemes": ("nf4", "int8")})
+    assert {case.scheme for case, _, _ in requests(make_plan(chosen, SHAPE, LAYERS, "cpu", 0))} - set(
+        chosen.machine
+    ) == {"nf4", "int8"}
+    assert chosen.reference == "nf4"
