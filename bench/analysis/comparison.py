@@ -1,0 +1,142 @@
+"""Is one faster than the other? A verdict from an interval, and two runs matched Case by Case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.record.errors import UsageError
+from bench.record.schema import Case, Finding, Record
+
+from .energy import gross_per_token
+from .generation import call_times
+from .grouping import samples, setting_of
+from .machines import check_machines, package_findings
+from .statistics import Estimate, Samples, estimate, ratio
+from .verdict import MARGIN, Verdict, verdict
+
+__all__ = ["MARGIN", "QUANTITIES", "Comparison", "ComparisonRow", "Verdict", "compare", "verdict"]
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One quantity of one Case in A and in B. ``ratio`` is B over A; above 1 B takes more. Unit: SI."""
+
+    case: Case
+    label_a: str
+    label_b: str
+    quantity: str
+    unit: str
+    a: Estimate
+    b: Estimate
+    ratio: Estimate
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows, what was noticed, and the Cases that only one side has."""
+
+    rows: tuple[ComparisonRow, ...]
+    findings: tuple[Finding, ...]
+    only_a: tuple[Case, ...]
+    only_b: tuple[Case, ...]
+
+
+def _decode(records: Sequence[Record]) -> Samples:
+    return tuple(times for record in records if (times := call_times(record)))
+
+
+def _metric(name: str) -> Callable[[Sequence[Record]], Samples]:
+    return lambda records: samples(records, name)
+
+
+def _joules(name: str) -> Callable[[Sequence[Record]], Samples]:
+    return lambda records: tuple(values for record in records if (values := gross_per_token(record, name)))
+
+
+# instrument → (quantity, unit, how to take it from the repeats of a Case)
+QUANTITIES: dict[str, tuple[tuple[str, str, Callable[[Sequence[Record]], Samples]], ...]] = {
+    "generation": (
+        ("decode time per token", "s", _decode),
+        ("time to first token", "s", _metric("time_to_first_token")),
+    ),
+    "matmul": (("forward time", "s", _metric("forward_time")),),
+    "energy": (
+        ("GPU energy per token", "J", _joules("energy_gpu")),
+        ("CPU energy per token", "J", _joules("energy_cpu")),
+    ),
+}
+
+
+def compare(
+    records_a: Sequence[Record],
+    records_b: Sequence[Record],
+    *,
+    scheme_a: str | None = None,
+    scheme_b: str | None = None,
+    margin: float = MARGIN,
+    force: bool = False,
+) -> Comparison:
+    """B against A, for every Case that both hold.
+
+    Cases are matched by ``case_id``; where schemes are picked, by their coordinates less the scheme. Raises
+    MachineError for unlike machines unless ``force``, and UsageError where no Case matches.
+    """
+    records_a, records_b = _pick(records_a, scheme_a), _pick(records_b, scheme_b)
+    findings = (*check_machines(records_a, records_b, force=force), *package_findings(records_a, records_b))
+    key = _by_setting if scheme_a or scheme_b else _by_identity
+    left, right = _index(records_a, key), _index(records_b, key)
+    common = [name for name in left if name in right]
+    if not common:
+        raise UsageError("the two runs have no Case in common: compare runs of one preset and model, or pick schemes")
+    rows = [row for name in common for row in _rows(left[name], right[name], margin)]
+    return Comparison(
+        tuple(rows), findings, _cases(left[k] for k in left if k not in right),
+        _cases(right[k] for k in right if k not in left),
+    )  # fmt: skip
+
+
+def _pick(records: Sequence[Record], scheme: str | None) -> tuple[Record, ...]:
+    picked = [record for record in records if record.status == "ok" and scheme in (None, record.case.scheme)]
+    if not picked:
+        what = f"with scheme {scheme!r}" if scheme else "that succeeded"
+        raise UsageError(f"a run has no record {what}: see 'python -m bench show' for what it holds")
+    return tuple(picked)
+
+
+def _by_identity(case: Case) -> object:
+    return case.case_id
+
+
+def _by_setting(case: Case) -> object:
+    return setting_of(case)
+
+
+def _index(records: Iterable[Record], key: Callable[[Case], object]) -> dict[tuple[object, str], list[Record]]:
+    index: dict[tuple[object, str], list[Record]] = {}
+    for record in records:
+        if record.instrument in QUANTITIES:
+            index.setdefault((key(record.case), record.instrument), []).append(record)
+    return index
+
+
+def _rows(a: Sequence[Record], b: Sequence[Record], margin: float) -> Iterable[ComparisonRow]:
+    for quantity, unit, take in QUANTITIES[a[0].instrument]:
+        values_a, values_b = take(a), take(b)
+        if not values_a or not values_b or not _positive(values_a, values_b):
+            continue
+        between = ratio(values_b, values_a)
+        labels = (a[0].case.scheme, b[0].case.scheme)
+        yield ComparisonRow(
+            b[0].case, *labels, quantity, unit, estimate(values_a), estimate(values_b), between,
+            verdict(between, margin),
+        )  # fmt: skip
+
+
+def _positive(*sides: Samples) -> bool:
+    return all(value > 0 for side in sides for part in side for value in part)
+
+
+def _cases(records: Iterable[Sequence[Record]]) -> tuple[Case, ...]:
+    return tuple({items[0].case_id: items[0].case for items in records}.values())

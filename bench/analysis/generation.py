@@ -1,0 +1,165 @@
+"""End-to-end generation: what a user of each scheme waits for, and how it compares with the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.record.schema import Record
+
+from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
+from .statistics import Estimate, estimate, quantiles, ratio
+from .verdict import MARGIN, Verdict, verdict
+
+MEMORY_METRICS = (
+    "model_footprint",
+    "memory_allocated_peak",
+    "memory_reserved_peak",
+    "memory_device_used",
+    "memory_load_peak",
+    "memory_resident_peak",
+)
+
+
+@dataclass(frozen=True)
+class GenerationRow:
+    """One scheme in one setting. Times in s, rates in tokens/s over the whole batch, memory in B.
+
+    ``time_ratio`` is this scheme's decode time per token over the reference's (above 1: slower); None for the
+    reference itself or where there is none. ``step_latency`` holds the p50, p90 and p99 of all decode steps.
+    """
+
+    scheme: str
+    repeats: int
+    calls: int
+    steps: int
+    time_to_first_token: Estimate | None
+    time_per_token: Estimate | None
+    step_latency: tuple[float, float, float] | None
+    decode_rate: Estimate | None
+    end_to_end_rate: Estimate | None
+    time_ratio: Estimate | None
+    first_token_ratio: Estimate | None
+    verdict: Verdict | None
+    tokens_produced: float | None
+    tokens_requested: float | None
+    overhead_share: float | None
+    harness_overhead: float | None
+    memory: dict[str, float] = field(default_factory=dict)
+    not_collected: dict[str, str] = field(default_factory=dict)
+    latencies: tuple[float, ...] = ()
+
+    @property
+    def short(self) -> bool:
+        """Fewer tokens came out than were asked for, so that schemes may not have done the same work."""
+        produced, requested = self.tokens_produced, self.tokens_requested
+        return produced is not None and requested is not None and produced < requested
+
+
+@dataclass(frozen=True)
+class GenerationGroup:
+    """All schemes in one setting and the reference they are compared with (None: no unquantised scheme ran)."""
+
+    setting: Coordinates
+    reference: str | None
+    rows: tuple[GenerationRow, ...]
+
+
+def call_times(record: Record) -> tuple[float, ...]:
+    """Decode time per token of each call, s: Σ inter-token latency / (batch size × steps).
+
+    ``decode_steps`` says how many latencies belong to each call. Where it is absent or does not add up, the
+    latencies cannot be told apart by call and are taken as one call.
+    """
+    latencies = np.asarray(record.values("inter_token_latency"), dtype=np.float64)
+    if not latencies.size:
+        return ()
+    batch = record.case.batch_size or 1
+    steps = np.asarray(record.values("decode_steps"), dtype=np.int64)
+    if not steps.size or int(steps.sum()) != latencies.size or int(steps.min()) < 0:
+        return (float(latencies.mean()) / batch,)
+    calls = np.split(latencies, np.cumsum(steps)[:-1])
+    return tuple(float(call.mean()) / batch for call in calls if call.size)
+
+
+def call_rates(record: Record) -> tuple[float, ...]:
+    """Tokens per second of each call from end to end, prefill included."""
+    pairs = zip(record.values("tokens_generated"), record.values("generate_time"), strict=False)
+    return tuple(tokens / time for tokens, time in pairs if time > 0 and tokens > 0)
+
+
+def summarise(
+    records: Sequence[Record], *, reference: str = REFERENCE, margin: float = MARGIN
+) -> tuple[GenerationGroup, ...]:
+    """Every setting of the "generation" records, each with a row per scheme."""
+    return tuple(_group(group, reference, margin) for group in groups(records, "generation"))
+
+
+def _group(group: Group, wanted: str, margin: float) -> GenerationGroup:
+    reference = reference_of(group.schemes, wanted)
+    base = group.schemes[reference] if reference else ()
+    rows = tuple(
+        _row(scheme, group.schemes[scheme], base if scheme != reference else (), margin)
+        for scheme in reference_first(group.schemes, reference)
+    )
+    return GenerationGroup(group.setting, reference, rows)
+
+
+def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], margin: float) -> GenerationRow:
+    times = _per_repeat(records)
+    per_token = estimate(times) if times else None
+    time_ratio = _ratio(times, _per_repeat(base))
+    first = samples(records, "time_to_first_token")
+    rates = tuple(values for record in records if (values := call_rates(record)))
+    latencies = pooled(records, "inter_token_latency")
+    overhead = pooled(records, "harness_overhead")
+    middle = quantiles(latencies, (0.5, 0.9, 0.99)) if latencies else None
+    produced, requested = _tokens(records)
+    return GenerationRow(
+        scheme=scheme,
+        repeats=len(records),
+        calls=sum(len(record.values("generate_time")) for record in records),
+        steps=len(latencies),
+        time_to_first_token=estimate(first) if first else None,
+        time_per_token=per_token,
+        step_latency=(middle[0], middle[1], middle[2]) if middle else None,
+        decode_rate=per_token.inverse() if per_token else None,
+        end_to_end_rate=estimate(rates) if rates else None,
+        time_ratio=time_ratio,
+        first_token_ratio=_ratio(first, samples(base, "time_to_first_token")),
+        verdict=verdict(time_ratio, margin) if time_ratio else None,
+        tokens_produced=produced,
+        tokens_requested=requested,
+        overhead_share=float(np.median(overhead)) / middle[0] if overhead and middle and middle[0] > 0 else None,
+        harness_overhead=float(np.median(overhead)) if overhead else None,
+        memory=_memory(records),
+        not_collected={name: why for record in records for name, why in record.not_collected.items()},
+        latencies=latencies,
+    )
+
+
+def _per_repeat(records: Sequence[Record]) -> tuple[tuple[float, ...], ...]:
+    return tuple(times for record in records if (times := call_times(record)))
+
+
+def _ratio(values: Sequence[Sequence[float]], base: Sequence[Sequence[float]]) -> Estimate | None:
+    if not values or not base:
+        return None
+    positive = all(value > 0 for part in (*values, *base) for value in part)
+    return ratio(values, base) if positive else None
+
+
+def _tokens(records: Sequence[Record]) -> tuple[float | None, float | None]:
+    produced = pooled(records, "tokens_generated")
+    case = records[0].case
+    if not produced:
+        return None, None
+    requested = case.new_tokens * (case.batch_size or 1) * len(produced) if case.new_tokens else None
+    return sum(produced), requested
+
+
+def _memory(records: Sequence[Record]) -> dict[str, float]:
+    """The largest value of each memory metric: a peak is a maximum, over repeats too."""
+    return {name: max(values) for name in MEMORY_METRICS if (values := pooled(records, name))}

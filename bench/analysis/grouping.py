@@ -1,0 +1,83 @@
+"""Which records may be set beside each other: those whose coordinates differ in the scheme only.
+
+Models, batch sizes, prompt lengths, cache kinds and seeds are never mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.record.schema import Case, Record
+
+REFERENCE = "fp16"
+# Read from left to right from "nothing quantised" to "most quantised"; unknown schemes follow.
+SCHEME_ORDER = (
+    "fp32", "bf16", "fp16", "int8", "int8-thr0", "int8-planted", "int8-bf16",
+    "fp4", "nf4", "nf4-dq", "nf4-bf16", "4bit-default",
+)  # fmt: skip
+
+Coordinates = tuple[tuple[str, Any], ...]
+
+
+def setting_of(case: Case) -> Coordinates:
+    """The coordinates of a Case less its scheme: a key that can be hashed."""
+    return tuple((name, value) for name, value in case.coordinates().items() if name != "scheme")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Records of one instrument in one setting, by scheme and in order of ``repeat``."""
+
+    setting: Coordinates
+    schemes: Mapping[str, tuple[Record, ...]] = field(default_factory=dict)
+
+    def coordinate(self, name: str) -> Any:
+        return dict(self.setting).get(name)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return tuple(record for records in self.schemes.values() for record in records)
+
+
+def scheme_rank(scheme: str) -> tuple[int, str]:
+    known = SCHEME_ORDER.index(scheme) if scheme in SCHEME_ORDER else len(SCHEME_ORDER)
+    return (known, scheme)
+
+
+def groups(records: Iterable[Record], instrument: str, statuses: Sequence[str] = ("ok",)) -> tuple[Group, ...]:
+    """The records of ``instrument`` with one of ``statuses`` as Groups, in order of first appearance."""
+    found: dict[Coordinates, dict[str, list[Record]]] = {}
+    for record in records:
+        if record.instrument == instrument and record.status in statuses:
+            found.setdefault(setting_of(record.case), {}).setdefault(record.case.scheme, []).append(record)
+    return tuple(Group(setting, _ordered(schemes)) for setting, schemes in found.items())
+
+
+def _ordered(schemes: Mapping[str, list[Record]]) -> dict[str, tuple[Record, ...]]:
+    return {
+        scheme: tuple(sorted(schemes[scheme], key=lambda record: record.repeat))
+        for scheme in sorted(schemes, key=scheme_rank)
+    }
+
+
+def reference_of(schemes: Iterable[str], wanted: str = REFERENCE) -> str | None:
+    """The scheme that the others are compared with: the wanted one, else the first unquantised one, else None."""
+    present = list(schemes)
+    return next((name for name in (wanted, "bf16", "fp32") if name in present), None)
+
+
+def reference_first(schemes: Iterable[str], reference: str | None) -> tuple[str, ...]:
+    """The schemes in their order, but the one that all are compared with at the top."""
+    return tuple(sorted(schemes, key=lambda name: name != reference))
+
+
+def samples(records: Sequence[Record], name: str) -> tuple[tuple[float, ...], ...]:
+    """The values of one metric, one tuple per repeat; repeats without the metric are left out."""
+    return tuple(values for record in records if (values := record.values(name)))
+
+
+def pooled(records: Sequence[Record], name: str) -> tuple[float, ...]:
+    """The values of one metric over all repeats, in order."""
+    return tuple(value for values in samples(records, name) for value in values)

@@ -1,0 +1,132 @@
+"""Layer by layer: how long each scheme takes for x[m, k] · W[n, k]ᵀ, how wrong it is, and how far from the bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.record.schema import Record
+
+from .ceilings import Bound, Ceilings, bound, ceilings
+from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
+from .statistics import Estimate, estimate, ratio
+from .traffic import Traffic, flop, traffic
+from .verdict import MARGIN, Verdict, verdict
+
+
+@dataclass(frozen=True)
+class MatmulRow:
+    """One scheme for one layer shape, op, residency and m. Times in s.
+
+    ``achieved_bandwidth`` (low, high) in B/s and ``achieved_rate`` in FLOP/s divide the modelled traffic and work by
+    the measured time; ``time_ratio`` is over the reference's time (None for the reference).
+    """
+
+    setting: Coordinates
+    model: str
+    device: str
+    layer: str
+    op: str
+    residency: str
+    m: int
+    n: int
+    k: int
+    scheme: str
+    reference: str | None
+    time: Estimate
+    time_ratio: Estimate | None
+    verdict: Verdict | None
+    relative_error: float | None
+    dispatch_time: float | None
+    traffic: Traffic | None
+    achieved_bandwidth: tuple[float, float] | None
+    achieved_rate: float | None
+    bound: Bound | None
+    stops: tuple[str, ...]
+
+
+def summarise(
+    records: Sequence[Record], *, reference: str = REFERENCE, margin: float = MARGIN
+) -> tuple[MatmulRow, ...]:
+    """A row per layer × op × residency × m × scheme, in that order of sorting."""
+    devices = {record.case.device for record in records}
+    machines = {device: ceilings(records, device) for device in devices}
+    rows = [
+        row
+        for group in groups(records, "matmul")
+        for row in _rows(group, reference, margin, machines[str(group.coordinate("device"))])
+    ]
+    return tuple(sorted(rows, key=_order))
+
+
+def _order(row: MatmulRow) -> tuple[Any, ...]:
+    return (row.model, row.n * row.k, row.layer, row.op != "linear", row.op, row.residency, row.m)
+
+
+def _rows(group: Group, wanted: str, margin: float, machine: Ceilings) -> list[MatmulRow]:
+    reference = reference_of(group.schemes, wanted)
+    base = samples(group.schemes[reference], "forward_time") if reference else ()
+    return [
+        _row(group, scheme, group.schemes[scheme], reference, base if scheme != reference else (), margin, machine)
+        for scheme in reference_first(group.schemes, reference)
+        if samples(group.schemes[scheme], "forward_time")
+    ]
+
+
+def _row(
+    group: Group,
+    scheme: str,
+    records: tuple[Record, ...],
+    reference: str | None,
+    base: tuple[tuple[float, ...], ...],
+    margin: float,
+    machine: Ceilings,
+) -> MatmulRow:
+    case = records[0].case
+    m, n, k, op = case.m or 0, case.n or 0, case.k or 0, case.op or "linear"
+    arm = _arm(records[0])
+    times = samples(records, "forward_time")
+    time = estimate(times)
+    between = ratio(times, base) if base else None
+    moved = traffic(arm, m, n, k, op=op, device=case.device, multiprocessors=_multiprocessors(records[0]))
+    work = flop(m, n, k) if op in ("linear", "gemm") else 0.0
+    dispatch, errors = pooled(records, "dispatch_time"), pooled(records, "relative_error")
+    return MatmulRow(
+        setting=group.setting,
+        model=case.model,
+        device=case.device,
+        layer=case.layer or f"{n}×{k}",
+        op=op,
+        residency=case.residency or "unstated",
+        m=m,
+        n=n,
+        k=k,
+        scheme=scheme,
+        reference=reference,
+        time=time,
+        time_ratio=between,
+        verdict=verdict(between, margin) if between else None,
+        relative_error=max(errors) if errors else None,
+        dispatch_time=float(np.median(dispatch)) if dispatch else None,
+        traffic=moved,
+        achieved_bandwidth=(moved.low / time.value, moved.high / time.value) if moved else None,
+        achieved_rate=work / time.value if work else None,
+        bound=bound(moved, work, arm, machine),
+        stops=tuple(dict.fromkeys(str(record.setup["stop"]) for record in records if record.setup.get("stop"))),
+    )
+
+
+def _arm(record: Record) -> Mapping[str, Any]:
+    arm = record.setup.get("arm")
+    return arm if isinstance(arm, Mapping) else {}
+
+
+def _multiprocessors(record: Record) -> int | None:
+    for gpu in record.environment.gpus:
+        count = gpu.get("multiprocessors")
+        if isinstance(count, int):
+            return count
+    return None

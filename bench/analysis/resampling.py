@@ -1,0 +1,103 @@
+"""Bootstrap draws of the location of nested samples: repeats (fresh processes) that each hold several calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Samples = Sequence[Sequence[float]]
+Basis = Literal["between processes", "within one process", "one value"]
+Statistic = Literal["median", "mean"]
+
+RESAMPLES = 4000
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Bootstrap draws of one arm's location, the number of units that the variation was drawn over, and the factor
+    by which their spread is too small."""
+
+    point: float
+    values: Array
+    units: int
+    repeats: int
+    samples: int
+    basis: Basis
+    expansion: float
+
+
+def clean(samples: Samples) -> list[Array]:
+    """One array per repeat that has values. Raises ValueError where none has."""
+    parts = [np.asarray(part, dtype=np.float64) for part in samples if len(part)]
+    if not parts:
+        raise ValueError("no samples")
+    return parts
+
+
+def centre(part: Sequence[float] | Array, statistic: Statistic) -> float:
+    """The median or mean of one repeat."""
+    return float(np.median(part) if statistic == "median" else np.mean(part))
+
+
+def draw(parts: list[Array], statistic: Statistic, rng: np.random.Generator) -> Draws:
+    """RESAMPLES locations of ``parts`` under resampling; the method is told in ``statistics``."""
+    point = float(np.mean([centre(part, statistic) for part in parts]))
+    samples = sum(part.size for part in parts)
+    if len(parts) == 1:
+        values = _resampled(parts[0], statistic, RESAMPLES, rng)
+        basis: Basis = "within one process" if samples > 1 else "one value"
+        return Draws(point, values, samples, 1, samples, basis, _expansion(samples))
+    n = len(parts)
+    values, expansion = _between(parts, statistic, rng), _expansion(n)
+    inside = np.mean([_resampled(part, statistic, RESAMPLES, rng) for part in parts], axis=0)
+    if float(inside.std()) > expansion * float(values.std()):
+        values, expansion = inside, 1.0
+    return Draws(point, values, n, n, samples, "between processes", expansion)
+
+
+def _between(parts: list[Array], statistic: Statistic, rng: np.random.Generator) -> Array:
+    centres = np.array([centre(part, statistic) for part in parts])
+    drawn: Array = centres[rng.integers(0, len(parts), size=(RESAMPLES, len(parts)))].mean(axis=1)
+    return drawn
+
+
+def _expansion(n: int) -> float:
+    return math.sqrt(n / (n - 1.0)) if n > 1 else 1.0
+
+
+def _resampled(part: Array, statistic: Statistic, count: int, rng: np.random.Generator) -> Array:
+    """``count`` medians (or means) of resamples of ``part`` with replacement."""
+    if part.size == 1:
+        return np.full(count, part[0])
+    if statistic == "mean":
+        return _resampled_means(part, count, rng)
+    return _resampled_medians(np.sort(part), count, rng)
+
+
+def _resampled_means(part: Array, count: int, rng: np.random.Generator) -> Array:
+    block = max(1, 2_000_000 // part.size)
+    pieces = [
+        part[rng.integers(0, part.size, size=(min(block, count - start), part.size))].mean(axis=1)
+        for start in range(0, count, block)
+    ]
+    return np.concatenate(pieces) if pieces else np.empty(0)
+
+
+def _resampled_medians(ordered: Array, count: int, rng: np.random.Generator) -> Array:
+    """Exact and independent of the sample's size: the j-th smallest of m uniform draws is Beta(j, m − j + 1)
+    (David & Nagaraja 2003, "Order statistics", section 2.1), so the resample itself need not be made."""
+    m = ordered.size
+    half = (m + 1) // 2
+    first = rng.beta(half, m - half + 1, size=count)
+    lower = ordered[np.minimum((first * m).astype(np.int64), m - 1)]
+    if m % 2:
+        return lower
+    second = first + (1.0 - first) * rng.beta(1, m - half, size=count)
+    upper: Array = ordered[np.minimum((second * m).astype(np.int64), m - 1)]
+    return 0.5 * (lower + upper)

@@ -1,0 +1,79 @@
+"""Quantiles of Student's t and of the normal distribution, without scipy.
+
+The t distribution function is written with the regularised incomplete beta function (Abramowitz & Stegun 1964,
+26.7.1 and 26.5.8), whose continued fraction is evaluated by Lentz's method. It is inverted by bisection.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+_TINY = 1e-300
+
+
+def normal_cdf(z: float) -> float:
+    """P(Z ≤ z); accurate in the far lower tail, where 1 − Φ would lose all digits."""
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+@lru_cache(maxsize=4096)
+def t_quantile(p: float, df: float) -> float:
+    """t with P(T ≤ t) = p for ``df`` > 0 degrees of freedom (not necessarily whole).
+
+    Raises ValueError outside 0 < p < 1 or df > 0.
+    """
+    if not (0.0 < p < 1.0 and df > 0.0):
+        raise ValueError(f"no t quantile for p = {p}, df = {df}")
+    if p < 0.5:
+        return -t_quantile(1.0 - p, df)
+    high = 1.0
+    while t_cdf(high, df) < p:
+        high *= 2.0
+    return _bisect(p, df, 0.0, high)
+
+
+def _bisect(p: float, df: float, low: float, high: float) -> float:
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        if t_cdf(middle, df) < p:
+            low = middle
+        else:
+            high = middle
+        if high - low <= 1e-10 * high:
+            break
+    return 0.5 * (low + high)
+
+
+def t_cdf(t: float, df: float) -> float:
+    """P(T ≤ t) for ``df`` degrees of freedom."""
+    tail = 0.5 * _incomplete_beta(0.5 * df, 0.5, df / (df + t * t))
+    return 1.0 - tail if t > 0 else tail
+
+
+def _incomplete_beta(a: float, b: float, x: float) -> float:
+    if x <= 0.0 or x >= 1.0:
+        return 0.0 if x <= 0.0 else 1.0
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
+    if x < (a + 1.0) / (a + b + 2.0):
+        return front * _fraction(a, b, x) / a
+    return 1.0 - front * _fraction(b, a, 1.0 - x) / b
+
+
+def _fraction(a: float, b: float, x: float) -> float:
+    c, d = 1.0, 1.0 / _away_from_zero(1.0 - (a + b) * x / (a + 1.0))
+    result = d
+    for m in range(1, 500):
+        even = m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0))
+        for term in (even, odd):
+            d = 1.0 / _away_from_zero(1.0 + term * d)
+            c = _away_from_zero(1.0 + term / c)
+            result *= c * d
+        if abs(c * d - 1.0) < 1e-15:
+            break
+    return result
+
+
+def _away_from_zero(value: float) -> float:
+    return value if abs(value) > _TINY else _TINY

@@ -1,0 +1,120 @@
+"""What a report is made of, before it is Markdown, HTML or terminal text. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bench.record.schema import Finding
+
+Tone = Literal["", "bad", "good", "same", "unsure", "muted"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of a table; ``tone`` colours it where colour can be had, and never says more than the text."""
+
+    text: str
+    tone: Tone = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """``detail`` columns are left out where the width is small (a terminal of 80 columns)."""
+
+    name: str
+    right: bool = False
+    detail: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of Cells under Columns; ``note`` says how the figures were made."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """A figure that is still to be drawn. ``draw`` imports matplotlib and returns its Figure."""
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class CountedFinding:
+    """A finding and in how many records it was made."""
+
+    finding: Finding
+    count: int
+    where: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report, in order: text, figures, tables, findings."""
+
+    anchor: str
+    title: str
+    text: tuple[str, ...] = ()
+    figures: tuple[FigureSpec, ...] = ()
+    tables: tuple[Table, ...] = ()
+    findings: tuple[CountedFinding, ...] = ()
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One scheme's verdict in one sentence. ``verdict`` is the word in it that carries the colour."""
+
+    scheme: str
+    verdict: str
+    sentence: str
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole: what the first screen says, then the sections."""
+
+    title: str
+    run_id: str
+    setting: str
+    headlines: tuple[Headline, ...]
+    summary: tuple[Table, ...]
+    machine: str
+    labels: tuple[str, ...]
+    counts: str
+    sections: tuple[Section, ...]
+
+
+def table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], note: str = "") -> Table:
+    """A Table from rows of texts or Cells. Raises ValueError for a row that does not fit the columns."""
+    made = tuple(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)
+    for row in made:
+        if len(row) != len(columns):
+            raise ValueError(f"table {title!r}: a row has {len(row)} cells, not {len(columns)}")
+    return Table(title, tuple(columns), made, note)
+
+
+def drop_uniform(source: Table, name: str) -> Table:
+    """The table less the column ``name`` where that says the same in every row."""
+    names = [column.name for column in source.columns]
+    if name not in names:
+        return source
+    index = names.index(name)
+    if len({row[index].text for row in source.rows}) > 1:
+        return source
+    return Table(
+        source.title,
+        source.columns[:index] + source.columns[index + 1 :],
+        tuple(row[:index] + row[index + 1 :] for row in source.rows),
+        source.note,
+    )

@@ -1,0 +1,63 @@
+"""The report as Markdown."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+
+from .content import CountedFinding, Report, Section, Table
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is: no markup, no HTML, one line."""
+    return _SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
+
+
+def render(report: Report, figures: Mapping[str, str]) -> str:
+    """The whole document. ``figures``: name → path of its picture, relative to the run folder."""
+    lines = [f"# {escape(report.title)}", "", f"Run {escape(report.run_id)}. {escape(report.counts)}", ""]
+    verdicts = [f"- **{escape(line.verdict)}** {escape(line.sentence)}" for line in report.headlines]
+    lines += verdicts or ["No scheme was compared."]
+    lines += ["", f"Machine: {escape(report.machine)}", ""]
+    lines += [f"> {escape(label)}\n" for label in report.labels]
+    for table in report.summary:
+        lines += _table(table, 3)
+    for section in report.sections:
+        lines += _section(section, figures)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(section: Section, figures: Mapping[str, str]) -> Iterable[str]:
+    yield from (f"## {escape(section.title)}", "")
+    for text in section.text:
+        yield from (escape(text), "")
+    for figure in section.figures:
+        yield from (f"![{escape(figure.title)}]({figures[figure.name]})", "", f"*{escape(figure.caption)}*", "")
+    for table in section.tables:
+        yield from _table(table, 3)
+    for finding in section.findings:
+        yield _finding(finding)
+    if section.findings:
+        yield ""
+
+
+def _table(table: Table, level: int) -> Iterable[str]:
+    yield from ("#" * level + f" {escape(table.title)}", "")
+    yield "| " + " | ".join(escape(column.name) for column in table.columns) + " |"
+    yield "|" + "|".join("---:" if column.right else "---" for column in table.columns) + "|"
+    for row in table.rows:
+        yield "| " + " | ".join(escape(cell.text) or " " for cell in row) + " |"
+    yield ""
+    if table.note:
+        yield from (escape(table.note), "")
+
+
+def _finding(item: CountedFinding) -> str:
+    finding = item.finding
+    text = f"- **{escape(finding.severity)}** {escape(finding.message)}"
+    text += f" ({escape(finding.evidence)})" if finding.evidence else ""
+    text += f". Remedy: {escape(finding.remedy)}" if finding.remedy else ""
+    return text + (f". In {item.count} records." if item.count > 1 else ".")

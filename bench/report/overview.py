@@ -1,0 +1,115 @@
+"""The first screen: a sentence and a row per scheme, for the first setting of each model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.analysis.generation import GenerationGroup, GenerationRow
+from bench.analysis.statistics import Estimate
+
+from . import units
+from .analysed import Analysed
+from .content import Cell, Column, Headline, Table, table
+from .words import TONES, interval_text, ratio_cell, setting_text, short_labels, verdict_cell
+
+
+def main_groups(analysed: Analysed) -> tuple[GenerationGroup, ...]:
+    """The first setting of each model and device, in order."""
+    first: dict[tuple[object, ...], GenerationGroup] = {}
+    for group in analysed.generation:
+        known = dict(group.setting)
+        first.setdefault((known.get("model"), known.get("revision"), known.get("device")), group)
+    return tuple(first.values())
+
+
+def headlines(groups: Sequence[GenerationGroup]) -> tuple[Headline, ...]:
+    """One sentence per scheme and main setting; the model is named where there are several."""
+    labels = short_labels([group.setting for group in groups])
+    return tuple(
+        _headline(row, group, labels[group.setting]) for group in groups for row in group.rows
+        if row.scheme != group.reference
+    )  # fmt: skip
+
+
+def _headline(row: GenerationRow, group: GenerationGroup, label: str) -> Headline:
+    prefix = f"{label}: " if label else ""
+    if row.time_ratio is None or row.verdict is None:
+        why = "no unquantised scheme ran beside it" if group.reference is None else "its tokens were not timed"
+        return Headline(row.scheme, "NO RATIO", f"{prefix}{row.scheme} is not compared: {why}.", "unsure")
+    base = next(item for item in group.rows if item.scheme == group.reference)
+    shift = f"{_rate(base.decode_rate)} → {_rate(row.decode_rate)}".replace(" tok/s →", " →")
+    sentence = prefix + _sentence(row, str(group.reference), row.time_ratio) + f" ({shift})."
+    return Headline(row.scheme, row.verdict, sentence, TONES[row.verdict])
+
+
+def _sentence(row: GenerationRow, reference: str, ratio: Estimate) -> str:
+    figure = f"{units.ratio(ratio)} the time per token"
+    if row.verdict == "AMBIGUOUS":
+        return f"{row.scheme} against {reference}: cannot tell, {figure}"
+    if row.verdict == "SAME":
+        return f"{row.scheme} takes as long as {reference}, within the margin: {figure}"
+    return f"{row.scheme} is {str(row.verdict).lower()} than {reference}: {figure}"
+
+
+def _rate(rate: Estimate | None) -> str:
+    return units.si(rate.value, "tok/s") if rate else units.ABSENT
+
+
+def summary_tables(groups: Sequence[GenerationGroup]) -> tuple[Table, ...]:
+    """The first screen's table for each main setting."""
+    return tuple(_summary(group) for group in groups)
+
+
+def _summary(group: GenerationGroup) -> Table:
+    reference = group.reference or "reference"
+    columns = (
+        Column("Scheme"),
+        Column(f"Against {reference}"),
+        Column(f"Time per token ÷ {reference}", right=True),
+        Column("Decode", right=True),
+        Column("First token", right=True, detail=True),
+        Column("Footprint", right=True, detail=True),
+    )
+    rows = [_summary_row(row, group) for row in group.rows]
+    return table(setting_text(group.setting), columns, rows, _note(group))
+
+
+def _note(group: GenerationGroup) -> str:
+    intervals = interval_text(row.time_ratio or row.decode_rate for row in group.rows)
+    return f"{intervals}. ÷: a ratio above 1 is slower."
+
+
+def _summary_row(row: GenerationRow, group: GenerationGroup) -> tuple[Cell | str, ...]:
+    is_reference = row.scheme == group.reference
+    first = row.time_to_first_token
+    return (
+        row.scheme,
+        verdict_cell(row.verdict) if not is_reference else Cell("reference", "muted"),
+        Cell("×1", "muted") if is_reference else ratio_cell(row.time_ratio, False),
+        units.estimate(row.decode_rate, "tok/s"),
+        units.si(first.value if first else None, "s"),
+        units.si(row.memory.get("model_footprint"), "B"),
+    )
+
+
+def verdict_matrix(groups: Sequence[GenerationGroup]) -> Table | None:
+    """Every setting against every scheme; None where there is one setting only."""
+    if len(groups) < 2:
+        return None
+    labels = short_labels([group.setting for group in groups])
+    references = list(dict.fromkeys(str(group.reference) for group in groups))
+    schemes = list(dict.fromkeys(row.scheme for group in groups for row in group.rows if row.scheme != group.reference))
+    columns = (Column("Scheme"), *(Column(labels[group.setting], right=True) for group in groups))
+    found = [{row.scheme: row for row in group.rows} for group in groups]
+    rows: list[tuple[Cell | str, ...]] = [
+        (scheme, *(_matrix_cell(known.get(scheme)) for known in found)) for scheme in schemes
+    ]
+    return table(f"Every setting: decode time per token ÷ {' or '.join(references)}", columns, rows)
+
+
+def _matrix_cell(row: GenerationRow | None) -> Cell:
+    if row is None:
+        return Cell("not run", "muted")
+    if row.verdict is None:
+        return Cell("–", "muted")
+    return Cell(f"{row.verdict} {units.ratio(row.time_ratio)}", TONES[row.verdict])

@@ -1,0 +1,71 @@
+"""Writes the report of a run: report.md, one self-contained report.html, and the figures. Nothing else in this room
+writes files."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+from bench.analysis.grouping import REFERENCE
+from bench.record.schema import Finding, Record
+
+from . import markdown, palette, svg
+from .analysed import analyse
+from .content import Report
+from .sections import build
+
+
+def write_report(
+    run_folder: Path, records: Sequence[Record], findings: Sequence[Finding], *, reference: str = REFERENCE
+) -> list[Path]:
+    """Write the report of ``records`` into ``run_folder``; returns the paths written.
+
+    ``findings`` are those made outside the records (on loading, by the runner). Raises RecordError where there are
+    no records; OSError where the folder cannot be written.
+    """
+    report = build(analyse(records, findings, reference=reference))
+    folder = run_folder / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn, written = _draw(report, folder)
+    paths = {name: f"figures/{name}.svg" for name in drawn}
+    return [
+        _write(run_folder / "report.md", markdown.render(report, paths)),
+        _write(run_folder / "report.html", render_html(report, drawn)),
+        *written,
+    ]
+
+
+def _draw(report: Report, folder: Path) -> tuple[dict[str, str], list[Path]]:
+    inline: dict[str, str] = {}
+    written: list[Path] = []
+    for section in report.sections:
+        for figure in section.figures:
+            document, paths = svg.save(figure.draw(), folder, figure.name)
+            inline[figure.name] = svg.inline(document, figure.name, html.escape(figure.title))
+            written += paths
+    return inline, written
+
+
+def render_html(report: Report, figures: Mapping[str, str]) -> str:
+    """The page. ``figures``: name → inline SVG, whose own texts matplotlib has escaped; all else is escaped here."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    room = resources.files(__package__)
+    template = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string(room.joinpath("page.html").read_text(encoding="utf-8"))
+    style = room.joinpath("page.css").read_text(encoding="utf-8")
+    colours = f":root{{{palette.css(False)}}}@media (prefers-color-scheme:dark){{:root{{{palette.css(True)}}}}}"
+    return template.render(
+        report=report,
+        style=Markup(colours + style),  # noqa: S704 — our own file
+        figures={name: Markup(text) for name, text in figures.items()},  # noqa: S704 — escaped by matplotlib
+    )
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path

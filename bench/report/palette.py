@@ -1,0 +1,71 @@
+"""One colour per scheme, and markers, so that no figure depends on colour alone.
+
+Each light colour is used for one role only, because the page finds it in the SVG and puts a CSS variable in its
+place; that is how a figure follows the reader's light or dark setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Role:
+    """A colour by its CSS variable, on light and on dark paper."""
+
+    variable: str
+    light: str
+    dark: str
+
+
+INK = Role("--fig-ink", "#1b1f24", "#e8eaed")
+SOFT = Role("--fig-soft", "#5c6570", "#a5adb8")
+GRID = Role("--fig-grid", "#dfe3e8", "#3a414b")
+BAND = Role("--fig-band", "#eef1f4", "#262c34")
+PAPER = Role("--fig-paper", "#fefefe", "#15181c")
+
+# Unquantised schemes are neutral, int8 is blue, 4-bit is warm.
+_SCHEMES = {
+    "fp32": Role("--s-fp32", "#a0a8b2", "#757e89"),
+    "bf16": Role("--s-bf16", "#737d89", "#a0a9b4"),
+    "fp16": Role("--s-fp16", "#30373f", "#dde1e6"),
+    "int8": Role("--s-int8", "#1559c7", "#6ea8ff"),
+    "int8-thr0": Role("--s-int8-thr0", "#3f94e9", "#3d7fe0"),
+    "int8-planted": Role("--s-int8-planted", "#0f7f8c", "#4fc6d4"),
+    "int8-bf16": Role("--s-int8-bf16", "#7b6fd6", "#a79df0"),
+    "fp4": Role("--s-fp4", "#a8328a", "#e583cb"),
+    "nf4": Role("--s-nf4", "#d2560e", "#ff9a57"),
+    "nf4-dq": Role("--s-nf4-dq", "#b78a09", "#e6bf4a"),
+    "nf4-bf16": Role("--s-nf4-bf16", "#b3332b", "#f2837b"),
+    "4bit-default": Role("--s-4bit-default", "#7d5a3c", "#c79f7d"),
+}
+_OTHERS = tuple(
+    Role(f"--s-other-{index}", light, dark)
+    for index, (light, dark) in enumerate(
+        (("#2f8f4e", "#67c987"), ("#8a6d1f", "#cfae55"), ("#5b4b9a", "#a393e6"), ("#96405a", "#e08aa3"))
+    )
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
+
+ROLES: tuple[Role, ...] = (INK, SOFT, GRID, BAND, PAPER, *_SCHEMES.values(), *_OTHERS)
+
+
+def colour(scheme: str, schemes: Sequence[str]) -> str:
+    """The light colour of a scheme; unknown schemes take the spare colours in order."""
+    if scheme in _SCHEMES:
+        return _SCHEMES[scheme].light
+    unknown = [name for name in schemes if name not in _SCHEMES]
+    return _OTHERS[unknown.index(scheme) % len(_OTHERS)].light
+
+
+def marker(scheme: str) -> str:
+    """A marker that stays with the scheme."""
+    names = list(_SCHEMES)
+    index = names.index(scheme) if scheme in names else len(names) + sum(scheme.encode())
+    return MARKERS[index % len(MARKERS)]
+
+
+def css(dark: bool) -> str:
+    """The CSS variables of all roles."""
+    return "".join(f"{role.variable}:{role.dark if dark else role.light};" for role in ROLES)

@@ -1,0 +1,53 @@
+"""matplotlib's figures as files, and as SVG that can live inside a page.
+
+The inline form carries no address, no metadata and no ids that another figure could share, and takes its colours
+from the page's CSS variables.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from .palette import ROLES
+
+_RULES = {"svg.fonttype": "none", "text.parse_math": False, "axes.unicode_minus": True}
+
+
+def rendered(figure: Any, name: str) -> str:
+    """The figure as a whole SVG document; ``name`` seeds its ids, so that the text is the same each time."""
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context(_RULES | {"svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return buffer.getvalue()
+
+
+def save(figure: Any, folder: Path, name: str) -> tuple[str, list[Path]]:
+    """Write ``name``.svg and ``name``.png in ``folder``; returns the SVG document and the paths."""
+    import matplotlib as mpl
+
+    document = rendered(figure, name)
+    vector, raster = folder / f"{name}.svg", folder / f"{name}.png"
+    vector.write_text(document, encoding="utf-8")
+    with mpl.rc_context(_RULES):
+        figure.savefig(raster, format="png", dpi=160)
+    return document, [vector, raster]
+
+
+def inline(document: str, name: str, title: str) -> str:
+    """An SVG element for a page, from a whole document. ``title`` is escaped text for screen readers."""
+    body = document[document.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", body)
+    body = body.replace("xlink:href=", "href=")
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(href="|url\()#', rf"\1#{name}-", body)
+    for role in ROLES:
+        body = re.sub(re.escape(role.light), f"var({role.variable})", body, flags=re.IGNORECASE)
+    body = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', r"\1", body, count=1)
+    body = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", body, count=1)
+    return body.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)

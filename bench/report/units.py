@@ -1,0 +1,112 @@
+"""SI values as text: three significant digits, a prefix where one helps, intervals in one prefix."""
+
+from __future__ import annotations
+
+import math
+
+from bench.analysis.statistics import Estimate
+
+_PREFIXES = (
+    (1e15, "P"),
+    (1e12, "T"),
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+    (1e-9, "n"),
+)
+# Units that people do not read with a prefix above or below one.
+_NO_LARGE = {"s", "tok/s", "degC", "1", ""}
+_NO_SMALL = {"tok/s", "degC", "1", "", "B"}
+ABSENT = "–"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """``value`` with ``digits`` significant digits, never fewer than its whole part, no exponent in daily sizes."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else ABSENT
+    size = math.floor(math.log10(abs(value)))
+    if size < -4 or size >= 9:
+        return f"{value:.{digits - 1}e}"
+    rounded = round(value, digits - 1 - size)
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+    return _grouped(f"{rounded:.{decimals}f}")
+
+
+def _grouped(text: str) -> str:
+    """Thin spaces every three digits from ten thousand on (SI brochure, 5.4.4)."""
+    whole, dot, rest = text.partition(".")
+    return f"{int(whole):,}".replace(",", "\u202f") + dot + rest if len(whole.lstrip("-")) > 4 else text
+
+
+def si(value: float | None, unit: str, digits: int = 3) -> str:
+    """``value`` in ``unit`` as text: 0.0123, "s" → "12.3 ms"; None → a dash."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    scale, prefix = prefix_for(value, unit)
+    return f"{number(value / scale, digits)} {prefix}{_shown(unit)}".rstrip()
+
+
+def prefix_for(value: float, unit: str) -> tuple[float, str]:
+    """The factor and the letter to show ``value`` with. The value is rounded first, so that 999.9 µs is 1.00 ms."""
+    size = abs(float(f"{value:.2e}"))
+    if size == 0:
+        return 1.0, ""
+    for scale, prefix in _PREFIXES:
+        barred = (scale > 1 and unit in _NO_LARGE) or (scale < 1 and unit in _NO_SMALL)
+        if size >= scale and not barred:
+            return scale, prefix
+    return (1.0, "") if unit in _NO_SMALL else (1e-9, "n")
+
+
+def _shown(unit: str) -> str:
+    return {"degC": "°C", "1": ""}.get(unit, unit)
+
+
+def estimate(value: Estimate | None, unit: str) -> str:
+    """A figure and its interval in one prefix: "98.1 tok/s [92.5, 104]"; without an interval the figure alone."""
+    if value is None:
+        return ABSENT
+    scale, _ = prefix_for(value.value, unit)
+    if value.low is None or value.high is None:
+        return si(value.value, unit)
+    digits = _digits(value.low, value.high)
+    return (
+        f"{si(value.value, unit, digits)} [{number(value.low / scale, digits)}, {number(value.high / scale, digits)}]"
+    )
+
+
+def _digits(low: float, high: float) -> int:
+    """Four digits where three would show the two bounds as one number."""
+    return 4 if number(low) == number(high) and low != high else 3
+
+
+def ratio(value: Estimate | None) -> str:
+    """A ratio and its interval: "×1.73 [1.63, 1.83]", with more decimals where the interval is narrow."""
+    if value is None:
+        return ABSENT
+    if value.low is None or value.high is None:
+        return f"×{value.value:.2f} [no interval]"
+    width = value.high - value.low
+    decimals = 3 if width <= 0 else min(4, max(2, 1 - math.floor(math.log10(width)) - (value.value >= 100)))
+    return f"×{value.value:.{decimals}f} [{value.low:.{decimals}f}, {value.high:.{decimals}f}]"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage: 0.0012 → "0.120 %"."""
+    return ABSENT if share is None else f"{number(100.0 * share, 2)} %"
+
+
+def bounds(low: float, high: float, unit: str) -> str:
+    """One value where both bounds read alike, else "low – high" in the prefix of the high one."""
+    if si(low, unit) == si(high, unit):
+        return si(low, unit)
+    scale, _ = prefix_for(high, unit)
+    return f"{number(low / scale)} – {si(high, unit)}"
+
+
+def plural(count: int, noun: str) -> str:
+    """1 call, 2 calls."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,144 @@
+"""The words for verdicts, settings, models and machines: one place, so that every page says it alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bench.analysis.grouping import Coordinates
+from bench.analysis.statistics import Basis, Estimate
+from bench.analysis.verdict import Verdict
+from bench.record.schema import Case, Environment, Record
+
+from .content import Cell, Tone
+from .units import ratio
+
+TONES: dict[Verdict, Tone] = {"SLOWER": "bad", "FASTER": "good", "SAME": "same", "AMBIGUOUS": "unsure"}
+# The same verdict about joules or bytes instead of seconds.
+AMOUNTS: dict[Verdict, str] = {"SLOWER": "MORE", "FASTER": "LESS", "SAME": "SAME", "AMBIGUOUS": "AMBIGUOUS"}
+_BASES: dict[Basis, str] = {
+    "between processes": "bootstrap over repeats (fresh processes), then calls; widened for few repeats",
+    "within one process": "bootstrap over the calls of one process; variation between processes is NOT in it",
+    "one value": "none where there is one value only",
+}
+CPU_LABEL = "Measured on a CPU: CPU timings say nothing about a GPU."
+_LABELS = {
+    "memorised": "Memorised smoke checkpoint: the speed figures describe this tiny model only.",
+    "random weights": "Random weights at exact shapes: timings hold for these shapes; the text produced means nothing.",
+}
+
+
+def interval_text(estimates: Iterable[Estimate | None], what: str = "calls") -> str:
+    """What the bounds of these figures are, by what their variation was drawn over."""
+    bases = dict.fromkeys(item.basis for item in estimates if item is not None)
+    told = " / ".join(_BASES[basis].replace("calls", what) for basis in _BASES if basis in bases)
+    return f"[low, high]: 95 % interval ({told or 'none here'})"
+
+
+def verdict_cell(value: Verdict | None, *, amounts: bool = False) -> Cell:
+    """A verdict as a coloured word; "reference" where there is none to give."""
+    if value is None:
+        return Cell("–", "muted")
+    return Cell(AMOUNTS[value] if amounts else value, TONES[value])
+
+
+def ratio_cell(value: Estimate | None, is_reference: bool) -> Cell:
+    return Cell("reference", "muted") if is_reference else Cell(ratio(value))
+
+
+_QUIET = ("revision", "seed")
+
+
+def setting_text(setting: Coordinates, only: Iterable[str] | None = None) -> str:
+    """A setting in words: "smoke · cpu · batch 1 · humaneval prompts · 32 new tokens · dynamic cache". Revision and
+    seed are left out: they are told where they differ, and under the environment."""
+    shown = None if only is None else set(only)
+    parts = [_coordinate(name, value) for name, value in setting if (name in shown if shown else name not in _QUIET)]
+    return " · ".join(part for part in parts if part)
+
+
+def _coordinate(name: str, value: Any) -> str:
+    words = {
+        "workload": "",
+        "revision": f"revision {str(value)[:12]}",
+        "seed": f"seed {value}",
+        "batch_size": f"batch {value}",
+        "prompts": f"{value} prompts",
+        "prompt_tokens": f"{value} prompt tokens",
+        "new_tokens": f"{value} new tokens",
+        "cache": f"{value} cache",
+        "stop": "stops at end-of-text" if value == "eos" else "",
+        "layer": str(value),
+        "op": "" if value == "linear" else str(value).replace("_", " "),
+        "m": f"m={value}",
+        "n": f"n={value}",
+        "k": f"k={value}",
+    }
+    return words.get(name, str(value))
+
+
+def varying(settings: Sequence[Coordinates]) -> tuple[str, ...]:
+    """The names of the coordinates in which the settings differ."""
+    names = dict.fromkeys(name for setting in settings for name, _ in setting)
+    return tuple(name for name in names if len({dict(setting).get(name) for setting in settings}) > 1)
+
+
+def short_labels(settings: Sequence[Coordinates]) -> dict[Coordinates, str]:
+    """For each setting only what tells it from the others; "" where there is one setting."""
+    names = varying(settings)
+    return {setting: _told_apart(setting, names) for setting in settings}
+
+
+def _told_apart(setting: Coordinates, names: Sequence[str]) -> str:
+    known = dict(setting)
+    parts = [_coordinate(name, known[name]) or f"{name} {known[name]}" for name in names if name in known]
+    return " · ".join(parts)
+
+
+def machine_text(environment: Environment) -> str:
+    """The machine in one line: GPUs, CPU, cores, system."""
+    cpu = environment.cpu
+    cores = cpu.get("usable_cores")
+    gpus = [str(gpu.get("name", "unnamed GPU")) for gpu in environment.gpus]
+    parts = [
+        " + ".join(gpus) if gpus else "no GPU",
+        str(cpu.get("model") or "unknown CPU"),
+        f"{cores} usable cores" if cores else "",
+        environment.os,
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def case_text(case: Case, other_scheme: str = "") -> str:
+    """A Case in few words, without what every Case of its kind has in common."""
+    scheme = case.scheme if other_scheme in ("", case.scheme) else f"{other_scheme} → {case.scheme}"
+    if case.layer is not None:
+        told = ("op", "residency", "m", "device")
+        return f"{scheme} · {case.layer} {case.n}×{case.k} · " + setting_text(_told(case), told)
+    return f"{scheme} · " + setting_text(_told(case), ("device", "batch_size", "prompt_tokens", "new_tokens", "cache"))
+
+
+def _told(case: Case) -> Coordinates:
+    return tuple(case.coordinates().items())
+
+
+def model_labels(records: Sequence[Record]) -> tuple[str, ...]:
+    """What a reader must know before any figure: what the models are, and that a CPU is not a GPU."""
+    labels: dict[str, None] = {}
+    for record in records:
+        model = record.setup.get("model")
+        label = model.get("label") if isinstance(model, dict) else None
+        for start, text in _LABELS.items():
+            if str(label or "").startswith(start):
+                labels[text] = None
+    if any(record.case.device == "cpu" for record in records):
+        labels[CPU_LABEL] = None
+    return tuple(labels)
+
+
+def span(values: Iterable[int]) -> str:
+    """ "3", or "2 to 3" where they differ."""
+    ordered = sorted(set(values))
+    if not ordered:
+        return "0"
+    return str(ordered[0]) if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"

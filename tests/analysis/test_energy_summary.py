@@ -1,0 +1,58 @@
+import pytest
+
+from bench.analysis.energy import gross_per_token, idle_power, net_per_token, summarise
+from tests import factories as make
+
+
+def window(**metrics: object) -> make.Record:
+    return make.record("energy", make.case(device="cuda"), metrics)
+
+
+def test_joules_per_token_gross_and_net() -> None:
+    item = window(
+        window_time=[2.0, 2.0], window_tokens=[100, 50], energy_gpu=[600.0, 600.0], idle_time=[1.0, 3.0],
+        idle_energy_gpu=[70.0, 250.0],
+    )  # fmt: skip
+    assert gross_per_token(item, "energy_gpu") == (6.0, 12.0)
+    assert idle_power(item, "idle_energy_gpu") == 80.0
+    assert net_per_token(item, "energy_gpu", "idle_energy_gpu") == ((600 - 160) / 100, (600 - 160) / 50)
+
+
+def test_without_a_baseline_there_is_no_net_figure() -> None:
+    item = window(window_time=1.0, window_tokens=10, energy_gpu=5.0)
+    assert net_per_token(item, "energy_gpu", "idle_energy_gpu") == ()
+    row = next(row for row in summarise([item])[0].rows if "GPU" in row.source)
+    assert row.gross is not None and row.net is None and row.idle_power is None
+
+
+def test_lower_power_does_not_make_up_for_longer_time() -> None:
+    group = summarise([item for item in make.run(gpu=True) if item.case.scheme in ("fp16", "int8")])[0]
+    rows = {row.scheme: row for row in group.rows if "GPU" in row.source}
+    assert rows["int8"].power is not None and rows["fp16"].power is not None
+    assert rows["int8"].power < rows["fp16"].power
+    assert rows["int8"].verdict == "SLOWER"  # that is: more joules
+    assert rows["fp16"].energy_ratio is None
+
+
+def test_what_was_not_collected_says_why() -> None:
+    group = summarise([make.energy("fp16", counters=False)])[0]
+    reasons = {row.source: row.reason for row in group.rows}
+    assert reasons["GPU (NVML counter)"] == "no GPU on this machine"
+    assert "permission denied" in reasons["CPU package (RAPL counter)"]
+    assert all(row.gross is None for row in group.rows)
+
+
+def test_a_skipped_pass_says_why() -> None:
+    skipped = make.record("energy", make.case(), status="skipped", reason="no counter here")
+    assert summarise([skipped])[0].rows[0].reason == "skipped: no counter here"
+
+
+def test_a_counter_that_did_not_move_is_no_measurement() -> None:
+    row = summarise([window(window_time=0.01, window_tokens=1, energy_gpu=0.0)])[0].rows[0]
+    assert row.gross is None and "did not move" in row.reason
+
+
+def test_codecarbon_is_labelled_estimated() -> None:
+    row = summarise([make.codecarbon("fp16")])[0].rows[0]
+    assert row.estimated == "CPU from its nominal power, RAM a constant"
+    assert row.gross is not None and row.gross.value == pytest.approx(260 / 480)

@@ -1,0 +1,44 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.analysis.student import normal_cdf, t_cdf, t_quantile
+
+
+@pytest.mark.parametrize(
+    ("p", "df", "expected"),
+    # Any printed table of Student's t.
+    [(0.975, 1, 12.7062), (0.975, 2, 4.30265), (0.975, 4, 2.77645), (0.975, 30, 2.04227), (0.95, 9, 1.83311)],
+)
+def test_quantiles_of_the_printed_table(p: float, df: float, expected: float) -> None:
+    assert t_quantile(p, df) == pytest.approx(expected, rel=1e-5)
+
+
+def test_many_degrees_of_freedom_are_normal() -> None:
+    assert t_quantile(0.975, 1e7) == pytest.approx(1.959964, rel=1e-5)
+
+
+def test_one_degree_of_freedom_is_the_cauchy_distribution() -> None:
+    assert t_cdf(3.0, 1) == pytest.approx(0.5 + math.atan(3.0) / math.pi)
+
+
+@given(st.floats(0.001, 0.999), st.floats(0.5, 200))
+def test_the_quantile_inverts_the_distribution_function(p: float, df: float) -> None:
+    assert t_cdf(t_quantile(p, df), df) == pytest.approx(p, abs=1e-9)
+
+
+@given(st.floats(-30, 30))
+def test_the_normal_distribution_is_symmetric(z: float) -> None:
+    assert normal_cdf(z) + normal_cdf(-z) == pytest.approx(1.0)
+
+
+def test_the_far_tail_keeps_its_digits() -> None:
+    assert normal_cdf(-10) == pytest.approx(7.61985e-24, rel=1e-5)
+
+
+@pytest.mark.parametrize(("p", "df"), [(0.0, 3), (1.0, 3), (0.5, 0)])
+def test_what_has_no_quantile_is_refused(p: float, df: float) -> None:
+    with pytest.raises(ValueError, match="no t quantile"):
+        t_quantile(p, df)

@@ -1,0 +1,271 @@
+"""Records as a run would write them, with invented but plausible figures: for tests of what reads records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bench.record.metrics import METRICS
+from bench.record.schema import Case, Environment, Finding, Metric, Record, Status, metric
+
+RUN_ID = "20250101T120000-test"
+CPU = Environment(
+    hostname="testhost",
+    os="Linux 6.1 (Debian 12)",
+    python="3.11.2",
+    cpu={"model": "Example CPU @ 2.00GHz", "usable_cores": 2, "flags": ["avx2"]},
+    packages={"torch": "2.13.0", "transformers": "5.23.0", "bitsandbytes": "0.50.2", "numpy": "2.3.0"},
+    source={"commit": "0123456789abcdef", "dirty": False},
+    before={"load_average": [0.4, 0.3, 0.2], "memory_available_bytes": 24_000_000_000, "gpus": []},
+    after={"load_average": [1.9, 0.8, 0.4], "memory_available_bytes": 23_000_000_000, "gpus": []},
+)
+GPU = replace(
+    CPU,
+    gpus=({"name": "NVIDIA Example 80GB", "driver": "580.1", "power_limit_w": 700.0, "multiprocessors": 132},),
+    before={"gpus": [{"temperature_degc": 35, "clock_sm_hz": 1.98e9, "throttle_reasons": []}]},
+    after={"gpus": [{"temperature_degc": 61, "clock_sm_hz": 1.755e9, "throttle_reasons": ["sw_power_cap"]}]},
+)
+# decode seconds per token relative to fp16, and bytes per parameter
+SPEEDS = {"fp16": 1.0, "int8": 1.72, "nf4": 1.31, "bf16": 1.004, "fp4": 1.3, "nf4-dq": 1.36, "int8-thr0": 1.4}
+WIDTHS = {"fp16": 2.0, "int8": 1.1, "nf4": 0.65, "bf16": 2.0, "fp4": 0.65, "nf4-dq": 0.62, "int8-thr0": 1.1}
+MODEL = {"name": "smoke", "revision": "0123abcd", "label": "memorised", "parameters": 1_220_000}
+
+
+def arm(scheme: str) -> dict[str, Any]:
+    """The arm's facts, in the form that bench.workloads.schemes writes."""
+    kind = "int8" if scheme.startswith("int8") else "4bit" if "f4" in scheme or scheme == "fp4" else "float"
+    dtype = {"fp32": "float32", "bf16": "bfloat16"}.get(scheme, "float16")
+    return {
+        "name": scheme,
+        "kind": kind,
+        "dtype": dtype,
+        "compute_dtype": dtype,
+        "quant_type": None if kind != "4bit" else "fp4" if scheme == "fp4" else "nf4",
+        "double_quant": scheme == "nf4-dq",
+        "blocksize": 64 if kind == "4bit" else None,
+        "threshold": (0.0 if scheme == "int8-thr0" else 6.0) if kind == "int8" else None,
+        "planted_columns": 6 if scheme == "int8-planted" else 0,
+        "disable_compile": True,
+        "description": f"{scheme} as the tests imagine it",
+    }
+
+
+def case(scheme: str = "fp16", **coordinates: Any) -> Case:
+    """A generation Case; any coordinate can be overridden, None takes one away."""
+    base: dict[str, Any] = {
+        "workload": "generation",
+        "model": "smoke",
+        "revision": "0123abcd",
+        "device": "cpu",
+        "seed": 0,
+        "batch_size": 1,
+        "prompts": "humaneval",
+        "new_tokens": 32,
+        "cache": "dynamic",
+        "stop": "length",
+    }
+    if coordinates.get("workload", "generation") != "generation":
+        for name in ("batch_size", "prompts", "new_tokens", "cache", "stop"):
+            del base[name]
+    return Case(scheme=scheme, **(base | coordinates))
+
+
+def record(
+    instrument: str,
+    of: Case,
+    metrics: Mapping[str, Any] | None = None,
+    *,
+    repeat: int = 0,
+    status: Status = "ok",
+    reason: str = "",
+    setup: Mapping[str, Any] | None = None,
+    not_collected: Mapping[str, str] | None = None,
+    findings: Sequence[Finding] = (),
+    environment: Environment | None = None,
+) -> Record:
+    """A Record; the environment follows the Case's device."""
+    return Record(
+        run_id=RUN_ID,
+        instrument=instrument,
+        case=of,
+        repeat=repeat,
+        status=status,
+        environment=environment or (CPU if of.device == "cpu" else GPU),
+        started_at="2025-01-01T12:00:00+00:00",
+        argv=("python", "-m", "bench", "run", "--preset", "smoke"),
+        reason=reason,
+        setup={"arm": arm(of.scheme), "model": dict(MODEL)} | dict(setup or {}),
+        metrics=tuple(metric(name, values) for name, values in (metrics or {}).items()),
+        not_collected=dict(not_collected or {}),
+        findings=tuple(findings),
+    )
+
+
+def generation(
+    scheme: str = "fp16", repeat: int = 0, *, step: float = 0.010, calls: int = 4, **coordinates: Any
+) -> Record:
+    """One repeat of a generation Case. ``step``: decode seconds per step of fp16."""
+    of = case(scheme, **coordinates)
+    rng = np.random.default_rng([of.seed, repeat, sum(scheme.encode())])
+    steps, batch = (of.new_tokens or 32) - 1, of.batch_size or 1
+    mean = step * SPEEDS.get(scheme, 1.2) * (1 + 0.01 * rng.standard_normal())
+    latencies = mean * np.exp(0.04 * rng.standard_normal((calls, steps)) + (rng.random((calls, steps)) > 0.98) * 0.7)
+    first = 4.0 * mean * np.exp(0.05 * rng.standard_normal(calls))
+    footprint = 1.22e6 * WIDTHS.get(scheme, 1.0)
+    return record(
+        "generation",
+        of,
+        {
+            "time_to_first_token": first,
+            "inter_token_latency": latencies.ravel(),
+            "decode_steps": [steps] * calls,
+            "generate_time": first + latencies.sum(axis=1),
+            "tokens_generated": [(steps + 1) * batch] * calls,
+            "prompt_length": rng.integers(60, 200, calls),
+            "warmup_time": [first[0] * 6, first[0] * 2],
+            "load_time": 1.0 + 0.3 * rng.random(),
+            "harness_overhead": 2.0e-6 * np.exp(0.1 * rng.standard_normal(20)),
+            "model_footprint": footprint,
+            "memory_resident_peak": 9e8 + footprint,
+        },
+        repeat=repeat,
+        not_collected={"memory_allocated_peak": "no GPU on this machine"} if of.device == "cpu" else {},
+    )
+
+
+def energy(scheme: str = "fp16", repeat: int = 0, *, counters: bool = True, **coordinates: Any) -> Record:
+    """One repeat of an energy Case, with a GPU counter or with the reason why there is none."""
+    of = case(scheme, **({"device": "cuda" if counters else "cpu"} | coordinates))
+    rng = np.random.default_rng([7, repeat, sum(scheme.encode())])
+    if not counters:
+        why = {"energy_gpu": "no GPU on this machine", "energy_cpu": "RAPL is not readable: permission denied"}
+        return record("energy", of, {"window_time": 5.0, "window_tokens": 480}, repeat=repeat, not_collected=why)
+    times = 5.0 + 0.02 * rng.random(3)
+    watts = (310.0 if scheme == "fp16" else 240.0) * (1 + 0.01 * rng.standard_normal(3))
+    return record(
+        "energy",
+        of,
+        {
+            "window_time": times,
+            "window_tokens": np.round(times / 0.010 / SPEEDS.get(scheme, 1.2)),
+            "energy_gpu": times * watts,
+            "idle_time": [5.0, 5.0],
+            "idle_energy_gpu": [5 * 71.0, 5 * 72.0],
+        },
+        repeat=repeat,
+        not_collected={"energy_cpu": "RAPL is not readable: permission denied"},
+    )
+
+
+def codecarbon(scheme: str = "fp16", repeat: int = 0, **coordinates: Any) -> Record:
+    """CodeCarbon's estimate, as it is without RAPL."""
+    tokens = 480 / SPEEDS.get(scheme, 1.2)
+    return record(
+        "codecarbon",
+        case(scheme, **coordinates),
+        {
+            "window_time": 5.0,
+            "window_tokens": tokens,
+            "codecarbon_energy": 260.0 + repeat,
+            "codecarbon_emissions": 3e-5,
+        },
+        repeat=repeat,
+        setup={"estimated": True, "estimated_why": "CPU from its nominal power, RAM a constant", "country": "DEU"},
+    )
+
+
+def annotation(scheme: str = "fp16", repeat: int = 0, *, cost: float = 1.003, **coordinates: Any) -> Record:
+    """Plain and annotated calls in pairs."""
+    rng = np.random.default_rng([3, repeat])
+    plain = 0.35 * (1 + 0.002 * rng.standard_normal(8))
+    metrics = {"generate_time_plain": plain, "generate_time_annotated": plain * cost}
+    return record("annotation", case(scheme, **coordinates), metrics, repeat=repeat)
+
+
+def matmul(
+    scheme: str = "fp16",
+    m: int = 1,
+    *,
+    layer: str = "mlp.c_fc",
+    n: int = 512,
+    k: int = 128,
+    residency: str = "hot",
+    repeat: int = 0,
+    **coordinates: Any,
+) -> Record:
+    """One layer shape in one scheme."""
+    shape = {"layer": layer, "op": "linear", "residency": residency, "m": m, "n": n, "k": k}
+    of = case(scheme, **({"workload": "matmul"} | shape | coordinates))
+    rng = np.random.default_rng([11, m, n, repeat, sum(scheme.encode())])
+    base = (4e-6 + n * k * WIDTHS.get(scheme, 1.0) / 2e10 + m * n * k / 2e10) * (1.0 if residency == "hot" else 1.4)
+    times = base * SPEEDS.get(scheme, 1.2) * np.exp(0.03 * rng.standard_normal(60))
+    return record(
+        "matmul",
+        of,
+        {"forward_time": times, "relative_error": 0.09 if "4" in scheme else 3e-4, "warmup_time": base * 3},
+        repeat=repeat,
+        setup={"stop": "noise", "copies": 1 if residency == "hot" else 64, "rotated_bytes": 4e7, "cache_bytes": 3.2e7},
+    )
+
+
+def ceiling(device: str = "cpu", repeat: int = 0) -> Record:
+    """The machine's own limits: 12 GB/s each way and 80 GFLOP/s."""
+    metrics = {"copy_time": [2**27 / 12e9] * 5, "gemm_time": [2 * 1024**3 / 80e9] * 5}
+    of = Case(workload="machine", model="", revision="", scheme="", device=device, seed=0)
+    setup = {"copy_bytes": 2**27, "gemm_flop": 2 * 1024**3, "dtype": "float16"}
+    return record("ceiling", of, metrics, setup=setup, repeat=repeat)
+
+
+def run(*, gpu: bool = False, schemes: Sequence[str] = ("fp16", "int8", "nf4"), repeats: int = 3) -> list[Record]:
+    """A whole run: generation at two batch sizes, energy, CodeCarbon, annotation, matmul, one failure, one skip."""
+    device = "cuda" if gpu else "cpu"
+    records = [ceiling(device)]
+    for repeat in range(repeats):
+        for scheme in schemes:
+            records += [
+                generation(scheme, repeat, device=device),
+                generation(scheme, repeat, device=device, batch_size=8, step=0.013),
+                energy(scheme, repeat, counters=gpu, device=device),
+                codecarbon(scheme, repeat, device=device),
+            ]
+        records.append(annotation("fp16", repeat, device=device))
+    for layer, n, k in (("self_attn.q_proj", 128, 128), ("mlp.c_fc", 512, 128), ("mlp.c_proj", 128, 512)):
+        records += [
+            matmul(scheme, m, layer=layer, n=n, k=k, residency=residency, device=device)
+            for scheme in schemes
+            for m in (1, 4, 16, 64)
+            for residency in ("hot", "cold")
+        ]
+    return [*records, *troubles(device)]
+
+
+def troubles(device: str = "cpu") -> list[Record]:
+    """A failed and a skipped record, and one finding that many records repeat."""
+    noisy = Finding(
+        "machine-busy", "warning", "the machine was busy before the run", "load 1.9", "close other programs"
+    )
+    failed = record(
+        "generation",
+        case("int8-planted", device=device),
+        status="failed",
+        reason="the child died with signal 9 (out of memory?)",
+        findings=(noisy,),
+    )
+    skipped = record(
+        "generation",
+        case("bf16", device=device, cache="static"),
+        status="skipped",
+        reason="static cache needs a GPU",
+        findings=(noisy,),
+    )
+    return [failed, skipped]
+
+
+def without(item: Record, *names: str) -> Record:
+    """The record less some metrics."""
+    assert all(name in METRICS for name in names)
+    kept: tuple[Metric, ...] = tuple(value for value in item.metrics if value.name not in names)
+    return replace(item, metrics=kept)

@@ -1,0 +1,189 @@
+"""The whole report, from invented records."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.record.errors import RecordError
+from bench.record.schema import Finding
+from bench.report.page import write_report
+from tests import factories as make
+
+EVIL = "<script>alert('x')</script>|`$a_1$`"
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and ids; fails on a tag that is not closed."""
+
+    VOID = frozenset({"meta", "br", "img", "link", "input", "hr"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"{tag} closes nothing"
+
+    @property
+    def ids(self) -> list[str]:
+        return [value for _, attrs in self.tags if (value := attrs.get("id"))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GPU run's report."""
+    made = tmp_path_factory.mktemp("run")
+    loading = Finding("truncated-last-line", "warning", "the last line is incomplete", remedy="run again with --resume")
+    write_report(made, make.run(gpu=True), [loading])
+    return made
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> str:
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_it_writes_what_it_says(tmp_path: Path) -> None:
+    written = write_report(tmp_path, make.run(schemes=("fp16", "nf4"), repeats=1), [])
+    assert {path.relative_to(tmp_path).as_posix() for path in written} == {
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()
+    }
+    assert {path.suffix for path in written} == {".md", ".html", ".svg", ".png"}
+
+
+def test_the_page_needs_nothing_but_itself(page: str) -> None:
+    parsed = Page(page)
+    for tag, attrs in parsed.tags:
+        for name in ("src", "href", "xlink:href", "srcset", "data", "action"):
+            assert (attrs.get(name) or "#").startswith("#"), f"{tag} loads {attrs[name]}"
+    assert not {"script", "link", "iframe", "img", "object"} & {tag for tag, _ in parsed.tags}
+    assert "url(http" not in page and "@import" not in page and "://" not in page
+
+
+def test_the_page_is_well_formed(page: str) -> None:
+    parsed = Page(page)
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', page))
+    assert used <= set(parsed.ids)
+
+
+def test_the_figures_follow_light_and_dark(page: str) -> None:
+    style, body = page.split("</style>", 1)
+    assert "prefers-color-scheme:dark" in style
+    drawings = "".join(re.findall(r"<svg.*?</svg>", body, flags=re.DOTALL))
+    assert "var(--fig-ink)" in drawings and "var(--s-nf4)" in drawings
+    left = set(re.findall(r"#[0-9a-f]{6}\b", drawings))
+    assert left == set(), "a colour of matplotlib's own is fixed and cannot follow"
+    assert set(re.findall(r"var\((--[\w-]+)\)", drawings)) <= set(re.findall(r"(--[\w-]+):", style))
+
+
+def test_the_figure_files_stand_alone(folder: Path) -> None:
+    files = sorted((folder / "figures").glob("*.svg"))
+    assert {"throughput", "latency", "energy", "memory", "matmul"} <= {file.stem for file in files}
+    for file in files:
+        assert ElementTree.parse(file).getroot().tag.endswith("svg")
+        assert "var(" not in file.read_text(encoding="utf-8")
+        assert file.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_the_first_screen_says_it(folder: Path, name: str) -> None:
+    text = (folder / name).read_text(encoding="utf-8")
+    top = text[: text.index("Decode throughput")].replace("\\", "")
+    assert "int8 is slower than fp16: ×1.73 [" in top and "SLOWER" in top
+    assert "speed figures describe this tiny model only" in top
+    assert "NVIDIA Example 80GB" in top
+    assert "CPU timings say nothing" not in text
+
+
+def test_every_figure_says_what_on_what_and_how_often(page: str) -> None:
+    captions = re.findall(r"</svg>\s*<figcaption>(.*?)</figcaption>", page, flags=re.DOTALL)
+    assert len(captions) == page.count("<svg")
+    for caption in captions:
+        for part in ("Measured:", "Machine: NVIDIA Example 80GB", "How often:", "95 %"):
+            assert part in caption or (part == "95 %" and "bytes" in caption), (part, caption)
+
+
+def test_a_cpu_run_says_so_and_why_there_is_no_energy(tmp_path: Path) -> None:
+    write_report(tmp_path, make.run(gpu=False, repeats=2), [])
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "CPU timings say nothing about a GPU" in text
+    assert "not collected for fp16, int8, nf4 (no GPU on this machine)" in text
+    assert "minimum traffic" in text and "estimated" in text
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_findings_failures_and_arms_are_told(folder: Path, name: str) -> None:
+    text = (folder / name).read_text(encoding="utf-8").replace("\\", "")
+    assert text.count("the machine was busy before the run") == 1
+    assert "close other programs" in text and "run again with --resume" in text
+    assert "signal 9" in text and "static cache needs a GPU" in text
+    assert "nf4 as the tests imagine it" in text and "threshold" in text
+    assert "1.98 GHz" in text and "61.0 °C" in text
+
+
+def test_names_from_outside_cannot_become_markup(tmp_path: Path) -> None:
+    records = [
+        replace(item, run_id=EVIL, environment=replace(item.environment, hostname=EVIL, variables={EVIL: EVIL}))
+        for item in (make.generation("fp16", model=EVIL), make.generation(EVIL, model=EVIL))
+    ]
+    records.append(make.record("energy", make.case(EVIL, model=EVIL), status="failed", reason=EVIL))
+    records.append(make.matmul(EVIL, layer=EVIL, model=EVIL))
+    write_report(tmp_path, records, [Finding(EVIL, "warning", EVIL, EVIL, EVIL)])
+    page, text = ((tmp_path / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
+    assert "<script" not in page.lower() and "&lt;script" in page
+    assert "<script" not in text.lower()
+    assert Page(page).open == []
+    for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        cells = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(cells) == 1, f"a name broke the table: {block}"
+
+
+def test_two_models_are_told_apart(tmp_path: Path) -> None:
+    records = [make.generation(scheme, r, model=m) for m in ("a", "b") for scheme in ("fp16", "nf4") for r in range(2)]
+    write_report(tmp_path, records, [])
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "a: nf4 is" in text and "b: nf4 is" in text
+    assert (tmp_path / "figures" / "throughput-2.svg").exists()
+
+
+def test_only_failures_still_make_a_report(tmp_path: Path) -> None:
+    write_report(tmp_path, make.troubles(), [])
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "No scheme was compared" in text and "signal 9" in text
+
+
+def test_one_call_gives_no_interval_and_no_verdict(tmp_path: Path) -> None:
+    write_report(tmp_path, [make.generation("fp16", calls=1), make.generation("nf4", calls=1)], [])
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "AMBIGUOUS" in text and "no interval" in text.replace("\\", "")
+
+
+def test_no_records_are_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no records"):
+        write_report(tmp_path, [], [])
+
+
+def test_the_same_records_make_the_same_files(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    for folder in (first, second):
+        write_report(folder, make.run(schemes=("fp16", "nf4"), repeats=2)[:6], [])
+    for file in first.rglob("*.svg"):
+        assert file.read_bytes() == (second / file.relative_to(first)).read_bytes()
+    assert (first / "report.html").read_bytes() == (second / "report.html").read_bytes()
