@@ -37,6 +37,17 @@ def test_the_smoke_model_is_shipped_and_labelled():
 def test_a_folder_with_safetensors_is_taken(tmp_path):
     source = resolve(str(checkpoint(tmp_path / "mine", weights=safetensors())))
     assert source.kind == "folder"
+    assert source.revision.startswith("files-sha256:")
+
+
+def test_the_revision_of_a_small_folder_follows_its_weights(tmp_path):
+    before = resolve(str(checkpoint(tmp_path, weights=safetensors(b"\0" * 8)))).revision
+    assert resolve(str(checkpoint(tmp_path, weights=safetensors(b"\1" * 8)))).revision != before
+
+
+def test_large_weights_are_known_by_their_headers(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.workloads.sources.WHOLE_BYTES", 10)
+    source = resolve(str(checkpoint(tmp_path, weights=safetensors())))
     assert source.revision.startswith("headers-sha256:")
 
 
