@@ -1,6 +1,6 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-gpu lint format report doctor smoke-model benchmarks clean
+.PHONY: help setup bench profile test test-gpu lint format report doctor smoke-model benchmarks clean
 
 PRESET ?= auto
 PYTHON ?= python3
@@ -33,6 +33,10 @@ setup: $(VENV_READY) ## make .venv with the pinned dependencies (nothing to do i
 bench: $(VENV_READY) ## measure and report: quick on a GPU, smoke elsewhere
 	$(PY) -m bench run $(BENCH_OPTIONS)
 
+profile: $(VENV_READY) ## timelines, counters and host stacks: all that this machine allows
+	$(PY) -m profiling all $(if $(filter-out auto,$(PRESET)),--preset $(PRESET)) \
+	  $(if $(MODEL),--model $(MODEL)) $(if $(OUT),--out $(OUT)) $(ARGS)
+
 test: $(VENV_READY) ## run the tests that need no GPU
 	$(PY) -m pytest
 
@@ -57,8 +61,10 @@ doctor: $(VENV_READY) ## what can this machine measure?
 smoke-model: $(VENV_READY) ## train the committed tiny checkpoint again (about 2 minutes on 2 cores)
 	$(PY) -m bench.workloads.smoke_model --out bench/data/smoke-model
 
-benchmarks: $(VENV_READY) ## the tool's own costs: harness overhead, agreement with torch's timer
-	$(PY) benchmarks/timer_agreement.py
+benchmarks: $(VENV_READY) ## the tool's own costs: harness overhead, agreement with torch's timer, reader speed
+	$(PY) -m benchmarks.timer_agreement --out benchmarks/results/timer_agreement.json
+	benchmarks/install_peers.sh build/peers
+	$(PY) -m benchmarks.timeline_scale --peers build/peers
 
 clean: ## remove .venv and caches; runs are kept
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

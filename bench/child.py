@@ -6,10 +6,8 @@ of standard output and error.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,19 +17,24 @@ from typing import Any
 
 from bench.instruments import environment
 from bench.plan import Block, Request
+from bench.processes import die_with_parent
 from bench.record.errors import BitledgerError
 from bench.record.schema import Environment, Record, environment_from_json, to_json
 from bench.workloads.outcome import Outcome
 
-PR_SET_PDEATHSIG = 1
 STATE_AGE_S = 1.0
 
 
 def main(annotators: Callable[[], Any]) -> int:
-    """Run the block on standard input; returns the exit code (0 also when Cases failed: their Records say so)."""
-    _die_with_parent()
+    """Run the task on standard input; returns the exit code (0 also when Cases failed: their Records say so)."""
     task = json.load(sys.stdin)
-    with os.fdopen(task["records_fd"], "w", buffering=1) as pipe:
+    return run_task(task, task["records_fd"], annotators)
+
+
+def run_task(task: dict[str, Any], records_fd: int, annotators: Callable[[], Any]) -> int:
+    """Measure a block, or describe a model, and write the answer to ``records_fd``."""
+    die_with_parent()
+    with os.fdopen(records_fd, "w", buffering=1) as pipe:
         if "describe" in task:
             pipe.write(json.dumps(_describe(task["describe"])) + "\n")
             return 0
@@ -40,21 +43,10 @@ def main(annotators: Callable[[], Any]) -> int:
     return 0
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, so that no orphan keeps a GPU busy."""
-    parent = os.getppid()
-    try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    except (OSError, AttributeError):
-        return
-    if os.getppid() != parent:
-        os._exit(1)
-
-
 def run_block(task: dict[str, Any], annotators: Callable[[], Any]) -> Iterator[Record]:
     """The block's Records. An error ends the block; what it had still to give becomes failed Records."""
     block = Block.from_json(task["block"])
-    machine = environment_from_json(task["environment"])
+    machine = _with_cuda_facts(environment_from_json(task["environment"]), block.requests[0].case.device)
     open_requests = {request.key(block.repeat): request for request in block.requests}
     make = _RecordMaker(task, block, machine)
     try:
@@ -68,9 +60,28 @@ def run_block(task: dict[str, Any], annotators: Callable[[], Any]) -> Iterator[R
         yield from (make(_failed(request, error)) for request in list(open_requests.values()))
 
 
+def _with_cuda_facts(machine: Environment, device: str) -> Environment:
+    """What CUDA knows of the measured GPU and NVML does not: its multiprocessors and L2 cache."""
+    if device != "cuda" or not machine.gpus:
+        return machine
+    import torch
+
+    if not torch.cuda.is_available():
+        return machine
+    known = torch.cuda.get_device_properties(0)
+    facts = {"multiprocessors": known.multi_processor_count, "l2_bytes": getattr(known, "L2_cache_size", None)}
+    measured = str(known.uuid)
+    gpus = tuple({**gpu, **facts} if measured in str(gpu.get("uuid")) else gpu for gpu in machine.gpus)
+    return replace(machine, gpus=gpus)
+
+
 def outcomes(block: Block, annotators: Callable[[], Any]) -> Iterator[Outcome]:
     """What the workload of this kind of block gives."""
     cases = [request.case for request in block.requests]
+    if block.options.get("threads"):
+        import torch
+
+        torch.set_num_threads(block.options["threads"])
     if block.kind == "machine":
         from bench.workloads import machine
 

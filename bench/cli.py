@@ -28,8 +28,8 @@ EXIT_CODES = """exit codes:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments == ["_child"]:
-        return _child()
+    if arguments[:1] in (["_child"], ["_nursery"]):
+        return _measuring_process(arguments)
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
@@ -57,10 +57,13 @@ def _call(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     return int(verb.main(options))
 
 
-def _child() -> int:
-    from bench.child import main as child
+def _measuring_process(arguments: Sequence[str]) -> int:
+    """Not for users: the process that measures, or the one from which such processes are forked."""
+    from bench import child, processes
 
-    return child(_annotator)
+    if arguments[0] == "_child":
+        return child.main(_annotator)
+    return processes.serve(int(arguments[1]), lambda task, pipe: child.run_task(task, pipe, _annotator))
 
 
 def _annotator() -> Any:
@@ -133,6 +136,7 @@ def _add_run(verbs: Any) -> None:
     add("--repeats", type=int, metavar="N", help="fresh processes per Case")
     add("--matmul-m", type=_numbers, metavar="N,N", help="rows (M) of the layer products; an empty list for none")
     add("--matmul-seconds", type=float, metavar="S", help="time limit of one matmul point")
+    add("--threads", type=int, metavar="N", help="CPU threads of torch (default: the preset's; smoke uses one)")
     add("--annotate", action="store_true", default=None, help="NVTX ranges in timed runs (off for figures)")
     add("--country", metavar="ISO", help="country for CodeCarbon's carbon intensity (three letters)")
     add("--seed", type=int, default=0, help="seed of weights, prompts and orders (default 0)")

@@ -108,22 +108,13 @@ def make_plan(preset: Preset, source: Source, layers: Sequence[Layer], device: s
 
 def _machine_block(preset: Preset, source: Source, device: str, seed: int) -> Block:
     requests = tuple(Request(Case("machine", "none", "", scheme, device, seed), "ceiling") for scheme in preset.machine)
-    return Block("machine", source, 0, requests, {"seconds": preset.matmul_seconds * 5}, limit_s=300)
+    return Block("machine", source, 0, requests, {"threads": preset.threads}, limit_s=300)
 
 
-def _generation_block(
-    preset: Preset,
-    sweep: Sweep,
-    source: Source,
-    scheme: str,
-    batch: int,
-    cache: str,
-    repeat: int,
-    device: str,
-    seed: int,
-) -> Block:
+def generation_case(sweep: Sweep, source: Source, scheme: str, batch: int, cache: str, device: str, seed: int) -> Case:
+    """The Case that a run of this sweep measures: whoever observes it elsewhere joins the run by its case_id."""
     has_text = source.kind != "shape"
-    case = Case(
+    return Case(
         "generation",
         source.name,
         source.revision,
@@ -137,12 +128,27 @@ def _generation_block(
         cache=cache,
         stop=sweep.stop,
     )
+
+
+def _generation_block(
+    preset: Preset,
+    sweep: Sweep,
+    source: Source,
+    scheme: str,
+    batch: int,
+    cache: str,
+    repeat: int,
+    device: str,
+    seed: int,
+) -> Block:
+    case = generation_case(sweep, source, scheme, batch, cache, device, seed)
     instruments = ["generation"] + [
         name for name, (schemes, repeats) in sweep.observers.items() if scheme in schemes and repeat < repeats
     ]
     options = {
         "calls": sweep.calls,
         "warmup_calls": sweep.warmup_calls,
+        "threads": preset.threads,
         "annotate": preset.annotate,
         "annotation_pairs": sweep.annotation_pairs,
         "energy_windows": sweep.energy_windows,
@@ -176,6 +182,7 @@ def _matmul_block(preset: Preset, source: Source, layer: Layer, device: str, see
         for m in ((None,) if op == "dequantise" and ARMS[scheme].kind == "4bit" else preset.matmul_m)
     ]
     options = {
+        "threads": preset.threads,
         "seconds": preset.matmul_seconds,
         "relative_standard_error": preset.relative_standard_error,
         "max_copies": preset.max_copies,

@@ -40,7 +40,8 @@ class Sweep:
 @dataclass(frozen=True)
 class Preset:
     """``machine`` are the dtypes whose ceilings (copy, matrix product) are measured; no matmul_m, no matmul blocks.
-    ``matmul_seconds`` is the time limit of one point; it stops earlier at ``relative_standard_error``."""
+    ``matmul_seconds`` is the time limit of one point; it stops earlier at ``relative_standard_error``. ``threads`` is
+    the number of CPU threads that torch may use (None: its own choice)."""
 
     name: str
     description: str
@@ -54,6 +55,7 @@ class Preset:
     relative_standard_error: float = 0.005
     residencies: tuple[str, ...] = ("hot", "cold")
     max_copies: int = 64
+    threads: int | None = None
     annotate: bool = False
     country: str = "USA"
 
@@ -73,7 +75,7 @@ _SMOKE = Preset(
             new_tokens=32,
             calls=8,
             warmup_calls=2,
-            repeats=2,
+            repeats=4,
             observers={
                 "energy": (ALL_NINE, 1),
                 "codecarbon": (("fp16", "int8", "nf4"), 1),
@@ -89,6 +91,8 @@ _SMOKE = Preset(
     matmul_schemes=ALL_NINE,
     matmul_m=(1, 8, 64),
     matmul_seconds=0.1,
+    # The tiny model gains nothing from a second thread, and on a busy machine the threads wait for each other.
+    threads=1,
 )
 
 _QUICK = Preset(
@@ -209,6 +213,8 @@ def _check(chosen: Preset) -> None:
         for cache in sweep.caches:
             if cache not in ("dynamic", "static"):
                 raise UsageError(f"unknown cache {cache!r}: choose dynamic or static")
+    if chosen.threads is not None and chosen.threads < 1:
+        raise UsageError("--threads must be at least 1")
     if any(m < 1 for m in chosen.matmul_m):
         raise UsageError("matmul rows (M) must be at least 1")
 

@@ -12,22 +12,21 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.plan import Block, Request
+from bench.processes import Process, Start, start_from_scratch
 from bench.record.errors import BitledgerError, MachineError
 from bench.record.schema import Environment, Record, from_json
 from bench.record.store import Writer
 
 LOG_TAIL_BYTES = 64 << 10
 TERMINATE_GRACE_S = 5.0
-CHILD = (sys.executable, "-m", "bench", "_child")
 
 
 @dataclass
@@ -49,13 +48,12 @@ class Context:
     environment: Environment
     debug: bool = False
 
-    def task(self, records_fd: int) -> dict[str, Any]:
+    def task(self) -> dict[str, Any]:
         return {
             "run_id": self.run_id,
             "argv": list(self.argv),
             "environment": asdict(self.environment),
             "debug": self.debug,
-            "records_fd": records_fd,
         }
 
 
@@ -69,6 +67,7 @@ def run_blocks(
     on_start: Callable[[Block], None],
     on_record: Listener,
     on_end: Callable[[Block], None],
+    start: Start = start_from_scratch,
 ) -> Outcome:
     """Measure ``blocks`` in order. A child that dies leaves failed Records and the run goes on.
 
@@ -78,7 +77,7 @@ def run_blocks(
     for number, block in enumerate(blocks):
         on_start(block)
         log = writer.folder / "artifacts" / f"child-{os.getpid()}-{number:04d}.log"
-        for record in measure(block, context, log):
+        for record in measure(block, context, log, start):
             writer.append(record)
             outcome.add(record)
             on_record(block, record)
@@ -86,14 +85,14 @@ def run_blocks(
     return outcome
 
 
-def measure(block: Block, context: Context, log: Path) -> Iterator[Record]:
+def measure(block: Block, context: Context, log: Path, start: Start = start_from_scratch) -> Iterator[Record]:
     """The block's Records as its child gives them, then a failed Record for each that it did not give.
 
     ``log`` receives what the child prints. It is kept, cut to its tail, only where something failed.
     """
     missing = {request.key(block.repeat): request for request in block.requests}
     failed = False
-    with _Child(block, context, log) as child:
+    with _Child(block, context, log, start) as child:
         for line in child.lines():
             record = from_json(line)
             missing.pop(record.key, None)
@@ -136,12 +135,13 @@ def _keep_tail(log: Path, *, keep: bool) -> str:
 class _Child:
     """One measuring process. Leaving the ``with`` block ends it, whatever happened."""
 
-    def __init__(self, block: Block, context: Context, log: Path) -> None:
+    def __init__(self, block: Block, context: Context, log: Path, start: Start) -> None:
         self._limit = block.limit_s
         self._timed_out = False
         read_end, write_end = os.pipe()
+        log.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._process = _spawn(context.task(write_end) | {"block": block.to_json()}, write_end, log)
+            self._process = start(context.task() | {"block": block.to_json()}, write_end, log)
         except BaseException:
             os.close(read_end)
             raise
@@ -186,28 +186,7 @@ class _Child:
         return f"the child ended with exit code {code} before measuring this"
 
 
-def _spawn(task: Mapping[str, Any], records_fd: int, log: Path) -> subprocess.Popen[bytes]:
-    """Start ``python -m bench _child`` with the task on its standard input."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            CHILD,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=(records_fd,),
-            start_new_session=True,  # ctrl-C reaches the parent alone, which then ends the child in order
-            env=os.environ | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"},
-        )
-    assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(task).encode())
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.close()
-    return process
-
-
-def _stop(process: subprocess.Popen[bytes], *, at_once: bool) -> None:
+def _stop(process: Process, *, at_once: bool) -> None:
     """Let the child end, then ask it to, then make it."""
     gentle: tuple[Callable[[], None], ...] = () if at_once else (lambda: None,)
     for end in (*gentle, process.terminate, process.kill):
@@ -217,14 +196,14 @@ def _stop(process: subprocess.Popen[bytes], *, at_once: bool) -> None:
             return
 
 
-def describe_model(source: Any, log: Path) -> dict[str, Any]:
+def describe_model(source: Any, log: Path, start: Start = start_from_scratch) -> dict[str, Any]:
     """The model's Linear shapes, found in a child so that the parent stays free of torch.
 
     Raises MachineError or the child's own error in one line.
     """
     read_end, write_end = os.pipe()
     try:
-        process = _spawn({"describe": source, "records_fd": write_end}, write_end, log)
+        process = start({"describe": source}, write_end, log)
     finally:
         os.close(write_end)
     with os.fdopen(read_end, "rb") as pipe:

@@ -1,49 +1,127 @@
-"""NVTX ranges in the domain "bitledger": prefill, decode_step, layer and every Linear by its module name.
+"""Ranges for profilers: prefill, decode_step, layer and every Linear by its module name.
 
-Names are few and stable and indices travel as payloads, so that a profiler groups them. Attributes are made once:
-a prebuilt push and pop costs about 0.1 µs with no tool attached, a formatted name many times that.
+Names are few and stable, so that a profiler groups them; indices travel as payloads where the tool has them. What a
+range needs is made once per name: a prebuilt NVTX push and pop costs about 0.1 µs with no tool attached, a formatted
+name many times that.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol
+
+from bench.record.errors import UsageError
 
 DOMAIN = "bitledger"
+RangeKind = Literal["nvtx", "record_function", "none"]
 _INDEX = re.compile(r"\.(\d+)$")
 
 
-class NvtxAnnotator:
-    """Implements bench.workloads.annotation.Annotator with the ``nvtx`` package."""
+class Backend(Protocol):
+    """One tool's nested ranges. ``push`` takes what ``mark`` made."""
 
-    def __init__(self, nvtx_module: Any = None) -> None:
-        if nvtx_module is None:
-            import nvtx as nvtx_module  # type: ignore[no-redef]
-        self._domain = nvtx_module.get_domain(DOMAIN)
-        self._handles: list[Any] = []
-        self._open = False
+    @property
+    def push(self) -> Callable[[Any], Any]:
+        """Open a range."""
 
-    def _attributes(self, name: str, index: int | None = None) -> Any:
+    @property
+    def pop(self) -> Callable[[], Any]:
+        """Close the innermost range."""
+
+    def mark(self, name: str, index: int | None = None) -> Any:
+        """What ``push`` needs for a range of this name."""
+
+
+class NvtxBackend:
+    """NVTX ranges in the domain "bitledger", bound to the package's own methods: they run at every module."""
+
+    def __init__(self, domain: Any) -> None:
+        self._domain = domain
+        self.push: Callable[[Any], Any] = domain.push_range
+        self.pop: Callable[[], Any] = domain.pop_range
+
+    def mark(self, name: str, index: int | None = None) -> Any:
+        """Event attributes with a registered message."""
         if index is None:
             return self._domain.get_event_attributes(message=name)
         return self._domain.get_event_attributes(message=name, payload=index)
+
+
+class OldNvtxBackend:
+    """The same with nvtx up to 0.2.11, whose domains cannot push: the versions that an old nsys can record."""
+
+    def __init__(self, nvtx_module: Any) -> None:
+        self._nvtx = nvtx_module
+
+    def mark(self, name: str, index: int | None = None) -> Any:
+        """A prebuilt range."""
+        return self._nvtx.annotate(name, domain=DOMAIN, payload=index)
+
+    def push(self, mark: Any) -> None:
+        """Open a range."""
+        mark.__enter__()
+
+    def pop(self) -> None:
+        """Close the innermost range."""
+        self._nvtx.pop_range(domain=DOMAIN)
+
+
+def nvtx_backend(nvtx_module: Any = None) -> Backend:
+    """The backend that fits the installed nvtx. ``nvtx_module`` is a parameter for tests."""
+    if nvtx_module is None:
+        import nvtx as nvtx_module  # type: ignore[no-redef]
+    domain = nvtx_module.get_domain(DOMAIN)
+    return NvtxBackend(domain) if hasattr(domain, "push_range") else OldNvtxBackend(nvtx_module)
+
+
+class RecordFunctionBackend:
+    """torch's record_function, which Kineto keeps as user annotations. It has no payload: indices are left out."""
+
+    def __init__(self) -> None:
+        from torch.profiler import record_function
+
+        self._make = record_function
+        self._open: list[Any] = []
+
+    def mark(self, name: str, index: int | None = None) -> Any:  # noqa: ARG002 - the protocol's signature
+        """The name itself."""
+        return name
+
+    def push(self, mark: Any) -> None:
+        """Open a range."""
+        entered: AbstractContextManager[Any] = self._make(mark)
+        entered.__enter__()
+        self._open.append(entered)
+
+    def pop(self) -> None:
+        """Close the innermost range."""
+        self._open.pop().__exit__(None, None, None)
+
+
+class RangeAnnotator:
+    """Implements bench.workloads.annotation.Annotator on a backend."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._handles: list[Any] = []
+        self._open = False
 
     def attach(self, model: Any) -> None:
         """Hook decoder layers and all modules that act as a Linear."""
         for name, module in model.named_modules():
             index = _INDEX.search(name)
             if hasattr(module, "in_features"):
-                self._hook(module, self._attributes(name.rsplit(".", 1)[-1]))
+                self._hook(module, self._backend.mark(name.rsplit(".", 1)[-1]))
             elif index and "Layer" in type(module).__name__:
-                self._hook(module, self._attributes("layer", int(index[1])))
+                self._hook(module, self._backend.mark("layer", int(index[1])))
 
-    def _hook(self, module: Any, attributes: Any) -> None:
-        push: Callable[[Any], Any] = self._domain.push_range
-        pop: Callable[[], Any] = self._domain.pop_range
+    def _hook(self, module: Any, mark: Any) -> None:
+        push, pop = self._backend.push, self._backend.pop
 
         def before(_module: Any, _inputs: Any) -> None:
-            push(attributes)
+            push(mark)
 
         def after(_module: Any, _inputs: Any, _output: Any) -> None:
             pop()
@@ -58,19 +136,37 @@ class NvtxAnnotator:
 
     def begin(self) -> None:
         """Open ``prefill``."""
-        self._switch(self._attributes("prefill"))
+        self._switch(self._backend.mark("prefill"))
 
     def step(self, index: int) -> None:
         """Close the open range and open ``decode_step`` number ``index`` (the one that makes token index + 1)."""
-        self._switch(self._attributes("decode_step", index))
+        self._switch(self._backend.mark("decode_step", index))
 
     def end(self) -> None:
         """Close the open range."""
         if self._open:
-            self._domain.pop_range()
+            self._backend.pop()
         self._open = False
 
-    def _switch(self, attributes: Any) -> None:
+    def _switch(self, mark: Any) -> None:
         self.end()
-        self._domain.push_range(attributes)
+        self._backend.push(mark)
         self._open = True
+
+
+class NvtxAnnotator(RangeAnnotator):
+    """Ranges with the ``nvtx`` package. ``nvtx_module`` is a parameter for tests."""
+
+    def __init__(self, nvtx_module: Any = None) -> None:
+        super().__init__(nvtx_backend(nvtx_module))
+
+
+def annotator(kind: RangeKind) -> RangeAnnotator | None:
+    """The annotator of that kind; None for "none". Raises UsageError for an unknown kind."""
+    if kind == "nvtx":
+        return NvtxAnnotator()
+    if kind == "record_function":
+        return RangeAnnotator(RecordFunctionBackend())
+    if kind == "none":
+        return None
+    raise UsageError(f"unknown ranges {kind!r}: choose nvtx, record_function or none")

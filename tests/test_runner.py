@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import runner
+from bench import processes, runner
 from bench.plan import Block, Request
 from bench.record.schema import Case, Record, to_json
 from bench.record.store import load, open_run
@@ -46,7 +46,7 @@ def child(monkeypatch):
             give = lambda line: pipe.write(line + chr(10))
         """
         source = textwrap.dedent(head) + textwrap.dedent(program)
-        monkeypatch.setattr(runner, "CHILD", (sys.executable, "-c", source))
+        monkeypatch.setattr(processes, "CHILD", (sys.executable, "-c", source))
 
     return use
 
@@ -140,8 +140,8 @@ def test_a_child_dies_with_its_parent(tmp_path):
         import os, subprocess, sys, time
         code = '''
         import os, sys, time
-        from bench.child import _die_with_parent
-        _die_with_parent()
+        from bench.processes import die_with_parent
+        die_with_parent()
         open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
         time.sleep(600)
         '''

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +38,11 @@ def load(path: Path) -> Loaded:
 
     Raises RecordError if it is missing, unreadable, empty of records, or damaged before its last line.
     """
-    file = path / RECORDS if path.is_dir() else path
+    file = _records_file(path)
     try:
-        content = file.read_bytes()
+        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise RecordError(f"{file} is a damaged gzip file ({error}): restore it") from error
     except FileNotFoundError:
         raise RecordError(f"{file} does not exist: give a run folder made by 'python -m bench run'") from None
     except OSError as error:
@@ -47,6 +51,14 @@ def load(path: Path) -> Loaded:
     records = tuple(_parse(line, file, number) for number, line in enumerate(lines, 1) if line.strip())
     findings = (_truncated(file),) if rest.strip() else ()
     return Loaded(records, findings)
+
+
+def _records_file(path: Path) -> Path:
+    """A run folder's records: as written, or gzipped to be kept in a repository."""
+    if not path.is_dir():
+        return path
+    packed = path / f"{RECORDS}.gz"
+    return packed if packed.exists() and not (path / RECORDS).exists() else path / RECORDS
 
 
 def _parse(line: bytes, file: Path, number: int) -> Record:

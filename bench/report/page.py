@@ -4,14 +4,14 @@ writes files."""
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
 from bench.analysis.grouping import REFERENCE
 from bench.record.schema import Finding, Record
 
-from . import markdown, palette, svg
+from . import evidence, markdown, palette, svg
 from .analysed import analyse
 from .content import Report
 from .sections import build
@@ -28,20 +28,23 @@ def write_report(
     report = build(analyse(records, findings, reference=reference))
     folder = run_folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    drawn, written = _draw(report, folder)
-    paths = {name: f"figures/{name}.svg" for name in drawn}
+    ready = evidence.pictures(run_folder, records)
+    drawn, written = _draw(report, folder, ready)
+    paths = {name: f"figures/{name}.svg" for name in drawn} | evidence.paths(records)
     return [
         _write(run_folder / "report.md", markdown.render(report, paths)),
-        _write(run_folder / "report.html", render_html(report, drawn)),
+        _write(run_folder / "report.html", render_html(report, drawn | ready)),
         *written,
     ]
 
 
-def _draw(report: Report, folder: Path) -> tuple[dict[str, str], list[Path]]:
+def _draw(report: Report, folder: Path, ready: Container[str]) -> tuple[dict[str, str], list[Path]]:
     inline: dict[str, str] = {}
     written: list[Path] = []
     for section in report.sections:
         for figure in section.figures:
+            if figure.name in ready:
+                continue
             document, paths = svg.save(figure.draw(), folder, figure.name)
             inline[figure.name] = svg.inline(document, figure.name, html.escape(figure.title))
             written += paths

@@ -11,6 +11,7 @@ from bench.analysis.generation import GenerationGroup
 from bench.analysis.matmul import MatmulRow
 
 from . import (
+    evidence,
     figure_energy,
     figure_generation,
     figure_matmul,
@@ -40,6 +41,7 @@ def build(analysed: Analysed) -> Report:
         _memory(analysed, groups),
         _energy(analysed),
         _matmul(analysed),
+        evidence.section(records),
         _costs(analysed),
         _findings(analysed),
         _troubles(analysed),

@@ -13,6 +13,7 @@ from typing import Any
 from bench import presets, runner
 from bench.instruments import environment
 from bench.plan import Block, Layer, make_plan
+from bench.processes import Nursery, Start, start_from_scratch
 from bench.record.errors import BitledgerError, MachineError, RecordError, StorageError, UsageError
 from bench.record.schema import Environment, Finding, Record
 from bench.record.store import RECORDS, Writer, load, open_run
@@ -49,16 +50,21 @@ class Run:
 def main(options: argparse.Namespace) -> int:
     """Measure, or finish measuring, and report. Exit code 1 where Cases failed."""
     machine = environment.capture(Path.cwd())
+    with Nursery() as nursery:
+        return _main(options, machine, nursery)
+
+
+def _main(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> int:
     if options.resume:
-        return _resume(options, machine)
+        return _resume(options, machine, nursery)
     folder_given: Path | None = options.out
     if folder_given is not None:
         _refuse_used(folder_given)
-    run = _plan(options, machine)
+    run = _plan(options, machine, nursery)
     folder = folder_given or RUNS / run.run_id
     with open_run(folder) as writer:
         _write_plan(folder, run)
-        return _measure(run, run.blocks, writer, machine, options)
+        return _measure(run, run.blocks, writer, machine, options, nursery)
 
 
 def _refuse_used(folder: Path) -> None:
@@ -66,25 +72,25 @@ def _refuse_used(folder: Path) -> None:
         raise UsageError(f"{folder} already holds a run: add --resume to finish it, or choose another --out")
 
 
-def _plan(options: argparse.Namespace, machine: Environment) -> Run:
+def _plan(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> Run:
     name = options.preset
     has_gpu = options.device != "cpu" and bool(machine.gpus)
     if name == "auto":
         name = "quick" if has_gpu else "smoke"
-    run = _plan_preset(name, options)
+    run = _plan_preset(name, options, _start(machine, nursery))
     if options.preset == "auto" and name == "quick" and run.device == "cpu":
         print(
             "bitledger: a GPU is here, but this torch build cannot use it (see 'python -m bench doctor'): preset smoke"
         )
-        run = _plan_preset("smoke", options)
+        run = _plan_preset("smoke", options, nursery.start)
     return run
 
 
-def _plan_preset(name: str, options: argparse.Namespace) -> Run:
+def _plan_preset(name: str, options: argparse.Namespace, start: Start) -> Run:
     changes = {key: value for key, value in vars(options).items() if key not in ("preset", "model", "revision")}
     preset = presets.preset(name, changes)
     source = resolve(options.model or preset.model, options.revision)
-    model = runner.describe_model(asdict(source), _scratch_log())
+    model = runner.describe_model(asdict(source), _scratch_log(), start)
     device = options.device or ("cuda" if model["cuda"] else "cpu")
     if device == "cuda" and not model["cuda"]:
         raise MachineError("torch finds no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
@@ -113,7 +119,7 @@ def _write_plan(folder: Path, run: Run) -> None:
         ) from error
 
 
-def _resume(options: argparse.Namespace, machine: Environment) -> int:
+def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> int:
     if options.out is None:
         raise UsageError("--resume needs --out FOLDER: the run to finish")
     run = _read_plan(options.out)
@@ -124,7 +130,7 @@ def _resume(options: argparse.Namespace, machine: Environment) -> int:
         left = tuple(rest for block in run.blocks if (rest := block.without(done)) is not None)
         kept, count = len(recorded), len(run.blocks)
         print(f"resuming {options.out}: {kept} records are there, {len(left)} of {count} blocks are left")
-        return _measure(run, left, writer, machine, options)
+        return _measure(run, left, writer, machine, options, nursery)
 
 
 def _read_plan(folder: Path) -> Run:
@@ -145,13 +151,24 @@ def _refuse_other_machine(recorded: tuple[Record, ...], machine: Environment) ->
         raise MachineError("this run was begun on another machine: start a new run here, and compare the two")
 
 
+def _start(machine: Environment, nursery: Nursery) -> Start:
+    """How to start a process before it is known whether torch can use the GPU: forked where there is none."""
+    return start_from_scratch if machine.gpus else nursery.start
+
+
 def _measure(
-    run: Run, blocks: tuple[Block, ...], writer: Writer, machine: Environment, options: argparse.Namespace
+    run: Run,
+    blocks: tuple[Block, ...],
+    writer: Writer,
+    machine: Environment,
+    options: argparse.Namespace,
+    nursery: Nursery,
 ) -> int:
     context = runner.Context(run.run_id, options.argv, machine, options.debug)
     noticed = environment.unfit(machine, environment.state(writer.folder))
+    start = nursery.start if run.device == "cpu" else start_from_scratch
     with make_progress(blocks, _headline(run), noticed) as progress:
-        outcome = runner.run_blocks(blocks, writer, context, progress.start, progress.record, progress.end)
+        outcome = runner.run_blocks(blocks, writer, context, progress.start, progress.record, progress.end, start)
     _report(writer.folder, noticed, run.preset.reference)
     failed = outcome.counts["failed"]
     return 1 if failed else 0

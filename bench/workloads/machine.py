@@ -35,7 +35,7 @@ def _ceiling(case: Case, timer: CallTimer, device: str) -> Outcome:
     count = _copy_bytes(device) // dtype.itemsize
     source = torch.ones(count, dtype=dtype, device=device)
     target = torch.empty_like(source)
-    size = 8192 if device == "cuda" else 1024
+    size = 8192 if device == "cuda" else 512
     left = torch.randn(size, size, device=device).to(dtype)
     right = torch.randn(size, size, device=device).to(dtype)
     copies = _timed(timer, lambda: target.copy_(source))

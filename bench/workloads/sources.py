@@ -15,6 +15,7 @@ from bench.record.errors import MachineError, UsageError
 
 SHAPES = ("starcoder2-3b", "starcoder2-7b", "phi-2")
 SMOKE = "smoke"
+WHOLE_BYTES = 256 << 20
 Kind = Literal["smoke", "shape", "folder", "hub"]
 
 
@@ -67,9 +68,10 @@ def _shape(name: str) -> Source:
 
 
 def _folder_revision(folder: Path) -> str:
-    """A hub snapshot's commit, or a hash of the config and of each weight file's header and size.
+    """A hub snapshot's commit, or a hash of the config and of the weight files.
 
-    The header lists every tensor with its type, shape and place; reading whole weights here would cost minutes.
+    Small files are hashed whole. Of large ones, where that would cost minutes, the header and the size are: they
+    list every tensor with its type, shape and place, and the revision then says "headers".
     """
     if not (folder / "config.json").is_file():
         raise UsageError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint")
@@ -80,10 +82,12 @@ def _folder_revision(folder: Path) -> str:
     if folder.parent.name == "snapshots":
         return folder.name
     digest = hashlib.sha256((folder / "config.json").read_bytes())
+    whole = sum(file.stat().st_size for file in weights) <= WHOLE_BYTES
     for file in weights:
+        header = _safetensors_header(file)
         digest.update(f"{file.name}:{file.stat().st_size}".encode())
-        digest.update(_safetensors_header(file))
-    return f"headers-sha256:{digest.hexdigest()[:16]}"
+        digest.update(file.read_bytes() if whole else header)
+    return f"{'files' if whole else 'headers'}-sha256:{digest.hexdigest()[:16]}"
 
 
 def _safetensors_header(file: Path) -> bytes:

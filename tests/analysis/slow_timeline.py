@@ -22,7 +22,20 @@ from bench.record.timeline import (
     Timeline,
 )
 
-STRINGS = ("", "decode_step", "layer", "q_proj", "gemm", "cast", "launch", "sync", "copy", "memcpy", "other", "bitledger")
+STRINGS = (
+    "",
+    "decode_step",
+    "layer",
+    "q_proj",
+    "gemm",
+    "cast",
+    "launch",
+    "sync",
+    "copy",
+    "memcpy",
+    "other",
+    "bitledger",
+)
 _CALL_NAMES = {LAUNCH: 6, SYNC: 7, COPY: 8, BLOCKING_COPY: 9, OTHER: 10}
 END = 60
 THREADS = 3
@@ -63,8 +76,13 @@ def timelines(draw) -> Timeline:
     ranges = draw(st.permutations(ranges))
     work = st.tuples(moments, st.integers(0, 9), st.integers(0, 1), st.integers(0, 2), st.integers(0, 1))
     ids = st.integers(-1, len(calls) + 1)
-    kernels = [(s, s + d, dev, q, p, draw(ids), draw(st.sampled_from((4, 5)))) for s, d, dev, q, p in draw(_lists(work, 8))]
-    copies = [(s, s + d, dev, q, p, draw(ids), draw(st.sampled_from((1, 2, MEMSET)))) for s, d, dev, q, p in draw(_lists(work, 3))]
+    kernels = [
+        (s, s + d, dev, q, p, draw(ids), draw(st.sampled_from((4, 5)))) for s, d, dev, q, p in draw(_lists(work, 8))
+    ]
+    copies = [
+        (s, s + d, dev, q, p, draw(ids), draw(st.sampled_from((1, 2, MEMSET))))
+        for s, d, dev, q, p in draw(_lists(work, 3))
+    ]
     return build(calls, ranges, kernels, copies)
 
 

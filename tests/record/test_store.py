@@ -1,6 +1,7 @@
 """Records on disk: nothing whole is lost, nothing damaged is believed."""
 
 import errno
+import gzip
 import json
 import os
 from dataclasses import replace
@@ -55,6 +56,26 @@ def test_damage_before_the_end_names_the_line(tmp_path, damage):
         stream.write(damage)
     with pytest.raises(RecordError, match="line 2"):
         load(tmp_path)
+
+
+def test_a_run_that_is_kept_gzipped_reads_the_same(tmp_path):
+    write(tmp_path, 2)
+    before = load(tmp_path)
+    file = tmp_path / RECORDS
+    (tmp_path / f"{RECORDS}.gz").write_bytes(gzip.compress(file.read_bytes()))
+    file.unlink()
+    assert load(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda packed: packed[:-9], lambda packed: b"plain", lambda packed: packed[:20] + b"?" * 40]
+)
+def test_a_damaged_gzip_file_is_one_clear_error(tmp_path, damage):
+    write(tmp_path, 2)
+    packed = gzip.compress((tmp_path / RECORDS).read_bytes())
+    (tmp_path / "other.gz").write_bytes(damage(packed))
+    with pytest.raises(RecordError, match="damaged gzip"):
+        load(tmp_path / "other.gz")
 
 
 def test_a_missing_run_says_how_runs_are_made(tmp_path):

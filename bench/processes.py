@@ -1,0 +1,254 @@
+"""How a measuring process is started: from scratch, or forked from a nursery that has done the imports.
+
+Importing torch, transformers and bitsandbytes takes about 6 s of processor time, more than a smoke Case itself. On the
+CPU a *nursery* imports them once and forks a fresh process for every block (docs/adr/0005). With CUDA every process
+starts from scratch, because a CUDA context does not survive a fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+CHILD = (sys.executable, "-m", "bench", "_child")
+NURSERY = (sys.executable, "-m", "bench", "_nursery")
+PRELOADED = (
+    "torch",
+    "transformers.models.auto",
+    "bitsandbytes",
+    "bench.workloads.generation",
+    "bench.workloads.matmul",
+)
+PR_SET_PDEATHSIG = 1
+
+Task = Mapping[str, Any]
+Entry = Callable[[dict[str, Any], int], int]
+
+
+class Process(Protocol):
+    """What the runner needs of a process; subprocess.Popen has it."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | Any: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+Start = Callable[[Task, int, Path], Process]
+
+
+def start_from_scratch(task: Task, records_fd: int, log: Path) -> Process:
+    """A new interpreter that reads the task from its standard input and writes Records to ``records_fd``."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            CHILD,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(records_fd,),
+            start_new_session=True,  # ctrl-C reaches the parent alone, which then ends the child in order
+            env=_environment(),
+        )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(json.dumps({**task, "records_fd": records_fd}).encode())
+    return process
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, so that no orphan keeps a GPU busy."""
+    parent = os.getppid()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+class Nursery:
+    """Starts processes by forking one that has imported everything. Use as a context; one child at a time.
+
+    The nursery process starts with the first ``start``. Where it cannot serve (it died, or holds threads, which a
+    fork would lose), processes start from scratch instead.
+    """
+
+    def __init__(self, command: tuple[str, ...] = NURSERY) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._useless = False
+
+    def __enter__(self) -> Nursery:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(2)
+            self._process.kill()
+            self._process.wait()
+
+    def start(self, task: Task, records_fd: int, log: Path) -> Process:
+        """A forked process for this task, or one from scratch."""
+        if not self._useless:
+            try:
+                return self._fork(task, records_fd, log)
+            except (OSError, ValueError, EOFError):
+                self._useless = True
+        return start_from_scratch(task, records_fd, log)
+
+    def _fork(self, task: Task, records_fd: int, log: Path) -> Process:
+        if self._socket is None:
+            self._open()
+        assert self._socket is not None
+        body = json.dumps(dict(task)).encode()
+        with log.open("wb") as output:
+            header = len(body).to_bytes(8, "little")
+            socket.send_fds(self._socket, [header], [records_fd, output.fileno()])
+            self._socket.sendall(body)
+        answer = _receive(self._socket)
+        if "pid" not in answer:
+            raise ValueError(answer.get("error", "the nursery gave no process"))
+        return _Forked(answer["pid"], self._socket)
+
+    def _open(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                (*self._command, str(theirs.fileno())),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+                # numpy's BLAS would start threads on import, which a fork loses; torch's threads start at first use.
+                env=_environment() | {"OPENBLAS_NUM_THREADS": "1"},
+            )
+        self._socket = ours
+
+
+class _Forked:
+    """A grandchild of ours: the nursery waits for it and tells how it ended."""
+
+    def __init__(self, pid: int, nursery: socket.socket) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._nursery = nursery
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._nursery], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(NURSERY, timeout or 0)
+            try:
+                self.returncode = _receive(self._nursery)["code"]
+            except (EOFError, OSError):
+                self.returncode = -signal.SIGKILL  # the nursery was killed, and its child dies with it
+        return self.returncode
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+def _receive(connection: socket.socket) -> dict[str, Any]:
+    """One JSON line. Raises EOFError when the other side is gone."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = connection.recv(1)
+        if not byte:
+            raise EOFError("the nursery is gone")
+        line += byte
+    return dict(json.loads(line))
+
+
+def serve(descriptor: int, entry: Entry, preloaded: tuple[str, ...] = PRELOADED) -> int:
+    """The nursery's own loop: import, then fork a process for each task until the parent hangs up."""
+    die_with_parent()
+    for name in preloaded:
+        import_module(name)
+    with socket.socket(fileno=descriptor) as connection:
+        while True:
+            header, descriptors, _, _ = socket.recv_fds(connection, 8, 2)
+            if not header:
+                return 0
+            body = _exactly(connection, int.from_bytes(header, "little"))
+            _serve_one(connection, json.loads(body), descriptors, entry)
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    body = b""
+    while len(body) < count:
+        part = connection.recv(min(1 << 20, count - len(body)))
+        if not part:
+            raise EOFError("the parent is gone")
+        body += part
+    return body
+
+
+def _serve_one(connection: socket.socket, task: dict[str, Any], descriptors: list[int], entry: Entry) -> None:
+    threads = _threads()
+    pid = os.fork() if threads == 1 else None
+    if pid == 0:
+        connection.close()
+        os._exit(_run_forked(task, descriptors, entry))
+    # Our copies of the pipe must go, or the runner never sees its end.
+    for descriptor in descriptors:
+        os.close(descriptor)
+    if pid is None:
+        connection.sendall(json.dumps({"error": f"{threads} threads: a fork would lose them"}).encode() + b"\n")
+        return
+    connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+    _, status = os.waitpid(pid, 0)
+    connection.sendall(json.dumps({"code": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
+
+
+def _run_forked(task: dict[str, Any], descriptors: list[int], entry: Entry) -> int:
+    """In the forked process: its own session, its output to the log, and then the task."""
+    records_fd, log = descriptors
+    os.setsid()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    try:
+        return entry(task, records_fd)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        return 1
+
+
+def _threads() -> int:
+    """Threads of this process (proc(5), /proc/self/task)."""
+    return len(list(Path("/proc/self/task").iterdir()))

@@ -1,0 +1,203 @@
+"""Tables of what the observers found. What was not collected is a row with its reason, never an empty figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench.analysis.evidence import HOST_CLASSES, CounterRow, Found, HostRow, StepRow, TopRow
+from bench.analysis.grouping import Coordinates
+
+from . import units
+from .content import Cell, Column, Table, drop_uniform, table
+from .words import short_labels
+
+Row = tuple[Cell | str, ...]
+_SETTING, _SCHEME, _TOOL = Column("Setting"), Column("Scheme"), Column("Tool")
+_LONGEST_NAME = 90
+
+# (column, metric, unit, left out where the width is small)
+_STEP = (
+    ("Launches", "launches_per_step", "1", False),
+    ("Syncs", "syncs_per_step", "1", False),
+    ("Copies", "copies_per_step", "1", False),
+    ("Kernels", "kernels_per_step", "1", True),
+    ("GPU busy", "gpu_busy_per_step", "s", False),
+    ("GPU idle", "gpu_idle_per_step", "s", False),
+    ("of it: host waits", "sync_stall_per_step", "s", True),
+    ("of it: host busy", "host_gap_per_step", "s", True),
+    ("of it: tail", "gpu_tail_per_step", "s", True),
+    ("Operators", "operators_per_step", "1", False),
+    ("In operators", "operators_busy_per_step", "s", False),
+    ("Step, observed", "observed_step_time", "s", False),
+)
+
+
+def steps(rows: Sequence[StepRow]) -> Table | None:
+    """Launches, waits, copies, and where the time of a decode step went; None where no timeline is there."""
+    good = [row for row in rows if not row.reason]
+    if not good:
+        return None
+    shown = [item for item in _STEP if any(item[1] in row.medians for row in good)]
+    columns = (_SETTING, _SCHEME, _TOOL, *(Column(name, right=True, detail=detail) for name, _, _, detail in shown))
+    labels = _labels(good)
+    body = [
+        (labels[row.setting], row.scheme, row.instrument, *(_step(row, name, unit) for _, name, unit, _ in shown))
+        for row in good
+    ]
+    taken = sorted({row.steps for row in good})
+    note = (
+        f"Median over {' or '.join(map(str, taken))} steady decode steps, with the observer's disturbance in it: "
+        "compare the shares, not the times, with the timed runs. "
+        f"{_why_absent(good, [name for _, name, _, _ in shown])}"
+    )
+    return drop_uniform(table("The decode step, observed", columns, body, note.strip()), "Setting")
+
+
+def _step(row: StepRow, name: str, unit: str) -> str:
+    value = row.medians.get(name)
+    return _count(value) if unit == "1" else units.si(value, unit)
+
+
+def _count(value: float | None) -> str:
+    """A count is exact; the median of two may lie half-way."""
+    return units.ABSENT if value is None else f"{value:g}" if value < 1e5 else units.number(value, 6)
+
+
+def _why_absent(rows: Sequence[StepRow], shown: Sequence[str]) -> str:
+    titles = {name: title.removeprefix("of it: ") for title, name, _, _ in _STEP}
+    why: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name, reason in row.not_collected.items():
+            if name in titles and name not in shown:
+                why.setdefault(reason, {})[titles[name]] = None
+    return " ".join(f"Not collected: {', '.join(names)} ({reason})." for reason, names in why.items())
+
+
+def counters(rows: Sequence[CounterRow]) -> Table | None:
+    """Cache hit rates and memory traffic, cold and warm; None where counters were not asked for."""
+    if not rows:
+        return None
+    columns = (
+        _SETTING,
+        _SCHEME,
+        Column("Caches"),
+        Column("L1 hits", right=True),
+        Column("L2 hits", right=True),
+        Column("DRAM read", right=True),
+        Column("DRAM written", right=True, detail=True),
+        Column("Modelled, Linears", right=True, detail=True),
+        Column("Kernels' time", right=True, detail=True),
+        Column("Launches", right=True, detail=True),
+        Column("Not collected"),
+    )
+    labels = _labels(rows)
+    body = [(labels[row.setting], row.scheme, row.caches, *_counter(row), "") for row in rows if not row.reason]
+    body += [
+        (label, schemes, row.caches, *_counter(row), reason) for label, schemes, row, reason in _alike(rows, labels)
+    ]
+    note = (
+        "One decode step, all launches summed; hit rates from summed hits and misses. Cold: all caches flushed before "
+        "each kernel, which is then seen alone. Warm: caches as the program left them. Clocks were not touched."
+    )
+    full = drop_uniform(table("Caches and memory traffic of a decode step", columns, body, note), "Setting")
+    return full if any(row.reason for row in rows) else drop_uniform(full, "Not collected")
+
+
+def _alike(rows: Sequence[CounterRow], labels: Mapping[Coordinates, str]) -> list[tuple[str, str, CounterRow, str]]:
+    """Rows that are empty for one reason, as one: its setting, the schemes, the first of them and the reason."""
+    alike: dict[tuple[Coordinates, str, str], list[CounterRow]] = {}
+    for row in rows:
+        if row.reason:
+            alike.setdefault((row.setting, row.caches, row.reason), []).append(row)
+    return [
+        (labels[setting], ", ".join(dict.fromkeys(row.scheme for row in found)), found[0], _told(reason))
+        for (setting, _, reason), found in alike.items()
+    ]
+
+
+def _counter(row: CounterRow) -> Row:
+    modelled = units.bounds(*row.modelled, "B") if row.modelled else units.ABSENT
+    return (
+        units.percent(row.l1_hit_rate),
+        units.percent(row.l2_hit_rate),
+        units.si(row.dram_read, "B"),
+        units.si(row.dram_written, "B"),
+        modelled,
+        units.si(row.kernel_time, "s"),
+        _count(row.launches),
+    )
+
+
+_LOOKS = {"py-spy-python": "Python's own work", "py-spy-everything": "everything"}
+
+
+def host(rows: Sequence[HostRow]) -> Table | None:
+    """Shares of the decode loop's samples by class; None where no samples are there."""
+    good = [row for row in rows if row.samples]
+    if not good:
+        return None
+    present = [name for name in HOST_CLASSES if any(row.shares.get(name) for row in good)]
+    classes = tuple(Column(name.capitalize(), right=True) for name in present)
+    columns = (
+        _SETTING,
+        _SCHEME,
+        Column("Look"),
+        *classes,
+        Column("Under bitsandbytes", right=True),
+        Column("Samples", right=True, detail=True),
+    )
+    labels = _labels(good)
+    body = [(labels[row.setting], row.scheme, *_host(row, present)) for row in good]
+    lags = [row.behind for row in good if row.behind > 1]
+    late = f" py-spy lagged by up to {units.si(max(lags), 's')} in some: their shares are less sure." if lags else ""
+    note = (
+        "Share of py-spy's samples inside the decode loop, prefill left out, by what the innermost known frame is part "
+        "of. Python's own work: only threads that hold the interpreter's lock. Everything: native frames and waiting "
+        "too. Under bitsandbytes: one of its Python layers is anywhere on the stack." + late
+    )
+    return drop_uniform(table("Where the host is in the decode loop", columns, body, note), "Setting")
+
+
+def _host(row: HostRow, present: Sequence[str]) -> Row:
+    shares = (units.percent(row.shares.get(name, 0.0)) for name in present)
+    return _LOOKS[row.instrument], *shares, units.percent(row.under_bitsandbytes), _count(row.samples)
+
+
+def top(rows: Sequence[TopRow]) -> Table | None:
+    """The kernels, or operators, that take longest; None where there are none."""
+    if not rows:
+        return None
+    what = {"kernels": "Kernel", "operators": "Operator"}
+    name = " / ".join(dict.fromkeys(what.get(row.of, "Name") for row in rows))
+    right = (Column("Calls per step", right=True), Column("Time per step", right=True))
+    columns = (_SETTING, _SCHEME, Column(name), *right, Column("Tool", detail=True))
+    labels = _labels(rows)
+    body = [
+        (labels[row.setting], row.scheme, _short(row.name, _LONGEST_NAME), _count(row.calls),
+         units.si(row.seconds, "s"), row.instrument)
+        for row in rows
+    ]  # fmt: skip
+    own = " Operators: own time, that of the operators they call left out." if "Operator" in name else ""
+    return drop_uniform(table("What takes longest", columns, body, "Mean per observed decode step." + own), "Setting")
+
+
+def missing(rows: Sequence[Found]) -> tuple[str, ...]:
+    """One line per instrument and reason, with the schemes that it is about."""
+    why: dict[tuple[str, str], dict[str, None]] = {}
+    for row in rows:
+        if row.reason:
+            why.setdefault((row.instrument, row.reason), {})[row.scheme] = None
+    return tuple(f"{tool} ({', '.join(schemes)}): {_told(reason)}." for (tool, reason), schemes in why.items())
+
+
+def _told(reason: str) -> str:
+    """Every reason says so in the same words: a failed tool has collected nothing either."""
+    return _short(reason if reason.startswith("not collected") else f"not collected: {reason}")
+
+
+def _short(text: str, most: int = 200) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _labels(rows: Sequence[Found]) -> Mapping[Coordinates, str]:
+    return short_labels(list(dict.fromkeys(row.setting for row in rows)))

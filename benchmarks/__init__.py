@@ -1,0 +1,1 @@
+"""Scale and peer comparisons; not part of the installed program."""

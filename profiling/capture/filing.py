@@ -1,0 +1,138 @@
+"""Runs observers on Cases and files one Record per observer and Case, with the raw files as artifacts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.instruments import environment
+from bench.record.errors import BitledgerError, MachineError, UsageError
+from bench.record.schema import Artifact, Environment, Metric, Record, Status
+from bench.record.store import Writer, load
+from bench.workloads.schemes import arm
+
+from ..availability import Machine
+from .job import Job
+from .observers import Observer
+from .request import Request
+from .settings import Settings
+
+_LOG_BYTES = 64 << 10
+Listener = Callable[[Record], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A Record's content before it is a Record."""
+
+    status: Status
+    reason: str = ""
+    setup: Mapping[str, Any] = field(default_factory=dict)
+    metrics: tuple[Metric, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    not_collected: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Filer:
+    """Observes and files. ``argv``: the command line, for the records."""
+
+    request: Request
+    writer: Writer
+    settings: Settings
+    machine: Machine
+    environment: Environment
+    argv: tuple[str, ...]
+
+    def run(self, observers: Sequence[Observer], starts: Callable[[str], None], filed: Listener) -> tuple[Record, ...]:
+        """Every observer on every Case, Case by Case. ``starts`` is told what begins, ``filed`` each Record."""
+        records = []
+        for case in self.request.cases:
+            for observer in observers:
+                job = self._job(observer, case)
+                starts(f"{observer.instrument} on {case.scheme}, batch {case.batch_size}")
+                record = self._record(job, observer)
+                self.writer.append(record)
+                filed(record)
+                records.append(record)
+        return tuple(records)
+
+    def _job(self, observer: Observer, case: Any) -> Job:
+        name = f"{observer.instrument}-{case.scheme}-{case.case_id}-{self._repeat(observer.instrument, case.case_id)}"
+        folder = (self.writer.folder / "artifacts" / name).resolve()
+        return Job(self.request.source, case, folder, self.settings, self.machine, self._chip())
+
+    def _chip(self) -> str | None:
+        told = self.environment.gpus[0].get("compute_capability") if self.environment.gpus else None
+        return f"sm_{str(told).replace('.', '')}" if told else None
+
+    def _repeat(self, instrument: str, case_id: str) -> int:
+        known = [
+            r.repeat for r in load(self.writer.folder).records if (r.instrument, r.case_id) == (instrument, case_id)
+        ]
+        return max(known, default=-1) + 1
+
+    def _record(self, job: Job, observer: Observer) -> Record:
+        repeat = self._repeat(observer.instrument, job.case.case_id)
+        before, started = environment.state(self.writer.folder), datetime.now(UTC).isoformat(timespec="milliseconds")
+        found = self._observe(job, observer)
+        after = environment.state(self.writer.folder)
+        return Record(
+            run_id=self.request.run_id,
+            instrument=observer.instrument,
+            case=job.case,
+            repeat=repeat,
+            environment=replace(self.environment, before=before, after=after),
+            started_at=started,
+            argv=self.argv,
+            **vars(found),
+        )
+
+    def _observe(self, job: Job, observer: Observer) -> Found:
+        missing = observer.missing(job)
+        if missing is not None:
+            return Found("skipped", str(missing), {"arm": arm(job.case.scheme).facts()})
+        job.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            seen = observer.observe(job)
+        except UsageError:
+            raise
+        except MachineError as error:
+            return self._without(job, "skipped", error)
+        except BitledgerError as error:
+            return self._without(job, "failed", error)
+        kept, left_out = self._keep(job, seen.files)
+        setup = {**seen.setup, **({"left_out": left_out} if left_out else {})}
+        return Found("ok", "", setup, seen.metrics, kept, seen.not_collected)
+
+    def _without(self, job: Job, status: Status, error: BitledgerError) -> Found:
+        """Nothing usable came: only what was printed is kept."""
+        for path in job.folder.iterdir():
+            if path != job.log:
+                _remove(path)
+        kept, _ = self._keep(job, ())
+        return Found(status, " ".join(str(error).split()), {"arm": arm(job.case.scheme).facts()}, artifacts=kept)
+
+    def _keep(self, job: Job, files: Sequence[tuple[Path, str]]) -> tuple[tuple[Artifact, ...], list[str]]:
+        """(artifacts, notes on files that were too large). All else in the job's folder goes."""
+        if job.log.exists():
+            job.log.write_bytes(job.log.read_bytes()[-_LOG_BYTES:])
+            files = (*files, (job.log, "what the tools printed, its end"))
+        small = [(path, text) for path, text in files if path.stat().st_size <= self.settings.keep_bytes]
+        left_out = [f"{path.name}: {path.stat().st_size} bytes" for path, text in files if (path, text) not in small]
+        wanted = {path for path, _ in small}
+        for path in list(job.folder.iterdir()):
+            if path not in wanted:
+                _remove(path)
+        return tuple(self.writer.artifact(path, text) for path, text in small), left_out
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,37 @@
+"""The options of the capturing verbs. Imports next to nothing, so that --help is instant."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .settings import Settings
+
+_DEFAULTS = Settings()
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every capturing verb."""
+    add = parser.add_argument
+    add("--out", type=Path, help="run folder to file in; the Cases are those of its plan (default: a new one)")
+    add("--preset", help="whose Cases to observe (default: the run's, or quick with a GPU, else smoke)")
+    add("--model", help="smoke, shape:NAME, a local folder, or a Hugging Face id (default: the preset's)")
+    add("--revision", help="commit, tag or branch of a Hugging Face id")
+    add("--scheme", type=_names, metavar="A,B", help="only these schemes (default: all of the preset)")
+    add("--batch", type=int, help="batch size (default: the preset's first)")
+    add("--cache", choices=("dynamic", "static"), help="key-value cache (default: the preset's first)")
+    add("--new-tokens", type=int, metavar="N", help="new tokens per sequence (default: the preset's)")
+    add("--prompt-tokens", type=int, metavar="N", help="prompt length of random-weight models")
+    add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
+    add("--seed", type=int, help="seed of weights and prompts (default: the run's, or 0)")
+    add("--steps", type=int, default=_DEFAULTS.steps, help="decode steps observed (default %(default)s; ncu: 1)")
+    add("--skip", type=int, default=_DEFAULTS.skip, help="decode steps before them (default %(default)s)")
+    add("--seconds", type=float, default=_DEFAULTS.seconds, help="host: how long to decode (default %(default)s)")
+    add("--rate", type=int, default=_DEFAULTS.rate, help="host: samples per second (default %(default)s)")
+    add("--tier", choices=("core", "cause", "all"), default=_DEFAULTS.tier, help="ncu: counters (default cause)")
+    add("--limit", type=float, default=_DEFAULTS.limit_s, metavar="S", help="end a tool after this (default 900 s)")
+    add("--keep-mb", type=int, default=200, metavar="MB", help="largest raw file to keep (default 200)")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)

@@ -1,0 +1,128 @@
+"""Which Cases to observe: those of a run that exists, of a preset, or of the command line. No torch here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import presets, runner
+from bench.plan import generation_case
+from bench.presets import Preset, Sweep
+from bench.record.errors import MachineError, RecordError, UsageError
+from bench.record.schema import Case, Environment
+from bench.record.store import RECORDS, load
+from bench.workloads.schemes import arm
+from bench.workloads.sources import Source, resolve
+
+RUNS = Path("reports/runs")
+
+
+@dataclass(frozen=True)
+class Request:
+    """The Cases to observe, one per scheme, and the run folder that they are filed in."""
+
+    run_id: str
+    folder: Path
+    preset: Preset
+    source: Source
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class _Base:
+    """What the command line leaves open comes from here. ``device``: None where it is to be found out."""
+
+    run_id: str
+    preset: Preset
+    source: Source
+    device: str | None
+    seed: int
+
+
+def request(options: argparse.Namespace, machine: Environment) -> Request:
+    """The Cases that the options ask for. Raises a BitledgerError for what cannot be asked."""
+    base = _base(options, machine)
+    device = options.device or base.device or _device(base.source, machine)
+    names = options.scheme or base.preset.sweeps[0].schemes
+    reference = base.preset.reference
+    ordered = sorted(dict.fromkeys(names), key=lambda name: name != reference)
+    cases = tuple(_case(options, base, name, device) for name in ordered)
+    return Request(base.run_id, options.out or RUNS / base.run_id, base.preset, base.source, cases)
+
+
+def _base(options: argparse.Namespace, machine: Environment) -> _Base:
+    plan = _plan(options.out) if options.out else None
+    if plan and not (options.preset or options.model):
+        return plan
+    name = options.preset or ("quick" if machine.gpus and options.device != "cpu" else "smoke")
+    preset = presets.preset(name)
+    source = resolve(options.model or preset.model, options.revision)
+    run_id = (_run_id_of(options.out) if options.out else None) or _new_run_id(name, source)
+    return _Base(run_id, preset, source, None, 0)
+
+
+def _plan(folder: Path) -> _Base | None:
+    """The plan of the run in ``folder``; None where there is none."""
+    try:
+        document: Mapping[str, Any] = json.loads((folder / "plan.json").read_text())
+        preset, source = presets.from_json(document["preset"]), Source(**document["source"])
+        return _Base(document["run_id"], preset, source, document["device"], document["seed"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{folder / 'plan.json'} is damaged ({error}): choose another folder with --out") from error
+
+
+def _run_id_of(folder: Path) -> str | None:
+    """The run id of the records in a folder."""
+    if not (folder / RECORDS).exists():
+        return None
+    records = load(folder).records
+    return records[-1].run_id if records else None
+
+
+def _new_run_id(preset: str, source: Source) -> str:
+    name = Path(source.name).name if source.kind == "folder" else source.name
+    model = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-profile-{preset}-{model}"
+
+
+def _device(source: Source, machine: Environment) -> str:
+    """CUDA where there is a GPU and torch can use it."""
+    if not machine.gpus:
+        return "cpu"
+    with tempfile.TemporaryDirectory(prefix="bitledger-") as folder:
+        if runner.describe_model(asdict(source), Path(folder) / "describe.log")["cuda"]:
+            return "cuda"
+    raise MachineError("a GPU is here, but torch cannot use it: run 'python -m bench doctor', or use --device cpu")
+
+
+def _case(options: argparse.Namespace, base: _Base, scheme: str, device: str) -> Case:
+    arm(scheme)
+    found = _sweep(base.preset, scheme, options.batch, options.cache)
+    changes = {"new_tokens": options.new_tokens, "prompt_tokens": options.prompt_tokens}
+    sweep = replace(found, **{name: value for name, value in changes.items() if value is not None})
+    batch, cache = options.batch or sweep.batch_sizes[0], options.cache or sweep.caches[0]
+    if batch < 1 or sweep.new_tokens < 2 or sweep.prompt_tokens < 1:
+        raise UsageError("--batch and --prompt-tokens must be at least 1, --new-tokens at least 2")
+    seed = base.seed if options.seed is None else options.seed
+    return generation_case(sweep, base.source, scheme, batch, cache, device, seed)
+
+
+def _sweep(preset: Preset, scheme: str, batch: int | None, cache: str | None) -> Sweep:
+    """The first sweep of the preset that holds such a Case, so that the records join its run's; else its first."""
+    fits = (
+        sweep
+        for sweep in preset.sweeps
+        if scheme in sweep.schemes
+        and (batch is None or batch in sweep.batch_sizes)
+        and (cache is None or cache in sweep.caches)
+    )
+    return next(fits, preset.sweeps[0])

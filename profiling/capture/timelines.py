@@ -1,0 +1,82 @@
+"""A timeline's Record: how many launches, waits and copies each decode step has, and where its time went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.analysis.intervals import Cover
+from bench.analysis.timeline import Analysis
+from bench.record.schema import Metric, metric
+
+from ..summarize import read_timeline, timeline_summary
+
+Values = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
+
+_NS = 1e-9
+_MOST_ROWS = 12
+GPU_TIMES = ("gpu_busy", "gpu_idle", "sync_stall", "host_gap", "gpu_tail")
+CALLS = ("launches", "syncs", "copies", "kernels")
+OPERATORS = ("operators", "operators_busy")
+
+
+def of_file(path: Path, summary_file: Path) -> tuple[dict[str, Any], tuple[Metric, ...], dict[str, str]]:
+    """(setup, metrics, not collected) of a trace; its summary is written to ``summary_file``. Raises a RecordError."""
+    analysis = Analysis(read_timeline(path))
+    summary = timeline_summary(analysis)
+    summary_file.write_text(json.dumps(summary))
+    values = step_values(analysis)
+    setup = {
+        "counted_ranges": {item["name"]: item["count"] for item in summary["ranges"]},
+        "top": (summary["kernels"] or summary.get("operators", []))[:_MOST_ROWS],
+        "top_of": "kernels" if summary["kernels"] else "operators",
+        "notes": list(analysis.timeline.notes),
+    }
+    metrics = tuple(metric(name, found) for name, found in values.items() if len(found))
+    return setup, metrics, absent(analysis, values)
+
+
+def step_values(analysis: Analysis) -> dict[str, Values]:
+    """By metric name: one value per decode step, in order. What the trace does not tell is left out."""
+    ranges, steps = analysis.timeline.ranges, analysis.steps("decode_step")
+    values: dict[str, Values] = {"observed_step_time": (ranges.end[steps.row] - ranges.start[steps.row]) * _NS}
+    if len(analysis.timeline.calls):
+        counted = (steps.launches, steps.syncs, steps.copies, steps.kernels)
+        values |= {f"{name}_per_step": column for name, column in zip(CALLS, counted, strict=True)}
+    if analysis.devices:
+        time = steps.time
+        found = (time.busy, time.span - time.busy, time.sync_stall, time.host_gap, time.tail)
+        values |= {f"{name}_per_step": column * _NS for name, column in zip(GPU_TIMES, found, strict=True)}
+    if len(analysis.timeline.operators):
+        values |= _operators(analysis, steps.row)
+    return values
+
+
+def _operators(analysis: Analysis, rows: NDArray[np.int64]) -> dict[str, Values]:
+    """How many operators each step called, and how long at least one of them ran on the step's thread."""
+    ranges, operators = analysis.timeline.ranges, analysis.timeline.operators
+    count, busy = np.zeros(len(rows)), np.zeros(len(rows))
+    for place, row in enumerate(rows):
+        start, end = ranges.start[row], ranges.end[row]
+        inside = (operators.start >= start) & (operators.end <= end) & (operators.thread == ranges.thread[row])
+        count[place] = np.count_nonzero(inside)
+        busy[place] = Cover.union(operators.start[inside], operators.end[inside]).total * _NS
+    return {"operators_per_step": count, "operators_busy_per_step": busy}
+
+
+def absent(analysis: Analysis, values: Mapping[str, Values]) -> dict[str, str]:
+    """Why each other value is not there."""
+    source = analysis.timeline.source
+    reasons = {
+        **dict.fromkeys(CALLS, "the trace holds no CUDA calls"),
+        **dict.fromkeys(GPU_TIMES, "the trace holds no GPU work"),
+        **dict.fromkeys(OPERATORS, "nsys sees no operators" if source == "nsys" else "the trace holds no operators"),
+    }
+    return {
+        f"{name}_per_step": reason for name, reason in reasons.items() if not len(values.get(f"{name}_per_step", ()))
+    }

@@ -1,0 +1,87 @@
+"""The profilers' command line: verbs and their options. Each verb's module is imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from bench.record.errors import BitledgerError
+
+Options = argparse.ArgumentParser
+
+EXIT_CODES = """exit codes:
+  0    done
+  2    bad input, or this machine lacks what was asked for: one line says what to do
+  130  interrupted
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        verb = import_module(f"profiling.verbs.{options.verb}")
+        return int(verb.main(options))
+    except BitledgerError as error:
+        if options.debug:
+            raise
+        print(f"bitledger: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("bitledger: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has what it wanted; do not let the interpreter complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m profiling",
+        description="Read, and record, what the GPU and the host did.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, (help_text, add_options) in VERBS.items():
+        verb = verbs.add_parser(name, help=help_text, description=help_text)
+        verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        add_options(verb)
+    return parser
+
+
+def _summarize(parser: Options) -> None:
+    parser.add_argument(
+        "file", type=Path, help="nsys .sqlite or .nsys-rep, Kineto .json or .json.gz, .ncu-rep, ncu CSV"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--tables", action="store_true", help="timelines: add the reports of `nsys stats`")
+    parser.add_argument("--top", type=int, default=20, metavar="N", help="rows per table (default 20; not for --json)")
+
+
+def _export(parser: Options) -> None:
+    parser.add_argument("file", type=Path, help="a timeline: nsys .sqlite or .nsys-rep, Kineto .json or .json.gz")
+    parser.add_argument("out", type=Path, help="the Chrome trace to write; .gz is packed")
+
+
+def _capture(parser: Options) -> None:
+    from .capture.options import add_options
+
+    add_options(parser)
+
+
+# A verb is a line here and a module profiling/verbs/<name>.py with main(options) -> exit code.
+VERBS: dict[str, tuple[str, Callable[[Options], None]]] = {
+    "summarize": ("Sum up a trace or counters, also one that this program did not record.", _summarize),
+    "export": ("Write a timeline as a Chrome trace, for ui.perfetto.dev.", _export),
+    "kineto": ("Record the timeline of a few decode steps with torch.profiler.", _capture),
+    "nsys": ("Record the timeline of a few decode steps with Nsight Systems.", _capture),
+    "ncu": ("Count cache hits, memory traffic and stalls of one decode step with Nsight Compute.", _capture),
+    "host": ("Sample the host's stacks in the decode loop with py-spy.", _capture),
+    "all": ("All of these that this machine allows, and why the rest is not collected.", _capture),
+}

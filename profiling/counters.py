@@ -1,0 +1,93 @@
+"""The normal form of hardware counters: one row per kernel launch, one column per metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+# The first of these that a launch has is its duration; the last is the label of ncu's details page.
+DURATIONS = ("gpu__time_duration.sum", "gpu__time_duration.avg", "gpu__time_duration.max", "Duration")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric over all launches, in an SI base unit; NaN where a launch does not have it."""
+
+    unit: str
+    values: Floats
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Counters of n launches in the order of the file.
+
+    ``kernels`` (n): demangled names. ``launch_id``, ``process_id`` (n): as ncu numbers them, -1 if unknown.
+    ``block``, ``grid`` (n × 3): threads and blocks per dimension, -1 if unknown. ``nvtx`` (n): the path of
+    push/pop ranges around the launch, "domain:outer/inner", or "". ``warnings``: what a reader should know.
+    """
+
+    kernels: tuple[str, ...]
+    launch_id: Integers
+    process_id: Integers
+    block: Integers
+    grid: Integers
+    nvtx: tuple[str, ...]
+    metrics: Mapping[str, Column]
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.kernels)
+
+    def values(self, name: str) -> Floats:
+        """The column of a metric, all NaN where it was not collected."""
+        column = self.metrics.get(name)
+        return np.full(len(self), np.nan) if column is None else column.values
+
+    def duration(self) -> Floats:
+        """Seconds per launch, NaN where not collected."""
+        result = np.full(len(self), np.nan)
+        for name in DURATIONS:
+            column = self.metrics.get(name)
+            if column is not None and column.unit == "s":
+                result = np.where(np.isnan(result), column.values, result)
+        return result
+
+
+@dataclass
+class Launch:
+    """One launch while a file is being read. ``metrics``: name → (value, SI unit)."""
+
+    kernel: str
+    launch_id: int = -1
+    process_id: int = -1
+    block: tuple[int, int, int] = (-1, -1, -1)
+    grid: tuple[int, int, int] = (-1, -1, -1)
+    nvtx: str = ""
+    metrics: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+
+def from_launches(launches: Sequence[Launch], warnings: Iterable[str] = ()) -> Counters:
+    """Columns from launches. A metric whose unit differs between launches becomes one column per unit."""
+    columns: dict[str, Column] = {}
+    for row, launch in enumerate(launches):
+        for name, (value, unit) in launch.metrics.items():
+            key = name if name not in columns or columns[name].unit == unit else f"{name} [{unit}]"
+            if key not in columns:
+                columns[key] = Column(unit, np.full(len(launches), np.nan))
+            columns[key].values[row] = value
+    return Counters(
+        kernels=tuple(launch.kernel for launch in launches),
+        launch_id=np.array([launch.launch_id for launch in launches], dtype=np.int64),
+        process_id=np.array([launch.process_id for launch in launches], dtype=np.int64),
+        block=np.array([launch.block for launch in launches], dtype=np.int64).reshape(-1, 3),
+        grid=np.array([launch.grid for launch in launches], dtype=np.int64).reshape(-1, 3),
+        nvtx=tuple(launch.nvtx for launch in launches),
+        metrics=columns,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )

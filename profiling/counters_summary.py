@@ -1,0 +1,121 @@
+"""Counters of many launches → one entry per kernel: sums, duration-weighted means, hit rates from sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .counters import Counters, Floats, Integers
+from .hit_rates import CACHES, hit_rate, mean
+
+_NS_PER_S = 1e9
+_DRAM = (("dram__bytes.sum",), ("dram__bytes_read.sum", "dram__bytes_write.sum"))
+
+
+@dataclass
+class _Notes:
+    """Warnings in the order they first occur, each once."""
+
+    texts: dict[str, None] = field(default_factory=dict)
+
+    def add(self, text: str) -> None:
+        if text:
+            self.texts.setdefault(text)
+
+
+def summarise(counters: Counters) -> dict[str, Any]:
+    """The counters document: ``kind``, ``kernels`` (longest total duration first) and ``warnings``.
+
+    Per kernel name: ``launches``; ``duration_ns`` and ``.sum`` metrics summed over its launches; other metrics
+    as means weighted by duration; ``l1_hit_rate`` and ``l2_hit_rate`` (0–1) from summed hits and misses;
+    ``dram_bytes``; ``longest``, the same for its longest single launch. None where not collected.
+    Metrics are {"unit", "value"} in SI base units.
+    """
+    notes = _Notes(dict.fromkeys(counters.warnings))
+    duration = counters.duration()
+    if np.isnan(duration).any() and len(counters):
+        notes.add(
+            f"{int(np.isnan(duration).sum())} of {len(counters)} launches have no gpu__time_duration.sum: "
+            "means over them are unweighted, and the longest launch of their kernel is not known"
+        )
+    kernels = [_entry(counters, duration, name, rows, notes) for name, rows in group(counters.kernels).items()]
+    kernels.sort(key=lambda entry: -(entry["duration_ns"] or 0.0))
+    return {"kind": "counters", "kernels": kernels, "warnings": list(notes.texts)}
+
+
+def summarise_ranges(counters: Counters, name_of: Callable[[str], str] = str) -> list[dict[str, Any]]:
+    """The same entries per NVTX range instead of per kernel; ``name_of`` maps a range's path to its group."""
+    notes = _Notes()
+    names = [name_of(path) for path in counters.nvtx]
+    return [_entry(counters, counters.duration(), name, rows, notes) for name, rows in group(names).items()]
+
+
+def group(names: Sequence[str]) -> dict[str, Integers]:
+    """Name → the places where it occurs, names in order of first occurrence."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)
+    return {name: np.array(rows, dtype=np.int64) for name, rows in places.items()}
+
+
+def _entry(counters: Counters, duration: Floats, name: str, rows: Integers, notes: _Notes) -> dict[str, Any]:
+    entry = {"name": name, "launches": len(rows), **_values(counters, duration, rows, notes)}
+    longest = _longest(duration, rows)
+    if longest is None:
+        return {**entry, "longest": None}
+    values = _values(counters, duration, longest, notes)
+    kept = ("duration_ns", "metrics", "l1_hit_rate", "l2_hit_rate")
+    return {**entry, "longest": {key: values[key] for key in kept}}
+
+
+def _longest(duration: Floats, rows: Integers) -> Integers | None:
+    """The row of the longest launch; None where that cannot be known."""
+    if len(rows) == 1:
+        return rows
+    if np.isnan(duration[rows]).any():
+        return None
+    return rows[[int(np.argmax(duration[rows]))]]
+
+
+def _values(counters: Counters, duration: Floats, rows: Integers, notes: _Notes) -> dict[str, Any]:
+    seconds = _total(duration[rows])
+    rates = {}
+    for cache in CACHES:
+        rates[cache.name], note = hit_rate(counters, rows, cache)
+        notes.add(note)
+    return {
+        # Rounded far below ncu's resolution: only to take the noise of s → ns out.
+        "duration_ns": None if seconds is None else round(seconds * _NS_PER_S, 6),
+        "metrics": _metrics(counters, duration[rows], rows),
+        **rates,
+        "dram_bytes": _dram_bytes(counters, rows, notes),
+    }
+
+
+def _metrics(counters: Counters, duration: Floats, rows: Integers) -> dict[str, Any]:
+    metrics = {}
+    for name, column in counters.metrics.items():
+        values = column.values[rows]
+        if not np.isnan(values).all():
+            value = float(np.nansum(values)) if name.endswith(".sum") else mean(values, duration)
+            metrics[name] = {"unit": column.unit, "value": value}
+    return metrics
+
+
+def _total(values: Floats) -> float | None:
+    """The sum over the launches that have a value; None if none has."""
+    return None if np.isnan(values).all() else float(np.nansum(values))
+
+
+def _dram_bytes(counters: Counters, rows: Integers, notes: _Notes) -> float | None:
+    for names in _DRAM:
+        parts = [_total(counters.values(name)[rows]) for name in names]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts):
+            return sum(known)
+        if known:
+            notes.add(f"dram_bytes needs both of {' and '.join(names)}, and only one was collected")
+    return None

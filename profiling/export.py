@@ -1,0 +1,168 @@
+"""Writes a timeline as a Chrome trace (Trace Event Format), for Perfetto and chrome://tracing.
+
+Host threads show ranges, operators and calls; each GPU stream shows kernels and copies; one more row per device
+shows the gaps in which nothing ran, named by their cause. ``cname`` colours a slice by its class. Events are written
+one by one, so that the document never exists as a whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from bench.analysis.timeline import Analysis
+from bench.record.errors import StorageError
+from bench.record.timeline import CALL_KINDS, COPY_KINDS, Spans, Timeline
+
+Event = dict[str, Any]
+Classify = Callable[[str, str], str]
+
+# Class → one of the colour names that trace viewers know.
+COLOURS = {
+    "gemm": "good",
+    "dequantise": "terrible",
+    "quantise_activations": "bad",
+    "outliers": "cq_build_attempt_failed",
+    "cast": "yellow",
+    "attention": "thread_state_running",
+    "norm_elementwise": "thread_state_runnable",
+    "lm_head": "rail_response",
+    "sampling": "rail_animation",
+    "memcpy": "rail_load",
+    "sync_stall": "thread_state_iowait",
+    "host_gap": "grey",
+    "other": "generic_work",
+}
+_GPU_PID, _GAPS_TID = 1_000_000_000, 1_000_000_000
+
+
+def no_class(_kernel: str, _range: str) -> str:
+    """The class of every kernel where nobody tells better."""
+    return "other"
+
+
+def export(timeline: Timeline, out: Path, classify: Classify = no_class) -> int:
+    """Write the trace to ``out`` (gzipped where it ends in .gz); returns the number of events.
+
+    ``classify``: kernel name and name of its innermost range → a class of COLOURS. Raises StorageError.
+    """
+    try:
+        with _opened(out) as file:
+            file.write('{"displayTimeUnit":"ns","traceEvents":[\n')
+            count = 0
+            for count, event in enumerate(_events(Analysis(timeline), classify), 1):
+                file.write((",\n" if count > 1 else "") + json.dumps(event, separators=(",", ":")))
+            file.write("\n]}\n")
+    except OSError as error:
+        raise StorageError(f"{out}: cannot be written ({error.strerror or error})") from error
+    return count
+
+
+def _opened(out: Path) -> IO[str]:
+    return gzip.open(out, "wt", encoding="utf-8") if out.suffix == ".gz" else out.open("w", encoding="utf-8")
+
+
+def _events(analysis: Analysis, classify: Classify) -> Iterator[Event]:
+    timeline = analysis.timeline
+    yield from _labels(analysis)
+    for category, spans in (("range", timeline.ranges), ("operator", timeline.operators)):
+        yield from _spans(timeline, category, spans)
+    yield from _calls(timeline)
+    yield from _kernels(analysis, classify)
+    yield from _copies(timeline)
+    yield from _gaps(analysis)
+
+
+def _labels(analysis: Analysis) -> Iterator[Event]:
+    for pid in sorted(set(analysis.timeline.threads.pid.tolist())):
+        yield _label("process_name", pid, 0, f"host, process {pid}")
+    for device in analysis.devices:
+        yield _label("process_name", _GPU_PID + device, 0, f"GPU {device}")
+        yield _label("thread_name", _GPU_PID + device, _GAPS_TID, "idle, by cause")
+        for stream in _streams(analysis.timeline, device):
+            yield _label("thread_name", _GPU_PID + device, stream, f"stream {stream}")
+
+
+def _streams(timeline: Timeline, device: int) -> list[int]:
+    tables = timeline.kernels, timeline.copies
+    return sorted({stream for table in tables for stream in table.stream[table.device == device].tolist()})
+
+
+def _label(what: str, pid: int, tid: int, name: str) -> Event:
+    return {"ph": "M", "name": what, "pid": pid, "tid": tid, "args": {"name": name}}
+
+
+def _slice(category: str, name: str, pid: int, tid: int, start: int, end: int, kind: str, **args: Any) -> Event:
+    event: Event = {"ph": "X", "cat": category, "name": name, "pid": pid, "tid": tid}
+    # Microseconds with three decimals are exact: the numbers are whole nanoseconds below 2^53.
+    event |= {"ts": start / 1000, "dur": (end - start) / 1000}
+    if kind in COLOURS:
+        event["cname"] = COLOURS[kind]
+    return {**event, "args": {"class": kind, **args}}
+
+
+def _rows(*columns: np.ndarray) -> Iterable[tuple[Any, ...]]:
+    return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def _spans(timeline: Timeline, category: str, spans: Spans) -> Iterator[Event]:
+    threads, strings = timeline.threads, timeline.strings
+    order = np.lexsort((-spans.end, spans.start))
+    columns = (spans.name, spans.domain, threads.pid[spans.thread], threads.tid[spans.thread], spans.start, spans.end)
+    for name, domain, pid, tid, start, end in _rows(*(column[order] for column in columns)):
+        yield _slice(category, strings[name], pid, tid, start, end, category, domain=strings[domain])
+
+
+def _calls(timeline: Timeline) -> Iterator[Event]:
+    calls, threads, strings = timeline.calls, timeline.threads, timeline.strings
+    where = threads.pid[calls.thread], threads.tid[calls.thread]
+    columns = (calls.name, *where, calls.start, calls.end, calls.kind, calls.correlation)
+    for name, pid, tid, start, end, kind, correlation in _rows(*columns):
+        yield _slice("call", strings[name], pid, tid, start, end, CALL_KINDS[kind], correlation=correlation)
+
+
+def _kernels(analysis: Analysis, classify: Classify) -> Iterator[Event]:
+    kernels, ranges, strings = analysis.timeline.kernels, analysis.timeline.ranges, analysis.timeline.strings
+    range_name = np.where(analysis.range >= 0, ranges.name[analysis.range], -1) if len(ranges) else analysis.range
+    columns = (
+        kernels.name,
+        range_name,
+        kernels.device,
+        kernels.stream,
+        kernels.start,
+        kernels.end,
+        kernels.correlation,
+    )
+    for name, inside, device, stream, start, end, correlation in _rows(*columns):
+        around = strings[inside] if inside >= 0 else ""
+        kind = classify(strings[name], around)
+        args = {"range": around, "correlation": correlation}
+        yield _slice("kernel", strings[name], _GPU_PID + device, stream, start, end, kind, **args)
+
+
+def _copies(timeline: Timeline) -> Iterator[Event]:
+    copies = timeline.copies
+    for kind, size, device, stream, start, end in _rows(
+        copies.kind, copies.bytes, copies.device, copies.stream, copies.start, copies.end
+    ):
+        name = f"copy {COPY_KINDS.get(kind, 'unknown')}"
+        yield _slice("copy", name, _GPU_PID + device, stream, start, end, "memcpy", bytes=size)
+
+
+def _gaps(analysis: Analysis) -> Iterator[Event]:
+    """Idle time between the first and the last GPU work, split into waiting and the host's other work."""
+    for device, busy in analysis.busy.items():
+        if not len(busy.start):
+            continue
+        idle = busy.gaps(int(busy.start[0]), int(busy.end[-1]))
+        stalled = idle.both(analysis.waiting)
+        window = int(busy.start[0]), int(busy.end[-1])
+        gaps = idle.both(analysis.waiting.gaps(*window))
+        for kind, cover in (("sync_stall", stalled), ("host_gap", gaps)):
+            for start, end in _rows(cover.start, cover.end):
+                yield _slice("idle", kind, _GPU_PID + device, _GAPS_TID, start, end, kind)

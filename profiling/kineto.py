@@ -1,0 +1,214 @@
+"""Reads torch.profiler (Kineto) Chrome traces, plain or gzipped, into the normal form of a trace.
+
+Times are microseconds with a fraction. A double holds a nanosecond up to 2^43 µs, which is why Kineto subtracts
+``baseTimeNanoseconds``; in older traces, whose times count from 1970, they are exact only to the double's spacing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from bench.record.errors import RecordError
+from bench.record.timeline import (
+    COPY_KINDS,
+    MEMSET,
+    Calls,
+    Copies,
+    Kernels,
+    Spans,
+    Table,
+    Threads,
+    Timeline,
+    api_name,
+    call_kind,
+)
+
+from .kineto_events import Args, Event, EventStream
+
+_COPY_CODES = {name: code for code, name in COPY_KINDS.items()}
+_NO_ARGS = Args()
+
+AnyTable = TypeVar("AnyTable", bound=Table)
+
+
+def read_kineto(path: Path) -> Timeline:
+    """Read a Chrome trace of torch.profiler. Raises RecordError where it is damaged or holds no events to time."""
+    stream, builder = EventStream(path), _Builder()
+    try:
+        for events in stream:
+            builder.add(events)
+        timeline = builder.timeline(stream.base_ns)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise RecordError(f"{path}: corrupt Chrome trace ({error}); record it again") from error
+    tables = timeline.kernels, timeline.calls, timeline.copies, timeline.ranges, timeline.operators, timeline.frames
+    if not any(len(table) for table in tables):
+        raise RecordError(f"{path}: this Chrome trace holds no kernels, calls, annotations or operators")
+    return timeline
+
+
+@dataclass
+class _Builder:
+    """Collects columns block by block, so that no event outlives its block."""
+
+    strings: dict[str, int] = field(default_factory=lambda: {"": 0})
+    threads: dict[tuple[int | str | None, int | str | None], int] = field(default_factory=dict)
+    parts: dict[str, list[dict[str, np.ndarray]]] = field(default_factory=dict)
+    untimed: int = 0
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Sort one block's complete events by category and keep what the normal form needs of each."""
+        by_category: dict[str | None, list[Event]] = {}
+        for event in events:
+            if event.ph == "X":
+                by_category.setdefault(event.cat, []).append(event)
+        for category, found in by_category.items():
+            target = _CATEGORIES.get((category or "").lower())
+            if target is not None:
+                name, columns = target
+                timed = [event for event in found if event.ts is not None and event.dur is not None]
+                self.untimed += len(found) - len(timed)
+                if timed:
+                    self.parts.setdefault(name, []).append({**_times(timed), **columns(self, timed)})
+
+    def names(self, events: list[Event]) -> np.ndarray:
+        add, strings = self.strings.setdefault, self.strings
+        return np.array([add(event.name or "", len(strings)) for event in events], np.int32)
+
+    def thread(self, events: list[Event]) -> np.ndarray:
+        add, threads = self.threads.setdefault, self.threads
+        return np.array([add((event.pid, event.tid), len(threads)) for event in events], np.int32)
+
+    def kernel(self, events: list[Event]) -> dict[str, np.ndarray]:
+        nodes = np.array([-1 if a.graph_node is None else a.graph_node for a in _args(events)], np.int64)
+        return {**_place(events), "name": self.names(events), "graph_node": nodes}
+
+    def copy(self, events: list[Event]) -> dict[str, np.ndarray]:
+        kinds = np.array([_copy_kind(event.name or "") for event in events], np.int8)
+        return {**_place(events), "kind": kinds, "bytes": np.array([a.bytes or 0 for a in _args(events)], np.int64)}
+
+    def call(self, events: list[Event]) -> dict[str, np.ndarray]:
+        correlation = np.array([-1 if a.correlation is None else a.correlation for a in _args(events)], np.int64)
+        return {"correlation": correlation, "name": self.names(events), "thread": self.thread(events)}
+
+    def span(self, events: list[Event]) -> dict[str, np.ndarray]:
+        zero = np.zeros(len(events), np.int32)
+        return {"name": self.names(events), "thread": self.thread(events), "domain": zero, "lane": zero}
+
+    def timeline(self, base_ns: int | None) -> Timeline:
+        """The columns of all blocks together."""
+        texts = tuple(self.strings)
+        kinds = np.array([call_kind(api_name(text)) for text in texts], np.int8)
+        for part in self.parts.get("calls", []):
+            part["kind"] = kinds[part["name"]]
+        notes = _notes(self.parts, self.untimed)
+        return Timeline(
+            "kineto",
+            texts,
+            _threads(list(self.threads)),
+            self.table("kernels", Kernels),
+            self.table("calls", Calls),
+            self.table("copies", Copies),
+            self.table("ranges", Spans),
+            self.table("operators", Spans),
+            self.table("frames", Spans),
+            epoch_ns=base_ns,
+            notes=notes,
+        )
+
+    def table(self, name: str, kind: type[AnyTable]) -> AnyTable:
+        parts = self.parts.pop(name, [])
+        if not parts:
+            return kind.empty()
+        return kind.build(**{column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
+
+
+_Columns = Callable[[_Builder, list[Event]], dict[str, np.ndarray]]
+
+# Kineto's categories, and the capitalised ones of PyTorch before 1.12. gpu_user_annotation is left out on purpose:
+# it repeats an annotation where its kernels ran, which the join of kernels to ranges finds by itself.
+_CATEGORIES: dict[str, tuple[str, _Columns]] = {
+    "kernel": ("kernels", _Builder.kernel),
+    **dict.fromkeys(("gpu_memcpy", "gpu_memset", "memcpy", "memset"), ("copies", _Builder.copy)),
+    **dict.fromkeys(("cuda_runtime", "cuda_driver", "hip_runtime", "runtime"), ("calls", _Builder.call)),
+    "user_annotation": ("ranges", _Builder.span),
+    **dict.fromkeys(("cpu_op", "operator"), ("operators", _Builder.span)),
+    "python_function": ("frames", _Builder.span),
+}
+
+
+def _args(events: list[Event]) -> list[Args]:
+    return [event.args or _NO_ARGS for event in events]
+
+
+def _times(events: list[Event]) -> dict[str, np.ndarray]:
+    start = _ns(np.array([event.ts for event in events], np.float64))
+    return {"start": start, "end": start + _ns(np.array([event.dur for event in events], np.float64))}
+
+
+def _ns(us: np.ndarray) -> np.ndarray:
+    """Microseconds as whole nanoseconds. Whole and fraction apart: their product would round a second time."""
+    if not (np.abs(us) < 2.0**51).all():
+        raise ValueError("an impossible time")
+    whole = np.floor(us)
+    ns: np.ndarray = whole.astype(np.int64) * 1000 + np.rint((us - whole) * 1000).astype(np.int64)
+    return ns
+
+
+def _place(events: list[Event]) -> dict[str, np.ndarray]:
+    """Where GPU work ran. Older traces tell the device and the stream only as pid and tid."""
+    args = _args(events)
+    pairs = list(zip(events, args, strict=True))
+    return {
+        "device": np.array([_first(a.device, e.pid) for e, a in pairs], np.int32),
+        "stream": np.array([_first(a.stream, e.tid) for e, a in pairs], np.int32),
+        "process": np.zeros(len(events), np.int32),
+        "correlation": np.array([-1 if a.correlation is None else a.correlation for a in args], np.int64),
+    }
+
+
+def _first(told: int | None, otherwise: int | str | None) -> int:
+    if told is not None:
+        return told
+    return otherwise if isinstance(otherwise, int) else 0
+
+
+def _copy_kind(name: str) -> int:
+    """From names like "Memcpy DtoH (Device -> Pageable)" and "Memset (Device)"."""
+    if name.startswith("Memset"):
+        return MEMSET
+    words = name.split()
+    return _COPY_CODES.get(words[1], 0) if len(words) > 1 else 0
+
+
+def _threads(known: list[tuple[int | str | None, int | str | None]]) -> Threads:
+    return Threads.build(
+        process=np.zeros(len(known)),
+        pid=[_as_id(pid) for pid, _ in known],
+        tid=[_as_id(tid) for _, tid in known],
+    )
+
+
+def _as_id(value: int | str | None) -> int:
+    """A system id, which some writers put in quotes; -1 for a name or nothing."""
+    try:
+        number = int(value) if value is not None else -1
+    except ValueError:
+        return -1
+    return number if abs(number) < 2**62 else -1
+
+
+def _notes(tables: Iterable[str], untimed: int) -> tuple[str, ...]:
+    present = set(tables)
+    notes = []
+    if "kernels" not in present:
+        notes.append("the trace holds no GPU kernels: operators of the CPU are summed instead")
+    if "ranges" not in present:
+        notes.append("the trace holds no annotations (torch.profiler.record_function)")
+    if untimed:
+        notes.append(f"{untimed} events without a usable time or duration were left out")
+    return tuple(notes)

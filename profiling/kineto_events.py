@@ -1,0 +1,223 @@
+"""Streams the events of a Chrome trace: blocks of the file, cut between events, decoded into typed structs.
+
+A document of hundreds of megabytes never exists as a whole, neither as text nor as objects. The cut between two
+events is guessed from the text and proven by the decoder: what lies before it must be a complete JSON array.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from bench.record.errors import RecordError
+
+_BLOCK = 4 << 20
+_HEADER_LIMIT = 64 << 20
+_TRIES = 16
+
+_OPENING = re.compile(rb'"traceEvents"\s*:\s*\[')
+_BARE_LIST = re.compile(rb"\s*\[")
+_BETWEEN = re.compile(rb'\}\s*,\s*(?=\{\s*")')
+_BASE_TIME = re.compile(rb'"baseTimeNanoseconds"\s*:\s*"?(-?\d+)')
+# Python's and Kineto's spellings of what JSON has no number for. A quote inside a string has a backslash before it.
+_NOT_A_NUMBER = re.compile(rb'((?<!\\)"\s*:\s*)[-+]?(?:[Nn]a[Nn]|[Ii]nf(?:inity)?)(?=\s*[,}\]])')
+
+
+class Args(msgspec.Struct, gc=False):
+    """The arguments of an event that the normal form needs."""
+
+    correlation: int | None = None
+    stream: int | None = None
+    device: int | None = None
+    bytes: int | None = None
+    graph_node: int | None = msgspec.field(name="graph node id", default=None)
+
+
+class Event(msgspec.Struct, gc=False):
+    """One complete event; ``ts`` and ``dur`` are microseconds."""
+
+    ph: str = ""
+    cat: str | None = None
+    name: str | None = None
+    pid: int | str | None = None
+    tid: int | str | None = None
+    ts: int | float | None = None
+    dur: int | float | None = None
+    args: Args | None = None
+
+
+class _Rest(msgspec.Struct):
+    traceEvents: list[Event]  # noqa: N815 (the trace's own spelling)
+    baseTimeNanoseconds: int | None = None  # noqa: N815
+
+
+@dataclass
+class EventStream:
+    """Iterate for lists of events; ``base_ns`` is what the header or the trailer tells, once the end is reached."""
+
+    path: Path
+    base_ns: int | None = None
+    _buffer: bytes = field(default=b"", repr=False)
+
+    def __iter__(self) -> Iterator[list[Event]]:
+        with _opened(self.path) as file:
+            bare = self._skip_header(file)
+            for block in iter(lambda: file.read(_BLOCK), b""):
+                self._buffer += block
+                events = self._complete_events()
+                if events:
+                    yield events
+            yield self._rest(bare)
+
+    def _skip_header(self, file: IO[bytes]) -> bool:
+        """Read up to the first event. True where the document is a bare list of events."""
+        self._buffer = file.read(_BLOCK)
+        if opening := _BARE_LIST.match(self._buffer):
+            self._buffer = self._buffer[opening.end() :]
+            return True
+        while not (opening := _OPENING.search(self._buffer)):
+            block = file.read(_BLOCK)
+            if not block or len(self._buffer) > _HEADER_LIMIT:
+                raise RecordError(f'{self.path}: not a Chrome trace: it has no "traceEvents" list')
+            self._buffer += block
+        if base := _BASE_TIME.search(self._buffer, 0, opening.start()):
+            self.base_ns = int(base.group(1))
+        self._buffer = self._buffer[opening.end() :]
+        return False
+
+    def _complete_events(self) -> list[Event]:
+        """Decode up to the last boundary between two events that proves to be one; keep the rest."""
+        for cut, start in _last_boundaries(self._buffer):
+            try:
+                events = decode_events(b"[" + self._buffer[:cut] + b"]")
+            except msgspec.DecodeError:
+                continue
+            self._buffer = self._buffer[start:]
+            return events
+        return []
+
+    def _rest(self, bare: bool) -> list[Event]:
+        """The last events and the trailer."""
+        text = b'{"traceEvents":[' + self._buffer + (b"}" if bare else b"")
+        self._buffer = b""
+        try:
+            rest = _decode(text, _Rest)
+        except msgspec.DecodeError as error:
+            raise RecordError(f"{self.path}: truncated or corrupt Chrome trace ({error}); record it again") from error
+        if rest.baseTimeNanoseconds is not None:
+            self.base_ns = rest.baseTimeNanoseconds
+        return list(rest.traceEvents)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        file: IO[bytes] = gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[assignment]
+        try:
+            yield file
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise RecordError(f"{path}: truncated or corrupt gzip file ({error}); copy or record it again") from error
+
+
+def _last_boundaries(buffer: bytes) -> Iterator[tuple[int, int]]:
+    """(end of one event, start of the next) guesses, the last first."""
+    end = len(buffer)
+    for _ in range(_TRIES):
+        found = _last_between(buffer, end)
+        if found is None:
+            return
+        yield found.start() + 1, found.end()
+        end = found.start() + 1
+
+
+def _last_between(buffer: bytes, end: int) -> re.Match[bytes] | None:
+    """The last boundary before ``end``, looked for in ever larger windows: a pattern only searches forwards."""
+    size = 4096
+    while True:
+        start = max(end - size, 0)
+        found = list(_BETWEEN.finditer(buffer, start, end))
+        if found or start == 0:
+            return found[-1] if found else None
+        size *= 8
+
+
+def decode_events(text: bytes) -> list[Event]:
+    """A JSON array of events. Raises msgspec.DecodeError where it is not one."""
+    return list(_decode(text, list[Event]))
+
+
+def _decode(text: bytes, kind: Any) -> Any:
+    """Strict and fast first; then with what real files get wrong put right, one thing after the other."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError:
+        return _leniently(text, kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        repaired = _NOT_A_NUMBER.sub(rb"\1null", text).decode("utf-8", "replace").encode()
+        if repaired == text:
+            raise msgspec.DecodeError("not valid JSON") from None
+        return _leniently(repaired, kind)
+
+
+def _leniently(text: bytes, kind: Any) -> Any:
+    """Values of an unexpected type (a stream as text, a fraction of a byte) become None, not an error."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError:
+        loose = msgspec.json.decode(text)
+    if kind is _Rest:
+        events = loose.get("traceEvents") if isinstance(loose, dict) else None
+        base = loose.get("baseTimeNanoseconds") if isinstance(loose, dict) else None
+        return _Rest(_loose_events(events), base if isinstance(base, int) else None)
+    return _loose_events(loose)
+
+
+def _loose_events(events: Any) -> list[Event]:
+    if not isinstance(events, list):
+        raise msgspec.DecodeError("its events are not a list")
+    return [_loose_event(event) for event in events if isinstance(event, dict)]
+
+
+def _loose_event(event: dict[str, Any]) -> Event:
+    args = event.get("args")
+    return Event(
+        _kept(event.get("ph"), str) or "",
+        _kept(event.get("cat"), str),
+        _kept(event.get("name"), str),
+        _kept(event.get("pid"), int, str),
+        _kept(event.get("tid"), int, str),
+        _number(event.get("ts")),
+        _number(event.get("dur")),
+        Args(*(_whole(args.get(key)) for key in _ARGS)) if isinstance(args, dict) else None,
+    )
+
+
+_ARGS = ("correlation", "stream", "device", "bytes", "graph node id")
+
+
+def _kept(value: Any, *kinds: type) -> Any:
+    return value if isinstance(value, kinds) and not isinstance(value, bool) else None
+
+
+def _number(value: Any) -> float | int | None:
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    return _kept(value, int, float)  # type: ignore[no-any-return]
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and abs(number) < 2**62 and number == int(number) else None

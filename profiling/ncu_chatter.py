@@ -1,0 +1,47 @@
+"""What ncu itself says between the lines: ``==PROF==``, ``==WARNING==`` and ``==ERROR==``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+PERMISSION = "ERR_NVGPUCTRPERM"
+NOT_PERMITTED = (
+    "hardware counters were not permitted (ERR_NVGPUCTRPERM): on the host set the NVIDIA driver option "
+    "NVreg_RestrictProfilingToAdminUsers=0, or start the container with --cap-add SYS_ADMIN"
+)
+BUSY = (
+    "hardware counters were in use by another tool: stop DCGM or the other profiler "
+    "(dcgmi profp --pause), then profile again"
+)
+NO_KERNELS = (
+    "ncu profiled no kernel: check the NVTX and kernel-name filters, and pass --target-processes all "
+    "if a child process launches the kernels"
+)
+
+_CHATTER = re.compile(r"==(PROF|WARNING|ERROR)== +(\S.*)")
+
+
+def messages(lines: Iterable[str], kind: str) -> tuple[str, ...]:
+    """The distinct texts of one kind ("WARNING", "ERROR"), in order."""
+    found = (_CHATTER.search(line) for line in lines)
+    return tuple(dict.fromkeys(match[2].strip() for match in found if match and match[1] == kind and match[2].strip()))
+
+
+def is_chatter(line: str) -> bool:
+    return _CHATTER.search(line) is not None
+
+
+def why_no_table(lines: list[str]) -> str:
+    """One clause with the cause and the remedy, for output that holds no counter table."""
+    text = "\n".join(lines)
+    if PERMISSION in text:
+        return NOT_PERMITTED
+    if "driver resource was unavailable" in text:
+        return BUSY
+    if "No kernels were profiled" in text:
+        return NO_KERNELS
+    errors = messages(lines, "ERROR")
+    if errors:
+        return f"ncu failed: {errors[0][:200]}"
+    return "no counter table in it: write it with 'ncu --csv' or 'ncu -i FILE.ncu-rep --csv --page raw'"

@@ -1,0 +1,276 @@
+"""Reads Nsight Systems exports (SQLite, schemas of 2021 to 2025) into the normal form of a trace.
+
+Tables and columns appear lazily, so every one but the obvious is optional. Text is either inline (``text``) or an
+id into StringIds. ``globalTid`` and ``globalPid`` carry the process in their upper bits and the thread in the
+lower 24. Row order is not relied upon.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bench.record.codes import distinct, encode
+from bench.record.errors import MachineError, RecordError
+from bench.record.timeline import MEMSET, Calls, Copies, Kernels, Spans, Threads, Timeline, api_name, call_kind
+
+from .lanes import spread
+from .sqlite_columns import Column, columns_of, opened, read_integers
+
+_KERNEL, _RUNTIME, _NVTX = "CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_RUNTIME", "NVTX_EVENTS"
+_MEMCPY, _MEMSET, _GRAPH = "CUPTI_ACTIVITY_KIND_MEMCPY", "CUPTI_ACTIVITY_KIND_MEMSET", "CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
+
+# NVTX event types: push/pop, start/end, and the same two as told by imported text.
+_PUSH_POP, _START_END, _NEW_DOMAIN = (59, 70), (60, 71), 75
+
+
+def read_nsys_rep(path: Path) -> Timeline:
+    """Read a ``.nsys-rep`` by letting ``nsys`` export it first. Raises MachineError where nsys is missing."""
+    nsys = shutil.which("nsys")
+    if nsys is None:
+        raise MachineError(
+            f"{path}: reading .nsys-rep needs `nsys` on PATH; or export it where nsys is:"
+            f" nsys export --type sqlite {path.name}"
+        )
+    with tempfile.TemporaryDirectory(prefix="bitledger-") as folder:
+        out = Path(folder) / "export.sqlite"
+        command = [nsys, "export", "--type", "sqlite", "--force-overwrite", "true", "--output", str(out), str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        if done.returncode or not out.exists():
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise RecordError(f"{path}: `nsys export` failed: {said[-1] if said else f'exit {done.returncode}'}")
+        return read_nsys(out)
+
+
+def read_nsys(path: Path) -> Timeline:
+    """Read an nsys SQLite export. Raises RecordError where it is damaged or holds neither CUDA nor NVTX events."""
+    with opened(path) as connection:
+        export = _Export(connection, path)
+        kernels, copies, calls = export.kernels(), export.copies(), export.calls()
+        ranges = export.ranges(_last_moment(kernels, copies, calls))
+        if not (len(kernels) or len(copies) or len(calls) or len(ranges)):
+            raise RecordError(
+                f"{path}: this nsys export holds no CUDA and no NVTX events; record with `nsys profile -t cuda,nvtx`"
+            )
+        return Timeline(
+            "nsys",
+            tuple(export.strings.texts),
+            export.threads.table(),
+            kernels,
+            calls,
+            copies,
+            ranges,
+            epoch_ns=export.epoch(),
+            notes=_notes(kernels, ranges),
+        )
+
+
+def _notes(kernels: Kernels, ranges: Spans) -> tuple[str, ...]:
+    notes = []
+    if not len(kernels):
+        notes.append("the trace holds no GPU kernels: only host events are summed")
+    if not len(ranges):
+        notes.append("the trace holds no NVTX ranges (record with -t cuda,nvtx)")
+    return tuple(notes)
+
+
+def _last_moment(*tables: Kernels | Copies | Calls) -> int:
+    return max((int(table.end.max()) for table in tables if len(table)), default=0)
+
+
+@dataclass
+class _Strings:
+    """The string table under construction: StringIds' values and whatever the reader adds, each text once."""
+
+    texts: list[str] = field(default_factory=list)
+    index: dict[str, int] = field(default_factory=dict)
+
+    def add(self, text: str) -> int:
+        if text not in self.index:
+            self.index[text] = len(self.texts)
+            self.texts.append(text)
+        return self.index[text]
+
+
+@dataclass
+class _Threads:
+    """Serialised process and thread ids, numbered as they turn up."""
+
+    processes: dict[int, int] = field(default_factory=dict)
+    threads: dict[int, int] = field(default_factory=dict)
+
+    def process(self, global_id: Column) -> Column:
+        return _numbered(self.processes, global_id >> 24)
+
+    def thread(self, global_tid: Column) -> Column:
+        self.process(global_tid)
+        return _numbered(self.threads, global_tid)
+
+    def table(self) -> Threads:
+        ids = np.array(list(self.threads), np.int64)
+        process = [self.processes[int(i) >> 24] for i in ids]
+        return Threads.build(process=process, pid=(ids >> 24) & 0xFFFFFF, tid=ids & 0xFFFFFF)
+
+
+def _numbered(known: dict[int, int], ids: Column) -> Column:
+    """Replace each id by a small number, the same one every time."""
+    values, place = encode(ids)
+    return np.array([known.setdefault(int(i), len(known)) for i in values], np.int64)[place]
+
+
+class _Export:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection, self.path = connection, path
+        self.strings, self.threads = _Strings(), _Threads()
+        self.texts: dict[int, str] = {}
+        if columns_of(connection, "StringIds"):
+            self.texts = {int(i): str(text) for i, text in connection.execute("SELECT id, value FROM StringIds")}
+
+    def read(self, table: str, wanted: dict[str, str], where: str = "1") -> dict[str, Column] | None:
+        """Columns of a table by our name for them; None where it is missing. ``wanted``: ours → theirs[=default]."""
+        present = columns_of(self.connection, table)
+        if not present:
+            return None
+        expressions = [_expression(column, present, f"{self.path}: {table}") for column in wanted.values()]
+        return dict(zip(wanted, read_integers(self.connection, table, expressions, where), strict=True))
+
+    def names(self, ids: Column, clean: bool = False) -> Column:
+        """Our string indices of some StringIds ids."""
+        values, place = encode(ids)
+        missing = [int(i) for i in values if int(i) not in self.texts]
+        if missing:
+            raise RecordError(f"{self.path}: corrupt export: its StringIds lack id {missing[0]}; export it again")
+        texts = [self.texts[int(i)] for i in values]
+        return np.array([self.strings.add(api_name(t) if clean else t) for t in texts], np.int64)[place]
+
+    def kernels(self) -> Kernels:
+        name = "demangledName" if "demangledName" in columns_of(self.connection, _KERNEL) else "shortName"
+        read = self.read(_KERNEL, {**_GPU, "name": name, "graph_node": "graphNodeId=-1"})
+        graphs = self.read(_GRAPH, {**_GPU, "name": "graphId=0"})
+        parts = []
+        if read is not None:
+            parts.append({**read, "name": self.names(read["name"])})
+        if graphs is not None:
+            titles = {int(i): self.strings.add(f"CUDA graph {i}") for i in distinct(graphs["name"])}
+            graphs["name"] = np.array([titles[int(i)] for i in graphs["name"]], np.int64)
+            parts.append({**graphs, "graph_node": np.full(len(graphs["name"]), -1, np.int64)})
+        return Kernels.build(**self._of_process(_stacked(parts))) if parts else Kernels.empty()
+
+    def copies(self) -> Copies:
+        parts = [
+            self.read(_MEMCPY, {**_GPU, "kind": "copyKind=0", "bytes": "bytes=0"}),
+            self.read(_MEMSET, {**_GPU, "kind": f"={MEMSET}", "bytes": "bytes=0"}),
+        ]
+        found = [part for part in parts if part is not None]
+        return Copies.build(**self._of_process(_stacked(found))) if found else Copies.empty()
+
+    def _of_process(self, columns: dict[str, Column]) -> dict[str, Column]:
+        return {**columns, "process": self.threads.process(columns["process"])}
+
+    def calls(self) -> Calls:
+        wanted = {"start": "start", "end": "end", "thread": "globalTid=0", "correlation": "correlationId=-1"}
+        read = self.read(_RUNTIME, {**wanted, "name": "nameId"})
+        if read is None:
+            return Calls.empty()
+        name = self.names(read["name"], clean=True)
+        kinds = np.array([call_kind(text) for text in self.strings.texts] or [0])
+        return Calls.build(**{**read, "name": name, "thread": self.threads.thread(read["thread"])}, kind=kinds[name])
+
+    def ranges(self, last: int) -> Spans:
+        """Push/pop ranges in one lane per domain; start/end ranges spread over lanes. An open range ends at last."""
+        where = f"eventType IN {_PUSH_POP + _START_END}"
+        domain = {"thread": "globalTid=0", "domain": "domainId=0"}
+        wanted = {"start": "start", "end": "end=-1", "type": "eventType", **domain, "id": "textId=-1"}
+        read = self.read(_NVTX, wanted, where)
+        if read is None or not len(read["start"]):
+            return Spans.empty()
+        last = max(last, int(read["start"].max()), int(read["end"].max()))
+        end = np.where(read["end"] < 0, last, read["end"])
+        number, title = self._domains(read["thread"], read["domain"])
+        thread = self.threads.thread(read["thread"])
+        crossing = np.isin(read["type"], _START_END)
+        lane = np.where(crossing, len(title) + spread(thread, read["start"], end, crossing), number)
+        name = self._range_names(read["id"], where)
+        return Spans.build(start=read["start"], end=end, thread=thread, name=name, domain=title[number], lane=lane)
+
+    def _range_names(self, ids: Column, where: str) -> Column:
+        """Inline text where there is any, else the registered string."""
+        inline = np.full(len(ids), -1, np.int64)
+        if self._has_inline_text():
+            rows = self.connection.execute(f"SELECT text FROM {_NVTX} WHERE {where}")  # noqa: S608
+            add, none = self.strings.add, -1
+            inline = np.fromiter((none if text is None else add(str(text)) for (text,) in rows), np.int64, len(ids))
+        registered = (inline < 0) & (ids >= 0)
+        inline[registered] = self.names(ids[registered])
+        inline[inline < 0] = self.strings.add("")
+        return inline
+
+    def _has_inline_text(self) -> bool:
+        if "text" not in columns_of(self.connection, _NVTX):
+            return False
+        query = f"SELECT 1 FROM {_NVTX} WHERE text IS NOT NULL AND eventType != {_NEW_DOMAIN} LIMIT 1"  # noqa: S608
+        return self.connection.execute(query).fetchone() is not None
+
+    def _domains(self, thread: Column, domain: Column) -> tuple[Column, Column]:
+        """[n] the number of each range's domain, and the string index of each domain's name."""
+        titles = self._domain_titles()
+        processes, process = encode(thread >> 24)
+        domains, place = encode(domain)
+        pairs, place = encode(process * len(domains) + place)
+        known = [(int(processes[pair // len(domains)]), int(domains[pair % len(domains)])) for pair in pairs]
+        texts = [titles.get(pair, "" if pair[1] == 0 else f"domain {pair[1]}") for pair in known]
+        order = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        number = np.array([order[text] for text in texts], np.int64)[place]
+        return number, np.array([self.strings.add(text) for text in order], np.int64)
+
+    def _domain_titles(self) -> dict[tuple[int, int], str]:
+        """Names of NVTX domains by (process, domain id)."""
+        columns = columns_of(self.connection, _NVTX)
+        if not {"domainId", "globalTid"} <= columns:
+            return {}
+        text = "text" if "text" in columns else "NULL"
+        ident = "textId" if "textId" in columns else "NULL"
+        rows = self.connection.execute(
+            f"SELECT globalTid, domainId, {text}, {ident} FROM {_NVTX} WHERE eventType = {_NEW_DOMAIN}"  # noqa: S608
+        )
+        return {
+            (int(tid or 0) >> 24, int(domain or 0)): str(text if text is not None else self.texts.get(ident, ""))
+            for tid, domain, text, ident in rows
+        }
+
+    def epoch(self) -> int | None:
+        """Unix ns of the trace's zero, where the export tells."""
+        if "utcEpochNs" not in columns_of(self.connection, "TARGET_INFO_SESSION_START_TIME"):
+            return None
+        row = self.connection.execute("SELECT utcEpochNs FROM TARGET_INFO_SESSION_START_TIME").fetchone()
+        return int(row[0]) if row and row[0] is not None else None
+
+
+_GPU = {
+    "start": "start",
+    "end": "end",
+    "device": "deviceId=0",
+    "stream": "streamId=0",
+    "process": "globalPid=0",
+    "correlation": "correlationId=-1",
+}
+
+
+def _expression(column: str, present: set[str], where: str) -> str:
+    """SQL for "column", which must be there, or "column=default", which may be missing or NULL."""
+    name, optional, default = column.partition("=")
+    if not optional:
+        if name not in present:
+            raise RecordError(f"{where} has no column {name}: this nsys schema is not known")
+        return f'"{name}"'
+    return f'IFNULL("{name}", {default})' if name in present else default
+
+
+def _stacked(parts: list[dict[str, Column]]) -> dict[str, Column]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

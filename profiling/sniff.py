@@ -1,0 +1,60 @@
+"""What kind of profiler output a file is, from its first bytes; names lie."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import Literal
+
+from bench.record.errors import RecordError
+
+from .sqlite_columns import MAGIC
+
+Kind = Literal["nsys sqlite", "nsys report", "chrome trace", "counters"]
+
+_NSYS_REPORT = b"NVIDIA Tegra Profiler Report"
+_GZIP = b"\x1f\x8b"
+
+
+def kind_of(path: Path) -> Kind:
+    """Raises RecordError where the file is missing, empty, or nothing that this program reads."""
+    head = _head(path)
+    if head.startswith(MAGIC):
+        return "nsys sqlite"
+    if head.startswith(_NSYS_REPORT):
+        return "nsys report"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        return "chrome trace"
+    if _is_counters(path):
+        return "counters"
+    raise RecordError(
+        f"{path}: not a file this program reads (nsys .sqlite or .nsys-rep, Kineto .json or .json.gz,"
+        " .ncu-rep, ncu CSV), or cut off in its first bytes"
+    )
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes, unpacked where they are gzip."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if not head:
+        raise RecordError(f"{path}: the file is empty")
+    return _unpacked(path) if head.startswith(_GZIP) else head
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as file:
+            return file.read(4096)
+    except (OSError, EOFError, zlib.error) as error:
+        raise RecordError(f"{path}: truncated or corrupt gzip file ({error}); copy or record it again") from error
+
+
+def _is_counters(path: Path) -> bool:
+    from .ncu import looks_like_counters
+
+    return looks_like_counters(path)

@@ -1,0 +1,76 @@
+"""Reads whole SQLite tables as integer columns, from a file that is never written to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.record.errors import RecordError
+
+Column = NDArray[np.int64]
+
+MAGIC = b"SQLite format 3\x00"
+_BLOCK = 1 << 17  # rows turned into arrays at once; bounds the Python integers alive at a time
+_CHECKED_BYTES = 64 << 20  # a full structural check reads the whole file: cheap up to this size
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A read-only connection; any fault of the file is raised as RecordError.
+
+    ``immutable`` because an export on a read-only mount must open, and no journal may appear beside it.
+    """
+    _check_length(path)
+    uri = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            _check_structure(connection, path)
+            yield connection
+    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RecordError(f"{path}: truncated or corrupt SQLite file ({reason}); export it again") from error
+
+
+def _check_length(path: Path) -> None:
+    """A file cut short would still open; its header says how many pages it must have."""
+    with path.open("rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or not header.startswith(MAGIC):
+        raise RecordError(f"{path}: not a SQLite file, or cut off in its first bytes; export it again")
+    page = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    if path.stat().st_size < pages * (65536 if page == 1 else page):
+        raise RecordError(f"{path}: truncated SQLite file; export it again")
+
+
+def _check_structure(connection: sqlite3.Connection, path: Path) -> None:
+    if path.stat().st_size <= _CHECKED_BYTES:
+        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict.splitlines()[0])
+
+
+def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
+    """The names of a table's columns; empty where there is no such table."""
+    return {str(row[1]) for row in connection.execute(f"PRAGMA table_info({table})")}
+
+
+def read_integers(
+    connection: sqlite3.Connection, table: str, expressions: Sequence[str], where: str = "1"
+) -> list[Column]:
+    """One int64 array per SQL expression, in the table's own order. The expressions must not give NULL."""
+    cursor = connection.execute(f"SELECT {', '.join(expressions)} FROM {table} WHERE {where}")  # noqa: S608
+    blocks: list[list[Column]] = [[np.empty(0, np.int64)] for _ in expressions]
+    while True:
+        block = np.fromiter(chain.from_iterable(islice(cursor, _BLOCK)), np.int64).reshape(-1, len(expressions))
+        if not len(block):
+            return [np.concatenate(parts) for parts in blocks]
+        for number, parts in enumerate(blocks):
+            parts.append(block[:, number].copy())

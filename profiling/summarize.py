@@ -1,0 +1,118 @@
+"""The sums of any profiler output, as plain data for JSON. This room's one use of bench.analysis, which is pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.analysis.intervals import Cover
+from bench.analysis.timeline import Analysis
+from bench.analysis.timeline_tables import kernel_sums, operator_sums, range_sums
+from bench.record.errors import RecordError
+from bench.record.timeline import Timeline
+
+from .sniff import kind_of
+
+Summary = dict[str, Any]
+
+
+def summarize(path: Path | str, tables: bool = False) -> Summary:
+    """What the file holds: ``{"kind": "timeline", …}`` or ``{"kind": "counters", …}``.
+
+    Timelines: kernels and ranges by name, largest total first; ``busy_ns + idle_ns = span_ns`` of the GPU, and the
+    idle time's causes, as bench.analysis.timeline defines them. ``syncs`` counts waiting calls, ``copies`` the copies
+    that the GPU made. A trace without GPU work has null for the GPU's times, and ``operators`` and ``notes`` besides.
+    ``tables`` adds what ``nsys stats`` reports (see profiling.summary_tables). Raises a BitledgerError.
+    """
+    path = Path(path)
+    if kind_of(path) == "counters":
+        from .ncu import counters_summary
+
+        return counters_summary(path)
+    analysis = Analysis(read_timeline(path))
+    summary = timeline_summary(analysis)
+    if tables:
+        from .summary_tables import nsys_tables
+
+        summary["tables"] = nsys_tables(analysis)
+    return summary
+
+
+def read_timeline(path: Path) -> Timeline:
+    """Read a trace of any kind. Raises RecordError or MachineError."""
+    kind = kind_of(path)
+    if kind == "chrome trace":
+        from .kineto import read_kineto
+
+        return read_kineto(path)
+    from .nsys import read_nsys, read_nsys_rep
+
+    if kind == "counters":
+        raise RecordError(f"{path}: holds counters, not a timeline")
+    return read_nsys(path) if kind == "nsys sqlite" else read_nsys_rep(path)
+
+
+def timeline_summary(analysis: Analysis) -> Summary:
+    """The summary of one timeline."""
+    summary: Summary = {"kind": "timeline", "kernels": _kernels(analysis), "ranges": _ranges(analysis)}
+    summary |= _times(analysis) if analysis.devices else _no_times()
+    summary |= {"syncs": analysis.syncs, "copies": analysis.copies}
+    if not analysis.devices:
+        summary |= _host_only(analysis.timeline)
+    return summary
+
+
+def _kernels(analysis: Analysis) -> list[Summary]:
+    strings, sums = analysis.timeline.strings, kernel_sums(analysis.timeline)
+    order = sums.by_total()
+    columns = (sums.key, sums.count, sums.total, sums.min, sums.max)
+    return [
+        {"name": strings[name], "count": count, "total_ns": total, "min_ns": low, "max_ns": high}
+        for name, count, total, low, high in zip(*(c[order].tolist() for c in columns), strict=True)
+    ]
+
+
+def _ranges(analysis: Analysis) -> list[Summary]:
+    strings, sums = analysis.timeline.strings, range_sums(analysis)
+    columns = (sums.name, sums.domain, sums.count, sums.total, sums.busy, sums.kernels)
+    gpu = bool(analysis.devices)
+    return [
+        {
+            "name": strings[name],
+            "domain": strings[domain],
+            "count": count,
+            "total_ns": total,
+            "gpu_busy_ns": busy if gpu else None,
+            "kernels": kernels,
+        }
+        for name, domain, count, total, busy, kernels in zip(*(c.tolist() for c in columns), strict=True)
+    ]
+
+
+def _times(analysis: Analysis) -> Summary:
+    time = analysis.breakdown()
+    return {
+        "busy_ns": time.busy,
+        "idle_ns": time.idle,
+        "span_ns": time.span,
+        "sync_stall_ns": time.sync_stall,
+        "host_gap_ns": time.host_gap,
+    }
+
+
+def _no_times() -> Summary:
+    return dict.fromkeys(("busy_ns", "idle_ns", "span_ns", "sync_stall_ns", "host_gap_ns"))
+
+
+def _host_only(timeline: Timeline) -> Summary:
+    """Operators of a CPU trace: their own time, and the time in which at least one ran."""
+    sums, own = operator_sums(timeline)
+    order = np.lexsort((sums.key, -own))
+    columns = (sums.key, sums.count, sums.total, own, sums.min, sums.max)
+    keys = ("name", "count", "total_ns", "self_ns", "min_ns", "max_ns")
+    rows = zip(*(c[order].tolist() for c in columns), strict=True)
+    operators = [dict(zip(keys, (timeline.strings[row[0]], *row[1:]), strict=True)) for row in rows]
+    busy = Cover.union(timeline.operators.start, timeline.operators.end).total
+    return {"operators": operators, "operators_busy_ns": busy, "notes": list(timeline.notes)}

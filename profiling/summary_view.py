@@ -1,0 +1,72 @@
+"""A summary as tables on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3))
+_NAME_WIDTH = 60
+
+
+def show(summary: dict[str, Any], top: int, console: Console | None = None) -> None:
+    """Print every list of rows in the summary as a table of at most ``top`` rows, and the rest as lines."""
+    console = console or Console()
+    for key, value in summary.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            console.print(_table(key, value, top))
+    for name, rows in summary.get("tables", {}).items():
+        console.print(_table(name, rows, top))
+    for note in [*summary.get("notes", []), *summary.get("warnings", [])]:
+        console.print(f"note: {escape(str(note))}")
+    if summary["kind"] == "timeline":
+        _show_times(summary, console)
+
+
+def _show_times(summary: dict[str, Any], console: Console) -> None:
+    if summary["busy_ns"] is None:
+        console.print("GPU time: not collected")
+    else:
+        shown = {name: _shown(f"{name}_ns", summary[f"{name}_ns"]) for name in _TIMES}
+        console.print(
+            "GPU: busy {busy} + idle {idle} = {span}; idle: sync stall {sync_stall}, host gap {host_gap}".format(
+                **shown
+            )
+        )
+    console.print(f"synchronising calls: {summary['syncs']}; copies: {summary['copies']}")
+
+
+_TIMES = ("busy", "idle", "span", "sync_stall", "host_gap")
+
+
+def _table(title: str, rows: list[dict[str, Any]], top: int) -> Table:
+    left_out = f" (first {top} of {len(rows)})" if len(rows) > top else ""
+    table = Table(title=f"{title}{left_out}", title_justify="left")
+    columns = [name for name in (rows[0] if rows else {}) if not isinstance(rows[0][name], dict)]
+    for name in columns:
+        number = isinstance(rows[0][name], int | float)
+        table.add_column(name.removesuffix("_ns"), justify="right" if number else "left", no_wrap=number)
+    for row in rows[:top]:
+        table.add_row(*(escape(_shown(name, row[name])) for name in columns))
+    return table
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if name.endswith("_ns"):
+        return _duration(value)
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    text = str(value)
+    return text if len(text) <= _NAME_WIDTH else f"{text[: _NAME_WIDTH - 1]}…"
+
+
+def _duration(ns: float) -> str:
+    for unit, size in _UNITS:
+        if abs(ns) >= size:
+            return f"{ns / size:.3f} {unit}"
+    return f"{ns:.0f} ns"

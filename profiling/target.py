@@ -1,0 +1,167 @@
+"""``python -m profiling.target``: runs ONE Case for an observer. The program that every profiler here starts.
+
+It loads and checks the model as the timed run does, warms up, and then either makes one generate call in which only a
+few steady decode steps are open to the observer, or (``--seconds``) keeps decoding so that a sampler sees the loop.
+What ran is written as JSON to ``--facts``, for the record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from bench.plan import generation_case
+from bench.presets import Sweep
+from bench.record.errors import BitledgerError, MeasurementError, UsageError
+from bench.record.schema import Case
+from bench.workloads.schemes import arm
+from bench.workloads.session import Session
+from bench.workloads.sources import Source, resolve
+
+from .annotate import annotator
+from .window import CudaProfiler, KinetoRecorder, Recorder, Unopened, Window
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the Case; returns the exit code (2 with one line for an error that a user can mend)."""
+    options = _parser().parse_args(argv)
+    try:
+        run(options)
+    except BitledgerError as error:
+        if options.debug:
+            raise
+        print(f"bitledger: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m profiling.target", description="Run one Case for a profiler.")
+    add = parser.add_argument
+    add("--model", default="smoke")
+    add("--revision")
+    add("--scheme", required=True)
+    add("--batch", type=int, default=1)
+    add("--cache", choices=("dynamic", "static"), default="dynamic")
+    add("--new-tokens", type=int, default=32)
+    add("--prompt-tokens", type=int, default=128, help="of models without a tokenizer")
+    add("--stop", choices=("length", "eos"), default="length")
+    add("--device", choices=("cpu", "cuda"), default="cpu")
+    add("--seed", type=int, default=0)
+    add("--steps", type=int, default=4, help="decode steps open to the observer")
+    add("--skip", type=int, default=8, help="decode steps before them")
+    add("--warmup", type=int, default=1, help="generate calls before the observed one")
+    add("--ranges", choices=("nvtx", "record_function", "none"), default="nvtx")
+    add("--kineto", metavar="FILE", help="observe with torch.profiler and write the trace here (.gz is packed)")
+    add("--seconds", type=float, help="no window: keep decoding for this long")
+    add("--facts", type=Path, help="write what ran as JSON")
+    add("--debug", action="store_true")
+    return parser
+
+
+def case_of(options: argparse.Namespace, source: Source) -> Case:
+    """The Case of these options, as a run of the same sweep makes it."""
+    sweep = Sweep(
+        "profiled", (options.scheme,), prompt_tokens=options.prompt_tokens, new_tokens=options.new_tokens,
+        stop=options.stop,
+    )  # fmt: skip
+    return generation_case(sweep, source, options.scheme, options.batch, options.cache, options.device, options.seed)
+
+
+def check_window(first: int, steps: int, new_tokens: int) -> None:
+    """Raises UsageError where the observed steps are not all inside the call: it has new_tokens - 1 decode steps."""
+    if first < 0 or steps < 1:
+        raise UsageError("--steps must be at least 1 and --skip at least 0")
+    if first + steps > new_tokens - 1:
+        raise UsageError(
+            f"--skip {first} and --steps {steps} need {first + steps + 1} new tokens, and the call makes {new_tokens}: "
+            "use fewer of them, or more --new-tokens"
+        )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Load, warm up, and be observed. Raises a BitledgerError."""
+    from bench.workloads import models
+    from bench.workloads.batches import make_batches
+
+    chosen = arm(options.scheme)
+    if options.seconds is None:
+        check_window(options.skip, options.steps, options.new_tokens)
+    source = resolve(options.model, options.revision)
+    case = case_of(options, source)
+    models.require_device(case.device)
+    loaded = models.load(source, chosen, case.device, case.seed)
+    models.check(loaded, chosen, case.device)
+    session = Session(case, loaded, make_batches(case, loaded, 1))
+    for _ in range(options.warmup):
+        session.generate(session.batches[0])
+    observed = _keep_decoding(session, options.seconds) if options.seconds else _one_window(session, options)
+    facts = {"case": case.coordinates(), "case_id": case.case_id, "arm": chosen.facts(), "model": loaded.facts}
+    _write(options.facts, facts | _software() | {"warmup_calls": options.warmup, "observed": observed})
+
+
+def _one_window(session: Session, options: argparse.Namespace) -> dict[str, Any]:
+    """One generate call with the window in it."""
+    recorder = _recorder(options)
+    window = Window(annotator(options.ranges), recorder, options.skip, options.steps)
+    window.attach(session.loaded.model)
+    call = session.generate(session.batches[0], window)
+    window.detach()
+    if not window.complete:
+        raise MeasurementError(f"the call ended after {len(call.steps)} decode steps: use fewer --skip or --steps")
+    if isinstance(recorder, KinetoRecorder):
+        recorder.write(options.kineto)
+    return {"first_step": options.skip, "steps": options.steps, "ranges": options.ranges, "prompts": _prompts(session)}
+
+
+def _recorder(options: argparse.Namespace) -> Recorder:
+    if options.kineto:
+        return KinetoRecorder(options.device)
+    return CudaProfiler() if options.device == "cuda" else Unopened()
+
+
+def _keep_decoding(session: Session, seconds: float) -> dict[str, Any]:
+    """Generate until the time is up, and at least once."""
+    end = time.perf_counter() + seconds
+    calls = 0
+    while not calls or time.perf_counter() < end:
+        session.generate(session.batches[calls % len(session.batches)])
+        calls += 1
+    return {"seconds": seconds, "calls": calls, "prompts": _prompts(session)}
+
+
+def _prompts(session: Session) -> list[list[str]]:
+    return [list(batch.names) for batch in session.batches]
+
+
+def _software() -> dict[str, Any]:
+    import torch
+
+    return {
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "nvtx": _version("nvtx"),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _write(path: Path | None, facts: dict[str, Any]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(facts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

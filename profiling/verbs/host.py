@@ -1,0 +1,5 @@
+"""``python -m profiling host``."""
+
+from profiling.capture.verb import main
+
+__all__ = ["main"]

@@ -1,0 +1,142 @@
+"""Which part of a generate call is observed: the prefill's range, and a few steady decode steps."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from .annotate import RangeAnnotator
+
+
+class Recorder(Protocol):
+    """An observer that can be opened and closed from inside the process that it observes."""
+
+    def prepare(self) -> None:
+        """The step before the first observed one begins: make ready what takes long."""
+
+    def start(self) -> None:
+        """Observe from now on."""
+
+    def stop(self) -> None:
+        """Observe no longer."""
+
+
+class Unopened:
+    """For observers that watch the whole process from outside."""
+
+    def prepare(self) -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class CudaProfiler:
+    """cudaProfilerStart and cudaProfilerStop, which nsys and ncu wait for."""
+
+    def __init__(self, torch_module: Any = None) -> None:
+        if torch_module is None:
+            import torch as torch_module
+        self._cuda = torch_module.cuda
+
+    def prepare(self) -> None: ...
+
+    def start(self) -> None:
+        """Open the capture with nothing left over from earlier steps on the GPU."""
+        self._cuda.synchronize()
+        self._cuda.profiler.start()
+
+    def stop(self) -> None:
+        """Close it when the last step's kernels have ended: nsys drops what still runs."""
+        self._cuda.synchronize()
+        self._cuda.profiler.stop()
+
+
+class KinetoRecorder:
+    """torch.profiler between the window's edges; the trace is written after the call, outside the decode loop."""
+
+    def __init__(self, device: str) -> None:
+        from torch.profiler import ProfilerActivity, profile
+
+        self._on_gpu = device == "cuda"
+        activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if self._on_gpu else [])
+        self._profile = profile(activities=activities)
+
+    def prepare(self) -> None:
+        """Let Kineto set itself up: its first start costs as much as many decode steps."""
+        self._profile.prepare_trace()
+
+    def start(self) -> None:
+        self._profile.start_trace()
+
+    def stop(self) -> None:
+        if self._on_gpu:
+            import torch
+
+            torch.cuda.synchronize()
+        self._profile.stop_trace()
+
+    def write(self, path: str) -> None:
+        """Write the Chrome trace; a name that ends in .gz is packed."""
+        self._profile.export_chrome_trace(path)
+
+
+class Window:
+    """Implements bench.workloads.annotation.Annotator: steps ``first`` … ``first + steps - 1`` are annotated and
+    recorded, and before them the prefill is annotated.
+
+    Hooks are on the model only where ranges are wanted, so that each layer's range lies in one of the two.
+    ``complete`` is set once the last of these steps has ended.
+    """
+
+    def __init__(self, ranges: RangeAnnotator | None, recorder: Recorder, first: int, steps: int) -> None:
+        self._ranges = ranges
+        self._recorder = recorder
+        self._first, self._end = first, first + steps
+        self._model: Any = None
+        self.complete = False
+
+    def attach(self, model: Any) -> None:
+        """Remember the model."""
+        self._model = model
+
+    def detach(self) -> None:
+        """Forget the model."""
+        self._close()
+        self._model = None
+
+    def begin(self) -> None:
+        """Open ``prefill``."""
+        if self._ranges is not None:
+            self._ranges.attach(self._model)
+            self._ranges.begin()
+        if self._first == 0:
+            self._recorder.prepare()
+
+    def step(self, index: int) -> None:
+        """Token ``index`` exists: open, go on, or close."""
+        if index == 0:
+            self._close()
+        if index == self._first - 1:
+            self._recorder.prepare()
+        if index == self._first:
+            self._open()
+        if self._first <= index < self._end and self._ranges is not None:
+            self._ranges.step(index)
+        if index == self._end:
+            self._close()
+            self._recorder.stop()
+            self.complete = True
+
+    def end(self) -> None:
+        """The generate call has ended; the window ended before it."""
+        self._close()
+
+    def _open(self) -> None:
+        if self._ranges is not None:
+            self._ranges.attach(self._model)
+        self._recorder.start()
+
+    def _close(self) -> None:
+        if self._ranges is not None:
+            self._ranges.end()
+            self._ranges.detach()

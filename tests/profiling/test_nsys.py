@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trace_files import GLOBAL_PID, GLOBAL_TID, KERNELS, nsys_file
+
+from bench.analysis.timeline import Analysis
+from bench.record.errors import MachineError, RecordError
+from bench.record.timeline import LAUNCH, MEMSET, SYNC
+from profiling.nsys import read_nsys, read_nsys_rep
+
+SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "nsys"
+needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="no ../shared/samples beside the repository")
+
+
+def names(timeline, table) -> list[str]:
+    return [timeline.strings[i] for i in table.name]
+
+
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize("inline", [True, False])
+def test_old_and_new_schemas(tmp_path, new, inline):
+    if not new and not inline:
+        pytest.skip("a schema without textId has its names inline")
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", new=new, inline=inline))
+    assert sorted(names(timeline, timeline.kernels)) == ["cast", "gemm"]
+    assert sorted(timeline.kernels.start.tolist()) == [row[0] for row in KERNELS]
+    assert timeline.calls.kind.tolist() == [LAUNCH, LAUNCH, 3, SYNC]
+    assert "cudaLaunchKernel" in names(timeline, timeline.calls)
+    assert names(timeline, timeline.ranges) == ["decode_step", "q_proj"]
+    assert [timeline.strings[i] for i in timeline.ranges.domain] == ["bitledger"] * 2
+    assert timeline.threads.pid.tolist() == [100]
+    assert timeline.threads.tid.tolist() == [101]
+    assert timeline.copies.bytes.tolist() == [512]
+
+
+def test_kernels_map_to_their_innermost_range(tmp_path):
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite"))
+    inside = [timeline.strings[timeline.ranges.name[row]] for row in Analysis(timeline).range]
+    assert dict(zip(names(timeline, timeline.kernels), inside, strict=True)) == {
+        "gemm": "q_proj",
+        "cast": "decode_step",
+    }
+
+
+def test_ids_of_two_processes_do_not_mix(tmp_path):
+    other = 1 << 48 | 200 << 24
+    extra = f"""
+        INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL SELECT start + 9000, end + 9000, 0, 7, correlationId, {other}, 2, 2, NULL
+        FROM CUPTI_ACTIVITY_KIND_KERNEL;
+        INSERT INTO CUPTI_ACTIVITY_KIND_RUNTIME VALUES (8500, 8600, {other | 5}, 11, 3);
+    """
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", extra=extra))
+    analysis = Analysis(timeline)
+    pids = [int(timeline.threads.pid[timeline.calls.thread[call]]) if call >= 0 else None for call in analysis.launch]
+    assert sorted(map(str, pids)) == ["100", "100", "200", "None"]
+
+
+def test_kernels_of_a_cuda_graph_share_their_launch(tmp_path):
+    extra = f"""
+        INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (7000, 7100, 0, 7, 12, {GLOBAL_PID}, 1, 1, 77);
+        CREATE TABLE CUPTI_ACTIVITY_KIND_GRAPH_TRACE (start INTEGER, end INTEGER, deviceId INTEGER, streamId INTEGER,
+            correlationId INTEGER, globalPid INTEGER, graphId INTEGER);
+        INSERT INTO CUPTI_ACTIVITY_KIND_GRAPH_TRACE VALUES (7200, 7300, 0, 7, 12, {GLOBAL_PID}, 3);
+    """
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", extra=extra))
+    assert sorted(timeline.kernels.graph_node.tolist()) == [-1, -1, -1, 77]
+    assert "CUDA graph 3" in names(timeline, timeline.kernels)
+    assert (Analysis(timeline).launch >= 0).all()
+
+
+def test_start_end_ranges_may_cross_and_open_ranges_end_with_the_trace(tmp_path):
+    extra = f"""
+        INSERT INTO NVTX_EVENTS VALUES (2400, 4600, 60, 'a', {GLOBAL_TID}, 0, NULL);
+        INSERT INTO NVTX_EVENTS VALUES (4400, NULL, 60, 'b', {GLOBAL_TID}, 0, NULL);
+        INSERT INTO NVTX_EVENTS VALUES (4400, NULL, 34, 'a mark is no range', {GLOBAL_TID}, 0, NULL);
+    """
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", extra=extra))
+    assert names(timeline, timeline.ranges) == ["decode_step", "q_proj", "a", "b"]
+    assert timeline.ranges.end.tolist()[-1] == 9000
+    assert len(set(timeline.ranges.lane.tolist())) == 3
+    inside = [timeline.strings[timeline.ranges.name[row]] for row in Analysis(timeline).range]
+    assert dict(zip(names(timeline, timeline.kernels), inside, strict=True)) == {"gemm": "a", "cast": "b"}
+
+
+def test_memsets_are_copies_of_their_own_kind(tmp_path):
+    extra = f"""CREATE TABLE CUPTI_ACTIVITY_KIND_MEMSET (start INTEGER, end INTEGER, deviceId INTEGER, streamId INTEGER,
+        correlationId INTEGER, globalPid INTEGER, bytes INTEGER);
+        INSERT INTO CUPTI_ACTIVITY_KIND_MEMSET VALUES (7000, 7001, 0, 7, 99, {GLOBAL_PID}, 4);"""
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", extra=extra))
+    assert sorted(timeline.copies.kind.tolist()) == [2, MEMSET]
+    assert Analysis(timeline).copies == 1
+
+
+@pytest.mark.parametrize("missing", ["kernels", "calls", "copies", "ranges"])
+def test_any_table_may_be_missing(tmp_path, missing):
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", leave_out=(missing,)))
+    assert len(getattr(timeline, missing)) == 0
+    Analysis(timeline).breakdown()
+
+
+def test_only_ranges_is_a_trace_that_says_so(tmp_path):
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", leave_out=("kernels", "calls", "copies")))
+    assert len(timeline.ranges) == 2
+    assert any("no GPU" in note for note in timeline.notes)
+
+
+def test_an_export_without_events_is_refused(tmp_path):
+    path = nsys_file(tmp_path / "a.sqlite", leave_out=("kernels", "calls", "copies", "ranges"))
+    with pytest.raises(RecordError, match="no CUDA and no NVTX"):
+        read_nsys(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("DELETE FROM StringIds WHERE id = 1", "StringIds lack id 1"),
+        ("UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET start = 'soon'", "corrupt"),
+        ("UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET start = NULL", "corrupt"),
+        ("UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET end = 1", "ends before it starts"),
+        ("ALTER TABLE CUPTI_ACTIVITY_KIND_RUNTIME DROP COLUMN nameId", "no column nameId"),
+    ],
+)
+def test_damaged_content_is_one_clear_error(tmp_path, damage, says):
+    with pytest.raises(RecordError, match=says):
+        read_nsys(nsys_file(tmp_path / "a.sqlite", extra=damage))
+
+
+def test_the_file_is_only_read(tmp_path):
+    path = nsys_file(tmp_path / "a b#c?.sqlite")
+    path.chmod(0o444)
+    before = path.read_bytes()
+    read_nsys(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_any_damage_is_a_record_error_or_harmless(tmp_path_factory, data):
+    path = nsys_file(tmp_path_factory.mktemp("fuzz") / "a.sqlite")
+    content = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content) - 1))]
+    for _ in range(data.draw(st.integers(1, 30))):
+        if content:
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(bytes(content))
+    try:
+        Analysis(read_nsys(path)).breakdown()
+    except RecordError as error:
+        assert "\n" not in str(error)
+
+
+def test_truncation_is_always_noticed(tmp_path):
+    content = nsys_file(tmp_path / "a.sqlite").read_bytes()
+    cut = tmp_path / "cut.sqlite"
+    for length in range(0, len(content), 997):
+        cut.write_bytes(content[:length])
+        with pytest.raises(RecordError):
+            read_nsys(cut)
+
+
+def test_a_report_needs_nsys(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(MachineError, match="nsys export --type sqlite"):
+        read_nsys_rep(tmp_path / "a.nsys-rep")
+
+
+def test_a_report_is_exported_by_nsys(tmp_path, monkeypatch):
+    nsys = tmp_path / "nsys"
+    nsys.write_text('#!/bin/sh\nwhile [ "$1" != --output ]; do shift; done\ncp "$3" "$2"\n')
+    nsys.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    report = nsys_file(tmp_path / "a.nsys-rep")
+    assert len(read_nsys_rep(report).kernels) == 2
+    nsys.write_text("#!/bin/sh\necho not a report >&2\nexit 3\n")
+    with pytest.raises(RecordError, match="not a report"):
+        read_nsys_rep(report)
+
+
+@needs_samples
+def test_a_real_export_of_2025_without_nvtx():
+    timeline = read_nsys(SAMPLES / "nsys2025_single_kernel.sqlite")
+    assert len(timeline.kernels) == 1
+    assert (Analysis(timeline).launch >= 0).all()
+    assert timeline.epoch_ns is not None
+
+
+@needs_samples
+@pytest.mark.parametrize("name", ["dlprof_nvtx_kernels", "nsys2025_single_kernel", "no_cuda_tables"])
+def test_cut_and_overwritten_copies_of_real_exports(tmp_path, name):
+    content = (SAMPLES / f"{name}.sqlite").read_bytes()
+    path = tmp_path / "copy.sqlite"
+    for share in (0, 0.001, 0.3, 0.7, 0.999):
+        path.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(RecordError):
+            read_nsys(path)
+    half = len(content) // 2
+    path.write_bytes(content[: half - 20_000] + bytes(40_000) + content[half + 20_000 :])
+    with pytest.raises(RecordError):
+        read_nsys(path)
+
+
+def test_sqlite_of_something_else(tmp_path):
+    path = tmp_path / "a.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE cats (name TEXT)")
+    db.close()
+    with pytest.raises(RecordError, match="no CUDA and no NVTX"):
+        read_nsys(path)
