@@ -118,7 +118,9 @@ def test_the_steps_of_int8_alone_make_the_whole(name):
     assert under_test.operation("gemm", 4)(x).shape == (4, 64)
     if not arm(name).planted_columns:
         whole = under_test.modules[0](x)
-        assert torch.equal(under_test.operation("dequantise", 4)(x).to(whole.dtype), whole)
+        # A bfloat16 model rounds the float16 product once more, in an order of its own.
+        exact = {"rtol": 0.0, "atol": 0.0} if whole.dtype is torch.float16 else {"rtol": 1e-2, "atol": 1e-2}
+        torch.testing.assert_close(under_test.operation("dequantise", 4)(x).to(whole.dtype), whole, **exact)
 
 
 @pytest.mark.parametrize("name", ["nf4", "fp4", "nf4-dq"])
