@@ -221,8 +221,13 @@ def _check(chosen: Preset) -> None:
 
 def from_json(document: Mapping[str, Any]) -> Preset:
     """The preset in a run's plan. Raises KeyError or TypeError where it is not one."""
-    sweeps = tuple(Sweep(**_tuples(sweep)) for sweep in document["sweeps"])
+    sweeps = tuple(_sweep(sweep) for sweep in document["sweeps"])
     return Preset(**{**_tuples(document), "sweeps": sweeps})
+
+
+def _sweep(document: Mapping[str, Any]) -> Sweep:
+    observers = {name: (tuple(schemes), repeats) for name, (schemes, repeats) in document["observers"].items()}
+    return Sweep(**{**_tuples(document), "observers": observers})
 
 
 def _tuples(document: Mapping[str, Any]) -> dict[str, Any]:

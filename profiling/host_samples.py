@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from bench.record.errors import RecordError
 
 _PYTHON_FILE = re.compile(r"\.py\b|^<")
 _LINE = re.compile(r":\d+$")
+GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,10 @@ def read_samples(path: Path | str) -> Samples:
     Raises RecordError if it cannot be read, is damaged, or holds no sample.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        content = Path(path).read_bytes()
+        text = (gzip.decompress(content) if content[:2] == GZIP else content).decode("utf-8", errors="replace")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise RecordError(f"{path} is a damaged gzip file ({error}): copy or record it again") from error
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}") from error
     try:

@@ -113,7 +113,7 @@ def newer(run):
         (["run", "--model", "/no/such/folder"], "no model '/no/such/folder'"),
         (["run", "--batch-sizes", "0"], "batch size must be larger"),
         (["run", "--resume"], "--resume needs --out"),
-        (["run", "--resume", "--out", "/no/such/run"], "holds no run to resume"),
+        (["run", "--resume", "--out", "/no/such/run"], "holds no planned run"),
         (["show", "/no/such/run"], "does not exist"),
         (["report", "/no/such/run"], "is not a run folder"),
         (["compare", "/no/such/a", "/no/such/b"], "does not exist"),

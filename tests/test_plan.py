@@ -1,15 +1,16 @@
 """Presets become ordered blocks; a plan survives JSON; a resumed plan holds only what is left."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from bench import presets
 from bench.plan import Block, Layer, make_plan, operations
-from bench.record.errors import UsageError
+from bench.planfile import PLAN, Run, read_plan, write_plan
+from bench.record.errors import RecordError, UsageError
 from bench.workloads.schemes import ARMS
-from bench.workloads.sources import Source
+from bench.workloads.sources import Source, data_folder, resolve
 
 SOURCE = Source("smoke", "smoke", "folder", "rev", "memorised")
 SHAPE = Source("shape:phi-2", "shape", "config", "rev", "random weights")
@@ -127,3 +128,25 @@ def test_chosen_schemes_hold_for_every_part_of_a_preset():
         chosen.machine
     ) == {"nf4", "int8"}
     assert chosen.reference == "nf4"
+
+
+def test_a_plan_on_disk_names_no_path_and_reads_the_same(tmp_path):
+    source = resolve("smoke")
+    run = Run("mine", presets.preset("smoke"), source, "cpu", 3, plan(source=source))
+    write_plan(tmp_path, run)
+    assert str(data_folder()) not in (tmp_path / PLAN).read_text()
+    assert read_plan(tmp_path) == run
+
+
+def test_a_plan_whose_model_has_changed_is_not_resumed(tmp_path):
+    source = replace(resolve("smoke"), revision="another")
+    write_plan(tmp_path, Run("mine", presets.preset("smoke"), source, "cpu", 3, ()))
+    with pytest.raises(UsageError, match="has changed since this run began"):
+        read_plan(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"run_id": 1}', '{"model": {"name": "smoke"}}'])
+def test_a_damaged_plan_is_one_clear_error(tmp_path, text):
+    (tmp_path / PLAN).write_text(text)
+    with pytest.raises(RecordError, match=r"plan\.json is damaged"):
+        read_plan(tmp_path)

@@ -1,6 +1,5 @@
 """The main job as a user runs it: measure, report, be killed, resume. Real children, few calls."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.plan import Block
+from bench.planfile import read_plan
 from bench.record.store import RECORDS, load
 
 SMALL = ("--preset", "smoke", "--device", "cpu", "--schemes", "fp16,nf4", "--calls", "1", "--new-tokens", "6",
@@ -24,8 +23,7 @@ def bench(*arguments):
 
 
 def planned(folder):
-    blocks = [Block.from_json(item) for item in json.loads((folder / "plan.json").read_text())["blocks"]]
-    return [request.key(block.repeat) for block in blocks for request in block.requests]
+    return [request.key(block.repeat) for block in read_plan(folder).blocks for request in block.requests]
 
 
 @pytest.fixture(scope="module")

@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
-import re
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from bench import presets, runner
 from bench.instruments import environment
 from bench.plan import Block, Layer, make_plan
+from bench.planfile import Run, new_run_id, read_plan, write_plan
 from bench.processes import Nursery, Start, start_from_scratch
-from bench.record.errors import BitledgerError, MachineError, RecordError, StorageError, UsageError
+from bench.record.errors import BitledgerError, MachineError, UsageError
 from bench.record.schema import Environment, Finding, Record
 from bench.record.store import RECORDS, Writer, load, open_run
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
-from bench.workloads.sources import Source, resolve
+from bench.workloads.sources import resolve
 
 RUNS = Path("reports/runs")
-PLAN = "plan.json"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A planned run. What is in the folder's plan.json."""
-
-    run_id: str
-    preset: presets.Preset
-    source: Source
-    device: str
-    seed: int
-    blocks: tuple[Block, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "run_id": self.run_id,
-            "preset": asdict(self.preset),
-            "source": asdict(self.source),
-            "device": self.device,
-            "seed": self.seed,
-            "blocks": [block.to_json() for block in self.blocks],
-        }
 
 
 def main(options: argparse.Namespace) -> int:
@@ -63,7 +37,7 @@ def _main(options: argparse.Namespace, machine: Environment, nursery: Nursery) -
     run = _plan(options, machine, nursery)
     folder = folder_given or RUNS / run.run_id
     with open_run(folder) as writer:
-        _write_plan(folder, run)
+        write_plan(folder, run)
         return _measure(run, run.blocks, writer, machine, options, nursery)
 
 
@@ -96,7 +70,7 @@ def _plan_preset(name: str, options: argparse.Namespace, start: Start) -> Run:
         raise MachineError("torch finds no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
     layers = [Layer(**layer) for layer in model["layers"]] if preset.matmul_m else []
     blocks = make_plan(preset, source, layers, device, options.seed)
-    return Run(_run_id(name, source), preset, source, device, options.seed, blocks)
+    return Run(new_run_id(name, source), preset, source, device, options.seed, blocks)
 
 
 def _scratch_log() -> Path:
@@ -105,24 +79,10 @@ def _scratch_log() -> Path:
     return Path(tempfile.mkdtemp(prefix="bitledger-")) / "describe.log"
 
 
-def _run_id(preset: str, source: Source) -> str:
-    model = re.sub(r"[^A-Za-z0-9.]+", "-", Path(source.name).name if source.kind == "folder" else source.name)
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{preset}-{model.strip('-')}"
-
-
-def _write_plan(folder: Path, run: Run) -> None:
-    try:
-        (folder / PLAN).write_text(json.dumps(run.to_json(), indent=1))
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {folder / PLAN}: {error.strerror}; choose another folder with --out"
-        ) from error
-
-
 def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> int:
     if options.out is None:
         raise UsageError("--resume needs --out FOLDER: the run to finish")
-    run = _read_plan(options.out)
+    run = read_plan(options.out)
     with open_run(options.out) as writer:
         recorded = load(options.out).records
         done = runner.records_done(recorded, retry_failed=options.retry_failed)
@@ -131,19 +91,6 @@ def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery)
         kept, count = len(recorded), len(run.blocks)
         print(f"resuming {options.out}: {kept} records are there, {len(left)} of {count} blocks are left")
         return _measure(run, left, writer, machine, options, nursery)
-
-
-def _read_plan(folder: Path) -> Run:
-    try:
-        document = json.loads((folder / PLAN).read_text())
-        preset = presets.from_json(document["preset"])
-        blocks = tuple(Block.from_json(block) for block in document["blocks"])
-        source = Source(**document["source"])
-        return Run(document["run_id"], preset, source, document["device"], document["seed"], blocks)
-    except FileNotFoundError:
-        raise UsageError(f"{folder} holds no run to resume: it has no {PLAN}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{folder / PLAN} is damaged ({error}): start a new run in another folder") from error
 
 
 def _refuse_other_machine(recorded: tuple[Record, ...], machine: Environment) -> None:

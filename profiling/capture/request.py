@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from bench import presets, runner
 from bench.plan import generation_case
+from bench.planfile import PLAN, new_run_id, read_plan
 from bench.presets import Preset, Sweep
-from bench.record.errors import MachineError, RecordError, UsageError
+from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Case, Environment
 from bench.record.store import RECORDS, load
 from bench.workloads.schemes import arm
@@ -64,20 +60,16 @@ def _base(options: argparse.Namespace, machine: Environment) -> _Base:
     name = options.preset or ("quick" if machine.gpus and options.device != "cpu" else "smoke")
     preset = presets.preset(name)
     source = resolve(options.model or preset.model, options.revision)
-    run_id = (_run_id_of(options.out) if options.out else None) or _new_run_id(name, source)
+    run_id = (_run_id_of(options.out) if options.out else None) or new_run_id(name, source, "profile-")
     return _Base(run_id, preset, source, None, 0)
 
 
 def _plan(folder: Path) -> _Base | None:
     """The plan of the run in ``folder``; None where there is none."""
-    try:
-        document: Mapping[str, Any] = json.loads((folder / "plan.json").read_text())
-        preset, source = presets.from_json(document["preset"]), Source(**document["source"])
-        return _Base(document["run_id"], preset, source, document["device"], document["seed"])
-    except FileNotFoundError:
+    if not (folder / PLAN).exists():
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{folder / 'plan.json'} is damaged ({error}): choose another folder with --out") from error
+    run = read_plan(folder)
+    return _Base(run.run_id, run.preset, run.source, run.device, run.seed)
 
 
 def _run_id_of(folder: Path) -> str | None:
@@ -86,12 +78,6 @@ def _run_id_of(folder: Path) -> str | None:
         return None
     records = load(folder).records
     return records[-1].run_id if records else None
-
-
-def _new_run_id(preset: str, source: Source) -> str:
-    name = Path(source.name).name if source.kind == "folder" else source.name
-    model = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-profile-{preset}-{model}"
 
 
 def _device(source: Source, machine: Environment) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from bench import presets
 from bench.plan import make_plan
+from bench.planfile import Run, write_plan
 from bench.record.errors import RecordError, UsageError
 from bench.record.store import open_run
 from bench.workloads.sources import resolve
@@ -66,8 +65,7 @@ def test_the_target_runs_the_case_that_was_asked_for(preset: str, tmp_path: Path
 def test_a_run_folder_tells_its_own_cases(tmp_path: Path) -> None:
     chosen = presets.preset("smoke", {"new_tokens": 20, "schemes": ("fp16", "nf4")})
     source = resolve("smoke")
-    plan = {"run_id": "mine", "preset": asdict(chosen), "source": asdict(source), "device": "cpu", "seed": 5}
-    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    write_plan(tmp_path, Run("mine", chosen, source, "cpu", 5, ()))
     found = asked("--out", str(tmp_path))
     assert found.run_id == "mine" and found.folder == tmp_path
     assert [(case.scheme, case.new_tokens, case.seed) for case in found.cases] == [("fp16", 20, 5), ("nf4", 20, 5)]

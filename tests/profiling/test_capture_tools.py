@@ -191,7 +191,7 @@ def test_samples_of_py_spy(instrument: str, rate: int, observe: Observe, tmp_pat
     assert record.values("host_samples_python") == (0,), "warm-up and prefill are left out"
     assert record.values("host_samples_elsewhere") == (14,)
     assert record.setup["rate_hz"] == rate
-    assert kept(record) == {"samples.txt", "flamegraph.svg", "log.txt"}
+    assert kept(record) == {"samples.txt.gz", "flamegraph.svg", "log.txt"}
 
 
 def test_tracing_that_is_refused(observe: Observe) -> None:

@@ -1,0 +1,89 @@
+"""A planned run on disk: plan.json in the run folder, from which a run is resumed and a capture finds its Cases.
+
+Where the model's files lie is not written: it is found again from the model's name, and the revision must still be
+the same. So a run folder names no path of the machine that made it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import presets
+from bench.plan import Block
+from bench.record.errors import RecordError, StorageError, UsageError
+from bench.workloads.sources import Source, resolve
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run measures, and in which order."""
+
+    run_id: str
+    preset: presets.Preset
+    source: Source
+    device: str
+    seed: int
+    blocks: tuple[Block, ...]
+
+
+def new_run_id(preset: str, source: Source, prefix: str = "") -> str:
+    """Time, preset and model: "20260131-120000-smoke-smoke"."""
+    name = Path(source.name).name if source.kind == "folder" else source.name
+    model = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{prefix}{preset}-{model}"
+
+
+def write_plan(folder: Path, run: Run) -> None:
+    """Raises StorageError where the folder cannot be written."""
+    document = {
+        "run_id": run.run_id,
+        "preset": asdict(run.preset),
+        "model": {"name": run.source.name, "revision": run.source.revision, "label": run.source.label},
+        "device": run.device,
+        "seed": run.seed,
+        "blocks": [_without_source(block) for block in run.blocks],
+    }
+    try:
+        (folder / PLAN).write_text(json.dumps(document, indent=1))
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {folder / PLAN}: {error.strerror}; choose another folder with --out"
+        ) from error
+
+
+def _without_source(block: Block) -> dict[str, Any]:
+    document = block.to_json()
+    del document["source"]
+    return document
+
+
+def read_plan(folder: Path) -> Run:
+    """The run planned in ``folder``.
+
+    Raises UsageError where there is none or its model has changed since, RecordError where the file is damaged.
+    """
+    try:
+        document = json.loads((folder / PLAN).read_text())
+        model = document["model"]
+        source = _same_model(model["name"], model["revision"])
+        blocks = tuple(Block.from_json({**block, "source": asdict(source)}) for block in document["blocks"])
+        preset = presets.from_json(document["preset"])
+        return Run(str(document["run_id"]), preset, source, document["device"], document["seed"], blocks)
+    except FileNotFoundError:
+        raise UsageError(f"{folder} holds no planned run: it has no {PLAN}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"{folder / PLAN} is damaged ({error}): start a new run in another folder") from error
+
+
+def _same_model(name: str, revision: str) -> Source:
+    source = resolve(name, revision if "/" in name and not Path(name).exists() else None)
+    if source.revision != revision:
+        raise UsageError(f"{name} has changed since this run began ({revision} → {source.revision}): start a new run")
+    return source
