@@ -11,9 +11,11 @@ mkdir -p "$peers/apt/lists/partial" "$peers/apt/cache/archives/partial" "$peers/
 cd "$peers"
 
 if [ ! -x "$peers/bin/nsys" ]; then
-  cat > apt/sources.list <<'LIST'
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main non-free
-LIST
+  # The mirror is the one that this system is set up with.
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -v security | sort -u | head -n 1)
+  [ -n "$mirror" ] || { echo "apt has no lists yet: run apt-get update first" >&2; exit 2; }
+  keys=/usr/share/keyrings/debian-archive-keyring.gpg
+  echo "deb [signed-by=$keys] $mirror trixie main non-free" > apt/sources.list
   apt_options=(
     -o "Dir::Etc::sourcelist=$peers/apt/sources.list" -o "Dir::Etc::sourceparts=-"
     -o "Dir::State::lists=$peers/apt/lists" -o "Dir::Cache=$peers/apt/cache"

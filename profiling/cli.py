@@ -15,6 +15,7 @@ Options = argparse.ArgumentParser
 
 EXIT_CODES = """exit codes:
   0    done
+  1    done, but a tool failed
   2    bad input, or this machine lacks what was asked for: one line says what to do
   130  interrupted
 """

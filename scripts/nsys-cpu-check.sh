@@ -32,7 +32,11 @@ install_nsys() {
   [ "${ID:-}" = debian ] || missing "nsys is not installed: get Nsight Systems from NVIDIA for this system"
   [ "$(id -u)" = 0 ] || missing "nsys is not installed: run this script as root, or install nsight-systems"
   mkdir -p "$scratch/lists/partial"
-  echo "deb http://deb.debian.org/debian $VERSION_CODENAME main contrib non-free" > "$scratch/sources.list"
+  # The mirror is the one that this system is set up with.
+  local mirror
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -v security | sort -u | head -n 1)
+  [ -n "$mirror" ] || missing "apt has no lists yet: run apt-get update first"
+  echo "deb $mirror $VERSION_CODENAME main contrib non-free" > "$scratch/sources.list"
   local from=(-o "Dir::Etc::SourceList=$scratch/sources.list" -o Dir::Etc::SourceParts=/dev/null
     -o "Dir::State::Lists=$scratch/lists")
   apt-get "${from[@]}" update -qq

@@ -12,7 +12,7 @@ from bench.record.errors import MachineError
 from .check import Check, Machine
 
 _DRIVER_REMEDY = "install the NVIDIA driver on the host, and start the container with --gpus all"
-_TORCH_REMEDY = "pip install torch --index-url https://download.pytorch.org/whl/cu130 (or the CUDA your driver has)"
+_TORCH_REMEDY = "install a CUDA build of torch that your driver can run (on Linux x86-64, PyPI's own torch is one)"
 
 
 def driver(machine: Machine) -> Check:
