@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from rich.console import Console
+
 from bench.instruments import environment
+from bench.progress import StepProgress
 from bench.record.schema import Record
 from bench.record.store import open_run
 
@@ -33,10 +35,18 @@ def main(options: argparse.Namespace) -> int:
     argv = ("python", "-m", "profiling", *sys.argv[1:])
     chosen = observers(options.verb)
     with open_run(wanted.folder) as writer:
-        progress = _Progress(len(wanted.cases) * len(chosen))
-        records = Filer(wanted, writer, settings, probe(), machine, argv).run(chosen, progress.start, progress.filed)
+        count = len(wanted.cases) * len(chosen)
+        with StepProgress(count, count, Console()) as progress:
+            filer = Filer(wanted, writer, settings, probe(), machine, argv)
+            records = filer.run(chosen, progress.start, lambda record: _filed(progress, record))
     _report(wanted)
     return _exit_code(records, options.verb)
+
+
+def _filed(progress: StepProgress, record: Record) -> None:
+    told = {"ok": "ok", "skipped": record.reason, "failed": f"failed: {record.reason}"}[record.status]
+    progress.advance(1)
+    progress.end(told, keep=record.status != "ok")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -59,29 +69,3 @@ def _exit_code(records: Sequence[Record], verb: str) -> int:
         return 1
     nothing = not any(record.status == "ok" for record in records)
     return 2 if nothing and verb != "all" else 0
-
-
-class _Progress:
-    """One line per observer and Case, with the time that is left."""
-
-    def __init__(self, count: int) -> None:
-        self._count, self._number = count, 0
-        self._began = self._started = time.monotonic()
-        self._what = ""
-
-    def start(self, what: str) -> None:
-        self._number += 1
-        self._what, self._started = what, time.monotonic()
-
-    def filed(self, record: Record) -> None:
-        took = time.monotonic() - self._started
-        told = f"ok, {took:.1f} s" if record.status == "ok" else self._why(record)
-        print(f"[{self._number}/{self._count}] {self._what}: {told}{self._left()}", flush=True)
-
-    @staticmethod
-    def _why(record: Record) -> str:
-        return record.reason if record.status == "skipped" else f"failed: {record.reason}"
-
-    def _left(self) -> str:
-        left = (time.monotonic() - self._began) / self._number * (self._count - self._number)
-        return f" (about {left:.0f} s left)" if left >= 1 else ""

@@ -1,0 +1,44 @@
+"""Progress: plain lines with the time left where there is no terminal, a bar where there is."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench.progress import StepProgress
+
+
+def shown(terminal, steps=2):
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=100)
+    with StepProgress(steps, steps, console) as progress:
+        for number in range(steps):
+            progress.start(f"step {number}")
+            progress.advance(1)
+            progress.end("ok" if number == 0 else "skipped", keep=number > 0)
+    return stream.getvalue()
+
+
+def test_elsewhere_each_step_is_one_plain_line_and_the_last_has_nothing_left():
+    first, second = shown(terminal=False).splitlines()
+    assert first.startswith("[1/2] step 0: ok, ")
+    assert first.endswith("s left")
+    assert second.startswith("[2/2] step 1: skipped, ")
+    assert "left" not in second
+    assert "\x1b" not in first + second
+
+
+def test_a_terminal_has_a_bar_and_keeps_only_what_matters():
+    text = shown(terminal=True)
+    assert "100%" in text
+    assert "[2/2] step 1: skipped" in text
+    assert "[1/2]" not in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_markup_in_a_label_is_shown_as_it_is(terminal):
+    stream = io.StringIO()
+    with StepProgress(1, 1, Console(file=stream, force_terminal=terminal, width=100)) as progress:
+        progress.start("[bold]model[/bold]")
+        progress.note("[red]careful[/red]")
+    assert "[red]careful[/red]" in stream.getvalue()
