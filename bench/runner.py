@@ -21,7 +21,7 @@ from typing import Any
 
 from bench.plan import Block, Request
 from bench.processes import Process, Start, start_from_scratch
-from bench.record.errors import BitledgerError, MachineError
+from bench.record.errors import BitledgerError, MachineError, StorageError
 from bench.record.schema import Environment, Record, from_json
 from bench.record.store import Writer
 
@@ -139,9 +139,15 @@ class _Child:
         self._limit = block.limit_s
         self._timed_out = False
         read_end, write_end = os.pipe()
-        log.parent.mkdir(parents=True, exist_ok=True)
         try:
+            log.parent.mkdir(parents=True, exist_ok=True)
             self._process = start(context.task() | {"block": block.to_json()}, write_end, log)
+        except OSError as error:
+            os.close(read_end)
+            raise StorageError(
+                f"cannot start a child with its log at {log}: {error.strerror or error}; everything measured before is "
+                "kept: free space, then run again with --resume"
+            ) from error
         except BaseException:
             os.close(read_end)
             raise

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain, islice
@@ -18,6 +22,7 @@ Column = NDArray[np.int64]
 
 MAGIC = b"SQLite format 3\x00"
 _BLOCK = 1 << 17  # rows turned into arrays at once; bounds the Python integers alive at a time
+_HALVED_ROWS = 100_000  # below this a second process costs more than it saves
 _CHECKED_BYTES = 64 << 20  # a full structural check reads the whole file: cheap up to this size
 
 
@@ -66,10 +71,75 @@ def read_integers(
     connection: sqlite3.Connection, table: str, expressions: Sequence[str], where: str = "1"
 ) -> list[Column]:
     """One int64 array per SQL expression, in the table's own order. The expressions must not give NULL."""
-    cursor = connection.execute(f"SELECT {', '.join(expressions)} FROM {table} WHERE {where}")  # noqa: S608
-    blocks: list[list[Column]] = [[np.empty(0, np.int64)] for _ in expressions]
+    query = f"SELECT {', '.join(expressions)} FROM {table} WHERE {where}"  # noqa: S608
+    middle = _middle(connection, table)
+    if middle is None:
+        return _read(connection, query, len(expressions))
+    with _Helper(connection, f"{query} AND rowid > {middle}") as helper:
+        first = _read(connection, f"{query} AND rowid <= {middle}", len(expressions))
+        second = helper.columns(len(expressions))
+    # A helper that failed says no more than that: reading its half here raises what is really wrong.
+    second = second or _read(connection, f"{query} AND rowid > {middle}", len(expressions))
+    return [np.concatenate(parts) for parts in zip(first, second, strict=True)]
+
+
+def _middle(connection: sqlite3.Connection, table: str) -> int | None:
+    """The row id that halves a table worth reading with two processes; None for any other.
+
+    Turning SQLite's cells into Python integers is most of the time, and the interpreter does that on one core.
+    """
+    if (os.cpu_count() or 1) < 2:
+        return None
+    try:
+        last = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0]  # noqa: S608
+    except sqlite3.OperationalError:
+        return None  # a table without row ids
+    return last // 2 if isinstance(last, int) and last >= _HALVED_ROWS else None
+
+
+class _Helper:
+    """A process that reads one query into memory shared with this one."""
+
+    def __init__(self, connection: sqlite3.Connection, query: str) -> None:
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        uri = f"file:{quote(path)}?mode=ro&immutable=1"
+        self._memory = os.memfd_create("bitledger-columns")
+        script = Path(__file__).with_name("sqlite_worker.py")
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(script), str(self._memory), uri, query],
+            pass_fds=(self._memory,),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> _Helper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._memory)
+
+    def columns(self, count: int) -> list[Column] | None:
+        """The columns once they are read; None where the process failed."""
+        if self._process.wait():
+            return None
+        size = os.fstat(self._memory).st_size
+        if not size:
+            return [np.empty(0, np.int64)] * count
+        with mmap.mmap(self._memory, size, access=mmap.ACCESS_READ) as shared:
+            rows = np.frombuffer(shared, np.int64).reshape(-1, count)
+            columns = [rows[:, number].copy() for number in range(count)]
+            del rows  # numpy would keep the memory mapped
+        return columns
+
+
+def _read(connection: sqlite3.Connection, query: str, count: int) -> list[Column]:
+    cursor = connection.execute(query)
+    blocks: list[list[Column]] = [[np.empty(0, np.int64)] for _ in range(count)]
     while True:
-        block = np.fromiter(chain.from_iterable(islice(cursor, _BLOCK)), np.int64).reshape(-1, len(expressions))
+        block = np.fromiter(chain.from_iterable(islice(cursor, _BLOCK)), np.int64).reshape(-1, count)
         if not len(block):
             return [np.concatenate(parts) for parts in blocks]
         for number, parts in enumerate(blocks):

@@ -11,8 +11,8 @@ from bench.instruments import environment
 from bench.plan import Block, Layer, make_plan
 from bench.planfile import Run, new_run_id, read_plan, write_plan
 from bench.processes import Nursery, Start, start_from_scratch
-from bench.record.errors import BitledgerError, MachineError, UsageError
-from bench.record.schema import Environment, Finding, Record
+from bench.record.errors import MachineError, UsageError
+from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
@@ -116,17 +116,10 @@ def _measure(
     start = nursery.start if run.device == "cpu" else start_from_scratch
     with make_progress(blocks, _headline(run), noticed) as progress:
         outcome = runner.run_blocks(blocks, writer, context, progress.start, progress.record, progress.end, start)
-    _report(writer.folder, noticed, run.preset.reference)
+    report_run(writer.folder, noticed, reference=run.preset.reference)
     failed = outcome.counts["failed"]
     return 1 if failed else 0
 
 
 def _headline(run: Run) -> str:
     return f"{run.preset.name}: {run.source.name} ({run.source.label}) on {run.device}, {len(run.blocks)} blocks"
-
-
-def _report(folder: Path, noticed: tuple[Finding, ...], reference: str) -> None:
-    try:
-        report_run(folder, noticed, reference=reference)
-    except BitledgerError as error:
-        print(f"bitledger: measured, but the report failed: {error}")
