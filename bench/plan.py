@@ -103,7 +103,19 @@ def make_plan(preset: Preset, source: Source, layers: Sequence[Layer], device: s
             ]
             random.Random(f"{seed}:{repeat}:{sweep.name}").shuffle(round_)
             blocks += round_
-    return tuple(blocks)
+    return _once_each(blocks)
+
+
+def _once_each(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks less what an earlier one gives already: two sweeps may hold the same Case."""
+    planned: set[Key] = set()
+    kept = []
+    for block in blocks:
+        rest = block.without(frozenset(planned))
+        if rest is not None:
+            kept.append(rest)
+            planned.update(request.key(rest.repeat) for request in rest.requests)
+    return tuple(kept)
 
 
 def _machine_block(preset: Preset, source: Source, device: str, seed: int) -> Block:

@@ -95,24 +95,40 @@ _SMOKE = Preset(
     threads=1,
 )
 
+_CORE = ("fp16", "int8", "int8-thr0", "nf4", "nf4-dq")
 _QUICK = Preset(
     "quick",
-    "exact StarCoder2-3B shapes with random weights on one GPU; up to 10 minutes",
+    "exact StarCoder2-3B shapes with random weights on one GPU; planned for 10 minutes",
     "shape:starcoder2-3b",
     sweeps=(
         Sweep(
-            "all",
-            ALL_NINE,
-            new_tokens=128,
+            "core",
+            _CORE,
+            new_tokens=64,
             calls=2,
             warmup_calls=1,
             repeats=2,
-            observers=_every(ALL_NINE, 1),
+            observers={
+                "energy": (ALL_NINE, 1),
+                "codecarbon": (("fp16", "int8", "nf4"), 1),
+                "annotation": (("fp16", "nf4"), 1),
+            },
             annotation_pairs=2,
             energy_windows=2,
             energy_seconds=2.0,
         ),
-        Sweep("batch", ("fp16", "int8", "nf4"), batch_sizes=(8,), new_tokens=128, calls=2, warmup_calls=1, repeats=1),
+        Sweep(
+            "others",
+            ("fp32", "bf16", "int8-planted", "fp4"),
+            new_tokens=64,
+            calls=2,
+            warmup_calls=1,
+            repeats=1,
+            observers={"energy": (ALL_NINE, 1)},
+            energy_windows=2,
+            energy_seconds=2.0,
+        ),
+        Sweep("batch", ("fp16", "int8", "nf4"), batch_sizes=(8,), new_tokens=64, calls=2, warmup_calls=1, repeats=1),
     ),
     matmul_schemes=ALL_NINE,
     matmul_m=M_SWEEP,

@@ -25,9 +25,10 @@ def requests(blocks):
     return [(request.case, request.instrument, block.repeat) for block in blocks for request in block.requests]
 
 
+@pytest.mark.parametrize("changes", [{}, {"schemes": ("fp16", "bf16", "nf4")}, {"batch_sizes": (8,)}])
 @pytest.mark.parametrize("name", presets.PRESETS)
-def test_no_preset_asks_for_the_same_record_twice(name):
-    keys = [request.key(block.repeat) for block in plan(name) for request in block.requests]
+def test_no_preset_asks_for_the_same_record_twice(name, changes):
+    keys = [request.key(block.repeat) for block in plan(name, **changes) for request in block.requests]
     assert len(keys) == len(set(keys)) > 0
 
 
