@@ -51,7 +51,7 @@ def section(records: Sequence[Record]) -> Section | None:
 
 def _drawn() -> None:
     """The observer has drawn it: ``pictures`` has it."""
-    raise NotImplementedError("this figure is an artifact of the run: take it from evidence.pictures")
+    raise AssertionError("this figure is an artifact of the run: take it from evidence.pictures")
 
 
 def flamegraphs(records: Sequence[Record]) -> tuple[Flamegraph, ...]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
+from bench.instruments.fitness import unfit
 from bench.record.errors import RecordError, StorageError
-from bench.record.schema import Finding
 from bench.record.store import load
 from bench.workloads.schemes import REFERENCE
 
@@ -29,7 +28,7 @@ def _planned_reference(folder: Path) -> str:
         return REFERENCE
 
 
-def report_run(folder: Path, noticed: Sequence[Finding] = (), *, reference: str = REFERENCE) -> None:
+def report_run(folder: Path, *, reference: str = REFERENCE) -> None:
     """Write report.md, report.html and figures/, and print the summary and where they are."""
     from rich.console import Console
 
@@ -39,7 +38,9 @@ def report_run(folder: Path, noticed: Sequence[Finding] = (), *, reference: str 
     loaded = load(folder)
     if not loaded.records:
         raise RecordError(f"{folder} holds no records yet: run 'python -m bench run --resume --out {folder}'")
-    findings = (*noticed, *loaded.findings)
+    # What the machine's state before the first measurement gives reason to doubt.
+    machine = loaded.records[0].environment
+    findings = (*unfit(machine, machine.before), *loaded.findings)
     try:
         written = write_report(folder, loaded.records, findings, reference=reference)
     except OSError as error:

@@ -116,7 +116,7 @@ def _measure(
     start = nursery.start if run.device == "cpu" else start_from_scratch
     with make_progress(blocks, _headline(run), noticed) as progress:
         outcome = runner.run_blocks(blocks, writer, context, progress.start, progress.record, progress.end, start)
-    report_run(writer.folder, noticed, reference=run.preset.reference)
+    report_run(writer.folder, reference=run.preset.reference)
     failed = outcome.counts["failed"]
     return 1 if failed else 0
 
