@@ -164,7 +164,7 @@ class _Child:
         self._pipe.close()
 
     def lines(self) -> Iterator[Any]:
-        """Parsed JSON lines until the child closes its pipe or its time is up. A broken line ends the reading."""
+        """Parsed JSON lines until the child closes its pipe or its time is up. A line cut off by its end is dropped."""
         deadline = time.monotonic() + self._limit
         buffer = b""
         with selectors.DefaultSelector() as selector:

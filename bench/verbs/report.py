@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.instruments.fitness import unfit
+from bench.planfile import PLAN
 from bench.record.errors import RecordError, StorageError
+from bench.record.schema import Finding, Record
 from bench.record.store import load
 from bench.workloads.schemes import REFERENCE
 
@@ -23,7 +26,7 @@ def main(options: argparse.Namespace) -> int:
 def _planned_reference(folder: Path) -> str:
     """The reference of the preset that the run was planned from; fp16 for records without a plan."""
     try:
-        return str(json.loads((folder / "plan.json").read_text())["preset"]["reference"])
+        return str(json.loads((folder / PLAN).read_text())["preset"]["reference"])
     except (OSError, ValueError, KeyError, TypeError):
         return REFERENCE
 
@@ -32,8 +35,22 @@ def report_run(folder: Path, *, reference: str = REFERENCE) -> None:
     """Write report.md, report.html and figures/, and print the summary and where they are."""
     from rich.console import Console
 
-    from bench.report.page import write_report
     from bench.report.terminal import print_report
+
+    records, findings, written = write_run(folder, reference)
+    console = Console()
+    print_report(records, findings, console, reference=reference)
+    for path in written:
+        if path.suffix in (".md", ".html"):
+            console.print(f"written: {path}", soft_wrap=True, highlight=False)
+
+
+def write_run(folder: Path, reference: str) -> tuple[Sequence[Record], Sequence[Finding], Sequence[Path]]:
+    """Write the report of a run folder; its records, all findings, and the paths written.
+
+    Raises RecordError for a folder without records, StorageError where it cannot be written.
+    """
+    from bench.report.page import write_report
 
     loaded = load(folder)
     if not loaded.records:
@@ -45,8 +62,4 @@ def report_run(folder: Path, *, reference: str = REFERENCE) -> None:
         written = write_report(folder, loaded.records, findings, reference=reference)
     except OSError as error:
         raise StorageError(f"cannot write the report to {folder}: {error.strerror or error}") from error
-    console = Console()
-    print_report(loaded.records, findings, console, reference=reference)
-    for path in written:
-        if path.suffix in (".md", ".html"):
-            console.print(f"written: {path}", soft_wrap=True, highlight=False)
+    return loaded.records, findings, written

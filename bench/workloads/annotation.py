@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -22,3 +23,6 @@ class Annotator(Protocol):
 
     def end(self) -> None:
         """The generate call has ended: close the open range."""
+
+
+AnnotatorFactory = Callable[[], Annotator]

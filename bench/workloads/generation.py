@@ -6,7 +6,7 @@ that observe (energy, CodeCarbon, annotation cost), so that no observer is in a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from bench.instruments.memory import MemoryWatch
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.workloads import models, observers
-from bench.workloads.annotation import Annotator
+from bench.workloads.annotation import Annotator, AnnotatorFactory
 from bench.workloads.batches import make_batches
 from bench.workloads.outcome import Outcome
 from bench.workloads.outliers import count_outliers
@@ -22,8 +22,6 @@ from bench.workloads.schemes import Arm, arm
 from bench.workloads.session import Call, Session
 from bench.workloads.sources import Source
 from bench.workloads.stepper import overhead
-
-AnnotatorFactory = Callable[[], Annotator]
 
 
 def run(
@@ -122,9 +120,8 @@ def _model_metrics(session: Session, loading: MemoryWatch) -> list[Metric]:
         metric("model_footprint", models.footprint(loaded.model)),
         metric("harness_overhead", overhead(case.device, case.batch_size or 1)),
     ]
-    peaks = {item.name: item.values for item in loading.readings().metrics}
-    peak = peaks.get("memory_allocated_peak") or peaks.get("memory_resident_peak")
-    return metrics + ([metric("memory_load_peak", peak)] if peak else [])
+    peak = loading.peak()
+    return metrics + ([metric("memory_load_peak", peak)] if peak is not None else [])
 
 
 def _findings(session: Session, annotator: Annotator | None) -> tuple[Finding, ...]:

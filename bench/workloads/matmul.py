@@ -38,7 +38,6 @@ class Point:
     call: Any
     copies: int
     relative_error: float | None
-    started: float = 0.0
     spent: float = 0.0
     warmup: list[float] = field(default_factory=list)
     forward: list[float] = field(default_factory=list)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.workloads.planting import outlier_scales
+from bench.workloads.planting import RELATIVE_SPREAD, outlier_scales
 from bench.workloads.quantise import quantised_linear, torch_dtype
 from bench.workloads.schemes import Arm
 
@@ -47,7 +47,7 @@ def make_truth(m: int, n: int, k: int, device: str, seed: int, planted_columns: 
     weight = torch.randn(n, k, generator=generator, device=device) / k**0.5
     indices, scales = (part.to(device) for part in outlier_scales(k, planted_columns, seed))
     planted_x, planted_weight = x.clone(), weight.clone()
-    planted_x[:, indices] = -scales * (1 - 0.15 * x[:, indices])
+    planted_x[:, indices] = -scales * (1 - RELATIVE_SPREAD * x[:, indices])
     planted_weight[:, indices] /= scales
     return Truth(x, weight, planted_x, planted_weight)
 

@@ -12,12 +12,11 @@ from bench.instruments.nvml import connect, measured_gpu
 from bench.instruments.sampler import Sampler, cpu_sources, gpu_sources
 from bench.record.errors import MachineError
 from bench.record.schema import metric
-from bench.workloads.annotation import Annotator
+from bench.workloads.annotation import AnnotatorFactory
 from bench.workloads.models import gpu_uuid
 from bench.workloads.outcome import Outcome
 from bench.workloads.session import Session
 
-AnnotatorFactory = Callable[[], Annotator]
 Observer = Callable[[Session, Mapping[str, Any], AnnotatorFactory], Outcome]
 
 

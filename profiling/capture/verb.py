@@ -56,11 +56,9 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _report(wanted: Request) -> None:
     """Write the run's report again, now with the evidence."""
-    from bench.record.store import load
-    from bench.report.page import write_report
+    from bench.verbs.report import write_run
 
-    loaded = load(wanted.folder)
-    write_report(wanted.folder, loaded.records, loaded.findings, reference=wanted.preset.reference)
+    write_run(wanted.folder, wanted.preset.reference)
     print(f"filed in {wanted.folder}; report: {wanted.folder / 'report.html'}")
 
 
