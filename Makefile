@@ -27,7 +27,7 @@ setup: $(VENV_READY) ## make .venv with the pinned dependencies (nothing to do i
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 2; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ncu]'
 	@touch $@
 
 bench: $(VENV_READY) ## measure and report: quick on a GPU, smoke elsewhere
@@ -37,8 +37,10 @@ profile: $(VENV_READY) ## timelines, counters and host stacks: all that this mac
 	$(PY) -m profiling all $(if $(filter-out auto,$(PRESET)),--preset $(PRESET)) \
 	  $(if $(MODEL),--model $(MODEL)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
+# Tests of one module stay together (loadscope): their shared fixtures are made once. WORKERS=0 runs them in one process.
+WORKERS ?= 2
 test: $(VENV_READY) ## run the tests that need no GPU
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(WORKERS) --dist loadscope
 
 test-gpu: $(VENV_READY) ## run the tests that need a GPU
 	$(PY) -m pytest -m gpu

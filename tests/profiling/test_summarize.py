@@ -89,7 +89,17 @@ def test_names_in_brackets_survive_the_terminal():
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"hello", b"\x00" * 100, b"{}", b"[", b"SQLite format 3\x00", b"\x1f\x8b", gzip.compress(b"x")[:8], None],
+    [
+        b"",
+        b"hello",
+        b"\x00" * 100,
+        b"{}",
+        b"[",
+        b"SQLite format 3\x00",
+        b"\x1f\x8b",
+        gzip.compress(b"x", mtime=0)[:8],
+        None,
+    ],
 )
 def test_what_cannot_be_read_is_one_line_and_exit_2(tmp_path, capsys, content):
     path = tmp_path / "a.json"
