@@ -104,7 +104,7 @@ def _ranges(call_start: Column, call_end: Column, sync_end: Column, steps: int) 
     return starts[order], ends[order], names[order]
 
 
-_TABLES = """
+TABLES = """
 CREATE TABLE META_DATA_EXPORT (name TEXT NOT NULL, value TEXT);
 INSERT INTO META_DATA_EXPORT VALUES ('EXPORT_SCHEMA_VERSION', '3.11.0');
 INSERT INTO META_DATA_EXPORT VALUES ('EXPORT_SCHEMA_VERSION_MAJOR', '3');
@@ -146,7 +146,7 @@ def write_nsys(path: Path, trace: Trace) -> None:
     strings = [*KERNEL_NAMES, "cudaLaunchKernel_v7000", "cudaStreamSynchronize_v3020", *trace.range_names]
     launch, sync = len(KERNEL_NAMES), len(KERNEL_NAMES) + 1
     with sqlite3.connect(path) as connection:
-        connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _TABLES)
+        connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + TABLES)
         connection.executemany("INSERT INTO StringIds VALUES (?, ?)", enumerate(strings))
         connection.execute("INSERT INTO PROCESSES VALUES (?, ?, 'python')", (_GLOBAL_PID, _PID))
         connection.execute("INSERT INTO TARGET_INFO_GPU VALUES (?, 0, 'generated')", (1 << 48,))

@@ -26,7 +26,7 @@ import numpy as np
 from .resampling import Array, Basis, Draws, Samples, Statistic, centre, clean, draw
 from .student import normal_cdf, t_quantile
 
-__all__ = ["Basis", "Estimate", "Samples", "Statistic", "estimate", "location", "quantiles", "ratio"]
+__all__ = ["Basis", "Estimate", "Samples", "Statistic", "difference", "estimate", "location", "quantiles", "ratio"]
 
 CONFIDENCE = 0.95
 
@@ -116,6 +116,29 @@ def ratio(
         error if known else None,
         confidence,
     )
+
+
+def difference(
+    samples: Samples,
+    reference: Samples,
+    *,
+    statistic: Statistic = "median",
+    confidence: float = CONFIDENCE,
+    seed: int = 0,
+) -> Estimate:
+    """location(samples) - location(reference) with its interval, in the samples' unit; values may have any sign.
+
+    The arms are resampled independently, as in ``ratio``. ``relative_error`` is None: a difference may be 0.
+    """
+    streams = np.random.default_rng(seed).spawn(2)
+    top, bottom = draw(clean(samples), statistic, streams[0]), draw(clean(reference), statistic, streams[1])
+    point = top.point - bottom.point
+    spread = (top.values - top.point) * top.expansion - (bottom.values - bottom.point) * bottom.expansion
+    low, high = _bounds(point, point + spread, 1.0, _welch(top, bottom), confidence)
+    basis = _weakest(top.basis, bottom.basis)
+    known = basis != "one value"
+    counts = min(top.repeats, bottom.repeats), min(top.samples, bottom.samples)
+    return Estimate(point, low if known else None, high if known else None, *counts, basis, None, confidence)
 
 
 def relative_standard_error(values: Sequence[float]) -> float:

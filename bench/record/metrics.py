@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .causes import CAUSES, MEANINGS
+
 
 @dataclass(frozen=True)
 class MetricInfo:
@@ -87,6 +89,12 @@ METRICS: dict[str, MetricInfo] = {
     "gpu_tail_per_step": _s("GPU idle after the last GPU work of a decode step's window"),
     "operators_per_step": MetricInfo("1", "operators that a decode step called, nested ones included"),
     "operators_busy_per_step": _s("time in a decode step with at least one operator running"),
+    # the ledger of observed decode steps: what a timeline says, and the same less the modelled cost of its events
+    **{f"observed_{cause}_per_step": _s(f"as recorded: {MEANINGS[cause]}") for cause in CAUSES},
+    **{f"ledger_{cause}_per_step": _s(f"less the observer's modelled cost: {MEANINGS[cause]}") for cause in CAUSES},
+    "plain_step_time": _s("mean decode step of a call without the observer, in the observed process, per call"),
+    "operator_event_cost": _s("what recording one operator costs the host, sampled in batches"),
+    "range_event_cost": _s("what one annotated range costs the host while recording, sampled in batches"),
     # hardware counters (ncu): sums over all launches of the observed decode step
     "profiled_launches": MetricInfo("1", "kernel launches that ncu observed"),
     "kernel_time": _s("time of the observed launches, one by one under ncu"),

@@ -1,0 +1,141 @@
+"""Which line of the ledger a kernel or an operator belongs to: one table of data. The first rule that fits decides.
+
+Kernels are known by their name, the operators that launched them and the ranges around these; operators by their own
+name and what is around them. What no rule fits is ``other`` and is named in the report.
+
+Read from bitsandbytes 0.50 (backends/cuda and backends/default) and from what PyTorch 2.11–2.13 names its kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.record import causes as c
+
+
+@dataclass(frozen=True)
+class Rule:
+    """All that is given must fit; patterns are searched, not matched whole.
+
+    ``name``: of the kernel or operator itself. ``within`` / ``outside_of``: an operator around it (for a kernel its
+    launching operator counts too) fits, or none does. ``range`` / ``no_range``: likewise for annotated ranges.
+    ``followed_by``: the next operator beside it. ``outermost``: no operator is around it. ``calls``: it calls other
+    operators, or (False) none. ``glue``: time of its own is Python between the operators that it calls, so that it is
+    a host gap where it calls any. ``bitsandbytes``: such as "<0.45"; a rule for other versions is left out where the
+    version is known.
+    """
+
+    cause: str
+    on: Literal["kernel", "operator", "both"] = "both"
+    name: str = ""
+    within: str = ""
+    outside_of: str = ""
+    range: str = ""
+    no_range: str = ""
+    followed_by: str = ""
+    outermost: bool = False
+    glue: bool = False
+    calls: bool | None = None
+    bitsandbytes: str = ""
+
+
+# Modules that act as a Linear, as models of the transformers library name them.
+LINEAR = r"^(\w+_proj|c_fc|c_attn|fc\d?|dense\w*|query_key_value|qkv|linear\w*|w[123o]|wqkv|out_proj|score)$"
+_BNB_QUANT = r"bitsandbytes::int8_(vectorwise|double)_quant"
+_BNB_DEQUANT = r"bitsandbytes::(dequantize_\w+|int8_vectorwise_dequant|int8_mm_dequant)"
+_BNB_GLUE = r"^(bitsandbytes::(gemm_4bit|int8_linear_matmul|int8_scaled_mm|int8_mixed_scaled_mm)|MatMul(8bitLt|4Bit))"
+_VIEWS = (
+    r"^aten::(view|reshape|_unsafe_view|view_as|transpose|t|permute|slice|select|narrow|as_strided_?|unsqueeze_?|"
+    r"squeeze_?|expand|expand_as|empty\w*|new_empty\w*|resize_|detach|lift_fresh|resolve_(conj|neg)|split\w*|chunk|"
+    r"unbind|alias|flatten|_has_compatible_shallow_copy_type|dropout)$"
+)
+_FINDING = r"aten::(ge|gt|any|is_nonzero|item|_local_scalar_dense|argwhere|nonzero|index|index_put_|_index_put_impl_)"
+
+RULES: tuple[Rule, ...] = (
+    # The output layer: everything in its range, whatever it is made of.
+    Rule(c.LM_HEAD, range=r"^(lm_head|embed_out|output_layer)$"),
+    # LLM.int8()'s outliers: found before the activations are quantised, multiplied apart from the int8 product.
+    Rule(c.OUTLIERS, "kernel", name=r"kExtractOutliers|[Oo]utlier"),
+    Rule(c.OUTLIERS, "kernel", name=r"at::native|at_cuda_detail|cub::", within=_BNB_QUANT),
+    Rule(c.OUTLIERS, "kernel", within=r"int8_mixed_scaled_mm", outside_of=r"bitsandbytes::int8_scaled_mm"),
+    Rule(c.OUTLIERS, "operator", name=r"^aten::abs$", within=_BNB_QUANT, followed_by=r"^aten::(ge|gt)$"),
+    Rule(c.OUTLIERS, "operator", name=rf"^{_FINDING}$", within=_BNB_QUANT),
+    Rule(c.OUTLIERS, "operator", name=r"^aten::(clone|masked_fill_?)$", within=_BNB_QUANT),
+    Rule(
+        c.OUTLIERS,
+        "operator",
+        name=r"^(aten::(?!view|reshape|t$|empty)|bitsandbytes::int8_vectorwise_dequant)",
+        within=r"int8_mixed_scaled_mm",
+        outside_of=r"bitsandbytes::int8_scaled_mm",
+    ),
+    # Without operators (nsys) a comparison, a reduction or a gather inside a Linear can only look for outliers.
+    Rule(
+        c.OUTLIERS,
+        "kernel",
+        name=r"(?i)abs_?kernel|compare_scalar|CompareFunctor|or_kernel|func_wrapper|nonzero|index_(elementwise|put)|DeviceSelect|DeviceReduce|DeviceScan",
+        range=LINEAR,
+        outside_of=r"^aten::(linear|addmm|mm)$",
+    ),
+    # Products. A fused 4-bit kernel dequantises inside; the older one is still callable.
+    Rule(c.GEMM, "kernel", name=r"gemm_4bit_(simt|sm80)|k?gem[mv]_4bit|kgemm_4bit_inference_naive"),
+    Rule(c.ATTENTION, "kernel", name=r"(?i)flash|fmha|attention|softmax|rope|rotary|kv_?cache|pagedattn|CatArray"),
+    Rule(c.DEQUANTISE, "kernel", name=r"(?i)dequant|kdequant_mm|kUnpack"),
+    Rule(c.QUANTISE, "kernel", name=r"(?i)kInt8VectorQuant|kQuantize|vectorwise_quant|per_token_quant|quanti[sz]e"),
+    Rule(c.QUANTISE, "kernel", name=r"kgetColRowStats|kDoubleRowColQuant|kTransformRow", bitsandbytes="<0.45"),
+    Rule(
+        c.GEMM,
+        "kernel",
+        name=r"(?i)gemm|gemv|nvjet|cutlass|xmma|wgmma|igemm|imma|splitk|cublas|matmul|Cijk_|dot_kernel|_mm_",
+    ),
+    Rule(c.SAMPLING, "kernel", name=r"(?i)arg_?max|topk|multinomial|radixsort|sampling|logits"),
+    Rule(
+        c.CAST,
+        "kernel",
+        name=r"(?i)cast(?!.*nocast)|float16_copy|bfloat16_copy|tofloat|tohalf|tobf|LoadWithCast|StoreWithCast",
+    ),
+    Rule(c.CAST, "kernel", name=r"copy_kernel", within=r"^aten::(to|_to_copy)$"),
+    Rule(
+        c.SAMPLING,
+        "kernel",
+        within=r"^aten::(argmax|isin|max|eq|ne|any|all|where|sub|rsub|arange|full|cumsum|__(and|or)__|bitwise_\w+)$",
+        no_range=r"^layer$",
+    ),
+    Rule(c.MEMCPY, "kernel", name=r"(?i)memcpy|memset"),
+    Rule(
+        c.NORM,
+        "kernel",
+        name=r"(?i)norm|elementwise|vectorized|gelu|silu|act_and_mul|reduce_kernel|gather|index|embedding|triton_"
+        r"|copy_kernel|fill|dropout|multi_tensor",
+    ),
+    # Operators: on a CPU their own time is the work.
+    Rule(c.QUANTISE, "operator", name=_BNB_QUANT, glue=True),
+    Rule(c.DEQUANTISE, "operator", name=r"bitsandbytes::int8_(mm|vectorwise)_dequant", glue=True),
+    Rule(c.DEQUANTISE, "operator", name=_BNB_DEQUANT),
+    Rule(c.GEMM, "operator", name=_BNB_GLUE, glue=True),
+    Rule(c.GEMM, "operator", name=r"bitsandbytes::(gemv_4bit|gemm)|^aten::(linear|addmm|mm|matmul|_int_mm|mv|dot)$"),
+    Rule(c.ATTENTION, "operator", name=r"attention|^aten::(softmax|_softmax|bmm|baddbmm)$"),
+    # A call of ``to`` that finds nothing to change calls nothing, and is no cast.
+    Rule(c.CAST, "operator", name=r"^aten::to$", outside_of=rf"{_BNB_QUANT}|{_BNB_DEQUANT}", calls=True),
+    Rule(c.CAST, "operator", name=r"^aten::_to_copy$", outside_of=rf"{_BNB_QUANT}|{_BNB_DEQUANT}"),
+    Rule(c.HOST_GAP, "operator", name=r"^aten::to$", calls=False, outermost=True),
+    Rule(c.NORM, "operator", name=r"norm$|^aten::(gelu|silu|relu|tanh|sigmoid|embedding|rsqrt|mean|pow|cos|sin)$"),
+    Rule(c.ATTENTION, "operator", name=r"^aten::cat$", range=r"^layer$"),
+    Rule(
+        c.SAMPLING,
+        "operator",
+        name=r"^aten::(argmax|isin|max|eq|ne|gt|ge|any|all|where|sub|rsub|arange|full|ones|cumsum|multinomial|topk|sort"
+        r"|is_nonzero|item|_local_scalar_dense|__(and|or)__|bitwise_\w+|log_softmax|scatter\w*|gather|cat)$",
+        no_range=r"^layer$",
+    ),
+    Rule(c.HOST_GAP, "operator", name=_VIEWS, outermost=True),
+    Rule(c.MEMCPY, "operator", name=r"^aten::(copy_|clone|contiguous|fill_|zero_|zeros)$", outermost=True),
+    Rule(
+        c.NORM,
+        "operator",
+        name=r"^aten::(mul|add|sub|div|neg|abs|exp|log|sqrt|clamp\w*|min|max|sum|where|masked_fill_?|index\w*|gather"
+        r"|cumsum|arange|full|ones|le|lt|ge|gt|eq|ne|any|all|round|reciprocal|stack|repeat|triu|tril|logical_\w+"
+        r"|bitwise_\w+|__(and|or)__)_?$",
+        outermost=True,
+    ),
+)

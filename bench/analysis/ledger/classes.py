@@ -1,0 +1,122 @@
+"""Reads the table of classes: the cause of a kernel or an operator, from its name and what is around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from bench.record import causes
+
+from .class_table import RULES, Rule
+
+Names = tuple[str, ...]
+_VERSION = re.compile(r"^(<|>=)\s*(\d+(?:\.\d+)*)$")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What decides about an operator. ``around``: the operators around it, outermost first; ``after``: the next one
+    beside it, or ""; ``ranges``: around it, outermost first; ``calls``: whether it calls other operators."""
+
+    name: str
+    around: Names
+    ranges: Names
+    after: str = ""
+    calls: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``cause`` of what an operator does; ``glue``: its own time is Python between the operators that it calls."""
+
+    cause: str
+    glue: bool = False
+
+
+class _Compiled:
+    """One rule with its patterns ready."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.answer = Answer(rule.cause, rule.glue)
+        self.name = _search(rule.name)
+        self.within, self.outside_of = _any(rule.within), _any(rule.outside_of)
+        self.range, self.no_range = _any(rule.range), _any(rule.no_range)
+        self.followed_by = _search(rule.followed_by)
+
+    def fits(self, name: str, operators: Names, ranges: Names, after: str, *, outermost: bool) -> bool:
+        rule = self.rule
+        if rule.outermost and not outermost:
+            return False
+        if (rule.name and not self.name(name)) or (rule.followed_by and not self.followed_by(after)):
+            return False
+        if (rule.within and not self.within(operators)) or (rule.range and not self.range(ranges)):
+            return False
+        return not ((rule.outside_of and self.outside_of(operators)) or (rule.no_range and self.no_range(ranges)))
+
+
+def _search(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern)
+    return lambda text: compiled.search(text) is not None
+
+
+def _any(pattern: str) -> Callable[[Names], bool]:
+    search = _search(pattern)
+    return lambda texts: any(map(search, texts))
+
+
+class Classes:
+    """The table for one version of bitsandbytes (None: not known, so that no rule is left out)."""
+
+    def __init__(self, bitsandbytes: str | None = None, rules: Sequence[Rule] = RULES) -> None:
+        known = [rule for rule in rules if _applies(rule.bitsandbytes, bitsandbytes)]
+        self._kernel_rules = [_Compiled(rule) for rule in known if rule.on in ("kernel", "both")]
+        self._operator_rules = [_Compiled(rule) for rule in known if rule.on in ("operator", "both")]
+        self._kernels: dict[tuple[str, Names, Names], str] = {}
+        self._operators: dict[tuple[Operator, Answer | None], Answer] = {}
+
+    def kernel(self, name: str, operators: Names, ranges: Names) -> str:
+        """The cause of a kernel launched inside ``operators`` and ``ranges`` (outermost first); ``other``: unknown."""
+        key = (name, operators, ranges)
+        if key not in self._kernels:
+            found = (r.answer.cause for r in self._kernel_rules if r.fits(name, operators, ranges, "", outermost=False))
+            self._kernels[key] = next(found, causes.OTHER)
+        return self._kernels[key]
+
+    def operator(self, operator: Operator, parent: Answer | None) -> Answer:
+        """The cause of an operator; one that no rule knows is part of what called it (``parent``: its answer)."""
+        key = (operator, parent)
+        if key not in self._operators:
+            self._operators[key] = self._operator(operator, parent)
+        return self._operators[key]
+
+    def _operator(self, operator: Operator, parent: Answer | None) -> Answer:
+        if parent is not None and operator.around and operator.around[-1] == operator.name:
+            return Answer(parent.cause)  # the same operator's inner variant
+        where = (operator.name, operator.around, operator.ranges, operator.after)
+        rules = (rule for rule in self._operator_rules if rule.rule.calls in (None, operator.calls))
+        found = next((rule.answer for rule in rules if rule.fits(*where, outermost=parent is None)), None)
+        if found is not None:
+            return found
+        return Answer(parent.cause) if parent is not None else Answer(causes.OTHER)
+
+    @cached_property
+    def causes(self) -> tuple[str, ...]:
+        """All causes that the table names."""
+        return tuple(dict.fromkeys(item.answer.cause for item in (*self._kernel_rules, *self._operator_rules)))
+
+
+def _applies(wanted: str, version: str | None) -> bool:
+    if not wanted or version is None:
+        return True
+    match = _VERSION.match(wanted)
+    if match is None:
+        raise ValueError(f"not a version condition: {wanted!r}")
+    below = _numbers(version) < _numbers(match[2])
+    return below if match[1] == "<" else not below
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

@@ -1,0 +1,136 @@
+"""The ledger's arithmetic: lines that add up to the unprofiled wall time exactly, with an interval for every line.
+
+All figures are put on a grid of 2^-30 ms (about a picosecond). Sums and differences of such numbers are exact in
+double precision as long as they stay under 2^22 ms, so the lines close to the last bit in whatever order they are
+added. ``unexplained`` is defined as the rest, and so takes the rounding too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.record import causes as c
+
+from ..statistics import Basis, Estimate, Samples, Statistic, difference, location
+
+GRID = 2.0**-30
+_MS = 1e3
+
+
+@dataclass(frozen=True)
+class Side:
+    """One arm, in seconds per token; every Samples holds one sequence per repeat (fresh process).
+
+    ``wall``: the unprofiled time, one value per call. ``lines``: cause → observed steps, with the observer's modelled
+    cost taken off. ``plain``: unprofiled calls of the observed processes, () where there are none; the repeats of
+    ``lines`` and ``plain`` correspond. ``statistic`` is what one repeat's wall time is: the median of its calls, or
+    for a trace the mean of its steps.
+    """
+
+    wall: Samples
+    lines: Mapping[str, Samples] = field(default_factory=dict)
+    plain: Samples = ()
+    statistic: Statistic = "median"
+
+    def cause(self, name: str) -> Samples:
+        """The samples of one line; what the observer says not to occur is 0 in every step."""
+        return self.lines.get(name, tuple((0.0,) for _ in self._repeats()))
+
+    def _repeats(self) -> Sequence[Sequence[float]]:
+        return next(iter(self.lines.values()), ((0.0,),))
+
+    def sums(self) -> list[float]:
+        """Per observed repeat the sum of its lines: the mean observed step less the modelled cost."""
+        return [sum(float(np.mean(column[i])) for column in self.lines.values()) for i in range(len(self._repeats()))]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the ledger, ms per token. ``low`` and ``high`` bound the difference's 95 % interval, None where
+    there is one value only."""
+
+    cause: str
+    reference_ms: float
+    scheme_ms: float
+    delta_ms: float
+    low: float | None
+    high: float | None
+    basis: Basis
+
+    @property
+    def sure(self) -> bool:
+        """The interval excludes 0."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A closed ledger: reference + Σ delta = scheme, exactly. ms per token."""
+
+    reference_ms: float
+    scheme_ms: float
+    delta: Line
+    lines: tuple[Line, ...]
+
+    def line(self, cause: str) -> Line | None:
+        return next((line for line in self.lines if line.cause == cause), None)
+
+    @property
+    def unexplained_ms(self) -> float:
+        found = self.line(c.UNEXPLAINED)
+        return found.delta_ms if found else 0.0
+
+
+def on_grid(ms: float) -> float:
+    """The nearest multiple of 2^-30 ms."""
+    return round(ms / GRID) * GRID
+
+
+def close(reference: Side, scheme: Side) -> Closed:
+    """The ledger of two sides. Lines that are 0 on both are left out, but for the corrections.
+
+    ``profiler_disturbance`` is there only where unprofiled calls of the observed processes are known on both sides.
+    """
+    before, after = (on_grid(location(side.wall, side.statistic) * _MS) for side in (reference, scheme))
+    made = [_line(name, reference.cause(name), scheme.cause(name)) for name in _names(reference, scheme)]
+    if reference.plain and scheme.plain:
+        made.append(_line(c.DISTURBANCE, _disturbance(reference), _disturbance(scheme)))
+    rest = before - sum(line.reference_ms for line in made), after - sum(line.scheme_ms for line in made)
+    spread = difference(_unexplained(scheme), _unexplained(reference), statistic="mean")
+    made.append(_made(c.UNEXPLAINED, rest[0], rest[1], spread))
+    wall = difference(scheme.wall, reference.wall, statistic=scheme.statistic)
+    return Closed(before, after, _made("wall", before, after, wall), tuple(made))
+
+
+def _names(*sides: Side) -> list[str]:
+    present = {name for side in sides for name, samples in side.lines.items() if any(any(part) for part in samples)}
+    return [name for name in c.CAUSES if name in present]
+
+
+def _line(cause: str, reference: Samples, scheme: Samples) -> Line:
+    before, after = (on_grid(location(side, "mean") * _MS) for side in (reference, scheme))
+    return _made(cause, before, after, difference(scheme, reference, statistic="mean"))
+
+
+def _made(cause: str, reference: float, scheme: float, spread: Estimate) -> Line:
+    """A line with the interval of ``spread`` moved onto the exact difference."""
+    delta = scheme - reference
+    shift = delta - spread.value * _MS
+    low = None if spread.low is None else spread.low * _MS + shift
+    high = None if spread.high is None else spread.high * _MS + shift
+    return Line(cause, reference, scheme, delta, low, high, spread.basis)
+
+
+def _disturbance(side: Side) -> Samples:
+    """Per observed repeat: its unprofiled step less the sum of its lines."""
+    return tuple((float(np.mean(plain)) - total,) for plain, total in zip(side.plain, side.sums(), strict=True))
+
+
+def _unexplained(side: Side) -> Samples:
+    """Per repeat: the wall time less what the observed processes say, for the interval."""
+    told = [float(np.mean(part)) for part in side.plain] or (side.sums() if side.lines else [0.0])
+    mean = float(np.mean(told))
+    return tuple((location((part,), side.statistic) - mean,) for part in side.wall)

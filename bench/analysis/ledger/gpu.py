@@ -1,0 +1,177 @@
+"""The costs of a GPU trace's steps: busy time by class, idle time by what the host did and by what came next.
+
+A step lasts from the start of its range until its range has ended and its GPU work is done, but never begins before
+the earlier step is over; so a host that runs ahead of the GPU does not make steps look short. A moment in which
+several kernels run belongs to the one that began first: overlapping streams are not counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.record import causes as c
+from bench.record.timeline import Timeline
+
+from ..intervals import Cover
+from ..nesting import nest
+from ..timeline import Analysis
+from .classes import Classes
+from .costs import END, Ns, Source, StepCosts, gpu_causes, host_windows, step_rows, zeros
+from .paths import Names, Paths, innermost_of_lanes
+
+_CODES = {name: code for code, name in enumerate(c.BUSY)}
+_OTHER, _MEMCPY = _CODES[c.OTHER], _CODES[c.MEMCPY]
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """All kernels and copies of all devices by start. [n] columns; ``call``: row of the launching call, or -1;
+    ``code``: index into causes.BUSY; ``key``: index into ``keys``, what is known about its launch."""
+
+    start: Ns
+    end: Ns
+    call: Ns
+    code: Ns
+    key: Ns
+    keys: tuple[Source, ...]
+    names: Ns
+
+
+def work_of(analysis: Analysis, classes: Classes, step_range: str) -> Work:
+    """The GPU work of a trace, classified."""
+    timeline = analysis.timeline
+    kernels, copies = timeline.kernels, timeline.copies
+    call = np.concatenate((analysis.launch, analysis.copy_call))
+    name = np.concatenate((kernels.name.astype(np.int64), np.full(len(copies), -1, np.int64)))
+    start = np.concatenate((kernels.start, copies.start))
+    end = np.concatenate((kernels.end, copies.end))
+    order = np.lexsort((end, start))
+    launched = _Launches(analysis, step_range)
+    code, key = launched.classified(classes, name[order], call[order])
+    return Work(start[order], end[order], call[order], code, key, tuple(launched.sources), name[order])
+
+
+class _Launches:
+    """What is around each launch, with every distinct combination classified once."""
+
+    def __init__(self, analysis: Analysis, step_range: str) -> None:
+        self._timeline = analysis.timeline
+        self._operators, self._ranges = nest(analysis.timeline.operators), analysis.nesting
+        self._paths = Paths(analysis.timeline, self._operators), Paths(analysis.timeline, self._ranges, step_range)
+        self.sources: dict[Source, int] = {}
+
+    def classified(self, classes: Classes, name: Ns, call: Ns) -> tuple[Ns, Ns]:
+        """[n] the code of each item's cause, and which of ``sources`` launched it."""
+        calls = self._timeline.calls
+        known = np.maximum(call, 0)
+        empty = np.zeros(len(call), np.int64)
+        where = (
+            (calls.thread[known].astype(np.int64), calls.start[known], calls.end[known])
+            if len(calls)
+            else (empty, empty, empty)
+        )
+        operator = np.where(call >= 0, self._operators.innermost(*where), -1)
+        lanes = [np.where(call >= 0, rows, -1) for rows in innermost_of_lanes(self._ranges, *where)]
+        distinct, inverse = np.unique(np.stack([name, operator, *lanes]), axis=1, return_inverse=True)
+        codes, keys = np.empty(distinct.shape[1], np.int64), np.empty(distinct.shape[1], np.int64)
+        for place in range(distinct.shape[1]):
+            codes[place], keys[place] = self._one(classes, *(int(v) for v in distinct[:, place]))
+        return codes[inverse.reshape(-1)], keys[inverse.reshape(-1)]
+
+    def _one(self, classes: Classes, name: int, operator: int, *lanes: int) -> tuple[int, int]:
+        operators = self._paths[0].of(operator)
+        ranges: Names = tuple(text for row in lanes for text in self._paths[1].of(row))
+        cause = c.MEMCPY if name < 0 else classes.kernel(self._timeline.strings[name], operators, ranges)
+        inner = ranges[-1] if ranges else ""
+        source = Source("", inner, operators[-1] if operators else "", cause)
+        return _CODES.get(cause, _OTHER), self.sources.setdefault(source, len(self.sources))
+
+
+def step_windows(timeline: Timeline, rows: Ns, work: Work) -> tuple[Ns, Ns]:
+    """(start, end) of each step, disjoint and ascending: the host's range, and as long as its GPU work runs."""
+    start, end = host_windows(timeline, rows)
+    if len(timeline.calls):
+        call = np.maximum(work.call, 0)
+        begun = np.where(work.call >= 0, timeline.calls.start[call], np.iinfo(np.int64).max)
+        step = np.searchsorted(start, begun, side="right") - 1
+        mine = (step >= 0) & (work.call >= 0) & (begun < end[np.maximum(step, 0)])
+        end = end.copy()
+        np.maximum.at(end, step[mine], work.end[mine])
+    end = np.maximum.accumulate(end)
+    start = np.maximum(start, np.concatenate((start[:1], end[:-1])))
+    return start, np.maximum(end, start)
+
+
+def gpu_costs(analysis: Analysis, classes: Classes, step_range: str) -> StepCosts:
+    """The costs of the steps called ``step_range``. Raises RecordError where there are none."""
+    rows = step_rows(analysis.timeline, step_range)
+    work = work_of(analysis, classes, step_range)
+    start, end = step_windows(analysis.timeline, rows, work)
+    columns = zeros(gpu_causes(), len(rows))
+    reach = np.maximum.accumulate(work.end) if len(work.end) else work.end
+    fresh = np.maximum(work.start, np.concatenate((work.start[:1], reach[:-1])))
+    for name, code in _CODES.items():
+        mine = (work.code == code) & (work.end > fresh)
+        columns[name] += _within(fresh[mine], work.end[mine], start, end)
+    sources = _idle(analysis, work, start, end, columns)
+    return StepCosts("cuda", end - start, columns, sources, _unknown(analysis.timeline, work, start, end))
+
+
+def _within(begin: Ns, stop: Ns, start: Ns, end: Ns) -> Ns:
+    """ns of disjoint ascending intervals inside each window."""
+    return Cover(begin, stop).within(start, end)
+
+
+def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns, columns: dict[str, Ns]) -> dict[Source, Ns]:
+    """Fill the idle columns; every gap belongs to the work that ended it."""
+    busy = Cover.union(work.start, work.end)
+    first, last = int(start[0]), int(end[-1])
+    gaps = busy.gaps(first, last)
+    step, begin, stop = _cut(gaps, start, end)
+    stalled = analysis.waiting.within(begin, stop)
+    rest = (stop - begin) - stalled
+    np.add.at(columns[c.SYNC_STALL], step, stalled)
+    np.add.at(columns[c.HOST_GAP], step, rest)
+    following = np.searchsorted(work.start, stop, side="left")
+    at = np.minimum(following, len(work.start) - 1)
+    # Work after the last step may be anything: a gap that lasts to the end of the steps has no work to blame.
+    known = (following < len(work.start)) & (work.start[at] < last)
+    key = np.where(known, work.key[at], len(work.keys))
+    return _sources(step, key, {c.SYNC_STALL: stalled, c.HOST_GAP: rest}, work.keys, len(start))
+
+
+def _sources(step: Ns, key: Ns, idle: Mapping[str, Ns], keys: Sequence[Source], steps: int) -> dict[Source, Ns]:
+    """Idle time by what was to start next, ``key``: index into ``keys``, one past its end for nothing."""
+    sources: dict[Source, Ns] = {}
+    for cause, ns in idle.items():
+        for number in np.unique(key[ns > 0]).tolist():
+            mine = key == number
+            column = np.zeros(steps, np.int64)
+            np.add.at(column, step[mine], ns[mine])
+            what = keys[number] if number < len(keys) else Source("", END, "", "")
+            sources[replace(what, cause=cause)] = column
+    return sources
+
+
+def _cut(gaps: Cover, start: Ns, end: Ns) -> tuple[Ns, Ns, Ns]:
+    """(step, begin, stop) of the gaps cut at the edges of the windows; what is between windows is left out."""
+    first = np.searchsorted(end, gaps.start, side="right")
+    last = np.searchsorted(start, gaps.end, side="left")
+    count = np.maximum(last - first, 0)
+    gap = np.repeat(np.arange(len(gaps.start)), count)
+    step = np.repeat(first, count) + (np.arange(len(gap)) - np.repeat(np.cumsum(count) - count, count))
+    begin, stop = np.maximum(gaps.start[gap], start[step]), np.minimum(gaps.end[gap], end[step])
+    solid = stop > begin
+    return step[solid], begin[solid], stop[solid]
+
+
+def _unknown(timeline: Timeline, work: Work, start: Ns, end: Ns) -> dict[str, int]:
+    inside = (work.code == _OTHER) & (work.start < end[-1]) & (work.end > start[0])
+    found: dict[str, int] = {}
+    for name, ns in zip(work.names[inside].tolist(), (work.end - work.start)[inside].tolist(), strict=True):
+        text = timeline.strings[name]
+        found[text] = found.get(text, 0) + ns
+    return found

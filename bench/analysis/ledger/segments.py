@@ -1,0 +1,206 @@
+"""A CPU trace's steps as sequences of segments: at every moment the innermost operator, or the gap before the next.
+
+The gap before an operator belongs to that operator: it is the host's work to get there (Python, dispatch, the model's
+code). Operators that only make views do no work of their own; they and the gaps before them belong to the next that
+does, as on a GPU, where they launch nothing. This is the form that the CPU's ledger and its replay share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.record import causes as c
+from bench.record.timeline import Timeline
+
+from ..nesting import Nesting, nest
+from .classes import Answer, Classes, Operator
+from .costs import END, Ns, Source, host_windows, step_rows
+from .paths import Names, Paths, innermost_of_lanes
+
+
+@dataclass(frozen=True)
+class Segment:
+    """``ns`` long. ``cause``: its line. ``source``: what it leads to (a gap) or is (an operator). ``work``: the cause
+    of the operator that it is or leads to; removing that work removes the segment. ``operators`` and ``ranges``: how
+    many recorded operators and annotations began or ended their recording inside it."""
+
+    ns: int
+    cause: str
+    source: Source
+    operators: int = 0
+    ranges: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step's segments in order, without a hole: their sum is the step's range."""
+
+    segments: tuple[Segment, ...]
+
+    @property
+    def ns(self) -> int:
+        return sum(segment.ns for segment in self.segments)
+
+
+def cpu_steps(timeline: Timeline, classes: Classes, step_range: str) -> tuple[list[Step], dict[str, int]]:
+    """The steps called ``step_range``, and name → ns of the operators that no rule knows. Raises RecordError where
+    there is no such range."""
+    rows = step_rows(timeline, step_range)
+    start, end = host_windows(timeline, rows)
+    reader = _Reader(timeline, classes, step_range)
+    steps = [reader.step(int(row), int(a), int(b)) for row, a, b in zip(rows, start, end, strict=True)]
+    return steps, reader.unknown
+
+
+class _Reader:
+    """Reads one step after the other; what is known of the trace as a whole is made once."""
+
+    def __init__(self, timeline: Timeline, classes: Classes, step_range: str) -> None:
+        self._timeline, self._classes, self._step_range = timeline, classes, step_range
+        self._nesting = nest(timeline.operators)
+        self._ranges = nest(timeline.ranges)
+        self._paths = Paths(timeline, self._nesting), Paths(timeline, self._ranges, step_range)
+        self._order = np.lexsort((-timeline.operators.end, timeline.operators.start))
+        self._starts = timeline.operators.start[self._order]
+        self.unknown: dict[str, int] = {}
+
+    def step(self, row: int, start: int, end: int) -> Step:
+        thread = int(self._timeline.ranges.thread[row])
+        operators = self._inside(start, end, thread)
+        lanes = self._lanes(operators, thread)
+        answers = self._answers(operators, lanes)
+        marks = self._range_marks(start, end, thread)
+        segments = _Sweep(self, operators, lanes, answers, marks).run(start, end)
+        for segment in segments:
+            if segment.cause == c.OTHER:
+                name = segment.source.operator
+                self.unknown[name] = self.unknown.get(name, 0) + segment.ns
+        return Step(tuple(segments))
+
+    def _inside(self, start: int, end: int, thread: int) -> list[int]:
+        """The operators of the step, outer before inner."""
+        spans = self._timeline.operators
+        a, b = np.searchsorted(self._starts, (start, end))
+        rows = self._order[a:b]
+        kept = rows[(spans.thread[rows] == thread) & (spans.end[rows] <= end)]
+        return [int(row) for row in kept]
+
+    def _lanes(self, operators: list[int], thread: int) -> dict[int, Names]:
+        """For each operator the names of the ranges around it."""
+        if not operators:
+            return {}
+        spans, rows = self._timeline.operators, np.array(operators)
+        where = (np.full(len(rows), thread), spans.start[rows], spans.end[rows])
+        lanes = innermost_of_lanes(self._ranges, *where)
+        return {
+            row: tuple(name for lane in lanes for name in self._paths[1].of(int(lane[place])))
+            for place, row in enumerate(operators)
+        }
+
+    def _answers(self, operators: list[int], ranges: dict[int, Names]) -> dict[int, Answer]:
+        answers: dict[int, Answer] = {}
+        following = self._following(operators)
+        callers = {int(self._nesting.parent[row]) for row in operators}
+        for row in operators:
+            around = self._paths[0].of(row)
+            asked = Operator(around[-1], around[:-1], ranges[row], following[row], row in callers)
+            answers[row] = self._classes.operator(asked, answers.get(int(self._nesting.parent[row])))
+        return answers
+
+    def _following(self, operators: list[int]) -> dict[int, str]:
+        """For each operator the name of the next one beside it, or ""."""
+        following: dict[int, str] = {}
+        next_of: dict[int, str] = {}
+        for row in reversed(operators):
+            parent = int(self._nesting.parent[row])
+            following[row] = next_of.get(parent, "")
+            next_of[parent] = self.name(row)
+        return following
+
+    def _range_marks(self, start: int, end: int, thread: int) -> Ns:
+        """The times inside a step at which an annotated range begins or ends."""
+        ranges = self._timeline.ranges
+        mine = (ranges.thread == thread) & (ranges.end > start) & (ranges.start < end)
+        times = np.concatenate((ranges.start[mine], ranges.end[mine]))
+        return np.sort(times[(times > start) & (times < end)])
+
+    def name(self, row: int) -> str:
+        return self._timeline.strings[int(self._timeline.operators.name[row])]
+
+    def times(self, row: int) -> tuple[int, int]:
+        return int(self._timeline.operators.start[row]), int(self._timeline.operators.end[row])
+
+    @property
+    def nesting(self) -> Nesting:
+        return self._nesting
+
+
+class _Sweep:
+    """One walk over a step's operators with a stack of those that are open."""
+
+    def __init__(
+        self, reader: _Reader, rows: list[int], ranges: dict[int, Names], answers: dict[int, Answer], marks: Ns
+    ) -> None:
+        self._reader, self._rows, self._ranges, self._answers, self._marks = reader, rows, ranges, answers, marks
+        self._parent = {row: int(reader.nesting.parent[row]) for row in rows}
+        self._callers = set(self._parent.values())
+        self._leads_to = self._real_work()
+        self._segments: list[Segment] = []
+        self._open: list[int] = []
+        self._begun = 0
+        self._recorded = 0
+
+    def run(self, start: int, end: int) -> list[Segment]:
+        self._begun = start
+        for row in self._rows:
+            begins, _ = self._reader.times(row)
+            self._close_until(begins, row)
+            self._cut(begins, row)
+            self._open.append(row)
+        self._close_until(end + 1, None)
+        self._cut(end, None)
+        return self._segments
+
+    def _close_until(self, time: int, coming: int | None) -> None:
+        while self._open and self._reader.times(self._open[-1])[1] <= time:
+            self._cut(self._reader.times(self._open[-1])[1], coming)
+            self._open.pop()
+            self._recorded += 1
+
+    def _cut(self, time: int, coming: int | None) -> None:
+        """End the segment that is running at ``time``; ``coming`` is the next operator, for a gap."""
+        if time > self._begun or self._recorded:
+            cause, source = self._whose(coming)
+            marks = int(np.searchsorted(self._marks, time) - np.searchsorted(self._marks, self._begun))
+            self._segments.append(Segment(time - self._begun, cause, source, self._recorded, marks))
+        self._begun, self._recorded = max(time, self._begun), 0
+
+    def _real_work(self) -> dict[int, int]:
+        """For each outermost operator the next one, itself included, that does work; -1: none in this step."""
+        found: dict[int, int] = {}
+        coming = -1
+        for row in reversed([row for row in self._rows if self._parent[row] not in self._parent]):
+            coming = row if self._answers[row].cause != c.HOST_GAP else coming
+            found[row] = coming
+        return found
+
+    def _whose(self, coming: int | None) -> tuple[str, Source]:
+        if not self._open:
+            return c.HOST_GAP, self._gap(-1 if coming is None else self._leads_to[coming])
+        row = self._open[-1]
+        answer = self._answers[row]
+        if answer.cause == c.HOST_GAP:
+            return c.HOST_GAP, self._gap(self._leads_to.get(self._open[0], -1))
+        if answer.glue and row in self._callers:
+            inside = coming is not None and self._parent[coming] == row
+            return c.HOST_GAP, self._source(c.HOST_GAP, coming if inside and coming is not None else row)
+        return answer.cause, self._source(answer.cause, row)
+
+    def _gap(self, leads_to: int) -> Source:
+        return Source(c.HOST_GAP, END, "", "") if leads_to < 0 else self._source(c.HOST_GAP, leads_to)
+
+    def _source(self, cause: str, row: int) -> Source:
+        ranges = self._ranges[row]
+        return Source(cause, ranges[-1] if ranges else "", self._reader.name(row), self._answers[row].cause)

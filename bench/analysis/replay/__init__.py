@@ -1,0 +1,1 @@
+"""What if: a trace played again with a cause removed or scaled."""

@@ -1,0 +1,291 @@
+"""A trace as a program that can be played again: the host's calls in order, and the GPU work that they ask for.
+
+Read from a trace are, per call, the host's work before it and its own length; per kernel or copy its length, its place
+in its stream and what it waited for: its launch, the work before it in its stream, or work of another stream that had
+just ended. Synchronising calls, and copies that outlast their own copy, wait for work. Idea: Daydream (Zhu et al.,
+USENIX ATC 2020), where the dependencies of a trace are replayed after a change to its tasks.
+
+Times between the steps are cut out first, so that a trace whose steps are apart replays as one sequence of steps.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.record import causes as c
+from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, SYNC
+
+from ..intervals import Cover
+from ..ledger.classes import Classes
+from ..ledger.costs import Ns, host_windows, step_rows
+from ..ledger.gpu import Work, step_windows, work_of
+from ..ledger.paths import Paths
+from ..nesting import nest
+from ..timeline import Analysis
+
+# A kernel that starts this soon after work of another stream has ended, and later than its own launch and stream
+# explain, waited for that work (an event): real hand-overs take a few microseconds.
+HANDOVER_NS = 5_000
+_FINDS_OUTLIERS = re.compile(r"int8_(vectorwise|double)_quant").search
+_LOOK_BACK = 512
+_RECENT = 31
+_NONE = -1
+
+
+@dataclass
+class Item:
+    """A host call that matters to the GPU. ns: ``before`` is the host's work since its previous call, ``length`` its
+    own. ``awaits``: the row of the work that it waits for, or -1; ``after`` is from that work's end to its return.
+    ``work``: the cause that it serves; ``range``: the innermost annotated range around it, less the step's own;
+    ``ops``: rows of the work that it asks for; ``step``: index. ``last_wait``: nothing is launched after it in its
+    step."""
+
+    thread: int
+    start: int
+    end: int
+    before: int
+    waits: bool
+    step: int
+    work: str
+    range: str
+    ops: list[int] = field(default_factory=list)
+    awaits: int = _NONE
+    after: int = 0
+    last_wait: bool = False
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
+
+
+@dataclass
+class Op:
+    """A kernel or copy. ``item``: row of its call, or -1 where that is before the steps. It starts ``latency`` after
+    its call began, ``gap`` after ``follows`` (the work before it in its stream, or -1) ended, and ``handover`` after
+    ``handed_by`` (of another stream, or -1) ended, whichever is last."""
+
+    start: int
+    end: int
+    cause: str
+    range: str
+    item: int
+    stream: int
+    latency: int = 0
+    follows: int = _NONE
+    gap: int = 0
+    handed_by: int = _NONE
+    handover: int = 0
+
+
+@dataclass
+class Program:
+    """``items`` and ``ops`` by start; ``call`` and ``row``: which call and which row of the trace's work each is.
+    ``tail``: thread of the steps → its time after its last call. ``span`` ns over ``steps`` steps. ``usual_gap`` is
+    between two kernels that follow each other at once."""
+
+    items: list[Item]
+    ops: list[Op]
+    tail: dict[int, int]
+    steps: int
+    span: int
+    usual_gap: int
+    call: list[int] = field(default_factory=list)
+    row: list[int] = field(default_factory=list)
+
+
+def program_of(analysis: Analysis, classes: Classes, step_range: str) -> Program:
+    """The steps of a GPU trace as a program. Raises RecordError where there are none."""
+    rows = step_rows(analysis.timeline, step_range)
+    work = work_of(analysis, classes, step_range)
+    return _Builder(analysis, work, rows, step_range).program()
+
+
+class _Builder:
+    """Makes the program. Times are inside the steps: 0 is the start of the first."""
+
+    def __init__(self, analysis: Analysis, work: Work, rows: Ns, step_range: str) -> None:
+        self._analysis, self._work, self._rows, self._step_range = analysis, work, rows, step_range
+        self._windows = step_windows(analysis.timeline, rows, work)
+        self._inside = Cover.union(*self._windows)
+        self._host = host_windows(analysis.timeline, rows)
+        self._call_of: list[int] = []
+        self._row_of: list[int] = []
+
+    def program(self) -> Program:
+        items, item_of_call = self._items()
+        ops = self._ops(item_of_call)
+        for row, op in enumerate(ops):
+            if op.item >= 0:
+                items[op.item].ops.append(row)
+        usual_gap = _depend(ops, items)
+        _await(items, ops)
+        _mark_last_waits(items)
+        span, calls = int(self._inside.total), self._call_of
+        return Program(items, ops, self._tails(items), len(self._rows), span, usual_gap, calls, self._row_of)
+
+    def _tails(self, items: list[Item]) -> dict[int, int]:
+        """The host's time from its last call to the end of the last step, on the threads that run the steps."""
+        last = {item.thread: item.end for item in items}
+        ends = int(self._inside.upto(self._host[1][-1:])[0])
+        own = set(self._analysis.timeline.ranges.thread[self._rows].tolist())
+        # Where other threads launch everything (a backward pass), theirs is the host's time.
+        return {t: max(ends - end, 0) for t, end in last.items() if t in own or not own & set(last)}
+
+    def _step_of_call(self, time: Ns) -> Ns:
+        """[n] the step that each call belongs to: the last that began before it; -1 for calls outside the steps."""
+        step = np.searchsorted(self._host[0], time, side="right") - 1
+        known = (step >= 0) & (time < self._windows[1][-1])
+        own = time < self._host[1][np.maximum(step, 0)]
+        return np.where(known & (own | (_step_of(self._windows, time) >= 0)), step, -1)
+
+    def _items(self) -> tuple[list[Item], dict[int, int]]:
+        """The calls that launch, copy or wait inside the steps, outermost ones only; and which item each call is."""
+        calls = self._analysis.timeline.calls
+        matters = np.isin(calls.kind, (LAUNCH, SYNC, COPY, BLOCKING_COPY))
+        matters[self._work.call[self._work.call >= 0]] = True
+        step = self._step_of_call(calls.start)
+        rows = np.flatnonzero(matters & (step >= 0))
+        rows = rows[np.lexsort((-calls.end[rows], calls.start[rows]))]
+        start, end = self._inside.upto(calls.start[rows]), self._inside.upto(calls.end[rows])
+        serves, ranges = self._serves(rows), self._ranges(rows)
+        items: list[Item] = []
+        item_of: dict[int, int] = {}
+        open_at: dict[int, int] = {}
+        for place, row in enumerate(rows.tolist()):
+            thread = int(calls.thread[row])
+            outer = open_at.get(thread, _NONE)
+            if outer >= 0 and int(end[place]) <= items[outer].end and int(start[place]) < items[outer].end:
+                item_of[row] = outer  # the driver's call inside the runtime's
+                continue
+            since = items[outer].end if outer >= 0 else 0
+            item_of[row] = open_at[thread] = len(items)
+            begin, stop = int(start[place]), max(int(end[place]), int(start[place]))
+            waits = int(calls.kind[row]) in (SYNC, BLOCKING_COPY)
+            items.append(
+                Item(thread, begin, stop, max(begin - since, 0), waits, int(step[row]), serves[place], ranges[place])
+            )
+        return items, item_of
+
+    def _serves(self, rows: Ns) -> list[str]:
+        """What each call serves beyond its own work: waiting and copying to find outliers goes with finding them."""
+        timeline = self._analysis.timeline
+        nesting = nest(timeline.operators)
+        paths = Paths(timeline, nesting)
+        around = self._analysis.innermost(nesting, rows)
+        return [c.OUTLIERS if any(map(_FINDS_OUTLIERS, paths.of(int(row)))) else "" for row in around]
+
+    def _ranges(self, rows: Ns) -> list[str]:
+        """The innermost annotated range around each call, less the step's own."""
+        paths = Paths(self._analysis.timeline, self._analysis.nesting, self._step_range)
+        around = self._analysis.innermost(self._analysis.nesting, rows)
+        return [(paths.of(int(row)) or ("",))[-1] for row in around]
+
+    def _ops(self, item_of_call: dict[int, int]) -> list[Op]:
+        work = self._work
+        keys: dict[tuple[int, int], int] = {}
+        start, end = self._inside.upto(work.start), self._inside.upto(work.end)
+        here = np.flatnonzero((end > start) | (_step_of(self._windows, work.start) >= 0))
+        streams = self._streams()
+        ops = []
+        self._row_of = here.tolist()
+        for row in self._row_of:
+            stream = keys.setdefault(streams[row], len(keys))
+            item = item_of_call.get(int(work.call[row]), _NONE)
+            launch = work.keys[int(work.key[row])]
+            ops.append(Op(int(start[row]), int(end[row]), c.BUSY[int(work.code[row])], launch.range, item, stream))
+        return ops
+
+    def _streams(self) -> list[tuple[int, int]]:
+        timeline = self._analysis.timeline
+        device = np.concatenate((timeline.kernels.device, timeline.copies.device))
+        stream = np.concatenate((timeline.kernels.stream, timeline.copies.stream))
+        start = np.concatenate((timeline.kernels.start, timeline.copies.start))
+        end = np.concatenate((timeline.kernels.end, timeline.copies.end))
+        order = np.lexsort((end, start))
+        return list(zip(device[order].tolist(), stream[order].tolist(), strict=True))
+
+
+def _step_of(windows: tuple[Ns, Ns], time: Ns) -> Ns:
+    at = np.searchsorted(windows[0], time, side="right") - 1
+    return np.where((at >= 0) & (time < windows[1][np.maximum(at, 0)]), at, -1)
+
+
+def _depend(ops: list[Op], items: list[Item]) -> int:
+    """Find out what each op waited for. Returns the usual gap between kernels that follow each other at once."""
+    launched = [op.start - items[op.item].start for op in ops if op.item >= 0]
+    least = int(np.quantile([ns for ns in launched if ns >= 0] or [0], 0.01))
+    last: dict[int, int] = {}
+    gaps: list[int] = []
+    recent: list[int] = []
+    for row, op in enumerate(ops):
+        op.follows = last.get(op.stream, _NONE)
+        ready = items[op.item].start + least if op.item >= 0 else 0
+        free = ops[op.follows].end if op.follows >= 0 else 0
+        since_launch = op.start - items[op.item].start if op.item >= 0 else op.start
+        if op.follows >= 0 and (op.start < free or free > ready):
+            op.gap, op.latency = op.start - free, min(least, since_launch)
+            gaps.append(op.gap)
+        else:
+            op.latency = since_launch
+        late = op.start - max(ready, free)
+        other = _handed_over(ops, recent, op) if late > HANDOVER_NS else _NONE
+        if other >= 0:
+            op.handed_by, op.handover = other, op.start - ops[other].end
+            op.gap, op.latency = min(op.gap, 0), min(least, since_launch)
+        last[op.stream] = row
+        recent = [*recent[-_RECENT:], row]
+    at_once = [gap for gap in gaps if 0 <= gap <= HANDOVER_NS]
+    usual = int(np.median(at_once)) if at_once else 0
+    leave_gaps(ops, usual)
+    return usual
+
+
+def leave_gaps(ops: list[Op], usual: int) -> None:
+    """Work that waited for its launch would still not start the moment that its stream is free."""
+    for op in ops:
+        if op.follows >= 0 and op.gap == 0:
+            op.gap = max(min(usual, op.start - ops[op.follows].end), 0)
+
+
+def _handed_over(ops: list[Op], recent: list[int], op: Op) -> int:
+    """The latest work of another stream that ended just before ``op`` started, or -1."""
+    found = [r for r in recent if ops[r].stream != op.stream and 0 <= op.start - ops[r].end <= HANDOVER_NS]
+    return max(found, key=lambda r: ops[r].end, default=_NONE)
+
+
+def _await(items: list[Item], ops: list[Op]) -> None:
+    """Find out what each waiting call waited for: of the work asked for before, what ended last before it returned."""
+    by_launch = sorted((items[op.item].start, row) for row, op in enumerate(ops) if op.item >= 0)
+    starts = np.array([start for start, _ in by_launch], np.int64)
+    for item in items:
+        own = max((ops[row].end for row in item.ops), default=None)
+        if not item.waits and own is not None and item.end >= own and _is_copy(item, ops):
+            item.waits = True
+        if not item.waits:
+            continue
+        upto = int(np.searchsorted(starts, item.start, side="right"))
+        # Streams are in order: what was asked for long before has ended long before.
+        asked = [row for _, row in by_launch[max(upto - _LOOK_BACK, 0) : upto]] + item.ops
+        done = [row for row in asked if ops[row].end <= item.end]
+        if done:
+            item.awaits = max(done, key=lambda row: ops[row].end)
+            item.after = item.end - max(ops[item.awaits].end, item.start)
+
+
+def _is_copy(item: Item, ops: list[Op]) -> bool:
+    return all(ops[row].cause == c.MEMCPY for row in item.ops)
+
+
+def _mark_last_waits(items: list[Item]) -> None:
+    """The waiting call of a step after which nothing more is launched in it."""
+    seen: set[int] = set()
+    for item in reversed(items):
+        if item.step in seen:
+            continue
+        if item.waits:
+            item.last_wait = True
+        elif item.ops:
+            seen.add(item.step)

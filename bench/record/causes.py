@@ -1,0 +1,47 @@
+"""The lines of the ledger, by name, and what each means. Every module that writes or reads a line uses these names."""
+
+from __future__ import annotations
+
+# Time in which the GPU (on a CPU: an operator) was busy, by what it was busy with.
+GEMM = "gemm"
+DEQUANTISE = "dequantise"
+QUANTISE = "quantise_activations"
+OUTLIERS = "outliers"
+CAST = "cast"
+ATTENTION = "attention"
+NORM = "norm_elementwise"
+LM_HEAD = "lm_head"
+SAMPLING = "sampling"
+MEMCPY = "memcpy"
+OTHER = "other"
+BUSY = (GEMM, DEQUANTISE, QUANTISE, OUTLIERS, CAST, ATTENTION, NORM, LM_HEAD, SAMPLING, MEMCPY, OTHER)
+
+# Time in which it was idle, by what the host did meanwhile.
+SYNC_STALL = "sync_stall"
+HOST_GAP = "host_gap"
+IDLE = (SYNC_STALL, HOST_GAP)
+
+# What an observed step cannot show.
+DISTURBANCE = "profiler_disturbance"
+UNEXPLAINED = "unexplained"
+
+CAUSES = (*BUSY, *IDLE)
+LINES = (*CAUSES, DISTURBANCE, UNEXPLAINED)
+
+MEANINGS = {
+    GEMM: "matrix products of the quantised or plain Linears, fused dequantisation included",
+    DEQUANTISE: "turning stored weights or int32 products into floating point, as a step of its own",
+    QUANTISE: "turning activations into int8",
+    OUTLIERS: "finding and splitting off outlier columns (LLM.int8())",
+    CAST: "changes of number format",
+    ATTENTION: "attention, rotary embedding and the key-value cache",
+    NORM: "norms, activation functions, additions and other elementwise work",
+    LM_HEAD: "the output layer, which quantisers leave alone",
+    SAMPLING: "choosing the next token and deciding whether to stop",
+    MEMCPY: "copies and memsets",
+    OTHER: "work that the table of classes does not know",
+    SYNC_STALL: "the GPU idle while the host was inside a synchronising call",
+    HOST_GAP: "nothing running while the host was busy elsewhere: Python, dispatch, launching",
+    DISTURBANCE: "what observing changed beyond the modelled cost of its events",
+    UNEXPLAINED: "the rest, up to the unprofiled wall time",
+}

@@ -1,0 +1,98 @@
+"""Writes what happened as the two tools would: an nsys SQLite export and a Kineto Chrome trace."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from benchmarks.traces import TABLES
+
+from .machine import Happened
+
+_PID = 4242
+_GLOBAL_PID = 1 << 48 | _PID << 24
+
+
+def write_nsys(path: Path, happened: Happened) -> None:
+    """An nsys export. It has no operators: nsys sees none."""
+    path.unlink(missing_ok=True)
+    strings: dict[str, int] = {}
+
+    def text(value: str) -> int:
+        return strings.setdefault(value, len(strings))
+
+    kernels = [
+        (start, end, stream, correlation + 1, text(name), node or None)
+        for name, stream, start, end, correlation, node in happened.kernels
+    ]
+    calls = [
+        (start, end, _GLOBAL_PID | (_PID + thread), correlation + 1, text(f"{name}_v7000"))
+        for thread, name, start, end, correlation in happened.calls
+    ]
+    copies = [(start, end, stream, correlation + 1, size) for size, stream, start, end, correlation in happened.copies]
+    spans = [
+        (start, end, _GLOBAL_PID | (_PID + thread), text(name))
+        for kind, thread, name, start, end in happened.spans
+        if kind == "range"
+    ]
+    with sqlite3.connect(path) as connection:
+        connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + TABLES + _COPIES)
+        connection.executemany("INSERT INTO StringIds VALUES (?, ?)", [(i, value) for value, i in strings.items()])
+        connection.execute("INSERT INTO PROCESSES VALUES (?, ?, 'python')", (_GLOBAL_PID, _PID))
+        connection.executemany(
+            f"INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (?1,?2,0,1,?3,?4,{_GLOBAL_PID},?5,?5,?5,1,3,32,"
+            "108,1,1,256,1,1,0,0,0,0,?4,0,?6,0)",
+            kernels,
+        )
+        connection.executemany("INSERT INTO CUPTI_ACTIVITY_KIND_RUNTIME VALUES (?,?,0,?,?,?,0,NULL)", calls)
+        connection.executemany(
+            f"INSERT INTO CUPTI_ACTIVITY_KIND_MEMCPY VALUES (?1,?2,0,1,?3,?4,{_GLOBAL_PID},?5,2)", copies
+        )
+        connection.executemany(
+            "INSERT INTO NVTX_EVENTS (start, end, eventType, globalTid, textId, domainId) VALUES (?,?,59,?,?,0)", spans
+        )
+    connection.close()
+
+
+_COPIES = """
+CREATE TABLE CUPTI_ACTIVITY_KIND_MEMCPY (
+  start INTEGER NOT NULL, end INTEGER NOT NULL, deviceId INTEGER NOT NULL, contextId INTEGER NOT NULL,
+  streamId INTEGER NOT NULL, correlationId INTEGER, globalPid INTEGER, bytes INTEGER NOT NULL,
+  copyKind INTEGER NOT NULL);
+"""
+
+
+def write_kineto(path: Path, happened: Happened) -> None:
+    """A Chrome trace of torch.profiler."""
+    events = [
+        _event("user_annotation" if k == "range" else "cpu_op", n, _PID, _PID + t, a, b)
+        for k, t, n, a, b in happened.spans
+    ]
+    events += [
+        _event("cuda_runtime", name, _PID, _PID + thread, start, end, {"correlation": correlation + 1})
+        for thread, name, start, end, correlation in happened.calls
+    ]
+    events += [
+        _event(
+            "kernel", name, 0, stream, start, end,
+            {"device": 0, "stream": stream, "correlation": correlation + 1} | ({"graph node id": node} if node else {}),
+        )
+        for name, stream, start, end, correlation, node in happened.kernels
+    ]  # fmt: skip
+    events += [
+        _event(
+            "gpu_memcpy", "Memcpy DtoH (Device -> Pageable)", 0, stream, start, end,
+            {"device": 0, "stream": stream, "correlation": correlation + 1, "bytes": size},
+        )
+        for size, stream, start, end, correlation in happened.copies
+    ]  # fmt: skip
+    document = {"schemaVersion": 1, "baseTimeNanoseconds": 1767189312000000000, "traceEvents": events}
+    path.write_text(json.dumps(document))
+
+
+def _event(
+    category: str, name: str, pid: int, tid: int, start: int, end: int, args: dict[str, int] | None = None
+) -> dict[str, object]:
+    times = {"ts": start / 1000, "dur": (end - start) / 1000}
+    return {"ph": "X", "cat": category, "name": name, "pid": pid, "tid": tid, **times, "args": args or {}}
