@@ -8,17 +8,20 @@ tells. What one event costs is measured in the observed process (see the metrics
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record.timeline import Spans, Timeline
+from bench.record.timeline import Calls, Copies, Kernels, Spans, Timeline
 
 from ..ledger.classes import Classes
 from ..ledger.costs import Ns
 from ..timeline import Analysis
 from .program import Program, program_of
 from .simulate import Plan, Played, play_plan, unchanged
+
+AnyTable = TypeVar("AnyTable", Kernels, Copies, Calls, Spans)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def _work_rows(timeline: Timeline) -> Ns:
     return np.lexsort((end, start))
 
 
-def _taken(table: Rows, rows: Ns, start: Ns, end: Ns) -> Rows:
+def _taken(table: AnyTable, rows: Ns, start: Ns, end: Ns) -> AnyTable:
     columns = {name: getattr(table, name)[rows] for name in table.__dataclass_fields__}
     return type(table).build(**{**columns, "start": start, "end": end})
 
@@ -120,7 +123,8 @@ class _Moved:
         return np.rint(np.interp(times, self.old, self.new)).astype(np.int64)
 
     def inside(self, start: Ns, end: Ns) -> NDArray[np.bool_]:
-        return np.logical_and(end > self.old[0], start < self.old[-1])
+        inside: NDArray[np.bool_] = (end > self.old[0]) & (start < self.old[-1])
+        return inside
 
 
 def _spans(spans: Spans, moved: dict[int, _Moved]) -> Spans:
