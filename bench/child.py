@@ -10,9 +10,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from bench.instruments import environment
@@ -20,37 +21,38 @@ from bench.plan import Block, Request
 from bench.processes import die_with_parent
 from bench.record.errors import BitledgerError
 from bench.record.schema import Environment, Record, environment_from_json, to_json
+from bench.workloads.annotation import Tools, ToolsFor
 from bench.workloads.outcome import Outcome
 
 STATE_AGE_S = 1.0
 
 
-def main(annotators: Callable[[], Any]) -> int:
+def main(tools: ToolsFor) -> int:
     """Run the task on standard input; returns the exit code (0 also when Cases failed: their Records say so)."""
     task = json.load(sys.stdin)
-    return run_task(task, task["records_fd"], annotators)
+    return run_task(task, task["records_fd"], tools)
 
 
-def run_task(task: dict[str, Any], records_fd: int, annotators: Callable[[], Any]) -> int:
+def run_task(task: dict[str, Any], records_fd: int, tools: ToolsFor) -> int:
     """Measure a block, or describe a model, and write the answer to ``records_fd``."""
     die_with_parent()
     with os.fdopen(records_fd, "w", buffering=1) as pipe:
         if "describe" in task:
             pipe.write(json.dumps(_describe(task["describe"])) + "\n")
             return 0
-        for record in run_block(task, annotators):
+        for record in run_block(task, tools):
             pipe.write(json.dumps(to_json(record), allow_nan=False) + "\n")
     return 0
 
 
-def run_block(task: dict[str, Any], annotators: Callable[[], Any]) -> Iterator[Record]:
+def run_block(task: dict[str, Any], tools: ToolsFor) -> Iterator[Record]:
     """The block's Records. An error ends the block; what it had still to give becomes failed Records."""
     block = Block.from_json(task["block"])
     machine = _with_cuda_facts(environment_from_json(task["environment"]), block.requests[0].case.device)
     open_requests = {request.key(block.repeat): request for request in block.requests}
     make = _RecordMaker(task, block, machine)
     try:
-        for outcome in outcomes(block, annotators):
+        for outcome in outcomes(block, tools(Path(task["folder"]))):
             record = make(outcome)
             open_requests.pop(record.key, None)
             yield record
@@ -75,7 +77,7 @@ def _with_cuda_facts(machine: Environment, device: str) -> Environment:
     return replace(machine, gpus=gpus)
 
 
-def outcomes(block: Block, annotators: Callable[[], Any]) -> Iterator[Outcome]:
+def outcomes(block: Block, tools: Tools) -> Iterator[Outcome]:
     """What the workload of this kind of block gives."""
     cases = [request.case for request in block.requests]
     if block.options.get("threads"):
@@ -93,7 +95,7 @@ def outcomes(block: Block, annotators: Callable[[], Any]) -> Iterator[Outcome]:
     from bench.workloads import generation
 
     wanted = {request.instrument: request.case for request in block.requests}
-    return generation.run(block.source, wanted, block.options, annotators)
+    return generation.run(block.source, wanted, {**block.options, "repeat": block.repeat}, tools)
 
 
 def _failed(request: Request, error: Exception) -> Outcome:

@@ -62,8 +62,19 @@ def _measuring_process(arguments: Sequence[str]) -> int:
     from bench import child, processes
 
     if arguments[0] == "_child":
-        return child.main(_annotator)
-    return processes.serve(int(arguments[1]), lambda task, pipe: child.run_task(task, pipe, _annotator))
+        return child.main(_tools)
+    return processes.serve(int(arguments[1]), lambda task, pipe: child.run_task(task, pipe, _tools))
+
+
+def _tools(run_folder: Path) -> Any:
+    from bench.workloads.annotation import Tools
+
+    def timeline(session: Any, options: Any) -> Any:
+        from profiling.inrun import timeline
+
+        return timeline(session, options, run_folder)
+
+    return Tools(_annotator, timeline)
 
 
 def _annotator() -> Any:

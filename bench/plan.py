@@ -163,6 +163,8 @@ def _generation_block(
         "threads": preset.threads,
         "annotate": preset.annotate,
         "annotation_pairs": sweep.annotation_pairs,
+        "timeline_steps": min(sweep.timeline_steps, sweep.new_tokens - 2),
+        "timeline_keep": repeat == 0,
         "energy_windows": sweep.energy_windows,
         "energy_seconds": sweep.energy_seconds,
         "country": preset.country,

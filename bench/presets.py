@@ -32,6 +32,7 @@ class Sweep:
     repeats: int = 5
     observers: Observers = field(default_factory=dict)
     annotation_pairs: int = 5
+    timeline_steps: int = 8
     energy_windows: int = 3
     energy_seconds: float = 3.0
     limit_s: float = 600.0
@@ -61,7 +62,8 @@ class Preset:
 
 
 def _every(schemes: tuple[str, ...], repeats: int) -> Observers:
-    return dict.fromkeys(("energy", "codecarbon", "annotation"), (schemes, repeats))
+    observed: Observers = dict.fromkeys(("energy", "codecarbon", "annotation"), (schemes, repeats))
+    return {"kineto": (schemes, repeats), **observed}
 
 
 _SMOKE = Preset(
@@ -73,10 +75,12 @@ _SMOKE = Preset(
             "all",
             ALL_NINE,
             new_tokens=32,
-            calls=8,
+            calls=6,
             warmup_calls=2,
             repeats=4,
+            timeline_steps=4,
             observers={
+                "kineto": (ALL_NINE, 4),
                 "energy": (ALL_NINE, 1),
                 "codecarbon": (("fp16", "int8", "nf4"), 1),
                 "annotation": (("fp16", "nf4"), 1),
@@ -109,6 +113,7 @@ _QUICK = Preset(
             warmup_calls=1,
             repeats=2,
             observers={
+                "kineto": (_CORE, 2),
                 "energy": (ALL_NINE, 1),
                 "codecarbon": (("fp16", "int8", "nf4"), 1),
                 "annotation": (("fp16", "nf4"), 1),
@@ -124,7 +129,7 @@ _QUICK = Preset(
             calls=2,
             warmup_calls=1,
             repeats=1,
-            observers={"energy": (ALL_NINE, 1)},
+            observers={"kineto": (ALL_NINE, 1), "energy": (ALL_NINE, 1)},
             energy_windows=2,
             energy_seconds=2.0,
         ),

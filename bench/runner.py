@@ -46,11 +46,13 @@ class Context:
     run_id: str
     argv: tuple[str, ...]
     environment: Environment
+    folder: Path
     debug: bool = False
 
     def task(self) -> dict[str, Any]:
         return {
             "run_id": self.run_id,
+            "folder": str(self.folder.resolve()),
             "argv": list(self.argv),
             "environment": asdict(self.environment),
             "debug": self.debug,

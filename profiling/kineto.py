@@ -28,6 +28,7 @@ from bench.record.timeline import (
     call_kind,
 )
 
+from .annotate import MARK
 from .kineto_events import Args, Event, EventStream
 
 _COPY_CODES = {name: code for code, name in COPY_KINDS.items()}
@@ -66,6 +67,7 @@ class _Builder:
         for event in events:
             if event.ph == "X":
                 by_category.setdefault(event.cat, []).append(event)
+        _marked_ranges(by_category)
         for category, found in by_category.items():
             target = _CATEGORIES.get((category or "").lower())
             if target is not None:
@@ -139,6 +141,17 @@ _CATEGORIES: dict[str, tuple[str, _Columns]] = {
     **dict.fromkeys(("cpu_op", "operator"), ("operators", _Builder.span)),
     "python_function": ("frames", _Builder.span),
 }
+
+
+def _marked_ranges(by_category: dict[str | None, list[Event]]) -> None:
+    """Move our own module ranges, which Kineto keeps among the operators, to the annotations."""
+    operators = by_category.get("cpu_op", [])
+    marked = [event for event in operators if (event.name or "").startswith(MARK)]
+    if marked:
+        by_category["cpu_op"] = [event for event in operators if not (event.name or "").startswith(MARK)]
+        for event in marked:
+            event.name = (event.name or "").removeprefix(MARK)
+        by_category["user_annotation"] = [*by_category.get("user_annotation", []), *marked]
 
 
 def _args(events: list[Event]) -> list[Args]:

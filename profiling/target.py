@@ -18,14 +18,14 @@ from typing import Any
 
 from bench.plan import generation_case
 from bench.presets import Sweep
-from bench.record.errors import BitledgerError, MeasurementError, UsageError
+from bench.record.errors import BitledgerError, UsageError
 from bench.record.schema import Case
 from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import Source, resolve
 
-from .annotate import annotator
-from .window import CudaProfiler, KinetoRecorder, Recorder, Unopened, Window
+from .inside import observe, observe_kineto, prompts
+from .window import CudaProfiler, Recorder, Unopened
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--kineto", metavar="FILE", help="observe with torch.profiler and write the trace here (.gz is packed)")
     add("--seconds", type=float, help="no window: keep decoding for this long")
     add("--facts", type=Path, help="write what ran as JSON")
+    add("--threads", type=int, help="CPU threads of torch")
     add("--debug", action="store_true")
     return parser
 
@@ -91,6 +92,10 @@ def run(options: argparse.Namespace) -> None:
     from bench.workloads.batches import make_batches
 
     chosen = arm(options.scheme)
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
     if options.seconds is None:
         check_window(options.skip, options.steps, options.new_tokens)
     source = resolve(options.model, options.revision)
@@ -107,23 +112,13 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _one_window(session: Session, options: argparse.Namespace) -> dict[str, Any]:
-    """One generate call with the window in it."""
-    recorder = _recorder(options)
-    window = Window(annotator(options.ranges), recorder, options.skip, options.steps)
-    window.attach(session.loaded.model)
-    call = session.generate(session.batches[0], window)
-    window.detach()
-    if not window.complete:
-        raise MeasurementError(f"the call ended after {len(call.steps)} decode steps: use fewer --skip or --steps")
-    if isinstance(recorder, KinetoRecorder):
-        recorder.write(options.kineto)
-    return {"first_step": options.skip, "steps": options.steps, "ranges": options.ranges, "prompts": _prompts(session)}
-
-
-def _recorder(options: argparse.Namespace) -> Recorder:
+    """One generate call with the window in it, and what was timed beside it."""
     if options.kineto:
-        return KinetoRecorder(options.device)
-    return CudaProfiler() if options.device == "cuda" else Unopened()
+        seen = observe_kineto(session, Path(options.kineto), options.skip, options.steps)
+    else:
+        recorder: Recorder = CudaProfiler() if options.device == "cuda" else Unopened()
+        seen = observe(session, recorder, options.ranges, options.skip, options.steps)
+    return {**seen.facts, "samples": seen.samples}
 
 
 def _keep_decoding(session: Session, seconds: float) -> dict[str, Any]:
@@ -133,11 +128,7 @@ def _keep_decoding(session: Session, seconds: float) -> dict[str, Any]:
     while not calls or time.perf_counter() < end:
         session.generate(session.batches[calls % len(session.batches)])
         calls += 1
-    return {"seconds": seconds, "calls": calls, "prompts": _prompts(session)}
-
-
-def _prompts(session: Session) -> list[list[str]]:
-    return [list(batch.names) for batch in session.batches]
+    return {"seconds": seconds, "calls": calls, "prompts": prompts(session)}
 
 
 def _software() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from bench.workloads.sources import Source
 from tests.record.test_schema import ENVIRONMENT
 
 SOURCE = Source("smoke", "smoke", "folder", "rev", "memorised")
-CONTEXT = runner.Context("run", ("python",), ENVIRONMENT)
+CONTEXT = runner.Context("run", ("python",), ENVIRONMENT, Path())
 
 
 def case(scheme):

@@ -92,7 +92,7 @@ METRICS: dict[str, MetricInfo] = {
     # the ledger of observed decode steps: what a timeline says, and the same less the modelled cost of its events
     **{f"observed_{cause}_per_step": _s(f"as recorded: {MEANINGS[cause]}") for cause in CAUSES},
     **{f"ledger_{cause}_per_step": _s(f"less the observer's modelled cost: {MEANINGS[cause]}") for cause in CAUSES},
-    "plain_step_time": _s("mean decode step of a call without the observer, in the observed process, per call"),
+    "plain_step_time": _s("decode steps of the observed call outside the observed ones, in order"),
     "operator_event_cost": _s("what recording one operator costs the host, sampled in batches"),
     "range_event_cost": _s("what one annotated range costs the host while recording, sampled in batches"),
     # hardware counters (ncu): sums over all launches of the observed decode step

@@ -108,8 +108,13 @@ class Writer:
 
     def artifact(self, path: Path, description: str) -> Artifact:
         """An Artifact for a file inside the run folder."""
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return Artifact(path.resolve().relative_to(self.folder.resolve()).as_posix(), digest, description)
+        return artifact(self.folder, path, description)
+
+
+def artifact(folder: Path, path: Path, description: str) -> Artifact:
+    """An Artifact for a file inside the run folder ``folder``."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Artifact(path.resolve().relative_to(folder.resolve()).as_posix(), digest, description)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

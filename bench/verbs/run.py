@@ -111,7 +111,7 @@ def _measure(
     options: argparse.Namespace,
     nursery: Nursery,
 ) -> int:
-    context = runner.Context(run.run_id, options.argv, machine, options.debug)
+    context = runner.Context(run.run_id, options.argv, machine, writer.folder, options.debug)
     noticed = environment.unfit(machine, environment.state(writer.folder))
     start = nursery.start if run.device == "cpu" else start_from_scratch
     with make_progress(blocks, _headline(run), noticed) as progress:

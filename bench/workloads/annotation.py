@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -26,3 +28,16 @@ class Annotator(Protocol):
 
 
 AnnotatorFactory = Callable[[], Annotator]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the profiling room lends to a measuring process. ``timeline``: (session, options) → the Outcome of a pass
+    that records a few decode steps."""
+
+    annotator: AnnotatorFactory
+    timeline: Callable[[Any, Mapping[str, Any]], Any]
+
+
+ToolsFor = Callable[[Path], Tools]
+"""The tools for a run folder, in which they keep what they record."""

@@ -14,7 +14,7 @@ from typing import Any
 from bench.instruments.memory import MemoryWatch
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.workloads import models, observers
-from bench.workloads.annotation import Annotator, AnnotatorFactory
+from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.outcome import Outcome
 from bench.workloads.outliers import count_outliers
@@ -28,7 +28,7 @@ def run(
     source: Source,
     cases: Mapping[str, Case],
     options: Mapping[str, Any],
-    annotators: AnnotatorFactory,
+    tools: Tools,
 ) -> Iterator[Outcome]:
     """The outcomes of one block. ``cases`` maps each wanted instrument to the Case (the same one)."""
     case = next(iter(cases.values()))
@@ -42,10 +42,10 @@ def run(
     session = Session(case, loaded, batches)
     base = _setup(case, chosen, loaded, options)
     if "generation" in cases:
-        yield _timed(session, chosen, options, loading, base, annotators)
+        yield _timed(session, chosen, options, loading, base, tools)
     for instrument, observe in observers.OBSERVERS.items():
         if instrument in cases:
-            outcome = observe(session, options, annotators)
+            outcome = observe(session, options, tools)
             yield replace(outcome, setup={**base, **outcome.setup})
 
 
@@ -75,11 +75,11 @@ def _timed(
     options: Mapping[str, Any],
     loading: MemoryWatch,
     base: Mapping[str, Any],
-    annotators: AnnotatorFactory,
+    tools: Tools,
 ) -> Outcome:
     outliers = count_outliers(session, chosen) if chosen.threshold else None
     warmups = [session.generate(batch).wall for batch, _ in zip(cycle(session.batches), range(options["warmup_calls"]))]
-    annotator = annotators() if options.get("annotate") else None
+    annotator = tools.annotator() if options.get("annotate") else None
     if annotator is not None:
         annotator.attach(session.loaded.model)
     with MemoryWatch(session.case.device, uuid=models.gpu_uuid(session.case.device)) as memory:

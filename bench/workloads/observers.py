@@ -1,4 +1,4 @@
-"""The passes that observe: energy, CodeCarbon and the cost of annotation. Never in a timed run."""
+"""The passes that observe: timeline, energy, CodeCarbon and the cost of annotation. Never in a timed run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bench.instruments.nvml import connect, measured_gpu
 from bench.instruments.sampler import Sampler, cpu_sources, gpu_sources
 from bench.record.errors import MachineError
 from bench.record.schema import metric
-from bench.workloads.annotation import AnnotatorFactory
+from bench.workloads.annotation import Tools
 from bench.workloads.models import gpu_uuid
 from bench.workloads.outcome import Outcome
 from bench.workloads.session import Session
 
-Observer = Callable[[Session, Mapping[str, Any], AnnotatorFactory], Outcome]
+Observer = Callable[[Session, Mapping[str, Any], Tools], Outcome]
 
 
 def _work(session: Session) -> Callable[[], int]:
@@ -26,7 +26,7 @@ def _work(session: Session) -> Callable[[], int]:
     return lambda: session.generate(next(batches)).tokens
 
 
-def energy(session: Session, options: Mapping[str, Any], _annotators: AnnotatorFactory) -> Outcome:
+def energy(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outcome:
     """Joules over windows of seconds by the hardware's own counters, and the same with nothing to do."""
     on_gpu = session.case.device == "cuda"
     uuid = gpu_uuid(session.case.device)
@@ -59,7 +59,7 @@ def _sources(uuid: str | None) -> dict[str, Callable[[], float]]:
         return {}
 
 
-def codecarbon(session: Session, options: Mapping[str, Any], _annotators: AnnotatorFactory) -> Outcome:
+def codecarbon(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outcome:
     """CodeCarbon's offline tracker over windows of its own; what it estimates is labelled so."""
     try:
         readings = measure_carbon(
@@ -80,9 +80,9 @@ def codecarbon(session: Session, options: Mapping[str, Any], _annotators: Annota
     )
 
 
-def annotation_cost(session: Session, options: Mapping[str, Any], annotators: AnnotatorFactory) -> Outcome:
+def annotation_cost(session: Session, options: Mapping[str, Any], tools: Tools) -> Outcome:
     """The same call without and with annotation, in turn (plain first, then annotated first, …)."""
-    annotator = annotators()
+    annotator = tools.annotator()
     batch = session.batches[0]
     plain: list[float] = []
     annotated: list[float] = []
@@ -98,4 +98,16 @@ def annotation_cost(session: Session, options: Mapping[str, Any], annotators: An
     return Outcome(session.case, "annotation", metrics=metrics)
 
 
-OBSERVERS: dict[str, Observer] = {"energy": energy, "codecarbon": codecarbon, "annotation": annotation_cost}
+def timeline(session: Session, options: Mapping[str, Any], tools: Tools) -> Outcome:
+    """A few decode steps under torch.profiler, for the ledger."""
+    outcome: Outcome = tools.timeline(session, options)
+    return outcome
+
+
+# In this order after the timed run: the timeline first, so that it sees the machine as the timed run did.
+OBSERVERS: dict[str, Observer] = {
+    "kineto": timeline,
+    "energy": energy,
+    "codecarbon": codecarbon,
+    "annotation": annotation_cost,
+}

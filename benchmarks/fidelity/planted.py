@@ -13,7 +13,7 @@ from .machine import Action, Happened, Kernel, Machine
 STEPS = 6
 DEQUANTISE = "void kDequantizeBlockwise<__half, 512, 64, 8, NF4>(float*, unsigned char*, float*, __half*, int, int)"
 QUANTISE = "void kInt8VectorQuant<__half, 1024, 1>(__half*, signed char*, float*, float, int, int)"
-CAST = "void at::native::vectorized_elementwise_kernel<4, at::native::bfloat16tofloat32_copy_kernel_cuda(at::TensorIteratorBase&)>"
+CAST = "void at::native::vectorized_elementwise_kernel<4, at::native::bfloat16tofloat32_copy_kernel_cuda>"
 ABS = "void at::native::vectorized_elementwise_kernel<4, at::native::abs_kernel_cuda(at::TensorIteratorBase&)>"
 ANY = "void at::native::reduce_kernel<512, 1, at::native::ReduceOp<bool, at::native::func_wrapper_t<bool, or_kernel>>>"
 UNKNOWN = "void mystery_kernel<float>(float*)"

@@ -64,7 +64,8 @@ class Filer:
     def _job(self, observer: Observer, case: Any) -> Job:
         name = f"{observer.instrument}-{case.scheme}-{case.case_id}-{self._repeat(observer.instrument, case.case_id)}"
         folder = (self.writer.folder / "artifacts" / name).resolve()
-        return Job(self.request.source, case, folder, self.settings, self.machine, self._chip())
+        threads = self.request.preset.threads
+        return Job(self.request.source, case, folder, self.settings, self.machine, self._chip(), threads)
 
     def _chip(self) -> str | None:
         told = self.environment.gpus[0].get("compute_capability") if self.environment.gpus else None

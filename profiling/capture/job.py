@@ -15,13 +15,16 @@ from bench.workloads.sources import Source
 
 from .. import commands
 from ..availability import Machine
+from ..inside import Seen
 from ..target import check_window
 from .settings import Settings
 
 
 @dataclass(frozen=True)
 class Job:
-    """``folder`` is the job's own, inside the run folder's artifacts. ``chip``: such as "sm_90", where there is one."""
+    """``folder`` is the job's own, inside the run folder's artifacts. ``chip``: such as "sm_90", where there is one.
+    ``threads``: of torch on the CPU, as the preset says, because with another number the timing is another.
+    """
 
     source: Source
     case: Case
@@ -29,6 +32,7 @@ class Job:
     settings: Settings
     machine: Machine
     chip: str | None = None
+    threads: int | None = None
 
     @property
     def log(self) -> Path:
@@ -64,6 +68,7 @@ class Job:
             "--device": case.device,
             "--seed": case.seed,
             "--warmup": self.settings.warmup,
+            "--threads": self.threads,
             "--facts": self.facts,
         }
         if self.source.kind == "hub":
@@ -80,6 +85,14 @@ class Job:
 
     def told_facts(self) -> dict[str, Any]:
         """What the target wrote of itself, less the Case. Raises MeasurementError where that is missing or another."""
+        facts = self._told()
+        return {**facts, "observed": {name: value for name, value in facts["observed"].items() if name != "samples"}}
+
+    def seen(self) -> Seen:
+        """What the target observed, and what it timed beside that. Raises as ``told_facts`` does."""
+        return Seen(self._told()["observed"].get("samples", {}), self.told_facts()["observed"])
+
+    def _told(self) -> dict[str, Any]:
         try:
             facts = json.loads(self.facts.read_text())
         except (OSError, ValueError):

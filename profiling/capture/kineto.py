@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from bench.record.errors import MeasurementError
 
 from ..commands import Command
+from ..event_costs import event_costs
+from ..inside import Seen
 from . import timelines
 from .job import Job, Observation
 from .process import require_success, run_tool
@@ -16,11 +22,18 @@ def observe(job: Job) -> Observation:
     command = Command(job.window("record_function", job.settings.steps, ("--kineto", str(trace))))
     require_success(run_tool(command, job.log, job.settings.limit_s))
     facts = job.told_facts()
-    setup, metrics, absent = timelines.of_file(trace, summary)
-    check_steps(setup["counted_ranges"].get("decode_step", 0), job.settings.steps, "the trace")
-    told = {"command": job.shown(command.argv), "tool": "torch.profiler", "tool_version": facts["torch"]}
+    return of_trace(
+        job.seen(), trace, summary, facts, {"command": job.shown(command.argv), "tool_version": facts["torch"]}
+    )
+
+
+def of_trace(seen: Seen, trace: Path, summary: Path, facts: Mapping[str, Any], told: Mapping[str, Any]) -> Observation:
+    """What a trace and what was timed beside it say. Raises a BitledgerError where the trace is not whole."""
+    setup, metrics, absent = timelines.of_file(trace, summary, event_costs(seen.samples), seen.plain_ns)
+    check_steps(setup["counted_ranges"].get("decode_step", 0), int(seen.facts["steps"]), "the trace")
     files = ((trace, "Chrome trace of torch.profiler, for ui.perfetto.dev"), (summary, "its sums"))
-    return Observation({**facts, **told, **setup}, metrics, files, absent)
+    told = {"tool": "torch.profiler", **told}
+    return Observation({**facts, **told, **setup}, (*metrics, *seen.metrics()), files, absent)
 
 
 def check_steps(found: int, wanted: int, where: str) -> None:

@@ -41,7 +41,7 @@ def observe(job: Job) -> Observation:
         (sqlite, "the same as SQLite"),
         (summary, "its sums"),
     )
-    return Observation({**facts, **told, **setup}, metrics, files, absent)
+    return Observation({**facts, **told, **setup}, (*metrics, *job.seen().metrics()), files, absent)
 
 
 def _report(job: Job, finished: Finished, version: str) -> Path:

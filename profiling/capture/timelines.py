@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.intervals import Cover
+from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.timeline import Analysis
 from bench.record.schema import Metric, metric
 
 from ..summarize import read_timeline, timeline_summary
+from . import ledger
 
+NO_COSTS = EventCosts()
 Values = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 
 _NS = 1e-9
@@ -25,8 +28,11 @@ CALLS = ("launches", "syncs", "copies", "kernels")
 OPERATORS = ("operators", "operators_busy")
 
 
-def of_file(path: Path, summary_file: Path) -> tuple[dict[str, Any], tuple[Metric, ...], dict[str, str]]:
-    """(setup, metrics, not collected) of a trace; its summary is written to ``summary_file``. Raises a RecordError."""
+def of_file(
+    path: Path, summary_file: Path, costs: EventCosts = NO_COSTS, plain_ns: float | None = None
+) -> tuple[dict[str, Any], tuple[Metric, ...], dict[str, str]]:
+    """(setup, metrics, not collected) of a trace; its summary is written to ``summary_file``. ``costs``: of the
+    observer's events; ``plain_ns``: a step of the same call that was not observed. Raises a RecordError."""
     analysis = Analysis(read_timeline(path))
     summary = timeline_summary(analysis)
     summary_file.write_text(json.dumps(summary))
@@ -38,7 +44,8 @@ def of_file(path: Path, summary_file: Path) -> tuple[dict[str, Any], tuple[Metri
         "notes": list(analysis.timeline.notes),
     }
     metrics = tuple(metric(name, found) for name, found in values.items() if len(found))
-    return setup, metrics, absent(analysis, values)
+    for_ledger, lines, without = ledger.of_analysis(analysis, setup["counted_ranges"], costs, plain_ns)
+    return setup | for_ledger, (*metrics, *lines), absent(analysis, values) | without
 
 
 def step_values(analysis: Analysis) -> dict[str, Values]:

@@ -95,9 +95,9 @@ def close(reference: Side, scheme: Side) -> Closed:
     ``profiler_disturbance`` is there only where unprofiled calls of the observed processes are known on both sides.
     """
     before, after = (on_grid(location(side.wall, side.statistic) * _MS) for side in (reference, scheme))
-    made = [_line(name, reference.cause(name), scheme.cause(name)) for name in _names(reference, scheme)]
+    made = [line_of(name, reference.cause(name), scheme.cause(name)) for name in _names(reference, scheme)]
     if reference.plain and scheme.plain:
-        made.append(_line(c.DISTURBANCE, _disturbance(reference), _disturbance(scheme)))
+        made.append(line_of(c.DISTURBANCE, _disturbance(reference), _disturbance(scheme)))
     rest = before - sum(line.reference_ms for line in made), after - sum(line.scheme_ms for line in made)
     spread = difference(_unexplained(scheme), _unexplained(reference), statistic="mean")
     made.append(_made(c.UNEXPLAINED, rest[0], rest[1], spread))
@@ -110,7 +110,8 @@ def _names(*sides: Side) -> list[str]:
     return [name for name in c.CAUSES if name in present]
 
 
-def _line(cause: str, reference: Samples, scheme: Samples) -> Line:
+def line_of(cause: str, reference: Samples, scheme: Samples) -> Line:
+    """One line, s per token, from the means of both sides."""
     before, after = (on_grid(location(side, "mean") * _MS) for side in (reference, scheme))
     return _made(cause, before, after, difference(scheme, reference, statistic="mean"))
 

@@ -27,13 +27,22 @@ class Source:
     work: str
 
 
+@dataclass(frozen=True)
+class EventCosts:
+    """ns that recording costs the host: one operator, one annotated range (both its ends), one call."""
+
+    operator: float = 0.0
+    range: float = 0.0
+    call: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class StepCosts:
     """[steps] ns per step and cause. ``wall`` is exactly the sum of ``causes``.
 
     ``device`` is "cuda" (kernels) or "cpu" (operators). ``sources`` split the idle causes exactly. ``unknown``: name →
-    total ns of what is in ``other``. ``operators`` and ``ranges``: cause → how many events the observer recorded
-    inside the time of that cause per step, for the model of its cost.
+    total ns of what is in ``other``. ``events``: (operators, ends of ranges) that the observer recorded inside the time
+    of each cause or source, per step, for the model of its cost.
     """
 
     device: str
@@ -41,8 +50,7 @@ class StepCosts:
     causes: Mapping[str, Ns]
     sources: Mapping[Source, Ns] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
-    operators: Mapping[str, Ns] = field(default_factory=dict)
-    ranges: Mapping[str, Ns] = field(default_factory=dict)
+    events: Mapping[str | Source, tuple[Ns, Ns]] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:

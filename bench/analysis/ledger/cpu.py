@@ -8,8 +8,10 @@ from bench.record import causes as c
 from bench.record.timeline import Timeline
 
 from .classes import Classes
-from .costs import Ns, Source, StepCosts, cpu_causes, zeros
+from .costs import Source, StepCosts, cpu_causes
 from .segments import Step, cpu_steps
+
+_NONE = [0, 0, 0]
 
 
 def cpu_costs(timeline: Timeline, classes: Classes, step_range: str) -> StepCosts:
@@ -20,15 +22,25 @@ def cpu_costs(timeline: Timeline, classes: Classes, step_range: str) -> StepCost
 
 def costs_of(steps: list[Step], unknown: dict[str, int]) -> StepCosts:
     """The same from steps that are read already."""
-    names = cpu_causes()
-    columns, operators, ranges = (zeros(names, len(steps)) for _ in range(3))
-    sources: dict[Source, Ns] = {}
-    for number, step in enumerate(steps):
-        for segment in step.segments:
-            columns[segment.cause][number] += segment.ns
-            operators[segment.cause][number] += segment.operators
-            ranges[segment.cause][number] += segment.ranges
-            if segment.cause == c.HOST_GAP and segment.ns:
-                sources.setdefault(segment.source, np.zeros(len(steps), np.int64))[number] += segment.ns
-    wall = np.array([step.ns for step in steps], np.int64)
-    return StepCosts("cpu", wall, columns, sources, unknown, operators, ranges)
+    sums = [_sums(step) for step in steps]
+    names = dict.fromkeys(key for step in sums for key in step)
+    columns = {key: np.array([step.get(key, _NONE) for step in sums], np.int64).T for key in names}
+    empty = np.zeros((3, len(steps)), np.int64)
+    causes = {name: columns.get(name, empty)[0] for name in cpu_causes()}
+    sources = {key: column[0] for key, column in columns.items() if isinstance(key, Source) and column[0].any()}
+    keys: list[str | Source] = [*causes, *sources]
+    events = {key: (columns.get(key, empty)[1], columns.get(key, empty)[2]) for key in keys}
+    return StepCosts("cpu", np.array([step.ns for step in steps], np.int64), causes, sources, unknown, events)
+
+
+def _sums(step: Step) -> dict[str | Source, list[int]]:
+    """(ns, operators, ends of ranges) of each cause, and of each source of gaps."""
+    sums: dict[str | Source, list[int]] = {}
+    for segment in step.segments:
+        keys = (segment.cause, segment.source) if segment.cause == c.HOST_GAP else (segment.cause,)
+        for key in keys:
+            found = sums.setdefault(key, [0, 0, 0])
+            found[0] += segment.ns
+            found[1] += segment.operators
+            found[2] += segment.ranges
+    return sums

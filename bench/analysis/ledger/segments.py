@@ -14,9 +14,9 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.timeline import Timeline
 
-from ..nesting import Nesting, nest
+from ..nesting import nest
 from .classes import Answer, Classes, Operator
-from .costs import END, Ns, Source, host_windows, step_rows
+from .costs import END, Source, host_windows, step_rows
 from .paths import Names, Paths, innermost_of_lanes
 
 
@@ -44,35 +44,44 @@ class Step:
         return sum(segment.ns for segment in self.segments)
 
 
+_NOTHING = Source(c.HOST_GAP, END, "", "")
+
+
 def cpu_steps(timeline: Timeline, classes: Classes, step_range: str) -> tuple[list[Step], dict[str, int]]:
     """The steps called ``step_range``, and name → ns of the operators that no rule knows. Raises RecordError where
     there is no such range."""
     rows = step_rows(timeline, step_range)
     start, end = host_windows(timeline, rows)
     reader = _Reader(timeline, classes, step_range)
-    steps = [reader.step(int(row), int(a), int(b)) for row, a, b in zip(rows, start, end, strict=True)]
+    steps = [reader.step(*places) for places in zip(rows.tolist(), start.tolist(), end.tolist(), strict=True)]
     return steps, reader.unknown
 
 
 class _Reader:
-    """Reads one step after the other; what is known of the trace as a whole is made once."""
+    """Reads one step after the other; what is known of the trace as a whole is made once, as plain lists: a step is
+    walked operator by operator, and numpy's scalars would cost more than the walk."""
 
     def __init__(self, timeline: Timeline, classes: Classes, step_range: str) -> None:
         self._timeline, self._classes, self._step_range = timeline, classes, step_range
-        self._nesting = nest(timeline.operators)
+        spans = timeline.operators
+        nesting = nest(spans)
         self._ranges = nest(timeline.ranges)
-        self._paths = Paths(timeline, self._nesting), Paths(timeline, self._ranges, step_range)
-        self._order = np.lexsort((-timeline.operators.end, timeline.operators.start))
-        self._starts = timeline.operators.start[self._order]
+        self._paths = Paths(timeline, nesting), Paths(timeline, self._ranges, step_range)
+        self._order = np.lexsort((-spans.end, spans.start))
+        self._starts = spans.start[self._order]
+        self.start: list[int] = spans.start.tolist()
+        self.end: list[int] = spans.end.tolist()
+        self.parent: list[int] = nesting.parent.tolist()
+        self.name = [timeline.strings[name] for name in spans.name.tolist()]
         self.unknown: dict[str, int] = {}
 
     def step(self, row: int, start: int, end: int) -> Step:
         thread = int(self._timeline.ranges.thread[row])
         operators = self._inside(start, end, thread)
-        lanes = self._lanes(operators, thread)
-        answers = self._answers(operators, lanes)
+        ranges = self._ranges_of(operators, thread)
+        answers = self._answers(operators, ranges)
         marks = self._range_marks(start, end, thread)
-        segments = _Sweep(self, operators, lanes, answers, marks).run(start, end)
+        segments = _Sweep(self, operators, ranges, answers, marks).run(start, end)
         for segment in segments:
             if segment.cause == c.OTHER:
                 name = segment.source.operator
@@ -84,29 +93,27 @@ class _Reader:
         spans = self._timeline.operators
         a, b = np.searchsorted(self._starts, (start, end))
         rows = self._order[a:b]
-        kept = rows[(spans.thread[rows] == thread) & (spans.end[rows] <= end)]
-        return [int(row) for row in kept]
+        kept: list[int] = rows[(spans.thread[rows] == thread) & (spans.end[rows] <= end)].tolist()
+        return kept
 
-    def _lanes(self, operators: list[int], thread: int) -> dict[int, Names]:
+    def _ranges_of(self, operators: list[int], thread: int) -> dict[int, Names]:
         """For each operator the names of the ranges around it."""
         if not operators:
             return {}
         spans, rows = self._timeline.operators, np.array(operators)
         where = (np.full(len(rows), thread), spans.start[rows], spans.end[rows])
-        lanes = innermost_of_lanes(self._ranges, *where)
-        return {
-            row: tuple(name for lane in lanes for name in self._paths[1].of(int(lane[place])))
-            for place, row in enumerate(operators)
-        }
+        lanes = [lane.tolist() for lane in innermost_of_lanes(self._ranges, *where)]
+        of = self._paths[1].of
+        return {row: tuple(name for lane in lanes for name in of(lane[place])) for place, row in enumerate(operators)}
 
     def _answers(self, operators: list[int], ranges: dict[int, Names]) -> dict[int, Answer]:
         answers: dict[int, Answer] = {}
         following = self._following(operators)
-        callers = {int(self._nesting.parent[row]) for row in operators}
+        callers = {self.parent[row] for row in operators}
         for row in operators:
             around = self._paths[0].of(row)
             asked = Operator(around[-1], around[:-1], ranges[row], following[row], row in callers)
-            answers[row] = self._classes.operator(asked, answers.get(int(self._nesting.parent[row])))
+            answers[row] = self._classes.operator(asked, answers.get(self.parent[row]))
         return answers
 
     def _following(self, operators: list[int]) -> dict[int, str]:
@@ -114,58 +121,57 @@ class _Reader:
         following: dict[int, str] = {}
         next_of: dict[int, str] = {}
         for row in reversed(operators):
-            parent = int(self._nesting.parent[row])
+            parent = self.parent[row]
             following[row] = next_of.get(parent, "")
-            next_of[parent] = self.name(row)
+            next_of[parent] = self.name[row]
         return following
 
-    def _range_marks(self, start: int, end: int, thread: int) -> Ns:
-        """The times inside a step at which an annotated range begins or ends."""
+    def _range_marks(self, start: int, end: int, thread: int) -> list[int]:
+        """The times inside a step at which an annotated range begins or ends, in order."""
         ranges = self._timeline.ranges
         mine = (ranges.thread == thread) & (ranges.end > start) & (ranges.start < end)
         times = np.concatenate((ranges.start[mine], ranges.end[mine]))
-        return np.sort(times[(times > start) & (times < end)])
-
-    def name(self, row: int) -> str:
-        return self._timeline.strings[int(self._timeline.operators.name[row])]
-
-    def times(self, row: int) -> tuple[int, int]:
-        return int(self._timeline.operators.start[row]), int(self._timeline.operators.end[row])
-
-    @property
-    def nesting(self) -> Nesting:
-        return self._nesting
+        marks: list[int] = np.sort(times[(times > start) & (times < end)]).tolist()
+        return marks
 
 
 class _Sweep:
     """One walk over a step's operators with a stack of those that are open."""
 
     def __init__(
-        self, reader: _Reader, rows: list[int], ranges: dict[int, Names], answers: dict[int, Answer], marks: Ns
+        self,
+        reader: _Reader,
+        rows: list[int],
+        ranges: dict[int, Names],
+        answers: dict[int, Answer],
+        marks: list[int],
     ) -> None:
-        self._reader, self._rows, self._ranges, self._answers, self._marks = reader, rows, ranges, answers, marks
-        self._parent = {row: int(reader.nesting.parent[row]) for row in rows}
+        self._reader, self._rows, self._ranges, self._answers = reader, rows, ranges, answers
+        self._parent = {row: reader.parent[row] for row in rows}
         self._callers = set(self._parent.values())
         self._leads_to = self._real_work()
         self._segments: list[Segment] = []
+        self._sources: dict[tuple[str, int], Source] = {}
         self._open: list[int] = []
         self._begun = 0
         self._recorded = 0
+        self._marks, self._passed = marks, 0
 
     def run(self, start: int, end: int) -> list[Segment]:
         self._begun = start
+        begins = self._reader.start
         for row in self._rows:
-            begins, _ = self._reader.times(row)
-            self._close_until(begins, row)
-            self._cut(begins, row)
+            self._close_until(begins[row], row)
+            self._cut(begins[row], row)
             self._open.append(row)
         self._close_until(end + 1, None)
         self._cut(end, None)
         return self._segments
 
     def _close_until(self, time: int, coming: int | None) -> None:
-        while self._open and self._reader.times(self._open[-1])[1] <= time:
-            self._cut(self._reader.times(self._open[-1])[1], coming)
+        ends = self._reader.end
+        while self._open and ends[self._open[-1]] <= time:
+            self._cut(ends[self._open[-1]], coming)
             self._open.pop()
             self._recorded += 1
 
@@ -173,8 +179,10 @@ class _Sweep:
         """End the segment that is running at ``time``; ``coming`` is the next operator, for a gap."""
         if time > self._begun or self._recorded:
             cause, source = self._whose(coming)
-            marks = int(np.searchsorted(self._marks, time) - np.searchsorted(self._marks, self._begun))
-            self._segments.append(Segment(time - self._begun, cause, source, self._recorded, marks))
+            passed = self._passed
+            while self._passed < len(self._marks) and self._marks[self._passed] < time:
+                self._passed += 1
+            self._segments.append(Segment(time - self._begun, cause, source, self._recorded, self._passed - passed))
         self._begun, self._recorded = max(time, self._begun), 0
 
     def _real_work(self) -> dict[int, int]:
@@ -199,8 +207,12 @@ class _Sweep:
         return answer.cause, self._source(answer.cause, row)
 
     def _gap(self, leads_to: int) -> Source:
-        return Source(c.HOST_GAP, END, "", "") if leads_to < 0 else self._source(c.HOST_GAP, leads_to)
+        return _NOTHING if leads_to < 0 else self._source(c.HOST_GAP, leads_to)
 
     def _source(self, cause: str, row: int) -> Source:
-        ranges = self._ranges[row]
-        return Source(cause, ranges[-1] if ranges else "", self._reader.name(row), self._answers[row].cause)
+        key = (cause, row)
+        if key not in self._sources:
+            ranges = self._ranges[row]
+            inner = ranges[-1] if ranges else ""
+            self._sources[key] = Source(cause, inner, self._reader.name[row], self._answers[row].cause)
+        return self._sources[key]

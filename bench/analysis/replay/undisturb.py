@@ -7,7 +7,7 @@ tells. What one event costs is measured in the observed process (see the metrics
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -16,21 +16,12 @@ from numpy.typing import NDArray
 from bench.record.timeline import Calls, Copies, Kernels, Spans, Timeline
 
 from ..ledger.classes import Classes
-from ..ledger.costs import Ns
+from ..ledger.costs import EventCosts, Ns
 from ..timeline import Analysis
 from .program import Program, program_of
 from .simulate import Plan, Played, play_plan, unchanged
 
 AnyTable = TypeVar("AnyTable", Kernels, Copies, Calls, Spans)
-
-
-@dataclass(frozen=True)
-class EventCosts:
-    """ns that recording costs the host: one operator, one annotated range (both its ends), one call."""
-
-    operator: float = 0.0
-    range: float = 0.0
-    call: float = 0.0
 
 
 def undisturbed(analysis: Analysis, costs: EventCosts, step_range: str, bitsandbytes: str | None = None) -> Analysis:

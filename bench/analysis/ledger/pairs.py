@@ -1,0 +1,269 @@
+"""A run's ledgers: for every setting the reference against each scheme, from timed records and observed steps.
+
+The wall time is the one that the report shows: the unprofiled decode time per token. The lines come from the steps
+that Kineto or nsys observed, less the modelled cost of observing (see observer.py). Of an observed call's steps only
+the middle half by length is used: a step in which the machine did something else would be in one line or another by
+chance.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.record import causes as c
+from bench.record.schema import Record
+
+from ..generation import call_times
+from ..grouping import REFERENCE, Coordinates, Group, groups, reference_of, setting_of
+from ..statistics import Samples
+from .closure import Closed, Line, Side, close, line_of, on_grid
+from .observer import NOTHING, ObserverModel, Seconds, middle, observer_model
+
+TIMELINES = ("kineto", "nsys")
+_MS = 1e3
+_MOST_SOURCES = 12
+REST = "(other)"
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """Part of an idle line, ms per token: what was to start next (see costs.Source). The parts of a line add up to it
+    exactly; the last one is the rest."""
+
+    cause: str
+    range: str
+    operator: str
+    work: str
+    reference_ms: float
+    scheme_ms: float
+
+    @property
+    def delta_ms(self) -> float:
+        return self.scheme_ms - self.reference_ms
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One ledger. ``instrument``: of the lines, "" where no steps were observed, and then ``missing`` says why.
+    ``causes``, largest first: the lines once more, but work that the reference does not do takes the idle time along
+    that leads to it. ``unknown``: names in ``other`` with their share of it."""
+
+    setting: Coordinates
+    model: str
+    device: str
+    reference: str
+    scheme: str
+    closed: Closed
+    causes: tuple[Line, ...] = ()
+    sources: tuple[SourceLine, ...] = ()
+    unknown: tuple[tuple[str, float], ...] = ()
+    instrument: str = ""
+    missing: str = ""
+    observed_steps: tuple[int, int] = (0, 0)
+
+    @property
+    def explained(self) -> float | None:
+        """Share of the difference that the lines account for, None where there is no difference to explain."""
+        delta = self.closed.delta.delta_ms
+        return 1.0 - abs(self.closed.unexplained_ms) / abs(delta) if delta else None
+
+
+Observed = Mapping[tuple[Coordinates, str, str], list[Record]]
+Models = Mapping[tuple[str, str], ObserverModel]
+
+
+def pairs(records: Sequence[Record], reference: str = REFERENCE) -> tuple[Pair, ...]:
+    """A Pair per setting and scheme but the reference. Settings without a reference have none."""
+    observed = observed_records(records)
+    models = observer_models(observed)
+    found: list[Pair] = []
+    for group in groups(records, "generation"):
+        base = reference_of(group.schemes, reference)
+        if base is None or not _walls(group.schemes[base]):
+            continue
+        found += [_pair(group, base, scheme, observed, models) for scheme in group.schemes if scheme != base]
+    return tuple(found)
+
+
+def observed_records(records: Sequence[Record]) -> Observed:
+    """(setting, scheme, instrument) → its records with a ledger, in order of repeat."""
+    found: dict[tuple[Coordinates, str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        if record.instrument in TIMELINES and record.status == "ok" and "ledger" in record.setup:
+            found[setting_of(record.case), record.case.scheme, record.instrument].append(record)
+    return {key: sorted(items, key=lambda record: record.repeat) for key, items in found.items()}
+
+
+def observer_models(observed: Observed) -> Models:
+    """By instrument and device: the model of what observing cost."""
+    alike: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for (_, _, instrument), records in observed.items():
+        alike[instrument, records[0].case.device] += records
+    return {key: observer_model(records) for key, records in alike.items()}
+
+
+def _pair(group: Group, base: str, scheme: str, observed: Observed, models: Models) -> Pair:
+    instrument, sides = _common(group.setting, (base, scheme), observed)
+    known = dict(group.setting)
+    model = models.get((instrument, str(known.get("device"))), NOTHING)
+    before = _side(group.schemes[base], sides[0], model)
+    after = _side(group.schemes[scheme], sides[1], model)
+    closed = close(before, after)
+    told = (group.setting, str(known.get("model")), str(known.get("device")), base, scheme, closed)
+    if not instrument:
+        return Pair(*told, missing=_why(group, (base, scheme), observed))
+    sources = _sources(sides, closed, int(known.get("batch_size") or 1), model)
+    causes = _causes((before, after), sides, closed, model)
+    steps = sum(len(middle(record)) for record in sides[0]), sum(len(middle(record)) for record in sides[1])
+    return Pair(*told, causes, sources, _unknown(sides[1]), instrument, "", steps)
+
+
+def _common(
+    setting: Coordinates, schemes: tuple[str, str], observed: Observed
+) -> tuple[str, tuple[list[Record], list[Record]]]:
+    """The first instrument that observed both, and its records; never one instrument against another."""
+    for instrument in TIMELINES:
+        one, other = (observed.get((setting, scheme, instrument), []) for scheme in schemes)
+        if one and other:
+            return instrument, (one, other)
+    return "", ([], [])
+
+
+def _why(group: Group, schemes: tuple[str, str], observed: Mapping[tuple[Coordinates, str, str], list[Record]]) -> str:
+    without = [s for s in schemes if not any((group.setting, s, name) in observed for name in TIMELINES)]
+    named = " and ".join(without) or "both by one observer"
+    return (
+        f"no decode steps of {named} were observed: run 'make profile OUT=RUN_FOLDER', or a preset that observes them"
+    )
+
+
+def _walls(records: Sequence[Record]) -> Samples:
+    return tuple(times for record in records if (times := call_times(record)))
+
+
+def _side(timed: Sequence[Record], observed: Sequence[Record], model: ObserverModel) -> Side:
+    batch = timed[0].case.batch_size or 1
+    lines = {
+        cause: tuple(tuple(line_steps(record, cause, model) / batch) for record in observed)
+        for cause in c.CAUSES
+        if any(record.values(f"observed_{cause}_per_step") for record in observed)
+    }
+    plain = [
+        (float(np.median(values)) / batch,) if (values := record.values("plain_step_time")) else ()
+        for record in observed
+    ]
+    return Side(_walls(timed), lines, tuple(plain) if all(plain) else ())
+
+
+def line_steps(record: Record, cause: str, model: ObserverModel) -> Seconds:
+    """[middle steps] s of one line without the observer."""
+    rows = middle(record)
+    undisturbed = record.values(f"ledger_{cause}_per_step")
+    values = np.asarray(undisturbed or record.values(f"observed_{cause}_per_step"), np.float64)
+    if not len(values):
+        return np.zeros(len(rows))
+    if not undisturbed:
+        values = values - model.cost(record.setup["ledger"]["events"].get(cause))
+    return values[rows]
+
+
+# Work that takes less than this share of what it takes in the scheme is not done by the reference.
+_ABSENT = 0.01
+
+
+def _causes(
+    arms: tuple[Side, Side], sides: tuple[Sequence[Record], Sequence[Record]], closed: Closed, model: ObserverModel
+) -> tuple[Line, ...]:
+    new = [
+        line.cause
+        for line in closed.lines
+        if line.cause in c.BUSY and line.scheme_ms > 0 and line.reference_ms < _ABSENT * line.scheme_ms
+    ]
+    batch = sides[0][0].case.batch_size or 1
+    lines = [_moved(arms, cause, cause in new, sides, new, batch, model) for cause in c.CAUSES]
+    return tuple(sorted((line for line in lines if line.delta_ms), key=lambda line: -abs(line.delta_ms)))
+
+
+def _moved(
+    arms: tuple[Side, Side],
+    cause: str,
+    is_new: bool,
+    sides: tuple[Sequence[Record], Sequence[Record]],
+    new: Sequence[str],
+    batch: int,
+    model: ObserverModel,
+) -> Line:
+    """One cause's line with the idle time that leads to new work moved to that work."""
+    columns = []
+    for arm, records in zip(arms, sides, strict=True):
+        parts = []
+        for own, record in zip(arm.cause(cause), records, strict=True):
+            moved = np.zeros(len(own))
+            if is_new:
+                moved = _leading_to(record, (cause,), c.IDLE, model) / batch
+            elif cause in c.IDLE:
+                moved = -_leading_to(record, new, (cause,), model) / batch
+            parts.append(tuple(np.asarray(own) + moved))
+        columns.append(tuple(parts))
+    return line_of(cause, columns[0], columns[1])
+
+
+def _leading_to(record: Record, works: Sequence[str], idle: Sequence[str], model: ObserverModel) -> Seconds:
+    """[middle steps] s of the idle causes ``idle`` that led to these kinds of work."""
+    rows = middle(record)
+    total = np.zeros(len(rows))
+    for item in record.setup["ledger"]["sources"]:
+        if item["work"] in works and item["cause"] in idle:
+            total += (np.asarray(item["seconds"], np.float64) - model.cost(item))[rows]
+    return total
+
+
+_Key = tuple[str, str, str, str]
+
+
+def _sources(
+    sides: tuple[Sequence[Record], Sequence[Record]], closed: Closed, batch: int, model: ObserverModel
+) -> tuple[SourceLine, ...]:
+    """The idle lines by source, the largest differences of each one by one and the rest together."""
+    before, after = (_source_means(side, batch, model) for side in sides)
+    made: list[SourceLine] = []
+    for cause in c.IDLE:
+        line = closed.line(cause)
+        if line is None:
+            continue
+        keys = [key for key in dict.fromkeys((*before, *after)) if key[0] == cause]
+        parts = [SourceLine(*key, on_grid(before.get(key, 0.0)), on_grid(after.get(key, 0.0))) for key in keys]
+        shown = sorted(parts, key=lambda part: -abs(part.delta_ms))[:_MOST_SOURCES]
+        rest = (
+            line.reference_ms - sum(part.reference_ms for part in shown),
+            line.scheme_ms - sum(part.scheme_ms for part in shown),
+        )
+        made += [*shown, SourceLine(cause, REST, "", "", *rest)]
+    return tuple(made)
+
+
+def _source_means(records: Sequence[Record], batch: int, model: ObserverModel) -> dict[_Key, float]:
+    """(cause, range, operator, work) → ms per token, the mean over repeats."""
+    sums: dict[_Key, float] = defaultdict(float)
+    for record in records:
+        rows = middle(record)
+        for item in record.setup["ledger"]["sources"]:
+            seconds = (np.asarray(item["seconds"], np.float64) - model.cost(item))[rows]
+            key = (item["cause"], item["range"], item["operator"], item["work"])
+            sums[key] += float(seconds.mean()) * _MS / batch / len(records)
+    return dict(sums)
+
+
+def _unknown(records: Sequence[Record]) -> tuple[tuple[str, float], ...]:
+    """Names in ``other`` and their share of it, the largest first."""
+    sums: dict[str, float] = defaultdict(float)
+    for record in records:
+        for name, ns in record.setup["ledger"]["unknown"].items():
+            sums[name] += float(ns)
+    total = sum(sums.values())
+    ranked = sorted(sums.items(), key=lambda item: -item[1])
+    return tuple((name, ns / total) for name, ns in ranked[:5]) if total else ()

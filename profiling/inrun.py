@@ -1,0 +1,43 @@
+"""The timeline pass of a run: torch.profiler in the measuring process, after its timed calls."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.record.errors import BitledgerError
+from bench.record.schema import Artifact
+from bench.record.store import artifact
+from bench.workloads.outcome import Outcome
+from bench.workloads.session import Session
+
+from .capture.kineto import of_trace
+from .inside import observe_kineto
+
+INSTRUMENT = "kineto"
+
+
+def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> Outcome:
+    """The Outcome of the pass. The trace is kept as an artifact where ``options["timeline_keep"]`` says so."""
+    case = session.case
+    folder = run_folder / "artifacts" / f"{INSTRUMENT}-{case.scheme}-{case.case_id}-{options['repeat']}"
+    folder.mkdir(parents=True, exist_ok=True)
+    trace, summary = folder / "trace.json.gz", folder / "summary.json"
+    try:
+        steps = options["timeline_steps"]
+        first = max(((case.new_tokens or 0) - 1 - steps) // 2, 0)
+        seen = observe_kineto(session, trace, first, steps)
+        found = of_trace(seen, trace, summary, {"observed": dict(seen.facts)}, {"in_run": True})
+        kept: tuple[Artifact, ...] = ()
+        if options["timeline_keep"]:
+            kept = tuple(artifact(run_folder, path, text) for path, text in found.files)
+    except BitledgerError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        return Outcome(case, INSTRUMENT, "failed", str(error))
+    if not kept:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Outcome(
+        case, INSTRUMENT, setup=found.setup, metrics=found.metrics, not_collected=found.not_collected, artifacts=kept
+    )

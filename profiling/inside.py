@@ -1,0 +1,74 @@
+"""Observes a few decode steps from inside the process that makes them.
+
+The same call's steps before and after the observed ones are plain: they tell what a step takes without the observer,
+within a fraction of a second of it, so that a machine whose speed drifts spoils the comparison least. What recording
+an event costs is measured in the process too. The capturing verbs' target and a run's own pass observe in this way.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.record.errors import MeasurementError
+from bench.record.schema import Metric, metric
+from bench.workloads.session import Session
+
+from .annotate import annotator
+from .event_costs import Samples, measure
+from .window import KinetoRecorder, Recorder, Window
+
+PLAIN = "plain_step_time"
+# Steps that are neither observed nor plain: a call's first ones, that in which the recorder is made ready, and those in
+# which it is closed and its memory is cold again.
+_FIRST, _READY, _CLOSING = 2, 1, 3
+
+
+@dataclass(frozen=True)
+class Seen:
+    """``samples``: metric → values, s, of what was timed beside the observed steps."""
+
+    samples: Samples
+    facts: Mapping[str, Any]
+
+    @property
+    def plain_ns(self) -> float | None:
+        """The median plain step."""
+        plain = self.samples.get(PLAIN)
+        return statistics.median(plain) * 1e9 if plain else None
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """The samples as metrics."""
+        return tuple(metric(name, values) for name, values in self.samples.items() if values)
+
+
+def observe(session: Session, recorder: Recorder, ranges: Any, first: int, steps: int) -> Seen:
+    """One generate call with ``steps`` decode steps from ``first`` open to the recorder.
+
+    Raises MeasurementError where the call ended before they did.
+    """
+    window = Window(annotator(ranges), recorder, first, steps)
+    window.attach(session.loaded.model)
+    call = session.generate(session.batches[0], window)
+    window.detach()
+    if not window.complete:
+        raise MeasurementError(f"the call ended after {len(call.steps)} decode steps: use fewer --skip or --steps")
+    plain = [*call.steps[_FIRST : max(first - _READY, _FIRST)], *call.steps[first + steps + _CLOSING :]]
+    facts = {"first_step": first, "steps": steps, "ranges": ranges, "prompts": prompts(session)}
+    return Seen({PLAIN: plain}, facts)
+
+
+def observe_kineto(session: Session, trace: Path, first: int, steps: int) -> Seen:
+    """Observe with torch.profiler, write the Chrome trace, and measure what an event costs."""
+    recorder = KinetoRecorder(session.case.device)
+    seen = observe(session, recorder, "record_function", first, steps)
+    recorder.write(str(trace))
+    return Seen({**seen.samples, **measure(session.case.device)}, seen.facts)
+
+
+def prompts(session: Session) -> list[list[str]]:
+    """The names of the prompts, batch by batch."""
+    return [list(batch.names) for batch in session.batches]
