@@ -92,6 +92,10 @@ def outcomes(block: Block, tools: Tools) -> Iterator[Outcome]:
         from bench.workloads import matmul
 
         return matmul.run(cases, block.options)
+    if block.kind == "intervention":
+        from bench.workloads import intervening
+
+        return intervening.run(block.source, cases[0], block.options)
     from bench.workloads import generation
 
     wanted = {request.instrument: request.case for request in block.requests}

@@ -54,7 +54,14 @@ def _on_sigterm(_signal: int, _frame: FrameType | None) -> None:
 def _call(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     verb = import_module(f"bench.verbs.{options.verb.replace('-', '_')}")
     options.argv = ("python", "-m", "bench", *arguments)
+    options.read_timeline = _read_timeline
     return int(verb.main(options))
+
+
+def _read_timeline(path: Path) -> Any:
+    from profiling.summarize import read_timeline
+
+    return read_timeline(path)
 
 
 def _measuring_process(arguments: Sequence[str]) -> int:
@@ -92,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for add in (_add_run, _add_list, _add_show, _add_compare, _add_report, _add_doctor):
+    for add in VERBS:
         add(verbs)
     return parser
 
@@ -199,3 +206,81 @@ def _add_doctor(verbs: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--reports", type=Path, default=Path("reports/runs"), help="where runs would be written")
+
+
+def _add_explain(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "explain",
+        "say why a scheme is slower: the ledger of a run, or of any two traces, as lines that add up",
+        "  python -m bench explain reports/runs/mine\n"
+        "  python -m bench explain --reference fp16.sqlite --candidate nf4.sqlite\n"
+        "  python -m bench explain --reference a.json.gz --candidate b.json.gz --step-range ProfilerStep --json\n",
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("run", type=Path, nargs="?", help="run folder")
+    add("--reference", metavar="A", help="a trace (nsys SQLite or Kineto JSON); with a run folder: a scheme")
+    add("--candidate", type=Path, metavar="B", help="the trace to explain")
+    add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
+    add("--json", action="store_true", help="as JSON")
+
+
+def _add_whatif(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "whatif",
+        "predict a step's time with a cause removed or scaled, by replaying a trace",
+        "  python -m bench whatif trace.sqlite --remove sync_stall\n"
+        "  python -m bench whatif trace.json.gz --scale host_gap=0.5 --scale dequantise=0.5\n"
+        "  python -m bench whatif trace.json.gz --cuda-graph --json\n",
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("file", type=Path, help="a trace: nsys SQLite or Kineto JSON")
+    add("--remove", action="append", metavar="CAUSE", help="a line of the ledger; may be given several times")
+    add("--scale", action="append", metavar="CAUSE=FACTOR", help="multiply a cause's cost; may be given several times")
+    add("--cuda-graph", action="store_true", help="each step's launches become one")
+    add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
+    add("--json", action="store_true", help="as JSON")
+
+
+def _add_intervene(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "intervene",
+        "remove each cause by its switch: gain predicted by replay first, then measured",
+        "  python -m bench intervene --out reports/runs/mine\n"
+        "  python -m bench intervene --schemes int8,nf4 --batch-sizes 4,8\n"
+        "  python -m bench intervene --schemes nf4-dq --only double-quant-off,bare-op\n",
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("--out", type=Path, help="run folder to add to; its model and preset are used (default: a new one)")
+    add("--preset", help="without a run: whose setting to use (default: quick with a GPU, else smoke)")
+    add("--model", help="without a run: smoke, shape:NAME, a local folder, or a Hugging Face id")
+    add("--revision", help="commit, tag or branch of a Hugging Face id")
+    add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
+    add("--schemes", type=_names, metavar="A,B", help="arms to intervene on (default fp16,int8,nf4)")
+    add("--only", type=_names, metavar="A,B", help="only these interventions (see 'python -m bench list')")
+    add(
+        "--batch-sizes",
+        type=_numbers,
+        metavar="N,N",
+        help="batch sizes to sweep, of 2, 4, 6, 8, 16, 32, 64",
+    )
+    add("--new-tokens", type=int, metavar="N", help="new tokens per sequence")
+    add("--calls", type=int, metavar="N", help="timed generate calls per process")
+    add("--repeats", type=int, metavar="N", help="fresh processes per intervention")
+    add("--threads", type=int, metavar="N", help="CPU threads of torch (default: the preset's)")
+    add("--seed", type=int, default=0, help="seed of weights, prompts and orders (default 0)")
+
+
+VERBS = (
+    _add_run,
+    _add_explain,
+    _add_intervene,
+    _add_whatif,
+    _add_report,
+    _add_show,
+    _add_compare,
+    _add_list,
+    _add_doctor,
+)

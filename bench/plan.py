@@ -16,7 +16,7 @@ from bench.record.schema import Case
 from bench.workloads.schemes import ARMS, Arm
 from bench.workloads.sources import Source
 
-BlockKind = Literal["machine", "generation", "matmul"]
+BlockKind = Literal["machine", "generation", "matmul", "intervention"]
 Key = tuple[str, str, int]
 
 
@@ -60,6 +60,8 @@ class Block:
             return "machine: copy and matrix product"
         if self.kind == "matmul":
             return f"matmul {case.layer} {case.n}×{case.k}, {len(self.requests)} points"
+        if self.kind == "intervention":
+            return f"{case.scheme} with {case.intervention}, batch {case.batch_size}, repeat {self.repeat + 1}"
         return f"generation {case.scheme}, batch {case.batch_size}, {case.cache} cache, repeat {self.repeat + 1}"
 
     def without(self, done: frozenset[Key]) -> Block | None:

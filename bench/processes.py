@@ -30,6 +30,7 @@ PRELOADED = (
     "bitsandbytes",
     "bench.workloads.generation",
     "bench.workloads.matmul",
+    "bench.workloads.intervening",
 )
 PR_SET_PDEATHSIG = 1
 

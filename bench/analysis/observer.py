@@ -18,6 +18,7 @@ from .replay.undisturb import undisturbed
 from .timeline import Analysis
 
 MOST = 8.0
+NO_EVENTS = EventCosts()
 _ROUNDS = 12
 
 
@@ -44,7 +45,7 @@ def without_observer(
         less = EventCosts(events.operator * scale, events.range * scale, events.call * scale)
         return step_costs(undisturbed(analysis, less, step_range, bitsandbytes), step_range, bitsandbytes)
 
-    if float(observed.wall.mean()) <= plain_ns or events == EventCosts():
+    if float(observed.wall.mean()) <= plain_ns or events == NO_EVENTS:
         return Undisturbed(replace(observed, events={}), 0.0)
     low, high = 0.0, MOST
     best = at(high)

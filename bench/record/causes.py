@@ -45,3 +45,22 @@ MEANINGS = {
     DISTURBANCE: "what observing changed beyond the modelled cost of its events",
     UNEXPLAINED: "the rest, up to the unprofiled wall time",
 }
+
+# In a few words, for readers who know nothing of the tool.
+LABELS = {
+    GEMM: "matrix products",
+    DEQUANTISE: "dequantising",
+    QUANTISE: "quantising activations",
+    OUTLIERS: "outlier handling",
+    CAST: "changes of number format",
+    ATTENTION: "attention",
+    NORM: "norms and elementwise work",
+    LM_HEAD: "the output layer",
+    SAMPLING: "choosing the token",
+    MEMCPY: "copies",
+    OTHER: "other work",
+    SYNC_STALL: "waiting for the GPU",
+    HOST_GAP: "the host: Python and dispatch",
+    DISTURBANCE: "what observing changed",
+    UNEXPLAINED: "unexplained",
+}

@@ -38,6 +38,7 @@ class Case:
     matmul: x[m, k] · W[n, k]ᵀ of ``layer``; ``op`` is the step timed ("linear", "gemm", "dequantise",
     "quantise_activations"), ``residency`` is where the weights are ("hot": the same weights again and
     again; "cold": rotated through more than the last-level cache).
+    intervention: what was changed to test a cause ("none": nothing), see bench/workloads/interventions.py.
     """
 
     workload: str
@@ -58,6 +59,7 @@ class Case:
     m: int | None = None
     n: int | None = None
     k: int | None = None
+    intervention: str | None = None
 
     def coordinates(self) -> dict[str, Any]:
         """The coordinates that apply, by name."""

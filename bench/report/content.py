@@ -81,6 +81,27 @@ class Headline:
 
 
 @dataclass(frozen=True)
+class Point:
+    """One cause or one thing to do: ``title`` says it, ``text`` gives the evidence, ``code`` is what to write."""
+
+    title: str
+    text: str
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Why, by how much, what to do: for the first screen. ``figure`` is the waterfall of one scheme."""
+
+    sentence: str
+    tone: Tone
+    figure: FigureSpec | None
+    causes: tuple[Point, ...]
+    actions: tuple[Point, ...]
+    note: str
+
+
+@dataclass(frozen=True)
 class Report:
     """The whole: what the first screen says, then the sections."""
 
@@ -93,6 +114,7 @@ class Report:
     labels: tuple[str, ...]
     counts: str
     sections: tuple[Section, ...]
+    answer: Answer | None = None
 
 
 def table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], note: str = "") -> Table:

@@ -24,6 +24,8 @@ SOFT = Role("--fig-soft", "#5c6570", "#a5adb8")
 GRID = Role("--fig-grid", "#dfe3e8", "#3a414b")
 BAND = Role("--fig-band", "#eef1f4", "#262c34")
 PAPER = Role("--fig-paper", "#fefefe", "#15181c")
+MORE = Role("--fig-more", "#c4443c", "#f08a80")
+LESS = Role("--fig-less", "#2b8352", "#72cf98")
 
 # Unquantised schemes are neutral, int8 is blue, 4-bit is warm.
 _SCHEMES = {
@@ -48,7 +50,7 @@ _OTHERS = tuple(
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
 
-ROLES: tuple[Role, ...] = (INK, SOFT, GRID, BAND, PAPER, *_SCHEMES.values(), *_OTHERS)
+ROLES: tuple[Role, ...] = (INK, SOFT, GRID, BAND, PAPER, MORE, LESS, *_SCHEMES.values(), *_OTHERS)
 
 
 def colour(scheme: str, schemes: Sequence[str]) -> str:

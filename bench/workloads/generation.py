@@ -86,7 +86,7 @@ def _timed(
         calls = [session.generate(batch, annotator) for batch in session.batches]
     if annotator is not None:
         annotator.detach()
-    metrics = _call_metrics(calls) + _model_metrics(session, loading) + list(memory.readings().metrics)
+    metrics = call_metrics(calls) + _model_metrics(session, loading) + list(memory.readings().metrics)
     metrics += [metric("warmup_time", warmups)] if warmups else []
     metrics += [metric("outlier_columns", outliers)] if outliers else []
     setup = dict(base) | {"annotated": annotator is not None, "prompts": [list(b.names) for b in session.batches]}
@@ -101,7 +101,8 @@ def _timed(
     )
 
 
-def _call_metrics(calls: Sequence[Call]) -> list[Metric]:
+def call_metrics(calls: Sequence[Call]) -> list[Metric]:
+    """What timed generate calls measured."""
     steps = [step for call in calls for step in call.steps]
     metrics = [
         metric("time_to_first_token", [call.first_token for call in calls]),

@@ -16,6 +16,8 @@ from bench.workloads.quantise import quantise_in_place, torch_dtype
 from bench.workloads.schemes import Arm
 from bench.workloads.sources import Source
 
+BLOCKSIZE = 64
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -37,8 +39,12 @@ def load(source: Source, arm: Arm, device: str, seed: int) -> LoadedModel:
     the weights do not fit or the device is missing.
     """
     start = time.perf_counter()
-    in_place = source.kind == "shape" or bool(arm.planted_columns)
-    model = _from_config(source, arm, device, seed) if source.kind == "shape" else _pretrained(source, arm, device)
+    # transformers' configuration knows one block size only, and nothing of planting.
+    in_place = source.kind == "shape" or bool(arm.planted_columns) or arm.blocksize not in (None, BLOCKSIZE)
+    plain = in_place or arm.kind == "float"
+    model = (
+        _from_config(source, arm, device, seed) if source.kind == "shape" else _pretrained(source, arm, device, plain)
+    )
     planted = plant(model, arm.planted_columns, seed) if arm.planted_columns else None
     if in_place:
         quantise_in_place(model, arm)
@@ -69,10 +75,11 @@ def _from_config(source: Source, arm: Arm, device: str, seed: int) -> Any:
         return transformers.AutoModelForCausalLM.from_config(config_of(source), dtype=torch_dtype(arm.dtype))
 
 
-def _pretrained(source: Source, arm: Arm, device: str) -> Any:
+def _pretrained(source: Source, arm: Arm, device: str, plain: bool) -> Any:
+    """``plain``: unquantised, because it will be quantised in place or not at all."""
     import transformers
 
-    config = None if arm.planted_columns else bitsandbytes_config(arm)
+    config = None if plain else bitsandbytes_config(arm)
     try:
         return transformers.AutoModelForCausalLM.from_pretrained(
             source.location,

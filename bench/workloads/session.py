@@ -35,6 +35,7 @@ class Session:
         self.loaded = loaded
         self.batches = tuple(batches)
         self._clock = DeviceClock(case.device)
+        self._new_ids: Any = None
         self._stamps = self._clock.stamps(capacity=(case.new_tokens or 0) + 2)
 
     def generate(self, batch: Batch, annotator: Annotator | None = None) -> Call:
@@ -72,7 +73,7 @@ class Session:
         return int(eos[0] if isinstance(eos, list) else eos)
 
     def _call(self, batch: Batch, output: Any, wall: float, offsets: Sequence[float]) -> Call:
-        new = output[:, batch.prompt_length :]
+        new = self._new_ids = output[:, batch.prompt_length :]
         tokens = produced(new, self.loaded.model.generation_config.eos_token_id)
         wanted = (self.case.new_tokens or 0) * (self.case.batch_size or 1)
         if self.case.stop == "length" and (new.numel() != wanted or len(offsets) != new.shape[1] + 1):
@@ -80,6 +81,11 @@ class Session:
         steps = tuple(later - earlier for earlier, later in pairwise(offsets[1:]))
         tokens = wanted if self.case.stop == "length" else tokens
         return Call(wall, offsets[1] - offsets[0], steps, tokens, batch.prompt_length)
+
+    def last_tokens(self) -> list[list[int]]:
+        """The new token ids of the last call, [batch][new]."""
+        tokens: list[list[int]] = self._new_ids.tolist() if self._new_ids is not None else []
+        return tokens
 
     def tokens_of(self, batch: Batch) -> int:
         """Generate without looking at the steps; returns the number of new tokens (for energy windows)."""

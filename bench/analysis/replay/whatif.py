@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.record import causes as c
 from bench.record.errors import RecordError
 
 from ..ledger.classes import Classes
+from ..ledger.observer import ObserverModel
 from ..ledger.read import STEP_RANGE
 from ..ledger.segments import Segment, Step, cpu_steps
 from ..timeline import Analysis
+from .align import Diagnosis, diagnose_cpu, diagnose_gpu
 from .change import Change
 from .program import Program, program_of
 from .simulate import play
@@ -48,6 +50,13 @@ class Replay:
         else:
             raise RecordError("the trace holds neither GPU work nor operators: there is nothing to replay")
 
+    def less_observer(self, model: ObserverModel) -> Replay:
+        """The same CPU trace with what recording cost taken off every segment; a GPU's is left as it is."""
+        for place, step in enumerate(self._steps):
+            cheaper = (replace(item, ns=item.ns - _recorded(item, model)) for item in step.segments)
+            self._steps[place] = Step(tuple(cheaper))
+        return self
+
     def whatif(self, change: Change) -> WhatIf:
         """The step's time after ``change``. Raises RecordError for a CUDA graph of a CPU's trace."""
         if self._program is None:
@@ -58,6 +67,14 @@ class Replay:
         unchanged = play(program, Change()).span
         return WhatIf(program.steps, program.span * scale, unchanged * scale, played.span * scale, played.notes)
 
+    def diagnose(self, reference: Replay) -> Diagnosis:
+        """What each cause costs this trace over the reference. Raises RecordError for traces of unlike devices."""
+        if self._program is not None and reference._program is not None:
+            return diagnose_gpu(reference._program, self._program)
+        if self._program is None and reference._program is None:
+            return diagnose_cpu(reference._steps, self._steps)
+        raise RecordError("a trace with GPU work cannot be set against one without")
+
     def _on_cpu(self, change: Change) -> WhatIf:
         if change.cuda_graph:
             raise RecordError("a trace without GPU work has no launches that a CUDA graph could take over")
@@ -67,6 +84,10 @@ class Replay:
         measured = sum(step.ns for step in self._steps) * _MS / count
         predicted = sum(_played(s, change) for step in self._steps for s in step.segments) * _MS / count
         return WhatIf(count, measured, measured, predicted)
+
+
+def _recorded(segment: Segment, model: ObserverModel) -> int:
+    return round((segment.operators * model.operator + segment.ranges * model.range_end) * 1e9)
 
 
 def _played(segment: Segment, change: Change) -> float:

@@ -1,0 +1,87 @@
+"""Why, by how much and what to do: the ledgers of a run with their causes, judged hypotheses and remedies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.record.schema import Finding, Record
+
+from . import generation, matmul
+from .energy_ledger import EnergyPair, energy_pairs
+from .grouping import REFERENCE
+from .hypotheses import Evidence, Judged, judge
+from .interventions import InterventionRow, Removals, removals
+from .interventions import summarise as summarise_interventions
+from .ledger.pairs import Pair, pairs
+from .remedies import Remedy, remedies
+
+# Share of the reference's time that may stay unexplained on either side before the ledger says so.
+UNEXPLAINED = 0.05
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything that a run says about why its schemes differ."""
+
+    pairs: tuple[Pair, ...]
+    energy: tuple[EnergyPair, ...]
+    interventions: tuple[InterventionRow, ...]
+    removals: tuple[Removals, ...]
+    hypotheses: tuple[Judged, ...]
+    remedies: tuple[Remedy, ...]
+    findings: tuple[Finding, ...]
+
+
+def explain(
+    records: Sequence[Record],
+    *,
+    reference: str = REFERENCE,
+    generated: Sequence[generation.GenerationGroup] | None = None,
+    layers: Sequence[matmul.MatmulRow] | None = None,
+) -> Explanation:
+    """The explanation of a run; what was analysed already can be given."""
+    groups = generation.summarise(records, reference=reference) if generated is None else tuple(generated)
+    rows = matmul.summarise(records, reference=reference) if layers is None else tuple(layers)
+    found = pairs(records, reference)
+    changed = summarise_interventions(records)
+    joules = energy_pairs(records, reference)
+    evidence = Evidence(records, found, changed, groups, rows, joules)
+    return Explanation(
+        found, joules, changed, removals(records, reference), judge(evidence), remedies(changed, groups, records),
+        findings(found),
+    )  # fmt: skip
+
+
+def findings(found: Sequence[Pair]) -> tuple[Finding, ...]:
+    """What the ledgers leave open, and why."""
+    made: list[Finding] = []
+    without = [pair for pair in found if not pair.instrument]
+    if without:
+        why = "; ".join(dict.fromkeys(pair.missing for pair in without))
+        schemes = ", ".join(dict.fromkeys(pair.scheme for pair in without))
+        made.append(Finding("no-ledger", "info", "some schemes have no ledger", f"{schemes}: {why}", "see above"))
+    for pair in found:
+        made += _unexplained(pair)
+    return tuple(made)
+
+
+def _unexplained(pair: Pair) -> list[Finding]:
+    closed = pair.closed
+    if not pair.instrument or abs(closed.unexplained_ms) <= UNEXPLAINED * closed.reference_ms:
+        return []
+    line = next(line for line in closed.lines if line.cause == "unexplained")
+    bounds = "unknown" if line.low is None or line.high is None else f"[{line.low:+.3g}, {line.high:+.3g}]"
+    within = line.low is not None and line.high is not None and line.low <= 0 <= line.high
+    why = (
+        "the interval holds 0: the machine's speed changed between the timed and the observed calls"
+        if within
+        else "the timed calls took another time than the observed calls' own unobserved steps"
+    )
+    message = f"{pair.scheme}: {line.delta_ms:+.3g} ms/token of its difference are unexplained"
+    return [
+        Finding(
+            "unexplained", "warning", message, f"interval {bounds} ms/token; {why}",
+            "quieten the machine, or run more repeats",
+        )
+    ]  # fmt: skip

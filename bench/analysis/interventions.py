@@ -1,0 +1,221 @@
+"""What each intervention gained, against what the replay had said, and what it changed in the output.
+
+A gain is the time per token without the intervention less the time with it: above 0 it helped. Every intervention was
+measured in the same interleaved repeats as the unchanged arm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.record.schema import Record
+
+from .generation import call_times
+from .grouping import REFERENCE, pooled, reference_of, scheme_rank
+from .statistics import Estimate, Samples, difference, estimate, ratio
+from .verdict import MARGIN, Verdict, verdict
+
+INSTRUMENT, PREDICTION, NONE = "intervention", "prediction", "none"
+
+
+@dataclass(frozen=True)
+class Output:
+    """What it did to the output. ``agreement``: share of new tokens before the first that differs; ``error``: relative
+    error of the first prompt's logits. None: the prompts were not the same."""
+
+    agreement: float | None
+    error: float | None
+
+    @property
+    def same(self) -> bool:
+        return self.agreement == 1.0
+
+
+@dataclass(frozen=True)
+class InterventionRow:
+    """Times in s per token, memory in B. ``gain`` above 0: faster. ``predicted``: the replay's gain, stated before;
+    None where none was stated, and ``why_not`` says so. ``time_ratio`` is with over without.
+    """
+
+    model: str
+    device: str
+    scheme: str
+    name: str
+    sense: str
+    cause: str
+    before: Estimate
+    after: Estimate
+    gain: Estimate
+    time_ratio: Estimate
+    verdict: Verdict
+    predicted: float | None
+    why_not: str
+    output: Output
+    footprint: tuple[float, float]
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the prediction lies in the gain's interval; None without either."""
+        low, high = self.gain.low, self.gain.high
+        if self.predicted is None or low is None or high is None:
+            return None
+        return low <= self.predicted <= high
+
+
+@dataclass(frozen=True)
+class Removals:
+    """Several causes of one arm removed together. s per token. ``one``: name → gain of removing it alone; ``added``:
+    name → cost of adding it to the arm without all; ``interaction``: gain of all less the sum of the single gains;
+    ``rest``: what is left over the reference with all removed (None without a reference)."""
+
+    scheme: str
+    together: str
+    all: float
+    one: Mapping[str, float]
+    added: Mapping[str, float]
+    interaction: float
+    rest: float | None
+
+
+_Key = tuple[tuple[tuple[str, Any], ...], str]
+
+
+def summarise(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[InterventionRow, ...]:
+    """A row per setting, scheme and intervention that was measured beside its unchanged arm."""
+    found = _by_setting(records)
+    predictions = {r.case_id: r for r in records if r.instrument == PREDICTION}
+    rows = []
+    for key, named in found.items():
+        base = named.get(NONE)
+        for name, items in named.items():
+            if base and name != NONE and _walls(items) and _walls(base):
+                rows.append(_row(key[1], name, base, items, predictions.get(items[0].case_id), margin))
+    return tuple(sorted(rows, key=lambda row: (row.model, scheme_rank(row.scheme), -row.gain.value)))
+
+
+def _by_setting(records: Sequence[Record]) -> dict[_Key, dict[str, list[Record]]]:
+    """(setting less what interventions change, scheme) → intervention → its records, in order of repeat."""
+    found: dict[_Key, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    changed = ("scheme", "intervention", "batch_size", "cache")
+    for record in records:
+        if record.instrument == INSTRUMENT and record.status == "ok":
+            setting = tuple(item for item in record.case.coordinates().items() if item[0] not in changed)
+            found[setting, record.case.scheme][str(record.case.intervention)].append(record)
+    return {
+        key: {n: sorted(items, key=lambda r: r.repeat) for n, items in named.items()} for key, named in found.items()
+    }
+
+
+def _walls(records: Sequence[Record]) -> Samples:
+    return tuple(times for record in records if (times := call_times(record)))
+
+
+def _row(
+    scheme: str,
+    name: str,
+    base: Sequence[Record],
+    items: Sequence[Record],
+    prediction: Record | None,
+    margin: float,
+) -> InterventionRow:
+    before, after = _walls(base), _walls(items)
+    gain, between = difference(before, after), ratio(after, before)
+    told = items[0].setup["interventions"]
+    return InterventionRow(
+        model=items[0].case.model,
+        device=items[0].case.device,
+        scheme=scheme,
+        name=name,
+        sense=told[0]["sense"] if len(told) == 1 else "removes",
+        cause="; ".join(item["cause"] for item in told),
+        before=estimate(before),
+        after=estimate(after),
+        gain=gain,
+        time_ratio=between,
+        verdict=verdict(between, margin),
+        predicted=_predicted(prediction, items[0]),
+        why_not=_why_not(prediction),
+        output=_output(base[0], items[0]),
+        footprint=(_footprint(base), _footprint(items)),
+    )
+
+
+def _predicted(prediction: Record | None, item: Record) -> float | None:
+    if prediction is None or prediction.status != "ok":
+        return None
+    batch = item.case.batch_size or 1
+    replayed, predicted = prediction.values("replayed_step_time"), prediction.values("predicted_step_time")
+    return (float(np.mean(replayed)) - float(np.mean(predicted))) / batch if replayed and predicted else None
+
+
+def _why_not(prediction: Record | None) -> str:
+    if prediction is None:
+        return "the replay has nothing to remove for it"
+    return prediction.reason
+
+
+def _footprint(records: Sequence[Record]) -> float:
+    values = pooled(records, "model_footprint")
+    return max(values) if values else math.nan
+
+
+def _output(base: Record, item: Record) -> Output:
+    before, after = base.setup["output"], item.setup["output"]
+    if (base.case.batch_size or 1) != (item.case.batch_size or 1):
+        return Output(None, None)
+    one, other = np.asarray(before["logits"]), np.asarray(after["logits"])
+    error = float(np.linalg.norm(other - one) / np.linalg.norm(one)) if one.shape == other.shape else None
+    return Output(agreement(before["tokens"], after["tokens"]), error)
+
+
+def agreement(one: Sequence[Sequence[Sequence[int]]], other: Sequence[Sequence[Sequence[int]]]) -> float | None:
+    """Share of new tokens before the first that differs, over all sequences ([call][row][token]); None for none."""
+    pairs = [pair for a, b in zip(one, other, strict=False) for pair in zip(a, b, strict=False)]
+    total = sum(len(a) for a, _ in pairs)
+    return sum(_until_different(a, b) for a, b in pairs) / total if total else None
+
+
+def _until_different(one: Sequence[int], other: Sequence[int]) -> int:
+    differs = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differs, min(len(one), len(other)))
+
+
+def removals(records: Sequence[Record], reference: str = REFERENCE) -> tuple[Removals, ...]:
+    """For each arm whose causes were removed together: alone, together, and added one by one to the clean arm."""
+    found = _by_setting(records)
+    made = []
+    for (setting, scheme), named in found.items():
+        times = {name: estimate(walls).value for name, items in named.items() if (walls := _walls(items))}
+        combined = [name for name in times if "+" in name]
+        if not combined or NONE not in times:
+            continue
+        together = max(combined, key=lambda name: name.count("+"))
+        base = _reference_time(found, setting, reference)
+        made.append(_removals(scheme, together, times, base))
+    return tuple(made)
+
+
+def _reference_time(
+    found: Mapping[_Key, Mapping[str, Sequence[Record]]], setting: tuple[tuple[str, Any], ...], reference: str
+) -> float | None:
+    schemes = [scheme for other, scheme in found if other == setting]
+    base = reference_of(schemes, reference)
+    items = found[setting, base].get(NONE, ()) if base else ()
+    walls = _walls(items)
+    return estimate(walls).value if walls else None
+
+
+def _removals(scheme: str, together: str, times: Mapping[str, float], base: float | None) -> Removals:
+    names = together.split("+")
+    one = {name: times[NONE] - times[name] for name in names if name in times}
+    total = times[NONE] - times[together]
+    without = {left: "+".join(name for name in names if name != left) for left in names}
+    added = {left: times[rest] - times[together] for left, rest in without.items() if rest in times}
+    rest = times[together] - base if base is not None else None
+    return Removals(scheme, together, total, one, added, total - sum(one.values()), rest)

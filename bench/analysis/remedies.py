@@ -1,0 +1,160 @@
+"""What to change: everything measured in the run that made a slower scheme faster, with its price and the exact code.
+
+Ranked by gain. A remedy comes from an intervention that was measured, or from another scheme that was measured in the
+same setting. The price is the error added to the output, where it was measured, and the memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.record.schema import Record
+
+from .generation import GenerationGroup, GenerationRow
+from .interventions import InterventionRow
+from .statistics import Estimate
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """``gain`` in s per token (Estimate where an interval is known), ``memory`` in B more (None: not known).
+    ``price``: what it costs in accuracy, in words. ``basis``: where the gain was measured."""
+
+    scheme: str
+    title: str
+    gain: float
+    low: float | None
+    high: float | None
+    memory: float | None
+    price: str
+    basis: str
+    code: str
+
+    @property
+    def sure(self) -> bool:
+        return self.low is not None and self.low > 0
+
+
+_CODE: Mapping[str, tuple[str, str]] = {
+    "threshold-0": (
+        "switch LLM.int8()'s outlier handling off",
+        "BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=0.0)",
+    ),
+    "compute-matched": (
+        "compute in the model's dtype",
+        'BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float16)',
+    ),
+    "float16-model": (
+        "load the model in float16, which the int8 path needs",
+        "AutoModelForCausalLM.from_pretrained(..., dtype=torch.float16, quantization_config=config)",
+    ),
+    "logger-silenced": (
+        "silence bitsandbytes' log call in every product",
+        'logging.getLogger("bitsandbytes").setLevel(logging.ERROR)',
+    ),
+    "double-quant-off": (
+        "leave double quantisation off",
+        "BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_use_double_quant=False, ...)",
+    ),
+    "blocksize-128": ("use blocks of 128 weights per scale", "bnb.nn.Params4bit(weight, blocksize=128, ...)"),
+    "fp4-codes": ("use fp4 codes", 'BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="fp4", ...)'),
+    "old-kernel": ("call the older 4-bit kernel", "bnb.functional.gemv_4bit(x, packed.t(), state=quant_state)"),
+    "pre-dequantised": ("dequantise the weights once, if memory allows", "model.dequantize()"),
+    "plain-linears": ("dequantise the weights once, if memory allows", "model.dequantize()"),
+    "bare-op": (
+        "call bitsandbytes' operator without its Python layers",
+        'torch.ops.bitsandbytes.gemm_4bit.default(x, packed, shape, absmax, 64, "nf4", bias=bias)',
+    ),
+    "cuda-graph": (
+        "capture the decode step in a CUDA graph",
+        "with torch.cuda.graph(graph): model(input_ids=token, past_key_values=static_cache)",
+    ),
+    "static-cache": ("use a static cache", 'model.generate(..., cache_implementation="static")'),
+}
+
+
+def remedies(
+    interventions: Sequence[InterventionRow], groups: Sequence[GenerationGroup], records: Sequence[Record]
+) -> tuple[Remedy, ...]:
+    """All that helped a scheme which is slower than its reference, the largest sure gain first."""
+    slower = {row.scheme for group in groups for row in group.rows if row.verdict == "SLOWER"}
+    found = [_of_intervention(row) for row in interventions if row.name in _CODE and row.scheme in slower]
+    for group in groups[:1]:
+        found += _of_arms(group, records)
+    useful = [remedy for remedy in found if remedy.gain > 0]
+    return tuple(sorted(useful, key=lambda remedy: (not remedy.sure, -remedy.gain)))
+
+
+def _of_intervention(row: InterventionRow) -> Remedy:
+    title, code = _CODE[row.name]
+    before, after = row.footprint
+    return Remedy(
+        row.scheme, title, row.gain.value, row.gain.low, row.gain.high, after - before, _price(row),
+        f"intervention {row.name}, measured beside the unchanged arm", code,
+    )  # fmt: skip
+
+
+def _price(row: InterventionRow) -> str:
+    output = row.output
+    if output.agreement is None:
+        return "the output was not compared"
+    same = "the tokens are the same" if output.same else f"{output.agreement:.0%} of the tokens are the same"
+    error = "" if output.error is None else f", logits off by {output.error:.2g}"
+    return same + error
+
+
+def _of_arms(group: GenerationGroup, records: Sequence[Record]) -> list[Remedy]:
+    """From each slower scheme to each other scheme of its setting that is faster."""
+    facts = {record.case.scheme: record.setup.get("arm") for record in records if record.instrument == "generation"}
+    known = [row for row in group.rows if row.time_per_token]
+    return [
+        _switch(slow, other, facts.get(other.scheme))
+        for slow in known
+        for other in known
+        if slow.verdict == "SLOWER" and other is not slow and _time(other) < _time(slow) and _meant(other)
+    ]
+
+
+def _meant(row: GenerationRow) -> bool:
+    """Arms that stand for something a user may choose."""
+    return "planted" not in row.scheme and row.scheme != "fp32"
+
+
+def _time(row: GenerationRow) -> float:
+    assert row.time_per_token is not None
+    return row.time_per_token.value
+
+
+def _switch(slow: GenerationRow, other: GenerationRow, arm: Any) -> Remedy:
+    before, after = slow.time_per_token, other.time_per_token
+    assert before is not None and after is not None
+    low, high = _bounds(before, after)
+    memory = [row.memory.get("model_footprint") for row in (slow, other)]
+    more = memory[1] - memory[0] if memory[0] is not None and memory[1] is not None else None
+    return Remedy(
+        slow.scheme, f"use {other.scheme} instead", before.value - after.value, low, high, more,
+        "quality was not measured here", "both schemes measured in this run", code_of(arm),
+    )  # fmt: skip
+
+
+def _bounds(before: Estimate, after: Estimate) -> tuple[float | None, float | None]:
+    """A cautious interval of the difference: from the nearer to the farther ends of the two."""
+    if before.low is None or before.high is None or after.low is None or after.high is None:
+        return None, None
+    return before.low - after.high, before.high - after.low
+
+
+def code_of(arm: Any) -> str:
+    """How a user loads an arm with transformers."""
+    if not isinstance(arm, Mapping):
+        return ""
+    if arm.get("kind") == "float":
+        return f"AutoModelForCausalLM.from_pretrained(..., dtype=torch.{arm.get('dtype')})"
+    if arm.get("kind") == "int8":
+        return f"BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold={arm.get('threshold')})"
+    return (
+        f'BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="{arm.get("quant_type")}", '
+        f"bnb_4bit_use_double_quant={arm.get('double_quant')}, bnb_4bit_compute_dtype=torch.{arm.get('compute_dtype')})"
+    )

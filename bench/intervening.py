@@ -1,0 +1,172 @@
+"""Plans the interventions of some arms, and says what the replay predicts of each before any is measured.
+
+First a block per arm that times it and records its timeline, then the predictions, then every intervention and the
+unchanged arm in interleaved repeats.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.analysis.ledger.costs import EventCosts
+from bench.analysis.ledger.pairs import observed_records, observer_models
+from bench.analysis.observer import NO_EVENTS
+from bench.analysis.replay.change import Change
+from bench.analysis.replay.undisturb import undisturbed
+from bench.analysis.replay.whatif import Replay
+from bench.analysis.timeline import Analysis
+from bench.plan import Block, Request, generation_case
+from bench.presets import Sweep
+from bench.record.errors import BitledgerError
+from bench.record.schema import Case, Environment, Record, metric
+from bench.record.timeline import Timeline
+from bench.workloads.interventions import (
+    INTERVENTIONS,
+    NONE,
+    applicable,
+    changed_case,
+    combinations,
+    parse,
+)
+from bench.workloads.schemes import arm
+from bench.workloads.sources import Source
+
+INSTRUMENT, PREDICTION, TIMELINE = "intervention", "prediction", "kineto"
+ReadTimeline = Callable[[Path], Timeline]
+# What float arms are for: to be set against at other batch sizes and caches, with nothing else to change.
+_FOR_FLOAT = ("static-cache", "cuda-graph")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``timelines`` first, then ``blocks``; ``cases``: intervention Cases with something to predict."""
+
+    timelines: tuple[Block, ...]
+    blocks: tuple[Block, ...]
+    cases: tuple[Case, ...]
+
+
+def names_for(scheme: str, device: str, only: Sequence[str], batches: Sequence[int]) -> tuple[str, ...]:
+    """What to try on an arm: all that fits, or those of ``only`` that do; batch sizes as listed."""
+    chosen = arm(scheme)
+    swept = [f"batch-{size}" for size in batches if f"batch-{size}" in INTERVENTIONS]
+    single = [name for name in applicable(chosen, device) if not name.startswith("batch-")]
+    if chosen.kind == "float":
+        single = [name for name in single if name in _FOR_FLOAT]
+    every = [*single, *combinations(chosen, device), *swept]
+    return tuple(name for name in every if not only or set(name.split("+")) <= set(only))
+
+
+def make_plan(
+    sweep: Sweep,
+    source: Source,
+    device: str,
+    seed: int,
+    names: Mapping[str, Sequence[str]],
+    observed: frozenset[str],
+    threads: int | None,
+) -> Plan:
+    """``names``: scheme → interventions; ``observed``: schemes whose timeline the run folder has already."""
+    options = {
+        "calls": sweep.calls, "warmup_calls": sweep.warmup_calls, "threads": threads, "annotate": False,
+        "timeline_steps": min(sweep.timeline_steps, sweep.new_tokens - 2), "timeline_keep": True,
+    }  # fmt: skip
+    base = {
+        scheme: generation_case(sweep, source, scheme, sweep.batch_sizes[0], sweep.caches[0], device, seed)
+        for scheme in names
+    }
+    timelines = tuple(
+        Block("generation", source, 0, (Request(case, "generation"), Request(case, TIMELINE)), options, sweep.limit_s)
+        for scheme, case in base.items()
+        if scheme not in observed
+    )
+    cases = [changed_case(base[scheme], name) for scheme, chosen in names.items() for name in (NONE, *chosen)]
+    blocks: list[Block] = []
+    for repeat in range(sweep.repeats):
+        round_ = [
+            Block("intervention", source, repeat, (Request(case, INSTRUMENT),), options, sweep.limit_s)
+            for case in cases
+        ]
+        random.Random(f"{seed}:{repeat}:interventions").shuffle(round_)
+        blocks += round_
+    return Plan(timelines, tuple(blocks), tuple(case for case in cases if _change(case) is not None))
+
+
+def _change(case: Case) -> Change | None:
+    """What the replay changes for an intervention; None where it has nothing to change."""
+    chosen = parse(case.intervention or NONE)
+    removes = [cause for item in chosen for cause in item.removes]
+    graph = any(item.cuda_graph for item in chosen)
+    whole = all(item.removes or item.cuda_graph for item in chosen)
+    return Change(dict.fromkeys(removes, 0.0), graph) if chosen and whole else None
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Predicts from the timelines of a run folder. ``read``: reads a trace file."""
+
+    folder: Path
+    run_id: str
+    argv: tuple[str, ...]
+    machine: Environment
+    read: ReadTimeline
+
+    def predictions(self, records: Sequence[Record], cases: Sequence[Case]) -> Iterator[Record]:
+        """One Record per Case, before it is measured."""
+        observed = observed_records(records)
+        models = observer_models(observed)
+        replays: dict[str, Replay | str] = {}
+        for case in cases:
+            if case.scheme not in replays:
+                replays[case.scheme] = self._replay(case, records, models)
+            yield self._prediction(case, replays[case.scheme])
+
+    def _replay(self, case: Case, records: Sequence[Record], models: Any) -> Replay | str:
+        """The unchanged arm's replay without its observer, or why there is none."""
+        kept = [r for r in records if r.instrument == TIMELINE and r.case.scheme == case.scheme and r.artifacts]
+        traces = [(r, self.folder / a.path) for r in kept for a in r.artifacts if a.path.endswith(".json.gz")]
+        if not traces:
+            return f"no timeline of {case.scheme} was kept in this run folder"
+        record, path = traces[-1]
+        try:
+            analysis = Analysis(self.read(path))
+            bitsandbytes = record.setup["ledger"]["bitsandbytes"]
+            if analysis.devices:
+                analysis = undisturbed(analysis, _event_costs(record), "decode_step", bitsandbytes)
+            replay = Replay(analysis, bitsandbytes=bitsandbytes)
+            model = models.get((TIMELINE, case.device))
+            return replay.less_observer(model) if model is not None else replay
+        except BitledgerError as error:
+            return str(error)
+
+    def _prediction(self, case: Case, replay: Replay | str) -> Record:
+        record = Record(
+            run_id=self.run_id, instrument=PREDICTION, case=case, repeat=0, status="ok", environment=self.machine,
+            argv=self.argv, started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )  # fmt: skip
+        change = _change(case)
+        if isinstance(replay, str) or change is None:
+            return replace(record, status="skipped", reason=replay if isinstance(replay, str) else "nothing to remove")
+        try:
+            found = replay.whatif(change)
+        except BitledgerError as error:
+            return replace(record, status="skipped", reason=str(error))
+        metrics = (
+            metric("replayed_step_time", found.replayed_ms * 1e-3),
+            metric("predicted_step_time", found.predicted_ms * 1e-3),
+        )
+        setup = {"factors": dict(change.factors), "cuda_graph": change.cuda_graph, "notes": list(found.notes)}
+        return replace(record, metrics=metrics, setup={**setup, "arm": arm(case.scheme).facts()})
+
+
+def _event_costs(record: Record) -> EventCosts:
+    """The event costs of a GPU's record, as its own ledger took them off."""
+    scale = float(record.setup["ledger"].get("observer_scale", 0.0))
+    medians = [sorted(record.values(f"{name}_event_cost") or (0.0,)) for name in ("operator", "range", "call")]
+    ns = [max(values[len(values) // 2], 0.0) * 1e9 * scale for values in medians]
+    return EventCosts(*ns) if scale else NO_EVENTS

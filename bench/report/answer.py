@@ -1,0 +1,147 @@
+"""The first screen's answer: the verdict in one sentence, the three strongest causes, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from bench.analysis.explain import Explanation
+from bench.analysis.ledger.closure import Line
+from bench.analysis.ledger.pairs import Pair
+from bench.analysis.remedies import Remedy
+from bench.record import causes as c
+
+from . import figure_ledger, units
+from .content import Answer, FigureSpec, Point
+from .words import setting_text
+
+MOST = 3
+
+
+def answer(explanation: Explanation) -> Answer | None:
+    """None where no scheme could be set against a reference."""
+    pairs = first_setting(explanation.pairs)
+    if not pairs:
+        return None
+    focus = focus_of(pairs)
+    if focus is None:
+        return Answer(_sentence(pairs, None), "unsure", None, (), (), "")
+    causes = tuple(_cause(line, focus) for line in strongest(focus))
+    figure = FigureSpec(
+        "answer", f"From {focus.reference} to {focus.scheme}, line by line", caption(focus), _drawn(focus)
+    )
+    actions = tuple(_action(remedy) for remedy in _for(explanation.remedies, focus.scheme)[:MOST])
+    note = f"{focus.scheme} against {focus.reference}: {setting_text(focus.setting)}."
+    return Answer(_sentence(pairs, focus), _tone(pairs), figure if focus.instrument else None, causes, actions, note)
+
+
+def _drawn(pair: Pair) -> partial[object]:
+    return partial(figure_ledger.waterfall, pair)
+
+
+def first_setting(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """The pairs of the first setting."""
+    return tuple(pair for pair in pairs if pair.setting == pairs[0].setting)
+
+
+def focus_of(pairs: Sequence[Pair]) -> Pair | None:
+    """The scheme that the first screen explains: of those that users choose, the one that loses most."""
+    known = [pair for pair in pairs if pair.instrument and "planted" not in pair.scheme]
+    return max(known, key=lambda pair: pair.closed.delta.delta_ms, default=None)
+
+
+def strongest(pair: Pair) -> tuple[Line, ...]:
+    """Its three largest causes that push the way that the scheme goes, sure ones first."""
+    sign = 1.0 if pair.closed.delta.delta_ms >= 0 else -1.0
+    pushing = [line for line in pair.causes if line.delta_ms * sign > 0]
+    return tuple(sorted(pushing, key=lambda line: (not line.sure, -abs(line.delta_ms)))[:MOST])
+
+
+def _sentence(pairs: Sequence[Pair], focus: Pair | None) -> str:
+    reference = pairs[0].reference
+    slower = [pair.scheme for pair in pairs if pair.closed.delta.sure and pair.closed.delta.delta_ms > 0]
+    faster = [pair.scheme for pair in pairs if pair.closed.delta.sure and pair.closed.delta.delta_ms < 0]
+    open_ = [pair.scheme for pair in pairs if not pair.closed.delta.sure]
+    parts = [
+        f"{_listed(names)} {'are' if len(names) > 1 else 'is'} {word} than {reference}"
+        for names, word in ((slower, "slower"), (faster, "faster"))
+        if names
+    ]
+    if open_:
+        parts.append(f"for {_listed(open_)} this run cannot tell")
+    text = "; ".join(parts) + "."
+    if focus is not None:
+        closed = focus.closed
+        ratio = closed.scheme_ms / closed.reference_ms
+        leads = strongest(focus)
+        why = f", most of all for {_of(leads[0])}" if leads else ""
+        text += f" {focus.scheme} takes ×{ratio:.2f} the time per token ({closed.delta.delta_ms:+.3g} ms){why}."
+    return text[0].upper() + text[1:]
+
+
+def _of(line: Line) -> str:
+    return c.LABELS[line.cause]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
+
+
+def _tone(pairs: Sequence[Pair]) -> str:  # type: ignore[return]
+    if any(pair.closed.delta.sure and pair.closed.delta.delta_ms > 0 for pair in pairs):
+        return "bad"
+    sure = [pair for pair in pairs if pair.closed.delta.sure]
+    return "good" if sure else "unsure"
+
+
+def _cause(line: Line, pair: Pair) -> Point:
+    share = line.delta_ms / pair.closed.delta.delta_ms if pair.closed.delta.delta_ms else 0.0
+    label = c.LABELS[line.cause]
+    title = f"{label[0].upper()}{label[1:]}: {line.delta_ms:+.3g} ms per token, {share:.0%} of the difference"
+    bounds = "" if line.low is None or line.high is None else f" 95 % interval {line.low:+.3g} to {line.high:+.3g} ms."
+    sure = "" if line.sure else " Not sure: the interval holds 0."
+    return Point(title, _evidence(line, pair) + bounds + sure)
+
+
+def _evidence(line: Line, pair: Pair) -> str:
+    """Where most of it comes from."""
+    sources = [s for s in pair.sources if s.delta_ms > 0 and s.range != "(other)"]
+    mine = [s for s in sources if (s.cause == line.cause if line.cause in c.IDLE else s.work == line.cause)]
+    if not mine:
+        return f"{c.MEANINGS[line.cause][0].upper()}{c.MEANINGS[line.cause][1:]}."
+    totals: dict[str, float] = {}
+    for source in mine:
+        totals[source.operator or source.range] = totals.get(source.operator or source.range, 0.0) + source.delta_ms
+    named = sorted(totals.items(), key=lambda item: -item[1])[:2]
+    return "Before " + " and ".join(f"{name} ({ms:+.3g} ms)" for name, ms in named) + "."
+
+
+def _for(remedies: Sequence[Remedy], scheme: str) -> list[Remedy]:
+    """The remedies of one scheme; one per title."""
+    found: dict[str, Remedy] = {}
+    for remedy in remedies:
+        if remedy.scheme == scheme:
+            found.setdefault(remedy.title, remedy)
+    return list(found.values())
+
+
+def _action(remedy: Remedy) -> Point:
+    title = f"{remedy.title[0].upper()}{remedy.title[1:]}: {remedy.gain * 1e3:.3g} ms per token less"
+    bounds = "" if remedy.low is None or remedy.high is None else f" [{remedy.low * 1e3:.3g}, {remedy.high * 1e3:.3g}]"
+    memory = "" if remedy.memory is None else f"; memory {_signed(remedy.memory)}"
+    return Point(title + bounds, f"{remedy.price}{memory}. Basis: {remedy.basis}.", remedy.code)
+
+
+def _signed(amount: float) -> str:
+    return ("+" if amount >= 0 else "−") + units.si(abs(amount), "B")
+
+
+def caption(pair: Pair) -> str:
+    """What a waterfall shows, on what, how often."""
+    closed = pair.closed
+    return (
+        f"Each bar: what one line of the ledger adds to {pair.reference}'s time per token; together they give "
+        f"{pair.scheme}'s exactly. Thin lines: 95 % intervals. Lines from {pair.instrument or 'no'} timelines of "
+        f"{pair.observed_steps[0]} and {pair.observed_steps[1]} decode steps; wall times from unprofiled calls "
+        f"({closed.reference_ms:.3g} and {closed.scheme_ms:.3g} ms)."
+    )

@@ -1,0 +1,118 @@
+"""``python -m bench intervene``: each cause removed by its switch, the gain predicted first and then measured."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from bench import intervening, presets, runner
+from bench.instruments import environment
+from bench.intervening import Plan, Predictor
+from bench.plan import Block
+from bench.planfile import PLAN, new_run_id, read_plan
+from bench.presets import Sweep
+from bench.processes import Nursery, Start, start_from_scratch
+from bench.record.errors import MachineError, UsageError
+from bench.record.schema import Environment, Record
+from bench.record.store import RECORDS, Writer, load, open_run
+from bench.verbs.progress import make_progress
+from bench.verbs.report import report_run
+from bench.workloads.interventions import INTERVENTIONS
+from bench.workloads.schemes import REFERENCE, arm
+from bench.workloads.sources import Source, resolve
+
+RUNS = Path("reports/runs")
+DEFAULT = ("fp16", "int8", "nf4")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Exit code 1 where some Cases failed."""
+    for name in options.only or ():
+        if name not in INTERVENTIONS:
+            raise UsageError(f"unknown intervention {name!r}: choose from {', '.join(INTERVENTIONS)}")
+    schemes = tuple(dict.fromkeys((REFERENCE, *(options.schemes or DEFAULT))))
+    for scheme in schemes:
+        arm(scheme)
+    machine = environment.capture(Path.cwd())
+    with Nursery() as nursery:
+        return _run(options, schemes, machine, nursery)
+
+
+def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environment, nursery: Nursery) -> int:
+    preset, source, device, seed, run_id = _setting(options, machine)
+    sweep = _sweep(options, preset.sweeps[0])
+    folder = options.out or RUNS / run_id
+    names = {
+        scheme: intervening.names_for(scheme, device, options.only or (), options.batch_sizes or ())
+        for scheme in schemes
+    }
+    start = nursery.start if device == "cpu" else start_from_scratch
+    with open_run(folder) as writer:
+        recorded = load(folder).records if (folder / RECORDS).exists() else ()
+        observed = frozenset(r.case.scheme for r in recorded if r.instrument == "kineto" and r.artifacts)
+        threads = options.threads or preset.threads
+        plan = intervening.make_plan(sweep, source, device, seed, names, observed, threads)
+        context = runner.Context(run_id, options.argv, machine, writer.folder, options.debug)
+        failed = _measure(plan, writer, context, start, Predictor(
+            writer.folder, run_id, options.argv, machine, options.read_timeline
+        ))  # fmt: skip
+    report_run(folder, reference=preset.reference)
+    return 1 if failed else 0
+
+
+def _setting(options: argparse.Namespace, machine: Environment) -> tuple[presets.Preset, Source, str, int, str]:
+    """Those of the run in --out, or of a preset."""
+    if options.out and (options.out / PLAN).exists():
+        run = read_plan(options.out)
+        return run.preset, run.source, options.device or run.device, run.seed, run.run_id
+    name = options.preset or ("quick" if machine.gpus and options.device != "cpu" else "smoke")
+    preset = presets.preset(name)
+    source = resolve(options.model or preset.model, options.revision)
+    device = options.device or _device(source, machine)
+    return preset, source, device, options.seed, new_run_id(name, source, "intervene-")
+
+
+def _device(source: Source, machine: Environment) -> str:
+    if not machine.gpus:
+        return "cpu"
+    import tempfile
+
+    log = Path(tempfile.mkdtemp(prefix="bitledger-")) / "describe.log"
+    if runner.describe_model(asdict(source), log, start_from_scratch)["cuda"]:
+        return "cuda"
+    raise MachineError("a GPU is here, but torch cannot use it: run 'python -m bench doctor', or use --device cpu")
+
+
+def _sweep(options: argparse.Namespace, sweep: Sweep) -> Sweep:
+    changes = {"new_tokens": options.new_tokens, "calls": options.calls, "repeats": options.repeats}
+    changed = replace(sweep, **{name: value for name, value in changes.items() if value is not None})
+    if min(changed.calls, changed.repeats) < 1 or changed.new_tokens < 4:
+        raise UsageError("--calls and --repeats must be at least 1, --new-tokens at least 4")
+    return changed
+
+
+def _measure(plan: Plan, writer: Writer, context: runner.Context, start: Start, predictor: Predictor) -> int:
+    """Timelines, predictions, interventions; returns how many Records failed. Nothing recorded is measured again."""
+    failed = _blocks(plan.timelines, "timelines of the unchanged arms", writer, context, start)
+    records = load(writer.folder).records
+    stated = {record.case_id for record in records if record.instrument == intervening.PREDICTION}
+    for record in predictor.predictions(records, [case for case in plan.cases if case.case_id not in stated]):
+        writer.append(record)
+    return failed + _blocks(plan.blocks, "interventions, each beside the unchanged arm", writer, context, start)
+
+
+def _blocks(blocks: Sequence[Block], headline: str, writer: Writer, context: runner.Context, start: Start) -> int:
+    done = runner.records_done(_recorded(writer), retry_failed=True)
+    left = tuple(rest for block in blocks if (rest := block.without(done)) is not None)
+    if not left:
+        return 0
+    noticed = environment.unfit(context.environment, environment.state(writer.folder))
+    with make_progress(left, f"{headline}: {len(left)} blocks", noticed) as progress:
+        outcome = runner.run_blocks(left, writer, context, progress.start, progress.record, progress.end, start)
+    return outcome.counts["failed"]
+
+
+def _recorded(writer: Writer) -> tuple[Record, ...]:
+    return load(writer.folder).records

@@ -1,0 +1,198 @@
+"""The switches that remove, or add, one cause each: one table. Pure data; torch is not imported here.
+
+An intervention changes an arm's fields, the Case's coordinates, or the loaded model (``patch``, see patches.py).
+Several can be combined with "+", such as "threshold-0+bare-op". ``removes`` are the causes that a replay of the
+unchanged arm's timeline takes out to predict the gain; where they are empty nothing is predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from bench.record import causes as c
+from bench.record.errors import UsageError
+from bench.record.schema import Case
+from bench.workloads.schemes import Arm
+
+NONE = "none"
+Sense = Literal["removes", "adds", "sweeps"]
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """``cause`` is what it is about, in a few words; ``fits`` says for which arms and devices it means something."""
+
+    name: str
+    sense: Sense
+    cause: str
+    fits: Callable[[Arm, str], bool]
+    arm: Mapping[str, Any] = field(default_factory=dict)
+    case: Mapping[str, Any] = field(default_factory=dict)
+    patch: str = ""
+    removes: tuple[str, ...] = ()
+    cuda_graph: bool = False
+
+
+def _int8(arm: Arm, _device: str) -> bool:
+    return arm.kind == "int8"
+
+
+def _detects(arm: Arm, _device: str) -> bool:
+    return arm.kind == "int8" and bool(arm.threshold)
+
+
+def _unplanted(arm: Arm, device: str) -> bool:
+    return _detects(arm, device) and not arm.planted_columns
+
+
+def _4bit(arm: Arm, _device: str) -> bool:
+    return arm.kind == "4bit"
+
+
+def _quantised(arm: Arm, _device: str) -> bool:
+    return arm.kind != "float"
+
+
+def _mismatched(arm: Arm, _device: str) -> bool:
+    return arm.kind == "4bit" and arm.compute_dtype not in ("", arm.dtype)
+
+
+def _matched(arm: Arm, device: str) -> bool:
+    return _4bit(arm, device) and not _mismatched(arm, device)
+
+
+def _any(_arm: Arm, _device: str) -> bool:
+    return True
+
+
+def _captures(arm: Arm, device: str) -> bool:
+    """A step that synchronises inside cannot be captured."""
+    return device == "cuda" and not _detects(arm, device)
+
+
+_OF_INT8 = (c.DEQUANTISE, c.QUANTISE, c.OUTLIERS)
+
+INTERVENTIONS: dict[str, Intervention] = {
+    item.name: item
+    for item in (
+        Intervention(
+            "threshold-0", "removes", "outlier detection and decomposition", _detects,
+            arm={"threshold": 0.0}, removes=(c.OUTLIERS,),
+        ),
+        Intervention(
+            "threshold-1e4", "removes", "outlier decomposition; detection stays", _detects, arm={"threshold": 1e4}
+        ),
+        *(
+            Intervention(
+                f"planted-{n}", "sweeps", f"{n} outlier columns planted", _unplanted, arm={"planted_columns": n}
+            )
+            for n in (1, 6, 16, 64, 256)
+        ),
+        Intervention(
+            "compute-matched", "removes", "casts: compute in the model's dtype", _mismatched,
+            arm={"compute_dtype": ""}, removes=(c.CAST,),
+        ),
+        Intervention(
+            "compute-float32", "adds", "casts: compute in float32, the library's default", _matched,
+            arm={"compute_dtype": "float32"},
+        ),
+        Intervention(
+            "float16-model", "removes", "casts of a bfloat16 model's activations",
+            lambda arm, _: arm.kind == "int8" and arm.dtype == "bfloat16", arm={"dtype": "float16"}, removes=(c.CAST,),
+        ),
+        Intervention(
+            "logger-silenced", "removes", "a log call in every product of a model that is not float16",
+            lambda arm, _: arm.kind == "int8" and arm.dtype != "float16", patch="logger_silenced",
+        ),
+        Intervention(
+            "double-quant-off", "removes", "nested absmax", lambda arm, _: arm.double_quant, arm={"double_quant": False}
+        ),
+        Intervention(
+            "double-quant-on", "adds", "nested absmax", lambda arm, _: arm.kind == "4bit" and not arm.double_quant,
+            arm={"double_quant": True},
+        ),
+        Intervention("blocksize-128", "removes", "half of the scales", _4bit, arm={"blocksize": 128}),
+        Intervention(
+            "fp4-codes", "removes", "the nf4 code: same instructions, another table",
+            lambda arm, _: arm.quant_type == "nf4", arm={"quant_type": "fp4"},
+        ),
+        Intervention(
+            "old-kernel", "adds", "the 4-bit kernel of bitsandbytes before 0.50",
+            lambda arm, _: arm.kind == "4bit" and not arm.double_quant, patch="old_kernel",
+        ),
+        Intervention(
+            "pre-dequantised", "removes", "quantised storage: weights dequantised once, plain Linears", _4bit,
+            patch="pre_dequantised", removes=(c.DEQUANTISE,),
+        ),
+        Intervention(
+            "plain-linears", "removes", "the int8 path: weights dequantised once, plain Linears", _int8,
+            patch="pre_dequantised", removes=_OF_INT8,
+        ),
+        Intervention(
+            "bare-op", "removes", "bitsandbytes' Python layers: its operator on plain tensors", _quantised,
+            patch="bare_op",
+        ),
+        Intervention(
+            "cuda-graph", "removes", "the host: a CUDA graph of the decode step", _captures,
+            patch="cuda_graph", case={"cache": "static"}, cuda_graph=True,
+        ),
+        Intervention(
+            "static-cache", "sweeps", "a cache of fixed size instead of a growing one", _any, case={"cache": "static"}
+        ),
+        *(
+            Intervention(f"batch-{n}", "sweeps", f"batch size {n}", _any, case={"batch_size": n})
+            for n in (2, 4, 6, 8, 16, 32, 64)
+        ),
+    )
+}  # fmt: skip
+
+# Those that can be combined to remove several causes of one arm; each needs nothing of the others.
+_TOGETHER = ("threshold-0", "compute-matched", "float16-model", "double-quant-off", "bare-op")
+
+
+def parse(text: str) -> tuple[Intervention, ...]:
+    """The interventions of a combination; () for "none". Raises UsageError for an unknown one."""
+    if text == NONE:
+        return ()
+    try:
+        return tuple(INTERVENTIONS[name] for name in text.split("+"))
+    except KeyError as error:
+        raise UsageError(f"unknown intervention {error}: choose from {', '.join(INTERVENTIONS)}") from None
+
+
+def applicable(arm: Arm, device: str) -> tuple[str, ...]:
+    """Every single intervention that means something for an arm."""
+    return tuple(name for name, item in INTERVENTIONS.items() if item.fits(arm, device))
+
+
+def combinations(arm: Arm, device: str) -> tuple[str, ...]:
+    """All removals of an arm together, and all but one each: adding a cause to a clean arm."""
+    together = [name for name in _TOGETHER if INTERVENTIONS[name].fits(arm, device)]
+    if len(together) < 2:
+        return ()
+    without_one = ["+".join(name for name in together if name != left) for left in together]
+    found = ["+".join(together), *(text for text in without_one if "+" in text)]
+    return tuple(dict.fromkeys(found))
+
+
+def removable(arm: Arm, device: str) -> tuple[str, ...]:
+    """The names that ``combinations`` combines."""
+    return tuple(name for name in _TOGETHER if INTERVENTIONS[name].fits(arm, device))
+
+
+def changed_arm(arm: Arm, chosen: Sequence[Intervention]) -> Arm:
+    """The arm after the interventions."""
+    fields: dict[str, Any] = {}
+    for item in chosen:
+        fields |= item.arm
+    return replace(arm, **fields) if fields else arm
+
+
+def changed_case(case: Case, name: str) -> Case:
+    """The Case of an intervention: ``case`` with its coordinates and its name."""
+    fields: dict[str, Any] = {"intervention": name}
+    for item in parse(name):
+        fields |= item.case
+    return replace(case, **fields)
