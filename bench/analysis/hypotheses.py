@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -277,7 +278,7 @@ def _cliff(e: Evidence) -> _Found:
         ordered = sorted(set(sizes) & set(base))
         ratio = {size: sizes[size] / base[size] for size in ordered}
         told.append(f"{scheme} ÷ fp16, by batch: " + ", ".join(f"{size}: ×{ratio[size]:.2f}" for size in ordered))
-        jumps.append(any(ratio[b] > 1.3 * ratio[a] for a, b in zip(ordered, ordered[1:], strict=False)))
+        jumps.append(any(ratio[b] > 1.3 * ratio[a] for a, b in pairwise(ordered)))
     return _Found("supported" if any(jumps) else "refuted", tuple(told))
 
 

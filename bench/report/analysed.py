@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis import annotation, energy, findings, generation, matmul
+from bench.analysis import annotation, energy, explain, findings, generation, matmul
 from bench.analysis.ceilings import Ceilings, ceilings
 from bench.analysis.grouping import REFERENCE
 from bench.analysis.verdict import MARGIN
@@ -27,6 +27,7 @@ class Analysed:
     ceilings: dict[str, Ceilings]
     findings: tuple[CountedFinding, ...]
     reference: str
+    explanation: explain.Explanation
 
     @property
     def latest(self) -> Record:
@@ -42,7 +43,13 @@ def analyse(
     generated = generation.summarise(records, reference=reference, margin=margin)
     layers = matmul.summarise(records, reference=reference, margin=margin)
     marks = annotation.summarise(records, margin=margin)
-    own = (*findings.of_generation(generated), *findings.of_matmul(layers), *findings.of_annotation(marks))
+    explained = explain.explain(records, reference=reference, generated=generated, layers=layers)
+    own = (
+        *findings.of_generation(generated),
+        *findings.of_matmul(layers),
+        *findings.of_annotation(marks),
+        *explained.findings,
+    )
     return Analysed(
         records=tuple(records),
         generation=generated,
@@ -52,4 +59,5 @@ def analyse(
         ceilings={device: ceilings(records, device) for device in sorted({r.case.device for r in records})},
         findings=tuple(CountedFinding(*item) for item in findings.merged(records, (*extra, *own))),
         reference=reference,
+        explanation=explained,
     )

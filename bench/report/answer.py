@@ -12,7 +12,7 @@ from bench.analysis.remedies import Remedy
 from bench.record import causes as c
 
 from . import figure_ledger, units
-from .content import Answer, FigureSpec, Point
+from .content import Answer, FigureSpec, Point, Tone
 from .words import setting_text
 
 MOST = 3
@@ -87,7 +87,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
 
 
-def _tone(pairs: Sequence[Pair]) -> str:  # type: ignore[return]
+def _tone(pairs: Sequence[Pair]) -> Tone:
     if any(pair.closed.delta.sure and pair.closed.delta.delta_ms > 0 for pair in pairs):
         return "bad"
     sure = [pair for pair in pairs if pair.closed.delta.sure]

@@ -116,6 +116,12 @@ class Report:
     sections: tuple[Section, ...]
     answer: Answer | None = None
 
+    @property
+    def figures(self) -> tuple[FigureSpec, ...]:
+        """All figures, the first screen's first."""
+        first = (self.answer.figure,) if self.answer and self.answer.figure else ()
+        return (*first, *(figure for section in self.sections for figure in section.figures))
+
 
 def table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], note: str = "") -> Table:
     """A Table from rows of texts or Cells. Raises ValueError for a row that does not fit the columns."""

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping
 
-from .content import CountedFinding, Report, Section, Table
+from .content import Answer, CountedFinding, Point, Report, Section, Table
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
 
@@ -19,6 +19,8 @@ def escape(text: str) -> str:
 def render(report: Report, figures: Mapping[str, str]) -> str:
     """The whole document. ``figures``: name → path of its picture, relative to the run folder."""
     lines = [f"# {escape(report.title)}", "", f"Run {escape(report.run_id)}. {escape(report.counts)}", ""]
+    if report.answer:
+        lines += _answer(report.answer, figures)
     verdicts = [f"- **{escape(line.verdict)}** {escape(line.sentence)}" for line in report.headlines]
     lines += verdicts or ["No scheme was compared."]
     lines += ["", f"Machine: {escape(report.machine)}", ""]
@@ -28,6 +30,23 @@ def render(report: Report, figures: Mapping[str, str]) -> str:
     for section in report.sections:
         lines += _section(section, figures)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _answer(answer: Answer, figures: Mapping[str, str]) -> Iterable[str]:
+    yield from (f"**{escape(answer.sentence)}**", "")
+    if answer.figure:
+        yield from (f"![{escape(answer.figure.title)}]({figures[answer.figure.name]})", "")
+        yield from (f"*{escape(answer.figure.caption)}*", "")
+    for title, points in (("Why", answer.causes), ("What to do", answer.actions)):
+        if points:
+            yield from (f"## {title}", "")
+            yield from (_point(place, point) for place, point in enumerate(points, 1))
+            yield ""
+
+
+def _point(place: int, point: Point) -> str:
+    code = f" `{point.code}`" if point.code else ""
+    return f"{place}. **{escape(point.title)}.** {escape(point.text)}{code}"
 
 
 def _section(section: Section, figures: Mapping[str, str]) -> Iterable[str]:

@@ -41,13 +41,12 @@ def write_report(
 def _draw(report: Report, folder: Path, ready: Container[str]) -> tuple[dict[str, str], list[Path]]:
     inline: dict[str, str] = {}
     written: list[Path] = []
-    for section in report.sections:
-        for figure in section.figures:
-            if figure.name in ready:
-                continue
-            document, paths = svg.save(figure.draw(), folder, figure.name)
-            inline[figure.name] = svg.inline(document, figure.name, html.escape(figure.title))
-            written += paths
+    for figure in report.figures:
+        if figure.name in ready:
+            continue
+        document, paths = svg.save(figure.draw(), folder, figure.name)
+        inline[figure.name] = svg.inline(document, figure.name, html.escape(figure.title))
+        written += paths
     return inline, written
 
 

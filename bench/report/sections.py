@@ -11,10 +11,12 @@ from bench.analysis.generation import GenerationGroup
 from bench.analysis.matmul import MatmulRow
 
 from . import (
+    answer,
     evidence,
     figure_energy,
     figure_generation,
     figure_matmul,
+    ledger,
     overview,
     tables,
     tables_energy,
@@ -36,6 +38,7 @@ def build(analysed: Analysed) -> Report:
     groups = overview.main_groups(analysed)
     records = analysed.records
     sections = (
+        *ledger.sections(analysed.explanation),
         _throughput(analysed, groups),
         _latency(analysed, groups),
         _memory(analysed, groups),
@@ -59,6 +62,7 @@ def build(analysed: Analysed) -> Report:
         labels=model_labels(records),
         counts=_counts(analysed),
         sections=tuple(section for section in sections if section is not None),
+        answer=answer.answer(analysed.explanation),
     )
 
 

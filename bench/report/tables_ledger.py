@@ -10,6 +10,7 @@ from bench.analysis.interventions import InterventionRow, Removals
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.analysis.remedies import Remedy
+from bench.analysis.replay.align import Diagnosis
 from bench.record import causes as c
 
 from . import units
@@ -23,6 +24,29 @@ _TONES: dict[str, Tone] = {"supported": "bad", "refuted": "good", "ambiguous": "
 def ledger(pair: Pair) -> Table:
     """Every line of one ledger; they add up to the wall times exactly."""
     return lines(f"Ledger: {pair.reference} → {pair.scheme}", pair.reference, pair.scheme, pair.closed, _note(pair))
+
+
+def differences(pairs: Sequence[Pair]) -> Table | None:
+    """Every line's difference for each scheme of the first setting."""
+    shown = [pair for pair in pairs if pair.setting == pairs[0].setting]
+    names = [name for name in c.LINES if any(pair.closed.line(name) for pair in shown)]
+    columns = (Column("Line"), *(Column(pair.scheme, right=True, detail=_minor(pair)) for pair in shown))
+    rows: list[tuple[Cell | str, ...]] = [
+        (name, *(_difference(pair.closed.line(name)) for pair in shown)) for name in names
+    ]
+    rows.append(("time per token", *(_difference(pair.closed.delta) for pair in shown)))
+    note = f"ms per token more (+) or less (−) than {shown[0].reference}; coloured where the 95 % interval excludes 0."
+    return table("Differences by line", columns, rows, note)
+
+
+def _minor(pair: Pair) -> bool:
+    return pair.scheme in ("fp32", "bf16", "int8-planted")
+
+
+def _difference(line: Line | None) -> Cell:
+    if line is None:
+        return Cell(units.ABSENT, "muted")
+    return Cell(f"{line.delta_ms:+.3f}", ("bad" if line.delta_ms > 0 else "good") if line.sure else "")
 
 
 def lines(title: str, reference: str, scheme: str, closed: Closed, note: str) -> Table:
@@ -93,6 +117,30 @@ def causes(pair: Pair) -> Table | None:
     return table(f"Causes: {pair.scheme}", columns, rows, note) if rows else None
 
 
+def diagnosis(found: Diagnosis) -> Table | None:
+    """The causes of a trace's difference, by replay."""
+    columns = (
+        Column("Cause"),
+        Column("Costs ms", right=True),
+        Column("95 % interval", right=True),
+        Column("Share", right=True),
+    )
+    rows = [
+        (
+            c.LABELS[cost.cause],
+            Cell(f"{cost.mean * 1e-6:+.4f}", ("bad" if cost.mean > 0 else "good") if cost.sure else ""),
+            _interval(cost.mean - cost.reach, cost.mean + cost.reach, 1e-6),
+            f"{cost.mean / found.delta:.0%}" if found.delta else units.ABSENT,
+        )
+        for cost in found.costs
+    ]
+    note = (
+        "Each cause alone set to what it is in the reference, and the trace replayed; coloured where sure. With all of "
+        f"them the replay misses the reference by {found.rest * 1e-6:+.4f} ms."
+    )
+    return table("Causes, by replay", columns, rows, note) if rows else None
+
+
 def sources(title: str, found: Sequence[SourceLine]) -> Table | None:
     """What the idle lines waited for."""
     columns = (
@@ -161,8 +209,8 @@ def interventions(rows: Sequence[InterventionRow]) -> Table | None:
     )
     body = [_intervention(row) for row in rows]
     note = (
-        "ms per token less than without the switch; the prediction was stated by replay before. Within: the prediction "
-        "lies in the measured 95 % interval. Output: share of tokens before the first that differs, error of the logits."
+        "ms per token less than without the switch; the prediction was stated by replay before. Within: it lies in the "
+        "measured 95 % interval. Output: share of tokens before the first that differs, relative error of the logits."
     )
     return table("Interventions", columns, body, note) if body else None
 

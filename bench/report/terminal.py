@@ -15,7 +15,7 @@ from bench.record.schema import Finding, Record
 
 from . import units
 from .analysed import analyse
-from .content import Cell, Column, CountedFinding, Report, Table, Tone, table
+from .content import Answer, Cell, Column, CountedFinding, Report, Section, Table, Tone, table
 from .sections import build
 from .words import TONES, case_text, interval_text, verdict_cell
 
@@ -31,7 +31,10 @@ _STYLES: dict[Tone, str] = {
     "muted": "dim",
 }
 # What the terminal shows; the rest is in the report's files.
-_SHOWN = ("throughput", "latency", "memory", "energy", "matmul", "costs", "troubles", "findings")
+_SHOWN = (
+    "ledger", "interventions", "hypotheses", "remedies", "throughput", "latency", "memory", "energy", "matmul", "costs",
+    "troubles", "findings",
+)  # fmt: skip
 
 
 def print_report(
@@ -44,24 +47,39 @@ def print_report(
         print_table(item, console)
     for section in report.sections:
         if section.anchor in _SHOWN:
-            for text in section.text:
-                console.print(Text(f"{section.title}: {text}", style="dim"))
-            for item in section.tables:
-                _section_table(item, report, console)
-            for finding in section.findings:
-                _finding(finding, console)
+            _section(section, console, report)
 
 
-def _section_table(item: Table, report: Report, console: Console) -> None:
+def print_section(section: Section, console: Console) -> None:
+    """Print a section that is not part of a report."""
+    _section(section, console, None)
+
+
+def _section(section: Section, console: Console, report: Report | None) -> None:
+    for text in section.text:
+        console.print(Text(f"{section.title}: {text}", style="dim"))
+    for item in section.tables:
+        _section_table(item, report, console)
+    for finding in section.findings:
+        _finding(finding, console)
+
+
+def _section_table(item: Table, report: Report | None, console: Console) -> None:
     """The table, unless it is long or the summary has said it all."""
     if len(item.rows) > LONG:
         console.print(Text(f"{item.title}: {len(item.rows)} rows, in the report's files.\n", style="dim"))
-    elif not (item.title == "Decode throughput" and len(item.rows) == sum(len(each.rows) for each in report.summary)):
+    elif not (report and item.title == "Decode throughput" and len(item.rows) == _summarised(report)):
         print_table(item, console)
+
+
+def _summarised(report: Report) -> int:
+    return sum(len(each.rows) for each in report.summary)
 
 
 def _head(report: Report, console: Console) -> None:
     console.print(Text(report.title, style="bold"))
+    if report.answer:
+        print_answer(report.answer, console)
     for line in report.headlines:
         verdict = Text(f"{line.verdict:<10}", style=_STYLES.get(line.tone, ""))
         console.print(verdict + Text(line.sentence, style="default"))
@@ -69,6 +87,19 @@ def _head(report: Report, console: Console) -> None:
     console.print(Text(report.counts, style="dim"))
     for label in report.labels:
         console.print(Text(label, style="yellow"))
+    console.print()
+
+
+def print_answer(answer: Answer, console: Console) -> None:
+    """The verdict, the causes and what to do."""
+    console.print(Text(answer.sentence, style=_STYLES.get(answer.tone, "bold")))
+    for title, points in (("Why", answer.causes), ("What to do", answer.actions)):
+        if points:
+            console.print(Text(title, style="bold"))
+        for place, point in enumerate(points, 1):
+            console.print(Text(f" {place}. {point.title}.") + Text(f" {point.text}", style="dim"))
+            if point.code:
+                console.print(Text(f"    {point.code}", style="cyan"))
     console.print()
 
 
@@ -87,6 +118,11 @@ def print_table(source: Table, console: Console) -> None:
     if source.note:
         console.print(Text(source.note, style="dim"))
     console.print()
+
+
+def print_finding_line(finding: Finding, console: Console) -> None:
+    """Print a finding that is not part of a report."""
+    _finding(CountedFinding(finding, 1, ""), console)
 
 
 def _finding(item: CountedFinding, console: Console) -> None:

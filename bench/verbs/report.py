@@ -19,11 +19,11 @@ def main(options: argparse.Namespace) -> int:
     """Report on ``options.run``."""
     if not options.run.is_dir():
         raise RecordError(f"{options.run} is not a run folder: give the folder that 'python -m bench run' printed")
-    report_run(options.run, reference=options.reference or _planned_reference(options.run))
+    report_run(options.run, reference=options.reference or planned_reference(options.run))
     return 0
 
 
-def _planned_reference(folder: Path) -> str:
+def planned_reference(folder: Path) -> str:
     """The reference of the preset that the run was planned from; fp16 for records without a plan."""
     try:
         return str(json.loads((folder / PLAN).read_text())["preset"]["reference"])

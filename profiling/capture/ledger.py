@@ -14,7 +14,7 @@ from bench.record import causes as c
 from bench.record.schema import Metric, metric
 
 _NS = 1e-9
-_MOST_SOURCES = 40
+_MOST_SOURCES = 120
 _MOST_UNKNOWN = 20
 
 

@@ -151,7 +151,7 @@ class _Sweep:
         self._callers = set(self._parent.values())
         self._leads_to = self._real_work()
         self._segments: list[Segment] = []
-        self._sources: dict[tuple[str, int], Source] = {}
+        self._sources: dict[tuple[str, int, str], Source] = {}
         self._open: list[int] = []
         self._begun = 0
         self._recorded = 0
@@ -202,17 +202,18 @@ class _Sweep:
         if answer.cause == c.HOST_GAP:
             return c.HOST_GAP, self._gap(self._leads_to.get(self._open[0], -1))
         if answer.glue and row in self._callers:
+            # Python inside an operator: it leads to the next operator that this one calls, but is this one's.
             inside = coming is not None and self._parent[coming] == row
-            return c.HOST_GAP, self._source(c.HOST_GAP, coming if inside and coming is not None else row)
+            return c.HOST_GAP, self._source(c.HOST_GAP, row, coming if inside and coming is not None else row)
         return answer.cause, self._source(answer.cause, row)
 
     def _gap(self, leads_to: int) -> Source:
         return _NOTHING if leads_to < 0 else self._source(c.HOST_GAP, leads_to)
 
-    def _source(self, cause: str, row: int) -> Source:
-        key = (cause, row)
+    def _source(self, cause: str, row: int, leads_to: int = -1) -> Source:
+        work = self._answers[leads_to if leads_to >= 0 else row].cause
+        key = (cause, row, work)
         if key not in self._sources:
             ranges = self._ranges[row]
-            inner = ranges[-1] if ranges else ""
-            self._sources[key] = Source(cause, inner, self._reader.name[row], self._answers[row].cause)
+            self._sources[key] = Source(cause, ranges[-1] if ranges else "", self._reader.name[row], work)
         return self._sources[key]
