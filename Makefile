@@ -1,6 +1,6 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup bench profile test test-gpu lint format report doctor smoke-model benchmarks clean
+.PHONY: help setup bench profile test test-gpu lint format report doctor smoke-model fidelity benchmarks clean
 
 PRESET ?= auto
 PYTHON ?= python3
@@ -62,6 +62,9 @@ doctor: $(VENV_READY) ## what can this machine measure?
 
 smoke-model: $(VENV_READY) ## train the committed tiny checkpoint again (about 2 minutes on 2 cores)
 	$(PY) -m bench.workloads.smoke_model --out bench/data/smoke-model
+
+fidelity: $(VENV_READY) ## plant causes of known size and judge the diagnosis (10 minutes; writes docs/fidelity.md)
+	$(PY) -m benchmarks.fidelity
 
 benchmarks: $(VENV_READY) ## the tool's own costs: harness overhead, agreement with torch's timer, reader speed
 	$(PY) -m benchmarks.timer_agreement --out benchmarks/results/timer_agreement.json

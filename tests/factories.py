@@ -269,3 +269,86 @@ def without(item: Record, *names: str) -> Record:
     assert all(name in METRICS for name in names)
     kept: tuple[Metric, ...] = tuple(value for value in item.metrics if value.name not in names)
     return replace(item, metrics=kept)
+
+
+def kineto(
+    scheme: str = "fp16",
+    repeat: int = 0,
+    *,
+    lines: Mapping[str, float] | None = None,
+    plain: float | None = None,
+    steps: int = 4,
+    sources: Sequence[Mapping[str, Any]] = (),
+    disturbance: float = 0.0,
+    **coordinates: Any,
+) -> Record:
+    """Observed decode steps. ``lines``: cause → seconds per step without the observer; its cost of 1 µs per operator
+    (100 operators in each line) and ``disturbance`` more in host_gap come on top."""
+    of = case(scheme, **coordinates)
+    known = dict(lines or {"gemm": 0.006, "host_gap": 0.004})
+    rng = np.random.default_rng([17, repeat, sum(scheme.encode())])
+    wobble = 1 + 0.01 * rng.standard_normal(steps)
+    metrics: dict[str, Any] = {
+        f"observed_{cause}_per_step": value * wobble + 100e-6 + (disturbance if cause == "host_gap" else 0.0)
+        for cause, value in known.items()
+    }
+    walls = sum(metrics.values())
+    metrics |= {
+        "observed_step_time": walls,
+        "plain_step_time": [plain if plain is not None else sum(known.values())] * 12,
+        "operator_event_cost": [1e-6] * 8,
+        "range_event_cost": [2e-6] * 8,
+    }
+    events = {cause: {"operators": [100] * steps, "range_ends": [0] * steps} for cause in known}
+    ledger = {
+        "device": of.device,
+        "bitsandbytes": "0.50.2",
+        "sources": [dict(item) for item in sources],
+        "unknown": {},
+        "events": events,
+    }
+    return record("kineto", of, metrics, repeat=repeat, setup={"ledger": ledger})
+
+
+def source(
+    seconds: float, *, cause: str = "host_gap", range_: str = "q_proj", operator: str = "aten::linear",
+    work: str = "gemm", steps: int = 4,
+) -> dict[str, Any]:  # fmt: skip
+    """Part of an idle line, as a kineto record keeps it."""
+    return {
+        "cause": cause, "range": range_, "operator": operator, "work": work, "seconds": [seconds] * steps,
+        "operators": [0] * steps, "range_ends": [0] * steps,
+    }  # fmt: skip
+
+
+def intervention(
+    scheme: str = "int8",
+    name: str = "none",
+    repeat: int = 0,
+    *,
+    step: float = 0.020,
+    tokens: Sequence[int] = (1, 2, 3, 4),
+    logits: Sequence[float] = (1.0, 2.0),
+    **coordinates: Any,
+) -> Record:
+    """One repeat of an arm under an intervention."""
+    of = case(scheme, intervention=name, **coordinates)
+    rng = np.random.default_rng([23, repeat, sum((scheme + name).encode())])
+    latencies = step * (1 + 0.01 * rng.standard_normal((3, 15)))
+    told = [
+        {"name": part, "sense": "removes", "cause": part, "removes": []} for part in name.split("+") if part != "none"
+    ]
+    metrics = {
+        "inter_token_latency": latencies.ravel(),
+        "decode_steps": [15] * 3,
+        "tokens_generated": [16] * 3,
+        "model_footprint": 1.39e6 if "linears" not in name else 2.44e6,
+    }
+    setup = {"interventions": told, "output": {"tokens": [[list(tokens)]], "logits": list(logits)}}
+    return record("intervention", of, metrics, repeat=repeat, setup=setup)
+
+
+def prediction(scheme: str, name: str, before: float, after: float, **coordinates: Any) -> Record:
+    """What the replay said before."""
+    of = case(scheme, intervention=name, **coordinates)
+    return record("prediction", of, {"replayed_step_time": before, "predicted_step_time": after})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.record import causes as c
 from bench.record.schema import Finding, Record
 
 from . import generation, matmul
@@ -14,6 +15,7 @@ from .hypotheses import Evidence, Judged, judge
 from .interventions import InterventionRow, Removals, removals
 from .interventions import summarise as summarise_interventions
 from .ledger.pairs import Pair, pairs
+from .ledger.uniform import uniform_factor
 from .remedies import Remedy, remedies
 
 # Share of the reference's time that may stay unexplained on either side before the ledger says so.
@@ -62,8 +64,24 @@ def findings(found: Sequence[Pair]) -> tuple[Finding, ...]:
         schemes = ", ".join(dict.fromkeys(pair.scheme for pair in without))
         made.append(Finding("no-ledger", "info", "some schemes have no ledger", f"{schemes}: {why}", "see above"))
     for pair in found:
-        made += _unexplained(pair)
+        made += [*_unexplained(pair), *_uniform(pair)]
     return tuple(made)
+
+
+def _uniform(pair: Pair) -> list[Finding]:
+    """Everything takes longer by one factor: not what a scheme does."""
+    lines = [line for line in pair.closed.lines if line.cause in c.CAUSES]
+    before = {line.cause: line.reference_ms for line in lines}
+    factor = uniform_factor(before, {line.cause: line.scheme_ms for line in lines})
+    if factor is None:
+        return []
+    message = f"{pair.scheme}: every line takes ×{factor:.2f}, as on a slower machine"
+    return [
+        Finding(
+            "machine-slower", "warning", message, "a lower clock, heat, or a neighbour, rather than the scheme",
+            "look at clocks and load, and measure again",
+        )
+    ]  # fmt: skip
 
 
 def _unexplained(pair: Pair) -> list[Finding]:

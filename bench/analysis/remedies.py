@@ -113,13 +113,15 @@ def _of_arms(group: GenerationGroup, records: Sequence[Record]) -> list[Remedy]:
         _switch(slow, other, facts.get(other.scheme))
         for slow in known
         for other in known
-        if slow.verdict == "SLOWER" and other is not slow and _time(other) < _time(slow) and _meant(other)
+        if slow.verdict == "SLOWER" and other is not slow and _time(other) < _time(slow)
+        if _meant(other, facts.get(other.scheme), group.reference)
     ]
 
 
-def _meant(row: GenerationRow) -> bool:
-    """Arms that stand for something a user may choose."""
-    return "planted" not in row.scheme and row.scheme != "fp32"
+def _meant(row: GenerationRow, arm: Any, reference: str | None) -> bool:
+    """Schemes that a user may choose instead: the reference, and quantised ones with no outliers planted."""
+    quantised = isinstance(arm, Mapping) and arm.get("kind") != "float"
+    return row.scheme == reference or (quantised and "planted" not in row.scheme)
 
 
 def _time(row: GenerationRow) -> float:

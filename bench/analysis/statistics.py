@@ -172,7 +172,8 @@ def _welch(top: Draws, bottom: Draws) -> float:
     total = sum(variance for variance, _ in variances)
     if total == 0.0:
         return float(min(df for _, df in variances))
-    return total**2 / sum(variance**2 / df for variance, df in variances)
+    # By shares of the total, because the square of a tiny variance is 0.
+    return 1.0 / sum((variance / total) ** 2 / df for variance, df in variances)
 
 
 def _weakest(*bases: Basis) -> Basis:

@@ -25,8 +25,10 @@ IDLE = (SYNC_STALL, HOST_GAP)
 DISTURBANCE = "profiler_disturbance"
 UNEXPLAINED = "unexplained"
 
+CORRECTIONS = (DISTURBANCE, UNEXPLAINED)
+
 CAUSES = (*BUSY, *IDLE)
-LINES = (*CAUSES, DISTURBANCE, UNEXPLAINED)
+LINES = (*CAUSES, *CORRECTIONS)
 
 MEANINGS = {
     GEMM: "matrix products of the quantised or plain Linears, fused dequantisation included",

@@ -31,7 +31,10 @@ def answer(explanation: Explanation) -> Answer | None:
         "answer", f"From {focus.reference} to {focus.scheme}, line by line", caption(focus), _drawn(focus)
     )
     actions = tuple(_action(remedy) for remedy in _for(explanation.remedies, focus.scheme)[:MOST])
-    note = f"{focus.scheme} against {focus.reference}: {setting_text(focus.setting)}."
+    note = (
+        f"{focus.scheme} against {focus.reference}: {setting_text(focus.setting)}. Work that {focus.reference} does "
+        "not do takes along the host's time that leads to it, so that a cause can be larger than its bar."
+    )
     return Answer(_sentence(pairs, focus), _tone(pairs), figure if focus.instrument else None, causes, actions, note)
 
 
@@ -62,21 +65,23 @@ def _sentence(pairs: Sequence[Pair], focus: Pair | None) -> str:
     slower = [pair.scheme for pair in pairs if pair.closed.delta.sure and pair.closed.delta.delta_ms > 0]
     faster = [pair.scheme for pair in pairs if pair.closed.delta.sure and pair.closed.delta.delta_ms < 0]
     open_ = [pair.scheme for pair in pairs if not pair.closed.delta.sure]
-    parts = [
-        f"{_listed(names)} {'are' if len(names) > 1 else 'is'} {word} than {reference}"
-        for names, word in ((slower, "slower"), (faster, "faster"))
+    told = [
+        f"{word} {_listed(names)}"
+        for names, word in (
+            (slower, f"Slower than {reference}:"),
+            (faster, f"Faster than {reference}:"),
+            (open_, "This run cannot tell for"),
+        )
         if names
     ]
-    if open_:
-        parts.append(f"for {_listed(open_)} this run cannot tell")
-    text = "; ".join(parts) + "."
-    if focus is not None:
-        closed = focus.closed
-        ratio = closed.scheme_ms / closed.reference_ms
-        leads = strongest(focus)
-        why = f", most of all for {_of(leads[0])}" if leads else ""
-        text += f" {focus.scheme} takes ×{ratio:.2f} the time per token ({closed.delta.delta_ms:+.3g} ms){why}."
-    return text[0].upper() + text[1:]
+    text = ". ".join(told) + "."
+    if focus is None:
+        return text
+    closed = focus.closed
+    leads = strongest(focus)
+    why = f", mostly for {_of(leads[0])}" if leads else ""
+    ratio = closed.scheme_ms / closed.reference_ms
+    return f"{text} {focus.scheme} takes ×{ratio:.2f} the time per token ({closed.delta.delta_ms:+.3g} ms){why}."
 
 
 def _of(line: Line) -> str:
@@ -113,7 +118,7 @@ def _evidence(line: Line, pair: Pair) -> str:
     for source in mine:
         totals[source.operator or source.range] = totals.get(source.operator or source.range, 0.0) + source.delta_ms
     named = sorted(totals.items(), key=lambda item: -item[1])[:2]
-    return "Before " + " and ".join(f"{name} ({ms:+.3g} ms)" for name, ms in named) + "."
+    return "Mostly at " + " and ".join(f"{name} ({ms:+.3g} ms)" for name, ms in named) + "."
 
 
 def _for(remedies: Sequence[Remedy], scheme: str) -> list[Remedy]:
@@ -129,7 +134,9 @@ def _action(remedy: Remedy) -> Point:
     title = f"{remedy.title[0].upper()}{remedy.title[1:]}: {remedy.gain * 1e3:.3g} ms per token less"
     bounds = "" if remedy.low is None or remedy.high is None else f" [{remedy.low * 1e3:.3g}, {remedy.high * 1e3:.3g}]"
     memory = "" if remedy.memory is None else f"; memory {_signed(remedy.memory)}"
-    return Point(title + bounds, f"{remedy.price}{memory}. Basis: {remedy.basis}.", remedy.code)
+    sure = "" if remedy.sure else " Not sure: the interval holds 0."
+    price = remedy.price[0].upper() + remedy.price[1:]
+    return Point(title + bounds, f"{price}{memory}. Basis: {remedy.basis}.{sure}", remedy.code)
 
 
 def _signed(amount: float) -> str:

@@ -31,13 +31,12 @@ def merged(pair: Pair) -> list[tuple[str, float, Line | None]]:
     """(label, ms, line) in order of size; small ones together as the last. Corrections stay by themselves."""
     lines = list(pair.closed.lines)
     largest = max((abs(line.delta_ms) for line in lines), default=0.0)
-    corrections = (c.DISTURBANCE, c.UNEXPLAINED)
-    kept = [line for line in lines if line.cause in corrections or abs(line.delta_ms) >= _SMALL * largest]
-    kept.sort(key=lambda line: (line.cause in corrections, -abs(line.delta_ms)))
+    kept = [line for line in lines if line.cause in c.CORRECTIONS or abs(line.delta_ms) >= _SMALL * largest]
+    kept.sort(key=lambda line: (line.cause in c.CORRECTIONS, -abs(line.delta_ms)))
     small = [line for line in lines if line not in kept]
     rows: list[tuple[str, float, Line | None]] = [(c.LABELS[line.cause], line.delta_ms, line) for line in kept]
     if small:
-        place = next((i for i, row in enumerate(rows) if row[2] and row[2].cause in corrections), len(rows))
+        place = next((i for i, row in enumerate(rows) if row[2] and row[2].cause in c.CORRECTIONS), len(rows))
         rows.insert(place, (f"{len(small)} small lines", sum(line.delta_ms for line in small), None))
     return rows
 

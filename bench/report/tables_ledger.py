@@ -138,6 +138,11 @@ def diagnosis(found: Diagnosis) -> Table | None:
         "Each cause alone set to what it is in the reference, and the trace replayed; coloured where sure. With all of "
         f"them the replay misses the reference by {found.rest * 1e-6:+.4f} ms."
     )
+    if found.uniform is not None:
+        note += (
+            f" Everything takes ×{found.uniform:.2f}: that is a slower (or faster) machine, a clock or a neighbour, "
+            "and no cause of its own."
+        )
     return table("Causes, by replay", columns, rows, note) if rows else None
 
 

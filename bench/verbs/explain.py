@@ -16,6 +16,7 @@ from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.analysis.remedies import Remedy
 from bench.analysis.timeline import Analysis
 from bench.analysis.traces import TracePair, explain_traces
+from bench.record.causes import CORRECTIONS
 from bench.record.errors import RecordError, UsageError
 from bench.record.store import load
 from bench.verbs.report import planned_reference
@@ -87,8 +88,8 @@ def _closed(closed: Closed) -> dict[str, Any]:
 
 def ranked(closed: Closed) -> list[Line]:
     """The largest difference first; the corrections last."""
-    corrections = ("profiler_disturbance", "unexplained")
-    return sorted(closed.lines, key=lambda line: (line.cause in corrections, -abs(line.delta_ms)))
+    last = {name: place for place, name in enumerate(CORRECTIONS, 1)}
+    return sorted(closed.lines, key=lambda line: (last.get(line.cause, 0), -abs(line.delta_ms)))
 
 
 def document(found: Explanation) -> dict[str, Any]:
@@ -185,6 +186,7 @@ def trace_document(pair: TracePair, reference: Path, candidate: Path) -> dict[st
                 **_closed(pair.closed),
                 "causes": causes,
                 "causes_missed_ms": diagnosis.rest * 1e-6,
+                "uniform_factor": diagnosis.uniform,
                 "sources": [_source(part) for part in pair.sources],
                 "unknown": [{"name": name, "share": share} for name, share in pair.unknown],
                 "profiler_disturbance": NO_DISTURBANCE,

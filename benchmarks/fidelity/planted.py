@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bench.record import causes as c
 
-from .decode import GPU_BOUND, HOST_BOUND, Decode
+from .decode import GPU_BOUND, HOST_BOUND, Decode, Planted
 from .machine import Action, Happened, Kernel, Machine
 
 STEPS = 6
@@ -53,7 +53,7 @@ def _beside(what: str) -> Iterator[Action]:
         yield Action("launch", 0, 3_000, (Kernel("void other_stream_kernel()", 30_000, stream=13),))
 
 
-def _extra(name: str, ns: int, host: int, operator: str, stream: int = 7):  # type: ignore[no-untyped-def]
+def _extra(name: str, ns: int, host: int, operator: str, stream: int = 7) -> Planted:
     def planted(ranges: tuple[str, ...]) -> tuple[Action, ...]:
         return (Action("launch", host, 3_000, (Kernel(name, ns, stream),), ranges, (operator,)),)
 
@@ -64,14 +64,14 @@ def _sync(ranges: tuple[str, ...]) -> tuple[Action, ...]:
     return (Action("sync", 500, 2_500, ranges=ranges),)
 
 
-def _copy(host: int):  # type: ignore[no-untyped-def]
+def _copy(host: int) -> Planted:
     def planted(ranges: tuple[str, ...]) -> tuple[Action, ...]:
         return (Action("launch", host, 3_000, (Kernel("", 6_000, copy=1 << 20),), ranges, ("aten::copy_",)),)
 
     return planted
 
 
-def _outliers(host: int):  # type: ignore[no-untyped-def]
+def _outliers(host: int) -> Planted:
     around = "bitsandbytes::int8_vectorwise_quant"
 
     def planted(ranges: tuple[str, ...]) -> tuple[Action, ...]:
@@ -125,6 +125,7 @@ def cases() -> tuple[Case, ...]:
         scale = {"lm_head": 1.0, part: factor} if cause == c.GEMM else {part: factor}
         slower = replace(gpu_bound, scale=scale)
         found.append(Case(f"{cause} ×{factor:g}", "GPU-bound", gpu_bound, slower, cause))
+    found.append(Case("a clock lower by a quarter", "GPU-bound", gpu_bound, gpu_bound, "machine", slowdown=4 / 3))
     graph = replace(gpu_bound, graph=True)
     planted = replace(graph, before_linear=_extra(DEQUANTISE, 15_000, 1_000, "bitsandbytes::dequantize_4bit"))
     found.append(

@@ -92,7 +92,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         c.CAST,
         "kernel",
-        name=r"(?i)cast(?!.*nocast)|float16_copy|bfloat16_copy|tofloat|tohalf|tobf|LoadWithCast|StoreWithCast",
+        name=r"(?i)(?<!no)cast|float16_copy|bfloat16_copy|tofloat|tohalf|tobf|LoadWithCast|StoreWithCast",
     ),
     Rule(c.CAST, "kernel", name=r"copy_kernel", within=r"^aten::(to|_to_copy)$"),
     Rule(
@@ -127,6 +127,7 @@ RULES: tuple[Rule, ...] = (
         name=r"^aten::(argmax|isin|max|eq|ne|gt|ge|any|all|where|sub|rsub|arange|full|ones|cumsum|multinomial|topk|sort"
         r"|is_nonzero|item|_local_scalar_dense|__(and|or)__|bitwise_\w+|log_softmax|scatter\w*|gather|cat)$",
         no_range=r"^layer$",
+        outermost=True,
     ),
     Rule(c.HOST_GAP, "operator", name=_VIEWS, outermost=True),
     Rule(c.MEMCPY, "operator", name=r"^aten::(copy_|clone|contiguous|fill_|zero_|zeros)$", outermost=True),

@@ -7,7 +7,8 @@ does, as on a GPU, where they launch nothing. This is the form that the CPU's le
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,9 +36,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class Step:
-    """One step's segments in order, without a hole: their sum is the step's range."""
+    """One step's segments in order, without a hole: their sum is the step's range. ``begun``: (range, cause) → how many
+    times work of that cause began there: operators inside work of their own cause are part of it."""
 
     segments: tuple[Segment, ...]
+    begun: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def ns(self) -> int:
@@ -86,7 +89,18 @@ class _Reader:
             if segment.cause == c.OTHER:
                 name = segment.source.operator
                 self.unknown[name] = self.unknown.get(name, 0) + segment.ns
-        return Step(tuple(segments))
+        return Step(tuple(segments), self._begun(operators, ranges, answers))
+
+    def _begun(
+        self, operators: list[int], ranges: dict[int, Names], answers: dict[int, Answer]
+    ) -> dict[tuple[str, str], int]:
+        begun: dict[tuple[str, str], int] = {}
+        for row in operators:
+            around = answers.get(self.parent[row])
+            if around is None or around.cause != answers[row].cause:
+                key = (ranges[row][-1] if ranges[row] else "", answers[row].cause)
+                begun[key] = begun.get(key, 0) + 1
+        return begun
 
     def _inside(self, start: int, end: int, thread: int) -> list[int]:
         """The operators of the step, outer before inner."""

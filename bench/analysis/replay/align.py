@@ -18,11 +18,13 @@ import numpy as np
 
 from bench.record import causes as c
 
-from ..ledger.segments import Segment, Step
+from ..ledger.segments import Step
+from ..ledger.uniform import SHARE_GPU, uniform_factor
 from ..student import t_quantile
 from .program import Item, Op, Program, leave_gaps
 from .simulate import Plan, Played, play_plan, unchanged
 
+_MOST_IDLE = 0.15
 Group = tuple[str, str]
 Row = TypeVar("Row")
 
@@ -52,12 +54,14 @@ class Cost:
 @dataclass(frozen=True)
 class Diagnosis:
     """ns per step. ``costs``, largest first; ``aligned``: what the candidate takes with all causes as in the
-    reference, for which ``reference`` is the truth."""
+    reference, for which ``reference`` is the truth. ``uniform``: the factor where all that the reference does takes
+    longer (or shorter) by about the same: then it is the machine, a clock or a neighbour, and no cause of its own."""
 
     costs: tuple[Cost, ...]
     reference: float
     candidate: float
     aligned: float
+    uniform: float | None = None
 
     @property
     def delta(self) -> float:
@@ -85,13 +89,36 @@ def diagnose_gpu(reference: Program, candidate: Program) -> Diagnosis:
     together = aligner.plan(c.CAUSES)
     aligned = play_plan(candidate, together).span if together is not None else candidate.span
     walls = reference.span / reference.steps, candidate.span / candidate.steps
-    return _diagnosis(costs, *walls, aligned / candidate.steps)
+    # Idle time scales with no clock; where it is small, what the GPU does decides.
+    busy = _busy(reference), _busy(candidate)
+    idle = 1.0 - sum(busy[0].values()) / walls[0]
+    uniform = uniform_factor(*busy, share=SHARE_GPU) if idle < _MOST_IDLE else None
+    return _diagnosis(costs, *walls, aligned / candidate.steps, uniform)
 
 
-def _diagnosis(costs: Sequence[Cost], reference: float, candidate: float, aligned: float) -> Diagnosis:
+def _diagnosis(
+    costs: Sequence[Cost], reference: float, candidate: float, aligned: float, uniform: float | None
+) -> Diagnosis:
     missed = abs(aligned - reference)
     known = [replace(cost, reach=_reach(cost.values) + missed) for cost in costs if any(cost.values)]
-    return Diagnosis(tuple(sorted(known, key=lambda cost: -abs(cost.mean))), reference, candidate, aligned)
+    ranked = tuple(sorted(known, key=lambda cost: -abs(cost.mean)))
+    return Diagnosis(ranked, reference, candidate, aligned, uniform)
+
+
+def _busy(program: Program) -> dict[str, float]:
+    """Work by cause, ns per step."""
+    found: dict[str, float] = defaultdict(float)
+    for op in program.ops:
+        found[op.cause] += (op.end - op.start) / program.steps
+    return dict(found)
+
+
+def _line_means(steps: Sequence[Step]) -> dict[str, float]:
+    found: dict[str, float] = defaultdict(float)
+    for step in steps:
+        for segment in step.segments:
+            found[segment.cause] += segment.ns / len(steps)
+    return dict(found)
 
 
 def _reach(values: Sequence[float]) -> float:
@@ -266,39 +293,45 @@ def _extra(rows: Sequence[int], program: Program, mine: float, theirs: float) ->
 def diagnose_cpu(reference: Sequence[Step], candidate: Sequence[Step]) -> Diagnosis:
     """The costs of a CPU's candidate: one thing runs after the other, so that the costs add up exactly.
 
-    The host work that leads to work which the reference does not have in that range is part of that work's cost.
+    The host work that leads to work which the reference does less often in that range goes with that work, by the
+    share of times that are too many.
     """
-    theirs = _cpu_groups(reference)
-    known = {group for group in theirs if group[1] != c.HOST_GAP}
-    per_step = [_cpu_causes(step, known) for step in candidate]
-    before = [_cpu_causes(step, known) for step in reference]
-    names = [name for name in c.CAUSES if any(name in step for step in (*per_step, *before))]
+    extra = _extra_shares(_mean_begun(reference), _mean_begun(candidate))
+    after = [_cpu_causes(step, extra) for step in candidate]
+    before = [_cpu_causes(step, {}) for step in reference]
+    names = [name for name in c.CAUSES if any(name in step for step in (*after, *before))]
     costs = []
     for name in names:
         base = float(np.mean([step.get(name, 0.0) for step in before]))
-        costs.append(Cost(name, tuple(step.get(name, 0.0) - base for step in per_step)))
+        costs.append(Cost(name, tuple(step.get(name, 0.0) - base for step in after)))
     walls = [float(np.mean([step.ns for step in steps])) for steps in (reference, candidate)]
-    return _diagnosis(costs, walls[0], walls[1], walls[0])
+    uniform = uniform_factor(_line_means(reference), _line_means(candidate))
+    return _diagnosis(costs, walls[0], walls[1], walls[0], uniform)
 
 
-def _cpu_groups(steps: Sequence[Step]) -> Mapping[Group, int]:
-    found: dict[Group, int] = defaultdict(int)
+def _mean_begun(steps: Sequence[Step]) -> dict[Group, float]:
+    totals: dict[Group, float] = defaultdict(float)
     for step in steps:
-        for segment in step.segments:
-            found[segment.source.range, segment.cause] += 1
-    return found
+        for group, count in step.begun.items():
+            totals[group] += count / len(steps)
+    return totals
 
 
-def _cpu_causes(step: Step, known: set[Group]) -> dict[str, float]:
+def _extra_shares(reference: Mapping[Group, float], candidate: Mapping[Group, float]) -> dict[Group, float]:
+    """(range, cause) → the share of the candidate's times that the reference does not have."""
+    return {
+        group: (count - reference.get(group, 0.0)) / count
+        for group, count in candidate.items()
+        if count > reference.get(group, 0.0) and group[1] != c.HOST_GAP
+    }
+
+
+def _cpu_causes(step: Step, extra: Mapping[Group, float]) -> dict[str, float]:
     sums: dict[str, float] = defaultdict(float)
     for segment in step.segments:
-        sums[_cause_of(segment, known)] += segment.ns
+        source = segment.source
+        share = extra.get((source.range, source.work), 0.0) if segment.cause == c.HOST_GAP else 0.0
+        sums[segment.cause] += segment.ns * (1.0 - share)
+        if share:
+            sums[source.work] += segment.ns * share
     return dict(sums)
-
-
-def _cause_of(segment: Segment, known: set[Group]) -> str:
-    """A gap that leads to work which the reference does not do there goes with that work."""
-    source = segment.source
-    if segment.cause != c.HOST_GAP or source.work in ("", c.HOST_GAP):
-        return segment.cause
-    return c.HOST_GAP if (source.range, source.work) in known else source.work

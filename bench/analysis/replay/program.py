@@ -164,6 +164,7 @@ class _Builder:
             item_of[row] = open_at[thread] = len(items)
             begin, stop = int(start[place]), max(int(end[place]), int(start[place]))
             waits = int(calls.kind[row]) in (SYNC, BLOCKING_COPY)
+            self._call_of.append(row)
             items.append(
                 Item(thread, begin, stop, max(begin - since, 0), waits, int(step[row]), serves[place], ranges[place])
             )

@@ -135,12 +135,13 @@ class _Player:
         self._item_start, self._item_end = np.zeros(len(items)), np.zeros(len(items))
         self._op_start, self._op_end = np.zeros(len(ops)), np.zeros(len(ops))
         self._host: dict[int, float] = {}
+        self._running: dict[int, int | None] = {}
 
     def run(self) -> Played:
         for _, what, row in self._order():
             (self._begin, self._work, self._finish)[what](row)
         tails = [self._host[thread] + tail * self._plan.tail for thread, tail in self._program.tail.items()]
-        span = max([*tails, float(self._op_end.max(initial=0.0))], default=0.0)
+        span = float(max([*tails, self._op_end.max(initial=0.0)], default=0.0))
         return Played(self._item_start, self._item_end, self._op_start, self._op_end, span, self._plan.notes)
 
     def _order(self) -> list[tuple[int, int, int]]:
@@ -155,11 +156,19 @@ class _Player:
 
     def _begin(self, row: int) -> None:
         item = self._program.items[row]
+        # A call may begin the moment that the one before it returns.
+        before_it = self._running.get(item.thread)
+        if before_it is not None:
+            self._finish(before_it)
+        self._running[item.thread] = row
         before = 0.0 if self._plan.dropped[row] else self._plan.before[row]
         self._item_start[row] = self._host.get(item.thread, 0.0) + before
 
     def _finish(self, row: int) -> None:
         item, plan = self._program.items[row], self._plan
+        if self._running.get(item.thread) != row:
+            return
+        self._running[item.thread] = None
         end = self._item_start[row]
         if not plan.dropped[row]:
             end += plan.length[row]

@@ -52,13 +52,13 @@ def _cheaper(timeline: Timeline, program: Program, costs: EventCosts) -> Plan:
 
 def _ends_in(spans: Spans, thread: int, start: Ns, end: Ns) -> Ns:
     times = np.sort(spans.end[spans.thread == thread])
-    return np.searchsorted(times, end, side="right") - np.searchsorted(times, start, side="right")
+    return np.searchsorted(times, end) - np.searchsorted(times, start)
 
 
 def _marks_in(spans: Spans, thread: int, start: Ns, end: Ns) -> Ns:
     mine = spans.thread == thread
     times = np.sort(np.concatenate((spans.start[mine], spans.end[mine])))
-    return np.searchsorted(times, end, side="right") - np.searchsorted(times, start, side="right")
+    return np.searchsorted(times, end) - np.searchsorted(times, start)
 
 
 def _retimed(timeline: Timeline, program: Program, played: Played) -> Timeline:

@@ -50,11 +50,30 @@ class Replay:
         else:
             raise RecordError("the trace holds neither GPU work nor operators: there is nothing to replay")
 
+    @property
+    def cpu_steps(self) -> tuple[Step, ...]:
+        """The steps of a CPU's trace; () for a GPU's."""
+        return tuple(self._steps)
+
+    @property
+    def mean_step_ns(self) -> float:
+        """The mean step as recorded."""
+        if self._program is not None:
+            return self._program.span / self._program.steps
+        return sum(step.ns for step in self._steps) / len(self._steps)
+
+    @property
+    def events_per_step(self) -> tuple[float, float]:
+        """Recorded operators and ends of ranges per step of a CPU's trace."""
+        segments = [item for step in self._steps for item in step.segments]
+        count = max(len(self._steps), 1)
+        return sum(item.operators for item in segments) / count, sum(item.ranges for item in segments) / count
+
     def less_observer(self, model: ObserverModel) -> Replay:
         """The same CPU trace with what recording cost taken off every segment; a GPU's is left as it is."""
         for place, step in enumerate(self._steps):
             cheaper = (replace(item, ns=item.ns - _recorded(item, model)) for item in step.segments)
-            self._steps[place] = Step(tuple(cheaper))
+            self._steps[place] = Step(tuple(cheaper), step.begun)
         return self
 
     def whatif(self, change: Change) -> WhatIf:

@@ -1,0 +1,116 @@
+"""Costs of a CPU's steps: every nanosecond of a step is in one line, and gaps lead to what came next."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.analysis.ledger.classes import Classes
+from bench.analysis.ledger.cpu import cpu_costs
+from bench.analysis.ledger.segments import cpu_steps
+from bench.record import causes as c
+from bench.record.timeline import Spans, Threads, Timeline
+
+QUANT = "bitsandbytes::int8_vectorwise_quant"
+STRINGS = (
+    "", "decode_step", "layer", "q_proj", "aten::linear", "aten::addmm", "aten::view", QUANT, "aten::ge", "aten::max",
+    "bitsandbytes::gemm_4bit", "bitsandbytes::dequantize_4bit", "custom::op",
+)  # fmt: skip
+
+
+def timeline(operators, ranges) -> Timeline:
+    """(start, end, name) each, on one thread."""
+
+    def spans(rows):
+        start, end, name = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
+        zero = np.zeros(len(rows))
+        names = [STRINGS.index(text) for text in name]
+        return Spans.build(start=start, end=end, thread=zero, name=names, domain=zero, lane=zero)
+
+    threads = Threads.build(process=[0], pid=[1], tid=[1])
+    return Timeline("kineto", STRINGS, threads, ranges=spans(ranges), operators=spans(operators))
+
+
+def costs(operators, ranges=((0, 100, "decode_step"),)):
+    return cpu_costs(timeline(operators, list(ranges)), Classes(), "decode_step")
+
+
+def test_own_time_and_gaps():
+    found = costs([(10, 50, "aten::linear"), (20, 40, "aten::addmm")])
+    assert found.causes[c.GEMM].tolist() == [40]
+    assert found.causes[c.HOST_GAP].tolist() == [60]
+    named = {(source.operator, source.work): int(column[0]) for source, column in found.sources.items()}
+    assert named == {("aten::linear", c.GEMM): 10, ("", ""): 50}
+
+
+def test_python_inside_an_operator_is_a_gap_that_leads_to_what_it_calls():
+    found = costs(
+        [(10, 90, "bitsandbytes::gemm_4bit"), (30, 50, "bitsandbytes::dequantize_4bit"), (60, 80, "aten::linear")]
+    )
+    assert found.causes[c.DEQUANTISE].tolist() == [20]
+    assert found.causes[c.GEMM].tolist() == [20]
+    gaps = {(source.operator, source.work): int(column[0]) for source, column in found.sources.items()}
+    inside = "bitsandbytes::gemm_4bit"
+    assert gaps == {(inside, c.GEMM): 30, (inside, c.DEQUANTISE): 20, ("", ""): 10}
+
+
+def test_an_operator_that_calls_nothing_does_the_work_itself():
+    assert costs([(10, 90, "bitsandbytes::gemm_4bit")]).causes[c.GEMM].tolist() == [80]
+
+
+def test_views_lead_to_the_next_work():
+    found = costs([(10, 20, "aten::view"), (40, 60, "aten::linear")])
+    named = {source.operator: int(column[0]) for source, column in found.sources.items()}
+    assert named == {"aten::linear": 40, "": 40}
+
+
+def test_outliers_are_told_from_quantising():
+    found = costs([(0, 100, QUANT), (10, 20, "aten::ge"), (30, 60, "aten::max")])
+    assert found.causes[c.OUTLIERS].tolist() == [10]
+    assert found.causes[c.QUANTISE].tolist() == [30]
+
+
+def test_unknown_operators_are_named():
+    assert costs([(10, 30, "custom::op")]).unknown == {"custom::op": 20}
+
+
+def test_events_are_counted_where_recording_them_cost():
+    found = costs([(10, 50, "aten::linear"), (20, 40, "aten::addmm")], [(0, 100, "decode_step"), (5, 60, "q_proj")])
+    operators, ends = found.events[c.GEMM]
+    assert (operators.tolist(), ends.tolist()) == ([1], [0])
+    operators, ends = found.events[c.HOST_GAP]
+    assert (operators.tolist(), ends.tolist()) == ([1], [2])
+
+
+@st.composite
+def trees(draw, start=0, end=200, depth=3):
+    edges = sorted(draw(st.lists(st.integers(start, end), max_size=6)))
+    found = []
+    for a, b in zip(edges[::2], edges[1::2], strict=False):
+        if a < b:
+            found.append((a, b, draw(st.sampled_from(STRINGS[4:]))))
+            if depth and b - a > 2 and draw(st.booleans()):
+                found += draw(trees(a, b, depth - 1))
+    return found
+
+
+@given(trees(), st.integers(1, 199))
+def test_every_nanosecond_is_in_one_line(operators, edge):
+    both = [(0, edge, "decode_step"), (edge, 200, "decode_step")]
+    made = timeline(operators, both)
+    steps, _ = cpu_steps(made, Classes(), "decode_step")
+    assert [step.ns for step in steps] == [edge, 200 - edge]
+    found = cpu_costs(made, Classes(), "decode_step")
+    assert (np.sum(list(found.causes.values()), axis=0) == found.wall).all()
+    gaps = np.sum([np.zeros(2), *found.sources.values()], axis=0)
+    assert (gaps == found.causes[c.HOST_GAP]).all()
+
+
+@given(trees())
+def test_the_innermost_operator_owns_the_moment(operators):
+    found = costs(operators, [(0, 200, "decode_step")])
+    covered = {ns for start, end, _ in operators for ns in range(start, end)}
+    busy = sum(int(column.sum()) for name, column in found.causes.items() if name != c.HOST_GAP)
+    assert busy <= len(covered)
+    assert int(found.wall.sum()) == 200

@@ -1,0 +1,52 @@
+"""ΔE = P_ref·Δt + t·ΔP, exactly, from any windows."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.analysis.energy_ledger import energy_pairs
+from tests import factories as make
+
+windows = st.lists(st.tuples(st.floats(0.5, 10), st.integers(1, 1000), st.floats(1, 5000)), min_size=1, max_size=4)
+
+
+def record(scheme, found, idle=None, repeat=0):
+    times, tokens, joules = (list(column) for column in zip(*found, strict=True))
+    metrics = {"window_time": times, "window_tokens": tokens, "energy_gpu": joules}
+    if idle is not None:
+        metrics |= {"idle_time": [1.0], "idle_energy_gpu": [idle]}
+    return make.record("energy", make.case(scheme, device="cuda"), metrics, repeat=repeat)
+
+
+@given(windows, windows, st.floats(0, 50), st.floats(0, 50))
+def test_the_parts_add_up(one, other, idle_one, idle_other):
+    (pair,) = energy_pairs([record("fp16", one, idle_one), record("nf4", other, idle_other)])
+    for split in (pair.gross, pair.net):
+        assert split is not None
+        assert split.longer + split.power == split.delta.value
+        assert split.reference + split.longer + split.power == pytest.approx(split.scheme, rel=1e-12, abs=1e-12)
+    assert pair.gross is not None
+    joules, tokens = sum(item[2] for item in other), sum(item[1] for item in other)
+    assert pair.gross.scheme == pytest.approx(joules / tokens)
+
+
+def test_longer_at_lower_power():
+    (pair,) = energy_pairs([record("fp16", [(1.0, 100, 300.0)]), record("int8", [(2.0, 100, 400.0)])])
+    assert pair.gross is not None
+    assert pair.gross.longer == pytest.approx(3.0)
+    assert pair.gross.power == pytest.approx(-2.0)
+    assert pair.net is None
+    assert "idle" in pair.missing
+
+
+def test_estimates_are_labelled():
+    records = [make.codecarbon("fp16"), make.codecarbon("nf4")]
+    (pair,) = energy_pairs(records)
+    assert pair.estimated
+    assert pair.net is None
+
+
+def test_nothing_measured_no_pair():
+    assert energy_pairs([make.energy("fp16", counters=False), make.energy("nf4", counters=False)]) == ()

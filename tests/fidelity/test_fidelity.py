@@ -1,0 +1,23 @@
+"""Every made-up planted cause is named first, with its size, and what was not planted is not named."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.fidelity import real
+from benchmarks.fidelity.judge import judge
+from benchmarks.fidelity.planted import cases
+
+CASES = cases()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.name}, {case.regime}" for case in CASES])
+def test_made_up_causes(tmp_path, case):
+    for row in judge(case, tmp_path):
+        assert row.ok, row
+
+
+def test_there_are_enough_of_them():
+    assert 2 * len(CASES) >= 24
+    assert {case.regime for case in CASES} == {"host-bound", "GPU-bound"}
+    assert len([item for item in real.cases() if item.cause]) >= 6
