@@ -65,8 +65,11 @@ def test_report_and_progress_are_shown(run):
     assert "report.html" in done.stdout
 
 
-def test_no_log_of_a_good_child_is_left(run):
-    assert list((run[0] / "artifacts").iterdir()) == []
+def test_no_log_of_a_good_child_is_left_and_one_timeline_per_scheme(run):
+    left = list((run[0] / "artifacts").iterdir())
+    assert {path.name.split("-")[0] for path in left} == {"kineto"}
+    assert len(left) == len({path.name.rsplit("-", 2)[0] for path in left})
+    assert all(sorted(path.name for path in item.iterdir()) == ["summary.json", "trace.json.gz"] for item in left)
 
 
 def test_a_finished_run_has_nothing_to_resume(run):

@@ -162,19 +162,34 @@ def _dequantise(e: Evidence) -> _Found:
 def _lookups(e: Evidence) -> _Found:
     if not e.on_gpu:
         return _not_tested("issue slots against DRAM throughput are counters of a GPU (Nsight Compute)")
-    found = {}
-    for record in e.records:
-        told = record.setup.get("gemm_4bit")
-        if record.instrument.startswith("ncu") and isinstance(told, Mapping):
-            found[record.case.scheme] = told
+    found = {
+        record.case.scheme: pair
+        for record in e.records
+        if record.instrument == "ncu-warm" and (pair := _issue_and_dram(record)) is not None
+    }
     if not found:
-        return _not_tested("no counters of a 4-bit kernel were collected: run 'make profile OUT=RUN_FOLDER'")
+        return _not_tested("no counters of a fused 4-bit kernel were collected: run 'make profile OUT=RUN_FOLDER'")
     told = tuple(
-        f"{scheme}: issue slots {float(item['issue_pct']):.0f} %, DRAM {float(item['dram_pct']):.0f} % of their peaks"
-        for scheme, item in found.items()
+        f"{scheme}: issue slots {issue:.0f} %, DRAM {dram:.0f} % of their peaks"
+        for scheme, (issue, dram) in found.items()
     )
-    bound = [float(item["issue_pct"]) > float(item["dram_pct"]) for item in found.values()]
+    bound = [issue > dram for issue, dram in found.values()]
     return _Found("supported" if all(bound) else "ambiguous" if any(bound) else "refuted", told)
+
+
+_ISSUE = "sm__inst_issued.avg.pct_of_peak_sustained_active"
+_DRAM = "dram__throughput.avg.pct_of_peak_sustained_elapsed"
+
+
+def _issue_and_dram(record: Record) -> tuple[float, float] | None:
+    """Of the fused 4-bit kernel that takes longest, in % of their peaks."""
+    for kernel in record.setup.get("top", ()):
+        metrics = kernel.get("metrics") or {}
+        if "gemm_4bit" in str(kernel.get("name")) and _ISSUE in metrics and _DRAM in metrics:
+            values = (metrics[name].get("value") for name in (_ISSUE, _DRAM))
+            issue, dram = (float(value) if value is not None else float("nan") for value in values)
+            return None if np.isnan(issue) or np.isnan(dram) else (issue, dram)
+    return None
 
 
 def _caches(e: Evidence) -> _Found:

@@ -32,7 +32,8 @@ def merged(pair: Pair) -> list[tuple[str, float, Line | None]]:
     lines = list(pair.closed.lines)
     largest = max((abs(line.delta_ms) for line in lines), default=0.0)
     kept = [line for line in lines if line.cause in c.CORRECTIONS or abs(line.delta_ms) >= _SMALL * largest]
-    kept.sort(key=lambda line: (line.cause in c.CORRECTIONS, -abs(line.delta_ms)))
+    last = {name: place for place, name in enumerate(c.CORRECTIONS, 1)}
+    kept.sort(key=lambda line: (last.get(line.cause, 0), -abs(line.delta_ms)))
     small = [line for line in lines if line not in kept]
     rows: list[tuple[str, float, Line | None]] = [(c.LABELS[line.cause], line.delta_ms, line) for line in kept]
     if small:

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.presets import PRESETS
+from bench.record.causes import LINES, MEANINGS
 from bench.record.metrics import METRICS
+from bench.workloads.interventions import INTERVENTIONS
 from bench.workloads.schemes import ARMS, REFERENCE
 from bench.workloads.sources import SHAPES, SMOKE
 
@@ -28,6 +30,8 @@ def _document() -> dict[str, Any]:
         "schemes": {name: arm.facts() for name, arm in ARMS.items()},
         "reference": REFERENCE,
         "models": _models(),
+        "interventions": {name: f"{item.sense}: {item.cause}" for name, item in INTERVENTIONS.items()},
+        "causes": {name: MEANINGS[name] for name in LINES},
         "metrics": {name: asdict(info) for name, info in METRICS.items()},
     }
 
@@ -50,7 +54,17 @@ def _print_tables() -> None:
     schemes = {name: arm.description + (" (reference)" if name == REFERENCE else "") for name, arm in ARMS.items()}
     metrics = {name: f"{info.description} [{info.unit}]" for name, info in METRICS.items()}
     presets = {name: preset.description for name, preset in PRESETS.items()}
-    for title, rows in (("presets", presets), ("schemes", schemes), ("models", _models()), ("metrics", metrics)):
+    interventions = {name: f"{item.sense} {item.cause}" for name, item in INTERVENTIONS.items()}
+    causes = {name: MEANINGS[name] for name in LINES}
+    tables = (
+        ("presets", presets),
+        ("schemes", schemes),
+        ("models", _models()),
+        ("interventions", interventions),
+        ("lines of the ledger", causes),
+        ("metrics", metrics),
+    )
+    for title, rows in tables:
         table = Table(title=title, box=box.SIMPLE, title_justify="left", show_header=False, title_style="bold")
         table.add_column(no_wrap=True, style="bold")
         table.add_column()

@@ -84,6 +84,18 @@ def _outliers(host: int) -> Planted:
     return planted
 
 
+def _read_back(host: int) -> Planted:
+    """As LLM.int8() does it: look for outliers, copy the answer to the host and wait for it."""
+    around = "bitsandbytes::int8_vectorwise_quant"
+
+    def planted(ranges: tuple[str, ...]) -> tuple[Action, ...]:
+        answer = Kernel("", 1_200, copy=1)
+        read = Action("copy back", host, 3_000, (answer,), ranges, (around, "aten::is_nonzero", "aten::item"))
+        return (*_outliers(host)(ranges), read)
+
+    return planted
+
+
 def cases() -> tuple[Case, ...]:
     """All of them, each in the regimes where it can be told."""
     found: list[Case] = []
@@ -102,7 +114,9 @@ def cases() -> tuple[Case, ...]:
         planted = replace(base, before_linear=_outliers(host))
         found.append(Case("two outlier kernels per Linear", regime, base, planted, c.OUTLIERS, c.OUTLIERS))
         planted = replace(base, after_linear=_copy(host))
-        found.append(Case("one copy per Linear", regime, base, planted, c.MEMCPY))
+        found.append(Case("one copy per Linear", regime, base, planted, c.MEMCPY, c.MEMCPY))
+        planted = replace(base, before_linear=_read_back(host))
+        found.append(Case("outliers looked for and read back", regime, base, planted, c.OUTLIERS, c.OUTLIERS))
         planted = replace(base, after_linear=_sync)
         found.append(Case("one synchronisation per Linear", regime, base, planted, c.SYNC_STALL, c.SYNC_STALL))
         found.append(Case("nothing", regime, base, base, ""))

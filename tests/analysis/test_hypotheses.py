@@ -120,3 +120,40 @@ def test_a_cliff_between_batches():
     found = verdicts(run({"fp16": FP16, "nf4": HOST}, extra=extra))["H10"]
     assert found.verdict == "supported"
     assert "8: ×" in found.evidence[0]
+
+
+@pytest.mark.parametrize(("issue", "dram", "verdict"), [(81.0, 40.0, "supported"), (30.0, 92.0, "refuted")])
+def test_look_ups_by_issue_slots_against_dram(issue, dram, verdict):
+    metrics = {
+        "sm__inst_issued.avg.pct_of_peak_sustained_active": {"unit": "%", "value": issue},
+        "dram__throughput.avg.pct_of_peak_sustained_elapsed": {"unit": "%", "value": dram},
+    }
+    top = [{"name": "nvjet", "metrics": {}}, {"name": "void gemm_4bit_simt<__half>", "metrics": metrics}]
+    extra = [make.record("ncu-warm", make.case("nf4", device="cuda"), {"profiled_launches": 1}, setup={"top": top})]
+    found = verdicts(run({"fp16": FP16, "nf4": HOST}, extra=extra, device="cuda"))["H5"]
+    assert found.verdict == verdict
+    assert found.paper == "guess 1"
+
+
+def test_cold_against_hot_layers():
+    extra = [
+        make.matmul(scheme, 1, residency=residency, repeat=repeat, device="cuda")
+        for scheme in ("fp16", "nf4")
+        for residency in ("hot", "cold")
+        for repeat in range(3)
+    ]
+    found = verdicts(run({"fp16": FP16, "nf4": HOST}, extra=extra, device="cuda"))["H6"]
+    assert found.verdict == "refuted"
+    assert "cold ÷ hot" in found.evidence[0]
+
+
+def test_the_bare_integer_product_against_the_float_one():
+    extra = []
+    for repeat in range(3):
+        extra += [
+            make.matmul("fp16", 1, repeat=repeat),
+            make.matmul("int8", 1, repeat=repeat, op="gemm"),
+        ]
+    found = verdicts(run({"fp16": FP16, "int8": HOST}, extra=extra))["H7"]
+    assert found.verdict == "supported"
+    assert found.paper == "guess 3"

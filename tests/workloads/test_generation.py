@@ -8,7 +8,9 @@ import torch
 from bench.record.errors import MeasurementError, UsageError
 from bench.record.schema import Case
 from bench.workloads import generation, models
+from bench.workloads.annotation import Tools
 from bench.workloads.batches import make_batches
+from bench.workloads.outcome import Outcome
 from bench.workloads.schemes import arm
 from bench.workloads.session import Session, produced
 from bench.workloads.sources import resolve
@@ -49,7 +51,8 @@ def loaded():
 
 
 def run(case=CASE, instruments=("generation",), annotators=CountingAnnotator, **options):
-    return list(generation.run(SOURCE, dict.fromkeys(instruments, case), OPTIONS | options, annotators))
+    tools = Tools(annotators, lambda session, told: Outcome(session.case, "kineto", setup={"told": dict(told)}))
+    return list(generation.run(SOURCE, dict.fromkeys(instruments, case), OPTIONS | options, tools))
 
 
 def values(outcome):
@@ -194,3 +197,10 @@ def test_the_harness_overhead_is_sampled():
     costs = overhead("cpu", 1, batches=3, steps=10)
     assert len(costs) == 3
     assert min(costs) > 0
+
+
+def test_the_timeline_pass_gets_the_session_and_its_options():
+    (outcome,) = run(instruments=("kineto",), timeline_steps=3)
+    assert outcome.instrument == "kineto"
+    assert outcome.setup["told"]["timeline_steps"] == 3
+    assert outcome.setup["arm"]["name"] == CASE.scheme

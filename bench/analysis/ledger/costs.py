@@ -58,15 +58,21 @@ class StepCosts:
 
 
 def step_rows(timeline: Timeline, name: str) -> Ns:
-    """The rows of the ranges called ``name``, in order. Raises RecordError that says what there is instead."""
+    """The rows of the ranges called ``name``, in order; a number after it does not count ("ProfilerStep" finds
+    "ProfilerStep#7"). Raises RecordError that says what there is instead."""
     ranges = timeline.ranges
-    wanted = np.array([text == name for text in timeline.strings], bool)
+    wanted = np.array([is_step(text, name) for text in timeline.strings], bool)
     rows = np.flatnonzero(wanted[ranges.name]) if len(ranges) else np.empty(0, np.int64)
     if not len(rows):
         present = sorted({timeline.strings[i] for i in ranges.name.tolist()})
         told = f"it has {', '.join(map(repr, present[:8]))}" if present else "it has no annotated ranges"
         raise RecordError(f"the trace has no range {name!r}: {told}; name the range of one step with --step-range")
     return rows[np.argsort(ranges.start[rows], kind="stable")]
+
+
+def is_step(text: str, name: str) -> bool:
+    """Whether a range called ``text`` is a step called ``name``."""
+    return text == name or (text.startswith(f"{name}#") and text[len(name) + 1 :].isdigit())
 
 
 def host_windows(timeline: Timeline, rows: Ns) -> tuple[Ns, Ns]:

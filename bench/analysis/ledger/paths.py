@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from bench.record.timeline import Timeline
 
 from ..nesting import Nesting
+from .costs import is_step
 
 Rows = NDArray[np.int64]
 Names = tuple[str, ...]
@@ -29,7 +30,8 @@ class Paths:
             row = int(self._parent[row])
         for inner in reversed(trail):
             name = self._strings[int(self._name[inner])]
-            self._made[inner] = self._made[int(self._parent[inner])] + ((name,) if name != self._skip else ())
+            skipped = bool(self._skip) and is_step(name, self._skip)
+            self._made[inner] = self._made[int(self._parent[inner])] + (() if skipped else (name,))
         return self._made[trail[0] if trail else row]
 
 

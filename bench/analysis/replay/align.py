@@ -157,8 +157,8 @@ class _Aligner:
 
     def __init__(self, reference: Program, candidate: Program) -> None:
         self._candidate = candidate
-        self._work = _by_group(reference.ops, reference.steps, _work_group, lambda op: op.end - op.start)
-        self._mine = _by_group(candidate.ops, candidate.steps, _work_group, lambda op: op.end - op.start)
+        self._work = _by_group(_of_its_own(reference), reference.steps, _work_group, _op_ns)
+        self._mine = _by_group(_of_its_own(candidate), candidate.steps, _work_group, _op_ns)
         self._host = _by_group(_launching(reference), reference.steps, self._host_group(reference), _host_ns)
         self._my_host = _by_group(_launching(candidate), candidate.steps, self._host_group(candidate), _host_ns)
         self._waits = _by_group(_waiting(reference), reference.steps, _wait_group, _host_ns)
@@ -187,7 +187,9 @@ class _Aligner:
             if group[1] != cause:
                 continue
             theirs = self._work.get(group, _Totals())
-            rows = [row for row, op in enumerate(self._candidate.ops) if _work_group(op) == group]
+            rows = [
+                r for r, op in enumerate(self._candidate.ops) if _work_group(op) == group and _own(self._candidate, op)
+            ]
             extra = _extra(rows, self._candidate, mine.count, theirs.count)
             kept = [row for row in rows if row not in extra]
             have = sum(plan.op[row] for row in kept) / self._candidate.steps
@@ -197,12 +199,16 @@ class _Aligner:
                 plan.op_dropped[row] = True
             changed |= bool(extra) or abs(have - theirs.ns) > 1e-9
         for row, item in enumerate(self._candidate.items):
-            serves = changed and item.work == cause
+            serves = changed and item.work == cause and not self._work_has(cause)
             if serves or (item.ops and all(plan.op_dropped[op] for op in item.ops)):
                 plan.dropped[row] = True
                 for op in item.ops:
                     plan.op_dropped[op] = True
         return changed
+
+    def _work_has(self, cause: str) -> bool:
+        """Whether the reference does such work anywhere."""
+        return any(group[1] == cause for group in self._work)
 
     def _align_host(self, plan: Plan) -> bool:
         changed = False
@@ -250,8 +256,21 @@ def _waiting(program: Program) -> list[Item]:
 
 
 def _holds_up(program: Program, item: Item) -> bool:
-    """A thread that runs no steps may wait for ever without holding one up."""
-    return item.waits and item.thread in program.tail
+    """A thread that runs no steps may wait for ever without holding one up; a wait that serves work is part of that."""
+    return item.waits and not item.work and item.thread in program.tail
+
+
+def _own(program: Program, op: Op) -> bool:
+    """Not part of what its call serves: reading back whether there are outliers is outlier handling, not copying."""
+    return op.item < 0 or program.items[op.item].work in ("", op.cause)
+
+
+def _of_its_own(program: Program) -> list[Op]:
+    return [op for op in program.ops if _own(program, op)]
+
+
+def _op_ns(op: Op) -> float:
+    return op.end - op.start
 
 
 def _work_group(op: Op) -> Group:

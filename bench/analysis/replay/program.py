@@ -19,6 +19,7 @@ from bench.record import causes as c
 from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, SYNC
 
 from ..intervals import Cover
+from ..ledger.class_table import LINEAR
 from ..ledger.classes import Classes
 from ..ledger.costs import Ns, host_windows, step_rows
 from ..ledger.gpu import Work, step_windows, work_of
@@ -29,13 +30,16 @@ from ..timeline import Analysis
 # A kernel that starts this soon after work of another stream has ended, and later than its own launch and stream
 # explain, waited for that work (an event): real hand-overs take a few microseconds.
 HANDOVER_NS = 5_000
+# A replay walks from kernel to kernel: steps beyond this many kernels would say the same again.
+MOST_WORK = 200_000
+_IS_LINEAR = re.compile(LINEAR).search
 _FINDS_OUTLIERS = re.compile(r"int8_(vectorwise|double)_quant").search
 _LOOK_BACK = 512
 _RECENT = 31
 _NONE = -1
 
 
-@dataclass
+@dataclass(slots=True)
 class Item:
     """A host call that matters to the GPU. ns: ``before`` is the host's work since its previous call, ``length`` its
     own. ``awaits``: the row of the work that it waits for, or -1; ``after`` is from that work's end to its return.
@@ -61,7 +65,7 @@ class Item:
         return self.end - self.start
 
 
-@dataclass
+@dataclass(slots=True)
 class Op:
     """A kernel or copy. ``item``: row of its call, or -1 where that is before the steps. It starts ``latency`` after
     its call began, ``gap`` after ``follows`` (the work before it in its stream, or -1) ended, and ``handover`` after
@@ -97,9 +101,13 @@ class Program:
 
 
 def program_of(analysis: Analysis, classes: Classes, step_range: str) -> Program:
-    """The steps of a GPU trace as a program. Raises RecordError where there are none."""
+    """The steps of a GPU trace as a program: the first MOST_WORK kernels' worth of them. Raises RecordError where there
+    are none."""
     rows = step_rows(analysis.timeline, step_range)
     work = work_of(analysis, classes, step_range)
+    if len(work.start) > MOST_WORK:
+        per_step = len(work.start) / len(rows)
+        rows = rows[: max(int(MOST_WORK / per_step), 1)]
     return _Builder(analysis, work, rows, step_range).program()
 
 
@@ -123,6 +131,11 @@ class _Builder:
         usual_gap = _depend(ops, items)
         _await(items, ops)
         _mark_last_waits(items)
+        for item in items:
+            if not (item.waits or (item.ops and _is_copy(item, ops))):
+                item.work = ""  # launches are what their kernels are
+        if not len(self._analysis.timeline.operators):
+            _serve_by_range(items, ops)
         span, calls = int(self._inside.total), self._call_of
         return Program(items, ops, self._tails(items), len(self._rows), span, usual_gap, calls, self._row_of)
 
@@ -278,6 +291,14 @@ def _await(items: list[Item], ops: list[Op]) -> None:
 
 def _is_copy(item: Item, ops: list[Op]) -> bool:
     return all(ops[row].cause == c.MEMCPY for row in item.ops)
+
+
+def _serve_by_range(items: list[Item], ops: list[Op]) -> None:
+    """Without operators: in a Linear that looks for outliers, waiting and copying can only be part of that."""
+    looking = {op.range for op in ops if op.cause == c.OUTLIERS and _IS_LINEAR(op.range)}
+    for item in items:
+        if item.range in looking and (item.waits or (item.ops and _is_copy(item, ops))):
+            item.work = c.OUTLIERS
 
 
 def _mark_last_waits(items: list[Item]) -> None:

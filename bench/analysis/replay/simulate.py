@@ -80,7 +80,9 @@ def _changed(program: Program, change: Change) -> Plan:
     host, sync = change.of(c.HOST_GAP), change.of(c.SYNC_STALL)
     for row, op in enumerate(program.ops):
         plan.op[row] *= change.of(op.cause)
-        plan.op_dropped[row] = change.removes(op.cause)
+        # The copy that hands a step's token over is not one that could be left out.
+        hands_over = op.item >= 0 and program.items[op.item].last_wait
+        plan.op_dropped[row] = change.removes(op.cause) and not hands_over
     for row, item in enumerate(program.items):
         inner = item.waits and not item.last_wait
         plan.before[row] *= host
@@ -88,6 +90,9 @@ def _changed(program: Program, change: Change) -> Plan:
         plan.after[row] *= sync if inner else 1.0
         plan.waits[row] = item.waits and not (inner and change.removes(c.SYNC_STALL))
         plan.dropped[row] = _drops(item, change, plan.op_dropped)
+        if plan.dropped[row]:
+            for op_row in item.ops:
+                plan.op_dropped[op_row] = True
     plan.tail = host
     if change.cuda_graph:
         _capture(program, plan)

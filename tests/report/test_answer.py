@@ -1,0 +1,69 @@
+"""The first screen: a sentence, a waterfall that adds up, causes with evidence, what to do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bench.analysis.explain import explain
+from bench.record import causes as c
+from bench.report.answer import answer
+from bench.report.figure_ledger import merged, waterfall
+from bench.report.page import write_report
+from tests import factories as make
+
+FP16 = {c.GEMM: 0.006, c.HOST_GAP: 0.004}
+SLOW = {c.GEMM: 0.006, c.DEQUANTISE: 0.0031, c.HOST_GAP: 0.0080}
+FAST = {c.GEMM: 0.003, c.HOST_GAP: 0.004}
+
+
+def run(schemes=("fp16", "int8", "nf4")):
+    records = []
+    for repeat in range(4):
+        for scheme in schemes:
+            lines = FP16 if scheme == "fp16" else SLOW
+            records += [make.generation(scheme, repeat), make.kineto(scheme, repeat, lines=lines)]
+    return records
+
+
+def test_the_sentence_names_the_slower_and_why():
+    found = answer(explain(run()))
+    assert found is not None
+    assert found.sentence.startswith("Slower than fp16: int8 and nf4. int8 takes ×1.7")
+    assert found.sentence.endswith("mostly for the host: Python and dispatch.")
+    assert found.tone == "bad"
+    assert len(found.causes) <= 3
+    assert "ms per token" in found.causes[0].title
+    assert found.actions[0].code
+
+
+def test_it_is_honest_where_nothing_can_be_told():
+    one = answer(explain([make.generation("fp16"), make.generation("bf16")]))
+    assert one is not None
+    assert "cannot tell for bf16" in one.sentence
+    assert one.figure is None
+
+
+def test_no_reference_no_answer():
+    assert answer(explain([make.generation("nf4")])) is None
+
+
+def test_the_bars_go_from_one_time_to_the_other():
+    pair = max(explain(run()).pairs, key=lambda item: item.closed.delta.delta_ms)
+    rows = merged(pair)
+    assert pair.closed.reference_ms + sum(ms for _, ms, _ in rows) == pytest.approx(pair.closed.scheme_ms)
+    assert [line.cause for _, _, line in rows[-2:] if line] == [c.DISTURBANCE, c.UNEXPLAINED]
+    assert waterfall(pair).axes
+
+
+def test_the_page_opens_with_the_answer(tmp_path):
+    paths = write_report(tmp_path, run(), ())
+    html = (tmp_path / "report.html").read_text()
+    text = re.sub(r"<[^>]+>", " ", html[html.index("<body>") :])
+    assert text.index("Slower than fp16") < text.index("What to do") < text.index("SLOWER")
+    markdown = (tmp_path / "report.md").read_text()
+    assert "## What to do" in markdown
+    assert any(path.name == "answer.svg" for path in paths)
+    for title in ("Where the time goes", "Hypotheses", "What to change", "Ledgers of the other schemes"):
+        assert title in html

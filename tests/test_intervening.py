@@ -1,0 +1,122 @@
+"""The plan of interventions and what the replay predicts before them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bench import intervening
+from bench.cli import main
+from bench.presets import Sweep
+from bench.record.errors import RecordError
+from bench.record.store import load
+from bench.workloads.sources import resolve
+from tests import factories as make
+
+
+def plan(names, observed=frozenset(), repeats=2):
+    sweep = Sweep("test", tuple(names), new_tokens=8, repeats=repeats)
+    return intervening.make_plan(sweep, resolve("smoke"), "cpu", 0, names, observed, 1)
+
+
+def test_every_intervention_and_the_unchanged_arm_in_every_repeat():
+    made = plan({"fp16": (), "int8": ("threshold-0", "bare-op")})
+    keys = [(b.requests[0].case.scheme, b.requests[0].case.intervention, b.repeat) for b in made.blocks]
+    assert len(keys) == len(set(keys)) == 2 * 4
+    assert {(scheme, name) for scheme, name, _ in keys} >= {("int8", "none"), ("fp16", "none"), ("int8", "bare-op")}
+    assert [case.intervention for case in made.cases] == ["threshold-0"]
+
+
+def test_timelines_are_recorded_where_the_run_has_none():
+    made = plan({"fp16": (), "nf4": ()}, observed=frozenset({"fp16"}))
+    (block,) = made.timelines
+    assert block.requests[0].case.scheme == "nf4"
+    assert [request.instrument for request in block.requests] == ["generation", "kineto"]
+
+
+def test_the_order_is_drawn_from_the_seed():
+    orders = [[b.requests[0].case for b in plan({"int8": ("threshold-0", "bare-op")}).blocks] for _ in range(2)]
+    assert orders[0] == orders[1]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "only", "batches", "names"),
+    [
+        ("fp16", (), (4,), ("static-cache", "batch-4")),
+        ("int8", ("threshold-0", "bare-op"), (), ("threshold-0", "bare-op", "threshold-0+bare-op")),
+        ("nf4-dq", ("double-quant-off",), (), ("double-quant-off",)),
+        ("nf4", (), (3,), None),
+    ],
+)
+def test_names(scheme, only, batches, names):
+    found = intervening.names_for(scheme, "cpu", only, batches)
+    assert names is None or found == names
+    assert not any(name.startswith("planted") for name in found) or scheme == "int8"
+
+
+def predictor(tmp_path, read):
+    return intervening.Predictor(tmp_path, "run", ("python",), make.CPU, read)
+
+
+def test_no_timeline_no_prediction_and_why(tmp_path):
+    case = make.case("int8", intervention="threshold-0")
+    (record,) = predictor(tmp_path, None).predictions([make.kineto("int8")], [case])
+    assert record.status == "skipped"
+    assert "no timeline of int8" in record.reason
+
+
+def test_a_broken_timeline_is_a_reason_too(tmp_path):
+    from dataclasses import replace
+
+    from bench.record.schema import Artifact
+
+    def read(_path):
+        raise RecordError("truncated")
+
+    kept = replace(make.kineto("int8"), artifacts=(Artifact("artifacts/a/trace.json.gz", "0", "trace"),))
+    case = make.case("int8", intervention="threshold-0")
+    (record,) = predictor(tmp_path, read).predictions([kept], [case])
+    assert (record.status, record.reason) == ("skipped", "truncated")
+
+
+def test_a_small_run_predicts_measures_and_resumes(tmp_path, capsys):
+    """Real: the smoke model on this machine's CPU."""
+    out = tmp_path / "run"
+    arguments = [
+        "intervene", "--out", str(out), "--preset", "smoke", "--schemes", "nf4", "--only", "pre-dequantised",
+        "--repeats", "1", "--calls", "1", "--new-tokens", "16", "--device", "cpu",
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    records = load(out).records
+    kinds = [record.instrument for record in records]
+    assert kinds.count("kineto") == 2
+    assert kinds.count("intervention") == 3
+    assert kinds.index("prediction") < kinds.index("intervention")
+    stated = next(record for record in records if record.instrument == "prediction")
+    assert stated.values("predicted_step_time")[0] < stated.values("replayed_step_time")[0]
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert len(load(out).records) == len(records)
+    capsys.readouterr()
+    assert main(["explain", str(out), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["interventions"]
+    assert row["name"] == "pre-dequantised"
+    assert row["predicted_gain_ms"] > 0
+    assert row["token_agreement"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--only", "magic"], "unknown intervention 'magic'"),
+        (["--schemes", "int3"], "unknown scheme 'int3'"),
+        (["--repeats", "0"], "--repeats"),
+        (["--preset", "huge"], "unknown preset"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_2(tmp_path, capsys, arguments, text):
+    assert main(["intervene", "--out", str(tmp_path / "run"), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert text in error
