@@ -15,9 +15,10 @@ from typing import Any
 
 from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.ledger.pairs import observed_records, observer_models
+from bench.analysis.ledger.read import STEP_RANGE
 from bench.analysis.observer import NO_EVENTS
 from bench.analysis.replay.change import Change
-from bench.analysis.replay.undisturb import undisturbed
+from bench.analysis.replay.undisturb import Undisturbed
 from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
 from bench.plan import Block, Request, generation_case
@@ -33,7 +34,7 @@ from bench.workloads.interventions import (
     combinations,
     parse,
 )
-from bench.workloads.schemes import arm
+from bench.workloads.schemes import REFERENCE, arm
 from bench.workloads.sources import Source
 
 INSTRUMENT, PREDICTION, TIMELINE = "intervention", "prediction", "kineto"
@@ -94,7 +95,9 @@ def make_plan(
         ]
         random.Random(f"{seed}:{repeat}:interventions").shuffle(round_)
         blocks += round_
-    return Plan(timelines, tuple(blocks), tuple(case for case in cases if _change(case) is not None))
+    return Plan(
+        timelines, tuple(blocks), tuple(case for case in cases if _change(case) is not None or _as_reference(case))
+    )
 
 
 def _change(case: Case) -> Change | None:
@@ -104,6 +107,12 @@ def _change(case: Case) -> Change | None:
     graph = any(item.cuda_graph for item in chosen)
     whole = all(item.removes or item.cuda_graph for item in chosen)
     return Change(dict.fromkeys(removes, 0.0), graph) if chosen and whole else None
+
+
+def _as_reference(case: Case) -> bool:
+    """Whether an intervention makes the arm the reference, but for its weights' values."""
+    chosen = parse(case.intervention or NONE)
+    return len(chosen) == 1 and chosen[0].as_reference
 
 
 @dataclass(frozen=True)
@@ -121,47 +130,56 @@ class Predictor:
         observed = observed_records(records)
         models = observer_models(observed)
         replays: dict[str, Replay | str] = {}
+        for scheme in dict.fromkeys((REFERENCE, *(case.scheme for case in cases))):
+            replays[scheme] = self._replay(scheme, records, models)
         for case in cases:
-            if case.scheme not in replays:
-                replays[case.scheme] = self._replay(case, records, models)
-            yield self._prediction(case, replays[case.scheme])
+            yield self._prediction(case, replays[case.scheme], replays[REFERENCE])
 
-    def _replay(self, case: Case, records: Sequence[Record], models: Any) -> Replay | str:
+    def _replay(self, scheme: str, records: Sequence[Record], models: Any) -> Replay | str:
         """The unchanged arm's replay without its observer, or why there is none."""
-        kept = [r for r in records if r.instrument == TIMELINE and r.case.scheme == case.scheme and r.artifacts]
+        kept = [r for r in records if r.instrument == TIMELINE and r.case.scheme == scheme and r.artifacts]
         traces = [(r, self.folder / a.path) for r in kept for a in r.artifacts if a.path.endswith(".json.gz")]
         if not traces:
-            return f"no timeline of {case.scheme} was kept in this run folder"
+            return f"no timeline of {scheme} was kept in this run folder"
         record, path = traces[-1]
         try:
             analysis = Analysis(self.read(path))
             bitsandbytes = record.setup["ledger"]["bitsandbytes"]
             if analysis.devices:
-                analysis = undisturbed(analysis, _event_costs(record), "decode_step", bitsandbytes)
+                analysis = Undisturbed(analysis, STEP_RANGE, bitsandbytes).at(_event_costs(record))
             replay = Replay(analysis, bitsandbytes=bitsandbytes)
-            model = models.get((TIMELINE, case.device))
+            model = models.get((TIMELINE, record.case.device))
             return replay.less_observer(model) if model is not None else replay
         except BitledgerError as error:
             return str(error)
 
-    def _prediction(self, case: Case, replay: Replay | str) -> Record:
+    def _prediction(self, case: Case, replay: Replay | str, reference: Replay | str) -> Record:
         record = Record(
             run_id=self.run_id, instrument=PREDICTION, case=case, repeat=0, status="ok", environment=self.machine,
             argv=self.argv, started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )  # fmt: skip
-        change = _change(case)
-        if isinstance(replay, str) or change is None:
-            return replace(record, status="skipped", reason=replay if isinstance(replay, str) else "nothing to remove")
+        for needed in (replay, reference) if _as_reference(case) else (replay,):
+            if isinstance(needed, str):
+                return replace(record, status="skipped", reason=needed)
+        assert isinstance(replay, Replay)
         try:
-            found = replay.whatif(change)
+            replayed, predicted, told = _predicted(case, replay, reference)
         except BitledgerError as error:
             return replace(record, status="skipped", reason=str(error))
-        metrics = (
-            metric("replayed_step_time", found.replayed_ms * 1e-3),
-            metric("predicted_step_time", found.predicted_ms * 1e-3),
-        )
-        setup = {"factors": dict(change.factors), "cuda_graph": change.cuda_graph, "notes": list(found.notes)}
-        return replace(record, metrics=metrics, setup={**setup, "arm": arm(case.scheme).facts()})
+        metrics = (metric("replayed_step_time", replayed * 1e-3), metric("predicted_step_time", predicted * 1e-3))
+        return replace(record, metrics=metrics, setup={**told, "arm": arm(case.scheme).facts()})
+
+
+def _predicted(case: Case, replay: Replay, reference: Replay | str) -> tuple[float, float, dict[str, Any]]:
+    """(replayed, predicted) ms per step, and what was replayed. Raises RecordError where it cannot be."""
+    if isinstance(reference, Replay) and _as_reference(case):
+        found = replay.diagnose(reference)
+        return found.candidate * 1e-6, found.aligned * 1e-6, {"as_reference": REFERENCE}
+    change = _change(case)
+    assert change is not None, "only Cases with something to change are predicted"
+    told = replay.whatif(change)
+    setup = {"factors": dict(change.factors), "cuda_graph": change.cuda_graph, "notes": list(told.notes)}
+    return told.replayed_ms, told.predicted_ms, setup
 
 
 def _event_costs(record: Record) -> EventCosts:

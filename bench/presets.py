@@ -112,6 +112,7 @@ _QUICK = Preset(
             calls=2,
             warmup_calls=1,
             repeats=2,
+            timeline_steps=4,
             observers={
                 "kineto": (_CORE, 2),
                 "energy": (ALL_NINE, 1),
@@ -129,6 +130,7 @@ _QUICK = Preset(
             calls=2,
             warmup_calls=1,
             repeats=1,
+            timeline_steps=4,
             observers={"kineto": (ALL_NINE, 1), "energy": (ALL_NINE, 1)},
             energy_windows=2,
             energy_seconds=2.0,

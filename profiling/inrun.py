@@ -36,6 +36,10 @@ def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> 
     except BitledgerError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return Outcome(case, INSTRUMENT, "failed", str(error))
+    except Exception as error:  # the passes that follow must not be lost with this one
+        reason = f"the timeline could not be read: {type(error).__name__}: {error}"
+        kept = (artifact(run_folder, trace, "Chrome trace that could not be read"),) if trace.exists() else ()
+        return Outcome(case, INSTRUMENT, "failed", reason, artifacts=kept)
     if not kept:
         shutil.rmtree(folder, ignore_errors=True)
     return Outcome(

@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 
 from .ledger.costs import EventCosts, StepCosts
 from .ledger.read import STEP_RANGE, step_costs
-from .replay.undisturb import undisturbed
+from .replay.undisturb import Undisturbed
 from .timeline import Analysis
 
 MOST = 8.0
 NO_EVENTS = EventCosts()
-_ROUNDS = 12
+_ROUNDS = 9
 
 
 @dataclass(frozen=True)
-class Undisturbed:
+class WithoutObserver:
     """``scale``: the factor on the costs of events, 0 (no disturbance) to MOST."""
 
     costs: StepCosts
@@ -37,22 +37,24 @@ def without_observer(
     plain_ns: float,
     step_range: str = STEP_RANGE,
     bitsandbytes: str | None = None,
-) -> Undisturbed:
+) -> WithoutObserver:
     """The costs with the events' cost taken off as far as ``plain_ns``, ns per step, asks for; by bisection, because
     a step can only get shorter with it."""
 
+    if float(observed.wall.mean()) <= plain_ns or events == NO_EVENTS:
+        return WithoutObserver(replace(observed, events={}), 0.0)
+    trace = Undisturbed(analysis, step_range, bitsandbytes)
+
     def at(scale: float) -> StepCosts:
         less = EventCosts(events.operator * scale, events.range * scale, events.call * scale)
-        return step_costs(undisturbed(analysis, less, step_range, bitsandbytes), step_range, bitsandbytes)
+        return step_costs(trace.at(less), step_range, bitsandbytes)
 
-    if float(observed.wall.mean()) <= plain_ns or events == NO_EVENTS:
-        return Undisturbed(replace(observed, events={}), 0.0)
     low, high = 0.0, MOST
     best = at(high)
     if float(best.wall.mean()) >= plain_ns:
-        return Undisturbed(best, high)
+        return WithoutObserver(best, high)
     for _ in range(_ROUNDS):
         middle = (low + high) / 2
         best = at(middle)
         low, high = (middle, high) if float(best.wall.mean()) > plain_ns else (low, middle)
-    return Undisturbed(best, (low + high) / 2)
+    return WithoutObserver(best, (low + high) / 2)

@@ -13,14 +13,13 @@ from bench.record.errors import RecordError
 
 from .ledger.closure import Closed, Side, close, on_grid
 from .ledger.costs import Ns, Source, StepCosts
-from .ledger.pairs import REST, SourceLine
+from .ledger.pairs import SourceLine, with_rest
 from .ledger.read import STEP_RANGE, step_costs
 from .replay.align import Diagnosis
 from .replay.whatif import Replay
 from .timeline import Analysis
 
 _NS, _MS = 1e-9, 1e-6
-_MOST_SOURCES = 12
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,7 @@ def _sources(before: StepCosts, after: StepCosts, closed: Closed) -> tuple[Sourc
         keys = [key for key in dict.fromkeys((*before.sources, *after.sources)) if key.cause == line.cause]
         if not keys:
             continue
-        parts = [_part(key, before.sources, after.sources) for key in keys]
-        shown = sorted(parts, key=lambda part: -abs(part.delta_ms))[:_MOST_SOURCES]
-        rest = (
-            line.reference_ms - sum(part.reference_ms for part in shown),
-            line.scheme_ms - sum(part.scheme_ms for part in shown),
-        )
-        made += [*shown, SourceLine(line.cause, REST, "", "", *rest)]
+        made += with_rest(line, [_part(key, before.sources, after.sources) for key in keys])
     return tuple(made)
 
 

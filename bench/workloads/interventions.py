@@ -2,7 +2,8 @@
 
 An intervention changes an arm's fields, the Case's coordinates, or the loaded model (``patch``, see patches.py).
 Several can be combined with "+", such as "threshold-0+bare-op". ``removes`` are the causes that a replay of the
-unchanged arm's timeline takes out to predict the gain; where they are empty nothing is predicted.
+unchanged arm's timeline takes out to predict the gain; ``as_reference`` predicts that every cause becomes what it is in
+the reference, for what makes a Linear a plain one. Where there is neither, nothing is predicted.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Intervention:
     case: Mapping[str, Any] = field(default_factory=dict)
     patch: str = ""
     removes: tuple[str, ...] = ()
+    as_reference: bool = False
     cuda_graph: bool = False
 
 
@@ -71,8 +73,6 @@ def _captures(arm: Arm, device: str) -> bool:
     """A step that synchronises inside cannot be captured."""
     return device == "cuda" and not _detects(arm, device)
 
-
-_OF_INT8 = (c.DEQUANTISE, c.QUANTISE, c.OUTLIERS)
 
 INTERVENTIONS: dict[str, Intervention] = {
     item.name: item
@@ -124,11 +124,11 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
         Intervention(
             "pre-dequantised", "removes", "quantised storage: weights dequantised once, plain Linears", _4bit,
-            patch="pre_dequantised", removes=(c.DEQUANTISE,),
+            patch="pre_dequantised", as_reference=True,
         ),
         Intervention(
             "plain-linears", "removes", "the int8 path: weights dequantised once, plain Linears", _int8,
-            patch="pre_dequantised", removes=_OF_INT8,
+            patch="pre_dequantised", as_reference=True,
         ),
         Intervention(
             "bare-op", "removes", "bitsandbytes' Python layers: its operator on plain tensors", _quantised,

@@ -49,8 +49,7 @@ def observer_model(records: Iterable[Record]) -> ObserverModel:
     counts = np.array([_counts(record) for record in known])
     plain = np.array([float(np.median(record.values("plain_step_time"))) for record in known])
     extra = np.array([float(observed_steps(record)[middle(record)].mean()) for record in known]) - plain
-    operator, range_end = _fitted(counts, extra, plain, _loops(known))
-    return ObserverModel(operator, range_end)
+    return fitted(counts, extra, plain, _loops(known))
 
 
 def _counts(record: Record) -> tuple[float, float]:
@@ -70,19 +69,21 @@ def _loops(records: Sequence[Record]) -> Seconds:
     return np.array(medians)
 
 
-def _fitted(counts: Seconds, extra: Seconds, plain: Seconds, loops: Seconds) -> tuple[float, float]:
+def fitted(counts: Seconds, extra: Seconds, plain: Seconds, loops: Seconds) -> ObserverModel:
+    """The model of some observed processes. [n, 2] ``counts`` of recorded operators and range ends per step; [n]
+    seconds that a step took ``extra`` over the ``plain`` ones; [2] ``loops``: what the two cost in short loops."""
     both = _least_absolute(counts, extra, plain) if _told_apart(counts) else None
     if both is not None and (both >= 0).all():
-        return float(both[0]), float(both[1])
+        return ObserverModel(float(both[0]), float(both[1]))
     if both is not None:
         # One of the two would give time back: the other one alone.
         column = int(np.argmax(both))
         alone = _least_absolute(counts[:, [column]], extra, plain)
         cost = max(float(alone[0]), 0.0)
-        return (cost, 0.0) if column == 0 else (0.0, cost)
+        return ObserverModel(cost, 0.0) if column == 0 else ObserverModel(0.0, cost)
     together = counts @ loops
     scale = max(float(_least_absolute(together[:, None], extra, plain)[0]), 0.0) if together.any() else 0.0
-    return float(loops[0] * scale), float(loops[1] * scale)
+    return ObserverModel(float(loops[0] * scale), float(loops[1] * scale))
 
 
 def _told_apart(counts: Seconds) -> bool:

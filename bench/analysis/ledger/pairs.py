@@ -237,13 +237,16 @@ def _sources(
             continue
         keys = [key for key in dict.fromkeys((*before, *after)) if key[0] == cause]
         parts = [SourceLine(*key, on_grid(before.get(key, 0.0)), on_grid(after.get(key, 0.0))) for key in keys]
-        shown = sorted(parts, key=lambda part: -abs(part.delta_ms))[:_MOST_SOURCES]
-        rest = (
-            line.reference_ms - sum(part.reference_ms for part in shown),
-            line.scheme_ms - sum(part.scheme_ms for part in shown),
-        )
-        made += [*shown, SourceLine(cause, REST, "", "", *rest)]
+        made += with_rest(line, parts)
     return tuple(made)
+
+
+def with_rest(line: Line, parts: Sequence[SourceLine]) -> list[SourceLine]:
+    """The parts of an idle line with the largest differences, and what is left of it as the last one."""
+    shown = sorted(parts, key=lambda part: -abs(part.delta_ms))[:_MOST_SOURCES]
+    before = line.reference_ms - sum(part.reference_ms for part in shown)
+    after = line.scheme_ms - sum(part.scheme_ms for part in shown)
+    return [*shown, SourceLine(line.cause, REST, "", "", before, after)]
 
 
 def _source_means(records: Sequence[Record], batch: int, model: ObserverModel) -> dict[_Key, float]:

@@ -31,7 +31,7 @@ from ..timeline import Analysis
 # explain, waited for that work (an event): real hand-overs take a few microseconds.
 HANDOVER_NS = 5_000
 # A replay walks from kernel to kernel: steps beyond this many kernels would say the same again.
-MOST_WORK = 200_000
+MOST_WORK = 60_000
 _IS_LINEAR = re.compile(LINEAR).search
 _FINDS_OUTLIERS = re.compile(r"int8_(vectorwise|double)_quant").search
 _LOOK_BACK = 512

@@ -24,14 +24,20 @@ from .simulate import Plan, Played, play_plan, unchanged
 AnyTable = TypeVar("AnyTable", Kernels, Copies, Calls, Spans)
 
 
-def undisturbed(analysis: Analysis, costs: EventCosts, step_range: str, bitsandbytes: str | None = None) -> Analysis:
-    """The steps of a GPU trace as they would have been without the observer, as a trace of its own.
+class Undisturbed:
+    """The steps of one GPU trace, ready to be played without their observer at any cost of its events."""
 
-    It holds the steps only, one after the other, with the calls that matter to the GPU.
-    """
-    program = program_of(analysis, Classes(bitsandbytes), step_range)
-    plan = _cheaper(analysis.timeline, program, costs)
-    return Analysis(_retimed(analysis.timeline, program, play_plan(program, plan)))
+    def __init__(self, analysis: Analysis, step_range: str, bitsandbytes: str | None = None) -> None:
+        self._timeline = analysis.timeline
+        self._program = program_of(analysis, Classes(bitsandbytes), step_range)
+
+    def at(self, costs: EventCosts) -> Analysis:
+        """The steps as they would have been, as a trace of its own.
+
+        It holds the steps only, one after the other, with the calls that matter to the GPU.
+        """
+        played = play_plan(self._program, _cheaper(self._timeline, self._program, costs))
+        return Analysis(_retimed(self._timeline, self._program, played))
 
 
 def _cheaper(timeline: Timeline, program: Program, costs: EventCosts) -> Plan:
