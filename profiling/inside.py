@@ -29,10 +29,12 @@ _FIRST, _READY, _CLOSING = 2, 1, 3
 
 @dataclass(frozen=True)
 class Seen:
-    """``samples``: metric → values, s, of what was timed beside the observed steps."""
+    """``samples``: metric → values, s, of what was timed beside the observed steps; ``plain_steps``: which decode steps
+    of the call the plain ones are."""
 
     samples: Samples
     facts: Mapping[str, Any]
+    plain_steps: tuple[int, ...] = ()
 
     @property
     def plain_ns(self) -> float | None:
@@ -56,9 +58,9 @@ def observe(session: Session, recorder: Recorder, ranges: Any, first: int, steps
     window.detach()
     if not window.complete:
         raise MeasurementError(f"the call ended after {len(call.steps)} decode steps: use fewer --skip or --steps")
-    plain = [*call.steps[_FIRST : max(first - _READY, _FIRST)], *call.steps[first + steps + _CLOSING :]]
+    plain = (*range(_FIRST, first - _READY), *range(first + steps + _CLOSING, len(call.steps)))
     facts = {"first_step": first, "steps": steps, "ranges": ranges, "prompts": prompts(session)}
-    return Seen({PLAIN: plain}, facts)
+    return Seen({PLAIN: [call.steps[step] for step in plain]}, facts, plain)
 
 
 def observe_kineto(session: Session, trace: Path, first: int, steps: int) -> Seen:
@@ -66,7 +68,7 @@ def observe_kineto(session: Session, trace: Path, first: int, steps: int) -> See
     recorder = KinetoRecorder(session.case.device)
     seen = observe(session, recorder, "record_function", first, steps)
     recorder.write(str(trace))
-    return Seen({**seen.samples, **measure(session.case.device)}, seen.facts)
+    return Seen({**seen.samples, **measure(session.case.device)}, seen.facts, seen.plain_steps)
 
 
 def prompts(session: Session) -> list[list[str]]:

@@ -1,9 +1,9 @@
 """Real causes of known size, planted in real decoding on this machine's CPU.
 
-One process, one thread. A plant wraps the forward of every Linear of the smoke model and can be switched. In each round
-unprofiled calls with and without it take turns, which tells its true size, and then decode steps with and without it
-are recorded by torch.profiler. The diagnosis has to find the cause from the recordings, and its size within each round:
-rounds are short, so that a machine whose speed drifts spoils the comparison least.
+One process, one thread. A plant wraps the forward of every Linear of the smoke model and acts in every second decode
+step: unprofiled calls tell its true size, and recorded ones hold steps with and without it, from which the diagnosis
+has to find the cause and its size. Neighbouring steps are compared, because the machine's speed drifts. What cannot
+be switched between two steps, a neighbour on the same core, takes turns call by call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ import numpy as np
 
 from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.ledger.observer import ObserverModel, fitted
+from bench.analysis.ledger.segments import Step
 from bench.analysis.ledger.uniform import uniform_factor
-from bench.analysis.replay.align import Diagnosis, diagnose_cpu
-from bench.analysis.replay.whatif import Replay
+from bench.analysis.replay.align import Diagnosis, diagnose_cpu, line_means
+from bench.analysis.replay.whatif import Replay, less_observer
 from bench.analysis.timeline import Analysis
 from bench.plan import generation_case
 from bench.presets import Sweep
@@ -39,14 +40,14 @@ from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from profiling.event_costs import event_costs
-from profiling.inside import observe_kineto
+from profiling.inside import Seen, observe_kineto
 from profiling.summarize import read_timeline
 
 from .judge import MACHINE, SILENT, WITHIN, Judged
 
-NEW_TOKENS, FIRST, STEPS = 32, 10, 12
-ROUNDS = 16
-ORDER = (False, True, False, True, False)
+NEW_TOKENS, FIRST, STEPS = 64, 10, 32
+ROUNDS = 12
+UNPROFILED = 2  # calls per round
 # Medians of a noisy machine may stray by this share of a step although nothing was planted.
 NOISE = 0.03
 Forward = Callable[..., Any]
@@ -74,15 +75,59 @@ def _keep_memory() -> None:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A recording, ns of the same call's steps that were not recorded, and what an event costs."""
+    """Recorded steps with the plant or without it. ``plain``: ns of steps of the same call that were not recorded;
+    ``events``: recorded operators and range ends per step."""
 
-    replay: Replay
+    steps: tuple[Step, ...]
     plain: float
     costs: EventCosts
 
+    @property
+    def events(self) -> tuple[float, float]:
+        """Recorded operators and range ends per step."""
+        segments = [item for step in self.steps for item in step.segments]
+        count = len(self.steps)
+        return sum(item.operators for item in segments) / count, sum(item.ranges for item in segments) / count
+
+    @property
+    def mean(self) -> float:
+        """ns of a step."""
+        return statistics.mean(step.ns for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Round:
+    """``sizes``: ns that the plant adds to an unprofiled step, and such a step without it, for neighbouring steps or
+    calls; and the recordings without and with it."""
+
+    sizes: tuple[tuple[float, float], ...]
+    before: Recorded
+    after: Recorded
+
+
+class _Switch:
+    """On in every second forward of the model, which begins with its first Linear."""
+
+    def __init__(self) -> None:
+        self.forwards = 0
+
+    @property
+    def on(self) -> bool:
+        return self.forwards % 2 == 0
+
+    def wrap(self, forward: Forward, planted: Forward, first: bool) -> Forward:
+        """A Linear's forward, with the plant where it is on."""
+
+        def switched(x: Any) -> Any:
+            if first:
+                self.forwards += 1
+            return planted(x) if self.on else forward(x)
+
+        return switched
+
 
 class Planted:
-    """The smoke model in one scheme with a switch for the plant."""
+    """The smoke model in one scheme with the plant."""
 
     def __init__(self, real: Real) -> None:
         import torch
@@ -92,85 +137,87 @@ class Planted:
         source = resolve("smoke", None)
         sweep = Sweep("fidelity", (real.scheme,), new_tokens=NEW_TOKENS)
         case = generation_case(sweep, source, real.scheme, 1, "dynamic", "cpu", 0)
-        self._loaded = models.load(source, arm(real.scheme), "cpu", 0)
-        self.session = Session(case, self._loaded, make_batches(case, self._loaded, 1))
+        loaded = models.load(source, arm(real.scheme), "cpu", 0)
+        self._session = Session(case, loaded, make_batches(case, loaded, 1))
         self._real = real
+        self._switch = _Switch()
+        linears = [m for n, m in loaded.model.named_modules() if hasattr(m, "in_features") and n != "lm_head"]
+        for module in linears if real.plant is not None else ():
+            forward = module.forward
+            module.forward = self._switch.wrap(forward, real.plant(module, forward), module is linears[0])
+
+    def rounds(self) -> list[Round]:
+        """All rounds."""
+        self._call()
+        make = self._by_step if self._real.beside is None else self._by_call
+        with tempfile.TemporaryDirectory() as folder:
+            return [make(Path(folder) / "trace.json.gz") for _ in range(ROUNDS)]
+
+    def _call(self) -> list[float]:
+        """ns of each decode step; the plant acts in the even ones: the prefill is the first forward."""
+        self._switch.forwards = 0
+        return [seconds * 1e9 for seconds in self._session.generate(self._session.batches[0]).steps]
+
+    def _observed(self, trace: Path) -> tuple[Seen, tuple[Step, ...]]:
+        self._switch.forwards = 0
+        seen = observe_kineto(self._session, trace, FIRST, STEPS)
+        return seen, Replay(Analysis(read_timeline(trace))).cpu_steps
+
+    def _by_step(self, trace: Path) -> Round:
+        sizes = []
+        for _ in range(UNPROFILED):
+            steps = self._call()
+            sizes += [(steps[on] - steps[on + 1], steps[on + 1]) for on in range(2, len(steps) - 1, 2)]
+        seen, recorded = self._observed(trace)
+        before, after = (self._half(seen, recorded, parity) for parity in (1, 0))
+        return Round(tuple(sizes), before, after)
+
+    @staticmethod
+    def _half(seen: Seen, recorded: tuple[Step, ...], parity: int) -> Recorded:
+        """The steps of a recorded call with the plant (``parity`` 0) or without."""
+        plain = zip(seen.plain_steps, seen.samples["plain_step_time"], strict=True)
+        unrecorded = statistics.median(seconds * 1e9 for step, seconds in plain if step % 2 == parity)
+        steps = tuple(item for place, item in enumerate(recorded, FIRST) if place % 2 == parity)
+        return Recorded(steps, unrecorded, event_costs(seen.samples))
+
+    def _by_call(self, trace: Path) -> Round:
+        sides = []
+        for on in (False, True):
+            with self._beside(on):
+                unprofiled = statistics.median(self._call()[2:])
+                seen, recorded = self._observed(trace)
+                sides.append((unprofiled, Recorded(recorded, seen.plain_ns or 0.0, event_costs(seen.samples))))
+        (plain, before), (slower, after) = sides
+        return Round(((slower - plain, plain),), before, after)
 
     @contextlib.contextmanager
-    def switched(self, on: bool) -> Iterator[None]:
-        """With the plant, or without."""
-        plant = self._real.plant
-        linears = [m for n, m in self._loaded.model.named_modules() if hasattr(m, "in_features") and n != "lm_head"]
-        if on and plant is not None:
-            for module in linears:
-                module.forward = plant(module, type(module).forward.__get__(module))
-        beside = self._real.beside() if on and self._real.beside is not None else None
+    def _beside(self, on: bool) -> Iterator[None]:
+        end = self._real.beside() if on and self._real.beside is not None else None
         try:
             yield
         finally:
-            if beside is not None:
-                beside()
-            if on and plant is not None:
-                for module in linears:
-                    del module.forward
-
-    def step(self, on: bool) -> float:
-        """Seconds of an unprofiled decode step: the median of a call's."""
-        with self.switched(on):
-            return statistics.median(self.session.generate(self.session.batches[0]).steps[2:])
-
-    def recorded(self, on: bool, folder: Path) -> Recorded:
-        """Some decode steps under torch.profiler."""
-        path = folder / "trace.json.gz"
-        with self.switched(on):
-            seen = observe_kineto(self.session, path, FIRST, STEPS)
-        return Recorded(Replay(Analysis(read_timeline(path))), seen.plain_ns or 0.0, event_costs(seen.samples))
-
-
-@dataclass(frozen=True)
-class Round:
-    """ns: what the plant adds to an unprofiled step, a step without it; and the two recordings."""
-
-    size: float
-    plain: float
-    before: Recorded
-    after: Recorded
-
-
-def rounds(planted: Planted) -> list[Round]:
-    """All rounds."""
-    planted.step(True), planted.step(False)
-    made = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for _ in range(ROUNDS):
-            steps = [planted.step(on) * 1e9 for on in ORDER]
-            plain = statistics.mean(step for step, on in zip(steps, ORDER, strict=True) if not on)
-            with_it = statistics.mean(step for step, on in zip(steps, ORDER, strict=True) if on)
-            made.append(Round(with_it - plain, plain, planted.recorded(False, folder), planted.recorded(True, folder)))
-    return made
+            if end is not None:
+                end()
 
 
 def _model(taken: Sequence[Recorded]) -> ObserverModel:
     """The observer's model, fitted over all recordings as it is over a run's."""
-    counts = np.array([item.replay.events_per_step for item in taken])
+    counts = np.array([item.events for item in taken])
     plain = np.array([item.plain for item in taken]) * 1e-9
-    observed = np.array([item.replay.mean_step_ns for item in taken]) * 1e-9
+    observed = np.array([item.mean for item in taken]) * 1e-9
     loops = [float(np.median([getattr(item.costs, name) for item in taken])) for name in ("operator", "range")]
     return fitted(counts, observed - plain, plain, np.array([loops[0], loops[1] / 2]) * 1e-9)
 
 
 def judge(real: Real) -> Judged:
     """The row of one real case: medians over the rounds, with the spread between rounds as interval."""
-    made = rounds(Planted(real))
+    made = Planted(real).rounds()
     # As recorded: what observing costs grows with everything else.
-    alike = uniform_factor(_lines([r.before for r in made]), _lines([r.after for r in made]))
+    alike = uniform_factor(line_means(_steps(made, "before")), line_means(_steps(made, "after")))
     model = _model([item for each in made for item in (each.before, each.after)])
-    for each in made:
-        each.before.replay.less_observer(model)
-        each.after.replay.less_observer(model)
-    found = [diagnose_cpu(each.before.replay.cpu_steps, each.after.replay.cpu_steps) for each in made]
-    plain, size = (statistics.median(values) for values in zip(*((r.plain, r.size) for r in made), strict=True))
+    made = [replace(r, before=_less(r.before, model), after=_less(r.after, model)) for r in made]
+    found = [diagnose_cpu(each.before.steps, each.after.steps) for each in made]
+    size, plain = (statistics.median(values) for values in zip(*(s for r in made for s in r.sizes), strict=True))
     costs = {cause: [_of(item, cause) for item in found] for cause in c.CAUSES}
     medians = {cause: statistics.median(values) for cause, values in costs.items()}
     ranked = [
@@ -184,10 +231,9 @@ def judge(real: Real) -> Judged:
     cost = 0.0
     right = named == real.cause
     if real.cause not in ("", MACHINE):
-        # A machine whose speed drifts: as a share of the step that the same call took unrecorded, and of that of the
-        # unprofiled calls.
-        found_share = statistics.median(one / r.after.plain for one, r in zip(costs[real.cause], made, strict=True))
-        true_share = statistics.median(r.size / (r.plain + r.size) for r in made)
+        # As shares of the step with the plant: recorded and unprofiled calls come at different speeds of the machine.
+        found_share = statistics.median(one / r.after.mean for one, r in zip(costs[real.cause], made, strict=True))
+        true_share = statistics.median(size / (plain + size) for r in made for size, plain in r.sizes)
         cost = size * found_share / true_share
         right = right and abs(cost - size) <= WITHIN * abs(size)
     return Judged(
@@ -196,14 +242,12 @@ def judge(real: Real) -> Judged:
     )  # fmt: skip
 
 
-def _lines(taken: Sequence[Recorded]) -> dict[str, float]:
-    """Line → its mean over all recorded steps, ns."""
-    steps = [step for item in taken for step in item.replay.cpu_steps]
-    sums: dict[str, float] = {}
-    for step in steps:
-        for segment in step.segments:
-            sums[segment.cause] = sums.get(segment.cause, 0.0) + segment.ns / len(steps)
-    return sums
+def _steps(made: Sequence[Round], side: str) -> list[Step]:
+    return [step for each in made for step in getattr(each, side).steps]
+
+
+def _less(recorded: Recorded, model: ObserverModel) -> Recorded:
+    return replace(recorded, steps=less_observer(recorded.steps, model))
 
 
 def _of(found: Diagnosis, cause: str) -> float:

@@ -113,7 +113,8 @@ def _busy(program: Program) -> dict[str, float]:
     return dict(found)
 
 
-def _line_means(steps: Sequence[Step]) -> dict[str, float]:
+def line_means(steps: Sequence[Step]) -> dict[str, float]:
+    """Line of a CPU's ledger → ns per step."""
     found: dict[str, float] = defaultdict(float)
     for step in steps:
         for segment in step.segments:
@@ -313,9 +314,10 @@ def diagnose_cpu(reference: Sequence[Step], candidate: Sequence[Step]) -> Diagno
     """The costs of a CPU's candidate: one thing runs after the other, so that the costs add up exactly.
 
     The host work that leads to work which the reference does less often in that range goes with that work, by the
-    share of times that are too many.
+    share of times that are too many; at most as much as the range has more host work than the reference's: work put
+    before other work also takes over the way to it.
     """
-    extra = _extra_shares(_mean_begun(reference), _mean_begun(candidate))
+    extra = _extra_shares(reference, candidate)
     after = [_cpu_causes(step, extra) for step in candidate]
     before = [_cpu_causes(step, {}) for step in reference]
     names = [name for name in c.CAUSES if any(name in step for step in (*after, *before))]
@@ -324,7 +326,7 @@ def diagnose_cpu(reference: Sequence[Step], candidate: Sequence[Step]) -> Diagno
         base = float(np.mean([step.get(name, 0.0) for step in before]))
         costs.append(Cost(name, tuple(step.get(name, 0.0) - base for step in after)))
     walls = [float(np.mean([step.ns for step in steps])) for steps in (reference, candidate)]
-    uniform = uniform_factor(_line_means(reference), _line_means(candidate))
+    uniform = uniform_factor(line_means(reference), line_means(candidate))
     return _diagnosis(costs, walls[0], walls[1], walls[0], uniform)
 
 
@@ -336,12 +338,34 @@ def _mean_begun(steps: Sequence[Step]) -> dict[Group, float]:
     return totals
 
 
-def _extra_shares(reference: Mapping[Group, float], candidate: Mapping[Group, float]) -> dict[Group, float]:
-    """(range, cause) → the share of the candidate's times that the reference does not have."""
+def _mean_gaps(steps: Sequence[Step]) -> dict[Group, float]:
+    """(range, cause) → ns per step of host work that leads to such work."""
+    totals: dict[Group, float] = defaultdict(float)
+    for step in steps:
+        for item in step.segments:
+            if item.cause == c.HOST_GAP:
+                totals[item.source.range, item.source.work] += item.ns / len(steps)
+    return totals
+
+
+def _extra_shares(reference: Sequence[Step], candidate: Sequence[Step]) -> dict[Group, float]:
+    """(range, cause) → the share of the candidate's host work before it that the reference does not have."""
+    theirs, mine, gaps = _mean_begun(reference), _mean_begun(candidate), _mean_gaps(candidate)
+    shares = {
+        group: (count - theirs.get(group, 0.0)) / count
+        for group, count in mine.items()
+        if count > theirs.get(group, 0.0) and group[1] != c.HOST_GAP
+    }
+    moved, more = defaultdict[str, float](float), defaultdict[str, float](float)
+    for group, gap in gaps.items():
+        moved[group[0]] += shares.get(group, 0.0) * gap
+        more[group[0]] += gap
+    for group, gap in _mean_gaps(reference).items():
+        more[group[0]] -= gap
     return {
-        group: (count - reference.get(group, 0.0)) / count
-        for group, count in candidate.items()
-        if count > reference.get(group, 0.0) and group[1] != c.HOST_GAP
+        group: share * min(max(more[group[0]], 0.0) / moved[group[0]], 1.0)
+        for group, share in shares.items()
+        if moved[group[0]]
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bench.record import causes as c
@@ -55,25 +56,9 @@ class Replay:
         """The steps of a CPU's trace; () for a GPU's."""
         return tuple(self._steps)
 
-    @property
-    def mean_step_ns(self) -> float:
-        """The mean step as recorded."""
-        if self._program is not None:
-            return self._program.span / self._program.steps
-        return sum(step.ns for step in self._steps) / len(self._steps)
-
-    @property
-    def events_per_step(self) -> tuple[float, float]:
-        """Recorded operators and ends of ranges per step of a CPU's trace."""
-        segments = [item for step in self._steps for item in step.segments]
-        count = max(len(self._steps), 1)
-        return sum(item.operators for item in segments) / count, sum(item.ranges for item in segments) / count
-
     def less_observer(self, model: ObserverModel) -> Replay:
         """The same CPU trace with what recording cost taken off every segment; a GPU's is left as it is."""
-        for place, step in enumerate(self._steps):
-            cheaper = (replace(item, ns=item.ns - _recorded(item, model)) for item in step.segments)
-            self._steps[place] = Step(tuple(cheaper), step.begun)
+        self._steps = list(less_observer(self._steps, model))
         return self
 
     def whatif(self, change: Change) -> WhatIf:
@@ -103,6 +88,14 @@ class Replay:
         measured = sum(step.ns for step in self._steps) * _MS / count
         predicted = sum(_played(s, change) for step in self._steps for s in step.segments) * _MS / count
         return WhatIf(count, measured, measured, predicted)
+
+
+def less_observer(steps: Sequence[Step], model: ObserverModel) -> tuple[Step, ...]:
+    """Steps of a CPU's trace with what recording cost taken off every segment."""
+    return tuple(
+        Step(tuple(replace(item, ns=item.ns - _recorded(item, model)) for item in step.segments), step.begun)
+        for step in steps
+    )
 
 
 def _recorded(segment: Segment, model: ObserverModel) -> int:
