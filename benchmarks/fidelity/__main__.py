@@ -115,8 +115,10 @@ everything changed alike, which is no cause of its own.
 
 ## Real causes on this machine's CPU
 
-{real} cases on {machine}: the smoke model decodes with and without the cause in turns. *Size*: what it adds to an
-unprofiled step, µs; *found*: what the diagnosis says from recordings alone.
+{real} cases on {machine}:
+the smoke model decodes, and the cause acts in every second step (the neighbour: in every second call). *Size*: what it
+adds to an unprofiled step, µs; *found*: what the diagnosis says from recordings alone, scaled to the speed that the
+machine had in the unprofiled steps.
 
 | Planted | Scheme | Named first | Size | Found | Error | |
 |---|---|---|---:|---:|---:|---|
