@@ -138,12 +138,19 @@ def _row(
         after=estimate(after),
         gain=gain,
         time_ratio=between,
-        verdict=verdict(between, margin),
+        verdict=_verdict(gain, between, margin),
         predicted=_predicted(prediction, items[0]),
         why_not=_why_not(prediction),
         output=_output(base[0], items[0]),
         footprint=(_footprint(base), _footprint(items)),
     )
+
+
+def _verdict(gain: Estimate, time_ratio: Estimate, margin: float) -> Verdict:
+    """The ratio's verdict; AMBIGUOUS where the gain's own interval, which is shown beside it, holds 0."""
+    told = verdict(time_ratio, margin)
+    open_ = gain.low is None or gain.high is None or gain.low <= 0.0 <= gain.high
+    return "AMBIGUOUS" if open_ and told in ("FASTER", "SLOWER") else told
 
 
 def _predicted(prediction: Record | None, item: Record) -> float | None:

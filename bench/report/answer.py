@@ -7,7 +7,7 @@ from functools import partial
 
 from bench.analysis.explain import Explanation
 from bench.analysis.ledger.closure import Line
-from bench.analysis.ledger.pairs import Pair
+from bench.analysis.ledger.pairs import REST, Pair
 from bench.analysis.remedies import Remedy
 from bench.record import causes as c
 
@@ -109,16 +109,23 @@ def _cause(line: Line, pair: Pair) -> Point:
 
 
 def _evidence(line: Line, pair: Pair) -> str:
-    """Where most of it comes from."""
-    sources = [s for s in pair.sources if s.delta_ms > 0 and s.range != "(other)"]
-    mine = [s for s in sources if (s.cause == line.cause if line.cause in c.IDLE else s.work == line.cause)]
-    if not mine:
-        return f"{c.MEANINGS[line.cause][0].upper()}{c.MEANINGS[line.cause][1:]}."
+    """Where an idle line comes from, or what kind of work it is and how much of it is the host's way there."""
+    meaning = f"{c.MEANINGS[line.cause][0].upper()}{c.MEANINGS[line.cause][1:]}."
+    if line.cause in c.IDLE:
+        return _sources(line, pair) or meaning
+    alone = pair.closed.line(line.cause)
+    leading = line.delta_ms - alone.delta_ms if alone is not None else 0.0
+    return f"{meaning} Of it, {leading:+.3g} ms is the host's way there." if leading > 0 else meaning
+
+
+def _sources(line: Line, pair: Pair) -> str:
     totals: dict[str, float] = {}
-    for source in mine:
-        totals[source.operator or source.range] = totals.get(source.operator or source.range, 0.0) + source.delta_ms
+    for source in pair.sources:
+        if source.cause == line.cause and source.delta_ms > 0 and source.range != REST:
+            name = source.operator or source.range
+            totals[name] = totals.get(name, 0.0) + source.delta_ms
     named = sorted(totals.items(), key=lambda item: -item[1])[:2]
-    return "Mostly at " + " and ".join(f"{name} ({ms:+.3g} ms)" for name, ms in named) + "."
+    return "Mostly at " + " and ".join(f"{name} ({ms:+.3g} ms)" for name, ms in named) + "." if named else ""
 
 
 def _for(remedies: Sequence[Remedy], scheme: str) -> list[Remedy]:

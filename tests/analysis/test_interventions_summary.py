@@ -74,3 +74,33 @@ def test_without_the_unchanged_arm_there_is_no_gain():
 )
 def test_agreement_ends_at_the_first_token_that_differs(one, other, share):
     assert agreement(one, other) == share
+
+
+@pytest.mark.parametrize("step", [0.0165, 0.019, 0.0196, 0.0199, 0.0203, 0.021, 0.024])
+def test_a_verdict_never_contradicts_the_interval_shown_beside_it(step):
+    records = [
+        record
+        for repeat in range(3)
+        for record in (
+            make.intervention("int8", "none", repeat),
+            make.intervention("int8", "bare-op", repeat, step=step),
+        )
+    ]
+    (found,) = summarise(records)
+    if found.verdict in ("FASTER", "SLOWER"):
+        assert (found.gain.low > 0) == (found.verdict == "FASTER")
+        assert (found.gain.high < 0) == (found.verdict == "SLOWER")
+
+
+def test_a_sure_ratio_with_an_open_gain_is_ambiguous(monkeypatch):
+    from bench.analysis import interventions
+
+    monkeypatch.setattr(interventions, "verdict", lambda *_: "FASTER")
+    records = [
+        record
+        for repeat in range(3)
+        for record in (make.intervention("int8", "none", repeat), make.intervention("int8", "bare-op", repeat))
+    ]
+    (found,) = summarise(records)
+    assert found.gain.low < 0 < found.gain.high
+    assert found.verdict == "AMBIGUOUS"

@@ -38,6 +38,23 @@ def test_the_sentence_names_the_slower_and_why():
     assert found.actions[0].code
 
 
+def test_evidence_says_where_host_time_comes_from_and_what_work_takes_along():
+    leading = make.source(0.001, operator="bitsandbytes::dequantize_4bit", work=c.DEQUANTISE)
+    elsewhere = make.source(0.007, operator="MatMul4Bit", work=c.GEMM)
+    records = []
+    for repeat in range(4):
+        records += [make.generation("fp16", repeat), make.kineto("fp16", repeat, lines=FP16)]
+        records += [
+            make.generation("int8", repeat),
+            make.kineto("int8", repeat, lines=SLOW, sources=[leading, elsewhere]),
+        ]
+    found = answer(explain(records))
+    assert found is not None
+    told = {point.title.split(":")[0]: point.text for point in found.causes}
+    assert "Of it, +1 ms is the host's way there." in told["Dequantising"]
+    assert told["The host"].startswith("Mostly at MatMul4Bit (+7 ms) and bitsandbytes::dequantize_4bit (+1 ms).")
+
+
 def test_it_is_honest_where_nothing_can_be_told():
     one = answer(explain([make.generation("fp16"), make.generation("bf16")]))
     assert one is not None
