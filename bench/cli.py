@@ -273,11 +273,30 @@ def _add_intervene(verbs: Any) -> None:
     add("--seed", type=int, default=0, help="seed of weights, prompts and orders (default 0)")
 
 
+def _add_evaluate(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "evaluate",
+        "judge a model's programs on HumanEval and HumanEval+ in a sandbox: pass@k",
+        "  python -m bench evaluate samples.jsonl\n"
+        "  python -m bench evaluate samples.jsonl --tasks HumanEval/0,HumanEval/32 --workers 4 --out scores.json\n",
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("samples", type=Path, help="JSON lines (or .gz) with task_id, and solution or completion")
+    add("--data", type=Path, help="a HumanEval+ file (default: the one of the package)")
+    add("--tasks", type=_names, metavar="A,B", help="only these tasks; every sample must be of one of them")
+    add("--workers", type=int, default=2, help="programs that run at a time (default 2)")
+    add("--out", type=Path, metavar="FILE", help="write scores and judgements as JSON")
+    add("--no-sandbox", action="store_true", help="run them with your own rights: only where the machine may be lost")
+    add("--json", action="store_true", help="as JSON")
+
+
 VERBS = (
     _add_run,
     _add_explain,
     _add_intervene,
     _add_whatif,
+    _add_evaluate,
     _add_report,
     _add_show,
     _add_compare,

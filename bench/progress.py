@@ -36,6 +36,11 @@ class StepProgress:
         if self._bar:
             self._bar.stop()
 
+    @property
+    def number(self) -> int:
+        """Steps that have begun."""
+        return self._number
+
     def start(self, label: str) -> None:
         """The next step begins."""
         self._number += 1

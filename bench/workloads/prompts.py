@@ -41,7 +41,7 @@ def humaneval(path: str | Path | None = None) -> tuple[Task, ...]:
     Raises UsageError, naming the file and the line, when the file is missing, damaged, empty or not HumanEval.
     """
     file = shipped() if path is None else Path(path)
-    lines = _text(file).splitlines()
+    lines = text_of(file).splitlines()
     tasks = tuple(_task(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip())
     if not tasks:
         raise UsageError(f"{file} has no tasks: give a HumanEval .jsonl or .jsonl.gz file")
@@ -50,7 +50,8 @@ def humaneval(path: str | Path | None = None) -> tuple[Task, ...]:
     return tasks
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """A text file, plain or gzip. Raises UsageError, naming the file, when it is missing or damaged."""
     try:
         raw = file.read_bytes()
         return (gzip.decompress(raw) if raw.startswith(GZIP_MAGIC) else raw).decode()

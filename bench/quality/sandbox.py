@@ -1,0 +1,237 @@
+"""A box for programs that nobody has read: bubblewrap's namespaces, with nothing in it but Python.
+
+In the box there is no network, no other process, no file of the host's but the interpreter, read-only, and one small
+tmpfs. The program runs as nobody that the host knows, under hard limits. What it writes to standard output is all that
+leaves the box. See docs/adr/0010.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.record.errors import MachineError
+
+HERE = Path(__file__).parent
+BOX = "/box"
+End = Literal["done", "time", "output"]
+_MIB = 1 << 20
+_VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+_LIBRARIES = ("/lib", "/lib32", "/lib64")
+REMEDY = (
+    "install bubblewrap (Debian: apt-get install bubblewrap) where namespaces are allowed, evaluate on another "
+    "machine, or say --no-sandbox where the machine itself may be lost"
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one program. ``memory``: B of address space; ``scratch``: B of its tmpfs; ``output``: B that may leave;
+    ``processes``: it and its children and threads."""
+
+    memory: int = 4096 * _MIB
+    scratch: int = 64 * _MIB
+    output: int = 512 * _MIB
+    processes: int = 2
+
+    def facts(self) -> dict[str, int]:
+        """For the record."""
+        return {name: getattr(self, name) for name in ("memory", "scratch", "output", "processes")}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out, and how it ended: by itself, over time, or over the limit of output."""
+
+    output: bytes
+    end: End
+
+
+@dataclass
+class Sandbox:
+    """Runs jobs. ``bubblewrap``: its path; "" runs them unprotected, because the user said so."""
+
+    bubblewrap: str
+    limits: Limits = field(default_factory=Limits)
+    _users: Any = field(default_factory=lambda: itertools.cycle(range(61_000, 64_000)))
+    _lock: Any = field(default_factory=threading.Lock)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the record."""
+        if not self.bubblewrap:
+            return {"sandbox": "none", "limits": self.limits.facts()}
+        version = subprocess.run([self.bubblewrap, "--version"], capture_output=True, text=True, check=False).stdout
+        return {"sandbox": version.strip(), "limits": self.limits.facts()}
+
+    def run(self, job: Mapping[str, Any], seconds: float) -> Outcome:
+        """A job of inside.py, for at most ``seconds`` of wall time."""
+        text = json.dumps({**job, **self._rules()}).encode()
+        process = subprocess.Popen(
+            self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/",
+            env={"PATH": os.defpath}, start_new_session=True,
+        )  # fmt: skip
+        try:
+            return self._converse(process, text, time.monotonic() + seconds)
+        finally:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):
+                    pipe.close()  # type: ignore[union-attr]
+
+    def _converse(self, process: subprocess.Popen[bytes], text: bytes, until: float) -> Outcome:
+        assert process.stdin is not None and process.stdout is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        parts: list[bytes] = []
+        length, rest = 0, memoryview(text)
+        with selectors.DefaultSelector() as ready:
+            ready.register(process.stdin, selectors.EVENT_WRITE)
+            ready.register(process.stdout, selectors.EVENT_READ)
+            while True:
+                left = until - time.monotonic()
+                if left <= 0:
+                    return Outcome(b"".join(parts), "time")
+                for key, _ in ready.select(left):
+                    if key.fileobj is process.stdin:
+                        rest = _written(process.stdin.fileno(), rest)
+                        if not rest:
+                            ready.unregister(process.stdin)
+                            process.stdin.close()
+                        continue
+                    part = os.read(process.stdout.fileno(), _MIB)
+                    if not part:
+                        return Outcome(b"".join(parts), "done")
+                    parts.append(part)
+                    length += len(part)
+                    if length > self.limits.output:
+                        return Outcome(b"".join(parts), "output")
+
+    def _rules(self) -> dict[str, Any]:
+        """What inside.py does to itself before the program begins."""
+        limits = {
+            "RLIMIT_AS": self.limits.memory,
+            "RLIMIT_FSIZE": self.limits.scratch,
+            "RLIMIT_CORE": 0,
+            "RLIMIT_NOFILE": 64,
+        }
+        if not self.bubblewrap:
+            return {"user": None, "limits": limits, "path": [str(HERE)]}
+        with self._lock:
+            # A user of its own for each program: the limit on processes counts per user.
+            user = next(self._users) if _is_root() else None
+        limits["RLIMIT_NPROC"] = self.limits.processes
+        return {"user": user, "limits": limits, "path": [BOX]}
+
+    def _command(self) -> list[str]:
+        if not self.bubblewrap:
+            return [sys.executable, "-I", "-S", str(HERE / "inside.py")]
+        interpreter = str(Path(sys.base_prefix) / "bin" / _VERSION)
+        return [self.bubblewrap, *_walls(self.limits.scratch), interpreter, "-I", "-S", f"{BOX}/inside.py"]
+
+
+def find(unprotected: bool = False, limits: Limits | None = None) -> Sandbox:
+    """The sandbox of this machine. Raises MachineError where there is none and ``unprotected`` does not allow that."""
+    limits = limits or Limits()
+    if unprotected:
+        return Sandbox("", limits)
+    path = shutil.which("bwrap")
+    if path is None:
+        raise MachineError(f"bubblewrap is not installed, and programs that a model wrote must not run loose: {REMEDY}")
+    made = Sandbox(path, limits)
+    job = {"code": "def f(): return 7", "entry_point": "f", "inputs": [[]], "seconds": [5.0], "load_seconds": 5.0}
+    outcome = made.run(job, 20.0)
+    if not outcome.output.startswith(b"v 7\n"):
+        raise MachineError(f"bubblewrap cannot make a sandbox here (are namespaces allowed?): {REMEDY}")
+    return made
+
+
+def _written(pipe: int, rest: memoryview) -> memoryview:
+    """What is left to be written; nothing where the reader is gone."""
+    try:
+        return rest[os.write(pipe, rest[:_MIB]) :]
+    except BlockingIOError:
+        return rest
+    except BrokenPipeError:
+        return memoryview(b"")
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _walls(scratch: int) -> list[str]:
+    """bubblewrap's options."""
+    shared = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    if _is_root():
+        # Real rights, to become another real user inside: limits on processes do not hold for root under another name.
+        rights = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        rights = ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+    binds = [*_system(), *_numpy(), (HERE / "inside.py", f"{BOX}/inside.py"), (HERE / "values.py", f"{BOX}/values.py")]
+    return [
+        *shared, *rights, "--die-with-parent", "--new-session", "--clearenv",
+        "--setenv", "OPENBLAS_NUM_THREADS", "1", "--setenv", "PYTHONHASHSEED", "0",
+        *_folders(target for _, target in binds), *_links(),
+        *(word for source, target in binds for word in ("--ro-bind", str(source), target)),
+        *(word for path in _installed() for word in ("--size", "4096", "--tmpfs", path, "--remount-ro", path)),
+        "--proc", "/proc", "--dev", "/dev", "--size", "65536", "--tmpfs", "/dev/shm",  # noqa: S108
+        "--perms", "1777", "--size", str(scratch), "--tmpfs", "/tmp", "--chdir", "/tmp",  # noqa: S108
+        "--remount-ro", "/dev", "--remount-ro", "/",
+    ]  # fmt: skip
+
+
+def _folders(targets: Iterable[str]) -> list[str]:
+    """What leads to the targets, open to everybody: bubblewrap would make it for its own user alone."""
+    above = sorted({str(path) for target in targets for path in Path(target).parents} - {"/"}, key=len)
+    return [word for path in above for word in ("--perms", "0755", "--dir", path)]
+
+
+def _links() -> list[str]:
+    names = [name for name in _LIBRARIES if Path(name).is_symlink()]
+    return [word for name in names for word in ("--symlink", f"usr{name}", name)]
+
+
+def _system() -> list[tuple[Path, str]]:
+    """The interpreter and the libraries that it is linked to, no more: host's path → path in the box."""
+    base = Path(sys.base_prefix)
+    libraries = [Path("/usr/lib") / str(sysconfig.get_config_var("MULTIARCH") or "none"), Path("/usr/lib64")]
+    libraries += [Path(name) for name in _LIBRARIES if not Path(name).is_symlink()]
+    own = base / "lib" / _VERSION if base == Path("/usr") else base / "lib"
+    found = [path for path in (*libraries, base / "bin" / _VERSION, own, Path("/etc/ld.so.cache")) if path.exists()]
+    return [(path, str(path)) for path in dict.fromkeys(found)]
+
+
+def _installed() -> list[str]:
+    """Folders of installed packages, to be hidden: the tasks and their solutions may be among them."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    base = Path(sys.base_prefix) / "lib"
+    folders = [
+        base / version / "site-packages",
+        base / version / "dist-packages",
+        Path("/usr/lib/python3/dist-packages"),
+    ]
+    return [str(path) for path in folders if path.is_dir()]
+
+
+def _numpy() -> list[tuple[Path, str]]:
+    """NumPy of this environment, which some programs use."""
+    spec = find_spec("numpy")
+    if spec is None or spec.origin is None:
+        return []
+    package = Path(spec.origin).parent
+    return [(path, f"{BOX}/{path.name}") for path in (package, package.parent / "numpy.libs") if path.is_dir()]

@@ -1,0 +1,102 @@
+"""``python -m bench evaluate SAMPLES``: which programs of a model pass HumanEval and HumanEval+, in a sandbox."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.analysis.passing import pass_at_k, wilson
+from bench.progress import StepProgress
+from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples
+from bench.quality.sandbox import find
+from bench.quality.tasks import PlusTask, humaneval_plus
+from bench.record.errors import StorageError, UsageError
+
+KS = (1, 10, 100)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Judge the samples; print the scores and what failed."""
+    if options.workers < 1:
+        raise UsageError("--workers: give at least 1")
+    tasks = humaneval_plus(options.data, options.tasks or ())
+    samples = read_samples(options.samples, tasks)
+    sandbox = find(options.no_sandbox)
+    if options.no_sandbox:
+        print("bitledger: no sandbox: programs that a model wrote run with your rights", file=sys.stderr)
+    found = _judged(tasks, samples, sandbox, options)
+    document = {
+        "samples": options.samples.name,
+        "python": platform.python_version(),
+        **sandbox.facts,
+        "scores": {name: _scores(found, name) for name in ("base", "plus")},
+        "judgements": [
+            {"task_id": j.task_id, "number": j.number, "base": j.base, "plus": j.plus, "why": j.why} for j in found
+        ],
+    }
+    if options.out:
+        _write(options.out, document)
+    if options.json:
+        print(json.dumps(document))
+    else:
+        _print(document, found)
+    return 0
+
+
+def _judged(
+    tasks: Sequence[PlusTask], samples: Sequence[Sample], sandbox: Any, options: argparse.Namespace
+) -> tuple[Judgement, ...]:
+    count = len({sample.task_id for sample in samples})
+    console = Console(stderr=True)
+    every = 1 if console.is_terminal else max(count // 10, 1)
+    with StepProgress(count, count, console) as progress:
+
+        def done(task_id: str) -> None:
+            progress.start(task_id)
+            progress.advance(1)
+            if progress.number % every == 0:
+                progress.end("judged")
+
+        return evaluate(tasks, samples, sandbox, options.workers, done)
+
+
+def _scores(found: Sequence[Judgement], name: str) -> dict[str, Any]:
+    """pass@k of "base" or "plus" inputs."""
+    counts: dict[str, list[bool]] = defaultdict(list)
+    for judgement in found:
+        counts[judgement.task_id].append(judgement.base == "pass" if name == "base" else judgement.passed)
+    totals = [(len(passed), sum(passed)) for passed in counts.values()]
+    least = min(n for n, _ in totals)
+    scores: dict[str, Any] = {f"pass@{k}": pass_at_k(totals, k) for k in KS if k <= least}
+    if all(n == 1 for n, _ in totals):
+        passed = sum(c for _, c in totals)
+        scores |= {"passed": passed, "tasks": len(totals), "interval": list(wilson(passed, len(totals)))}
+    return scores
+
+
+def _write(file: Path, document: dict[str, Any]) -> None:
+    try:
+        file.write_text(json.dumps(document, indent=1) + "\n")
+    except OSError as error:
+        raise StorageError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:
+    for name, title in (("base", "HumanEval"), ("plus", "HumanEval+")):
+        scores = document["scores"][name]
+        told = ", ".join(f"{k} {value:.3f}" for k, value in scores.items() if k.startswith("pass@"))
+        if "passed" in scores:
+            low, high = scores["interval"]
+            told += f" [{low:.3f}, {high:.3f}], {scores['passed']} of {scores['tasks']}"
+        print(f"{title:<11} {told}")
+    failed = [j for j in found if not j.passed]
+    for judgement in failed:
+        print(f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {judgement.why}")

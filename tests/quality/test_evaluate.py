@@ -1,0 +1,144 @@
+"""Samples are read, run and judged: right programs pass, exactly the broken ones fail."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bench import cli
+from bench.quality.evaluate import Sample, evaluate, read_samples
+from bench.quality.judge import agrees, first_wrong
+from bench.quality.sandbox import find
+from bench.quality.tasks import PlusTask, humaneval_plus
+from bench.quality.values import dump
+from bench.record.errors import MachineError, MeasurementError, UsageError
+
+TASKS = humaneval_plus()
+# Their own solutions take seconds.
+HEAVY = {f"HumanEval/{number}" for number in (15, 25, 32, 36, 59, 83, 94, 100, 130, 139)}
+LIGHT = sorted((t for t in TASKS if t.task_id not in HEAVY), key=lambda t: len(t.plus) + len(t.base))[:38]
+# A wrapper that spoils any answer.
+SPOIL = """
+_right = {name}
+def {name}(*given):
+    answer = _right(*given)
+    return (not answer) if isinstance(answer, bool) else [answer]
+"""
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    try:
+        return find()
+    except MachineError as error:
+        pytest.skip(str(error))
+
+
+def test_the_shipped_file_is_all_of_humaneval_plus():
+    assert [task.task_id for task in TASKS] == [f"HumanEval/{number}" for number in range(164)]
+    assert sum(len(task.base) for task in TASKS) == 1570
+    assert sum(len(task.plus) for task in TASKS) == 122_683
+
+
+def test_right_programs_pass_and_exactly_the_twenty_broken_ones_fail(sandbox):
+    root = next(task for task in TASKS if task.entry_point == "find_zero")
+    tasks = [*LIGHT, root]
+    broken = {task.task_id for task in tasks[:38:2]} | {root.task_id}
+    assert len(broken) == 20
+    samples = []
+    for task in tasks:
+        spoilt = SPOIL.format(name=task.entry_point) if task.task_id in broken else ""
+        samples.append(Sample(task.task_id, 0, task.solution + spoilt))
+        samples.append(Sample(task.task_id, 1, task.solution))
+    found = evaluate(tasks, samples, sandbox, 2)
+    assert [(j.task_id, j.number) for j in found] == [(s.task_id, s.number) for s in samples]
+    assert {j.task_id for j in found if not j.passed} == broken
+    assert not any(j.passed for j in found if j.number == 0 and j.task_id in broken)
+    assert all(j.passed for j in found if j.number == 1)
+
+
+def test_a_task_whose_own_solution_fails_is_a_fault_of_the_data(sandbox):
+    broken = PlusTask("Test/0", "def f(x):\n", "    return 1 / x\n", "f", 0.0, ([1],), ([0],))
+    with pytest.raises(MeasurementError, match="ZeroDivisionError"):
+        evaluate([broken], [Sample("Test/0", 0, broken.solution)], sandbox, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "atol", "fine"),
+    [
+        (1, 1, 0, True),
+        (True, 1, 0, True),
+        (1.0, 1, 0, True),
+        (1.0000001, 1.0, 1e-6, True),
+        (1.1, 1.0, 1e-6, False),
+        (1, 1.5, 1e-6, False),
+        ([1.0, 2.0000001], [1.0, 2.0], 1e-6, True),
+        ((1.0, 2.0000001), [1.0, 2.0], 1e-6, False),
+        ([1.0], [1.0, 2.0], 1e-6, False),
+        ("a", "b", 1e-6, False),
+        (10**400, 1.0, 1e-6, False),
+    ],
+)
+def test_answers_are_compared_as_evalplus_does(answer, right, atol, fine):
+    assert agrees(answer, right, atol) is fine
+
+
+def test_floats_are_compared_as_floats_where_a_task_has_no_tolerance():
+    assert first_wrong("f", [[], []], 0.0, [dump(1.0), dump(2)], [dump(1.0 + 1e-9), dump(2)]) is None
+    assert first_wrong("f", [[], []], 0.0, [dump(1.0), dump(2)], [dump(1.0), dump(3)]) == 1
+    assert first_wrong("f", [[], []], 0.0, [dump(1.0), dump(2)], [dump(1.0)]) == 1
+
+
+def test_nan_equals_nothing_and_sets_have_no_order():
+    nan = dump(float("nan"))
+    assert first_wrong("f", [[]], 0.0, [nan], [nan]) == 0
+    assert first_wrong("f", [[]], 0.0, ['{"set":[1,2]}'], ['{"set":[2,1]}']) is None
+
+
+def test_any_root_of_find_zero_is_right():
+    inputs = [[[-1.0, 0.0, 1.0]]]  # x² = 1
+    for root in (1.0, -1.0, 1 + 1e-6):
+        assert first_wrong("find_zero", inputs, 1e-4, [dump(1.0)], [dump(root)]) is None
+    for other in (0.5, "x", None, float("nan")):
+        assert first_wrong("find_zero", inputs, 1e-4, [dump(1.0)], [dump(other)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("{", "not a sample"),
+        ("[]", "not a sample"),
+        ('{"task_id": "HumanEval/999", "solution": ""}', "HumanEval/999"),
+        ('{"task_id": "HumanEval/0"}', "completion"),
+        ('{"task_id": "HumanEval/0", "solution": 3}', "not text"),
+        ("", "no samples"),
+    ],
+)
+def test_bad_samples_are_one_clear_line(line, told, tmp_path):
+    file = tmp_path / "samples.jsonl"
+    file.write_text(line + "\n")
+    with pytest.raises(UsageError, match=told):
+        read_samples(file, TASKS)
+
+
+def test_the_verb_scores_and_writes(sandbox, tmp_path, capsys):
+    file, out = tmp_path / "samples.jsonl", tmp_path / "scores.json"
+    right, wrong = LIGHT[:2]
+    lines = [
+        {"task_id": right.task_id, "completion": right.canonical_solution},
+        {"task_id": wrong.task_id, "solution": wrong.prompt + "    return object()\n"},
+    ]
+    file.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    assert cli.main(["evaluate", str(file), "--out", str(out)]) == 0
+    assert f"{wrong.task_id} " in capsys.readouterr().out
+    document = json.loads(out.read_text())
+    scores = document["scores"]["plus"]
+    assert (scores["pass@1"], scores["passed"], scores["tasks"]) == (0.5, 1, 2)
+    assert scores["interval"][0] < 0.5 < scores["interval"][1]
+    assert document["sandbox"].startswith("bubblewrap")
+
+
+def test_the_verb_names_what_is_missing(tmp_path, capsys):
+    assert cli.main(["evaluate", str(tmp_path / "none.jsonl")]) == 2
+    assert "none.jsonl" in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""Hostile programs: none escapes, none passes, none stops the run."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from bench.quality.evaluate import Sample, evaluate
+from bench.quality.sandbox import Limits, find
+from bench.quality.tasks import PlusTask
+from bench.record.errors import MachineError
+from tests.quality.hostile import PROGRAMS
+
+LIMITS = Limits(memory=1 << 30, output=32 << 20)
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    try:
+        return find(limits=LIMITS)
+    except MachineError as error:
+        pytest.skip(str(error))
+
+
+def task(canonical: str = "    return x + 1\n", inputs=((1,), (2,))) -> PlusTask:
+    given = tuple(list(one) for one in inputs)
+    return PlusTask("Test/0", "def f(x):\n", canonical, "f", 0.0, given[:1], given[1:])
+
+
+@pytest.fixture
+def listening():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.settimeout(0)
+        yield server
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+def test_a_hostile_program_does_not_pass_and_the_next_one_is_judged(name, sandbox, tmp_path, listening):
+    marker = tmp_path / "marker"
+    program = PROGRAMS[name].replace("MARKER", str(marker)).replace("PORT", str(listening.getsockname()[1]))
+    samples = [Sample("Test/0", 0, program), Sample("Test/0", 1, task().solution)]
+    hostile, honest = evaluate([task()], samples, sandbox, 1)
+    assert hostile.base != "pass", hostile
+    assert not hostile.passed
+    assert honest.passed, honest
+    assert not marker.exists()
+    with pytest.raises(BlockingIOError):
+        listening.accept()
+
+
+def test_what_an_honest_program_needs_is_there(sandbox):
+    program = (
+        "import math, re, itertools, collections, hashlib, socket\nimport numpy as np\n"
+        "def f(x):\n    print('seen by nobody')\n    open('/tmp/scratch', 'w').write('x')\n"
+        "    return collections.Counter(a=np.int64(x + 1))\n"
+    )
+    wanted = task("    return {'a': x + 1}\n")
+    (found,) = evaluate([wanted], [Sample("Test/0", 0, program)], sandbox, 1)
+    assert found.passed, found
+
+
+def test_without_a_sandbox_it_refuses_unless_told(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    with pytest.raises(MachineError, match="apt-get install bubblewrap"):
+        find()
+    assert find(unprotected=True).facts["sandbox"] == "none"
+
+
+def test_a_sandbox_that_cannot_be_made_is_refused(monkeypatch, tmp_path):
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho no permission >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr("shutil.which", lambda _name: str(fake))
+    with pytest.raises(MachineError, match="namespaces"):
+        find()
+
+
+def test_unprotected_it_still_judges():
+    samples = [Sample("Test/0", 0, task().solution), Sample("Test/0", 1, "def f(x): return x")]
+    right, wrong = evaluate([task()], samples, find(unprotected=True), 1)
+    assert right.passed
+    assert (wrong.base, wrong.why) == ("wrong", "input 0")

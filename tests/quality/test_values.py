@@ -1,0 +1,89 @@
+"""Values cross the wall as what they are made of, and nothing else does."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections import Counter, OrderedDict
+from decimal import Decimal
+from enum import IntEnum
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.quality.values import NotAnAnswerError, dump, load
+
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary(), st.fractions(),
+    st.complex_numbers(allow_nan=False), st.integers(min_value=1 << 400),
+)  # fmt: skip
+hashable = st.recursive(scalars, lambda inner: st.one_of(st.tuples(inner, inner), st.frozensets(inner)), max_leaves=8)
+values = st.recursive(
+    hashable,
+    lambda inner: st.one_of(st.lists(inner), st.tuples(inner), st.dictionaries(hashable, inner)),
+    max_leaves=20,
+)
+
+
+def kinds(value):
+    if isinstance(value, dict):
+        return dict, [(kinds(key), kinds(item)) for key, item in value.items()]
+    if isinstance(value, (list, tuple)):
+        return type(value), [kinds(item) for item in value]
+    return type(value)
+
+
+@given(values)
+def test_what_comes_out_equals_what_went_in_and_is_of_the_same_type(value):
+    again = load(dump(value))
+    assert again == value
+    assert kinds(again) == kinds(value)
+
+
+@given(st.text())
+def test_any_text_is_either_a_value_or_an_error_of_ours(text):
+    with contextlib.suppress(NotAnAnswerError):
+        load(text)
+
+
+def test_nan_and_infinity():
+    assert math.isnan(load(dump(math.nan)))
+    assert load(dump([math.inf, -math.inf])) == [math.inf, -math.inf]
+
+
+def test_subclasses_are_what_they_hold():
+    class Lying(list):
+        def __iter__(self):
+            return iter([1, 2, 3])
+
+    class Two(IntEnum):
+        TWO = 2
+
+    assert load(dump(Lying([9]))) == [9]
+    assert load(dump(Counter("aab"))) == {"a": 2, "b": 1}
+    assert load(dump(OrderedDict(a=1))) == {"a": 1}
+    assert load(dump(Two.TWO)) == 2
+    assert load(dump(Decimal("0.5"))) == 0.5
+    assert load(dump(Fraction(1, 3))) == Fraction(1, 3)
+
+
+def test_numpy_scalars_are_numbers():
+    np = pytest.importorskip("numpy")
+    assert load(dump([np.int64(3), np.float64(0.5), np.bool_(True)])) == [3, 0.5, True]
+
+
+@pytest.mark.parametrize("value", [object(), len, (i for i in ()), range(3), Decimal("NaN"), iter([])])
+def test_what_is_no_answer_does_not_cross(value):
+    with pytest.raises(NotAnAnswerError):
+        dump(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", '{"dict":3}', '{"eval":"1"}', '{"a":1,"b":2}', '{"set":[[1]]}', "[" * 100_000, '{"ratio":["0x1","0x0"]}'],
+)
+def test_a_forged_line_is_an_error(text):
+    with pytest.raises(NotAnAnswerError):
+        load(text)
