@@ -116,7 +116,7 @@ def evaluate(
         return made
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        # Few inputs first: EvalPlus gave few to tasks whose solutions are slow, and none of those should be left for last.
+        # Few inputs first: EvalPlus gave few to tasks whose solutions are slow, and none of those should be the last.
         ordered = sorted(work, key=lambda task: len(task.plus))
         found = {(j.task_id, j.number): j for made in pool.map(judge, ordered) for j in made}
     return tuple(found[sample.task_id, sample.number] for sample in samples)
