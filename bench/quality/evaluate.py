@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from bench.record.errors import MeasurementError, UsageError
-from bench.workloads.prompts import text_of
+from bench.workloads.prompts import lines_of
 
 from .judge import first_wrong
 from .sandbox import Sandbox
@@ -67,10 +67,8 @@ def read_samples(file: Path, tasks: Sequence[PlusTask]) -> tuple[Sample, ...]:
     known = {task.task_id: task for task in tasks}
     counts: dict[str, int] = defaultdict(int)
     samples = []
-    for number, line in enumerate(text_of(file).splitlines(), 1):
-        if not line.strip():
-            continue
-        task_id, program = _program(line, f"{file}, line {number}", known)
+    for where, line in lines_of(file, "samples"):
+        task_id, program = _program(line, where, known)
         samples.append(Sample(task_id, counts[task_id], program))
         counts[task_id] += 1
     if not samples:
@@ -110,19 +108,22 @@ def evaluate(
         by_task[sample.task_id].append(sample)
     work = [task for task in tasks if task.task_id in by_task]
 
-    def judge(task: PlusTask) -> list[Judgement]:
-        made = list(_judged(task, by_task[task.task_id], sandbox))
-        done(task.task_id)
-        return made
-
+    found: dict[tuple[str, int], Judgement] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
         # Few inputs first: EvalPlus gave few to tasks whose solutions are slow, and none of those should be the last.
         ordered = sorted(work, key=lambda task: len(task.plus))
-        found = {(j.task_id, j.number): j for made in pool.map(judge, ordered) for j in made}
+        waiting = {pool.submit(_judged, task, by_task[task.task_id], sandbox): task for task in ordered}
+        try:
+            for future in as_completed(waiting):
+                found |= {(j.task_id, j.number): j for j in future.result()}
+                done(waiting[future].task_id)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return tuple(found[sample.task_id, sample.number] for sample in samples)
 
 
-def _judged(task: PlusTask, samples: Sequence[Sample], sandbox: Sandbox) -> Iterator[Judgement]:
+def _judged(task: PlusTask, samples: Sequence[Sample], sandbox: Sandbox) -> list[Judgement]:
     base, plus = _right_answers(task, sandbox)
     told: dict[str, Judgement] = {}
     for sample in samples:
@@ -132,8 +133,7 @@ def _judged(task: PlusTask, samples: Sequence[Sample], sandbox: Sandbox) -> Iter
             if first == "pass":
                 second, why = _status(task, sample.program, plus, sandbox)
             told[sample.program] = Judgement(task.task_id, sample.number, first, second, why)
-        same = told[sample.program]
-        yield Judgement(task.task_id, sample.number, same.base, same.plus, same.why)
+    return [replace(told[sample.program], number=sample.number) for sample in samples]
 
 
 def _right_answers(task: PlusTask, sandbox: Sandbox) -> tuple[_Right, _Right]:

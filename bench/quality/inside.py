@@ -53,32 +53,28 @@ def give_up(job: dict[str, Any]) -> None:
 
 
 def run(job: dict[str, Any], answers: Any, dump: Any) -> None:
-    """Call the program with each input."""
+    """Call the program with each input, until there is no answer."""
     signal.signal(signal.SIGALRM, _on_alarm)
-    program: dict[str, Any] = {}
     try:
-        with Limit(job["load_seconds"]):
-            exec(compile(job["code"], "<program>", "exec"), program)  # noqa: S102 - what the sandbox is for
-        function = program[job["entry_point"]]
+        call(job, answers, dump)
     except TooSlow:
         answers.write("s\n")
-        return
     except BaseException as error:
         answers.write("e " + type(error).__name__ + "\n")
-        return
+
+
+def call(job: dict[str, Any], answers: Any, dump: Any) -> None:
+    """Write the answers. Raises what the program raises, TooSlow, or what dump does."""
+    program: dict[str, Any] = {}
+    with Limit(job["load_seconds"]):
+        exec(compile(job["code"], "<program>", "exec"), program)  # noqa: S102 - what the sandbox is for
+    function = program[job["entry_point"]]
     seconds = []
     for given, most in zip(job["inputs"], job["seconds"]):  # noqa: B905 - as many, by construction
         begun = time.perf_counter()
-        try:
-            with Limit(most):
-                answer = function(*given)
-            line = "v " + dump(answer)
-        except TooSlow:
-            answers.write("s\n")
-            return
-        except BaseException as error:
-            answers.write("e " + type(error).__name__ + "\n")
-            return
+        with Limit(most):
+            answer = function(*given)
+        line = "v " + dump(answer)
         seconds.append(time.perf_counter() - begun)
         answers.write(line + "\n")
     answers.write("t " + json.dumps(seconds) + "\n")

@@ -19,7 +19,8 @@ import sysconfig
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -48,10 +49,6 @@ class Limits:
     output: int = 512 * _MIB
     processes: int = 2
 
-    def facts(self) -> dict[str, int]:
-        """For the record."""
-        return {name: getattr(self, name) for name in ("memory", "scratch", "output", "processes")}
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -74,15 +71,15 @@ class Sandbox:
     def facts(self) -> dict[str, Any]:
         """For the record."""
         if not self.bubblewrap:
-            return {"sandbox": "none", "limits": self.limits.facts()}
+            return {"sandbox": "none", "limits": asdict(self.limits)}
         version = subprocess.run([self.bubblewrap, "--version"], capture_output=True, text=True, check=False).stdout
-        return {"sandbox": version.strip(), "limits": self.limits.facts()}
+        return {"sandbox": version.strip(), "limits": asdict(self.limits)}
 
     def run(self, job: Mapping[str, Any], seconds: float) -> Outcome:
         """A job of inside.py, for at most ``seconds`` of wall time."""
         text = json.dumps({**job, **self._rules()}).encode()
         process = subprocess.Popen(
-            self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/",
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/",
             env={"PATH": os.defpath}, start_new_session=True,
         )  # fmt: skip
         try:
@@ -137,6 +134,7 @@ class Sandbox:
         limits["RLIMIT_NPROC"] = self.limits.processes
         return {"user": user, "limits": limits, "path": [BOX]}
 
+    @cached_property
     def _command(self) -> list[str]:
         if not self.bubblewrap:
             return [sys.executable, "-I", "-S", str(HERE / "inside.py")]
@@ -218,14 +216,8 @@ def _system() -> list[tuple[Path, str]]:
 
 def _installed() -> list[str]:
     """Folders of installed packages, to be hidden: the tasks and their solutions may be among them."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    base = Path(sys.base_prefix) / "lib"
-    folders = [
-        base / version / "site-packages",
-        base / version / "dist-packages",
-        Path("/usr/lib/python3/dist-packages"),
-    ]
-    return [str(path) for path in folders if path.is_dir()]
+    library = Path(sys.base_prefix) / "lib" / _VERSION
+    return [str(path) for path in (library / "site-packages", library / "dist-packages") if path.is_dir()]
 
 
 def _numpy() -> list[tuple[Path, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.errors import UsageError
-from bench.workloads.prompts import text_of
+from bench.workloads.prompts import lines_of
 from bench.workloads.sources import data_folder
 
 
@@ -43,8 +43,7 @@ def humaneval_plus(path: str | Path | None = None, only: Iterable[str] = ()) -> 
     Raises UsageError, naming the file and the line, for a file that is not HumanEval+, and for an unknown id.
     """
     file = shipped() if path is None else Path(path)
-    lines = text_of(file).splitlines()
-    tasks = tuple(_task(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip())
+    tasks = tuple(_task(line, where) for where, line in lines_of(file, "HumanEval+"))
     if not tasks:
         raise UsageError(f"{file} has no tasks: give a HumanEval+ .jsonl or .jsonl.gz file")
     wanted = set(only)

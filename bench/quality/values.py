@@ -1,8 +1,9 @@
 """Answers as text: built-in values in JSON, tagged where JSON has no such type.
 
 This module runs on both sides of the sandbox's wall, so it needs nothing but the standard library. Inside, only what
-values are made of is written, by the methods of the built-in types: no method of an object that a program made is ever
-asked, least of all ``__eq__``. Outside, only built-in values are made.
+values are made of is written, by the methods of the built-in types, never by ``__eq__`` or ``__iter__`` of an object
+that a program made (one that calls itself a NumPy scalar is asked for its item). Outside, only built-in values are
+made.
 """
 
 from __future__ import annotations
@@ -43,11 +44,9 @@ def load(text: str) -> Any:
 def _tagged(value: Any, depth: int) -> Any:
     kind = type(value)
     if kind in _PLAIN:
-        return value if kind is not int or -_LARGE < value < _LARGE else _large(value, 0)
+        return value if kind is not int or -_LARGE < value < _LARGE else _large(value)
     if depth == 0:
         raise NotAnAnswerError("too deep")
-    if kind is list:
-        return [_tagged(item, depth - 1) for item in value]
     for base, write in _WRITERS:
         if issubclass(kind, base):
             return write(value, depth - 1)
@@ -78,7 +77,7 @@ def _decimal(value: Any, _depth: int) -> Any:
     return {"ratio": [hex(top), hex(bottom)]}
 
 
-def _large(value: int, _depth: int) -> Any:
+def _large(value: int) -> Any:
     """In base 16, which takes time in proportion to the digits; base 10 takes their square."""
     return {"int": hex(value)}
 

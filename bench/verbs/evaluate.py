@@ -8,6 +8,7 @@ import platform
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,7 @@ def main(options: argparse.Namespace) -> int:
         "python": platform.python_version(),
         **sandbox.facts,
         "scores": {name: _scores(found, name) for name in ("base", "plus")},
-        "judgements": [
-            {"task_id": j.task_id, "number": j.number, "base": j.base, "plus": j.plus, "why": j.why} for j in found
-        ],
+        "judgements": [asdict(judgement) for judgement in found],
     }
     if options.out:
         _write(options.out, document)

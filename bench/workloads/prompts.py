@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,7 @@ def humaneval(path: str | Path | None = None) -> tuple[Task, ...]:
     Raises UsageError, naming the file and the line, when the file is missing, damaged, empty or not HumanEval.
     """
     file = shipped() if path is None else Path(path)
-    lines = text_of(file).splitlines()
-    tasks = tuple(_task(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip())
+    tasks = tuple(_task(line, where) for where, line in lines_of(file, "HumanEval"))
     if not tasks:
         raise UsageError(f"{file} has no tasks: give a HumanEval .jsonl or .jsonl.gz file")
     if len({task.task_id for task in tasks}) < len(tasks):
@@ -50,14 +50,23 @@ def humaneval(path: str | Path | None = None) -> tuple[Task, ...]:
     return tasks
 
 
-def text_of(file: Path) -> str:
-    """A text file, plain or gzip. Raises UsageError, naming the file, when it is missing or damaged."""
+def lines_of(file: Path, what: str) -> Iterator[tuple[str, str]]:
+    """(where it stands, line) for each line of a text file, plain or gzip, that is not blank.
+
+    Raises UsageError, naming the file and ``what`` it should hold, when it is missing or damaged.
+    """
+    for number, line in enumerate(_text(file, what).splitlines(), 1):
+        if line.strip():
+            yield f"{file}, line {number}", line
+
+
+def _text(file: Path, what: str) -> str:
     try:
         raw = file.read_bytes()
         return (gzip.decompress(raw) if raw.startswith(GZIP_MAGIC) else raw).decode()
     except OSError as error:  # gzip.BadGzipFile is an OSError without errno
         if error.errno is not None:
-            raise UsageError(f"cannot read the HumanEval file {file}: {error.strerror}") from error
+            raise UsageError(f"cannot read the {what} file {file}: {error.strerror}") from error
         raise _damaged(file, error) from error
     except (EOFError, zlib.error, UnicodeDecodeError) as error:
         raise _damaged(file, error) from error
