@@ -7,11 +7,15 @@ import json
 import pytest
 
 from bench import intervening
+from bench.analysis.ledger.pairs import observed_records, observer_models
+from bench.analysis.replay.whatif import Replay
+from bench.analysis.timeline import Analysis
 from bench.cli import main
 from bench.presets import Sweep
 from bench.record.errors import RecordError
 from bench.record.store import load
 from bench.workloads.sources import resolve
+from profiling.summarize import read_timeline
 from tests import factories as make
 
 
@@ -80,6 +84,15 @@ def test_a_broken_timeline_is_a_reason_too(tmp_path):
     assert (record.status, record.reason) == ("skipped", "truncated")
 
 
+def recorded_step(out, records, scheme):
+    """s of a recorded step of the unchanged arm, less what recording it cost."""
+    (kept,) = [record for record in records if record.instrument == "kineto" and record.case.scheme == scheme]
+    (trace,) = [out / item.path for item in kept.artifacts if item.path.endswith(".json.gz")]
+    model = observer_models(observed_records(records))["kineto", "cpu"]
+    steps = Replay(Analysis(read_timeline(trace))).less_observer(model).cpu_steps
+    return sum(step.ns for step in steps) / len(steps) * 1e-9
+
+
 def test_a_small_run_predicts_measures_and_resumes(tmp_path, capsys):
     """Real: the smoke model on this machine's CPU."""
     out = tmp_path / "run"
@@ -94,7 +107,9 @@ def test_a_small_run_predicts_measures_and_resumes(tmp_path, capsys):
     assert kinds.count("intervention") == 3
     assert kinds.index("prediction") < kinds.index("intervention")
     stated = next(record for record in records if record.instrument == "prediction")
-    assert stated.values("predicted_step_time")[0] < stated.values("replayed_step_time")[0]
+    replayed, predicted = (stated.values(f"{name}_step_time")[0] for name in ("replayed", "predicted"))
+    assert replayed == pytest.approx(recorded_step(out, records, "nf4"))
+    assert predicted == pytest.approx(recorded_step(out, records, "fp16"))
     capsys.readouterr()
     assert main(arguments) == 0
     assert len(load(out).records) == len(records)
@@ -102,7 +117,7 @@ def test_a_small_run_predicts_measures_and_resumes(tmp_path, capsys):
     assert main(["explain", str(out), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["interventions"]
     assert row["name"] == "pre-dequantised"
-    assert row["predicted_gain_ms"] > 0
+    assert row["predicted_gain_ms"] == pytest.approx((replayed - predicted) * 1e3)
     assert row["token_agreement"] == 1.0
 
 
