@@ -98,7 +98,7 @@ def outcomes(block: Block, tools: Tools) -> Iterator[Outcome]:
         return intervening.run(block.source, cases[0], block.options)
     from bench.workloads import generation
 
-    wanted = {request.instrument: request.case for request in block.requests}
+    wanted = [(request.case, request.instrument) for request in block.requests]
     return generation.run(block.source, wanted, {**block.options, "repeat": block.repeat}, tools)
 
 

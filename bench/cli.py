@@ -70,7 +70,8 @@ def _measuring_process(arguments: Sequence[str]) -> int:
 
     if arguments[0] == "_child":
         return child.main(_tools)
-    return processes.serve(int(arguments[1]), lambda task, pipe: child.run_task(task, pipe, _tools))
+    preloaded = processes.PRELOADED_GPU if arguments[2:] == ["gpu"] else processes.PRELOADED
+    return processes.serve(int(arguments[1]), lambda task, pipe: child.run_task(task, pipe, _tools), preloaded)
 
 
 def _tools(run_folder: Path) -> Any:
@@ -156,6 +157,7 @@ def _add_run(verbs: Any) -> None:
     add("--matmul-seconds", type=float, metavar="S", help="time limit of one matmul point")
     add("--threads", type=int, metavar="N", help="CPU threads of torch (default: the preset's; smoke uses one)")
     add("--annotate", action="store_true", default=None, help="NVTX ranges in timed runs (off for figures)")
+    add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
     add("--country", metavar="ISO", help="country for CodeCarbon's carbon intensity (three letters)")
     add("--seed", type=int, default=0, help="seed of weights, prompts and orders (default 0)")
 
@@ -259,6 +261,7 @@ def _add_intervene(verbs: Any) -> None:
     add("--revision", help="commit, tag or branch of a Hugging Face id")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
     add("--schemes", type=_names, metavar="A,B", help="arms to intervene on (default fp16,int8,nf4)")
+    add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
     add("--only", type=_names, metavar="A,B", help="only these interventions (see 'python -m bench list')")
     add(
         "--batch-sizes",

@@ -62,7 +62,10 @@ class Block:
             return f"matmul {case.layer} {case.n}×{case.k}, {len(self.requests)} points"
         if self.kind == "intervention":
             return f"{case.scheme} with {case.intervention}, batch {case.batch_size}, repeat {self.repeat + 1}"
-        return f"generation {case.scheme}, batch {case.batch_size}, {case.cache} cache, repeat {self.repeat + 1}"
+        less = f" less layers {case.dropped_layers}" if case.dropped_layers else ""
+        cases = len({request.case for request in self.requests})
+        what = f"batch {case.batch_size}, {case.cache} cache" if cases == 1 else f"{cases} Cases"
+        return f"generation {case.scheme}{less}, {what}, repeat {self.repeat + 1}"
 
     def without(self, done: frozenset[Key]) -> Block | None:
         """This block less the records that exist; None where nothing is left."""
@@ -95,17 +98,48 @@ def make_plan(preset: Preset, source: Source, layers: Sequence[Layer], device: s
     """
     blocks = [_machine_block(preset, source, device, seed)] if preset.machine else []
     blocks += [_matmul_block(preset, source, layer, device, seed) for layer in layers]
-    for sweep in preset.sweeps:
-        for repeat in range(sweep.repeats):
+    for together in _in_processes(preset.sweeps):
+        for repeat in range(max(sweep.repeats for sweep in together)):
             round_ = [
-                _generation_block(preset, sweep, source, scheme, batch, cache, repeat, device, seed)
+                _generation_block(preset, sweep, source, scheme, dropped, batch, cache, repeat, device, seed)
+                for sweep in together
+                if repeat < sweep.repeats
                 for scheme in sweep.schemes
+                for dropped in sweep.dropped_layers
                 for batch in sweep.batch_sizes
                 for cache in sweep.caches
             ]
-            random.Random(f"{seed}:{repeat}:{sweep.name}").shuffle(round_)
+            round_ = _merged(round_) if together[0].process else round_
+            random.Random(f"{seed}:{repeat}:{together[0].name}").shuffle(round_)
             blocks += round_
     return _once_each(blocks)
+
+
+def _in_processes(sweeps: Sequence[Sweep]) -> list[tuple[Sweep, ...]]:
+    """The sweeps whose Cases share processes, together; the others alone."""
+    groups: dict[str, list[Sweep]] = {}
+    for place, sweep in enumerate(sweeps):
+        groups.setdefault(sweep.process or f"alone {place}", []).append(sweep)
+    return [tuple(group) for group in groups.values()]
+
+
+def _merged(blocks: Sequence[Block]) -> list[Block]:
+    """One block for each loaded model: what differs between its Cases is kept by case_id."""
+    found: dict[tuple[str, str | None], list[Block]] = {}
+    for block in blocks:
+        case = block.requests[0].case
+        found.setdefault((case.scheme, case.dropped_layers), []).append(block)
+    return [_one(group) for group in found.values()]
+
+
+def _one(blocks: Sequence[Block]) -> Block:
+    first = blocks[0]
+    requests = tuple(dict.fromkeys(request for block in blocks for request in block.requests))
+    own: dict[str, dict[str, Any]] = {}
+    for block in blocks:  # two sweeps may hold the same Case: the first says how
+        own.setdefault(block.requests[0].case.case_id, dict(block.options))
+    options = {**first.options, "by_case": own}
+    return Block("generation", first.source, first.repeat, requests, options, sum(block.limit_s for block in blocks))
 
 
 def _once_each(blocks: Sequence[Block]) -> tuple[Block, ...]:
@@ -125,7 +159,16 @@ def _machine_block(preset: Preset, source: Source, device: str, seed: int) -> Bl
     return Block("machine", source, 0, requests, {"threads": preset.threads}, limit_s=300)
 
 
-def generation_case(sweep: Sweep, source: Source, scheme: str, batch: int, cache: str, device: str, seed: int) -> Case:
+def generation_case(
+    sweep: Sweep,
+    source: Source,
+    scheme: str,
+    batch: int,
+    cache: str,
+    device: str,
+    seed: int,
+    dropped_layers: str | None = None,
+) -> Case:
     """The Case that a run of this sweep measures: whoever observes it elsewhere joins the run by its case_id."""
     has_text = source.kind != "shape"
     return Case(
@@ -141,6 +184,7 @@ def generation_case(sweep: Sweep, source: Source, scheme: str, batch: int, cache
         new_tokens=sweep.new_tokens,
         cache=cache,
         stop=sweep.stop,
+        dropped_layers=dropped_layers or None,
     )
 
 
@@ -149,19 +193,21 @@ def _generation_block(
     sweep: Sweep,
     source: Source,
     scheme: str,
+    dropped: str,
     batch: int,
     cache: str,
     repeat: int,
     device: str,
     seed: int,
 ) -> Block:
-    case = generation_case(sweep, source, scheme, batch, cache, device, seed)
+    case = generation_case(sweep, source, scheme, batch, cache, device, seed, dropped)
     instruments = ["generation"] + [
         name for name, (schemes, repeats) in sweep.observers.items() if scheme in schemes and repeat < repeats
     ]
     options = {
         "calls": sweep.calls,
         "warmup_calls": sweep.warmup_calls,
+        "warmup_tokens": sweep.warmup_tokens,
         "threads": preset.threads,
         "annotate": preset.annotate,
         "annotation_pairs": sweep.annotation_pairs,

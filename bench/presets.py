@@ -17,18 +17,23 @@ Observers = Mapping[str, tuple[tuple[str, ...], int]]
 
 @dataclass(frozen=True)
 class Sweep:
-    """End-to-end Cases: every scheme × batch size × cache, each in ``repeats`` fresh processes of ``calls`` generate
-    calls. ``stop`` is "length" (the number of new tokens is forced) or "eos" (the model may stop early)."""
+    """End-to-end Cases: every scheme × batch size × cache × set of dropped layers, each in ``repeats`` fresh processes
+    of ``calls`` generate calls. ``stop`` is "length" (the number of new tokens is forced) or "eos" (the model may stop
+    early). ``warmup_tokens``: new tokens of a warm-up call (None: as many as in a timed one). Sweeps with the same
+    ``process`` measure a scheme's Cases one after the other in one process per repeat: the model is loaded once.
+    """
 
     name: str
     schemes: tuple[str, ...]
     batch_sizes: tuple[int, ...] = (1,)
     caches: tuple[str, ...] = ("dynamic",)
+    dropped_layers: tuple[str, ...] = ("",)
     prompt_tokens: int = 128
     new_tokens: int = 128
     stop: str = "length"
     calls: int = 5
     warmup_calls: int = 2
+    warmup_tokens: int | None = None
     repeats: int = 5
     observers: Observers = field(default_factory=dict)
     annotation_pairs: int = 5
@@ -36,6 +41,7 @@ class Sweep:
     energy_windows: int = 3
     energy_seconds: float = 3.0
     limit_s: float = 600.0
+    process: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,88 @@ _QUICK = Preset(
     matmul_seconds=0.05,
 )
 
+_STUDY_ARMS = ("fp16", "bf16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
+_STUDY_CORE = ("fp16", "int8", "int8-thr0", "nf4")
+_STUDY_LENGTHS = ("fp16", "int8", "nf4")
+_STUDY = Preset(
+    "study",
+    "all of one model's shapes in eight minutes of one GPU: lengths, batches, energy, timelines, layer products",
+    "shape:starcoder2-3b",
+    sweeps=(
+        Sweep(
+            "128 tokens",
+            _STUDY_ARMS,
+            calls=1,
+            warmup_calls=1,
+            warmup_tokens=16,
+            repeats=1,
+            timeline_steps=4,
+            observers={"kineto": (_STUDY_ARMS, 1), "energy": (_STUDY_ARMS, 1)},
+            energy_windows=1,
+            energy_seconds=1.5,
+            process="arm",
+        ),
+        Sweep(
+            "128 tokens again",
+            _STUDY_CORE,
+            calls=1,
+            warmup_calls=1,
+            warmup_tokens=16,
+            repeats=3,
+            process="arm",
+        ),
+        Sweep(
+            "256 tokens",
+            _STUDY_LENGTHS,
+            new_tokens=256,
+            calls=1,
+            warmup_calls=0,
+            repeats=1,
+            observers={"energy": (_STUDY_LENGTHS, 1)},
+            energy_windows=1,
+            energy_seconds=1.5,
+            process="arm",
+        ),
+        Sweep(
+            "batches",
+            _STUDY_CORE,
+            batch_sizes=(2, 4, 6, 8, 16, 32, 64),
+            new_tokens=16,
+            calls=1,
+            warmup_calls=1,
+            warmup_tokens=4,
+            repeats=1,
+            process="arm",
+        ),
+    ),
+    matmul_schemes=("fp16", "bf16", "int8", "int8-thr0", "fp4", "nf4", "nf4-dq"),
+    matmul_m=M_SWEEP,
+    matmul_seconds=0.02,
+    relative_standard_error=0.01,
+)
+_STUDY_OTHER = Preset(
+    "study-lengths",
+    "the two lengths of the StarCoder2 study with energy, one process per scheme, for the models beside the first",
+    "shape:starcoder2-7b",
+    sweeps=tuple(
+        Sweep(
+            f"{tokens} tokens",
+            _STUDY_LENGTHS,
+            new_tokens=tokens,
+            calls=1,
+            warmup_calls=1 if tokens == 128 else 0,
+            warmup_tokens=16,
+            repeats=1,
+            observers={"energy": (_STUDY_LENGTHS, 1)},
+            energy_windows=1,
+            energy_seconds=1.5,
+            process="arm",
+        )
+        for tokens in (128, 256)
+    ),
+    machine=(),
+)
+
 _PAPER_ARMS = ("fp16", "bf16", "int8", "int8-thr0", "fp4", "nf4", "nf4-dq")
 _PAPER = Preset(
     "paper",
@@ -188,7 +276,7 @@ _COMPAT = Preset(
     machine=(),
 )
 
-PRESETS = {preset.name: preset for preset in (_SMOKE, _QUICK, _PAPER, _COMPAT)}
+PRESETS = {preset.name: preset for preset in (_SMOKE, _QUICK, _STUDY, _STUDY_OTHER, _PAPER, _COMPAT)}
 
 
 def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:

@@ -1,8 +1,9 @@
 """How a measuring process is started: from scratch, or forked from a nursery that has done the imports.
 
-Importing torch, transformers and bitsandbytes takes about 6 s of processor time, more than a smoke Case itself. On the
-CPU a *nursery* imports them once and forks a fresh process for every block (docs/adr/0005). With CUDA every process
-starts from scratch, because a CUDA context does not survive a fork.
+Importing torch, transformers and bitsandbytes takes about 6 s of processor time, more than a smoke Case itself. A
+*nursery* imports them once and forks a fresh process for every block (docs/adr/0005). CUDA does not survive a fork, so
+on a machine with a GPU the nursery leaves bitsandbytes out, which initialises CUDA when it is imported, and where
+something else did, processes start from scratch.
 """
 
 from __future__ import annotations
@@ -32,6 +33,18 @@ PRELOADED = (
     "bench.workloads.matmul",
     "bench.workloads.intervening",
 )
+# bitsandbytes asks CUDA about the GPU when it is imported; what it imports itself does not.
+PRELOADED_GPU = (*(name for name in PRELOADED if name != "bitsandbytes"), *(
+    "functorch.compile",
+    "transformers.models.starcoder2.modeling_starcoder2",
+    "transformers.models.phi.modeling_phi",
+))  # fmt: skip
+# torch then asks NVML whether there is a GPU, which survives a fork, and not the CUDA runtime, which does not.
+ASK_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
+# The driver's device file that cuInit opens and NVML does not.
+CUDA_DEVICE = "nvidia-uvm"
+# "off": every process starts from scratch.
+OFF = "BITLEDGER_NURSERY"
 PR_SET_PDEATHSIG = 1
 
 Task = Mapping[str, Any]
@@ -92,11 +105,12 @@ class Nursery:
     fork would lose), processes start from scratch instead.
     """
 
-    def __init__(self, command: tuple[str, ...] = NURSERY) -> None:
+    def __init__(self, command: tuple[str, ...] = NURSERY, *, gpu: bool = False) -> None:
         self._command = command
+        self._gpu = gpu
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
-        self._useless = False
+        self._useless = os.environ.get(OFF) == "off"
 
     def __enter__(self) -> Nursery:
         return self
@@ -137,7 +151,7 @@ class Nursery:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                (*self._command, str(theirs.fileno())),
+                (*self._command, str(theirs.fileno()), "gpu" if self._gpu else "cpu"),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -198,8 +212,7 @@ def _receive(connection: socket.socket) -> dict[str, Any]:
 def serve(descriptor: int, entry: Entry, preloaded: tuple[str, ...] = PRELOADED) -> int:
     """The nursery's own loop: import, then fork a process for each task until the parent hangs up."""
     die_with_parent()
-    for name in preloaded:
-        import_module(name)
+    preload(preloaded)
     with socket.socket(fileno=descriptor) as connection:
         while True:
             header, descriptors, _, _ = socket.recv_fds(connection, 8, 2)
@@ -207,6 +220,19 @@ def serve(descriptor: int, entry: Entry, preloaded: tuple[str, ...] = PRELOADED)
                 return 0
             body = _exactly(connection, int.from_bytes(header, "little"))
             _serve_one(connection, json.loads(body), descriptors, entry)
+
+
+def preload(names: tuple[str, ...]) -> None:
+    """Import ``names``, with torch asking NVML about GPUs meanwhile."""
+    chosen = os.environ.get(ASK_NVML)
+    os.environ[ASK_NVML] = "1"
+    try:
+        for name in names:
+            import_module(name)
+    finally:
+        os.environ.pop(ASK_NVML)
+        if chosen is not None:
+            os.environ[ASK_NVML] = chosen
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
@@ -220,8 +246,8 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 
 def _serve_one(connection: socket.socket, task: dict[str, Any], descriptors: list[int], entry: Entry) -> None:
-    threads = _threads()
-    pid = os.fork() if threads == 1 else None
+    obstacle = _obstacle()
+    pid = None if obstacle else os.fork()
     if pid == 0:
         connection.close()
         os._exit(_run_forked(task, descriptors, entry))
@@ -229,7 +255,7 @@ def _serve_one(connection: socket.socket, task: dict[str, Any], descriptors: lis
     for descriptor in descriptors:
         os.close(descriptor)
     if pid is None:
-        connection.sendall(json.dumps({"error": f"{threads} threads: a fork would lose them"}).encode() + b"\n")
+        connection.sendall(json.dumps({"error": obstacle}).encode() + b"\n")
         return
     connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
     _, status = os.waitpid(pid, 0)
@@ -248,6 +274,22 @@ def _run_forked(task: dict[str, Any], descriptors: list[int], entry: Entry) -> i
         traceback.print_exc()
         sys.stderr.flush()
         return 1
+
+
+def _obstacle() -> str:
+    """Why a fork of this process would not be like a fresh one; "" where nothing speaks against it."""
+    if (threads := _threads()) != 1:
+        return f"{threads} threads: a fork would lose them"
+    return "CUDA is initialised, and does not survive a fork" if _cuda_is_open() else ""
+
+
+def _cuda_is_open(folder: Path = Path("/proc/self/fd")) -> bool:
+    """Whether this process has initialised CUDA: then it holds the driver's device file open."""
+    for entry in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if CUDA_DEVICE in str(entry.readlink()):
+                return True
+    return False
 
 
 def _threads() -> int:

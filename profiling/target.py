@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--new-tokens", type=int, default=32)
     add("--prompt-tokens", type=int, default=128, help="of models without a tokenizer")
     add("--stop", choices=("length", "eos"), default="length")
+    add("--drop-layers", metavar="LIST", help="decoder layers to remove, such as 2-29")
     add("--device", choices=("cpu", "cuda"), default="cpu")
     add("--seed", type=int, default=0)
     add("--steps", type=int, default=4, help="decode steps open to the observer")
@@ -72,7 +73,9 @@ def case_of(options: argparse.Namespace, source: Source) -> Case:
         "profiled", (options.scheme,), prompt_tokens=options.prompt_tokens, new_tokens=options.new_tokens,
         stop=options.stop,
     )  # fmt: skip
-    return generation_case(sweep, source, options.scheme, options.batch, options.cache, options.device, options.seed)
+    return generation_case(
+        sweep, source, options.scheme, options.batch, options.cache, options.device, options.seed, options.drop_layers
+    )
 
 
 def check_window(first: int, steps: int, new_tokens: int) -> None:
@@ -101,7 +104,7 @@ def run(options: argparse.Namespace) -> None:
     source = resolve(options.model, options.revision)
     case = case_of(options, source)
     models.require_device(case.device)
-    loaded = models.load(source, chosen, case.device, case.seed)
+    loaded = models.load(source, chosen, case.device, case.seed, case.dropped_layers)
     models.check(loaded, chosen, case.device)
     session = Session(case, loaded, make_batches(case, loaded, 1))
     for _ in range(options.warmup):

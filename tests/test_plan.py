@@ -119,7 +119,7 @@ def test_a_value_out_of_range_is_one_clear_error(changes, message):
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(UsageError, match="smoke, quick, paper, paper-compat"):
+    with pytest.raises(UsageError, match="smoke, quick, study, study-lengths, paper, paper-compat"):
         presets.preset("fast")
 
 

@@ -17,7 +17,7 @@ from bench.record.errors import MeasurementError
 
 from .noise import RunningNoise, noise_stop
 
-__all__ = ["DeviceClock", "RunningNoise", "Stamps", "noise_stop", "synchronize"]
+__all__ = ["DeviceClock", "RunningNoise", "Stamps", "made_events", "noise_stop", "synchronize"]
 
 
 class _Marks(Protocol):
@@ -78,12 +78,22 @@ class _HostMarks:
         self._stamps.clear()
 
 
+def made_events(count: int, torch: Any) -> list[Any]:
+    """CUDA timing events that exist: torch creates an event when it is first recorded, which took 35 ms each on a
+    virtual machine with an H100 (docs/h100.md), so each is recorded once here."""
+    events = [torch.cuda.Event(enable_timing=True) for _ in range(count)]
+    for event in events:
+        event.record()
+    return events
+
+
 class _CudaMarks:
     """Events made in advance, because creating one inside the timed region costs more than recording it."""
 
     def __init__(self, device: str, capacity: int, torch: Any) -> None:
         self._torch, self._device, self._used = torch, device, 0
-        self._events = [torch.cuda.Event(enable_timing=True) for _ in range(capacity)]
+        self._events = made_events(capacity, torch)
+        torch.cuda.synchronize(device)
 
     def mark(self) -> None:
         # A mark too many is counted and reported by Stamps.seconds(): raising here would break the run.

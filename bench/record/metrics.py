@@ -95,6 +95,7 @@ METRICS: dict[str, MetricInfo] = {
     "plain_step_time": _s("decode steps of the observed call outside the observed ones, in order"),
     "operator_event_cost": _s("what recording one operator costs the host, sampled in batches"),
     "range_event_cost": _s("what one annotated range costs the host while recording, sampled in batches"),
+    "call_event_cost": _s("what recording one call of the CUDA runtime costs the host, sampled in batches"),
     # what a replay says of an intervention, before it is measured; per decode step, without the observer
     "predicted_step_time": _s("a decode step after the intervention, by replay of the unchanged arm's timeline"),
     "replayed_step_time": _s("the unchanged replay of the same timeline"),

@@ -39,6 +39,7 @@ class Case:
     "quantise_activations"), ``residency`` is where the weights are ("hot": the same weights again and
     again; "cold": rotated through more than the last-level cache).
     intervention: what was changed to test a cause ("none": nothing), see bench/workloads/interventions.py.
+    dropped_layers: decoder layers removed from the model, such as "4-5" (None: none), see bench/workloads/pruning.py.
     """
 
     workload: str
@@ -60,6 +61,7 @@ class Case:
     n: int | None = None
     k: int | None = None
     intervention: str | None = None
+    dropped_layers: str | None = None
 
     def coordinates(self) -> dict[str, Any]:
         """The coordinates that apply, by name."""

@@ -67,6 +67,7 @@ def _coordinate(name: str, value: Any) -> str:
         "prompt_tokens": f"{value} prompt tokens",
         "new_tokens": f"{value} new tokens",
         "cache": f"{value} cache",
+        "dropped_layers": f"less layers {value}",
         "stop": "stops at end-of-text" if value == "eos" else "",
         "layer": str(value),
         "op": "" if value == "linear" else str(value).replace("_", " "),

@@ -13,7 +13,7 @@ from bench.intervening import Plan, Predictor
 from bench.plan import Block
 from bench.planfile import PLAN, new_run_id, read_plan
 from bench.presets import Sweep
-from bench.processes import Nursery, Start, start_from_scratch
+from bench.processes import Nursery, Start
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run
@@ -36,33 +36,35 @@ def main(options: argparse.Namespace) -> int:
     for scheme in schemes:
         arm(scheme)
     machine = environment.capture(Path.cwd())
-    with Nursery() as nursery:
+    with Nursery(gpu=bool(machine.gpus)) as nursery:
         return _run(options, schemes, machine, nursery)
 
 
 def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environment, nursery: Nursery) -> int:
-    preset, source, device, seed, run_id = _setting(options, machine)
+    preset, source, device, seed, run_id = _setting(options, machine, nursery.start)
     sweep = _sweep(options, preset.sweeps[0])
     folder = options.out or RUNS / run_id
     names = {
         scheme: intervening.names_for(scheme, device, options.only or (), options.batch_sizes or ())
         for scheme in schemes
     }
-    start = nursery.start if device == "cpu" else start_from_scratch
     with open_run(folder) as writer:
         recorded = load(folder).records if (folder / RECORDS).exists() else ()
         observed = frozenset(r.case.scheme for r in recorded if r.instrument == "kineto" and r.artifacts)
         threads = options.threads or preset.threads
         plan = intervening.make_plan(sweep, source, device, seed, names, observed, threads)
         context = runner.Context(run_id, options.argv, machine, writer.folder, options.debug)
-        failed = _measure(plan, writer, context, start, Predictor(
+        failed = _measure(plan, writer, context, nursery.start, Predictor(
             writer.folder, run_id, options.argv, machine, options.read_timeline
         ))  # fmt: skip
-    report_run(folder, reference=preset.reference)
+    if not options.no_report:
+        report_run(folder, reference=preset.reference)
     return 1 if failed else 0
 
 
-def _setting(options: argparse.Namespace, machine: Environment) -> tuple[presets.Preset, Source, str, int, str]:
+def _setting(
+    options: argparse.Namespace, machine: Environment, start: Start
+) -> tuple[presets.Preset, Source, str, int, str]:
     """Those of the run in --out, or of a preset."""
     if options.out and (options.out / PLAN).exists():
         run = read_plan(options.out)
@@ -70,17 +72,17 @@ def _setting(options: argparse.Namespace, machine: Environment) -> tuple[presets
     name = options.preset or ("quick" if machine.gpus and options.device != "cpu" else "smoke")
     preset = presets.preset(name)
     source = resolve(options.model or preset.model, options.revision)
-    device = options.device or _device(source, machine)
+    device = options.device or _device(source, machine, start)
     return preset, source, device, options.seed, new_run_id(name, source, "intervene-")
 
 
-def _device(source: Source, machine: Environment) -> str:
+def _device(source: Source, machine: Environment, start: Start) -> str:
     if not machine.gpus:
         return "cpu"
     import tempfile
 
     log = Path(tempfile.mkdtemp(prefix="bitledger-")) / "describe.log"
-    if runner.describe_model(asdict(source), log, start_from_scratch)["cuda"]:
+    if runner.describe_model(asdict(source), log, start)["cuda"]:
         return "cuda"
     raise MachineError("a GPU is here, but torch cannot use it: run 'python -m bench doctor', or use --device cpu")
 

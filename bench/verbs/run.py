@@ -10,7 +10,7 @@ from bench import presets, runner
 from bench.instruments import environment
 from bench.plan import Block, Layer, make_plan
 from bench.planfile import Run, new_run_id, read_plan, write_plan
-from bench.processes import Nursery, Start, start_from_scratch
+from bench.processes import Nursery
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run
@@ -24,7 +24,7 @@ RUNS = Path("reports/runs")
 def main(options: argparse.Namespace) -> int:
     """Measure, or finish measuring, and report. Exit code 1 where Cases failed."""
     machine = environment.capture(Path.cwd())
-    with Nursery() as nursery:
+    with Nursery(gpu=bool(machine.gpus)) as nursery:
         return _main(options, machine, nursery)
 
 
@@ -51,20 +51,20 @@ def _plan(options: argparse.Namespace, machine: Environment, nursery: Nursery) -
     has_gpu = options.device != "cpu" and bool(machine.gpus)
     if name == "auto":
         name = "quick" if has_gpu else "smoke"
-    run = _plan_preset(name, options, _start(machine, nursery))
+    run = _plan_preset(name, options, nursery)
     if options.preset == "auto" and name == "quick" and run.device == "cpu":
         print(
             "bitledger: a GPU is here, but this torch build cannot use it (see 'python -m bench doctor'): preset smoke"
         )
-        run = _plan_preset("smoke", options, nursery.start)
+        run = _plan_preset("smoke", options, nursery)
     return run
 
 
-def _plan_preset(name: str, options: argparse.Namespace, start: Start) -> Run:
+def _plan_preset(name: str, options: argparse.Namespace, nursery: Nursery) -> Run:
     changes = {key: value for key, value in vars(options).items() if key not in ("preset", "model", "revision")}
     preset = presets.preset(name, changes)
     source = resolve(options.model or preset.model, options.revision)
-    model = runner.describe_model(asdict(source), _scratch_log(), start)
+    model = runner.describe_model(asdict(source), _scratch_log(), nursery.start)
     device = options.device or ("cuda" if model["cuda"] else "cpu")
     if device == "cuda" and not model["cuda"]:
         raise MachineError("torch finds no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
@@ -98,11 +98,6 @@ def _refuse_other_machine(recorded: tuple[Record, ...], machine: Environment) ->
         raise MachineError("this run was begun on another machine: start a new run here, and compare the two")
 
 
-def _start(machine: Environment, nursery: Nursery) -> Start:
-    """How to start a process before it is known whether torch can use the GPU: forked where there is none."""
-    return start_from_scratch if machine.gpus else nursery.start
-
-
 def _measure(
     run: Run,
     blocks: tuple[Block, ...],
@@ -113,10 +108,12 @@ def _measure(
 ) -> int:
     context = runner.Context(run.run_id, options.argv, machine, writer.folder, options.debug)
     noticed = environment.unfit(machine, environment.state(writer.folder))
-    start = nursery.start if run.device == "cpu" else start_from_scratch
     with make_progress(blocks, _headline(run), noticed) as progress:
-        outcome = runner.run_blocks(blocks, writer, context, progress.start, progress.record, progress.end, start)
-    report_run(writer.folder, reference=run.preset.reference)
+        outcome = runner.run_blocks(
+            blocks, writer, context, progress.start, progress.record, progress.end, nursery.start
+        )
+    if not options.no_report:
+        report_run(writer.folder, reference=run.preset.reference)
     failed = outcome.counts["failed"]
     return 1 if failed else 0
 

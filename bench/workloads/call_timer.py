@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bench.instruments.timing import made_events
+
 
 @dataclass(frozen=True)
 class Burst:
@@ -49,10 +51,12 @@ class CudaTimer:
     def __init__(self, torch: Any, hold_cycles: int = 10_000_000) -> None:
         self._torch = torch
         self._hold_cycles = hold_cycles
+        self._events: list[Any] = []
 
     def burst(self, call: Callable[[], Any], count: int, *, hold: bool) -> Burst:
         cuda = self._torch.cuda
-        pairs = [(cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)) for _ in range(count)]
+        self._events += made_events(2 * count - len(self._events), self._torch)
+        pairs = list(zip(self._events[:count], self._events[count : 2 * count], strict=True))
         dispatch = []
         cuda.synchronize()
         if hold:

@@ -1,11 +1,13 @@
 """End-to-end generation through transformers' generate: the timed run and its separate observer passes.
 
 One fresh process measures one Case: load, check, warm up, time with nothing else watching, and only then the passes
-that observe (energy, CodeCarbon, annotation cost), so that no observer is in a timed run.
+that observe (energy, CodeCarbon, annotation cost), so that no observer is in a timed run. Cases of one loaded model,
+such as a sweep over batch sizes, may share a process, one after the other.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
@@ -23,28 +25,63 @@ from bench.workloads.session import Call, Session
 from bench.workloads.sources import Source
 from bench.workloads.stepper import overhead
 
+TIMELINE = "kineto"
+
 
 def run(
     source: Source,
-    cases: Mapping[str, Case],
+    wanted: Sequence[tuple[Case, str]],
     options: Mapping[str, Any],
     tools: Tools,
 ) -> Iterator[Outcome]:
-    """The outcomes of one block. ``cases`` maps each wanted instrument to the Case (the same one)."""
-    case = next(iter(cases.values()))
+    """The outcomes of one block. ``wanted``: Cases of one model and scheme, each with an instrument.
+
+    ``options["by_case"]`` holds, by case_id, what differs from ``options``.
+    """
+    case = wanted[0][0]
     chosen = arm(case.scheme)
     models.require_device(case.device)
     uuid = models.gpu_uuid(case.device)
     with MemoryWatch(case.device, uuid=uuid) as loading:
-        loaded = models.load(source, chosen, case.device, case.seed)
+        loaded = models.load(source, chosen, case.device, case.seed, case.dropped_layers)
     models.check(loaded, chosen, case.device)
-    batches = make_batches(case, loaded, options["calls"])
-    session = Session(case, loaded, batches)
+    instruments: dict[Case, list[str]] = {}
+    for asked, instrument in wanted:
+        instruments.setdefault(asked, []).append(instrument)
+    own = options.get("by_case", {})
+    shared = {name: value for name, value in options.items() if name != "by_case"}
+    for place, (asked, names) in enumerate(_in_order(instruments, case.device)):
+        told = {**shared, **own.get(asked.case_id, {})} | ({"place_in_process": place} if len(instruments) > 1 else {})
+        yield from _observed(asked, names, chosen, loaded, loading, told, tools)
+        gc.collect()  # the cache of a large batch must not stand in the next one's way
+
+
+def _in_order(instruments: Mapping[Case, Sequence[str]], device: str) -> list[tuple[Case, tuple[str, ...]]]:
+    """The Cases with their instruments. On a GPU the timelines of all of them come last: CUPTI, once attached, stays,
+    and cost 3 to 14 ms per decode step afterwards (docs/h100.md)."""
+    if device != "cuda":
+        return [(case, tuple(names)) for case, names in instruments.items()]
+    before = [(case, tuple(name for name in names if name != TIMELINE)) for case, names in instruments.items()]
+    after = [(case, (TIMELINE,)) for case, names in instruments.items() if TIMELINE in names]
+    return [(case, names) for case, names in before if names] + after
+
+
+def _observed(
+    case: Case,
+    instruments: Sequence[str],
+    chosen: Arm,
+    loaded: models.LoadedModel,
+    loading: MemoryWatch,
+    options: Mapping[str, Any],
+    tools: Tools,
+) -> Iterator[Outcome]:
+    """One Case of the loaded model: the timed run, then what observes."""
+    session = Session(case, loaded, make_batches(case, loaded, options["calls"]))
     base = _setup(case, chosen, loaded, options)
-    if "generation" in cases:
+    if "generation" in instruments:
         yield _timed(session, chosen, options, loading, base, tools)
     for instrument, observe in observers.OBSERVERS.items():
-        if instrument in cases:
+        if instrument in instruments:
             outcome = observe(session, options, tools)
             yield replace(outcome, setup={**base, **outcome.setup})
 
@@ -78,7 +115,7 @@ def _timed(
     tools: Tools,
 ) -> Outcome:
     outliers = count_outliers(session, chosen) if chosen.threshold else None
-    warmups = [session.generate(batch).wall for batch, _ in zip(cycle(session.batches), range(options["warmup_calls"]))]
+    warmups = warm_up(session, options)
     annotator = tools.annotator() if options.get("annotate") else None
     if annotator is not None:
         annotator.attach(session.loaded.model)
@@ -99,6 +136,12 @@ def _timed(
         not_collected=absent,
         findings=_findings(session, annotator),
     )
+
+
+def warm_up(session: Session, options: Mapping[str, Any]) -> list[float]:
+    """Seconds of the calls before the timed ones, each of ``options["warmup_tokens"]`` new tokens where that is set."""
+    calls = zip(cycle(session.batches), range(options["warmup_calls"]))
+    return [session.generate(batch, new_tokens=options.get("warmup_tokens")).wall for batch, _ in calls]
 
 
 def call_metrics(calls: Sequence[Call]) -> list[Metric]:

@@ -7,7 +7,6 @@ changes the output is found out: the tokens of every call, and the first prompt'
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import cycle
 from typing import Any
 
 from bench.instruments.memory import MemoryWatch
@@ -15,7 +14,7 @@ from bench.record.errors import MeasurementError
 from bench.record.schema import Case, Metric, metric
 from bench.workloads import graphed, models, patches
 from bench.workloads.batches import make_batches
-from bench.workloads.generation import call_metrics
+from bench.workloads.generation import call_metrics, warm_up
 from bench.workloads.interventions import Intervention, changed_arm, parse
 from bench.workloads.outcome import Outcome
 from bench.workloads.schemes import Arm, arm
@@ -36,7 +35,7 @@ def run(source: Source, case: Case, options: Mapping[str, Any]) -> Iterator[Outc
         yield Outcome(case, INSTRUMENT, "skipped", unfit)
         return
     with MemoryWatch(case.device, uuid=models.gpu_uuid(case.device)) as loading:
-        loaded = models.load(source, changed, case.device, case.seed)
+        loaded = models.load(source, changed, case.device, case.seed, case.dropped_layers)
     for item in chosen:
         if item.patch in patches.PATCHES:
             patches.apply(loaded.model, item.patch)
@@ -76,7 +75,7 @@ def _setup(
 
 
 def _timed(session: Session, options: Mapping[str, Any]) -> tuple[list[Metric], list[Any]]:
-    warmups = [session.generate(b).wall for b, _ in zip(cycle(session.batches), range(options["warmup_calls"]))]
+    warmups = warm_up(session, options)
     calls, tokens = [], []
     for batch in session.batches:
         calls.append(session.generate(batch))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.record.errors import MachineError, MeasurementError, UsageError
+from bench.workloads import pruning
 from bench.workloads.planting import plant
 from bench.workloads.quantise import quantise_in_place, torch_dtype
 from bench.workloads.schemes import Arm
@@ -32,25 +33,31 @@ class LoadedModel:
     load_seconds: float
 
 
-def load(source: Source, arm: Arm, device: str, seed: int) -> LoadedModel:
-    """The model of ``source`` in scheme ``arm`` on ``device`` ("cpu" or "cuda"), in eval mode.
+def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str | None = None) -> LoadedModel:
+    """The model of ``source`` in scheme ``arm`` on ``device`` ("cpu" or "cuda"), in eval mode, less ``dropped_layers``.
 
     Shapes get random weights from ``seed``. Raises UsageError where a folder cannot be loaded, MachineError where
     the weights do not fit or the device is missing.
     """
     start = time.perf_counter()
+    dropped = pruning.parse(dropped_layers)
     # transformers' configuration knows one block size only, and nothing of planting.
     in_place = source.kind == "shape" or bool(arm.planted_columns) or arm.blocksize not in (None, BLOCKSIZE)
     plain = in_place or arm.kind == "float"
     model = (
-        _from_config(source, arm, device, seed) if source.kind == "shape" else _pretrained(source, arm, device, plain)
+        _from_config(source, arm, device, seed, dropped)
+        if source.kind == "shape"
+        else _pretrained(source, arm, device, plain)
     )
+    if source.kind != "shape":
+        pruning.drop(model, dropped)
     planted = plant(model, arm.planted_columns, seed) if arm.planted_columns else None
     if in_place:
         quantise_in_place(model, arm)
     model.eval().requires_grad_(False)
     seconds = time.perf_counter() - start
-    return LoadedModel(model, _tokenizer(source), _facts(model, source, planted), seconds)
+    facts = _facts(model, source, planted) | ({"dropped_layers": dropped_layers} if dropped_layers else {})
+    return LoadedModel(model, _tokenizer(source), facts, seconds)
 
 
 def config_of(source: Source) -> Any:
@@ -66,13 +73,17 @@ def config_of(source: Source) -> Any:
         raise UsageError(f"cannot read the configuration of {source.name}: {_first_line(error)}") from error
 
 
-def _from_config(source: Source, arm: Arm, device: str, seed: int) -> Any:
+def _from_config(source: Source, arm: Arm, device: str, seed: int, dropped: Sequence[int]) -> Any:
+    """Random weights are as good in one layer as in another: a model less some layers is made with fewer."""
     import torch
     import transformers
 
+    config = config_of(source)
+    pruning.check(dropped, config.num_hidden_layers)
+    config.num_hidden_layers -= len(dropped)
     torch.manual_seed(seed)
     with torch.device(device):
-        return transformers.AutoModelForCausalLM.from_config(config_of(source), dtype=torch_dtype(arm.dtype))
+        return transformers.AutoModelForCausalLM.from_config(config, dtype=torch_dtype(arm.dtype))
 
 
 def _pretrained(source: Source, arm: Arm, device: str, plain: bool) -> Any:

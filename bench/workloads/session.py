@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -38,20 +38,22 @@ class Session:
         self._new_ids: Any = None
         self._stamps = self._clock.stamps(capacity=(case.new_tokens or 0) + 2)
 
-    def generate(self, batch: Batch, annotator: Annotator | None = None) -> Call:
-        """One timed call. Raises MeasurementError where a forced number of tokens did not come."""
-        case = self.case
+    def generate(self, batch: Batch, annotator: Annotator | None = None, new_tokens: int | None = None) -> Call:
+        """One timed call, of ``new_tokens`` where they are to be fewer than the Case's (to warm up).
+
+        Raises MeasurementError where a forced number of tokens did not come.
+        """
+        case = self.case if new_tokens is None else replace(self.case, new_tokens=new_tokens)
         stepper = Stepper(self._stamps, case.batch_size or 1, case.device, annotator)
         start = self._clock.now()
         stepper.begin()
-        output = self.loaded.model.generate(**batch.inputs, **self._options(), stopping_criteria=[stepper])
+        output = self.loaded.model.generate(**batch.inputs, **self._options(case), stopping_criteria=[stepper])
         stepper.end()
         wall = self._clock.now() - start
         offsets = self._stamps.seconds()
-        return self._call(batch, output, wall, offsets)
+        return self._call(case, batch, output, wall, offsets)
 
-    def _options(self) -> dict[str, Any]:
-        case = self.case
+    def _options(self, case: Case) -> dict[str, Any]:
         options: dict[str, Any] = {
             "max_new_tokens": case.new_tokens,
             "do_sample": False,
@@ -72,14 +74,14 @@ class Session:
         eos = self.loaded.model.config.eos_token_id
         return int(eos[0] if isinstance(eos, list) else eos)
 
-    def _call(self, batch: Batch, output: Any, wall: float, offsets: Sequence[float]) -> Call:
+    def _call(self, case: Case, batch: Batch, output: Any, wall: float, offsets: Sequence[float]) -> Call:
         new = self._new_ids = output[:, batch.prompt_length :]
         tokens = produced(new, self.loaded.model.generation_config.eos_token_id)
-        wanted = (self.case.new_tokens or 0) * (self.case.batch_size or 1)
-        if self.case.stop == "length" and (new.numel() != wanted or len(offsets) != new.shape[1] + 1):
+        wanted = (case.new_tokens or 0) * (case.batch_size or 1)
+        if case.stop == "length" and (new.numel() != wanted or len(offsets) != new.shape[1] + 1):
             raise MeasurementError(f"{wanted} new tokens were forced but {new.numel()} came")
         steps = tuple(later - earlier for earlier, later in pairwise(offsets[1:]))
-        tokens = wanted if self.case.stop == "length" else tokens
+        tokens = wanted if case.stop == "length" else tokens
         return Call(wall, offsets[1] - offsets[0], steps, tokens, batch.prompt_length)
 
     def last_tokens(self) -> list[list[int]]:

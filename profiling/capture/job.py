@@ -65,6 +65,7 @@ class Job:
             "--new-tokens": case.new_tokens,
             "--prompt-tokens": case.prompt_tokens,
             "--stop": case.stop,
+            "--drop-layers": case.dropped_layers,
             "--device": case.device,
             "--seed": case.seed,
             "--warmup": self.settings.warmup,

@@ -14,6 +14,7 @@ from bench.presets import Preset, Sweep
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Case, Environment
 from bench.record.store import RECORDS, load
+from bench.workloads import pruning
 from bench.workloads.schemes import arm
 from bench.workloads.sources import Source, resolve
 
@@ -99,7 +100,8 @@ def _case(options: argparse.Namespace, base: _Base, scheme: str, device: str) ->
     if batch < 1 or sweep.new_tokens < 2 or sweep.prompt_tokens < 1:
         raise UsageError("--batch and --prompt-tokens must be at least 1, --new-tokens at least 2")
     seed = base.seed if options.seed is None else options.seed
-    return generation_case(sweep, base.source, scheme, batch, cache, device, seed)
+    dropped = pruning.text(pruning.parse(options.drop_layers))
+    return generation_case(sweep, base.source, scheme, batch, cache, device, seed, dropped)
 
 
 def _sweep(preset: Preset, scheme: str, batch: int | None, cache: str | None) -> Sweep:

@@ -33,14 +33,19 @@ def main(options: argparse.Namespace) -> int:
         options.keep_mb << 20,
     )  # fmt: skip
     argv = ("python", "-m", "profiling", *sys.argv[1:])
-    chosen = observers(options.verb)
+    chosen = tuple(item for item in observers(options.verb) if _asked(item.instrument, options.ncu_caches))
     with open_run(wanted.folder) as writer:
         count = len(wanted.cases) * len(chosen)
         with StepProgress(count, count, Console()) as progress:
             filer = Filer(wanted, writer, settings, probe(), machine, argv)
             records = filer.run(chosen, progress.start, lambda record: _filed(progress, record))
-    _report(wanted)
+    if not options.no_report:
+        _report(wanted)
     return _exit_code(records, options.verb)
+
+
+def _asked(instrument: str, ncu_caches: str) -> bool:
+    return not instrument.startswith("ncu-") or ncu_caches in ("both", instrument.removeprefix("ncu-"))
 
 
 def _filed(progress: StepProgress, record: Record) -> None:

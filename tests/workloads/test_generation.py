@@ -52,7 +52,7 @@ def loaded():
 
 def run(case=CASE, instruments=("generation",), annotators=CountingAnnotator, **options):
     tools = Tools(annotators, lambda session, told: Outcome(session.case, "kineto", setup={"told": dict(told)}))
-    return list(generation.run(SOURCE, dict.fromkeys(instruments, case), OPTIONS | options, tools))
+    return list(generation.run(SOURCE, [(case, name) for name in instruments], OPTIONS | options, tools))
 
 
 def values(outcome):
@@ -87,7 +87,7 @@ def test_a_static_cache_gives_the_same_tokens(loaded):
         case = replace(CASE, cache=cache)
         session = Session(case, loaded, make_batches(case, loaded, 1))
         batch = session.batches[0]
-        out = loaded.model.generate(**batch.inputs, **session._options())
+        out = loaded.model.generate(**batch.inputs, **session._options(case))
         sequences.append(out.tolist())
     assert sequences[0] == sequences[1]
 
@@ -163,7 +163,7 @@ def test_fewer_tokens_than_forced_is_an_error(loaded):
     batch = session.batches[0]
     short = torch.cat([batch.inputs["input_ids"], torch.ones(1, 2, dtype=torch.long)], dim=1)
     with pytest.raises(MeasurementError, match="5 new tokens were forced but 2 came"):
-        session._call(batch, short, 1.0, [0.0, 0.1, 0.2])
+        session._call(CASE, batch, short, 1.0, [0.0, 0.1, 0.2])
 
 
 def test_a_prompt_that_does_not_fit_is_refused_before_measuring(loaded):

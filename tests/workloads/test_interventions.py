@@ -158,6 +158,32 @@ def test_padded_prompts_are_not_captured():
         graphed.decode(model.model, padded, 4, "cpu")
 
 
+@pytest.mark.parametrize("window", [None, 64])
+def test_rewinding_gives_the_first_token_again_in_the_same_memory(window):
+    import torch
+    from transformers import AutoModelForCausalLM, Starcoder2Config, StaticCache
+
+    config = Starcoder2Config(
+        vocab_size=97, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=128, sliding_window=window, pad_token_id=0, bos_token_id=1,
+        eos_token_id=2,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    prompt = torch.randint(3, 97, (1, 7))
+    cache = StaticCache(config=model.config, max_cache_len=32)
+    with torch.inference_mode():
+        first = model(input_ids=prompt, past_key_values=cache, use_cache=True).logits[:, -1].argmax(-1, keepdim=True)
+        token, places = first.clone(), [layer.keys.data_ptr() for layer in cache.layers]
+        for _ in range(3):
+            out = model(input_ids=token, past_key_values=cache, use_cache=True)
+            token.copy_(out.logits[:, -1].argmax(-1, keepdim=True))
+        graphed._rewind(cache, 7, model, prompt, token)
+    assert token.tolist() == first.tolist()
+    assert [layer.keys.data_ptr() for layer in cache.layers] == places
+    assert {int(layer.get_seq_length()) for layer in cache.layers} == {7}
+
+
 @pytest.mark.gpu
 def test_a_captured_step_on_a_gpu():
     of = changed_case(
