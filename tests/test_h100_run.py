@@ -1,0 +1,44 @@
+"""The first GPU run: its records are what the amendment leaves of what was measured, and nothing else."""
+
+import gzip
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "reports/runs/h100-starcoder2-3b-20261126"
+sys.path.insert(0, str(ROOT / "scripts"))
+import amend_h100_run as amendment  # noqa: E402
+
+
+def documents(name):
+    return [json.loads(line) for line in gzip.decompress((FOLDER / name).read_bytes()).decode().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return documents("as-measured.jsonl.gz")
+
+
+def test_the_records_are_the_amended_measurement(measured):
+    again = [record for record in map(amendment.amended, measured) if record is not None]
+    assert documents("records.jsonl.gz") == again
+
+
+def test_what_is_left_out_is_slow_from_one_step_on(measured):
+    """The fault: 35 ms more from the first step whose event did not exist."""
+    timed = [r for r in measured if r["instrument"] == "generation" and r["setup"]["options"]["warmup_tokens"] == 16]
+    assert len(timed) == 8
+    for record in timed:
+        values = next(m["values"] for m in record["metrics"] if m["name"] == "inter_token_latency")
+        assert max(values[:15]) + 0.02 < min(values[15:30])
+
+
+def test_nothing_that_was_kept_came_after_a_timeline_unmarked():
+    for record in documents("records.jsonl.gz"):
+        if record["instrument"] == "energy":
+            assert "observer-attached" in {finding["code"] for finding in record["findings"]}
+        if record["instrument"] == "generation":
+            assert (record["case"]["batch_size"], record["case"]["new_tokens"]) == (1, 128)
