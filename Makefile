@@ -1,6 +1,6 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup bench profile test test-gpu lint format report doctor smoke-model fidelity benchmarks clean
+.PHONY: help setup bench paper paper-compat profile test test-gpu lint format report doctor smoke-model fidelity benchmarks clean
 
 PRESET ?= auto
 PYTHON ?= python3
@@ -32,6 +32,24 @@ setup: $(VENV_READY) ## make .venv with the pinned dependencies (nothing to do i
 
 bench: $(VENV_READY) ## measure and report: quick on a GPU, smoke elsewhere
 	$(PY) -m bench run $(BENCH_OPTIONS)
+
+# The study again, then its report. TASKS: HumanEval+ tasks for pass@1; RUNS: fresh processes per Case.
+# The tiny checkpoint is for trying the pipeline: shorter, so that it ends within minutes on two cores.
+STUDY_SMOKE := --threads 1 --calls 2 --new-tokens 32
+STUDY_SMOKE_paper := --schemes fp32,fp16,int8,nf4 --matmul-m 1
+define study
+  set -e; out="$${OUT:-reports/runs/$(1)-$$(date -u +%Y%m%dT%H%M%S)}"; code=0; \
+  $(PY) -m bench run --preset $(1) --out "$$out" $(if $(MODEL),--model $(MODEL)) $(if $(RUNS),--repeats $(RUNS)) \
+    $(if $(TASKS),--tasks $(TASKS)) $(if $(filter smoke,$(MODEL)),$(STUDY_SMOKE) $(STUDY_SMOKE_$(1))) $(ARGS) || code=$$?; \
+  if [ $$code -gt 1 ]; then exit $$code; fi; \
+  $(PY) -m bench report --study "$$out"; exit $$code
+endef
+
+paper: $(VENV_READY) ## the StarCoder2 study, corrected, beside the published numbers: MODEL=... TASKS=20 RUNS=2
+	@$(call study,paper)
+
+paper-compat: $(VENV_READY) ## the same as the study ran it: fp32 original, library defaults, early stop
+	@$(call study,paper-compat)
 
 profile: $(VENV_READY) ## timelines, counters and host stacks: all that this machine allows
 	$(PY) -m profiling all $(if $(filter-out auto,$(PRESET)),--preset $(PRESET)) \

@@ -196,9 +196,15 @@ def _add_report(verbs: Any) -> None:
         verbs,
         "report",
         "write report.md, report.html and the figures of a run, and print the summary",
-        "  python -m bench report reports/runs/mine\n",
+        "  python -m bench report reports/runs/mine\n"
+        "  python -m bench report --study reports/runs/corrected reports/runs/as-they-ran-it\n",
     )
-    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("run", type=Path, nargs="+", help="run folder; with --study, one or more")
+    parser.add_argument(
+        "--study",
+        action="store_true",
+        help="set the runs beside the published StarCoder2 study: study.md and study.html in the first run folder",
+    )
     parser.add_argument("--reference", metavar="SCHEME", help="what to compare with (default: the run's own, or fp16)")
 
 

@@ -7,20 +7,51 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.analysis.study.published import from_json
 from bench.instruments.fitness import unfit
 from bench.planfile import PLAN
-from bench.record.errors import RecordError, StorageError
+from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.schema import Finding, Record
 from bench.record.store import load
 from bench.workloads.schemes import REFERENCE
+from bench.workloads.sources import data_folder
 
 
 def main(options: argparse.Namespace) -> int:
-    """Report on ``options.run``."""
-    if not options.run.is_dir():
-        raise RecordError(f"{options.run} is not a run folder: give the folder that 'python -m bench run' printed")
-    report_run(options.run, reference=options.reference or planned_reference(options.run))
+    """Report on the run in ``options.run``, or with ``options.study`` on all of them beside the study."""
+    for folder in options.run:
+        if not folder.is_dir():
+            raise RecordError(f"{folder} is not a run folder: give the folder that 'python -m bench run' printed")
+    if options.study:
+        if options.reference:
+            raise UsageError("--reference has no place with --study: the original is each run's unquantised arm")
+        report_study(options.run)
+        return 0
+    if len(options.run) > 1:
+        raise UsageError("a report is about one run: give one folder, or add --study")
+    folder = options.run[0]
+    report_run(folder, reference=options.reference or planned_reference(folder))
     return 0
+
+
+def report_study(folders: Sequence[Path]) -> None:
+    """Write study.md and study.html into the first folder, and print the claims and where they are."""
+    from rich.console import Console
+
+    from bench.report.study import write_study
+
+    published = from_json(json.loads((data_folder() / "study" / "published.json").read_text(encoding="utf-8")))
+    runs = [load(folder).records for folder in dict.fromkeys(folders)]
+    try:
+        report, written = write_study(folders[0], runs, published)
+    except OSError as error:
+        raise StorageError(f"cannot write the report to {folders[0]}: {error.strerror or error}") from error
+    console = Console()
+    for line in report.headlines:
+        console.print(f"{line.verdict}: {line.sentence}", highlight=False)
+    for path in written:
+        if path.suffix in (".md", ".html"):
+            console.print(f"written: {path}", soft_wrap=True, highlight=False)
 
 
 def planned_reference(folder: Path) -> str:

@@ -1,0 +1,1 @@
+"""The StarCoder2 quantisation study beside what was measured: rows, claims, confounds, pruning."""

@@ -1,0 +1,285 @@
+"""Each claim of the study: reproduced, not reproduced, or not testable here, with one sentence of evidence.
+
+A claim is judged in every setting that can test it. One setting that contradicts it for sure refutes it; one that
+shows it for sure, with none against it, reproduces it; intervals that allow both are "cannot tell". A CPU tests no
+claim about a GPU's time or energy, and a model that cannot write programs tests none about pass@1: what they give is
+told as evidence, and settles nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..hypotheses import Judged
+from ..statistics import Estimate
+from .pruning import PrunedSeries
+from .published import EIGHT_BIT, FOUR_BIT, Published, Statement
+from .quality import PassRow
+from .rows import EnergyRow, Measured, TimeRow, time_of
+from .settings import Setting, between
+
+Outcome = Literal["reproduced", "not reproduced", "not testable here"]
+AT_ZERO = 3
+PHI2_LOSS = 0.15
+MOST_TOLD = 4
+CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True)
+class Claim:
+    statement: Statement
+    outcome: Outcome
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Test:
+    """One setting's answer: True (shown), False (contradicted) or None (settles nothing), what it rests on, and why it
+    settles nothing."""
+
+    holds: bool | None
+    text: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """All that claims are judged by."""
+
+    published: Published
+    settings: tuple[Setting, ...]
+    times: tuple[TimeRow, ...]
+    energies: tuple[EnergyRow, ...]
+    scores: tuple[PassRow, ...]
+    pruned: tuple[PrunedSeries, ...]
+    guesses: tuple[tuple[Judged, bool], ...]  # and whether the run has records of a GPU
+
+
+def claims(grounds: Grounds) -> tuple[Claim, ...]:
+    """One for each statement of the study, in its order."""
+    return tuple(_claim(statement, grounds) for statement in grounds.published.claims)
+
+
+def _claim(statement: Statement, grounds: Grounds) -> Claim:
+    tests, nothing = _tests(statement.id, grounds)
+    return Claim(statement, *_sum_up(tests, nothing))
+
+
+def _sum_up(tests: Sequence[Test], nothing: str) -> tuple[Outcome, str]:
+    shown, against = ([test for test in tests if test.holds is holds] for holds in (True, False))
+    if against:
+        return "not reproduced", _sentence(against) + (f"; but {_sentence(shown)}" if shown else "")
+    if shown:
+        return "reproduced", _sentence(shown)
+    return "not testable here", _sentence(tests) if tests else nothing
+
+
+def _sentence(tests: Sequence[Test]) -> str:
+    """The evidence, with each reason why something settles nothing said once."""
+    by_reason: dict[str, dict[str, None]] = {}
+    for test in tests:
+        by_reason.setdefault(test.why, {})[test.text] = None
+    parts = []
+    for why, texts in by_reason.items():
+        told = "; ".join(list(texts)[:MOST_TOLD]) + (f"; and {len(texts) - MOST_TOLD} more" * (len(texts) > MOST_TOLD))
+        parts.append(f"{why}: {told}" if why else told)
+    return "; ".join(parts)
+
+
+def _tests(name: str, g: Grounds) -> tuple[list[Test], str]:
+    arm = EIGHT_BIT if name.startswith("8bit") else FOUR_BIT
+    if name in ("4bit-slower", "8bit-slower"):
+        return [_slower(row.measured) for row in _of(g.times, arm)], f"{arm} and its original were not timed"
+    if name == "8bit-slower-than-4bit":
+        measured = dict.fromkeys(id(row.measured.setting) for row in g.times if row.measured)
+        return _eight_against_four(
+            [item for item in g.settings if id(item) in measured]
+        ), "8-bit and 4-bit were not timed in one setting"
+    if name.startswith("guess"):
+        return _guess(name, g.guesses), "the records hold nothing about it"
+    if name.startswith("pruned"):
+        return _pruned(name, g.pruned), "no layers were removed in these runs"
+    if name.endswith("-pass"):
+        return _passes(g, arm), "no programs of this arm and its original were judged"
+    return _energy(name, g, arm), "no joules were measured for a quantised arm and its original"
+
+
+def _of(rows: Sequence[TimeRow], arm: str) -> list[TimeRow]:
+    return [row for row in rows if row.published.arm == arm and row.measured and row.measured.ratio]
+
+
+def place(setting: Setting) -> str:
+    """A setting in few words, for a sentence."""
+    gpus = setting.first.environment.gpus
+    where = (str(gpus[0].get("name")) if gpus else "a GPU") if setting.on_gpu else "a CPU"
+    return f"{setting.coordinate('model')}, {setting.coordinate('new_tokens')} tokens, {where}"
+
+
+def _bounds(value: Estimate) -> str:
+    if value.low is None or value.high is None:
+        return f"×{value.value:.2f} [no interval]"
+    inside = ", calls of one process" if value.basis == "within one process" else ""
+    return f"×{value.value:.2f} [{value.low:.2f}, {value.high:.2f}{inside}]"
+
+
+def above_one(value: Estimate) -> bool | None:
+    """Whether a ratio is above 1: None where its interval holds 1 or there is none."""
+    if value.low is None or value.high is None or value.low <= 1.0 <= value.high:
+        return None
+    return value.low > 1.0
+
+
+def _test(setting: Setting, holds: bool | None, text: str, *, estimated: str = "") -> Test:
+    """The answer of an interval, less what this setting cannot show."""
+    told = f"{text} ({place(setting)})"
+    if not setting.on_gpu:
+        return Test(None, told, "a CPU does not test it")
+    if estimated:
+        return Test(None, told, "joules that are only estimated do not test it")
+    return Test(holds, told, CANNOT_TELL if holds is None else "")
+
+
+def _slower(measured: Measured | None) -> Test:
+    assert measured is not None and measured.ratio is not None
+    text = f"{measured.scheme} takes {_bounds(measured.ratio)} the time of {measured.reference}"
+    return _test(measured.setting, above_one(measured.ratio), text)
+
+
+def _eight_against_four(found: Sequence[Setting]) -> list[Test]:
+    tests = []
+    for setting in found:
+        eight, four = time_of(setting, EIGHT_BIT), time_of(setting, FOUR_BIT)
+        ratio = between(setting.times(eight.scheme), setting.times(four.scheme)) if eight and four else None
+        if eight and four and ratio:
+            text = f"{eight.scheme} takes {_bounds(ratio)} the time of {four.scheme}"
+            tests.append(_test(setting, above_one(ratio), text))
+    return tests
+
+
+def _energy(name: str, g: Grounds, arm: str) -> list[Test]:
+    if name == "energy-less-than-time":
+        return [test for row in g.energies if row.measured and (test := _less_than_time(row.measured))]
+    tests = []
+    for row in g.energies:
+        if row.published.arm == arm and row.measured and row.measured.ratio and row.published_range:
+            m, ratio, range_ = row.measured, row.measured.ratio, row.published_range
+            holds = within(ratio, range_.low, range_.high) if name.endswith("-size") else above_one(ratio)
+            text = f"{m.scheme} needs {_bounds(ratio)} the joules per token of {m.reference} by {m.source}"
+            tests.append(_test(m.setting, holds, text, estimated=m.estimated))
+    return tests
+
+
+def within(ratio: Estimate, low: float, high: float) -> bool | None:
+    """Whether a ratio lies between two bounds: None where its interval lies across one or there is none."""
+    if ratio.low is None or ratio.high is None:
+        return None
+    if low <= ratio.low and ratio.high <= high:
+        return True
+    return False if ratio.high < low or ratio.low > high else None
+
+
+def _less_than_time(m: Measured) -> Test | None:
+    """Power over the reference's is energy over time: below 1 where energy rises less than time."""
+    setting = m.setting
+    times, base = setting.token_times(m.scheme), setting.token_times(m.reference)
+    slower = between(times, base)
+    if slower is None or m.ratio is None or m.scheme == m.reference:
+        return None
+    text = f"{m.scheme}: energy {_bounds(m.ratio)}, time {_bounds(slower)}"
+    known = [slower.low, slower.high, m.ratio.low, m.ratio.high]
+    holds: bool | None = None
+    if None not in known:
+        e, t = m.ratio, slower
+        holds = True if e.high < t.low else False if e.low > t.high else None  # type: ignore[operator]
+    return _test(setting, holds, text, estimated=m.estimated)
+
+
+def _passes(g: Grounds, arm: str) -> list[Test]:
+    margin = g.published.largest_change
+    tests = []
+    for row in g.scores:
+        change, setting = row.change_plus, row.setting
+        if row.published.arm != arm or change is None or setting is None or row.plus is None:
+            continue
+        text = (
+            f"{row.scheme} changes HumanEval+ by {100 * change.value:+.1f} points "
+            f"[{100 * change.low:+.1f}, {100 * change.high:+.1f}] on {change.tasks} tasks "
+            f"({place(setting)})"
+        )
+        why = writes_nothing(setting) or ("" if row.plus.share - change.value > 0 else "the original passes no task")
+        inside = -margin <= change.low and change.high <= margin
+        outside = change.high < -margin or change.low > margin
+        if why:
+            tests.append(Test(None, text, why))
+        elif inside or outside:
+            tests.append(Test(inside, text))
+        else:
+            tests.append(Test(None, text, CANNOT_TELL))
+    return tests
+
+
+def writes_nothing(setting: Setting) -> str:
+    """Why this model's scores say nothing about a model's quality, or ""."""
+    if setting.label.startswith("random"):
+        return "random weights write no programs"
+    if setting.label.startswith("memorised"):
+        return "the tiny checkpoint knows its prompts by heart, so its scores are no quality"
+    return ""
+
+
+def _pruned(name: str, series: Sequence[PrunedSeries]) -> list[Test]:
+    if name == "pruned-to-zero":
+        return [test for one in series if not one.study_name.startswith("Phi") for test in _zero(one)]
+    if name == "pruned-phi2":
+        return [test for one in series if one.study_name.startswith("Phi") for test in _steady_loss(one)]
+    return [test for one in series for test in _less_energy(one)]
+
+
+def _zero(one: PrunedSeries) -> Iterable[Test]:
+    whole = next((point.plus for point in one.points if point.removed == 0), None)
+    for point in one.points:
+        if point.removed == AT_ZERO and point.plus is not None:
+            text = f"{point.plus.share:.1%} of {point.plus.tasks} tasks pass without {AT_ZERO} layers"
+            text += f" ({place(point.setting)})"
+            why = writes_nothing(point.setting)
+            if not why and not one.study_name:
+                why = "another model than StarCoder2"
+            if not why and not (whole and whole.share):
+                why = "the whole model passes no task either, or was not judged"
+            yield Test(None, text, why) if why else Test(point.plus.share == 0, text)
+
+
+def _steady_loss(one: PrunedSeries) -> Iterable[Test]:
+    whole = next((point.plus for point in one.points if point.removed == 0), None)
+    for point in one.points:
+        if point.removed == 1 and point.plus and whole and whole.share:
+            kept = 1 - PHI2_LOSS
+            low, high = point.plus.low / whole.share, point.plus.high / whole.share
+            text = f"{point.plus.share / whole.share:.0%} [{low:.0%}, {high:.0%}] of pass@1 stay without one layer"
+            why = writes_nothing(point.setting) or (CANNOT_TELL if low <= kept <= high else "")
+            yield Test(None, text, why) if why else Test(False, text)
+
+
+def _less_energy(one: PrunedSeries) -> Iterable[Test]:
+    points = [point for point in one.points if point.energy_ratio is not None]
+    if points:
+        last = points[-1]
+        assert last.energy_ratio is not None
+        more = above_one(last.energy_ratio)
+        text = f"without {last.removed} layers {_bounds(last.energy_ratio)} the joules per token"
+        yield _test(last.setting, None if more is None else not more, text, estimated=one.estimated)
+
+
+def _guess(name: str, guesses: Iterable[tuple[Judged, bool]]) -> list[Test]:
+    answers: dict[str, bool | None] = {"supported": True, "refuted": False}
+    tests = []
+    for guess, on_gpu in ((item, gpu) for item, gpu in guesses if item.paper == name):
+        told = f"{guess.id} {guess.verdict}: " + ("; ".join(guess.evidence[:MOST_TOLD]) or "no evidence")
+        if not on_gpu:
+            tests.append(Test(None, told, "a CPU does not test it"))
+        else:
+            why = CANNOT_TELL if guess.verdict == "ambiguous" else ""
+            tests.append(Test(answers.get(guess.verdict), told, why))
+    return tests

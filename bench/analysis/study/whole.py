@@ -1,0 +1,65 @@
+"""The whole comparison with the study, made once from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.record.errors import RecordError
+from bench.record.schema import Record
+
+from ..explain import explain
+from ..hypotheses import Judged
+from .claims import Claim, Grounds, claims
+from .confounds import Confound, confounds
+from .pruning import PrunedSeries, pruned_series
+from .published import Published
+from .quality import PassRow, pass_rows
+from .rows import EnergyRow, TimeRow, energy_rows, time_rows
+from .settings import INSTRUMENTS, Setting, settings
+
+
+@dataclass(frozen=True)
+class Study:
+    published: Published
+    settings: tuple[Setting, ...]
+    times: tuple[TimeRow, ...]
+    energies: tuple[EnergyRow, ...]
+    scores: tuple[PassRow, ...]
+    pruned: tuple[PrunedSeries, ...]
+    confounds: tuple[Confound, ...]
+    claims: tuple[Claim, ...]
+
+
+def compare(published: Published, runs: Sequence[Sequence[Record]]) -> Study:
+    """The records of one or more runs beside the study.
+
+    Raises RecordError where no record generated text, one sequence at a time, so that nothing stands beside it.
+    """
+    found = settings(record for run in runs for record in run)
+    if not found:
+        raise RecordError(
+            f"nothing stands beside the study: no record of {', '.join(INSTRUMENTS)} with one sequence at a time"
+        )
+    grounds = Grounds(
+        published,
+        found,
+        time_rows(published, found),
+        energy_rows(published, found),
+        pass_rows(published, found),
+        pruned_series(published, found),
+        _guesses(runs),
+    )
+    return Study(
+        published, found, grounds.times, grounds.energies, grounds.scores, grounds.pruned,
+        confounds(published, found), claims(grounds),
+    )  # fmt: skip
+
+
+def _guesses(runs: Sequence[Sequence[Record]]) -> tuple[tuple[Judged, bool], ...]:
+    """The study's guesses about causes, as each run judges them: its ledgers and counters are its own."""
+    found = []
+    for run in (items for items in runs if items):
+        on_gpu = any(record.case.device == "cuda" for record in run)
+        found += [(one, on_gpu) for one in explain(run).hypotheses if one.paper]
+    return tuple(found)

@@ -1,0 +1,167 @@
+"""The report on a study: what it published and what was measured, side by side; study.md and study.html."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from bench.analysis.study.published import Published, StudyFigure
+from bench.analysis.study.settings import Setting, differences
+from bench.analysis.study.whole import Study, compare
+from bench.record.schema import Record
+
+from . import figure_study as draw
+from . import markdown, svg, units
+from . import tables_study as tables
+from .content import FigureSpec, Headline, Report, Section
+from .page import render_html
+from .words import machine_text, model_labels, setting_text
+
+ENERGY_FIGURES, SCORES_FIGURE, PRUNED_ENERGY_FIGURE = (3, 4, 5, 6), 7, 8
+
+
+def write_study(folder: Path, runs: Sequence[Sequence[Record]], published: Published) -> tuple[Report, list[Path]]:
+    """Write the comparison into ``folder``; the report and the paths written.
+
+    Raises RecordError where no record stands beside the study; OSError where the folder cannot be written.
+    """
+    report = build(compare(published, runs), runs)
+    figures = folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    inline: dict[str, str] = {}
+    written: list[Path] = []
+    for figure in report.figures:
+        document, paths = svg.save(figure.draw(), figures, figure.name)
+        inline[figure.name] = svg.inline(document, figure.name, html.escape(figure.title))
+        written += paths
+    pages = {
+        folder / "study.md": markdown.render(report, {name: f"figures/{name}.svg" for name in inline}),
+        folder / "study.html": render_html(report, inline),
+    }
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
+    return report, [*pages, *written]
+
+
+def build(study: Study, runs: Sequence[Sequence[Record]]) -> Report:
+    """The whole report as data; nothing is drawn yet."""
+    records = [record for run in runs for record in run]
+    machines = dict.fromkeys(machine_text(setting.first.environment) for setting in study.settings)
+    names = dict.fromkeys(record.run_id for record in records)
+    return Report(
+        title="The StarCoder2 quantisation study beside these runs",
+        run_id=", ".join(names),
+        setting="",
+        headlines=_headlines(study),
+        summary=(tables.claims(study.claims),),
+        machine=" / ".join(machines),
+        labels=model_labels([setting.first for setting in study.settings]),
+        counts=f"{units.plural(len(study.settings), 'setting')} from {units.plural(len(names), 'run')}. "
+        f"Study: {study.published.authors}, “{study.published.title}”, on {study.published.gpu}.",
+        sections=(_measured(study), _times(study), _energy(study), _scores(study), _pruning(study), _confounds(study),
+                  Section("source", "From the study", tables=(tables.source_table(study.published),), folded=True)),
+    )  # fmt: skip
+
+
+def _headlines(study: Study) -> tuple[Headline, ...]:
+    made = []
+    for outcome, tone in tables.OUTCOMES.items():
+        found = [claim.statement.text for claim in study.claims if claim.outcome == outcome]
+        if found:
+            which = "; ".join(found) if outcome != "not testable here" else "the table says why"
+            sentence = f"{len(found)} of {units.plural(len(study.claims), 'claim')}: {which}."
+            made.append(Headline("", outcome.upper(), sentence, tone))
+    return tuple(made)
+
+
+def _measured(study: Study) -> Section:
+    text = (
+        "Nothing here is from the study but the columns named so. The measured columns are other machines, and may be "
+        "other models: a ratio to the original of the same run can be compared, a number of seconds or joules cannot.",
+    )
+    return Section("measured", "What was measured", text, tables=(tables.measured_settings(study),))
+
+
+def _caption(study: Study, setting: Setting, what: str) -> str:
+    differs = "; ".join(differences(study.published, setting)) or "nothing that the study states"
+    return (
+        f"{what} Setting {tables.name_of(study, setting)}: {setting_text(setting.coordinates)}. Machine: "
+        f"{machine_text(setting.first.environment)}. Differs from the study in: {differs}."
+    )
+
+
+def _times(study: Study) -> Section:
+    figures = []
+    for setting in study.settings:
+        rows = [row for row in study.times if row.measured and row.measured.setting is setting and row.measured.ratio]
+        if rows:
+            of = rows[0].published
+            what = f"{of.time_from}, {of.model}, {of.tokens} tokens. Bars: 95 % interval."
+            name = f"study-time-{tables.name_of(study, setting).lower()}"
+            title = "Time over the original: published and measured"
+            figures.append(FigureSpec(name, title, _caption(study, setting, what), partial(draw.time_ratios, rows)))
+    return Section("time", "Time (Table IV)", figures=tuple(figures), tables=(tables.times(study),))
+
+
+def _energy(study: Study) -> Section:
+    figures: list[FigureSpec] = []
+    missing: list[str] = []
+    for figure in study.published.figures:
+        if figure.figure in ENERGY_FIGURES:
+            made = _energy_figures(study, figure)
+            figures += made
+            if not made:
+                missing.append(f"Figure {figure.figure} ({figure.model}, {figure.tokens} tokens): not measured.")
+    return Section("energy", "Energy (figures 3 to 6)", tuple(missing), tuple(figures), (tables.energies(study),))
+
+
+def _energy_figures(study: Study, figure: StudyFigure) -> list[FigureSpec]:
+    rows = [row for row in study.energies
+            if (row.published.model, row.published.tokens) == (figure.model, figure.tokens)]  # fmt: skip
+    made = []
+    for setting in study.settings:
+        own = [row for row in rows if row.measured and row.measured.setting is setting]
+        if own:
+            name = f"study-figure-{figure.figure}-{tables.name_of(study, setting).lower()}"
+            title = f"Figure {figure.figure} made again: energy per token"
+            windows = [sum(map(len, row.measured.raw)) for row in own if row.measured]
+            what = (
+                f"Figure {figure.figure} ({figure.model}, {figure.tokens} tokens) made again. Measured: joules per new "
+                f"token, gross; bars: 95 % interval; small dots: each of {max(windows)} windows per scheme."
+            )
+            made.append(FigureSpec(name, title, _caption(study, setting, what), partial(draw.energies, own)))
+    return made
+
+
+def _scores(study: Study) -> Section:
+    return Section("pass", "pass@1 (Tables II and III)", tables=(tables.scores(study),))
+
+
+def _pruning(study: Study) -> Section:
+    scored = [one for one in study.pruned if sum(point.plus is not None for point in one.points) > 1]
+    powered = [one for one in study.pruned if sum(point.joules is not None for point in one.points) > 1]
+    figures: list[FigureSpec] = []
+    text: list[str] = []
+    why = "no layers were removed in these runs" if not study.pruned else "not measured with layers removed"
+    if scored:
+        caption = _caption(study, scored[0].setting, "Figure 7 made again: pass@1; bars: Wilson's 95 % interval.")
+        name, title = f"study-figure-{SCORES_FIGURE}", "Figure 7 made again: pass@1 over layers removed"
+        figures.append(FigureSpec(name, title, caption, partial(draw.pruned_scores, scored, study.published.pruned)))
+    else:
+        text.append(f"Figure 7 (pass@1 over layers removed): {why}.")
+    if powered:
+        estimated = "ESTIMATED joules. " if any(one.estimated for one in powered) else ""
+        what = f"Figure 8 made again: joules per token by {powered[0].source}; small dots: each window. {estimated}"
+        caption = _caption(study, powered[0].setting, what)
+        name, title = f"study-figure-{PRUNED_ENERGY_FIGURE}", "Figure 8 made again: energy over layers removed"
+        figures.append(FigureSpec(name, title, caption, partial(draw.pruned_energies, powered)))
+    else:
+        text.append(f"Figure 8 (energy over layers removed): {why}.")
+    made = (tables.pruned(study, study.pruned),) if study.pruned else ()
+    return Section("pruning", "Layers removed (figures 7 and 8)", tuple(text), tuple(figures), made)
+
+
+def _confounds(study: Study) -> Section:
+    return Section("confounds", "What is how it was run", tables=(tables.confounds(study),))

@@ -1,0 +1,232 @@
+"""Tables of the study beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.analysis.study.claims import Claim, Outcome
+from bench.analysis.study.confounds import Confound
+from bench.analysis.study.pruning import PrunedSeries
+from bench.analysis.study.published import Published, PublishedRow
+from bench.analysis.study.quality import Change, PassRow, Score
+from bench.analysis.study.rows import EnergyRow, Measured, TimeRow
+from bench.analysis.study.settings import Setting, differences, stands_for
+from bench.analysis.study.whole import Study
+from bench.analysis.verdict import verdict
+
+from . import units
+from .content import Cell, Column, Table, Tone, table
+from .words import setting_text, verdict_cell
+
+OUTCOMES: dict[Outcome, Tone] = {"reproduced": "good", "not reproduced": "bad", "not testable here": "unsure"}
+_ROW = (Column("Model"), Column("Tokens", right=True), Column("Arm"))
+
+
+def name_of(study: Study, setting: Setting) -> str:
+    """The short name of a setting in the tables: M1, M2 and so on."""
+    return f"M{study.settings.index(setting) + 1}"
+
+
+def claims(found: Sequence[Claim]) -> Table:
+    columns = (Column("Outcome"), Column("The study says"), Column("Where"), Column("Evidence of these runs"))
+    rows = [
+        (Cell(claim.outcome, OUTCOMES[claim.outcome]), claim.statement.text, claim.statement.source, claim.evidence)
+        for claim in found
+    ]
+    note = (
+        "×: measured over the original of the same run. [low, high]: 95 % interval; where it allows both answers, the "
+        "evidence says that it cannot tell."
+    )
+    return table("The study's claims", columns, rows, note)
+
+
+def measured_settings(study: Study) -> Table:
+    """What was measured, what it stands beside, and how it differs from the study."""
+    columns = (Column("Measured"), Column("Setting"), Column("Schemes"), Column("Beside"), Column("Differs from it in"))
+    rows = []
+    for setting in study.settings:
+        model, tokens = stands_for(study.published, setting)
+        differs = "; ".join(differences(study.published, setting)) or "nothing that the study states"
+        rows.append(
+            (name_of(study, setting), setting_text(setting.coordinates), ", ".join(setting.arms),
+             f"{model}, {tokens} tokens", differs)
+        )  # fmt: skip
+    return table("What was measured", columns, rows)
+
+
+def _published(row: PublishedRow) -> tuple[str, ...]:
+    return (row.model, str(row.tokens), row.arm)
+
+
+def times(study: Study) -> Table:
+    columns = (
+        *_ROW,
+        Column("Published tok/s", right=True),
+        Column("Published time ÷ original", right=True),
+        Column("Measured"),
+        Column("Scheme"),
+        Column("Measured tok/s", right=True),
+        Column("Measured time ÷ original", right=True),
+        Column("Verdict"),
+    )
+    rows = [(*_published(r.published), *_published_time(r), *_measured_time(study, r)) for r in study.times]
+    note = (
+        f"Published: {study.published.rows[0].time_from}, mean of five runs of {study.published.tasks} tasks. "
+        "Measured: tokens really made per second, prefill included; time of whole calls over the original's. "
+        "[low, high]: 95 % interval."
+    )
+    return table("Time", columns, rows, note)
+
+
+def _published_time(row: TimeRow) -> tuple[str, ...]:
+    return (units.number(row.published.rate), f"×{row.ratio:.2f}")
+
+
+def _measured_time(study: Study, row: TimeRow) -> tuple[Cell | str, ...]:
+    m = row.measured
+    if m is None:
+        return (Cell("not measured", "muted"), "–", "–", "–", Cell(row.missing, "muted"))
+    rate = units.estimate(m.value.inverse(), "tok/s")
+    return (name_of(study, m.setting), m.scheme, rate, *_ratio_cells(m))
+
+
+def _ratio_cells(m: Measured, *, amounts: bool = False) -> tuple[Cell | str, ...]:
+    if m.ratio is None:
+        return (Cell("the original", "muted"), verdict_cell(None))
+    return (units.ratio(m.ratio), verdict_cell(verdict(m.ratio), amounts=amounts))
+
+
+def energies(study: Study) -> Table:
+    columns = (
+        *_ROW,
+        Column("Published energy ÷ original"),
+        Column("Measured"),
+        Column("Scheme"),
+        Column("Source"),
+        Column("J per token", right=True),
+        Column("Measured ÷ original", right=True),
+        Column("Verdict"),
+    )
+    rows = []
+    for row in study.energies:
+        range_ = row.published_range
+        told = f"×{range_.low:.2f} to ×{range_.high:.2f}" if range_ else "1"
+        rows.append((*_published(row.published), told, *_measured_energy(study, row)))
+    note = (
+        "Published: the lowest and the highest of the study's settings (section VI-A); its figures 3 to 6 are pictures "
+        "that print no joules. Measured: gross, idle draw included."
+    )
+    return table("Energy", columns, rows, note)
+
+
+def _measured_energy(study: Study, row: EnergyRow) -> tuple[Cell | str, ...]:
+    m = row.measured
+    if m is None:
+        return (Cell("not measured", "muted"), "–", "–", "–", "–", Cell(row.missing, "muted"))
+    source = m.source + (" – ESTIMATED" if m.estimated else "")
+    return (
+        name_of(study, m.setting), m.scheme, source, units.estimate(m.value, "J"), *_ratio_cells(m, amounts=True),
+    )  # fmt: skip
+
+
+def scores(study: Study) -> Table:
+    columns = (
+        *_ROW,
+        Column("Published HumanEval / HumanEval+", right=True),
+        Column("Measured"),
+        Column("Scheme"),
+        Column("HumanEval", right=True),
+        Column("HumanEval+", right=True),
+        Column("HumanEval+ less the original's", right=True),
+        Column("J per passed task", right=True),
+    )
+    rows = [(*_published(row.published), _pair(row.published), *_measured_scores(study, row)) for row in study.scores]
+    note = (
+        "pass@1 in %, [low, high]: Wilson's 95 % interval over other such tasks; the change is in points, by task. "
+        "Published: Tables II and III. J per passed task: joules per token × tokens ÷ tasks that pass HumanEval+."
+    )
+    return table("pass@1", columns, rows, note)
+
+
+def _pair(row: PublishedRow) -> str:
+    return f"{100 * row.passed_base:.1f} / {100 * row.passed_plus:.1f}"
+
+
+def _measured_scores(study: Study, row: PassRow) -> tuple[Cell | str, ...]:
+    if row.setting is None:
+        return (Cell("not measured", "muted"), "–", "–", "–", "–", Cell(row.missing, "muted"))
+    cost = units.estimate(row.joules_per_pass, "J") if row.joules_per_pass else Cell(row.no_joules, "muted")
+    return (
+        name_of(study, row.setting), row.scheme, score(row.base), score(row.plus), _change(row.change_plus), cost,
+    )  # fmt: skip
+
+
+def score(value: Score | None) -> str:
+    if value is None:
+        return units.ABSENT
+    return f"{100 * value.share:.1f} [{100 * value.low:.1f}, {100 * value.high:.1f}] of {value.tasks}"
+
+
+def _change(value: Change | None) -> Cell | str:
+    if value is None:
+        return Cell("the original", "muted")
+    return f"{100 * value.value:+.1f} [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
+
+
+def pruned(study: Study, series: Sequence[PrunedSeries]) -> Table:
+    columns = (
+        Column("Measured"),
+        Column("Model"),
+        Column("Scheme"),
+        Column("Layers removed", right=True),
+        Column("Which"),
+        Column("HumanEval+", right=True),
+        Column("J per token", right=True),
+        Column("÷ whole model", right=True),
+        Column("J per passed task", right=True),
+    )
+    rows = [
+        (name_of(study, point.setting), one.model, one.scheme, str(point.removed), point.layers or "none",
+         score(point.plus), units.estimate(point.joules, "J"), units.ratio(point.energy_ratio),
+         units.estimate(point.joules_per_pass, "J"))
+        for one in series
+        for point in one.points
+    ]  # fmt: skip
+    return table("Layers removed", columns, rows, "pass@1 in % with Wilson's 95 % interval.")
+
+
+def confounds(study: Study) -> Table:
+    columns = (
+        Column("Confound"),
+        Column("Measured"),
+        Column("Scheme: as the study ran it, then corrected"),
+        Column("As run", right=True),
+        Column("Corrected", right=True),
+        Column("Confound alone", right=True),
+        Column("Share of the gap", right=True),
+    )
+    rows = [_confound(study, item) for item in study.confounds]
+    note = (
+        "Ratios to the original. As run = corrected × confound alone. The share is log(confound alone) ÷ log(as run), "
+        "so that shares of several confounds add; below 0 the confound hides part of the gap. No share is given where "
+        "the interval as run does not lie above 1."
+    )
+    return table("How much of the gap is how it was run", columns, rows, note)
+
+
+def _confound(study: Study, item: Confound) -> tuple[Cell | str, ...]:
+    if item.setting is None:
+        return (item.name, "–", Cell(f"not measured: {item.missing}", "muted"), "–", "–", "–", "–")
+    share = Cell("no gap for sure", "muted") if item.share is None else f"{round(100 * item.share, 1) + 0.0:.1f} %"
+    return (
+        item.name, name_of(study, item.setting), item.what, units.ratio(item.as_run), units.ratio(item.corrected),
+        units.ratio(item.effect), share,
+    )  # fmt: skip
+
+
+def source_table(published: Published) -> Table:
+    """Which figures of the study give no numbers, and why."""
+    columns = (Column("Figure", right=True), Column("Shows"), Column("Why none of its values are here"))
+    rows = [(str(item.figure), f"{item.shows} ({item.model}, {item.tokens} tokens)", item.why_no_values)
+            for item in published.figures]  # fmt: skip
+    return table("What could not be taken from the study", columns, rows)

@@ -1,0 +1,116 @@
+"""study.md and study.html, from invented records."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+from bench.record.store import open_run
+from bench.report.study import write_study
+from tests import factories as make
+from tests import study_records as records
+
+SCRIPT = """
+import sys
+BLOCKED = {"torch", "transformers", "bitsandbytes", "pynvml", "accelerate", "codecarbon"}
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BLOCKED:
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Blocker())
+from bench.cli import main
+sys.exit(main(["report", "--study", *sys.argv[1:]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("study")
+    write_study(made, [records.run()], records.published())
+    return made
+
+
+def write(folder: Path, items: list) -> Path:
+    with open_run(folder) as writer:
+        for item in items:
+            writer.append(item)
+    return folder
+
+
+def test_markdown_has_every_claim_with_its_outcome(folder: Path):
+    text = (folder / "study.md").read_text()
+    claims = records.published().claims
+    assert sum(line.startswith(("| reproduced", "| not ")) for line in text.splitlines()) >= len(claims)
+    assert "| reproduced | 4-bit is slower than the original | Table IV | nf4 takes ×2.0" in text
+
+
+def test_published_and_measured_stand_side_by_side(folder: Path):
+    text = (folder / "study.md").read_text()
+    start = "| StarCoder2-3B | 128 | 4-bit | 23.1 | ×1.98 | M1 |"
+    (row,) = [line for line in text.splitlines() if line.startswith(start)]
+    assert "| nf4 |" in row and "SLOWER" in row
+    assert "| StarCoder2-7B | 256 | 8-bit | 8.90 | ×4.07 | not measured |" in text
+
+
+def test_figures_are_drawn_and_named_in_both_pages(folder: Path):
+    names = {path.stem for path in (folder / "figures").glob("*.svg")}
+    assert {"study-time-m1", "study-figure-3-m1", "study-figure-7", "study-figure-8"} <= names
+    page, text = (folder / "study.html").read_text(), (folder / "study.md").read_text()
+    assert page.count("<svg") == len(names) == text.count("![")
+    assert "Figure 5 (StarCoder2-7B, 128 tokens): not measured." in text
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(folder: Path):
+    page = (folder / "study.html").read_text()
+    assert "http://" not in page and "https://" not in page
+
+
+def test_a_run_of_calls_alone_has_a_report_too(tmp_path: Path):
+    report, _ = write_study(tmp_path, [[make.generation("fp16")]], records.published())
+    assert [line.verdict for line in report.headlines] == ["NOT TESTABLE HERE"]
+    assert "not measured" in (tmp_path / "study.md").read_text()
+
+
+def test_text_from_records_cannot_become_markup(tmp_path: Path):
+    evil = "<script>alert(1)</script>"
+    items = [replace(r, case=replace(r.case, model=evil)) for r in records.run(2)]
+    write_study(tmp_path, [items], records.published())
+    for name in ("study.html", "study.md"):
+        assert evil not in (tmp_path / name).read_text()
+
+
+def test_the_verb_writes_into_the_first_folder_without_any_model_library(tmp_path: Path):
+    one = write(tmp_path / "one", [records.calls(n, t, r) for n, t in records.TIMES.items() for r in range(2)])
+    other = write(tmp_path / "two", [records.calls(n, t, stop="eos") for n, t in records.TIMES.items()])
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(one), str(other)], cwd=root, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "REPRODUCED" in done.stdout and "study.html" in done.stdout.replace("\n", "")
+    assert (one / "study.html").exists() and not (other / "study.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--study", "/no/such/run"], "is not a run folder"),
+        (["--study", "--reference", "fp16", "."], "--reference has no place with --study"),
+        ([".", "."], "a report is about one run"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, said, capsys):
+    assert main(["report", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
+
+
+def test_a_folder_without_a_record_to_compare_is_one_line(tmp_path: Path, capsys):
+    assert main(["report", "--study", str(write(tmp_path, [make.ceiling()]))]) == 2
+    err = capsys.readouterr().err
+    assert "nothing stands beside the study" in err and err.count("\n") == 1
