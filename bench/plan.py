@@ -65,7 +65,8 @@ class Block:
         less = f" less layers {case.dropped_layers}" if case.dropped_layers else ""
         cases = len({request.case for request in self.requests})
         what = f"batch {case.batch_size}, {case.cache} cache" if cases == 1 else f"{cases} Cases"
-        return f"generation {case.scheme}{less}, {what}, repeat {self.repeat + 1}"
+        timed = any(request.instrument == "generation" for request in self.requests)
+        return f"{'generation' if timed else 'pass@1'} {case.scheme}{less}, {what}, repeat {self.repeat + 1}"
 
     def without(self, done: frozenset[Key]) -> Block | None:
         """This block less the records that exist; None where nothing is left."""
@@ -201,7 +202,7 @@ def _generation_block(
     seed: int,
 ) -> Block:
     case = generation_case(sweep, source, scheme, batch, cache, device, seed, dropped)
-    instruments = ["generation"] + [
+    instruments = (["generation"] if sweep.timed else []) + [
         name for name, (schemes, repeats) in sweep.observers.items() if scheme in schemes and repeat < repeats
     ]
     options = {
@@ -216,6 +217,7 @@ def _generation_block(
         "energy_windows": sweep.energy_windows,
         "energy_seconds": sweep.energy_seconds,
         "country": preset.country,
+        "tasks": sweep.tasks,
     }
     requests = tuple(Request(case, instrument) for instrument in instruments)
     return Block("generation", source, repeat, requests, options, sweep.limit_s)

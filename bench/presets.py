@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.record.errors import UsageError
+from bench.workloads import pruning
 from bench.workloads.schemes import REFERENCE, arm
 
 ALL_NINE = ("fp32", "bf16", "fp16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
@@ -19,8 +20,9 @@ Observers = Mapping[str, tuple[tuple[str, ...], int]]
 class Sweep:
     """End-to-end Cases: every scheme × batch size × cache × set of dropped layers, each in ``repeats`` fresh processes
     of ``calls`` generate calls. ``stop`` is "length" (the number of new tokens is forced) or "eos" (the model may stop
-    early). ``warmup_tokens``: new tokens of a warm-up call (None: as many as in a timed one). Sweeps with the same
-    ``process`` measure a scheme's Cases one after the other in one process per repeat: the model is loaded once.
+    early). ``warmup_tokens``: new tokens of a warm-up call (None: as many as in a timed one).
+    ``timed``: False for a sweep that only observes, as those for pass@1 do, with ``tasks`` tasks (None: all).
+    Sweeps with the same ``process`` measure a scheme's Cases one after the other in one process per repeat.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Sweep:
     energy_seconds: float = 3.0
     limit_s: float = 600.0
     process: str = ""
+    timed: bool = True
+    tasks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,23 @@ def _every(schemes: tuple[str, ...], repeats: int) -> Observers:
     return {"kineto": (schemes, repeats), **observed}
 
 
+def _quality(name: str, schemes: tuple[str, ...], like: Sweep | None = None, **options: Any) -> Sweep:
+    """A sweep for pass@1: programs for HumanEval's tasks, and joules; nothing timed. ``like``: with its settings."""
+    measured = dict.fromkeys(("samples", "energy", "codecarbon"), (schemes, 1))
+    fields = {"calls": 4, "warmup_calls": 0, "repeats": 1, "energy_windows": 1, "energy_seconds": 1.0, **options}
+    made = like or Sweep(name, schemes, stop="eos", timed=False, **fields)
+    return replace(made, schemes=schemes, observers=measured)
+
+
+def _of(sweep: Sweep, schemes: tuple[str, ...]) -> tuple[str, ...]:
+    """The schemes for a quality sweep where a user chose some: all of them, but for pruning only the sweep's own."""
+    return schemes if sweep.dropped_layers == ("",) else tuple(name for name in sweep.schemes if name in schemes)
+
+
+_PRUNED = tuple(f"last:{count}" for count in range(1, 6))
 _SMOKE = Preset(
     "smoke",
-    "the committed tiny checkpoint on any machine, no GPU needed; up to 4 minutes on 2 cores",
+    "the committed tiny checkpoint on any machine, no GPU needed; up to 7 minutes on 2 cores",
     "smoke",
     sweeps=(
         Sweep(
@@ -96,6 +114,8 @@ _SMOKE = Preset(
             energy_seconds=1.0,
             limit_s=180,
         ),
+        _quality("pass@1", ("fp16", "int8", "int8-planted", "nf4"), new_tokens=160),
+        _quality("pruning", ("fp16",), new_tokens=160, dropped_layers=_PRUNED),
     ),
     machine=("fp32", "fp16"),
     matmul_schemes=ALL_NINE,
@@ -248,7 +268,9 @@ _PAPER = Preset(
             limit_s=3600,
         )
         for tokens in (128, 256)
-    ),
+    )
+    + tuple(_quality(f"pass@1, {tokens} tokens", _PAPER_ARMS, new_tokens=tokens) for tokens in (128, 256))
+    + (_quality("pruning", ("fp16",), new_tokens=256, dropped_layers=_PRUNED),),
     matmul_schemes=ALL_NINE,
     matmul_m=M_SWEEP,
 )
@@ -271,7 +293,8 @@ _COMPAT = Preset(
             limit_s=24 * 3600,
         )
         for tokens in (128, 256)
-    ),
+    )
+    + tuple(_quality(f"pass@1, {tokens} tokens", _COMPAT_ARMS, new_tokens=tokens) for tokens in (128, 256)),
     reference="fp32",
     machine=(),
 )
@@ -292,9 +315,38 @@ def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
         chosen = _with_schemes(chosen, tuple(wanted.pop("schemes")))
     own = {key: value for key, value in wanted.items() if key in Preset.__dataclass_fields__}
     of_sweep = {key: value for key, value in wanted.items() if key in Sweep.__dataclass_fields__}
-    chosen = replace(chosen, **own, sweeps=tuple(replace(sweep, **of_sweep) for sweep in chosen.sweeps))
+    tasks = of_sweep.pop("tasks", None)
+    sweeps = [replace(sweep, **of_sweep) for sweep in chosen.sweeps if sweep.timed]
+    if tasks != 0:
+        given = {} if tasks is None else {"tasks": tasks}
+        sweeps += [replace(sweep, **given) for sweep in chosen.sweeps if not sweep.timed]
+    chosen = replace(chosen, **own, sweeps=tuple(sweeps))
     _check(chosen)
     return chosen
+
+
+LAST = "last:"
+
+
+def for_layers(chosen: Preset, layers: int) -> Preset:
+    """The preset with "last:N" of its dropped layers said as numbers, for a model of so many decoder layers.
+
+    Raises UsageError for layers that the model has not. More of the last ones than it has are left out.
+    """
+
+    def numbered(text: str) -> str | None:
+        if text.startswith(LAST):
+            count = int(text.removeprefix(LAST))
+            return pruning.last(count, layers) if count < layers else None
+        dropped = pruning.parse(text)
+        pruning.check(dropped, layers)
+        return pruning.text(dropped)
+
+    def of(sweep: Sweep) -> Sweep:
+        named = [name for text in sweep.dropped_layers if (name := numbered(text)) is not None]
+        return replace(sweep, dropped_layers=tuple(dict.fromkeys(named)))
+
+    return replace(chosen, sweeps=tuple(of(sweep) for sweep in chosen.sweeps))
 
 
 def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
@@ -303,6 +355,7 @@ def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
     first = chosen.sweeps[0]
     widened = {name: (schemes, repeats) for name, (_, repeats) in first.observers.items()}
     sweeps = (replace(first, schemes=schemes, observers=widened), *chosen.sweeps[1:])
+    sweeps = tuple(sweep if sweep.timed else _quality(sweep.name, _of(sweep, schemes), sweep) for sweep in sweeps)
     kept = tuple(replace(sweep, schemes=tuple(s for s in sweep.schemes if s in schemes)) for sweep in sweeps)
     matmul = schemes if chosen.matmul_schemes else ()
     reference = chosen.reference if chosen.reference in schemes else schemes[0]

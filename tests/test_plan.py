@@ -40,7 +40,7 @@ def test_smoke_measures_all_nine_schemes_end_to_end_and_by_layer():
 
 def test_every_repeat_holds_every_arm_once_in_an_order_of_its_own():
     orders = {}
-    for block in plan():
+    for block in plan(tasks=0):
         if block.kind == "generation":
             orders.setdefault(block.repeat, []).append(block.requests[0].case.scheme)
     assert len(orders) == 4
@@ -151,3 +151,50 @@ def test_a_damaged_plan_is_one_clear_error(tmp_path, text):
     (tmp_path / PLAN).write_text(text)
     with pytest.raises(RecordError, match=r"plan\.json is damaged"):
         read_plan(tmp_path)
+
+
+def test_sweeps_of_one_process_give_one_block_per_scheme_and_repeat():
+    study = [block for block in plan("study", SHAPE) if block.kind == "generation"]
+    assert [(block.requests[0].case.scheme, block.repeat) for block in study].count(("fp16", 0)) == 1
+    whole = next(b for b in study if b.requests[0].case.scheme == "fp16" and b.repeat == 0)
+    sizes = {(request.case.batch_size, request.case.new_tokens) for request in whole.requests}
+    assert sizes == {(1, 128), (1, 256), *((size, 16) for size in (2, 4, 6, 8, 16, 32, 64))}
+    own = whole.options["by_case"]
+    assert set(own) == {request.case.case_id for request in whole.requests}
+    assert {own[request.case.case_id]["warmup_tokens"] for request in whole.requests} == {16, None, 4}
+    keys = [request.key(block.repeat) for block in study for request in block.requests]
+    assert len(keys) == len(set(keys))
+
+
+def test_the_first_of_two_sweeps_with_the_same_case_says_how_it_is_measured():
+    whole = next(b for b in plan("study", SHAPE) if b.kind == "generation" and b.requests[0].case.scheme == "fp16")
+    case = next(r.case for r in whole.requests if (r.case.batch_size, r.case.new_tokens) == (1, 128))
+    assert whole.options["by_case"][case.case_id]["timeline_steps"] == 4
+
+
+def test_a_quality_sweep_times_nothing_and_keeps_its_limit():
+    blocks = plan("smoke", new_tokens=8, tasks=5)
+    judged = [block for block in blocks if any(r.instrument == "samples" for r in block.requests)]
+    assert {block.requests[0].case.new_tokens for block in judged} == {160}
+    assert {r.instrument for block in judged for r in block.requests} == {"samples", "energy", "codecarbon"}
+    assert {block.options["tasks"] for block in judged} == {5}
+    none = plan("smoke", tasks=0)
+    assert not any(r.instrument == "samples" for block in none for r in block.requests)
+
+
+def test_dropped_layers_are_numbered_for_the_model():
+    smoke = presets.for_layers(presets.preset("smoke"), 6)
+    assert smoke.sweeps[-1].dropped_layers == ("5", "4-5", "3-5", "2-5", "1-5")
+    small = presets.for_layers(presets.preset("smoke"), 3)
+    assert small.sweeps[-1].dropped_layers == ("2", "1-2")
+    timed = presets.for_layers(presets.preset("smoke", {"dropped_layers": ("", "last:2", "0,1")}), 6)
+    assert timed.sweeps[0].dropped_layers == ("", "4-5", "0-1")
+    with pytest.raises(UsageError, match="has no layer 7"):
+        presets.for_layers(presets.preset("smoke", {"dropped_layers": ("7",)}), 6)
+
+
+def test_chosen_schemes_are_judged_and_only_the_preset_s_are_pruned():
+    chosen = presets.preset("smoke", {"schemes": ("fp16", "nf4")})
+    judged = {sweep.name: sweep for sweep in chosen.sweeps if not sweep.timed}
+    assert judged["pass@1"].schemes == ("fp16", "nf4")
+    assert judged["pruning"].schemes == ("fp16",)

@@ -13,7 +13,7 @@ from bench.planfile import read_plan
 from bench.record.store import RECORDS, load
 
 SMALL = ("--preset", "smoke", "--device", "cpu", "--schemes", "fp16,nf4", "--calls", "1", "--new-tokens", "6",
-         "--repeats", "1", "--matmul-seconds", "0.01")  # fmt: skip
+         "--repeats", "1", "--matmul-seconds", "0.01", "--tasks", "0")  # fmt: skip
 
 
 def bench(*arguments):

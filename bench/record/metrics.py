@@ -73,6 +73,11 @@ METRICS: dict[str, MetricInfo] = {
     # the cost of NVTX annotation: the same call in turn without and with it
     "generate_time_plain": _s("wall time of a generate call without annotation, in the annotation-cost pass"),
     "generate_time_annotated": _s("wall time of a generate call with annotation, in the annotation-cost pass"),
+    # programs for HumanEval's tasks and what became of them: one value per task, in the order of setup.tasks
+    "repetition_rate": MetricInfo("1", "share of a completion's 4-grams that stood before in it", "lower"),
+    "negative_log_likelihood": MetricInfo("1", "mean of the solution's tokens given its prompt, nats", "lower"),
+    "passed_base": MetricInfo("1", "1 where the program passed HumanEval's own inputs, else 0", "higher"),
+    "passed_plus": MetricInfo("1", "1 where the program passed EvalPlus's inputs too, else 0", "higher"),
     # the machine's ceilings
     "copy_time": _s("one copy of setup.copy_bytes read and as many written"),
     "gemm_time": _s("one square matrix product of setup.gemm_flop floating-point operations"),

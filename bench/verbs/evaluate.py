@@ -1,4 +1,4 @@
-"""``python -m bench evaluate SAMPLES``: which programs of a model pass HumanEval and HumanEval+, in a sandbox."""
+"""``python -m bench evaluate SAMPLES``: which programs of a model pass HumanEval+ or MBPP+, in a sandbox."""
 
 from __future__ import annotations
 
@@ -16,28 +16,39 @@ from rich.console import Console
 
 from bench.analysis.passing import pass_at_k, wilson
 from bench.progress import StepProgress
+from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples
-from bench.quality.sandbox import find
+from bench.quality.mbpp import mbpp_plus
+from bench.quality.sandbox import Sandbox, find
 from bench.quality.tasks import PlusTask, humaneval_plus
 from bench.record.errors import StorageError, UsageError
 
 KS = (1, 10, 100)
+TITLES = {"humanevalplus": "HumanEval", "mbppplus": "MBPP"}
 
 
 def main(options: argparse.Namespace) -> int:
     """Judge the samples; print the scores and what failed."""
     if options.workers < 1:
         raise UsageError("--workers: give at least 1")
-    tasks = humaneval_plus(options.data, options.tasks or ())
+    if options.samples.is_dir():
+        from bench.verbs import evaluate_run
+
+        return evaluate_run.main(options)
+    tasks = _tasks(options)
     samples = read_samples(options.samples, tasks)
     sandbox = find(options.no_sandbox)
     if options.no_sandbox:
         print("bitledger: no sandbox: programs that a model wrote run with your rights", file=sys.stderr)
-    found = _judged(tasks, samples, sandbox, options)
+    # What runs without a sandbox could change the kept answers, and so let wrong programs pass for ever after.
+    kept = None if options.no_cache or options.no_sandbox else Kept(folder(), sandbox.limits)
+    found = _judged(tasks, samples, sandbox, options, kept)
     document = {
+        "dataset": options.dataset,
         "samples": options.samples.name,
         "python": platform.python_version(),
         **sandbox.facts,
+        "answers_kept": kept.found if kept else 0,
         "scores": {name: _scores(found, name) for name in ("base", "plus")},
         "judgements": [asdict(judgement) for judgement in found],
     }
@@ -50,8 +61,20 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
+def _tasks(options: argparse.Namespace) -> tuple[PlusTask, ...]:
+    if options.dataset == "humanevalplus":
+        return humaneval_plus(options.data, options.tasks or ())
+    if options.data is None:
+        raise UsageError("--dataset mbppplus needs --data: MbppPlus.jsonl.gz of github.com/evalplus/mbppplus_release")
+    return mbpp_plus(options.data, options.tasks or ())
+
+
 def _judged(
-    tasks: Sequence[PlusTask], samples: Sequence[Sample], sandbox: Any, options: argparse.Namespace
+    tasks: Sequence[PlusTask],
+    samples: Sequence[Sample],
+    sandbox: Sandbox,
+    options: argparse.Namespace,
+    kept: Kept | None,
 ) -> tuple[Judgement, ...]:
     count = len({sample.task_id for sample in samples})
     console = Console(stderr=True)
@@ -64,7 +87,7 @@ def _judged(
             if progress.number % every == 0:
                 progress.end("judged")
 
-        return evaluate(tasks, samples, sandbox, options.workers, done)
+        return evaluate(tasks, samples, sandbox, options.workers, done, kept)
 
 
 def _scores(found: Sequence[Judgement], name: str) -> dict[str, Any]:
@@ -89,7 +112,8 @@ def _write(file: Path, document: dict[str, Any]) -> None:
 
 
 def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:
-    for name, title in (("base", "HumanEval"), ("plus", "HumanEval+")):
+    benchmark = TITLES[document["dataset"]]
+    for name, title in (("base", benchmark), ("plus", f"{benchmark}+")):
         scores = document["scores"][name]
         told = ", ".join(f"{k} {value:.3f}" for k, value in scores.items() if k.startswith("pass@"))
         if "passed" in scores:

@@ -14,6 +14,7 @@ from bench.processes import Nursery
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run
+from bench.verbs.evaluate_run import after_run
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.workloads.sources import resolve
@@ -65,6 +66,7 @@ def _plan_preset(name: str, options: argparse.Namespace, nursery: Nursery) -> Ru
     preset = presets.preset(name, changes)
     source = resolve(options.model or preset.model, options.revision)
     model = runner.describe_model(asdict(source), _scratch_log(), nursery.start)
+    preset = presets.for_layers(preset, model["decoder_layers"])
     device = options.device or ("cuda" if model["cuda"] else "cpu")
     if device == "cuda" and not model["cuda"]:
         raise MachineError("torch finds no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
@@ -112,6 +114,7 @@ def _measure(
         outcome = runner.run_blocks(
             blocks, writer, context, progress.start, progress.record, progress.end, nursery.start
         )
+    after_run(writer, machine, options.argv, options.workers)
     if not options.no_report:
         report_run(writer.folder, reference=run.preset.reference)
     failed = outcome.counts["failed"]

@@ -10,7 +10,8 @@ from bench.workloads.sources import Source
 
 
 def describe(source: Source) -> dict[str, Any]:
-    """{"layers": [{"name", "n", "k", "count", "converted"}], "model_type", "cuda"} of a model built on the meta device.
+    """{"layers": [{"name", "n", "k", "count", "converted"}], "model_type", "decoder_layers", "cuda"} of a
+    model built on the meta device.
 
     Modules of one shape W[n, k] are named together ("q_proj+o_proj"). The output layer is not converted by
     quantisers, so it is kept apart even where another layer has its shape.
@@ -34,4 +35,9 @@ def describe(source: Source) -> dict[str, Any]:
         {"name": "+".join(dict.fromkeys(names)), "n": n, "k": k, "count": len(names), "converted": converted}
         for (n, k, converted), names in shapes.items()
     ]
-    return {"model_type": config.model_type, "layers": layers, "cuda": torch.cuda.is_available()}
+    return {
+        "model_type": config.model_type,
+        "layers": layers,
+        "decoder_layers": config.num_hidden_layers,
+        "cuda": torch.cuda.is_available(),
+    }

@@ -15,6 +15,7 @@ from bench.record.schema import metric
 from bench.workloads.annotation import Tools
 from bench.workloads.models import gpu_uuid
 from bench.workloads.outcome import Outcome
+from bench.workloads.samples import samples
 from bench.workloads.session import Session
 
 Observer = Callable[[Session, Mapping[str, Any], Tools], Outcome]
@@ -111,4 +112,5 @@ OBSERVERS: dict[str, Observer] = {
     "energy": energy,
     "codecarbon": codecarbon,
     "annotation": annotation_cost,
+    "samples": samples,
 }

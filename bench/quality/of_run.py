@@ -1,0 +1,111 @@
+"""Judges the programs that a run's arms wrote: a "quality" Record beside each "samples" Record, of the same Case."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bench.record.schema import Environment, Record, metric
+from bench.workloads.prompts import humaneval
+
+from .evaluate import Judgement, Sample, evaluate
+from .sandbox import Sandbox
+from .tasks import PlusTask, humaneval_plus
+
+SAMPLES, QUALITY = "samples", "quality"
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What a quality Record says of who judged: ``argv`` and ``environment`` are those of the judging machine."""
+
+    run_id: str
+    argv: tuple[str, ...]
+    environment: Environment
+
+
+def waiting(records: Sequence[Record]) -> tuple[Record, ...]:
+    """The samples that no quality Record judges yet."""
+    judged = {(r.case_id, r.repeat) for r in records if r.instrument == QUALITY and r.status == "ok"}
+    found = (r for r in records if r.instrument == SAMPLES and r.status == "ok")
+    return tuple(r for r in found if (r.case_id, r.repeat) not in judged)
+
+
+def distinct(records: Iterable[Record]) -> tuple[Sample, ...]:
+    """Every program once: arms often write the same one."""
+    prompts = {task.task_id: task.prompt for task in humaneval()}
+    seen: dict[tuple[str, str], None] = {}
+    for record in records:
+        for task_id, text in zip(record.setup["tasks"], record.setup["completions"], strict=True):
+            seen[task_id, prompts[task_id] + text] = None
+    numbers: dict[str, int] = {}
+    samples = []
+    for task_id, program in seen:
+        numbers[task_id] = numbers.get(task_id, -1) + 1
+        samples.append(Sample(task_id, numbers[task_id], program))
+    return tuple(samples)
+
+
+def judge(
+    records: Sequence[Record], sandbox: Sandbox, workers: int, by: Judging, done: Callable[[str], None]
+) -> tuple[Record, ...]:
+    """A quality Record for each of ``records``. ``done`` hears of each task that is finished."""
+    samples = distinct(records)
+    tasks = humaneval_plus(None, sorted({sample.task_id for sample in samples}))
+    found = evaluate(tasks, samples, sandbox, workers, done)
+    verdicts = {(s.task_id, s.program): j for s, j in zip(samples, found, strict=True)}
+    return tuple(_quality(record, verdicts, tasks, sandbox, by) for record in records)
+
+
+def _quality(
+    record: Record,
+    verdicts: dict[tuple[str, str], Judgement],
+    tasks: Sequence[PlusTask],
+    sandbox: Sandbox,
+    by: Judging,
+) -> Record:
+    prompts = {task.task_id: task.prompt for task in humaneval()}
+    names = record.setup["tasks"]
+    pairs = zip(names, record.setup["completions"], strict=True)
+    judged = [verdicts[task_id, prompts[task_id] + text] for task_id, text in pairs]
+    setup = {
+        "tasks": names,
+        "outcomes": [[j.base, j.plus, j.why] for j in judged],
+        "dataset": f"HumanEval+, {len(tasks)} tasks",
+        "python": platform.python_version(),
+        "sandbox": dict(sandbox.facts),
+        "model": record.setup.get("model", {}),
+    }
+    metrics = (
+        metric("passed_base", [float(j.base == "pass") for j in judged]),
+        metric("passed_plus", [float(j.passed) for j in judged]),
+    )
+    return Record(
+        run_id=by.run_id,
+        instrument=QUALITY,
+        case=record.case,
+        repeat=record.repeat,
+        status="ok",
+        environment=by.environment,
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        argv=by.argv,
+        setup=setup,
+        metrics=metrics,
+    )
+
+
+def not_judged(record: Record, reason: str, by: Judging) -> Record:
+    """What stands in the place of a verdict where there is no sandbox."""
+    return Record(
+        run_id=by.run_id,
+        instrument=QUALITY,
+        case=record.case,
+        repeat=record.repeat,
+        status="skipped",
+        reason=reason,
+        environment=by.environment,
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        argv=by.argv,
+    )

@@ -1,0 +1,71 @@
+"""``python -m bench evaluate RUN_DIR``: judge what a run's arms wrote, here or on another machine than it ran on."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.instruments import environment
+from bench.planfile import PLAN, read_plan
+from bench.progress import StepProgress
+from bench.quality.of_run import Judging, distinct, judge, not_judged, waiting
+from bench.quality.sandbox import Sandbox, find
+from bench.record.errors import MachineError, UsageError
+from bench.record.schema import Environment, Record
+from bench.record.store import Writer, load, open_run
+from bench.verbs.report import report_run
+
+
+def main(options: argparse.Namespace) -> int:
+    """Judge, file, report."""
+    folder: Path = options.samples
+    records = load(folder).records
+    left = waiting(records)
+    if not any(record.instrument == "samples" for record in records):
+        raise UsageError(f"{folder} holds no samples: run a preset with pass@1, such as smoke or paper")
+    sandbox = find(options.no_sandbox)
+    if left:
+        with open_run(folder) as writer:
+            _file(left, writer, sandbox, options.workers, _judging(left, options.argv))
+    reference = read_plan(folder).preset.reference if (folder / PLAN).exists() else None
+    report_run(folder, **({"reference": reference} if reference else {}))
+    return 0
+
+
+def after_run(writer: Writer, machine: Environment, argv: tuple[str, ...], workers: int) -> None:
+    """Judge what this run's arms wrote; where no sandbox can be had, a skipped Record says so."""
+    left = waiting(load(writer.folder).records)
+    if not left:
+        return
+    by = Judging(left[0].run_id, argv, machine)
+    try:
+        sandbox = find(unprotected=False)
+    except MachineError as error:
+        for record in left:
+            writer.append(not_judged(record, f"{error}; then: python -m bench evaluate RUN_FOLDER", by))
+        return
+    _file(left, writer, sandbox, workers, by)
+
+
+def _judging(records: Sequence[Record], argv: Sequence[str]) -> Judging:
+    return Judging(records[0].run_id, tuple(argv), environment.capture(Path.cwd()))
+
+
+def _file(records: Sequence[Record], writer: Writer, sandbox: Sandbox, workers: int, by: Judging) -> None:
+    count = len({sample.task_id for sample in distinct(records)})
+    console = Console()
+    console.print(f"judging the programs of {len(records)} arms on {count} tasks", highlight=False, markup=False)
+    every = 1 if console.is_terminal else max(count // 4, 1)
+    with StepProgress(count, count, console) as progress:
+
+        def done(task_id: str) -> None:
+            progress.start(task_id)
+            progress.advance(1)
+            if progress.number % every == 0:
+                progress.end("judged")
+
+        for record in judge(records, sandbox, workers, by, done):
+            writer.append(record)
