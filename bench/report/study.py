@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from bench.analysis import findings
 from bench.analysis.study.published import Published, StudyFigure
 from bench.analysis.study.settings import Setting, differences
 from bench.analysis.study.whole import Study, compare
@@ -15,7 +16,7 @@ from bench.record.schema import Record
 from . import figure_study as draw
 from . import markdown, svg, units
 from . import tables_study as tables
-from .content import FigureSpec, Headline, Report, Section
+from .content import CountedFinding, FigureSpec, Headline, Report, Section
 from .page import render_html
 from .words import machine_text, model_labels, setting_text
 
@@ -60,9 +61,17 @@ def build(study: Study, runs: Sequence[Sequence[Record]]) -> Report:
         labels=model_labels([setting.first for setting in study.settings]),
         counts=f"{units.plural(len(study.settings), 'setting')} from {units.plural(len(names), 'run')}. "
         f"Study: {study.published.authors}, “{study.published.title}”, on {study.published.gpu}.",
-        sections=(_measured(study), _times(study), _energy(study), _scores(study), _pruning(study), _confounds(study),
-                  Section("source", "From the study", tables=(tables.source_table(study.published),), folded=True)),
-    )  # fmt: skip
+        sections=(
+            _measured(study),
+            _times(study),
+            _energy(study),
+            _scores(study),
+            _pruning(study),
+            _confounds(study),
+            _findings(study),
+            Section("source", "From the study", tables=(tables.source_table(study.published),), folded=True),
+        ),
+    )
 
 
 def _headlines(study: Study) -> tuple[Headline, ...]:
@@ -165,3 +174,12 @@ def _pruning(study: Study) -> Section:
 
 def _confounds(study: Study) -> Section:
     return Section("confounds", "What is how it was run", tables=(tables.confounds(study),))
+
+
+def _findings(study: Study) -> Section:
+    """What the records themselves warn of: a busy machine, an observer that stayed attached."""
+    used = [record for setting in study.settings for arm in setting.arms.values() for items in arm.values()
+            for record in items]  # fmt: skip
+    found = [CountedFinding(*item) for item in findings.merged(used, ())]
+    doubts = tuple(item for item in found if item.finding.severity != "info")
+    return Section("findings", "Warnings of these runs", () if doubts else ("None.",), findings=doubts)

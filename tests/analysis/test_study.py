@@ -135,6 +135,15 @@ def test_the_gpus_own_counter_goes_before_codecarbon(study: Study):
     assert sources == {"GPU (NVML counter)"}
 
 
+def test_decode_steps_stand_for_calls_that_were_not_timed():
+    run = [make.without(records.calls(name, t, r), "generate_time", "tokens_generated")
+           for name, t in (("fp16", 2.8), ("nf4", 5.6)) for r in range(3)]  # fmt: skip
+    (row,) = [r for r in compare(PUBLISHED, [run]).times if r.measured and r.measured.ratio]
+    assert row.measured and row.measured.ratio and row.measured.ratio.value == pytest.approx(2.0, rel=0.01)
+    assert row.measured.value.value == pytest.approx(5.6 / 128, rel=0.01)
+    assert "decode steps alone" in " ".join(s.differences(PUBLISHED, row.measured.setting))
+
+
 # pass@1
 
 

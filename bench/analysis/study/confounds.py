@@ -98,7 +98,8 @@ def _default(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Confo
 
 
 def _early_stop(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Confound]:
-    for setting in (item for item in found if item.coordinate("stop") == "eos" and item.reference):
+    ends = (item for item in found if item.coordinate("stop") == "eos" and item.reference and not item.decode_only)
+    for setting in ends:
         reference = setting.reference or ""
         forced = next((other for other in found if _forced(other) == _forced(setting) and other is not setting), None)
         for arm in (FOUR_BIT, EIGHT_BIT):

@@ -14,6 +14,7 @@ from typing import Any
 from bench.record.schema import Record
 
 from ..energy import gross_per_token
+from ..generation import call_times
 from ..grouping import Coordinates, reference_of, setting_of
 from ..statistics import Estimate, Samples, ratio
 from .published import EIGHT_BIT, FOUR_BIT, ORIGINAL, Published, StudyModel
@@ -87,12 +88,24 @@ class Setting:
             return self.reference
         return next((name for name in ARMS[arm] if self.records(name, *instruments)), None)
 
+    @property
+    def decode_only(self) -> bool:
+        """No whole call was timed, only its decode steps: these then stand for the call, per token."""
+        timed = [
+            record for arm in self.arms.values() for name in ("generation", "samples") for record in arm.get(name, ())
+        ]
+        return bool(timed) and not any(record.values("generate_time") for record in timed)
+
     def times(self, scheme: str) -> Samples:
         """Wall time of each call, s, by record: the timed calls, or those that made the judged programs."""
+        if self.decode_only:
+            return _present(map(call_times, self.records(scheme, "generation")))
         return _present(record.values("generate_time") for record in self.records(scheme, "generation", "samples"))
 
     def token_times(self, scheme: str) -> Samples:
-        """Wall time per token really produced, prefill included, by record."""
+        """Wall time per token really produced, prefill included where whole calls were timed, by record."""
+        if self.decode_only:
+            return self.times(scheme)
         return _present(
             tuple(
                 time / tokens
@@ -218,6 +231,8 @@ def _amounts(published: Published, setting: Setting, tokens: int) -> Iterable[st
         yield f"random prompts of {setting.coordinate('prompt_tokens')} tokens, not programming tasks"
     if setting.coordinate("stop") == "length":
         yield "the number of new tokens is forced; in the study it is a maximum"
+    if setting.decode_only:
+        yield "decode steps alone were timed: prefill is left out"
     items = setting.records(setting.reference or "", "generation", "samples")
     calls = max((len(record.values("generate_time")) for record in items), default=0)
     if calls and calls != published.tasks:
