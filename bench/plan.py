@@ -91,8 +91,13 @@ class Block:
         )
 
 
-def make_plan(preset: Preset, source: Source, layers: Sequence[Layer], device: str, seed: int) -> tuple[Block, ...]:
+def make_plan(
+    preset: Preset, source: Source, layers: Sequence[Layer], device: str, seed: int, beside: Sequence[Source] = ()
+) -> tuple[Block, ...]:
     """All blocks in the order of running: the machine, then matmul, then end to end.
+
+    ``beside``: models that stand beside ``source`` as arms, interleaved with it end to end; their layer products are
+    not measured, and their layers not removed.
 
     Within each repeat the arms of a sweep run in a random order drawn from ``seed`` and the repeat, so that a drift
     of the machine does not favour one arm.
@@ -102,11 +107,13 @@ def make_plan(preset: Preset, source: Source, layers: Sequence[Layer], device: s
     for together in _in_processes(preset.sweeps):
         for repeat in range(max(sweep.repeats for sweep in together)):
             round_ = [
-                _generation_block(preset, sweep, source, scheme, dropped, batch, cache, repeat, device, seed)
+                _generation_block(preset, sweep, model, scheme, dropped, batch, cache, repeat, device, seed)
                 for sweep in together
                 if repeat < sweep.repeats
+                for model in (source, *beside)
                 for scheme in sweep.schemes
                 for dropped in sweep.dropped_layers
+                if model is source or not dropped
                 for batch in sweep.batch_sizes
                 for cache in sweep.caches
             ]
@@ -126,10 +133,10 @@ def _in_processes(sweeps: Sequence[Sweep]) -> list[tuple[Sweep, ...]]:
 
 def _merged(blocks: Sequence[Block]) -> list[Block]:
     """One block for each loaded model: what differs between its Cases is kept by case_id."""
-    found: dict[tuple[str, str | None], list[Block]] = {}
+    found: dict[tuple[str, str, str | None], list[Block]] = {}
     for block in blocks:
         case = block.requests[0].case
-        found.setdefault((case.scheme, case.dropped_layers), []).append(block)
+        found.setdefault((case.model, case.scheme, case.dropped_layers), []).append(block)
     return [_one(group) for group in found.values()]
 
 

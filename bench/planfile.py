@@ -31,6 +31,7 @@ class Run:
     device: str
     seed: int
     blocks: tuple[Block, ...]
+    beside: tuple[Source, ...] = ()
 
 
 def new_run_id(preset: str, source: Source, prefix: str = "") -> str:
@@ -45,7 +46,8 @@ def write_plan(folder: Path, run: Run) -> None:
     document = {
         "run_id": run.run_id,
         "preset": asdict(run.preset),
-        "model": {"name": run.source.name, "revision": run.source.revision, "label": run.source.label},
+        "model": _named(run.source),
+        **({"beside": [_named(source) for source in run.beside]} if run.beside else {}),
         "device": run.device,
         "seed": run.seed,
         "blocks": [_without_source(block) for block in run.blocks],
@@ -58,7 +60,12 @@ def write_plan(folder: Path, run: Run) -> None:
         ) from error
 
 
+def _named(source: Source) -> dict[str, str]:
+    return {"name": source.name, "revision": source.revision, "label": source.label}
+
+
 def _without_source(block: Block) -> dict[str, Any]:
+    """A block names its model in its Cases."""
     document = block.to_json()
     del document["source"]
     return document
@@ -73,13 +80,24 @@ def read_plan(folder: Path) -> Run:
         document = json.loads((folder / PLAN).read_text())
         model = document["model"]
         source = _same_model(model["name"], model["revision"])
-        blocks = tuple(Block.from_json({**block, "source": asdict(source)}) for block in document["blocks"])
+        beside = tuple(_same_model(other["name"], other["revision"]) for other in document.get("beside", ()))
+        known = {(one.name, one.revision): asdict(one) for one in (source, *beside)}
+        blocks = tuple(
+            Block.from_json({**block, "source": known.get(_model_of(block), asdict(source))})
+            for block in document["blocks"]
+        )
         preset = presets.from_json(document["preset"])
-        return Run(str(document["run_id"]), preset, source, document["device"], document["seed"], blocks)
+        return Run(str(document["run_id"]), preset, source, document["device"], document["seed"], blocks, beside)
     except FileNotFoundError:
         raise UsageError(f"{folder} holds no planned run: it has no {PLAN}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(f"{folder / PLAN} is damaged ({error}): start a new run in another folder") from error
+
+
+def _model_of(block: dict[str, Any]) -> tuple[str, str]:
+    """Name and revision; the machine's ceilings are of no model and run with the main one."""
+    case = block["requests"][0]["case"]
+    return case["model"], case["revision"]
 
 
 def _same_model(name: str, revision: str) -> Source:

@@ -198,3 +198,23 @@ def test_chosen_schemes_are_judged_and_only_the_preset_s_are_pruned():
     judged = {sweep.name: sweep for sweep in chosen.sweeps if not sweep.timed}
     assert judged["pass@1"].schemes == ("fp16", "nf4")
     assert judged["pruning"].schemes == ("fp16",)
+
+
+def test_models_beside_the_main_one_are_interleaved_with_it_and_survive_the_plan_file(tmp_path):
+    import shutil
+
+    student = tmp_path / "student"
+    shutil.copytree(data_folder() / "smoke-model", student)
+    main, other = resolve("smoke"), resolve(str(student))
+    preset = presets.for_layers(presets.preset("smoke", {"schemes": ("fp16", "nf4")}), 6)
+    blocks = make_plan(preset, main, LAYERS, "cpu", 0, (other,))
+    timed = [b for b in blocks if any(r.instrument == "generation" for r in b.requests)]
+    for repeat in range(4):
+        arms = {(b.requests[0].case.model, b.requests[0].case.scheme) for b in timed if b.repeat == repeat}
+        assert arms == {(model, scheme) for model in ("smoke", str(student)) for scheme in ("fp16", "nf4")}
+    assert all(b.source == (main if b.requests[0].case.model == "smoke" else other) for b in timed)
+    assert {b.source for b in blocks if b.kind != "generation"} == {main}
+    assert {b.source for b in blocks if b.requests[0].case.dropped_layers} == {main}
+    write_plan(tmp_path, Run("id", preset, main, "cpu", 0, blocks, (other,)))
+    assert read_plan(tmp_path).blocks == blocks
+    assert read_plan(tmp_path).beside == (other,)

@@ -71,8 +71,11 @@ def _plan_preset(name: str, options: argparse.Namespace, nursery: Nursery) -> Ru
     if device == "cuda" and not model["cuda"]:
         raise MachineError("torch finds no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
     layers = [Layer(**layer) for layer in model["layers"]] if preset.matmul_m else []
-    blocks = make_plan(preset, source, layers, device, options.seed)
-    return Run(new_run_id(name, source), preset, source, device, options.seed, blocks)
+    beside = tuple(resolve(other) for other in options.beside or ())
+    if len({one.name for one in (source, *beside)}) <= len(beside):
+        raise UsageError("--beside names a model twice: give each once, and not the one of --model")
+    blocks = make_plan(preset, source, layers, device, options.seed, beside)
+    return Run(new_run_id(name, source), preset, source, device, options.seed, blocks, beside)
 
 
 def _scratch_log() -> Path:
@@ -122,4 +125,5 @@ def _measure(
 
 
 def _headline(run: Run) -> str:
-    return f"{run.preset.name}: {run.source.name} ({run.source.label}) on {run.device}, {len(run.blocks)} blocks"
+    models = " beside ".join(f"{source.name} ({source.label})" for source in (run.source, *run.beside))
+    return f"{run.preset.name}: {models} on {run.device}, {len(run.blocks)} blocks"
