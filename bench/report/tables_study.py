@@ -155,7 +155,10 @@ def _pair(row: PublishedRow) -> str:
 def _measured_scores(study: Study, row: PassRow) -> tuple[Cell | str, ...]:
     if row.setting is None:
         return (Cell("not measured", "muted"), "–", "–", "–", "–", Cell(row.missing, "muted"))
-    cost = units.estimate(row.joules_per_pass, "J") if row.joules_per_pass else Cell(row.no_joules, "muted")
+    guessed = " – ESTIMATED" if row.cost_note else ""
+    cost: Cell | str = Cell(row.cost_note, "muted")
+    if row.joules_per_pass:
+        cost = units.estimate(row.joules_per_pass, "J") + guessed
     return (
         name_of(study, row.setting), row.scheme, score(row.base), score(row.plus), _change(row.change_plus), cost,
     )  # fmt: skip
@@ -192,7 +195,9 @@ def pruned(study: Study, series: Sequence[PrunedSeries]) -> Table:
         for one in series
         for point in one.points
     ]  # fmt: skip
-    return table("Layers removed", columns, rows, "pass@1 in % with Wilson's 95 % interval.")
+    sources = dict.fromkeys(f"{one.source}{' – ESTIMATED' if one.estimated else ''}" for one in series if one.source)
+    note = f"pass@1 in % with Wilson's 95 % interval. Joules: {', '.join(sources) or 'not measured'}."
+    return table("Layers removed", columns, rows, note)
 
 
 def confounds(study: Study) -> Table:

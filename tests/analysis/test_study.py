@@ -170,7 +170,7 @@ def test_joules_per_passed_task(study: Study):
     quantised = next(r for r in study.scores if r.scheme == "nf4")
     assert quantised.joules_per_pass, "joules of the same arm with a forced length stand in"
     none = compare(PUBLISHED, [[*records.judged("fp16", ()), records.joules("fp16", 3.0, stop="eos")]])
-    assert next(r for r in none.scores if r.setting).no_joules == "no task passed"
+    assert next(r for r in none.scores if r.setting).cost_note == "no task passed"
 
 
 # claims

@@ -13,7 +13,7 @@ from ..passing import wilson
 from ..statistics import Estimate, estimate
 from .published import Published, PublishedRow
 from .rows import held_against
-from .settings import Setting
+from .settings import Joules, Setting
 
 CONFIDENCE = 0.95
 
@@ -43,7 +43,8 @@ class Change:
 @dataclass(frozen=True)
 class PassRow:
     """One arm's scores. ``joules_per_pass``: J/token × tokens ÷ tasks passed on HumanEval+; its interval is that of the
-    joules alone. ``missing`` says why there are no scores, ``no_joules`` why there is no cost."""
+    joules alone. ``missing`` says why there are no scores; ``cost_note`` why there is no cost, or what of it is guessed
+    rather than measured."""
 
     published: PublishedRow
     setting: Setting | None = None
@@ -53,7 +54,7 @@ class PassRow:
     change_base: Change | None = None
     change_plus: Change | None = None
     joules_per_pass: Estimate | None = None
-    no_joules: str = ""
+    cost_note: str = ""
     missing: str = ""
 
 
@@ -120,7 +121,7 @@ def _paired(apart: Sequence[float]) -> Change | None:
 
 
 def joules_per_pass(setting: Setting, scheme: str, found: Sequence[Setting]) -> tuple[Estimate | None, str]:
-    """The joules of all tasks over the tasks passed, or why they are not known."""
+    """The joules of all tasks over the tasks passed, with what of them is guessed; or why they are not known."""
     samples, judged = setting.records(scheme, "samples"), setting.records(scheme, "quality")
     tokens = [math.fsum(record.values("tokens_generated")) for record in samples if record.values("tokens_generated")]
     joules = _joules(setting, scheme, found)
@@ -129,16 +130,17 @@ def joules_per_pass(setting: Setting, scheme: str, found: Sequence[Setting]) -> 
     passed = math.fsum(by_task(judged, "passed_plus").values())
     if not passed:
         return None, "no task passed"
-    return scaled(joules, math.fsum(tokens) / len(tokens) / passed), ""
+    each = estimate(joules.values, statistic="mean")
+    return scaled(each, math.fsum(tokens) / len(tokens) / passed), joules.estimated
 
 
-def _joules(setting: Setting, scheme: str, found: Sequence[Setting]) -> Estimate | None:
+def _joules(setting: Setting, scheme: str, found: Sequence[Setting]) -> Joules | None:
     """J/token of the scheme here, or where only the way to stop differs."""
     alike = [setting, *(other for other in found if _but_stop(other) == _but_stop(setting))]
     for candidate in alike:
         joules = candidate.joules(scheme)
         if joules:
-            return estimate(joules[0].values, statistic="mean")
+            return joules[0]
     return None
 
 
