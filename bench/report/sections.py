@@ -18,6 +18,7 @@ from . import (
     figure_matmul,
     ledger,
     overview,
+    quality,
     tables,
     tables_energy,
     tables_generation,
@@ -39,6 +40,7 @@ def build(analysed: Analysed) -> Report:
     records = analysed.records
     sections = (
         *ledger.sections(analysed.explanation),
+        *quality.sections(analysed),
         _throughput(analysed, groups),
         _latency(analysed, groups),
         _memory(analysed, groups),

@@ -32,8 +32,8 @@ _STYLES: dict[Tone, str] = {
 }
 # What the terminal shows; the rest is in the report's files.
 _SHOWN = (
-    "ledger", "interventions", "hypotheses", "remedies", "throughput", "latency", "memory", "energy", "matmul", "costs",
-    "troubles", "findings",
+    "ledger", "interventions", "hypotheses", "remedies", "quality", "tradeoff", "signmap", "throughput",
+    "latency", "memory", "energy", "matmul", "costs", "troubles", "findings",
 )  # fmt: skip
 
 

@@ -1,0 +1,137 @@
+"""Does quantising lower joules per token? One answer per machine, model size, batch size and scheme.
+
+Two studies contradict each other here: one finds that 4-bit and 8-bit cost more energy (the StarCoder2 study), one
+that 4-bit costs less (Wallace et al. 2025, arXiv 2502.00046). Both can be right: fewer bytes to read against more work
+per byte, and the balance moves with the size of the model, the batch and the machine. So the sign is a map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.record.schema import Record
+
+from . import energy
+from .grouping import REFERENCE, Coordinates
+from .hardware import by_machine, machine_name
+from .joules import best_source
+from .statistics import Estimate
+
+Sign = Literal["lower", "higher", "cannot tell"]
+_FLOATS = ("fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where joules were compared. ``parameters``: of the whole model (None: not recorded). ``setting``: all that the
+    arms had in common."""
+
+    machine: str
+    model: str
+    parameters: int | None
+    batch_size: int | None
+    setting: Coordinates
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One scheme at one place. ``ratio``: its gross J per token ÷ the reference's. ``sign``: what the 95 % interval
+    allows to say; "cannot tell" where it holds 1. ``estimated``: what of it is guessed, or ""."""
+
+    place: Place
+    scheme: str
+    reference: str
+    ratio: Estimate
+    sign: Sign
+    source: str
+    estimated: str
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A scheme that lowers joules at some places and raises them at others."""
+
+    scheme: str
+    lower: tuple[Place, ...]
+    higher: tuple[Place, ...]
+
+
+def signmap(
+    records: Sequence[Record],
+    *,
+    reference: str = REFERENCE,
+    measured: Sequence[energy.EnergyGroup] | None = None,
+) -> tuple[Spot, ...]:
+    """Every spot in the records of one or several runs, by machine, model size and batch size. ``measured``: the
+    energy of the same records, where it is known and they come from one machine."""
+    machines = by_machine(records)
+    spots: list[Spot] = []
+    for part in machines:
+        known = measured if len(machines) == 1 else None
+        groups = energy.summarise(part, reference=reference) if known is None else known
+        kinds, sizes = _kinds(part), _sizes(part)
+        for group in groups:
+            spots += _spots(group, _place(group, part, sizes), kinds)
+    names = list(dict.fromkeys(spot.place.machine for spot in spots))
+    return tuple(sorted(spots, key=lambda spot: (names.index(spot.place.machine), *_rank(spot.place))))
+
+
+def _rank(place: Place) -> tuple[float, str, int]:
+    return (place.parameters or 0, place.model, place.batch_size or 0)
+
+
+def _spots(group: energy.EnergyGroup, place: Place, kinds: Mapping[str, str]) -> list[Spot]:
+    device = str(dict(group.setting).get("device"))
+    found = []
+    for scheme in dict.fromkeys(row.scheme for row in group.rows):
+        row = best_source(group.rows, scheme, device)
+        quantised = kinds.get(scheme, "float" if scheme in _FLOATS else "") != "float"
+        if quantised and row is not None and row.energy_ratio is not None:
+            sign = sign_of(row.energy_ratio)
+            found.append(Spot(place, scheme, str(group.reference), row.energy_ratio, sign, row.source, row.estimated))
+    return found
+
+
+def sign_of(ratio: Estimate) -> Sign:
+    """ "lower" or "higher" where the interval leaves 1 out."""
+    if ratio.low is None or ratio.high is None or ratio.low <= 1.0 <= ratio.high:
+        return "cannot tell"
+    return "lower" if ratio.high < 1.0 else "higher"
+
+
+def flips(spots: Sequence[Spot]) -> tuple[Flip, ...]:
+    """The schemes with both signs, estimated joules left out."""
+    found = []
+    for scheme in dict.fromkeys(spot.scheme for spot in spots):
+        signs = {
+            sign: tuple(s.place for s in spots if (s.scheme, s.sign, s.estimated) == (scheme, sign, ""))
+            for sign in ("lower", "higher")
+        }
+        if all(signs.values()):
+            found.append(Flip(scheme, signs["lower"], signs["higher"]))
+    return tuple(found)
+
+
+def _place(group: energy.EnergyGroup, records: Sequence[Record], sizes: Mapping[str, int]) -> Place:
+    known = dict(group.setting)
+    model, device = str(known.get("model")), str(known.get("device"))
+    return Place(machine_name(records, device), model, sizes.get(model), known.get("batch_size"), group.setting)
+
+
+def _kinds(records: Sequence[Record]) -> dict[str, str]:
+    """Scheme → "float", "int8" or "4bit", as its arm was recorded."""
+    arms = ((record.case.scheme, record.setup.get("arm")) for record in records)
+    return {scheme: str(arm.get("kind")) for scheme, arm in arms if isinstance(arm, Mapping)}
+
+
+def _sizes(records: Sequence[Record]) -> dict[str, int]:
+    """Model → parameters, as counted when it was loaded unquantised: a packed weight holds two of them."""
+    found: dict[str, int] = {}
+    for record in records:
+        facts = record.setup.get("model")
+        count = facts.get("parameters") if isinstance(facts, Mapping) else None
+        if isinstance(count, int) and not record.case.dropped_layers:
+            found[record.case.model] = max(count, found.get(record.case.model, 0))
+    return found

@@ -1,0 +1,59 @@
+"""The sections on what an arm is worth: quality, the trade-off, and where quantising lowers joules.
+
+A report without judged programs or likelihoods has none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from bench.analysis import quality
+from bench.analysis.quality import QualityGroup
+from bench.analysis.signmap import signmap
+from bench.analysis.tradeoff import tradeoffs
+
+from . import figure_quality
+from . import tables_quality as tables
+from .analysed import Analysed
+from .content import FigureSpec, Section
+from .tradeoff import signmap_section, tradeoff_section
+from .words import machine_text, setting_text
+
+MOST_FIGURES = 4
+
+
+def sections(analysed: Analysed) -> tuple[Section | None, ...]:
+    """All of them; none where the run holds no programs."""
+    groups = quality.summarise(analysed.records, reference=analysed.reference, joules_of=analysed.energy)
+    if not groups:
+        return ()
+    weighed = tradeoffs(
+        analysed.records, reference=analysed.reference, generated=analysed.generation, measured=analysed.energy
+    )
+    spots = signmap(analysed.records, reference=analysed.reference, measured=analysed.energy)
+    return quality_section(groups, analysed), tradeoff_section(weighed), signmap_section(spots)
+
+
+def quality_section(groups: Sequence[QualityGroup], analysed: Analysed) -> Section:
+    """Tables for every family, and a figure for each that layers were removed from."""
+    found = (tables.quality(groups), tables.costs(groups), tables.against(groups), tables.pruning(groups))
+    figures = tuple(
+        FigureSpec(
+            "pruning" if place == 0 else f"pruning-{place + 1}",
+            "Quality and energy over layers removed",
+            _caption(group, analysed),
+            partial(figure_quality.pruning, group),
+        )
+        for place, group in enumerate([group for group in groups if tables.pruned(group)][:MOST_FIGURES])
+    )
+    return Section("quality", "Quality", figures=figures, tables=tuple(item for item in found if item))
+
+
+def _caption(group: QualityGroup, analysed: Analysed) -> str:
+    tasks = max(row.tasks for row in group.rows)
+    return (
+        "Measured: share of tasks passed by one greedy program each, and joules per task that passed; no energy where "
+        f"none passed. Vertical bars: 95 % interval. Setting: {setting_text(group.setting)}. "
+        f"Machine: {machine_text(analysed.latest.environment)}. How often: {tasks} tasks per point."
+    )
