@@ -7,14 +7,16 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from bench.record.errors import MeasurementError, UsageError
 from bench.workloads.prompts import lines_of
 
+from .answers import Answers, Kept
 from .judge import first_wrong
-from .sandbox import Sandbox
+from .sandbox import Box, Sandbox
 from .tasks import PlusTask
 
 Status = Literal["pass", "wrong", "error", "time", "died", "output", "not run"]
@@ -48,15 +50,6 @@ class Judgement:
     def passed(self) -> bool:
         """HumanEval+'s verdict: all inputs."""
         return self.base == self.plus == "pass"
-
-
-@dataclass(frozen=True)
-class _Right:
-    """The right answers of one set of inputs and the seconds that they took."""
-
-    inputs: Sequence[list[Any]]
-    lines: Sequence[str]
-    seconds: Sequence[float]
 
 
 def read_samples(file: Path, tasks: Sequence[PlusTask]) -> tuple[Sample, ...]:
@@ -98,8 +91,10 @@ def evaluate(
     sandbox: Sandbox,
     workers: int,
     done: Callable[[str], None] = lambda _task_id: None,
+    kept: Kept | None = None,
 ) -> tuple[Judgement, ...]:
-    """A judgement per sample, in the samples' order. ``done`` hears of each task that is finished.
+    """A judgement per sample, in the samples' order. ``done`` hears of each task that is finished; ``kept``: right
+    answers of earlier runs.
 
     Raises MeasurementError where a task's own solution gives no answers: then the sandbox or the data is at fault.
     """
@@ -112,7 +107,7 @@ def evaluate(
     with ThreadPoolExecutor(max_workers=workers) as pool:
         # Few inputs first: EvalPlus gave few to tasks whose solutions are slow, and none of those should be the last.
         ordered = sorted(work, key=lambda task: len(task.plus))
-        waiting = {pool.submit(_judged, task, by_task[task.task_id], sandbox): task for task in ordered}
+        waiting = {pool.submit(_judged, task, by_task[task.task_id], sandbox, kept): task for task in ordered}
         try:
             for future in as_completed(waiting):
                 found |= {(j.task_id, j.number): j for j in future.result()}
@@ -123,71 +118,81 @@ def evaluate(
     return tuple(found[sample.task_id, sample.number] for sample in samples)
 
 
-def _judged(task: PlusTask, samples: Sequence[Sample], sandbox: Sandbox) -> list[Judgement]:
-    base, plus = _right_answers(task, sandbox)
+def _judged(task: PlusTask, samples: Sequence[Sample], sandbox: Sandbox, kept: Kept | None) -> list[Judgement]:
+    right = kept.get(task) if kept else None
+    if right is None:
+        right = _right_answers(task, sandbox)
+        if kept:
+            kept.put(task, right)
+    # A kept answer that is long is a hash; what a wrong program's is compared with is made when the first one needs it.
+    again = cache(lambda: _right_answers(task, sandbox))
     told: dict[str, Judgement] = {}
     for sample in samples:
         if sample.program not in told:
-            first, why = _status(task, sample.program, base, sandbox)
-            second: Status = "not run"
-            if first == "pass":
-                second, why = _status(task, sample.program, plus, sandbox)
-            told[sample.program] = Judgement(task.task_id, sample.number, first, second, why)
+            told[sample.program] = _judgement(task, sample, right, again, sandbox)
     return [replace(told[sample.program], number=sample.number) for sample in samples]
 
 
-def _right_answers(task: PlusTask, sandbox: Sandbox) -> tuple[_Right, _Right]:
-    inputs = [*task.base, *task.plus]
-    lines, seconds, _, why = _run(task, task.solution, inputs, [OWN_SECONDS] * len(inputs), OWN_SECONDS, sandbox)
-    if len(lines) < len(inputs) or len(seconds) < len(inputs):
-        raise MeasurementError(
-            f"{task.task_id}: its own solution gave {len(lines)} answers to {len(inputs)} inputs ({why}): "
-            "the data are damaged, or the sandbox's limits are too tight"
-        )
-    split = len(task.base)
-    return (
-        _Right(task.base, lines[:split], seconds[:split]),
-        _Right(task.plus, lines[split:], seconds[split:]),
-    )
+def _right_answers(task: PlusTask, sandbox: Sandbox) -> tuple[Answers, Answers]:
+    found: list[Answers] = []
+    with sandbox.box(task.solution, task.entry_point, task.rule == "whether") as box:
+        for inputs in (task.base, task.plus):
+            lines, seconds, _, why = _asked(box, inputs, [OWN_SECONDS] * len(inputs), OWN_SECONDS, OWN_SECONDS)
+            if len(lines) < len(inputs) or len(seconds) < len(inputs):
+                raise MeasurementError(
+                    f"{task.task_id}: its own solution gave {len(lines)} answers to {len(inputs)} inputs ({why}): "
+                    "the data are damaged, or the sandbox's limits are too tight"
+                )
+            found.append(Answers(tuple(lines), tuple(seconds)))
+    return found[0], found[1]
 
 
-def _status(task: PlusTask, program: str, right: _Right, sandbox: Sandbox) -> tuple[Status, str]:
-    limits = [max(LEAST_SECONDS, TIMES * seconds) for seconds in right.seconds]
-    most = min(MOST_SECONDS, sum(limits)) + START_SECONDS
-    lines, _, ended, why = _run(task, program, right.inputs, limits, most, sandbox)
-    wrong = first_wrong(task.entry_point, right.inputs, task.atol, right.lines, lines)
-    if wrong is None:
-        return "pass", ""
-    if wrong < len(lines):
-        return "wrong", f"input {wrong}"
-    return ended, f"input {wrong}: {why}" if why else f"input {wrong}"
-
-
-def _run(
+def _judgement(
     task: PlusTask,
-    program: str,
-    inputs: Sequence[list[Any]],
-    limits: Sequence[float],
-    most: float,
+    sample: Sample,
+    right: tuple[Answers, Answers],
+    again: Callable[[], tuple[Answers, Answers]],
     sandbox: Sandbox,
-) -> tuple[list[str], list[float], Status, str]:
+) -> Judgement:
+    """Both sets of inputs in one box, the second only where the first went well."""
+    told: list[Status] = []
+    why = ""
+    with sandbox.box(sample.program, task.entry_point, task.rule == "whether") as box:
+        for place, inputs in enumerate((task.base, task.plus)):
+            limits = [max(LEAST_SECONDS, TIMES * seconds) for seconds in right[place].seconds]
+            load = min(MOST_SECONDS, sum(limits)) + START_SECONDS
+            lines, _, ended, why = _asked(box, inputs, limits, load, load)
+            whole = _whole_lines(again, place)
+            wrong = first_wrong(task.rule, inputs, task.atol, right[place].lines, lines, whole)
+            if wrong is not None:
+                told.append("wrong" if wrong < len(lines) else ended)
+                why = f"input {wrong}: {why}" if why and wrong >= len(lines) else f"input {wrong}"
+                break
+            told.append("pass")
+            why = ""
+    return Judgement(task.task_id, sample.number, told[0], told[1] if len(told) > 1 else "not run", why)
+
+
+def _whole_lines(again: Callable[[], tuple[Answers, Answers]], place: int) -> Callable[[], Sequence[bytes]]:
+    return lambda: [line for line in again()[place].lines if isinstance(line, bytes)]
+
+
+def _asked(
+    box: Box, inputs: Sequence[list[Any]], limits: Sequence[float], load: float, most: float
+) -> tuple[list[bytes], list[float], Status, str]:
     """Lines of answers, the seconds of each call, and why there are no more."""
-    job = {
-        "code": program, "entry_point": task.entry_point, "inputs": inputs, "seconds": limits,
-        "load_seconds": most,
-    }  # fmt: skip
-    outcome = sandbox.run(job, most)
-    lines: list[str] = []
-    for line in outcome.output.decode("ascii", "replace").splitlines():
-        kind, _, rest = line.partition(" ")
-        if kind == "v":
+    outcome = box.ask(inputs, limits, load, most)
+    lines: list[bytes] = []
+    for line in outcome.lines:
+        kind, _, rest = line.partition(b" ")
+        if kind == b"v":
             lines.append(rest)
-        elif kind == "t":
+        elif kind == b"t":
             return lines, _seconds(rest), "died", ""
-        elif kind == "s":
+        elif kind == b"s":
             return lines, [], "time", "took too long"
         else:
-            return lines, [], "error", rest[:80]
+            return lines, [], "error", rest[:80].decode("ascii", "replace")
     if outcome.end == "time":
         return lines, [], "time", "took too long"
     if outcome.end == "output":
@@ -195,7 +200,7 @@ def _run(
     return lines, [], "died", "the process ended"
 
 
-def _seconds(text: str) -> list[float]:
+def _seconds(text: bytes) -> list[float]:
     try:
         return [float(value) for value in json.loads(text)]
     except (ValueError, TypeError, RecursionError):

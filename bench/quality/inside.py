@@ -1,83 +1,110 @@
 """The part that runs inside the sandbox: one program, called with each input, its answers written down.
 
-``python inside.py``, with the job as JSON on standard input. It runs on the standard library alone and knows inputs
-but no answers. The program shares this process and may do to it what it likes: what comes out of standard output is
-judged outside as a stranger's, and what the process may touch was settled by the sandbox before the program began.
+It knows inputs but no answers. The program shares this process and may do to it what it likes: what comes out of
+standard output is judged outside as a stranger's, and what the process may touch was settled by the sandbox before
+the program began.
 
-Lines out, one per input in order: ``v`` and the answer (values.py), ``e`` and why there is none, or ``s`` for one
-that took too long. At the end ``t`` and the seconds of each call. After the first input without an answer it ends.
+In, as marshalled values: the rules and the program, then one set of inputs at a time; the program is loaded anew for
+each set, as EvalPlus does. Out, a line per input in order: ``v`` and the answer as JSON, tagged where JSON has no such
+type (values.py reads it), ``e`` and why there is none, or ``s`` for one that took too long. A set ends with ``t`` and
+the seconds of each call. After the first input without an answer all ends.
+
+Of an answer only what it is made of is written, by the methods of the built-in types, never by ``__eq__`` or
+``__iter__`` of an object that a program made (one that calls itself a NumPy scalar is asked for its item).
+
+A sandbox starts for every program, so this imports nothing that is written in Python: ``json``, ``signal``, ``typing``
+and ``fractions`` would take longer than the interpreter's own start.
 """
 
 from __future__ import annotations
 
-import json
+import _json
+import _signal  # type: ignore[import-not-found]
+import marshal
 import os
 import resource
-import signal
 import sys
 import time
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, BinaryIO
+
+    Writer = Callable[[Any, int], Any]
+
+MOST_DEPTH = 200
+_LARGE = 1 << 128
 
 
 class TooSlow(BaseException):
     """The time of one call is over."""
 
 
-def main() -> None:
-    """Read the job, give up all rights that it says, run it."""
-    job = json.loads(sys.stdin.buffer.read())
-    answers = os.fdopen(os.dup(1), "w", buffering=1 << 16, encoding="ascii")
-    sys.path[:0] = job["path"]
-    from values import dump  # type: ignore[import-not-found]  # lies beside this file in the sandbox
+class NotAnAnswerError(Exception):
+    """A value that is no answer of a task: an object, a function, something too deep."""
 
+
+def main(jobs: BinaryIO) -> None:
+    """Read the rules, give up all rights that they say, answer set after set."""
+    rules = marshal.load(jobs)  # noqa: S302 - the evaluation's own words; nothing goes the other way like this
+    answers = os.fdopen(os.dup(1), "wb", 1 << 16)
+    sys.path[:0] = rules["path"]
     sys.set_int_max_str_digits(0)
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)
-    give_up(job)
+    give_up(rules)
+    _signal.signal(_signal.SIGALRM, _on_alarm)
     try:
-        run(job, answers, dump)
+        while run(rules, jobs, answers):
+            answers.flush()
     finally:
         answers.flush()
         os._exit(0)
 
 
-def give_up(job: dict[str, Any]) -> None:
+def give_up(rules: dict[str, Any]) -> None:
     """The rights of another user, and hard limits on memory, processes and file sizes."""
-    if job["user"] is not None:
+    if rules["user"] is not None:
         os.setgroups([])
-        os.setresgid(job["user"], job["user"], job["user"])
-        os.setresuid(job["user"], job["user"], job["user"])
-    for name, most in job["limits"].items():
+        os.setresgid(rules["user"], rules["user"], rules["user"])
+        os.setresuid(rules["user"], rules["user"], rules["user"])
+    for name, most in rules["limits"].items():
         resource.setrlimit(getattr(resource, name), (most, most))
 
 
-def run(job: dict[str, Any], answers: Any, dump: Any) -> None:
-    """Call the program with each input, until there is no answer."""
-    signal.signal(signal.SIGALRM, _on_alarm)
+def run(rules: dict[str, Any], jobs: BinaryIO, answers: BinaryIO) -> bool:
+    """Call the program with each input of the next set; whether all were answered."""
     try:
-        call(job, answers, dump)
+        call(rules, marshal.load(jobs), answers)  # noqa: S302 - as above
     except TooSlow:
-        answers.write("s\n")
+        answers.write(b"s\n")
     except BaseException as error:
-        answers.write("e " + type(error).__name__ + "\n")
+        answers.write(f"e {type(error).__name__}\n".encode("ascii", "replace"))
+    else:
+        return True
+    return False
 
 
-def call(job: dict[str, Any], answers: Any, dump: Any) -> None:
+def call(rules: dict[str, Any], job: dict[str, Any], answers: BinaryIO) -> None:
     """Write the answers. Raises what the program raises, TooSlow, or what dump does."""
     program: dict[str, Any] = {}
     with Limit(job["load_seconds"]):
-        exec(compile(job["code"], "<program>", "exec"), program)  # noqa: S102 - what the sandbox is for
-    function = program[job["entry_point"]]
+        exec(compile(rules["code"], "<program>", "exec"), program)  # noqa: S102 - what the sandbox is for
+    function, whether = program[rules["entry_point"]], rules["whether"]
     seconds = []
     for given, most in zip(job["inputs"], job["seconds"]):  # noqa: B905 - as many, by construction
         begun = time.perf_counter()
         with Limit(most):
             answer = function(*given)
-        line = "v " + dump(answer)
+        if whether and type(answer) is not bool:
+            # Where EvalPlus asks only whether there is an answer: a match object cannot cross.
+            answer = answer is not None
+        line = dump(answer)
         seconds.append(time.perf_counter() - begun)
-        answers.write(line + "\n")
-    answers.write("t " + json.dumps(seconds) + "\n")
+        answers.write(f"v {line}\n".encode("ascii"))
+    answers.write(f"t {dump(seconds)}\n".encode("ascii"))
 
 
 class Limit:
@@ -87,15 +114,98 @@ class Limit:
         self.seconds = seconds
 
     def __enter__(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        _signal.setitimer(_signal.ITIMER_REAL, self.seconds)
 
     def __exit__(self, *_error: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
 
 
 def _on_alarm(_number: int, _frame: object) -> None:
     raise TooSlow
 
 
-if __name__ == "__main__":
-    main()
+def dump(value: object) -> str:
+    """A value as one line of JSON. Raises NotAnAnswerError."""
+    try:
+        written = _encode(_tagged(value, MOST_DEPTH), 0)
+    except (ValueError, RecursionError) as error:
+        raise NotAnAnswerError(type(error).__name__) from None
+    # A tuple of parts before Python 3.14, where the encoder may also be one text.
+    return written if isinstance(written, str) else "".join(written)
+
+
+# What json.dumps uses: no circles are looked for (the depth was), no default, ASCII, no spaces, NaN allowed.
+_encode: Any = _json.make_encoder(
+    None, None, _json.encode_basestring_ascii, None, ":", ",", False, False, True,  # type: ignore[arg-type]
+)  # fmt: skip
+
+
+def _tagged(value: Any, depth: int) -> Any:
+    kind = type(value)
+    if kind in _PLAIN:
+        return value if kind is not int or -_LARGE < value < _LARGE else _large(value)
+    if depth == 0:
+        raise NotAnAnswerError("too deep")
+    for base, write in _WRITERS:
+        if issubclass(kind, base):
+            return write(value, depth - 1)
+    for module, name in (("decimal", "Decimal"), ("fractions", "Fraction")):
+        # Without its module there is no value of it, and importing it takes time.
+        if module in sys.modules and issubclass(kind, getattr(sys.modules[module], name)):
+            return _ratio(getattr(sys.modules[module], name), value)
+    if kind.__module__ == "numpy" and kind.__name__ in _NUMPY:
+        return _tagged(kind.item(value), depth - 1)
+    raise NotAnAnswerError(kind.__name__)
+
+
+def _items(base: Any, tag: str) -> Writer:
+    def write(value: Any, depth: int) -> Any:
+        return {tag: [_tagged(item, depth) for item in base.__iter__(value)]}
+
+    return write
+
+
+def _list(value: Any, depth: int) -> Any:
+    items = [*list.__iter__(value)]
+    if _PLAIN.issuperset(map(type, items)):
+        # Most answers that are long are lists of numbers; a call per item would take as long as making them.
+        whole = [item for item in items if type(item) is int]
+        if not whole or (min(whole) > -_LARGE and max(whole) < _LARGE):
+            return items
+    return [_tagged(item, depth) for item in items]
+
+
+def _dict(value: Any, depth: int) -> Any:
+    return {"dict": [[_tagged(key, depth), _tagged(item, depth)] for key, item in dict.items(value)]}
+
+
+def _large(value: int) -> Any:
+    """In base 16, which takes time in proportion to the digits; base 10 takes their square."""
+    return {"int": hex(value)}
+
+
+def _ratio(base: Any, value: Any) -> Any:
+    try:
+        top, bottom = base.as_integer_ratio(value)
+    except (ValueError, OverflowError):
+        raise NotAnAnswerError(f"{base.__name__} without a value") from None
+    if type(top) is not int or type(bottom) is not int:
+        raise NotAnAnswerError(f"{base.__name__} of objects")
+    return {"ratio": [hex(top), hex(bottom)]}
+
+
+_PLAIN = frozenset((bool, int, float, str, type(None)))
+_NUMPY = frozenset(("bool", "bool_", "int64", "int32", "float64", "float32", "str_"))
+# Subclasses are written by what they hold: a Counter is a dict to whoever compares it.
+_WRITERS: tuple[tuple[type, Writer], ...] = (
+    (list, _list),
+    (tuple, _items(tuple, "tuple")),
+    (dict, _dict),
+    (frozenset, _items(frozenset, "set")),
+    (set, _items(set, "set")),
+    (str, lambda value, _depth: str.__str__(value)),
+    (int, lambda value, depth: _tagged(int.__add__(value, 0), depth)),
+    (float, lambda value, _depth: float.__add__(value, 0.0)),
+    (complex, lambda value, _depth: {"complex": [complex.__complex__(value).real, complex.__complex__(value).imag]}),
+    (bytes, lambda value, _depth: {"bytes": bytes.hex(value)}),
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
+import marshal
 import os
 import selectors
 import shutil
@@ -18,9 +18,9 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +32,8 @@ BOX = "/box"
 End = Literal["done", "time", "output"]
 _MIB = 1 << 20
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+# What the interpreter in the box begins with: inside.py, already compiled, comes first of all that it is sent.
+_BEGIN = "import marshal,os;jobs=os.fdopen(os.dup(0),'rb');exec(marshal.load(jobs));main(jobs)"
 _LIBRARIES = ("/lib", "/lib32", "/lib64")
 REMEDY = (
     "install bubblewrap (Debian: apt-get install bubblewrap) where namespaces are allowed, evaluate on another "
@@ -52,15 +54,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out, and how it ended: by itself, over time, or over the limit of output."""
+    """What came out, a line each, and how it ended: by itself, over time, or over the limit of output."""
 
-    output: bytes
+    lines: list[bytes]
     end: End
 
 
 @dataclass
 class Sandbox:
-    """Runs jobs. ``bubblewrap``: its path; "" runs them unprotected, because the user said so."""
+    """Makes boxes. ``bubblewrap``: its path; "" runs programs unprotected, because the user said so."""
 
     bubblewrap: str
     limits: Limits = field(default_factory=Limits)
@@ -75,48 +77,25 @@ class Sandbox:
         version = subprocess.run([self.bubblewrap, "--version"], capture_output=True, text=True, check=False).stdout
         return {"sandbox": version.strip(), "limits": asdict(self.limits)}
 
-    def run(self, job: Mapping[str, Any], seconds: float) -> Outcome:
-        """A job of inside.py, for at most ``seconds`` of wall time."""
-        text = json.dumps({**job, **self._rules()}).encode()
+    @contextlib.contextmanager
+    def box(self, code: str, entry_point: str, whether: bool = False) -> Iterator[Box]:
+        """A new box with one program, which is not begun before the first question.
+
+        ``whether``: of each answer only whether there is one leaves the box.
+        """
+        rules = {"code": code, "entry_point": entry_point, "whether": whether, **self._rules()}
         process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/",
-            env={"PATH": os.defpath}, start_new_session=True,
+            env={"PATH": os.defpath}, start_new_session=True, pipesize=_MIB,
         )  # fmt: skip
         try:
-            return self._converse(process, text, time.monotonic() + seconds)
+            yield Box(process, self.limits.output, _inside() + marshal.dumps(rules))
         finally:
             process.kill()
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 with contextlib.suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]
-
-    def _converse(self, process: subprocess.Popen[bytes], text: bytes, until: float) -> Outcome:
-        assert process.stdin is not None and process.stdout is not None
-        os.set_blocking(process.stdin.fileno(), False)
-        parts: list[bytes] = []
-        length, rest = 0, memoryview(text)
-        with selectors.DefaultSelector() as ready:
-            ready.register(process.stdin, selectors.EVENT_WRITE)
-            ready.register(process.stdout, selectors.EVENT_READ)
-            while True:
-                left = until - time.monotonic()
-                if left <= 0:
-                    return Outcome(b"".join(parts), "time")
-                for key, _ in ready.select(left):
-                    if key.fileobj is process.stdin:
-                        rest = _written(process.stdin.fileno(), rest)
-                        if not rest:
-                            ready.unregister(process.stdin)
-                            process.stdin.close()
-                        continue
-                    part = os.read(process.stdout.fileno(), _MIB)
-                    if not part:
-                        return Outcome(b"".join(parts), "done")
-                    parts.append(part)
-                    length += len(part)
-                    if length > self.limits.output:
-                        return Outcome(b"".join(parts), "output")
 
     def _rules(self) -> dict[str, Any]:
         """What inside.py does to itself before the program begins."""
@@ -127,7 +106,7 @@ class Sandbox:
             "RLIMIT_NOFILE": 64,
         }
         if not self.bubblewrap:
-            return {"user": None, "limits": limits, "path": [str(HERE)]}
+            return {"user": None, "limits": limits, "path": []}
         with self._lock:
             # A user of its own for each program: the limit on processes counts per user.
             user = next(self._users) if _is_root() else None
@@ -137,9 +116,50 @@ class Sandbox:
     @cached_property
     def _command(self) -> list[str]:
         if not self.bubblewrap:
-            return [sys.executable, "-I", "-S", str(HERE / "inside.py")]
+            return [sys.executable, "-I", "-S", "-c", _BEGIN]
         interpreter = str(Path(sys.base_prefix) / "bin" / _VERSION)
-        return [self.bubblewrap, *_walls(self.limits.scratch), interpreter, "-I", "-S", f"{BOX}/inside.py"]
+        return [self.bubblewrap, *_walls(self.limits.scratch), interpreter, "-I", "-S", "-c", _BEGIN]
+
+
+class Box:
+    """One program in its box, to be asked for the answers of one set of inputs after another."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: int, before: bytes) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._into, self._out = process.stdin.fileno(), process.stdout.fileno()
+        self._left, self._before = output, before
+        os.set_blocking(self._into, False)
+
+    def ask(self, inputs: Sequence[Any], limits: Sequence[float], load: float, most: float) -> Outcome:
+        """The lines of inside.py for these inputs; ``limits``: seconds of each call, ``load``: of loading the program,
+        ``most``: of wall time in all."""
+        # Version 2 keeps no references: no two inputs share a list that a program may change.
+        job = marshal.dumps({"inputs": list(inputs), "seconds": list(limits), "load_seconds": load}, 2)
+        text, self._before = self._before + job, b""
+        return self._converse(memoryview(text), time.monotonic() + most)
+
+    def _converse(self, rest: memoryview, until: float) -> Outcome:
+        told = bytearray()
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._into, selectors.EVENT_WRITE)
+            ready.register(self._out, selectors.EVENT_READ)
+            while True:
+                left = until - time.monotonic()
+                if left <= 0:
+                    return Outcome(_lines(told), "time")
+                for key, _ in ready.select(left):
+                    if key.fd == self._into:
+                        rest = _written(self._into, rest)
+                        if not rest:
+                            ready.unregister(self._into)
+                        continue
+                    part = os.read(self._out, _MIB)
+                    told += part
+                    self._left -= len(part)
+                    if self._left < 0:
+                        return Outcome(_lines(told), "output")
+                    if not part or _is_over(told):
+                        return Outcome(_lines(told), "done")
 
 
 def find(unprotected: bool = False, limits: Limits | None = None) -> Sandbox:
@@ -151,11 +171,28 @@ def find(unprotected: bool = False, limits: Limits | None = None) -> Sandbox:
     if path is None:
         raise MachineError(f"bubblewrap is not installed, and programs that a model wrote must not run loose: {REMEDY}")
     made = Sandbox(path, limits)
-    job = {"code": "def f(): return 7", "entry_point": "f", "inputs": [[]], "seconds": [5.0], "load_seconds": 5.0}
-    outcome = made.run(job, 20.0)
-    if not outcome.output.startswith(b"v 7\n"):
+    with made.box("def f(): return 7", "f") as box:
+        outcome = box.ask([[]], [5.0], 5.0, 20.0)
+    if outcome.lines[:1] != [b"v 7"]:
         raise MachineError(f"bubblewrap cannot make a sandbox here (are namespaces allowed?): {REMEDY}")
     return made
+
+
+@cache
+def _inside() -> bytes:
+    """inside.py, compiled once for all boxes."""
+    source = HERE / "inside.py"
+    return marshal.dumps(compile(source.read_bytes(), "inside.py", "exec", dont_inherit=True))
+
+
+def _is_over(told: bytearray) -> bool:
+    """Whether the last line is whole, and one after which inside.py writes no more."""
+    last = told.rfind(b"\n", 0, -1) + 1
+    return told.endswith(b"\n") and not told.startswith(b"v", last)
+
+
+def _lines(told: bytearray) -> list[bytes]:
+    return bytes(told).removesuffix(b"\n").split(b"\n") if told else []
 
 
 def _written(pipe: int, rest: memoryview) -> memoryview:
@@ -180,7 +217,7 @@ def _walls(scratch: int) -> list[str]:
         rights = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         rights = ["--unshare-user", "--uid", "65534", "--gid", "65534"]
-    binds = [*_system(), *_numpy(), (HERE / "inside.py", f"{BOX}/inside.py"), (HERE / "values.py", f"{BOX}/values.py")]
+    binds = [*_system(), *_numpy()]
     return [
         *shared, *rights, "--die-with-parent", "--new-session", "--clearenv",
         "--setenv", "OPENBLAS_NUM_THREADS", "1", "--setenv", "PYTHONHASHSEED", "0",

@@ -1,22 +1,25 @@
-"""HumanEval+ as EvalPlus publishes it: programs to complete, with many inputs for each. Reading only."""
+"""HumanEval+ and MBPP+ as EvalPlus publishes them: programs to complete, with many inputs for each. Reading only."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bench.record.errors import UsageError
 from bench.workloads.prompts import lines_of
 from bench.workloads.sources import data_folder
 
+Rule = Literal["equal", "root", "whether", "set", "any", "zero", "surface", "distance"]
+
 
 @dataclass(frozen=True)
 class PlusTask:
-    """One task. ``base`` and ``plus``: argument lists, HumanEval's own and EvalPlus's; ``atol``: how far a float may be
-    off (0: the comparison says, see judge.py)."""
+    """One task. ``base`` and ``plus``: argument lists, the benchmark's own and EvalPlus's; ``atol``: how far a float
+    may be off (0: the comparison says, see judge.py); ``rule``: which answers are right besides the canonical's, or
+    how they are compared ("whether": only whether there is one; "set": in any order)."""
 
     task_id: str
     prompt: str
@@ -25,6 +28,7 @@ class PlusTask:
     atol: float
     base: tuple[list[Any], ...]
     plus: tuple[list[Any], ...]
+    rule: Rule = "equal"
 
     @property
     def solution(self) -> str:
@@ -42,10 +46,23 @@ def humaneval_plus(path: str | Path | None = None, only: Iterable[str] = ()) -> 
 
     Raises UsageError, naming the file and the line, for a file that is not HumanEval+, and for an unknown id.
     """
-    file = shipped() if path is None else Path(path)
-    tasks = tuple(_task(line, where) for where, line in lines_of(file, "HumanEval+"))
+    return read(shipped() if path is None else Path(path), "HumanEval+", only, _humaneval_rule)
+
+
+def read(
+    file: Path,
+    what: str,
+    only: Iterable[str],
+    rule: Callable[[str], Rule],
+    arguments: Callable[[str, list[Any]], list[Any]] = lambda _task_id, given: given,
+) -> tuple[PlusTask, ...]:
+    """Tasks of a file of EvalPlus's. ``rule``: of an entry point; ``arguments``: of a task's id and what JSON holds.
+
+    Raises UsageError as humaneval_plus does; ``what`` names what the file should hold.
+    """
+    tasks = tuple(_task(line, where, what, rule, arguments) for where, line in lines_of(file, what))
     if not tasks:
-        raise UsageError(f"{file} has no tasks: give a HumanEval+ .jsonl or .jsonl.gz file")
+        raise UsageError(f"{file} has no tasks: give a {what} .jsonl or .jsonl.gz file")
     wanted = set(only)
     unknown = wanted - {task.task_id for task in tasks}
     if unknown:
@@ -53,17 +70,29 @@ def humaneval_plus(path: str | Path | None = None, only: Iterable[str] = ()) -> 
     return tuple(task for task in tasks if not wanted or task.task_id in wanted)
 
 
-def _task(line: str, where: str) -> PlusTask:
+def _humaneval_rule(entry_point: str) -> Rule:
+    return "root" if entry_point == "find_zero" else "equal"
+
+
+def _task(
+    line: str,
+    where: str,
+    what: str,
+    rule: Callable[[str], Rule],
+    arguments: Callable[[str, list[Any]], list[Any]],
+) -> PlusTask:
     try:
         known = json.loads(line)
+        task_id, entry_point = str(known["task_id"]), str(known["entry_point"])
         return PlusTask(
-            task_id=str(known["task_id"]),
+            task_id=task_id,
             prompt=str(known["prompt"]),
             canonical_solution=str(known["canonical_solution"]),
-            entry_point=str(known["entry_point"]),
+            entry_point=entry_point,
             atol=float(known["atol"]),
-            base=tuple(list(given) for given in known["base_input"]),
-            plus=tuple(list(given) for given in known["plus_input"]),
+            base=tuple(list(arguments(task_id, given)) for given in known["base_input"]),
+            plus=tuple(list(arguments(task_id, given)) for given in known["plus_input"]),
+            rule=rule(entry_point),
         )
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise UsageError(f"{where}: not a HumanEval+ task ({type(error).__name__}: {error})") from error
+    except (ValueError, RecursionError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise UsageError(f"{where}: not a {what} task ({type(error).__name__}: {error})") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -25,6 +26,9 @@ def {name}(*given):
     answer = _right(*given)
     return (not answer) if isinstance(answer, bool) else [answer]
 """
+# Since Python 3.12 sum() of floats makes up for its rounding. HumanEval/32's own solution seeks a root by Newton's
+# method until its sum is almost 0; before, rounding made the sum exactly 0 at points that are none by the tolerance.
+OWN_FAILS = {"HumanEval/32"} if sys.version_info >= (3, 12) else set()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,7 @@ def test_right_programs_pass_and_exactly_the_twenty_broken_ones_fail(sandbox):
     assert [(j.task_id, j.number) for j in found] == [(s.task_id, s.number) for s in samples]
     assert {j.task_id for j in found if not j.passed} == broken
     assert not any(j.passed for j in found if j.number == 0 and j.task_id in broken)
-    assert all(j.passed for j in found if j.number == 1)
+    assert {j.task_id for j in found if j.number == 1 and not j.passed} == OWN_FAILS
 
 
 def test_a_task_whose_own_solution_fails_is_a_fault_of_the_data(sandbox):
@@ -84,24 +88,29 @@ def test_answers_are_compared_as_evalplus_does(answer, right, atol, fine):
     assert agrees(answer, right, atol) is fine
 
 
+def lines(*values):
+    return [dump(value).encode() for value in values]
+
+
 def test_floats_are_compared_as_floats_where_a_task_has_no_tolerance():
-    assert first_wrong("f", [[], []], 0.0, [dump(1.0), dump(2)], [dump(1.0 + 1e-9), dump(2)]) is None
-    assert first_wrong("f", [[], []], 0.0, [dump(1.0), dump(2)], [dump(1.0), dump(3)]) == 1
-    assert first_wrong("f", [[], []], 0.0, [dump(1.0), dump(2)], [dump(1.0)]) == 1
+    right = lines(1.0, 2)
+    assert first_wrong("equal", [[], []], 0.0, right, lines(1.0 + 1e-9, 2)) is None
+    assert first_wrong("equal", [[], []], 0.0, right, lines(1.0, 3)) == 1
+    assert first_wrong("equal", [[], []], 0.0, right, lines(1.0)) == 1
 
 
 def test_nan_equals_nothing_and_sets_have_no_order():
-    nan = dump(float("nan"))
-    assert first_wrong("f", [[]], 0.0, [nan], [nan]) == 0
-    assert first_wrong("f", [[]], 0.0, ['{"set":[1,2]}'], ['{"set":[2,1]}']) is None
+    nan = lines(float("nan"))
+    assert first_wrong("equal", [[]], 0.0, nan, nan) == 0
+    assert first_wrong("equal", [[]], 0.0, [b'{"set":[1,2]}'], [b'{"set":[2,1]}']) is None
 
 
 def test_any_root_of_find_zero_is_right():
     inputs = [[[-1.0, 0.0, 1.0]]]  # x² = 1
     for root in (1.0, -1.0, 1 + 1e-6):
-        assert first_wrong("find_zero", inputs, 1e-4, [dump(1.0)], [dump(root)]) is None
+        assert first_wrong("root", inputs, 1e-4, lines(1.0), lines(root)) is None
     for other in (0.5, "x", None, float("nan")):
-        assert first_wrong("find_zero", inputs, 1e-4, [dump(1.0)], [dump(other)]) == 0
+        assert first_wrong("root", inputs, 1e-4, lines(1.0), lines(other)) == 0
 
 
 @pytest.mark.parametrize(
@@ -122,7 +131,8 @@ def test_bad_samples_are_one_clear_line(line, told, tmp_path):
         read_samples(file, TASKS)
 
 
-def test_the_verb_scores_and_writes(sandbox, tmp_path, capsys):
+def test_the_verb_scores_and_writes(sandbox, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     file, out = tmp_path / "samples.jsonl", tmp_path / "scores.json"
     right, wrong = LIGHT[:2]
     lines = [
@@ -137,6 +147,23 @@ def test_the_verb_scores_and_writes(sandbox, tmp_path, capsys):
     assert (scores["pass@1"], scores["passed"], scores["tasks"]) == (0.5, 1, 2)
     assert scores["interval"][0] < 0.5 < scores["interval"][1]
     assert document["sandbox"].startswith("bubblewrap")
+    assert cli.main(["evaluate", str(file), "--out", str(out)]) == 0
+    again = json.loads(out.read_text())
+    assert (document["answers_kept"], again["answers_kept"]) == (0, 2)
+    assert again["judgements"] == document["judgements"]
+
+
+def test_a_program_begins_anew_with_the_second_set_of_inputs(sandbox):
+    task = PlusTask("Test/0", "def f(x):\n", "    return x\n", "f", 0.0, ([1], [2]), ([3],))
+    program = "seen = []\ndef f(x):\n    seen.append(x)\n    return x if x < 3 or len(seen) == 1 else None\n"
+    (found,) = evaluate([task], [Sample("Test/0", 0, program)], sandbox, 1)
+    assert found.passed
+
+
+def test_the_second_set_is_not_run_where_the_first_went_wrong(sandbox):
+    task = PlusTask("Test/0", "def f(x):\n", "    return x\n", "f", 0.0, ([1],), ([2],))
+    (found,) = evaluate([task], [Sample("Test/0", 0, "def f(x): return 0\n")], sandbox, 1)
+    assert (found.base, found.plus, found.why) == ("wrong", "not run", "input 0")
 
 
 def test_the_verb_names_what_is_missing(tmp_path, capsys):
