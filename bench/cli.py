@@ -120,6 +120,11 @@ def _verb(verbs: Any, name: str, help_: str, examples: str) -> argparse.Argument
     return parser
 
 
+def _sets(text: str) -> tuple[str, ...]:
+    """Sets of layers apart by semicolons; an empty one is the whole model."""
+    return tuple(part.strip() for part in text.split(";"))
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name for name in text.split(",") if name)
 
@@ -151,6 +156,16 @@ def _add_run(verbs: Any) -> None:
     add("--caches", type=_names, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
     add("--new-tokens", type=int, metavar="N", help="new tokens per sequence")
     add("--prompt-tokens", type=int, metavar="N", help="prompt length of random-weight models")
+    add("--beside", type=_names, metavar="A,B", help="checkpoints to measure beside --model, such as pruned ones")
+    add("--tasks", type=int, metavar="N", help="HumanEval+ tasks for pass@1 (0: none; default: the preset's)")
+    add("--workers", type=int, default=2, metavar="N", help="programs judged at the same time (default 2)")
+    add(
+        "--drop-layers",
+        dest="dropped_layers",
+        type=_sets,
+        metavar="SET;SET",
+        help="decoder layers to remove, such as 4-5, last:2 or 0;last:1 (the timed sweeps run once for each set)",
+    )
     add("--calls", type=int, metavar="N", help="timed generate calls per process")
     add("--repeats", type=int, metavar="N", help="fresh processes per Case")
     add("--matmul-m", type=_numbers, metavar="N,N", help="rows (M) of the layer products; an empty list for none")
@@ -286,17 +301,37 @@ def _add_evaluate(verbs: Any) -> None:
     parser = _verb(
         verbs,
         "evaluate",
-        "judge a model's programs on HumanEval and HumanEval+ in a sandbox: pass@k",
+        "judge a model's programs on HumanEval+ or MBPP+ in a sandbox: pass@k",
         "  python -m bench evaluate samples.jsonl\n"
-        "  python -m bench evaluate samples.jsonl --tasks HumanEval/0,HumanEval/32 --workers 4 --out scores.json\n",
+        "  python -m bench evaluate samples.jsonl --tasks HumanEval/0,HumanEval/32 --workers 4 --out scores.json\n"
+        "  python -m bench evaluate samples.jsonl --dataset mbppplus --data MbppPlus.jsonl.gz\n",
     )
     add: Callable[..., Any] = parser.add_argument
     add("samples", type=Path, help="JSON lines (or .gz) with task_id, and solution or completion")
-    add("--data", type=Path, help="a HumanEval+ file (default: the one of the package)")
+    add("--dataset", choices=("humanevalplus", "mbppplus"), default="humanevalplus", help="default: humanevalplus")
+    add("--data", type=Path, help="its file (default: the package's HumanEval+; MBPP+ does not travel with it)")
     add("--tasks", type=_names, metavar="A,B", help="only these tasks; every sample must be of one of them")
     add("--workers", type=int, default=2, help="programs that run at a time (default 2)")
+    add("--no-cache", action="store_true", help="make the right answers again, and do not keep them")
     add("--out", type=Path, metavar="FILE", help="write scores and judgements as JSON")
     add("--no-sandbox", action="store_true", help="run them with your own rights: only where the machine may be lost")
+    add("--json", action="store_true", help="as JSON")
+
+
+def _add_tradeoff(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "tradeoff",
+        "weigh arms by quality, time, energy and memory, and map where quantising lowers joules",
+        "  python -m bench tradeoff reports/runs/mine\n"
+        "  python -m bench tradeoff reports/runs/mine --weights quality=2,time=1,energy=1,memory=0\n"
+        "  python -m bench tradeoff reports/runs/a100 reports/runs/h100 --json\n",
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("runs", type=Path, nargs="+", metavar="RUN", help="run folders or records files")
+    add("--weights", metavar="NAME=W,…", help="weights of quality, time, energy, memory (default: all 1)")
+    add("--reference", metavar="SCHEME", help="what to compare with (default: the first run's own, or fp16)")
+    add("--out", type=Path, metavar="FOLDER", help="also write the figures there")
     add("--json", action="store_true", help="as JSON")
 
 
@@ -306,6 +341,7 @@ VERBS = (
     _add_intervene,
     _add_whatif,
     _add_evaluate,
+    _add_tradeoff,
     _add_report,
     _add_show,
     _add_compare,
