@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.quality.tasks import humaneval_plus, shipped
-from tests.quality.test_evaluate import LIGHT, SPOIL
+from tests.quality.broken import SPOIL, light
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -41,7 +41,7 @@ Verdicts = dict[str, list[bool]]
 def write_samples(file: Path) -> int:
     """The canonical solutions, and after them the broken ones; returns how many there are."""
     tasks = humaneval_plus()
-    broken = [*LIGHT[::2], *(task for task in tasks if task.entry_point == "find_zero")]
+    broken = [*light(tasks)[::2], *(task for task in tasks if task.entry_point == "find_zero")]
     programs = [(task.task_id, task.solution) for task in tasks]
     programs += [(task.task_id, task.solution + SPOIL.format(name=task.entry_point)) for task in broken]
     lines = [json.dumps({"task_id": task_id, "solution": program}) for task_id, program in programs]

@@ -14,18 +14,10 @@ from bench.quality.sandbox import find
 from bench.quality.tasks import PlusTask, humaneval_plus
 from bench.quality.values import dump
 from bench.record.errors import MachineError, MeasurementError, UsageError
+from tests.quality.broken import SPOIL, light
 
 TASKS = humaneval_plus()
-# Their own solutions take seconds.
-HEAVY = {f"HumanEval/{number}" for number in (15, 25, 32, 36, 59, 83, 94, 100, 130, 139)}
-LIGHT = sorted((t for t in TASKS if t.task_id not in HEAVY), key=lambda t: len(t.plus) + len(t.base))[:38]
-# A wrapper that spoils any answer.
-SPOIL = """
-_right = {name}
-def {name}(*given):
-    answer = _right(*given)
-    return (not answer) if isinstance(answer, bool) else [answer]
-"""
+LIGHT = light(TASKS)
 # Since Python 3.12 sum() of floats makes up for its rounding. HumanEval/32's own solution seeks a root by Newton's
 # method until its sum is almost 0; before, rounding made the sum exactly 0 at points that are none by the tolerance.
 OWN_FAILS = {"HumanEval/32"} if sys.version_info >= (3, 12) else set()
