@@ -135,10 +135,10 @@ def _energy_figures(study: Study, figure: StudyFigure) -> list[FigureSpec]:
         if own:
             name = f"study-figure-{figure.figure}-{tables.name_of(study, setting).lower()}"
             title = f"Figure {figure.figure} made again: energy per token"
-            windows = [sum(map(len, row.measured.raw)) for row in own if row.measured]
+            windows = units.plural(max(sum(map(len, row.measured.raw)) for row in own if row.measured), "window")
             what = (
                 f"Figure {figure.figure} ({figure.model}, {figure.tokens} tokens) made again. Measured: joules per new "
-                f"token, gross; bars: 95 % interval; small dots: each of {max(windows)} windows per scheme."
+                f"token, gross; bars: 95 % interval; small dots: every window ({windows} per scheme)."
             )
             made.append(FigureSpec(name, title, _caption(study, setting, what), partial(draw.energies, own)))
     return made
