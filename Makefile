@@ -35,7 +35,7 @@ bench: $(VENV_READY) ## measure and report: quick on a GPU, smoke elsewhere
 
 # The study again, then its report. TASKS: HumanEval+ tasks for pass@1; RUNS: fresh processes per Case.
 # The tiny checkpoint is for trying the pipeline: shorter, so that it ends within minutes on two cores.
-STUDY_SMOKE := --threads 1 --calls 2 --new-tokens 32
+STUDY_SMOKE := --threads 1 --calls 2 --new-tokens 32 --energy-seconds 1
 STUDY_SMOKE_paper := --schemes fp16,int8,nf4 --matmul-m 1
 define study
   set -e; out="$${OUT:-reports/runs/$(1)-$$(date -u +%Y%m%dT%H%M%S)}"; code=0; \

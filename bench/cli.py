@@ -166,6 +166,7 @@ def _add_run(verbs: Any) -> None:
         metavar="SET;SET",
         help="decoder layers to remove, such as 4-5, last:2 or 0;last:1 (the timed sweeps run once for each set)",
     )
+    add("--energy-seconds", type=float, metavar="S", help="length of an energy window (default: the preset's)")
     add("--calls", type=int, metavar="N", help="timed generate calls per process")
     add("--repeats", type=int, metavar="N", help="fresh processes per Case")
     add("--matmul-m", type=_numbers, metavar="N,N", help="rows (M) of the layer products; an empty list for none")

@@ -118,6 +118,12 @@ def test_a_value_out_of_range_is_one_clear_error(changes, message):
         presets.preset("smoke", changes)
 
 
+def test_a_shorter_energy_window_holds_for_pass_at_1_too():
+    chosen = presets.preset("paper", {"energy_seconds": 1.0, "calls": 2, "tasks": 5})
+    assert {sweep.energy_seconds for sweep in chosen.sweeps} == {1.0}
+    assert {sweep.tasks for sweep in chosen.sweeps if not sweep.timed} == {5}
+
+
 def test_an_unknown_preset_names_the_known_ones():
     with pytest.raises(UsageError, match="smoke, quick, study, study-lengths, paper, paper-compat"):
         presets.preset("fast")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from bench.record.schema import Environment, Record, metric
 from bench.workloads.prompts import humaneval
 
+from .answers import Kept
 from .evaluate import Judgement, Sample, evaluate
 from .sandbox import Sandbox
 from .tasks import PlusTask, humaneval_plus
@@ -49,12 +50,17 @@ def distinct(records: Iterable[Record]) -> tuple[Sample, ...]:
 
 
 def judge(
-    records: Sequence[Record], sandbox: Sandbox, workers: int, by: Judging, done: Callable[[str], None]
+    records: Sequence[Record],
+    sandbox: Sandbox,
+    workers: int,
+    by: Judging,
+    done: Callable[[str], None],
+    kept: Kept | None = None,
 ) -> tuple[Record, ...]:
-    """A quality Record for each of ``records``. ``done`` hears of each task that is finished."""
+    """A quality Record for each of ``records``. ``done`` and ``kept`` as for ``evaluate``."""
     samples = distinct(records)
     tasks = humaneval_plus(None, sorted({sample.task_id for sample in samples}))
-    found = evaluate(tasks, samples, sandbox, workers, done)
+    found = evaluate(tasks, samples, sandbox, workers, done, kept)
     verdicts = {(s.task_id, s.program): j for s, j in zip(samples, found, strict=True)}
     return tuple(_quality(record, verdicts, tasks, sandbox, by) for record in records)
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from bench.instruments import environment
 from bench.planfile import PLAN, read_plan
 from bench.progress import StepProgress
+from bench.quality.answers import Kept
+from bench.quality.answers import folder as folder_of_answers
 from bench.quality.of_run import Judging, distinct, judge, not_judged, waiting
 from bench.quality.sandbox import Sandbox, find
 from bench.record.errors import MachineError, UsageError
@@ -29,7 +31,8 @@ def main(options: argparse.Namespace) -> int:
     sandbox = find(options.no_sandbox)
     if left:
         with open_run(folder) as writer:
-            _file(left, writer, sandbox, options.workers, _judging(left, options.argv))
+            kept = None if options.no_sandbox else Kept(folder_of_answers(), sandbox.limits)
+            _file(left, writer, sandbox, options.workers, _judging(left, options.argv), kept)
     reference = read_plan(folder).preset.reference if (folder / PLAN).exists() else None
     report_run(folder, **({"reference": reference} if reference else {}))
     return 0
@@ -47,14 +50,16 @@ def after_run(writer: Writer, machine: Environment, argv: tuple[str, ...], worke
         for record in left:
             writer.append(not_judged(record, f"{error}; then: python -m bench evaluate RUN_FOLDER", by))
         return
-    _file(left, writer, sandbox, workers, by)
+    _file(left, writer, sandbox, workers, by, Kept(folder_of_answers(), sandbox.limits))
 
 
 def _judging(records: Sequence[Record], argv: Sequence[str]) -> Judging:
     return Judging(records[0].run_id, tuple(argv), environment.capture(Path.cwd()))
 
 
-def _file(records: Sequence[Record], writer: Writer, sandbox: Sandbox, workers: int, by: Judging) -> None:
+def _file(
+    records: Sequence[Record], writer: Writer, sandbox: Sandbox, workers: int, by: Judging, kept: Kept | None
+) -> None:
     count = len({sample.task_id for sample in distinct(records)})
     console = Console()
     console.print(f"judging the programs of {len(records)} arms on {count} tasks", highlight=False, markup=False)
@@ -67,5 +72,5 @@ def _file(records: Sequence[Record], writer: Writer, sandbox: Sandbox, workers: 
             if progress.number % every == 0:
                 progress.end("judged")
 
-        for record in judge(records, sandbox, workers, by, done):
+        for record in judge(records, sandbox, workers, by, done, kept):
             writer.append(record)
