@@ -88,6 +88,8 @@ benchmarks: $(VENV_READY) ## the tool's own costs: harness overhead, agreement w
 	$(PY) -m benchmarks.timer_agreement --out benchmarks/results/timer_agreement.json
 	benchmarks/install_peers.sh build/peers
 	$(PY) -m benchmarks.timeline_scale --peers build/peers
+	benchmarks/install_evalplus.sh build/evalplus
+	$(PY) -m benchmarks.evaluation --evalplus build/evalplus
 
 clean: ## remove .venv and caches; runs are kept
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
