@@ -109,13 +109,35 @@ def _of_arms(group: GenerationGroup, records: Sequence[Record]) -> list[Remedy]:
     """From each slower scheme to each other scheme of its setting that is faster."""
     facts = {record.case.scheme: record.setup.get("arm") for record in records if record.instrument == "generation"}
     known = [row for row in group.rows if row.time_per_token]
+    passed = _passed(group, records)
     return [
-        _switch(slow, other, facts.get(other.scheme))
+        _switch(slow, other, facts.get(other.scheme), _quality(passed.get(slow.scheme), passed.get(other.scheme)))
         for slow in known
         for other in known
         if slow.verdict == "SLOWER" and other is not slow and _time(other) < _time(slow)
         if _meant(other, facts.get(other.scheme), group.reference)
     ]
+
+
+def _passed(group: GenerationGroup, records: Sequence[Record]) -> dict[str, tuple[int, int]]:
+    """Scheme → tasks of HumanEval+ that its programs passed, and how many there were; of the group's whole models."""
+    model = dict(group.setting).get("model")
+    judged = [
+        record
+        for record in records
+        if record.instrument == "quality" and record.case.model == model and not record.case.dropped_layers
+    ]
+    return {
+        record.case.scheme: (int(sum(values)), len(values))
+        for record in judged
+        if (values := record.values("passed_plus"))
+    }
+
+
+def _quality(before: tuple[int, int] | None, after: tuple[int, int] | None) -> str:
+    if before is None or after is None or before[1] != after[1]:
+        return "quality was not measured here"
+    return f"passes {after[0]} of {after[1]} tasks where it passed {before[0]}"
 
 
 def _meant(row: GenerationRow, arm: Any, reference: str | None) -> bool:
@@ -129,7 +151,7 @@ def _time(row: GenerationRow) -> float:
     return row.time_per_token.value
 
 
-def _switch(slow: GenerationRow, other: GenerationRow, arm: Any) -> Remedy:
+def _switch(slow: GenerationRow, other: GenerationRow, arm: Any, price: str) -> Remedy:
     before, after = slow.time_per_token, other.time_per_token
     assert before is not None and after is not None
     low, high = _bounds(before, after)
@@ -137,7 +159,7 @@ def _switch(slow: GenerationRow, other: GenerationRow, arm: Any) -> Remedy:
     more = memory[1] - memory[0] if memory[0] is not None and memory[1] is not None else None
     return Remedy(
         slow.scheme, f"use {other.scheme} instead", before.value - after.value, low, high, more,
-        "quality was not measured here", "both schemes measured in this run", code_of(arm),
+        price, "both schemes measured in this run", code_of(arm),
     )  # fmt: skip
 
 

@@ -1,0 +1,29 @@
+"""What to change: the price of another scheme says what it does to the programs, where they were judged."""
+
+from bench.analysis import generation
+from bench.analysis.remedies import remedies
+from tests import factories as make
+from tests import quality_records as quality
+
+
+def prices(*judged):
+    timed = [make.generation(scheme, repeat) for scheme in ("fp16", "int8", "nf4") for repeat in range(3)]
+    found = remedies((), generation.summarise(timed), [*timed, *judged])
+    return {(remedy.scheme, remedy.title): remedy.price for remedy in found}
+
+
+def test_the_price_of_a_scheme_is_the_tasks_that_it_passes():
+    judged = [quality.judged("int8", plus=(0, 1)), quality.judged("nf4", plus=(0,)), quality.judged(plus=(0, 1, 2))]
+    found = prices(*judged)
+    assert found["int8", "use nf4 instead"] == "passes 1 of 40 tasks where it passed 2"
+    assert found["nf4", "use fp16 instead"] == "passes 3 of 40 tasks where it passed 1"
+
+
+def test_without_programs_of_both_it_is_not_known():
+    assert set(prices().values()) == {"quality was not measured here"}
+    assert prices(quality.judged("int8", plus=(0, 1)))["int8", "use nf4 instead"] == "quality was not measured here"
+
+
+def test_a_pruned_model_is_not_the_scheme():
+    judged = [quality.judged("int8", plus=(0, 1)), quality.judged("nf4", "5", plus=(0, 1))]
+    assert prices(*judged)["int8", "use nf4 instead"] == "quality was not measured here"
