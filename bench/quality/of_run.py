@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bench.record.schema import Environment, Record, metric
@@ -88,29 +88,23 @@ def _quality(
         metric("passed_base", [float(j.base == "pass") for j in judged]),
         metric("passed_plus", [float(j.passed) for j in judged]),
     )
-    return Record(
-        run_id=by.run_id,
-        instrument=QUALITY,
-        case=record.case,
-        repeat=record.repeat,
-        status="ok",
-        environment=by.environment,
-        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        argv=by.argv,
-        setup=setup,
-        metrics=metrics,
-    )
+    return replace(_blank(record, by), status="ok", reason="", setup=setup, metrics=metrics)
 
 
 def not_judged(record: Record, reason: str, by: Judging) -> Record:
     """What stands in the place of a verdict where there is no sandbox."""
+    return replace(_blank(record, by), reason=reason)
+
+
+def _blank(record: Record, by: Judging) -> Record:
+    """A quality Record of the same Case that says nothing yet."""
     return Record(
         run_id=by.run_id,
         instrument=QUALITY,
         case=record.case,
         repeat=record.repeat,
         status="skipped",
-        reason=reason,
+        reason="not judged",
         environment=by.environment,
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         argv=by.argv,

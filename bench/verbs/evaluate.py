@@ -15,13 +15,13 @@ from typing import Any
 from rich.console import Console
 
 from bench.analysis.passing import pass_at_k, wilson
-from bench.progress import StepProgress
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples
 from bench.quality.mbpp import mbpp_plus
 from bench.quality.sandbox import Sandbox, find
 from bench.quality.tasks import PlusTask, humaneval_plus
 from bench.record.errors import StorageError, UsageError
+from bench.verbs.judging import judging
 
 KS = (1, 10, 100)
 TITLES = {"humanevalplus": "HumanEval", "mbppplus": "MBPP"}
@@ -77,16 +77,7 @@ def _judged(
     kept: Kept | None,
 ) -> tuple[Judgement, ...]:
     count = len({sample.task_id for sample in samples})
-    console = Console(stderr=True)
-    every = 1 if console.is_terminal else max(count // 10, 1)
-    with StepProgress(count, count, console) as progress:
-
-        def done(task_id: str) -> None:
-            progress.start(task_id)
-            progress.advance(1)
-            if progress.number % every == 0:
-                progress.end("judged")
-
+    with judging(count, Console(stderr=True), lines=10) as done:
         return evaluate(tasks, samples, sandbox, options.workers, done, kept)
 
 

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from bench.instruments import environment
 from bench.planfile import PLAN, read_plan
-from bench.progress import StepProgress
 from bench.quality.answers import Kept
 from bench.quality.answers import folder as folder_of_answers
 from bench.quality.of_run import Judging, distinct, judge, not_judged, waiting
@@ -18,6 +17,7 @@ from bench.quality.sandbox import Sandbox, find
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
+from bench.verbs.judging import judging
 from bench.verbs.report import report_run
 
 
@@ -63,14 +63,6 @@ def _file(
     count = len({sample.task_id for sample in distinct(records)})
     console = Console()
     console.print(f"judging the programs of {len(records)} arms on {count} tasks", highlight=False, markup=False)
-    every = 1 if console.is_terminal else max(count // 4, 1)
-    with StepProgress(count, count, console) as progress:
-
-        def done(task_id: str) -> None:
-            progress.start(task_id)
-            progress.advance(1)
-            if progress.number % every == 0:
-                progress.end("judged")
-
+    with judging(count, console, lines=4) as done:
         for record in judge(records, sandbox, workers, by, done, kept):
             writer.append(record)

@@ -16,7 +16,7 @@ from bench.quality.sandbox import find
 from bench.quality.values import dump
 from bench.record.errors import MachineError, UsageError
 
-REAL = Path("/work/shared/data/mbppplus/MbppPlus.jsonl.gz")
+REAL = Path(__file__).parents[2].parent / "shared" / "data" / "mbppplus" / "MbppPlus.jsonl.gz"
 
 
 def line(number, name, body, *given, plus=()):
