@@ -17,7 +17,7 @@ from rich.console import Console
 from bench.analysis.passing import pass_at_k, wilson
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples
-from bench.quality.mbpp import mbpp_plus
+from bench.quality.mbpp import TOO_LARGE, mbpp_plus
 from bench.quality.sandbox import Sandbox, find
 from bench.quality.tasks import PlusTask, humaneval_plus
 from bench.record.errors import StorageError, UsageError
@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> int:
 
         return evaluate_run.main(options)
     tasks = _tasks(options)
-    samples = read_samples(options.samples, tasks)
+    samples = _judgeable(read_samples(options.samples, tasks))
     sandbox = find(options.no_sandbox)
     if options.no_sandbox:
         print("bitledger: no sandbox: programs that a model wrote run with your rights", file=sys.stderr)
@@ -67,6 +67,17 @@ def _tasks(options: argparse.Namespace) -> tuple[PlusTask, ...]:
     if options.data is None:
         raise UsageError("--dataset mbppplus needs --data: MbppPlus.jsonl.gz of github.com/evalplus/mbppplus_release")
     return mbpp_plus(options.data, options.tasks or ())
+
+
+def _judgeable(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """The samples less those of tasks whose answers are too large, which are told. Raises UsageError where none is
+    left."""
+    left = tuple(sample for sample in samples if sample.task_id not in TOO_LARGE)
+    for task_id in sorted({sample.task_id for sample in samples} & TOO_LARGE):
+        print(f"bitledger: {task_id} is left out: its right answers take gigabytes", file=sys.stderr)
+    if not left:
+        raise UsageError("no sample is left to judge")
+    return left
 
 
 def _judged(

@@ -118,3 +118,14 @@ def test_the_real_file_is_all_of_mbpp_plus():
     tasks = mbpp_plus(REAL)
     assert len(tasks) == 378
     assert len({task.task_id for task in tasks if task.rule != "equal"}) == 12
+
+
+def test_a_task_with_too_large_answers_is_left_out_and_told(capsys):
+    from bench.quality.evaluate import Sample
+    from bench.verbs.evaluate import _judgeable
+
+    kept = Sample("Mbpp/2", 0, "")
+    assert _judgeable([kept, Sample("Mbpp/255", 0, "")]) == (kept,)
+    assert "Mbpp/255 is left out" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="no sample is left"):
+        _judgeable([Sample("Mbpp/255", 0, "")])
