@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 
 from bench.record.schema import Environment, Record, metric
 from bench.workloads.prompts import humaneval
@@ -34,13 +35,20 @@ def waiting(records: Sequence[Record]) -> tuple[Record, ...]:
     return tuple(r for r in found if (r.case_id, r.repeat) not in judged)
 
 
+@cache
+def _prompts() -> dict[str, str]:
+    return {task.task_id: task.prompt for task in humaneval()}
+
+
+def _programs(record: Record) -> list[tuple[str, str]]:
+    """(task_id, program) for each task of a samples Record, in its order."""
+    pairs = zip(record.setup["tasks"], record.setup["completions"], strict=True)
+    return [(task_id, _prompts()[task_id] + text) for task_id, text in pairs]
+
+
 def distinct(records: Iterable[Record]) -> tuple[Sample, ...]:
     """Every program once: arms often write the same one."""
-    prompts = {task.task_id: task.prompt for task in humaneval()}
-    seen: dict[tuple[str, str], None] = {}
-    for record in records:
-        for task_id, text in zip(record.setup["tasks"], record.setup["completions"], strict=True):
-            seen[task_id, prompts[task_id] + text] = None
+    seen = dict.fromkeys(pair for record in records for pair in _programs(record))
     numbers: dict[str, int] = {}
     samples = []
     for task_id, program in seen:
@@ -72,12 +80,9 @@ def _quality(
     sandbox: Sandbox,
     by: Judging,
 ) -> Record:
-    prompts = {task.task_id: task.prompt for task in humaneval()}
-    names = record.setup["tasks"]
-    pairs = zip(names, record.setup["completions"], strict=True)
-    judged = [verdicts[task_id, prompts[task_id] + text] for task_id, text in pairs]
+    judged = [verdicts[pair] for pair in _programs(record)]
     setup = {
-        "tasks": names,
+        "tasks": record.setup["tasks"],
         "outcomes": [[j.base, j.plus, j.why] for j in judged],
         "dataset": f"HumanEval+, {len(tasks)} tasks",
         "python": platform.python_version(),
