@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from bench.record.errors import BitledgerError
+from bench.record.secrets import mask_argv
 
 EXIT_CODES = """exit codes:
   0    done
@@ -53,7 +54,7 @@ def _on_sigterm(_signal: int, _frame: FrameType | None) -> None:
 
 def _call(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     verb = import_module(f"bench.verbs.{options.verb.replace('-', '_')}")
-    options.argv = ("python", "-m", "bench", *arguments)
+    options.argv = mask_argv(("python", "-m", "bench", *arguments))
     options.read_timeline = _read_timeline
     return int(verb.main(options))
 

@@ -23,6 +23,7 @@ from bench.plan import Block, Request
 from bench.processes import Process, Start, start_from_scratch
 from bench.record.errors import BitledgerError, MachineError, StorageError
 from bench.record.schema import Environment, Record, from_json
+from bench.record.secrets import mask_text
 from bench.record.store import Writer
 
 LOG_TAIL_BYTES = 64 << 10
@@ -126,11 +127,11 @@ def _keep_tail(log: Path, *, keep: bool) -> str:
         log.unlink(missing_ok=True)
         return ""
     try:
-        content = log.read_bytes()[-LOG_TAIL_BYTES:]
-        log.write_bytes(content)
+        content = mask_text(log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace"))
+        log.write_text(content)
     except OSError:
         return ""
-    lines = [line for line in content.decode(errors="replace").splitlines() if line.strip()]
+    lines = [line for line in content.splitlines() if line.strip()]
     return lines[-1].strip()[:300] if lines else ""
 
 

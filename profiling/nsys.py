@@ -22,6 +22,7 @@ from bench.record.timeline import MEMSET, Calls, Copies, Kernels, Spans, Threads
 
 from .lanes import spread
 from .sqlite_columns import Column, columns_of, opened, read_integers
+from .surroundings import cleaned
 
 _KERNEL, _RUNTIME, _NVTX = "CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_RUNTIME", "NVTX_EVENTS"
 _MEMCPY, _MEMSET, _GRAPH = "CUPTI_ACTIVITY_KIND_MEMCPY", "CUPTI_ACTIVITY_KIND_MEMSET", "CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
@@ -41,7 +42,7 @@ def read_nsys_rep(path: Path) -> Timeline:
     with tempfile.TemporaryDirectory(prefix="bitledger-") as folder:
         out = Path(folder) / "export.sqlite"
         command = [nsys, "export", "--type", "sqlite", "--force-overwrite", "true", "--output", str(out), str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=cleaned())
         if done.returncode or not out.exists():
             said = (done.stderr or done.stdout).strip().splitlines()
             raise RecordError(f"{path}: `nsys export` failed: {said[-1] if said else f'exit {done.returncode}'}")

@@ -10,6 +10,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from bench.record.secrets import is_secret_name, mask_text
+
 _PACKAGES = frozenset(
     (
         *("accelerate", "bitledger", "bitsandbytes", "codecarbon", "evalplus", "mkl", "ncu-report", "numpy"),
@@ -48,9 +50,10 @@ def packages() -> dict[str, str]:
 
 
 def variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The known variables that are set and change speed or what is measured; never any other."""
+    """The known variables that are set and change speed or what is measured; never any other, and no credentials."""
     environ = os.environ if environ is None else environ
-    return {name: environ[name] for name in sorted(environ) if _VARIABLES.fullmatch(name)}
+    known = (name for name in sorted(environ) if _VARIABLES.fullmatch(name) and not is_secret_name(name))
+    return {name: mask_text(environ[name], environ) for name in known}
 
 
 def source(repository: Path | None = None, environ: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from typing import IO
 
 from .errors import RecordError, StorageError
 from .schema import Artifact, Finding, Record, from_json, to_json
+from .secrets import mask_record
 
 RECORDS = "records.jsonl"
 
@@ -89,11 +90,11 @@ class Writer:
         self._stream = stream
 
     def append(self, record: Record) -> None:
-        """Write one line and sync it to disk.
+        """Write one line, less secrets of the environment (bench/record/secrets.py), and sync it to disk.
 
         Raises StorageError if it cannot be written whole; the file is then cut back to its last whole line.
         """
-        line = json.dumps(to_json(record), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = json.dumps(mask_record(to_json(record)), ensure_ascii=False, allow_nan=False).encode() + b"\n"
         end = os.fstat(self._stream.fileno()).st_size
         try:
             _write_all(self._stream.fileno(), line)

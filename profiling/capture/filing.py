@@ -12,6 +12,7 @@ from typing import Any
 from bench.instruments import environment
 from bench.record.errors import BitledgerError, MachineError, UsageError
 from bench.record.schema import Artifact, Environment, Metric, Record, Status
+from bench.record.secrets import found_in, mask_text
 from bench.record.store import Writer, load
 from bench.workloads.schemes import arm
 
@@ -119,17 +120,25 @@ class Filer:
         return Found(status, " ".join(str(error).split()), {"arm": arm(job.case.scheme).facts()}, artifacts=kept)
 
     def _keep(self, job: Job, files: Sequence[tuple[Path, str]]) -> tuple[tuple[Artifact, ...], list[str]]:
-        """(artifacts, notes on files that were too large). All else in the job's folder goes."""
+        """(artifacts, notes on files that were too large or hold a secret). All else in the job's folder goes."""
         if job.log.exists():
-            job.log.write_bytes(job.log.read_bytes()[-_LOG_BYTES:])
+            job.log.write_text(mask_text(job.log.read_bytes()[-_LOG_BYTES:].decode(errors="replace")))
             files = (*files, (job.log, "what the tools printed, its end"))
-        small = [(path, text) for path, text in files if path.stat().st_size <= self.settings.keep_bytes]
-        left_out = [f"{path.name}: {path.stat().st_size} bytes" for path, text in files if (path, text) not in small]
-        wanted = {path for path, _ in small}
+        why_not = {path: why for path, _ in files if (why := self._unfit(path))}
+        left_out = [f"{path.name}: {why}" for path, why in why_not.items()]
+        kept = [(path, text) for path, text in files if path not in why_not]
+        wanted = {path for path, _ in kept}
         for path in list(job.folder.iterdir()):
             if path not in wanted:
                 _remove(path)
-        return tuple(self.writer.artifact(path, text) for path, text in small), left_out
+        return tuple(self.writer.artifact(path, text) for path, text in kept), left_out
+
+    def _unfit(self, path: Path) -> str:
+        """Why a file is not kept; "" where it is."""
+        if path.stat().st_size > self.settings.keep_bytes:
+            return f"{path.stat().st_size} bytes"
+        secrets = found_in(path.read_bytes())
+        return f"it holds the value of {', '.join(secrets)}" if secrets else ""
 
 
 def _remove(path: Path) -> None:

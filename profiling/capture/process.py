@@ -14,6 +14,7 @@ from bench.record.errors import MachineError, MeasurementError
 
 from ..availability import find_tool
 from ..commands import Command
+from ..surroundings import cleaned
 
 _TAIL_BYTES = 1 << 20
 _GRACE_S = 10.0
@@ -50,7 +51,7 @@ def run_tool(command: Command, log: Path, limit_s: float) -> Finished:
     """Run it. Raises MachineError where it cannot be started; how it ended is in what is returned."""
     tool = Path(command.argv[0]).name
     argv = (find_tool(command.argv[0]) or command.argv[0], *command.argv[1:])
-    environment = os.environ | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"} | dict(command.environment)
+    environment = cleaned() | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"} | dict(command.environment)
     with log.open("ab") as output:
         begin = output.tell()
         try:
@@ -106,8 +107,9 @@ def tool_version(name: str) -> str:
     """The version that a tool tells, or "unknown"."""
     try:
         done = subprocess.run(
-            (find_tool(name) or name, "--version"), capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL
-        )
+            (find_tool(name) or name, "--version"),
+            capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, env=cleaned(),
+        )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     match = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)

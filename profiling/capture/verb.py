@@ -14,6 +14,7 @@ from rich.console import Console
 from bench.instruments import environment
 from bench.progress import StepProgress
 from bench.record.schema import Record
+from bench.record.secrets import mask_argv
 from bench.record.store import open_run
 
 from ..availability import probe
@@ -32,7 +33,7 @@ def main(options: argparse.Namespace) -> int:
         options.steps, options.skip, Settings.warmup, options.seconds, options.rate, options.tier, options.limit,
         options.keep_mb << 20,
     )  # fmt: skip
-    argv = ("python", "-m", "profiling", *sys.argv[1:])
+    argv = mask_argv(("python", "-m", "profiling", *sys.argv[1:]))
     chosen = tuple(item for item in observers(options.verb) if _asked(item.instrument, options.ncu_caches))
     with open_run(wanted.folder) as writer:
         count = len(wanted.cases) * len(chosen)

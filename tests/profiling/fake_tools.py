@@ -1,4 +1,4 @@
-"""Programs that play ncu, nsys and py-spy: they read their own options, do what FAKE says, and end as the real ones."""
+"""Programs that play ncu, nsys and py-spy: they read their own options and do what BITLEDGER_FAKE says."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ THREAD = (7 << 24) | 7
 
 TOOL = """
 import json, os, pathlib, shutil, signal, sys, time
-name, argv, how = pathlib.Path(sys.argv[0]).name, sys.argv[1:], os.environ["FAKE"]
+name, argv, how = pathlib.Path(sys.argv[0]).name, sys.argv[1:], os.environ["BITLEDGER_FAKE"]
 def option(flag):
     return argv[argv.index(flag) + 1]
 if argv == ["--version"]:
-    print(f"{name} version {os.environ.get('FAKE_VERSION', '2025.1.2')}")
+    print(f"{name} version {os.environ.get('BITLEDGER_FAKE_VERSION', '2025.1.2')}")
     sys.exit()
 if name == "nsys" and argv[0] == "export":
-    shutil.copy(os.environ["FAKE_RESULT"], option("-o"))
+    shutil.copy(os.environ["BITLEDGER_FAKE_RESULT"], option("-o"))
     sys.exit()
 print("Sampling 10%\\rSampling 100%")
 print(f"bitledger's fake {name}: {how}")
 if how == "hang":
-    if "FAKE_STUBBORN" in os.environ:
+    if "BITLEDGER_FAKE_STUBBORN" in os.environ:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    pathlib.Path(os.environ["FAKE_PID"]).write_text(str(os.getpid()))
+    pathlib.Path(os.environ["BITLEDGER_FAKE_PID"]).write_text(str(os.getpid()))
     time.sleep(60)
 if how == "crash":
     print("Segmentation fault somewhere")
@@ -39,13 +39,14 @@ if how == "refused":
 if how == "no tracing":
     print("Error: Permission Denied: Try running again with elevated permissions")
     sys.exit(1)
-facts = {"case_id": os.environ["FAKE_CASE"], "case": {}, "arm": {"name": "x"}, "model": {"layers": 1}, "torch": "2.13",
-         "nvtx": os.environ.get("FAKE_NVTX", "0.2.17"), "observed": {}}
+facts = {"case_id": os.environ["BITLEDGER_FAKE_CASE"], "case": {},
+         "arm": {"name": "x"}, "model": {"layers": 1}, "torch": "2.13",
+         "nvtx": os.environ.get("BITLEDGER_FAKE_NVTX", "0.2.17"), "observed": {}}
 pathlib.Path(option("--facts")).write_text(json.dumps(facts))
 if how == "no output":
     sys.exit()
 suffix = {"ncu": ".ncu-rep", "nsys": ".nsys-rep"}.get(name, "")
-shutil.copy(os.environ["FAKE_RESULT"], (option("--output") if name == "py-spy" else option("-o")) + suffix)
+shutil.copy(os.environ["BITLEDGER_FAKE_RESULT"], (option("--output") if name == "py-spy" else option("-o")) + suffix)
 """
 
 

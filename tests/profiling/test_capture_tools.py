@@ -55,9 +55,9 @@ def observe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Observe:
     def run(instrument: str, how: str, result: Path | None = None, **options: object) -> Record:
         case: Case = make.case("nf4", device=str(options.pop("device", "cuda")))
         machine = replace(MACHINE, **options.pop("machine", {}))  # type: ignore[arg-type]
-        monkeypatch.setenv("FAKE", how)
-        monkeypatch.setenv("FAKE_CASE", case.case_id)
-        monkeypatch.setenv("FAKE_RESULT", str(result))
+        monkeypatch.setenv("BITLEDGER_FAKE", how)
+        monkeypatch.setenv("BITLEDGER_FAKE_CASE", case.case_id)
+        monkeypatch.setenv("BITLEDGER_FAKE_RESULT", str(result))
         request = Request("run-1", tmp_path / "run", PRESETS["smoke"], SOURCE, (case,))
         observer = next(item for item in OBSERVERS if item.instrument == instrument)
         with open_run(request.folder) as writer:
@@ -101,12 +101,12 @@ def test_a_second_capture_is_the_next_repeat(observe: Observe, tmp_path: Path) -
 def test_ranges_that_an_old_nsys_does_not_see(
     observe: Observe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_VERSION", "2022.4.2")
+    monkeypatch.setenv("BITLEDGER_FAKE_VERSION", "2022.4.2")
     record = observe("nsys", "ok", fake_tools.timeline(tmp_path / "t.sqlite", 4, ranges=False))
     assert record.status == "skipped"
     assert "nsys 2022.4.2 records none of nvtx 0.2.17" in record.reason and "nvtx<=0.2.11" in record.reason
     assert kept(record) == {"log.txt"}
-    monkeypatch.setenv("FAKE_VERSION", "2025.1")
+    monkeypatch.setenv("BITLEDGER_FAKE_VERSION", "2025.1")
     record = observe("nsys", "no output", device="cpu")
     assert record.status == "skipped" and "no NVTX range arrived" in record.reason and "0.2.11" not in record.reason
 
@@ -227,10 +227,10 @@ def test_a_tool_that_leaves_nothing(instrument: str, told: str, observe: Observe
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_a_tool_that_hangs(stubborn: bool, observe: Observe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pid = tmp_path / "pid"
-    monkeypatch.setenv("FAKE_PID", str(pid))
+    monkeypatch.setenv("BITLEDGER_FAKE_PID", str(pid))
     monkeypatch.setattr(process, "_GRACE_S", 0.5)
     if stubborn:
-        monkeypatch.setenv("FAKE_STUBBORN", "1")
+        monkeypatch.setenv("BITLEDGER_FAKE_STUBBORN", "1")
     record = observe("nsys", "hang", limit_s=2.0)
     assert record.status == "failed" and "after its limit of 2 s" in record.reason
     with pytest.raises(ProcessLookupError):
@@ -248,7 +248,7 @@ def test_raw_files_that_are_too_large_are_left_out(observe: Observe, tmp_path: P
 
 def test_another_case_than_the_one_asked_for(observe: Observe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = fake_tools.timeline(tmp_path / "t.sqlite", 4)
-    install = fake_tools.TOOL.replace('os.environ["FAKE_CASE"]', '"another"')
+    install = fake_tools.TOOL.replace('os.environ["BITLEDGER_FAKE_CASE"]', '"another"')
     monkeypatch.setattr(fake_tools, "TOOL", install)
     fake_tools.install(tmp_path / "bin", "nsys")
     record = observe("nsys", "ok", result)

@@ -1,0 +1,99 @@
+"""Keeps secrets out of what is written: the values of secret variables, and texts that look like credentials.
+
+A variable is secret by its name (HF_TOKEN, AWS_SECRET_ACCESS_KEY, WANDB_API_KEY, …). Values of fewer than 8 characters
+are left alone, because they would be found by chance in any text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MASK = "***"
+SHORTEST = 8
+_NAME = re.compile(
+    r"(^|[_.-])(TOKEN|SECRETS?|PASSWORD|PASSWD|PASSPHRASE|PASS|PAT|(API|ACCESS|PRIVATE|SIGNING|SECRET)?_?KEY|KEY_ID"
+    r"|CREDENTIALS?|AUTH|COOKIES?|DSN|WEBHOOK)([_.-]|$)",
+    re.IGNORECASE,
+)
+_IN_URL = re.compile(r"(?<=://)[^/\s:@'\"]+:[^/\s@'\"]+(?=@)")
+_LOOKS_SECRET = re.compile(
+    r"\b(?:hf_|gh[pousr]_|github_pat_|glpat-|sk-|xox[abeprs]-)[A-Za-z0-9_-]{16,}"
+    r"|\bAKIA[0-9A-Z]{16}\b"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+    r"|(?<=\bBearer )[\w.~+/=-]{16,}"
+)
+_OPTION = re.compile(r"--?(?P<name>[\w.-]+)(?:=(?P<value>.*))?", re.DOTALL)
+# What identifies a Record and its files must stay what it was when its case_id and hashes were taken.
+_IDENTITY = frozenset(("case", "case_id", "run_id", "artifacts", "metrics", "schema_version"))
+
+
+def is_secret_name(name: str) -> bool:
+    """True for a variable or option whose value is none of anybody's business."""
+    return _NAME.search(name) is not None
+
+
+def secret_values(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """By value: the name of the variable that holds it. Of a URL with user and password only those two are secret."""
+    found: dict[str, str] = {}
+    for name, value in (os.environ if environ is None else environ).items():
+        if is_secret_name(name) and len(value) >= SHORTEST:
+            found[value] = name
+        found |= dict.fromkeys(_IN_URL.findall(value), name)
+    return found
+
+
+def mask_text(text: str, environ: Mapping[str, str] | None = None) -> str:
+    """The text less secret values, and less what has the form of a credential."""
+    return _LOOKS_SECRET.sub(MASK, _IN_URL.sub(MASK, _without(text, secret_values(environ))))
+
+
+def mask_argv(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """A command line as it may be recorded: also what follows an option such as --hf-token is masked."""
+    masked: list[str] = []
+    hide = False
+    for argument in argv:
+        option = _OPTION.fullmatch(argument)
+        named = option is not None and is_secret_name(option["name"])
+        if option is not None and named and option["value"] is not None:
+            masked.append(f"{argument[: option.start('value')]}{MASK}")
+        else:
+            masked.append(MASK if hide and option is None else mask_text(argument, environ))
+        hide = option is not None and named and option["value"] is None
+    return tuple(masked)
+
+
+def mask_record(document: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A Record's JSON document as it may be written. Case, metrics and artifacts' hashes stay as they are."""
+    secrets = secret_values(environ)
+    masked = {
+        name: value if name in _IDENTITY or not secrets else _deep(value, secrets) for name, value in document.items()
+    }
+    return masked | {
+        "argv": list(mask_argv(document["argv"], environ)),
+        "reason": mask_text(document["reason"], environ),
+    }
+
+
+def found_in(content: bytes, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The names of the variables whose secret values stand in ``content`` as they are."""
+    return tuple(sorted({name for value, name in secret_values(environ).items() if value.encode() in content}))
+
+
+def _deep(value: Any, secrets: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _without(value, secrets)
+    if isinstance(value, Mapping):
+        return {_without(str(key), secrets): _deep(item, secrets) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_deep(item, secrets) for item in value]
+    return value
+
+
+def _without(text: str, secrets: Mapping[str, str]) -> str:
+    # The longest first: one secret may be part of another.
+    for value in sorted(secrets, key=len, reverse=True):
+        text = text.replace(value, MASK)
+    return text
