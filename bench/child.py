@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.instruments import environment
-from bench.plan import Block, Request
+from bench.plan import Block
 from bench.processes import die_with_parent
 from bench.record.errors import BitledgerError
 from bench.record.schema import Environment, Record, environment_from_json, to_json
 from bench.workloads.annotation import Tools, ToolsFor
-from bench.workloads.outcome import Outcome
+from bench.workloads.outcome import Outcome, failed
 
 STATE_AGE_S = 1.0
 
@@ -35,14 +35,24 @@ def main(tools: ToolsFor) -> int:
 
 def run_task(task: dict[str, Any], records_fd: int, tools: ToolsFor) -> int:
     """Measure a block, or describe a model, and write the answer to ``records_fd``."""
-    die_with_parent()
+    die_with_parent(task.get("parent"))
     with os.fdopen(records_fd, "w", buffering=1) as pipe:
         if "describe" in task:
             pipe.write(json.dumps(_describe(task["describe"])) + "\n")
             return 0
         for record in run_block(task, tools):
-            pipe.write(json.dumps(to_json(record), allow_nan=False) + "\n")
+            pipe.write(_line(record) + "\n")
     return 0
+
+
+def _line(record: Record) -> str:
+    """The Record as JSON; where it holds what JSON cannot hold, such as infinity, a failed one that says so."""
+    try:
+        return json.dumps(to_json(record), allow_nan=False)
+    except (ValueError, TypeError) as error:
+        reason = f"what was measured cannot be recorded: {error}"
+        bare = replace(record, status="failed", reason=reason, setup={}, metrics=(), not_collected={}, findings=())
+        return json.dumps(to_json(bare), allow_nan=False)
 
 
 def run_block(task: dict[str, Any], tools: ToolsFor) -> Iterator[Record]:
@@ -59,7 +69,7 @@ def run_block(task: dict[str, Any], tools: ToolsFor) -> Iterator[Record]:
     except Exception as error:
         if task.get("debug"):
             raise
-        yield from (make(_failed(request, error)) for request in list(open_requests.values()))
+        yield from (make(failed(request.case, request.instrument, error)) for request in list(open_requests.values()))
 
 
 def _with_cuda_facts(machine: Environment, device: str) -> Environment:
@@ -100,20 +110,6 @@ def outcomes(block: Block, tools: Tools) -> Iterator[Outcome]:
 
     wanted = [(request.case, request.instrument) for request in block.requests]
     return generation.run(block.source, wanted, {**block.options, "repeat": block.repeat}, tools)
-
-
-def _failed(request: Request, error: Exception) -> Outcome:
-    return Outcome(request.case, request.instrument, "failed", explain(error))
-
-
-def explain(error: Exception) -> str:
-    """One line for the Record: our own errors as they are, others with their type, out of memory in plain words."""
-    text = (str(error).strip() or "no message").splitlines()[0]
-    if isinstance(error, BitledgerError):
-        return text
-    if "out of memory" in text.lower() or isinstance(error, MemoryError):
-        return f"out of memory: {text}"
-    return f"{type(error).__name__}: {text}"
 
 
 class _RecordMaker:

@@ -7,6 +7,7 @@ the same. So a run folder names no path of the machine that made it.
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import Any
 from bench import presets
 from bench.plan import Block
 from bench.record.errors import RecordError, StorageError, UsageError
+from bench.record.store import sync_folder
 from bench.workloads.sources import Source, resolve
 
 PLAN = "plan.json"
@@ -42,7 +44,7 @@ def new_run_id(preset: str, source: Source, prefix: str = "") -> str:
 
 
 def write_plan(folder: Path, run: Run) -> None:
-    """Raises StorageError where the folder cannot be written."""
+    """All of it or nothing, also when the machine stops meanwhile. Raises StorageError where it cannot be written."""
     document = {
         "run_id": run.run_id,
         "preset": asdict(run.preset),
@@ -53,11 +55,22 @@ def write_plan(folder: Path, run: Run) -> None:
         "blocks": [_without_source(block) for block in run.blocks],
     }
     try:
-        (folder / PLAN).write_text(json.dumps(document, indent=1))
+        _replace(folder / PLAN, json.dumps(document, indent=1))
     except OSError as error:
         raise StorageError(
             f"cannot write {folder / PLAN}: {error.strerror}; choose another folder with --out"
         ) from error
+
+
+def _replace(file: Path, text: str) -> None:
+    """A half-written plan would leave a run that cannot be resumed."""
+    new = file.with_suffix(".new")
+    with new.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(file)
+    sync_folder(file.parent)
 
 
 def _named(source: Source) -> dict[str, str]:
@@ -77,7 +90,7 @@ def read_plan(folder: Path) -> Run:
     Raises UsageError where there is none or its model has changed since, RecordError where the file is damaged.
     """
     try:
-        document = json.loads((folder / PLAN).read_text())
+        document = json.loads((folder / PLAN).read_text(encoding="utf-8"))
         model = document["model"]
         source = _same_model(model["name"], model["revision"])
         beside = tuple(_same_model(other["name"], other["revision"]) for other in document.get("beside", ()))

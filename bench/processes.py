@@ -23,8 +23,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+# The programs that measure, looked up when one is started: the fault suite puts its own in their place.
 CHILD = (sys.executable, "-m", "bench", "_child")
 NURSERY = (sys.executable, "-m", "bench", "_nursery")
+# How long the nursery may take to give a process: the first time it imports everything, from a cold disk.
+START_S = 300.0
 PRELOADED = (
     "torch",
     "transformers.models.auto",
@@ -81,7 +84,7 @@ def start_from_scratch(task: Task, records_fd: int, log: Path) -> Process:
         )
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError), process.stdin:
-        process.stdin.write(json.dumps({**task, "records_fd": records_fd}).encode())
+        process.stdin.write(json.dumps({**task, "records_fd": records_fd, "parent": os.getpid()}).encode())
     return process
 
 
@@ -89,9 +92,12 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, so that no orphan keeps a GPU busy."""
-    parent = os.getppid()
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask Linux to kill this process when its parent dies, so that no orphan keeps a GPU busy.
+
+    ``parent``: its process id, where this process knows it: the parent may be gone before this is called.
+    """
+    parent = parent or os.getppid()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -105,8 +111,8 @@ class Nursery:
     fork would lose), processes start from scratch instead.
     """
 
-    def __init__(self, command: tuple[str, ...] = NURSERY, *, gpu: bool = False) -> None:
-        self._command = command
+    def __init__(self, command: tuple[str, ...] | None = None, *, gpu: bool = False) -> None:
+        self._command = command or NURSERY
         self._gpu = gpu
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -118,9 +124,13 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         if self._socket is not None:
             self._socket.close()
-        if self._process is not None:
+        if self._process is not None and not self._useless:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(2)
+        self._end()
+
+    def _end(self) -> None:
+        if self._process is not None:
             self._process.kill()
             self._process.wait()
 
@@ -131,12 +141,14 @@ class Nursery:
                 return self._fork(task, records_fd, log)
             except (OSError, ValueError, EOFError):
                 self._useless = True
+                self._end()  # or it might still fork a second process for this task
         return start_from_scratch(task, records_fd, log)
 
     def _fork(self, task: Task, records_fd: int, log: Path) -> Process:
         if self._socket is None:
             self._open()
         assert self._socket is not None
+        self._socket.settimeout(START_S)
         body = json.dumps(dict(task)).encode()
         with log.open("wb") as output:
             header = len(body).to_bytes(8, "little")
@@ -145,6 +157,7 @@ class Nursery:
         answer = _receive(self._socket)
         if "pid" not in answer:
             raise ValueError(answer.get("error", "the nursery gave no process"))
+        self._socket.settimeout(None)
         return _Forked(answer["pid"], self._socket)
 
     def _open(self) -> None:
@@ -247,6 +260,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 def _serve_one(connection: socket.socket, task: dict[str, Any], descriptors: list[int], entry: Entry) -> None:
     obstacle = _obstacle()
+    task["parent"] = os.getpid()
     pid = None if obstacle else os.fork()
     if pid == 0:
         connection.close()

@@ -21,10 +21,10 @@ from typing import Any
 
 from bench.plan import Block, Request
 from bench.processes import Process, Start, start_from_scratch
-from bench.record.errors import BitledgerError, MachineError, StorageError
+from bench.record.errors import BitledgerError, MachineError, RecordError, StorageError
 from bench.record.schema import Environment, Record, from_json
 from bench.record.secrets import mask_text
-from bench.record.store import Writer
+from bench.record.store import Writer, remedy, why
 
 LOG_TAIL_BYTES = 64 << 10
 TERMINATE_GRACE_S = 5.0
@@ -78,6 +78,7 @@ def run_blocks(
     """
     outcome = Outcome()
     for number, block in enumerate(blocks):
+        writer.check()
         on_start(block)
         log = writer.folder / "artifacts" / f"child-{os.getpid()}-{number:04d}.log"
         for record in measure(block, context, log, start):
@@ -94,14 +95,18 @@ def measure(block: Block, context: Context, log: Path, start: Start = start_from
     ``log`` receives what the child prints. It is kept, cut to its tail, only where something failed.
     """
     missing = {request.key(block.repeat): request for request in block.requests}
-    failed = False
+    failed, unread = False, ""
     with _Child(block, context, log, start) as child:
         for line in child.lines():
-            record = from_json(line)
+            try:
+                record = from_json(json.loads(line))
+            except (ValueError, RecursionError, RecordError) as error:
+                unread = f"the child gave something that is no record of this program ({error})"
+                continue
             missing.pop(record.key, None)
             failed = failed or record.status == "failed"
             yield record
-        why = child.why_it_ended()
+        why = unread or child.why_it_ended()
     tail = _keep_tail(log, keep=failed or bool(missing))
     for request in missing.values():
         yield _lost(request, block, context, why + (f"; it last printed: {tail}" if tail else ""))
@@ -128,7 +133,7 @@ def _keep_tail(log: Path, *, keep: bool) -> str:
         return ""
     try:
         content = mask_text(log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace"))
-        log.write_text(content)
+        log.write_text(content, encoding="utf-8")
     except OSError:
         return ""
     lines = [line for line in content.splitlines() if line.strip()]
@@ -148,8 +153,8 @@ class _Child:
         except OSError as error:
             os.close(read_end)
             raise StorageError(
-                f"cannot start a child with its log at {log}: {error.strerror or error}; everything measured before is "
-                "kept: free space, then run again with --resume"
+                f"cannot start a child with its log at {log}: {why(error)}; everything measured before is kept: "
+                f"{remedy(error)}, then run again with --resume"
             ) from error
         except BaseException:
             os.close(read_end)
@@ -166,8 +171,8 @@ class _Child:
         _stop(self._process, at_once=self._timed_out or kind is not None)
         self._pipe.close()
 
-    def lines(self) -> Iterator[Any]:
-        """Parsed JSON lines until the child closes its pipe or its time is up. A line cut off by its end is dropped."""
+    def lines(self) -> Iterator[bytes]:
+        """Whole lines until the child closes its pipe or its time is up. A line cut off by its end is dropped."""
         deadline = time.monotonic() + self._limit
         buffer = b""
         with selectors.DefaultSelector() as selector:
@@ -177,7 +182,7 @@ class _Child:
                 if not chunk:
                     return
                 *lines, buffer = (buffer + chunk).split(b"\n")
-                yield from map(json.loads, lines)
+                yield from lines
         self._timed_out = True
 
     def why_it_ended(self) -> str:

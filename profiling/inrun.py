@@ -10,7 +10,7 @@ from typing import Any
 from bench.record.errors import BitledgerError
 from bench.record.schema import Artifact
 from bench.record.store import artifact
-from bench.workloads.outcome import Outcome
+from bench.workloads.outcome import Outcome, failed
 from bench.workloads.session import Session
 
 from .capture.kineto import of_trace
@@ -23,9 +23,9 @@ def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> 
     """The Outcome of the pass. The trace is kept as an artifact where ``options["timeline_keep"]`` says so."""
     case = session.case
     folder = run_folder / "artifacts" / f"{INSTRUMENT}-{case.scheme}-{case.case_id}-{options['repeat']}"
-    folder.mkdir(parents=True, exist_ok=True)
     trace, summary = folder / "trace.json.gz", folder / "summary.json"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         steps = options["timeline_steps"]
         first = max(((case.new_tokens or 0) - 1 - steps) // 2, 0)
         seen = observe_kineto(session, trace, first, steps)
@@ -33,9 +33,9 @@ def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> 
         kept: tuple[Artifact, ...] = ()
         if options["timeline_keep"]:
             kept = tuple(artifact(run_folder, path, text) for path, text in found.files)
-    except BitledgerError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        return Outcome(case, INSTRUMENT, "failed", str(error))
+    except (BitledgerError, OSError) as error:
+        shutil.rmtree(folder, ignore_errors=True)  # on a full disk a part of a trace would leave no room for Records
+        return failed(case, INSTRUMENT, error)
     except Exception as error:  # the passes that follow must not be lost with this one
         reason = f"the timeline could not be read: {type(error).__name__}: {error}"
         kept = (artifact(run_folder, trace, "Chrome trace that could not be read"),) if trace.exists() else ()

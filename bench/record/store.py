@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import json
 import os
+import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,10 +84,11 @@ def _truncated(file: Path) -> Finding:
 
 
 class Writer:
-    """Appends records to a run folder. Use ``open_run``."""
+    """Appends records to a run folder. Use ``open_run``. ``findings``: what was noticed when it was opened."""
 
-    def __init__(self, folder: Path, stream: IO[bytes]) -> None:
+    def __init__(self, folder: Path, stream: IO[bytes], findings: tuple[Finding, ...] = ()) -> None:
         self.folder = folder
+        self.findings = findings
         self._stream = stream
 
     def append(self, record: Record) -> None:
@@ -94,18 +96,53 @@ class Writer:
 
         Raises StorageError if it cannot be written whole; the file is then cut back to its last whole line.
         """
-        line = json.dumps(mask_record(to_json(record)), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = json.dumps(mask_record(to_json(record)), ensure_ascii=False, allow_nan=False)
+        # A name of a file may hold what is no text (a lone surrogate): JSON can escape it, UTF-8 cannot write it.
+        content = line.encode("utf-8", "backslashreplace") + b"\n"
         end = os.fstat(self._stream.fileno()).st_size
         try:
-            _write_all(self._stream.fileno(), line)
+            _write_all(self._stream.fileno(), content)
             os.fsync(self._stream.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._stream.fileno(), end)
             raise StorageError(
-                f"cannot write {self.folder / RECORDS}: {_why(error)}; "
-                "everything measured before is kept: free space, then run again with --resume"
+                f"cannot write {self.folder / RECORDS}: {why(error)}; "
+                f"everything measured before is kept: {remedy(error)}, then run again with --resume"
             ) from error
+        self.check()
+
+    def check(self) -> None:
+        """See that the folder is still where it was: what is written to a file without a name is lost at its closing.
+
+        Raises StorageError where it was moved, or was removed; its records are then saved beside it.
+        """
+        held = os.fstat(self._stream.fileno())
+        with contextlib.suppress(OSError):
+            if os.path.samestat(held, (self.folder / RECORDS).stat()):
+                return
+        if held.st_nlink:
+            raise StorageError(
+                f"{self.folder} was moved while this run wrote to it; everything measured is in it: "
+                "run again with --resume --out and its new name"
+            )
+        raise StorageError(
+            f"{self.folder} was removed while this run wrote to it; everything measured is saved in {self._rescue()}: "
+            "'python -m bench report' reads it"
+        )
+
+    def _rescue(self) -> Path:
+        """The records, which only this process can still read, in a new folder beside the old one, or elsewhere."""
+        self._stream.seek(0)
+        content, name = self._stream.read(), self.folder.name
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=f"{name}-saved-", dir=self.folder.absolute().parent))
+        except OSError:
+            folder = Path(tempfile.mkdtemp(prefix=f"{name}-saved-"))
+        with (folder / RECORDS).open("wb", buffering=0) as stream:
+            _write_all(stream.fileno(), content)
+            os.fsync(stream.fileno())
+        return folder
 
     def artifact(self, path: Path, description: str) -> Artifact:
         """An Artifact for a file inside the run folder."""
@@ -125,8 +162,20 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _why(error: OSError) -> str:
+def why(error: OSError) -> str:
+    """In plain words what the disk did not do."""
     return "no space left on the device" if error.errno == errno.ENOSPC else str(error.strerror or error)
+
+
+def remedy(error: OSError) -> str:
+    """What to do before the run can go on."""
+    known = {
+        errno.ENOSPC: "free space",
+        errno.EDQUOT: "free space",
+        errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
+        errno.EROFS: "make the disk writable",
+    }
+    return known.get(error.errno or 0, "make the folder writable")
 
 
 @contextlib.contextmanager
@@ -137,20 +186,32 @@ def open_run(folder: Path) -> Iterator[Writer]:
     """
     try:
         (folder / "artifacts").mkdir(parents=True, exist_ok=True)
-        stream = (folder / RECORDS).open("ab", buffering=0)
+        stream = (folder / RECORDS).open("a+b", buffering=0)
+        sync_folder(folder)
     except OSError as error:
-        raise StorageError(f"cannot write to {folder}: {_why(error)}; choose another folder with --out") from error
+        raise StorageError(f"cannot write to {folder}: {why(error)}; choose another folder with --out") from error
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StorageError(f"{folder} is in use by another run: wait for it, or choose another --out") from None
-        _cut_partial_line(folder / RECORDS)
-        yield Writer(folder, stream)
+        yield Writer(folder, stream, _cut_partial_line(folder / RECORDS))
 
 
-def _cut_partial_line(file: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names of new files last: syncing a file alone does not. Some file systems cannot, and need not."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _cut_partial_line(file: Path) -> tuple[Finding, ...]:
     content = file.read_bytes()
     whole = content.rfind(b"\n") + 1
-    if whole != len(content):
-        os.truncate(file, whole)
+    if whole == len(content):
+        return ()
+    os.truncate(file, whole)
+    return (_truncated(file),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
 from bench import presets, runner
@@ -36,10 +37,17 @@ def _main(options: argparse.Namespace, machine: Environment, nursery: Nursery) -
     if folder_given is not None:
         _refuse_used(folder_given)
     run = _plan(options, machine, nursery)
-    folder = folder_given or RUNS / run.run_id
+    folder = folder_given or _unused(RUNS / run.run_id)
     with open_run(folder) as writer:
+        _refuse_used(folder)  # again: another run may have begun, and ended, while this one was planned
         write_plan(folder, run)
         return _measure(run, run.blocks, writer, machine, options, nursery)
+
+
+def _unused(folder: Path) -> Path:
+    """The folder, or the first of its numbered names that no run has: a clock that was set back gives a name twice."""
+    names = (folder if number == 1 else folder.with_name(f"{folder.name}-{number}") for number in count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _refuse_used(folder: Path) -> None:
@@ -93,8 +101,10 @@ def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery)
         done = runner.records_done(recorded, retry_failed=options.retry_failed)
         _refuse_other_machine(recorded, machine)
         left = tuple(rest for block in run.blocks if (rest := block.without(done)) is not None)
-        kept, count = len(recorded), len(run.blocks)
-        print(f"resuming {options.out}: {kept} records are there, {len(left)} of {count} blocks are left")
+        for finding in writer.findings:
+            print(f"{finding.severity}: {finding.message}")
+        kept, blocks = len(recorded), len(run.blocks)
+        print(f"resuming {options.out}: {kept} records are there, {len(left)} of {blocks} blocks are left")
         return _measure(run, left, writer, machine, options, nursery)
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
+from bench.record.errors import BitledgerError
 from bench.record.schema import Artifact, Case, Finding, Metric, Status
+
+# How torch's allocator and the C library say that the host has no memory left.
+_HOST_MEMORY = re.compile("can't allocate memory|cannot allocate memory|not enough memory|bad_alloc", re.IGNORECASE)
+_LESS = "take a smaller model or batch size"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -22,3 +31,23 @@ class Outcome:
     not_collected: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+
+
+def failed(case: Case, instrument: str, error: Exception) -> Outcome:
+    """The Outcome of what an error ended."""
+    return Outcome(case, instrument, "failed", explain(error))
+
+
+def explain(error: Exception) -> str:
+    """One line for the Record: our own errors as they are, memory and disk in plain words, others with their type."""
+    text = (str(error).strip() or "no message").splitlines()[0]
+    if isinstance(error, BitledgerError):
+        return text
+    if isinstance(error, OSError) and error.errno in _FULL:
+        name = f" for {PurePath(str(error.filename)).name}" if error.filename else ""
+        return f"no space left on the device{name}: free some, then run again with --resume --retry-failed"
+    if isinstance(error, MemoryError) or _HOST_MEMORY.search(text):
+        return f"out of memory on the host ({text}): {_LESS}"
+    if "out of memory" in text.lower():
+        return f"out of memory: {text.rstrip('.')}: {_LESS}"
+    return f"{type(error).__name__}: {text}"
