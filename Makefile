@@ -1,6 +1,6 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup bench paper paper-compat profile test test-gpu lint format report doctor smoke-model fidelity benchmarks clean
+.PHONY: help setup bundle bench paper paper-compat profile test test-gpu lint format report doctor smoke-model fidelity benchmarks clean
 
 PRESET ?= auto
 PYTHON ?= python3
@@ -11,6 +11,11 @@ ifdef BITLEDGER_CONTAINER
 else
   VENV_READY := .venv/.ready
   PY := .venv/bin/python
+endif
+# A bundle (folder or archive of 'make bundle') to install from where there is no internet; an unpacked one is its own.
+OFFLINE ?= $(if $(wildcard bundle/manifest.json),.)
+ifneq ($(OFFLINE),)
+  export HF_HUB_OFFLINE := 1
 endif
 BENCH_OPTIONS := --preset $(PRESET) $(if $(MODEL),--model $(MODEL)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
@@ -24,11 +29,22 @@ setup: $(VENV_READY) ## make .venv with the pinned dependencies (nothing to do i
 .venv/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' \
 	  || { echo "bitledger needs Python 3.11 to 3.14: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+ifneq ($(OFFLINE),)
+	@$(PYTHON) -m bundling.install $(OFFLINE)
+else
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 2; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ncu]'
+endif
 	@touch $@
+
+# BUNDLE_PYTHON=3.12 BUNDLE_CUDA=130 BUNDLE_PLATFORM=x86_64|aarch64 BUNDLE_WITH=torch,transformers,codecarbon,ncu
+# BUNDLE_DEV=yes (for 'make test' there) BUNDLE_OUT=dist
+bundle: $(VENV_READY) ## one archive for a host without internet: docs/hosts.md
+	$(PY) -m bundling $(if $(BUNDLE_PYTHON),--python $(BUNDLE_PYTHON)) $(if $(BUNDLE_CUDA),--cuda $(BUNDLE_CUDA)) \
+	  $(if $(BUNDLE_PLATFORM),--platform $(BUNDLE_PLATFORM)) $(if $(BUNDLE_WITH),--with $(BUNDLE_WITH)) \
+	  $(if $(BUNDLE_DEV),--dev) $(if $(BUNDLE_OUT),--out $(BUNDLE_OUT))
 
 bench: $(VENV_READY) ## measure and report: quick on a GPU, smoke elsewhere
 	$(PY) -m bench run $(BENCH_OPTIONS)
@@ -58,6 +74,8 @@ profile: $(VENV_READY) ## timelines, counters and host stacks: all that this mac
 # Tests of one module stay together (loadscope): their shared fixtures are made once. WORKERS=0 runs them in one process.
 WORKERS ?= 2
 test: $(VENV_READY) ## run the tests that need no GPU
+	@$(PY) -c 'import pytest, xdist' 2>/dev/null \
+	  || { echo "pytest is not in this environment: make the bundle with BUNDLE_DEV=yes"; exit 2; }
 	$(PY) -m pytest -n $(WORKERS) --dist loadscope
 
 test-gpu: $(VENV_READY) ## run the tests that need a GPU

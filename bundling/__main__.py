@@ -1,0 +1,81 @@
+"""python -m bundling: make one archive for a host without internet."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .build import Bundle, Order, build
+from .errors import BundleError
+from .source import uncommitted
+from .target import MACHINES, PYTHONS, Target
+
+EXAMPLES = """examples:
+  python -m bundling                                          Python 3.12, x86_64, CUDA 13.0; the host has torch
+  python -m bundling --python 3.11 --cuda 128 --platform aarch64
+  python -m bundling --with torch,transformers                everything, for a host that has Python alone
+  python -m bundling --dev --with codecarbon                  with what 'make test' needs
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0, or 2 with one line that says what to do."""
+    options = _parser().parse_args(argv)
+    try:
+        target = Target(options.python, options.platform, options.cuda)
+        left = uncommitted(Path.cwd())
+        if left:
+            _say(f"{left} changed file(s) do not travel: the source is the last commit")
+        made = build(Order(target, tuple(filter(None, options.named.split(","))), options.dev), options.out, _say)
+    except BundleError as error:
+        print(f"bitledger: {error}", file=sys.stderr)
+        return 2
+    _tell(made)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bundling",
+        description="Make one archive for a host without internet: wheels, source, data, tiny model.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--python", default="3.12", metavar="X.Y", help=f"the host's Python: {', '.join(PYTHONS)} (default 3.12)")
+    add("--cuda", default="130", metavar="NNN", help="CUDA of the host's torch: 130, 128, … or cpu (default 130)")
+    add("--platform", default="x86_64", metavar="NAME", help=f"{' or '.join(MACHINES)} (default x86_64)")
+    add(
+        "--with",
+        dest="named",
+        default="",
+        metavar="A,B",
+        help="take along too: torch,transformers (else the host has them), codecarbon, ncu, or what they bring (numpy)",
+    )
+    add("--dev", action="store_true", help="what 'make test' needs: pytest and its kin, and the kept runs")
+    add("--out", type=Path, default=Path("dist"), metavar="FOLDER", help="where the archive goes (default dist)")
+    return parser
+
+
+def _say(text: str) -> None:
+    print(f"bundle: {text}", file=sys.stderr)
+
+
+def _tell(made: Bundle) -> None:
+    manifest: dict[str, Any] = made.manifest
+    print(f"{made.archive}  {made.archive.stat().st_size / 1e6:.1f} MB, {len(manifest['wheels'])} wheels")
+    has = ", ".join((*manifest["host_packages"], f"glibc {manifest['glibc']} or newer"))
+    print(f"the host needs: Python {manifest['python']} on {manifest['machine']}; {has}")
+    for program, why in manifest["host_programs"].items():
+        print(f"  {program}: {why}")
+    if manifest["left_out"]:
+        print(f"left out, a run goes without: {', '.join(manifest['left_out'])}")
+    compare = "make test" if manifest["dev"] else "make bench"
+    print(f"there:  tar xf {made.archive.name} && cd {manifest['name']} && {compare} PYTHON=python{manifest['python']}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
