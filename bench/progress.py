@@ -11,6 +11,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from bench.report.visible import visible
+
 
 class StepProgress:
     """``count`` steps of ``total`` weight together. Use as a context."""
@@ -46,7 +48,7 @@ class StepProgress:
         self._number += 1
         self._label, self._step_began = label, time.monotonic()
         if self._bar and self._task is not None:
-            self._bar.update(self._task, description=label, refresh=True)
+            self._bar.update(self._task, description=visible(label), refresh=True)
 
     def advance(self, weight: float, *, draw: bool = True) -> None:
         """So much more is done. ``draw`` is False where drawing would disturb what is being measured."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from bench.report.console import console as make_console
+from bench.report.visible import visible
 
 _UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3))
 _NAME_WIDTH = 60
@@ -14,14 +17,14 @@ _NAME_WIDTH = 60
 
 def show(summary: dict[str, Any], top: int, console: Console | None = None) -> None:
     """Print every list of rows in the summary as a table of at most ``top`` rows, and the rest as lines."""
-    console = console or Console()
+    console = console or make_console()
     for key, value in summary.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             console.print(_table(key, value, top))
     for name, rows in summary.get("tables", {}).items():
         console.print(_table(name, rows, top))
     for note in [*summary.get("notes", []), *summary.get("warnings", [])]:
-        console.print(f"note: {escape(str(note))}")
+        console.print(Text(visible(f"note: {note}")))
     if summary["kind"] == "timeline":
         _show_times(summary, console)
 
@@ -50,7 +53,7 @@ def _table(title: str, rows: list[dict[str, Any]], top: int) -> Table:
         number = isinstance(rows[0][name], int | float)
         table.add_column(name.removesuffix("_ns"), justify="right" if number else "left", no_wrap=number)
     for row in rows[:top]:
-        table.add_row(*(escape(_shown(name, row[name])) for name in columns))
+        table.add_row(*(Text(visible(_shown(name, row[name]))) for name in columns))
     return table
 
 

@@ -13,6 +13,7 @@ from bench.record.errors import RecordError
 from bench.record.schema import Finding, Record
 
 from .content import CountedFinding
+from .visible import visible_all
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def analyse(
     """Analyse the records of a run. Raises RecordError where there are none."""
     if not records:
         raise RecordError("the run has no records: run 'python -m bench run' first")
+    records = visible_all(records)
+    extra = visible_all(extra)
     generated = generation.summarise(records, reference=reference, margin=margin)
     layers = matmul.summarise(records, reference=reference, margin=margin)
     marks = annotation.summarise(records, margin=margin)

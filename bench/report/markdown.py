@@ -7,13 +7,24 @@ import re
 from collections.abc import Iterable, Mapping
 
 from .content import Answer, CountedFinding, Point, Report, Section, Table
+from .visible import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
+# What would begin a list or a rule, had it not stood in a sentence.
+_LEADING = re.compile(r"^(?:[-+=](?=\s|$)|(?=[-=]{3})|(?:\d{1,9})(?=[.)](?:\s|$)))")
 
 
 def escape(text: str) -> str:
     """Text that Markdown shows as it is: no markup, no HTML, one line."""
-    return _SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
+    line = _SPECIAL.sub(r"\\\1", html.escape(" ".join(visible(text).split()), quote=False))
+    return _LEADING.sub(lambda found: found[0] + "\\" if found[0][:1].isdigit() else "\\" + found[0], line)
+
+
+def code(text: str) -> str:
+    """Text between backticks: with more of them around than it holds in a row, and on one line."""
+    line = " ".join(visible(text).split())
+    around = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+    return f"{around}{line}{around}" if around == "`" else f"{around} {line} {around}"
 
 
 def render(report: Report, figures: Mapping[str, str]) -> str:
@@ -45,8 +56,8 @@ def _answer(answer: Answer, figures: Mapping[str, str]) -> Iterable[str]:
 
 
 def _point(place: int, point: Point) -> str:
-    code = f" `{point.code}`" if point.code else ""
-    return f"{place}. **{escape(point.title)}.** {escape(point.text)}{code}"
+    shown = f" {code(point.code)}" if point.code else ""
+    return f"{place}. **{escape(point.title)}.** {escape(point.text)}{shown}"
 
 
 def _section(section: Section, figures: Mapping[str, str]) -> Iterable[str]:

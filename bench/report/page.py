@@ -15,6 +15,7 @@ from . import evidence, markdown, palette, svg
 from .analysed import analyse
 from .content import Report
 from .sections import build
+from .visible import visible
 
 
 def write_report(
@@ -57,7 +58,7 @@ def render_html(report: Report, figures: Mapping[str, str]) -> str:
 
     room = resources.files(__package__)
     template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, finalize=_shown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(room.joinpath("page.html").read_text(encoding="utf-8"))
     style = room.joinpath("page.css").read_text(encoding="utf-8")
     colours = f":root{{{palette.css(False)}}}@media (prefers-color-scheme:dark){{:root{{{palette.css(True)}}}}}"
@@ -66,6 +67,11 @@ def render_html(report: Report, figures: Mapping[str, str]) -> str:
         style=Markup(colours + style),  # noqa: S704 — our own file
         figures={name: Markup(text) for name, text in figures.items()},  # noqa: S704 — escaped by matplotlib
     )
+
+
+def _shown(value: object) -> object:
+    """What the page shows of a value; Markup is a str of ours, and goes as it is."""
+    return visible(value) if type(value) is str else value
 
 
 def _write(path: Path, text: str) -> Path:

@@ -18,6 +18,7 @@ from . import markdown, svg, units
 from . import tables_study as tables
 from .content import CountedFinding, FigureSpec, Headline, Report, Section
 from .page import render_html
+from .visible import visible_all
 from .words import machine_text, model_labels, setting_text
 
 ENERGY_FIGURES, SCORES_FIGURE, PRUNED_ENERGY_FIGURE = (3, 4, 5, 6), 7, 8
@@ -28,6 +29,7 @@ def write_study(folder: Path, runs: Sequence[Sequence[Record]], published: Publi
 
     Raises RecordError where no record stands beside the study; OSError where the folder cannot be written.
     """
+    runs = visible_all(runs)
     report = build(compare(published, runs), runs)
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)

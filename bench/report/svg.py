@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from .palette import ROLES
+from .visible import visible
 
+_NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 _RULES = {"svg.fonttype": "none", "text.parse_math": False, "axes.unicode_minus": True}
 
 
@@ -23,12 +25,18 @@ def rendered(figure: Any, name: str) -> str:
     buffer = io.StringIO()
     with mpl.rc_context(_RULES | {"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return buffer.getvalue()
+    return visible(buffer.getvalue())  # XML knows no control characters, and matplotlib writes them
 
 
 def save(figure: Any, folder: Path, name: str) -> tuple[str, list[Path]]:
-    """Write ``name``.svg and ``name``.png in ``folder``; returns the SVG document and the paths."""
+    """Write ``name``.svg and ``name``.png in ``folder``; returns the SVG document and the paths.
+
+    Raises ValueError for a name that is not a plain word: it becomes a file's name and an id in the page.
+    """
     import matplotlib as mpl
+
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not a figure's name: {name!r}")
 
     document = rendered(figure, name)
     vector, raster = folder / f"{name}.svg", folder / f"{name}.png"
@@ -50,4 +58,4 @@ def inline(document: str, name: str, title: str) -> str:
         body = re.sub(re.escape(role.light), f"var({role.variable})", body, flags=re.IGNORECASE)
     body = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', r"\1", body, count=1)
     body = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", body, count=1)
-    return body.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
+    return body.replace("<svg", f'<svg role="img" aria-label="{visible(title)}"', 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from bench.analysis.comparison import Comparison, ComparisonRow, compare
 from bench.record.errors import UsageError
 from bench.record.schema import Case, Finding
 from bench.record.store import load
+from bench.report.visible import dumps
 
 
 def main(options: argparse.Namespace) -> int:
@@ -29,7 +29,7 @@ def main(options: argparse.Namespace) -> int:
         force=options.force,
     )
     if options.json:
-        print(json.dumps(_document(comparison), ensure_ascii=False))
+        print(dumps(_document(comparison)))
     else:
         _print(comparison)
     slower = any(row.verdict == "SLOWER" for row in comparison.rows)
@@ -58,11 +58,10 @@ def _row(row: ComparisonRow) -> dict[str, Any]:
 
 
 def _print(comparison: Comparison) -> None:
-    from rich.console import Console
-
+    from bench.report.console import console as make_console
     from bench.report.terminal import print_comparison
 
-    console = Console()
+    console = make_console()
     print_comparison(comparison.rows, console)
     for finding in comparison.findings:
         console.print(_text(finding), highlight=False, markup=False)

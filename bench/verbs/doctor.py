@@ -15,9 +15,8 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"checks": [asdict(check) for check in checks]}, indent=1))
         return 0
-    from rich.console import Console
-
+    from bench.report.console import console
     from bench.report.doctor_table import print_checks
 
-    print_checks(checks, Console())
+    print_checks(checks, console())
     return 0

@@ -12,8 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from bench.analysis.passing import pass_at_k, wilson
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples
@@ -21,6 +19,8 @@ from bench.quality.mbpp import TOO_LARGE, mbpp_plus
 from bench.quality.sandbox import Sandbox, find
 from bench.quality.tasks import PlusTask, humaneval_plus
 from bench.record.errors import StorageError, UsageError
+from bench.report.console import console
+from bench.report.visible import visible
 from bench.verbs.judging import judging
 
 KS = (1, 10, 100)
@@ -88,7 +88,7 @@ def _judged(
     kept: Kept | None,
 ) -> tuple[Judgement, ...]:
     count = len({sample.task_id for sample in samples})
-    with judging(count, Console(stderr=True), lines=10) as done:
+    with judging(count, console(stderr=True), lines=10) as done:
         return evaluate(tasks, samples, sandbox, options.workers, done, kept)
 
 
@@ -124,4 +124,4 @@ def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:
         print(f"{title:<11} {told}")
     failed = [j for j in found if not j.passed]
     for judgement in failed:
-        print(f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {judgement.why}")
+        print(f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {visible(judgement.why)}")

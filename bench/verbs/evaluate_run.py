@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from bench.instruments import environment
 from bench.planfile import PLAN, read_plan
 from bench.quality.answers import Kept
@@ -17,6 +15,7 @@ from bench.quality.sandbox import Sandbox, find
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
+from bench.report.console import console as make_console
 from bench.verbs.judging import judging
 from bench.verbs.report import report_run
 
@@ -61,7 +60,7 @@ def _file(
     records: Sequence[Record], writer: Writer, sandbox: Sandbox, workers: int, by: Judging, kept: Kept | None
 ) -> None:
     count = len({sample.task_id for sample in distinct(records)})
-    console = Console()
+    console = make_console()
     console.print(f"judging the programs of {len(records)} arms on {count} tasks", highlight=False, markup=False)
     with judging(count, console, lines=4) as done:
         for record in judge(records, sandbox, workers, by, done, kept):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from bench.analysis.traces import TracePair, explain_traces
 from bench.record.causes import CORRECTIONS
 from bench.record.errors import RecordError, UsageError
 from bench.record.store import load
+from bench.report.visible import dumps
 from bench.verbs.report import planned_reference
 
 NO_DISTURBANCE = "not known: the traces come with no unprofiled run"
@@ -41,7 +41,7 @@ def _run(options: argparse.Namespace) -> int:
     if not found.pairs:
         raise RecordError(f"{options.run} holds no scheme beside an unquantised one: measure fp16 and another scheme")
     if options.json:
-        print(json.dumps(document(found), ensure_ascii=False))
+        print(dumps(document(found)))
     else:
         _print(found)
     return 0
@@ -56,7 +56,7 @@ def _traces(options: argparse.Namespace) -> int:
     one, other = (Analysis(options.read_timeline(path)) for path in (reference, candidate))
     pair = explain_traces(one, other, options.step_range)
     if options.json:
-        print(json.dumps(trace_document(pair, reference, candidate), ensure_ascii=False))
+        print(dumps(trace_document(pair, reference, candidate)))
     else:
         _print_traces(pair, reference, candidate)
     return 0
@@ -200,13 +200,12 @@ def trace_document(pair: TracePair, reference: Path, candidate: Path) -> dict[st
 
 
 def _print(found: Explanation) -> None:
-    from rich.console import Console
-
     from bench.report import ledger
     from bench.report.answer import answer
+    from bench.report.console import console as make_console
     from bench.report.terminal import print_answer, print_finding_line, print_section
 
-    console = Console()
+    console = make_console()
     told = answer(found)
     if told is not None:
         print_answer(told, console)
@@ -218,12 +217,11 @@ def _print(found: Explanation) -> None:
 
 
 def _print_traces(pair: TracePair, reference: Path, candidate: Path) -> None:
-    from rich.console import Console
-
     from bench.report import tables_ledger
+    from bench.report.console import console as make_console
     from bench.report.terminal import print_table
 
-    console = Console()
+    console = make_console()
     note = f"ms per step, over {pair.steps[0]} and {pair.steps[1]} steps. profiler_disturbance: {NO_DISTURBANCE}."
     names = _short(reference, candidate)
     console_tables: Sequence[Any] = (

@@ -47,10 +47,11 @@ def _models() -> dict[str, str]:
 
 def _print_tables() -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from bench.report.console import console as make_console
+
+    console = make_console()
     schemes = {name: arm.description + (" (reference)" if name == REFERENCE else "") for name, arm in ARMS.items()}
     metrics = {name: f"{info.description} [{info.unit}]" for name, info in METRICS.items()}
     presets = {name: preset.description for name, preset in PRESETS.items()}
@@ -69,5 +70,5 @@ def _print_tables() -> None:
         table.add_column(no_wrap=True, style="bold")
         table.add_column()
         for name, text in rows.items():
-            table.add_row(name, text.replace("[", r"\["))
+            table.add_row(name, text)
         console.print(table)

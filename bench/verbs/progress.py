@@ -10,16 +10,16 @@ from rich.console import Console
 from bench.plan import Block
 from bench.progress import StepProgress
 from bench.record.schema import Finding, Record
+from bench.report.console import console as make_console
 
 
 def make_progress(blocks: Sequence[Block], headline: str, noticed: Sequence[Finding]) -> RunProgress:
     """Progress for these blocks on standard output."""
-    console = Console()
-    console.print(headline, highlight=False, markup=False)
-    for finding in noticed:
-        if finding.severity != "info":
-            console.print(f"{finding.severity}: {finding.message}. {finding.remedy}", highlight=False, markup=False)
-    return RunProgress(blocks, console)
+    console = make_console()
+    console.print(headline, highlight=False, markup=False, soft_wrap=True)
+    progress = RunProgress(blocks, console)
+    progress.notice(noticed)
+    return progress
 
 
 class RunProgress:
@@ -28,6 +28,7 @@ class RunProgress:
     def __init__(self, blocks: Sequence[Block], console: Console) -> None:
         self._steps = StepProgress(len(blocks), sum(map(_weight, blocks)), console)
         self._failed = 0
+        self._noticed: set[str] = set()
 
     def __enter__(self) -> RunProgress:
         self._steps.__enter__()
@@ -38,6 +39,13 @@ class RunProgress:
     ) -> None:
         self._steps.__exit__(kind, error, trace)
 
+    def notice(self, findings: Sequence[Finding]) -> None:
+        """Warnings, each told once."""
+        for finding in findings:
+            if finding.severity != "info" and finding.message not in self._noticed:
+                self._noticed.add(finding.message)
+                self._steps.note(f"{finding.severity}: {finding.message}. {finding.remedy}")
+
     def start(self, block: Block) -> None:
         self._failed = 0
         self._steps.start(block.label)
@@ -46,6 +54,7 @@ class RunProgress:
         if record.status == "failed":
             self._failed += 1
             self._steps.note(f"failed: {block.label}: {record.reason}")
+        self.notice([finding for finding in record.findings if finding.code.startswith("gpu-")])
         # A matmul block gives hundreds of records while it measures: drawing each would disturb it.
         self._steps.advance(_weight(block) / len(block.requests), draw=block.kind != "matmul")
 

@@ -12,7 +12,7 @@ from bench.instruments.fitness import unfit
 from bench.planfile import PLAN
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.schema import Finding, Record
-from bench.record.store import load
+from bench.record.store import load, remedy
 from bench.workloads.schemes import REFERENCE
 from bench.workloads.sources import data_folder
 
@@ -36,8 +36,7 @@ def main(options: argparse.Namespace) -> int:
 
 def report_study(folders: Sequence[Path]) -> None:
     """Write study.md and study.html into the first folder, and print the claims and where they are."""
-    from rich.console import Console
-
+    from bench.report.console import console as make_console
     from bench.report.study import write_study
 
     published = from_json(json.loads((data_folder() / "study" / "published.json").read_text(encoding="utf-8")))
@@ -45,13 +44,21 @@ def report_study(folders: Sequence[Path]) -> None:
     try:
         report, written = write_study(folders[0], runs, published)
     except OSError as error:
-        raise StorageError(f"cannot write the report to {folders[0]}: {error.strerror or error}") from error
-    console = Console()
+        raise _unwritable(folders[0], error) from error
+    console = make_console()
     for line in report.headlines:
         console.print(f"{line.verdict}: {line.sentence}", highlight=False)
     for path in written:
         if path.suffix in (".md", ".html"):
             console.print(f"written: {path}", soft_wrap=True, highlight=False)
+
+
+def _unwritable(folder: Path, error: OSError) -> StorageError:
+    what = f"{Path(error.filename).name}: {error.strerror}" if error.filename else str(error.strerror or error)
+    return StorageError(
+        f"cannot write the report to {folder} ({what}); its records are kept: {remedy(error)}, then run "
+        f"'python -m bench report {folder}'"
+    )
 
 
 def planned_reference(folder: Path) -> str:
@@ -64,12 +71,11 @@ def planned_reference(folder: Path) -> str:
 
 def report_run(folder: Path, *, reference: str = REFERENCE) -> None:
     """Write report.md, report.html and figures/, and print the summary and where they are."""
-    from rich.console import Console
-
+    from bench.report.console import console as make_console
     from bench.report.terminal import print_report
 
     records, findings, written = write_run(folder, reference)
-    console = Console()
+    console = make_console()
     print_report(records, findings, console, reference=reference)
     for path in written:
         if path.suffix in (".md", ".html"):
@@ -92,5 +98,5 @@ def write_run(folder: Path, reference: str) -> tuple[Sequence[Record], Sequence[
     try:
         written = write_report(folder, loaded.records, findings, reference=reference)
     except OSError as error:
-        raise StorageError(f"cannot write the report to {folder}: {error.strerror or error}") from error
+        raise _unwritable(folder, error) from error
     return loaded.records, findings, written

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from bench.record.schema import Record
 from bench.record.store import load
+from bench.report.visible import dumps, visible
 
 
 def main(options: argparse.Namespace) -> int:
@@ -16,7 +16,7 @@ def main(options: argparse.Namespace) -> int:
     loaded = load(options.run)
     cases = case_documents(loaded.records)
     if options.json:
-        print(json.dumps({"cases": cases}, ensure_ascii=False))
+        print(dumps({"cases": cases}))
     else:
         _print_table(cases)
     for finding in loaded.findings:
@@ -64,15 +64,16 @@ def _status(records: Sequence[Record]) -> str:
 
 def _print_table(cases: Sequence[dict[str, Any]]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from bench.report.console import console
 
     table = Table("case", "what", "scheme", "status", "metrics (values)", box=box.SIMPLE)
     for case in cases:
         values = ", ".join(f"{name} ({len(item['values'])})" for name, item in case["metrics"].items())
         status = case["status"] + (f": {'; '.join(case['reasons'])}" if case["status"] != "ok" else "")
         table.add_row(case["case_id"], _what(case["case"]), case["scheme"], status, values)
-    Console().print(table)
+    console().print(table)
 
 
 def _what(case: dict[str, Any]) -> str:
@@ -86,4 +87,4 @@ def _what(case: dict[str, Any]) -> str:
 def _note(text: str) -> None:
     import sys
 
-    print(f"note: {text}", file=sys.stderr)
+    print(f"note: {visible(text)}", file=sys.stderr)

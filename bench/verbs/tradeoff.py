@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from bench.analysis.tradeoff import Ranked, Tradeoff, parse_weights, tradeoffs
 from bench.record.errors import RecordError, StorageError
 from bench.record.schema import Record
 from bench.record.store import load
+from bench.report.visible import dumps
 
 from .report import planned_reference
 
@@ -32,7 +32,7 @@ def main(options: argparse.Namespace) -> int:
             "another one, and see 'python -m bench show' for what a run holds"
         )
     if options.json:
-        print(json.dumps(document(found, spots), ensure_ascii=False))
+        print(dumps(document(found, spots)))
     else:
         _print(found, spots, options.out)
     return 0
@@ -76,12 +76,11 @@ def _place(place: Place) -> dict[str, Any]:
 
 
 def _print(found: Sequence[Tradeoff], spots: Sequence[Spot], out: Path | None) -> None:
-    from rich.console import Console
-
+    from bench.report.console import console as make_console
     from bench.report.terminal import print_section
     from bench.report.tradeoff import signmap_section, tradeoff_section
 
-    console = Console()
+    console = make_console()
     sections = [section for section in (tradeoff_section(found), signmap_section(spots)) if section]
     for section in sections:
         print_section(section, console)

@@ -10,6 +10,7 @@ from bench.analysis.replay.change import Change
 from bench.analysis.replay.whatif import Replay, WhatIf
 from bench.analysis.timeline import Analysis
 from bench.record.errors import UsageError
+from bench.report.visible import visible
 
 
 def main(options: argparse.Namespace) -> int:
@@ -42,4 +43,4 @@ def _print(found: WhatIf) -> None:
     print(f"  replayed   {found.replayed_ms:9.4f} ms  unchanged")
     print(f"  predicted  {found.predicted_ms:9.4f} ms  ×{found.ratio:.3f} of the replayed step")
     for note in found.notes:
-        print(f"  note: {note}")
+        print(f"  note: {visible(note)}")

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
-
 from bench.instruments import environment
 from bench.progress import StepProgress
 from bench.record.schema import Record
 from bench.record.secrets import mask_argv
 from bench.record.store import open_run
+from bench.report.console import console
 
 from ..availability import probe
 from .filing import Filer
@@ -37,7 +36,7 @@ def main(options: argparse.Namespace) -> int:
     chosen = tuple(item for item in observers(options.verb) if _asked(item.instrument, options.ncu_caches))
     with open_run(wanted.folder) as writer:
         count = len(wanted.cases) * len(chosen)
-        with StepProgress(count, count, Console()) as progress:
+        with StepProgress(count, count, console()) as progress:
             filer = Filer(wanted, writer, settings, probe(), machine, argv)
             records = filer.run(chosen, progress.start, lambda record: _filed(progress, record))
     if not options.no_report:

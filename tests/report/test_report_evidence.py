@@ -14,7 +14,7 @@ from bench.report import evidence, markdown
 from tests import factories as make
 
 SVG = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" class="flamegraph"><style>.a{}</style><g class="python">\
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" class="flamegraph"><style>.flamegraph{}</style><g class="python">\
 <title>f &amp; g</title><rect x="1" y="2" width="3" height="4"/><text class="key" x="1" y="2">f</text></g></svg>'
 )
 GPU_STEP = {
@@ -154,7 +154,7 @@ def test_a_drawing_that_was_changed_is_not_shown(tmp_path: Path) -> None:
     [
         SVG.replace("<g ", "<script>alert(1)</script><g "),
         SVG.replace("<g ", '<g onload="alert(1)" '),
-        SVG.replace(".a{}", "@import 'x'"),
+        SVG.replace(".flamegraph{}", "@import 'x'"),
         SVG.replace("<rect", '<image href="x"/><rect'),
         '<!DOCTYPE svg [<!ENTITY a "b">]>' + SVG,
         SVG[:-6],
