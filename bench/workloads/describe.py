@@ -22,7 +22,7 @@ def describe(source: Source) -> dict[str, Any]:
     config = config_of(source)
     try:
         with torch.device("meta"):
-            model = transformers.AutoModelForCausalLM.from_config(config)
+            model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except ValueError as error:
         raise UsageError(f"{source.name} is not a causal language model that transformers knows: {error}") from error
     head = model.get_output_embeddings()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.errors import MachineError, MeasurementError, UsageError
-from bench.workloads import pruning
+from bench.workloads import pruning, trust
 from bench.workloads.planting import plant
 from bench.workloads.quantise import quantise_in_place, torch_dtype
 from bench.workloads.schemes import Arm
@@ -68,9 +68,28 @@ def config_of(source: Source) -> Any:
         if source.kind == "shape":
             fields = json.loads(Path(source.location).read_text())
             return transformers.AutoConfig.for_model(fields.pop("model_type"), **fields)
+        _check_trust(source)
         return transformers.AutoConfig.from_pretrained(source.location, **_hub_options(source))
     except (OSError, ValueError) as error:
+        if "custom code" in str(error):
+            raise UsageError(
+                f"{source.name} brings code of its own (auto_map in config.json), which is never run, and transformers "
+                "does not know its model type without: choose another checkpoint"
+            ) from error
         raise UsageError(f"cannot read the configuration of {source.name}: {_first_line(error)}") from error
+
+
+def _check_trust(source: Source) -> None:
+    """What ``trust.check_folder`` looks at, for a model of the hub. Raises UsageError or transformers' own errors."""
+    from transformers.utils import cached_file
+
+    if source.kind != "hub":
+        trust.check_folder(Path(source.location))
+        return
+    for name, check in ((trust.CONFIG, trust.check_config), (trust.INDEX, trust.check_index)):
+        file = cached_file(source.location, name, revision=source.revision, _raise_exceptions_for_missing_entries=False)
+        if file is not None:
+            check(trust.read_json(Path(file)), source.name)
 
 
 def _from_config(source: Source, arm: Arm, device: str, seed: int, dropped: Sequence[int]) -> Any:
@@ -83,7 +102,9 @@ def _from_config(source: Source, arm: Arm, device: str, seed: int, dropped: Sequ
     config.num_hidden_layers -= len(dropped)
     torch.manual_seed(seed)
     with torch.device(device):
-        return transformers.AutoModelForCausalLM.from_config(config, dtype=torch_dtype(arm.dtype))
+        return transformers.AutoModelForCausalLM.from_config(
+            config, dtype=torch_dtype(arm.dtype), trust_remote_code=False
+        )
 
 
 def _pretrained(source: Source, arm: Arm, device: str, plain: bool) -> Any:
@@ -92,12 +113,14 @@ def _pretrained(source: Source, arm: Arm, device: str, plain: bool) -> Any:
 
     config = None if plain else bitsandbytes_config(arm)
     try:
+        _check_trust(source)
         return transformers.AutoModelForCausalLM.from_pretrained(
             source.location,
             dtype=torch_dtype(arm.dtype),
             quantization_config=config,
             device_map={"": device},
             use_safetensors=True,
+            weights_only=True,
             **_hub_options(source),
         )
     except (OSError, ValueError) as error:

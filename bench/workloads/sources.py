@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.record.errors import MachineError, UsageError
+from bench.workloads import trust
 
 SHAPES = ("starcoder2-3b", "starcoder2-7b", "phi-2")
 SMOKE = "smoke"
@@ -77,8 +78,10 @@ def _folder_revision(folder: Path) -> str:
         raise UsageError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint")
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
-        other = " (only safetensors are loaded: convert the other weight files)" if any(folder.glob("*.bin")) else ""
-        raise UsageError(f"{folder} has no *.safetensors weights{other}")
+        other = trust.refused_weights(folder)
+        what = f" (only safetensors are loaded, because {other} may hold code: convert it)" if other else ""
+        raise UsageError(f"{folder} has no *.safetensors weights{what}")
+    trust.check_folder(folder)
     if folder.parent.name == "snapshots":
         return folder.name
     digest = hashlib.sha256((folder / "config.json").read_bytes())
