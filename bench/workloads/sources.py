@@ -43,6 +43,8 @@ def resolve(name: str, revision: str | None = None) -> Source:
     Raises UsageError for an unknown shape or a folder without safetensors weights, and MachineError when the hub
     is needed and cannot be reached.
     """
+    if not name.isprintable():
+        raise UsageError(f"no model {name!r}: a model's name must be printable text")
     if name == SMOKE:
         folder = data_folder() / "smoke-model"
         return Source(name, "smoke", str(folder), _folder_revision(folder), "memorised")

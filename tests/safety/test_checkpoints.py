@@ -114,3 +114,9 @@ def test_every_call_that_loads_says_that_no_remote_code_runs():
             if "AutoModel" in ast.unparse(call.func) and call.func.attr == "from_pretrained":
                 assert {"use_safetensors", "weights_only"} <= said
     assert checked >= 5
+
+
+@pytest.mark.parametrize("name", ("./\x1b[31mmodel", "./model\udcff", "a\nb"))
+def test_a_model_is_named_in_printable_text(name):
+    with pytest.raises(UsageError, match="must be printable text"):
+        resolve(name)

@@ -132,3 +132,9 @@ def test_masking_needs_no_torch():
     program = "import sys, bench.record.secrets, profiling.surroundings; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_an_argument_that_is_no_text_costs_no_record(tmp_path):
+    with open_run(tmp_path) as writer:
+        writer.append(replace(generation(), argv=("python", "--out", "runs/\udcff")))
+    assert load(tmp_path).records[0].argv == ("python", "--out", "runs/?")
