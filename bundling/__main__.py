@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .build import Bundle, Order, build
+from .build import ROOT, Bundle, Order, build
 from .errors import BundleError
 from .source import uncommitted
 from .target import MACHINES, PYTHONS, Target
@@ -26,10 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         target = Target(options.python, options.platform, options.cuda)
-        left = uncommitted(Path.cwd())
+        left = uncommitted(ROOT)
         if left:
             _say(f"{left} changed file(s) do not travel: the source is the last commit")
-        made = build(Order(target, tuple(filter(None, options.named.split(","))), options.dev), options.out, _say)
+        named = tuple(filter(None, options.named.split(",")))
+        made = build(Order(target, named, options.dev, options.level), options.out, _say)
     except BundleError as error:
         print(f"bitledger: {error}", file=sys.stderr)
         return 2
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         help="take along too: torch,transformers (else the host has them), codecarbon, ncu, or what they bring (numpy)",
     )
     add("--dev", action="store_true", help="what 'make test' needs: pytest and its kin, and the kept runs")
+    add("--level", type=int, default=9, choices=range(10), metavar="N", help="compression, 0 (fast) to 9 (default)")
     add("--out", type=Path, default=Path("dist"), metavar="FOLDER", help="where the archive goes (default dist)")
     return parser
 

@@ -13,11 +13,11 @@ from .manifest import inside
 _TIME = 1_577_836_800
 
 
-def write_archive(folder: Path, archive: Path) -> None:
-    """``folder`` becomes the one top-level folder; compressed where the name ends in .xz."""
+def write_archive(folder: Path, archive: Path, level: int = 9) -> None:
+    """``folder`` becomes the one top-level folder; compressed where the name ends in .xz, ``level`` 0 (fast) to 9."""
     partial = archive.with_name(archive.name + ".partial")
     if archive.suffix == ".xz":
-        with lzma.open(partial, "wb", preset=9) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+        with lzma.open(partial, "wb", preset=level) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
             _add(tar, folder)
     else:
         with tarfile.open(partial, "w") as tar:

@@ -25,11 +25,13 @@ _NEVER_REPACKED = "torch"
 
 @dataclass(frozen=True)
 class Order:
-    """What the user asked for. ``named``: packages that travel although the host might bring them."""
+    """What the user asked for. ``named``: packages that travel although the host might bring them.
+    ``level``: of compression, 0 (fast) to 9 (small)."""
 
     target: Target
     named: tuple[str, ...] = ()
     dev: bool = False
+    level: int = 9
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def build(order: Order, out: Path, say: Callable[[str], None], root: Path = ROOT
         manifest = write_manifest(folder, _facts(order, wanted, name, dict(kept)) | source)
         say(f"packing {len(wheels)} wheels and {len(manifest['files']) - len(wheels)} files")
         archive = out / (name + (".tar.xz" if small else ".tar"))
-        write_archive(folder, archive)
+        write_archive(folder, archive, order.level)
     return Bundle(archive, manifest)
 
 
