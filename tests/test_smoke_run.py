@@ -13,7 +13,9 @@ from bench.planfile import read_plan
 from bench.record.store import RECORDS, load
 
 SMALL = ("--preset", "smoke", "--device", "cpu", "--schemes", "fp16,nf4", "--calls", "1", "--new-tokens", "6",
-         "--repeats", "1", "--matmul-seconds", "0.01", "--tasks", "0")  # fmt: skip
+         "--repeats", "1", "--matmul-seconds", "0.01", "--energy-seconds", "0.1", "--tasks", "0")  # fmt: skip
+# For what is killed: one scheme, and no report.
+SMALLER = (*SMALL, "--schemes", "nf4", "--matmul-m", "", "--no-report")
 
 
 def bench(*arguments):
@@ -74,7 +76,7 @@ def test_no_log_of_a_good_child_is_left_and_one_timeline_per_scheme(run):
 
 def test_a_finished_run_has_nothing_to_resume(run):
     before = (run[0] / RECORDS).read_bytes()
-    done = bench("run", "--resume", "--out", run[0])
+    done = bench("run", "--resume", "--no-report", "--out", run[0])
     assert done.returncode == 0
     assert " 0 of " in done.stdout
     assert (run[0] / RECORDS).read_bytes() == before
@@ -83,7 +85,7 @@ def test_a_finished_run_has_nothing_to_resume(run):
 def test_a_killed_run_loses_the_running_case_alone_and_resume_repeats_nothing(tmp_path):
     folder = tmp_path / "run"
     parent = subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", *SMALL, "--matmul-m", "", "--out", str(folder)],
+        [sys.executable, "-m", "bench", "run", *SMALLER, "--out", str(folder)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
     )
@@ -99,7 +101,7 @@ def test_a_killed_run_loses_the_running_case_alone_and_resume_repeats_nothing(tm
     for child in children:
         assert gone(child), "a child outlived its parent"
 
-    done = bench("run", "--resume", "--out", folder)
+    done = bench("run", "--resume", "--no-report", "--out", folder)
     assert done.returncode == 0, done.stdout + done.stderr
     records = load(folder).records
     assert records[: len(kept)] == kept
@@ -109,7 +111,7 @@ def test_a_killed_run_loses_the_running_case_alone_and_resume_repeats_nothing(tm
 def test_sigterm_ends_a_run_in_order(tmp_path):
     folder = tmp_path / "run"
     parent = subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", *SMALL, "--matmul-m", "", "--out", str(folder)],
+        [sys.executable, "-m", "bench", "run", *SMALLER, "--out", str(folder)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
