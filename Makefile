@@ -1,6 +1,7 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup bundle bench paper paper-compat profile test test-gpu lint format report doctor smoke-model fidelity benchmarks clean
+.PHONY: help setup bundle bench bench-in-container paper paper-compat profile test test-gpu lint format report doctor \
+  image image-check shell smoke-model fidelity benchmarks clean
 
 PRESET ?= auto
 PYTHON ?= python3
@@ -20,7 +21,7 @@ endif
 BENCH_OPTIONS := --preset $(PRESET) $(if $(MODEL),--model $(MODEL)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 	@echo
 	@echo "options:  make bench PRESET=smoke|quick|paper|paper-compat MODEL=... OUT=FOLDER ARGS='--schemes fp16,nf4'"
 
@@ -48,6 +49,41 @@ bundle: $(VENV_READY) ## one archive for a host without internet: docs/hosts.md
 
 bench: $(VENV_READY) ## measure and report: quick on a GPU, smoke elsewhere
 	$(PY) -m bench run $(BENCH_OPTIONS)
+
+# The container: 'make image' once, then these. CAPABILITIES: SYS_ADMIN for counters and pass@1, SYS_PTRACE for py-spy.
+# DOCKER_OPTIONS: more of docker's, such as "--gpus device=1"; without a GPU the container measures the CPU.
+ENGINE ?= $(firstword $(notdir $(shell command -v docker podman 2>/dev/null)) docker)
+IMAGE ?= bitledger
+CAPABILITIES ?= SYS_ADMIN SYS_PTRACE
+GIT_COMMIT := $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)
+GPUS := $(if $(shell command -v nvidia-smi 2>/dev/null),--gpus all)
+# A model's folder is seen in there under its own name.
+FOLDER := $(if $(wildcard $(MODEL)/config.json),$(abspath $(MODEL)))
+IN_CONTAINER = $(ENGINE) run --rm $(GPUS) $(if $(filter podman,$(ENGINE)),--userns keep-id) $(addprefix --cap-add ,$(CAPABILITIES)) --shm-size 1g \
+  --user "$$(id -u):$$(id -g)" --volume "$(CURDIR)/reports/runs:/opt/bitledger/reports/runs" \
+  --volume "$${HF_HOME:-$(HOME)/.cache/huggingface}:/models" --env HF_TOKEN --env HF_HUB_OFFLINE \
+  $(if $(FOLDER),--volume "$(FOLDER):$(FOLDER):ro") \
+  --env BITLEDGER_IMAGE_DIGEST="$$($(ENGINE) image inspect --format '{{.Id}}' $(IMAGE))" $(DOCKER_OPTIONS)
+ENGINE_READY = @command -v $(ENGINE) >/dev/null || { echo "no Docker and no Podman here: 'make $(1)' runs without"; exit 2; }
+
+image: ## build the container image (BASE_IMAGE=... for another base)
+	$(call ENGINE_READY,bench)
+	$(ENGINE) build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --build-arg GIT_COMMIT=$(GIT_COMMIT) \
+	  --tag $(IMAGE) .
+
+bench-in-container: ## make bench in the container, reports and models shared with this folder and the user's cache
+	$(call ENGINE_READY,bench)
+	@mkdir -p reports/runs "$${HF_HOME:-$(HOME)/.cache/huggingface}"
+	$(IN_CONTAINER) $(IMAGE) make bench PRESET=$(PRESET) $(if $(MODEL),MODEL="$(or $(FOLDER),$(MODEL))") \
+	  $(if $(OUT),OUT="$(OUT)") $(if $(ARGS),ARGS="$(ARGS)")
+
+shell: ## a shell in the container
+	$(call ENGINE_READY,help)
+	@mkdir -p reports/runs "$${HF_HOME:-$(HOME)/.cache/huggingface}"
+	$(IN_CONTAINER) -it $(IMAGE) bash
+
+image-check: ## build the image without Docker (root on Debian: buildah, mmdebstrap), then bench and test in it
+	scripts/check-image.sh 'make test' "make bench PRESET=smoke ARGS='--tasks 8'"
 
 # The study again, then its report. TASKS: HumanEval+ tasks for pass@1; RUNS: fresh processes per Case.
 # The tiny checkpoint is for trying the pipeline: shorter, so that it ends within minutes on two cores.

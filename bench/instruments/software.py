@@ -58,10 +58,20 @@ def variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def source(repository: Path | None = None, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The commit of ``repository`` (default: where this file is) and whether it was changed since, and the
-    container image's digest. What is unknown has a reason instead: commit_reason, image_reason."""
-    digest = (os.environ if environ is None else environ).get("BITLEDGER_IMAGE_DIGEST", "")
+    container image's digest. In an image, which holds no git checkout, the commit is the one that it was built from.
+    What is unknown has a reason instead: commit_reason, image_reason."""
+    environ = os.environ if environ is None else environ
+    digest = environ.get("BITLEDGER_IMAGE_DIGEST", "")
     image = {"image_digest": digest} if digest else {"image_reason": "BITLEDGER_IMAGE_DIGEST is not set"}
-    return _commit(repository or Path(__file__).resolve().parents[2]) | image
+    known = _commit(repository or Path(__file__).resolve().parents[2])
+    return (known if "commit" in known else _built_from(environ) or known) | image
+
+
+def _built_from(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the Dockerfile's GIT_COMMIT said, in the form of "git describe --dirty"; nothing where that is no commit."""
+    commit = environ.get("BITLEDGER_COMMIT", "")
+    match = re.fullmatch(r"([0-9a-f]{40})(-dirty)?", commit)
+    return {"commit": match[1], "dirty": bool(match[2]), "commit_from": "the image"} if match else {}
 
 
 def _commit(repository: Path) -> dict[str, Any]:

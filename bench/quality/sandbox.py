@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import marshal
 import os
+import re
 import selectors
 import shutil
 import subprocess
@@ -118,7 +119,7 @@ class Sandbox:
         if not self.bubblewrap:
             return [sys.executable, "-I", "-S", "-c", _BEGIN]
         interpreter = str(Path(sys.base_prefix) / "bin" / _VERSION)
-        return [self.bubblewrap, *_walls(self.limits.scratch), interpreter, "-I", "-S", "-c", _BEGIN]
+        return [*_ordinary(), self.bubblewrap, *_walls(self.limits.scratch), interpreter, "-I", "-S", "-c", _BEGIN]
 
 
 class Box:
@@ -207,6 +208,15 @@ def _written(pipe: int, rest: memoryview) -> memoryview:
 
 def _is_root() -> bool:
     return os.geteuid() == 0
+
+
+def _ordinary(status: Path = Path("/proc/self/status")) -> list[str]:
+    """What takes an ordinary user's capabilities away again: a container may hand some on for the profilers, and
+    bubblewrap refuses to start with any that it does not know the reason of."""
+    match = re.search(r"^CapAmb:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
+    if _is_root() or match is None or int(match[1], 16) == 0:
+        return []
+    return ["setpriv", "--inh-caps=-all", "--ambient-caps=-all", "--"]
 
 
 def _walls(scratch: int) -> list[str]:

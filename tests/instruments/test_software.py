@@ -64,6 +64,18 @@ def test_image_digest_or_its_reason(tmp_path):
     assert "image_reason" in software.source(tmp_path, {})
 
 
+@pytest.mark.parametrize(("suffix", "dirty"), [("", False), ("-dirty", True)])
+def test_in_an_image_the_commit_is_the_one_it_was_built_from(tmp_path, suffix, dirty):
+    known = software.source(tmp_path, {"BITLEDGER_COMMIT": "a" * 40 + suffix})
+    assert (known["commit"], known["dirty"], known["commit_from"]) == ("a" * 40, dirty, "the image")
+    assert "commit" not in software.source(tmp_path, {"BITLEDGER_COMMIT": "unknown"})
+
+
+@needs_git
+def test_a_checkout_knows_its_commit_better_than_the_image(checkout):
+    assert software.source(checkout, {"BITLEDGER_COMMIT": "a" * 40})["commit"] != "a" * 40
+
+
 def test_only_known_variables_are_kept():
     kept = {"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "0", "BNB_CUDA_VERSION": "130", "PYTORCH_ALLOC_CONF": "x"}
     secret = {
