@@ -7,6 +7,7 @@ is the one module of bench that may open the profiling room.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from bench.output import accept_any_terminal
 from bench.record.errors import BitledgerError
 from bench.record.secrets import mask_argv
 
@@ -22,7 +24,7 @@ EXIT_CODES = """exit codes:
   0    done
   1    done, but some Cases failed, or compare found a difference with --fail-on-slower
   2    bad input, or this machine lacks what was asked for: one line says what to do
-  130  interrupted; what was measured is kept (143: ended by SIGTERM)
+  130  interrupted; what was measured is kept (143: ended by SIGTERM, 129: by SIGHUP)
 """
 
 
@@ -32,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] in (["_child"], ["_nursery"]):
         return _measuring_process(arguments)
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    _end_in_order()
+    accept_any_terminal()
     try:
         return _call(options, arguments)
     except BitledgerError as error:
@@ -42,14 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt as stop:
         code = stop.args[0] if stop.args else 130
-        print("bitledger: interrupted; what was measured is kept", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print("bitledger: interrupted; what was measured is kept", file=sys.stderr)
         return int(code)
     except BrokenPipeError:
         return 0
 
 
-def _on_sigterm(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(143)
+def _end_in_order() -> None:
+    """SIGTERM, and the end of the terminal, end a verb as ctrl-C does, unless they are ignored (nohup)."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(128 + number)
 
 
 def _call(options: argparse.Namespace, arguments: Sequence[str]) -> int:

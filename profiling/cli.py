@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from bench.output import accept_any_terminal
 from bench.record.errors import BitledgerError
 
 Options = argparse.ArgumentParser
@@ -24,6 +25,7 @@ EXIT_CODES = """exit codes:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     options = _parser().parse_args(argv)
+    accept_any_terminal()
     try:
         verb = import_module(f"profiling.verbs.{options.verb}")
         return int(verb.main(options))
