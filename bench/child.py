@@ -20,7 +20,7 @@ from bench.instruments import environment
 from bench.plan import Block
 from bench.processes import die_with_parent
 from bench.record.errors import BitledgerError
-from bench.record.schema import Environment, Record, environment_from_json, to_json
+from bench.record.schema import Environment, Finding, Record, environment_from_json, to_json
 from bench.workloads.annotation import Tools, ToolsFor
 from bench.workloads.outcome import Outcome, failed
 
@@ -138,11 +138,16 @@ class _RecordMaker:
             setup=outcome.setup,
             metrics=outcome.metrics,
             not_collected=outcome.not_collected,
-            findings=outcome.findings,
+            findings=(*outcome.findings, *self._noticed(outcome, after)),
             artifacts=outcome.artifacts,
         )
         self._before, self._started = after, _now()
         return record
+
+    def _noticed(self, outcome: Outcome, after: dict[str, Any]) -> tuple[Finding, ...]:
+        """What the GPU went through meanwhile."""
+        on_gpu = outcome.case.device == "cuda"
+        return environment.during(self._machine, self._before, after) if on_gpu else ()
 
     def _state(self) -> dict[str, Any]:
         """The machine now, looked at again only after a second: hundreds of matmul Records may come in one."""

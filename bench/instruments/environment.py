@@ -14,10 +14,10 @@ from bench.record.errors import MachineError
 from bench.record.schema import Environment
 
 from . import cpu, gpu, software
-from .fitness import unfit
+from .fitness import during, unfit
 from .nvml import Nvml, connect
 
-__all__ = ["capture", "state", "unfit"]
+__all__ = ["capture", "during", "state", "unfit"]
 
 # Remembers the last reading, so that a later state covers all the time between.
 _OTHERS = cpu.OthersMeter()

@@ -28,6 +28,16 @@ def unfit(environment: Environment, state: Mapping[str, Any]) -> tuple[Finding, 
     return tuple(findings)
 
 
+def during(environment: Environment, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """What about the GPUs spoils what was measured between two states: others' work, held-back clocks, no answer."""
+    known = len(before.get("gpus", ()))
+    gpus = [_Gpu(facts, now) for facts, now in zip(environment.gpus, after.get("gpus", ()), strict=False)]
+    gone = [_Gpu(facts, {}).unanswering(str(after.get("gpus_reason", ""))) for facts in environment.gpus[:known]]
+    if not gpus:
+        return tuple(gone)
+    return tuple(finding for one in gpus for finding in (*one.in_use(), *one.held_back()))
+
+
 def _processor(cpu: Mapping[str, Any], state: Mapping[str, Any]) -> Iterator[Finding]:
     cores, busy = cpu.get("usable_cores", 1), state.get("busy_others_cores", 0.0)
     if busy > _BUSY_SHARE * cores:
@@ -133,6 +143,15 @@ class _Gpu:
                 f"{self._label}: {temperature:.0f} °C, and it slows down at {limit:.0f} °C",
                 remedy="let it cool, improve the airflow, or lower the power limit",
             )
+
+    def unanswering(self, reason: str) -> Finding:
+        return Finding(
+            "gpu-unanswering",
+            "warning",
+            f"{self._label}: its driver stopped answering during the measurement",
+            evidence=reason,
+            remedy="look for Xid errors in the kernel's log (dmesg), reset the GPU, then run again",
+        )
 
     def modes(self) -> Iterator[Finding]:
         if self._facts.get("mig"):

@@ -53,13 +53,23 @@ class RunProgress:
     def record(self, block: Block, record: Record) -> None:
         if record.status == "failed":
             self._failed += 1
-            self._steps.note(f"failed: {block.label}: {record.reason}")
+            self._steps.note(f"failed: {block.label}{_which(block, record)}: {record.reason}")
         self.notice([finding for finding in record.findings if finding.code.startswith("gpu-")])
         # A matmul block gives hundreds of records while it measures: drawing each would disturb it.
         self._steps.advance(_weight(block) / len(block.requests), draw=block.kind != "matmul")
 
     def end(self, block: Block) -> None:  # noqa: ARG002 - the runner tells which
         self._steps.end(f"{self._failed} failed" if self._failed else "ok")
+
+
+def _which(block: Block, record: Record) -> str:
+    """Which of the block's Records it is, where there are several."""
+    case = record.case
+    if len(block.requests) == 1:
+        return ""
+    if block.kind == "matmul":
+        return f" ({case.scheme}, {case.op}, {case.residency}, m = {case.m})"
+    return f" ({record.instrument}, batch {case.batch_size})" if case.batch_size else f" ({case.scheme})"
 
 
 def _weight(block: Block) -> float:
