@@ -8,6 +8,9 @@ such as a sweep over batch sizes, may share a process, one after the other.
 from __future__ import annotations
 
 import gc
+import hashlib
+import json
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
@@ -18,7 +21,7 @@ from bench.record.schema import Case, Finding, Metric, metric
 from bench.workloads import models, observers
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
-from bench.workloads.outcome import Outcome
+from bench.workloads.outcome import Outcome, failed
 from bench.workloads.outliers import count_outliers
 from bench.workloads.schemes import Arm, arm
 from bench.workloads.session import Call, Session
@@ -75,15 +78,35 @@ def _observed(
     options: Mapping[str, Any],
     tools: Tools,
 ) -> Iterator[Outcome]:
-    """One Case of the loaded model: the timed run, then what observes."""
-    session = Session(case, loaded, make_batches(case, loaded, options["calls"]))
-    base = _setup(case, chosen, loaded, options)
-    if "generation" in instruments:
-        yield _timed(session, chosen, options, loading, base, tools)
+    """One Case of the loaded model: the timed run, then what observes. Where one fails, the others are not lost."""
+    try:
+        session = Session(case, loaded, make_batches(case, loaded, options["calls"]))
+        base = _setup(case, chosen, loaded, options)
+        timed = _timed(session, chosen, options, loading, base, tools) if "generation" in instruments else None
+    except Exception as error:
+        yield from (_told(case, instrument, error) for instrument in instruments)
+        return
+    if timed is not None:
+        yield timed
     for instrument, observe in observers.OBSERVERS.items():
         if instrument in instruments:
-            outcome = observe(session, options, tools)
+            outcome = _attempted(instrument, observe, session, options, tools)
             yield replace(outcome, setup={**base, **outcome.setup})
+
+
+def _attempted(
+    instrument: str, observe: observers.Observer, session: Session, options: Mapping[str, Any], tools: Tools
+) -> Outcome:
+    try:
+        return observe(session, options, tools)
+    except Exception as error:
+        return _told(session.case, instrument, error)
+
+
+def _told(case: Case, instrument: str, error: Exception) -> Outcome:
+    """The failed Outcome; the traceback is in the child's log, which is kept where something failed."""
+    traceback.print_exception(error)
+    return failed(case, instrument, error)
 
 
 def _setup(case: Case, chosen: Arm, loaded: models.LoadedModel, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,13 +143,17 @@ def _timed(
     if annotator is not None:
         annotator.attach(session.loaded.model)
     with MemoryWatch(session.case.device, uuid=models.gpu_uuid(session.case.device)) as memory:
-        calls = [session.generate(batch, annotator) for batch in session.batches]
+        calls, outputs = _calls(session, annotator)
     if annotator is not None:
         annotator.detach()
     metrics = call_metrics(calls) + _model_metrics(session, loading) + list(memory.readings().metrics)
     metrics += [metric("warmup_time", warmups)] if warmups else []
     metrics += [metric("outlier_columns", outliers)] if outliers else []
-    setup = dict(base) | {"annotated": annotator is not None, "prompts": [list(b.names) for b in session.batches]}
+    setup = dict(base) | {
+        "annotated": annotator is not None,
+        "prompts": [list(batch.names) for batch in session.batches],
+        "tokens_sha256": outputs,
+    }
     absent = dict(memory.readings().not_collected) | ({} if warmups else {"warmup_time": "this preset has no warm-up"})
     return Outcome(
         session.case,
@@ -136,6 +163,15 @@ def _timed(
         not_collected=absent,
         findings=_findings(session, annotator),
     )
+
+
+def _calls(session: Session, annotator: Annotator | None) -> tuple[list[Call], list[str]]:
+    """The timed calls, and what each gave: a hash of its new tokens, by which a repeat of the run can be checked."""
+    calls, outputs = [], []
+    for batch in session.batches:
+        calls.append(session.generate(batch, annotator))
+        outputs.append(hashlib.sha256(json.dumps(session.last_tokens()).encode()).hexdigest()[:16])
+    return calls, outputs
 
 
 def warm_up(session: Session, options: Mapping[str, Any]) -> list[float]:

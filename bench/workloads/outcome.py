@@ -43,11 +43,20 @@ def explain(error: Exception) -> str:
     text = (str(error).strip() or "no message").splitlines()[0]
     if isinstance(error, BitledgerError):
         return text
-    if isinstance(error, OSError) and error.errno in _FULL:
-        name = f" for {PurePath(str(error.filename)).name}" if error.filename else ""
-        return f"no space left on the device{name}: free some, then run again with --resume --retry-failed"
+    if isinstance(error, OSError) and error.strerror:
+        return _of_system(error)
     if isinstance(error, MemoryError) or _HOST_MEMORY.search(text):
         return f"out of memory on the host ({text}): {_LESS}"
     if "out of memory" in text.lower():
         return f"out of memory: {text.rstrip('.')}: {_LESS}"
     return f"{type(error).__name__}: {text}"
+
+
+def _of_system(error: OSError) -> str:
+    """Without the folders of this machine, which have no place in a Record."""
+    if error.errno in _FULL:
+        return "no space left on the device: free some, then run again with --resume --retry-failed"
+    if error.errno == errno.ENOMEM:
+        return f"out of memory on the host ({error.strerror}): {_LESS}"
+    name = f" ({PurePath(str(error.filename)).name})" if error.filename else ""
+    return f"{type(error).__name__}: {error.strerror}{name}"
