@@ -92,14 +92,15 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def die_with_parent(parent: int | None = None) -> None:
+def die_with_parent(parent: int | None = None, number: int = signal.SIGKILL) -> None:
     """Ask Linux to kill this process when its parent dies, so that no orphan keeps a GPU busy.
 
-    ``parent``: its process id, where this process knows it: the parent may be gone before this is called.
+    ``parent``: its process id, where this process knows it: the parent may be gone before this is called. ``number``:
+    of the signal.
     """
     parent = parent or os.getppid()
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:
             os._exit(1)
 

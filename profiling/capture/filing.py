@@ -11,9 +11,11 @@ from typing import Any
 
 from bench.instruments import environment
 from bench.record.errors import BitledgerError, MachineError, UsageError
+from bench.record.places import artifact_folder
 from bench.record.schema import Artifact, Environment, Metric, Record, Status
 from bench.record.secrets import found_in, mask_text
 from bench.record.store import Writer, load
+from bench.workloads.outcome import explain
 from bench.workloads.schemes import arm
 
 from ..availability import Machine
@@ -63,8 +65,8 @@ class Filer:
         return tuple(records)
 
     def _job(self, observer: Observer, case: Any) -> Job:
-        name = f"{observer.instrument}-{case.scheme}-{case.case_id}-{self._repeat(observer.instrument, case.case_id)}"
-        folder = (self.writer.folder / "artifacts" / name).resolve()
+        repeat = self._repeat(observer.instrument, case.case_id)
+        folder = artifact_folder(self.writer.folder.resolve(), observer.instrument, case.scheme, case.case_id, repeat)
         threads = self.request.preset.threads
         return Job(self.request.source, case, folder, self.settings, self.machine, self._chip(), threads)
 
@@ -98,31 +100,36 @@ class Filer:
         missing = observer.missing(job)
         if missing is not None:
             return Found("skipped", str(missing), {"arm": arm(job.case.scheme).facts()})
-        job.folder.mkdir(parents=True, exist_ok=True)
         try:
+            job.folder.mkdir(parents=True, exist_ok=True)
             seen = observer.observe(job)
+            kept, left_out = self._keep(job, seen.files)
         except UsageError:
             raise
         except MachineError as error:
             return self._without(job, "skipped", error)
-        except BitledgerError as error:
+        except Exception as error:  # a full disk, or a file that no reader expects: the other observers go on
             return self._without(job, "failed", error)
-        kept, left_out = self._keep(job, seen.files)
         setup = {**seen.setup, **({"left_out": left_out} if left_out else {})}
         return Found("ok", "", setup, seen.metrics, kept, seen.not_collected)
 
-    def _without(self, job: Job, status: Status, error: BitledgerError) -> Found:
-        """Nothing usable came: only what was printed is kept."""
-        for path in job.folder.iterdir():
-            if path != job.log:
-                _remove(path)
-        kept, _ = self._keep(job, ())
-        return Found(status, " ".join(str(error).split()), {"arm": arm(job.case.scheme).facts()}, artifacts=kept)
+    def _without(self, job: Job, status: Status, error: Exception) -> Found:
+        """Nothing usable came: only what was printed is kept, and not even that where the disk has no room."""
+        kept: tuple[Artifact, ...] = ()
+        try:
+            for path in job.folder.iterdir():
+                if path != job.log:
+                    _remove(path)
+            kept, _ = self._keep(job, ())
+        except OSError:
+            _remove(job.folder)
+        reason = " ".join((str(error) if isinstance(error, BitledgerError) else explain(error)).split())
+        return Found(status, reason, {"arm": arm(job.case.scheme).facts()}, artifacts=kept)
 
     def _keep(self, job: Job, files: Sequence[tuple[Path, str]]) -> tuple[tuple[Artifact, ...], list[str]]:
         """(artifacts, notes on files that were too large or hold a secret). All else in the job's folder goes."""
         if job.log.exists():
-            job.log.write_text(mask_text(job.log.read_bytes()[-_LOG_BYTES:].decode(errors="replace")))
+            job.log.write_text(mask_text(job.log.read_bytes()[-_LOG_BYTES:].decode(errors="replace")), encoding="utf-8")
             files = (*files, (job.log, "what the tools printed, its end"))
         why_not = {path: why for path, _ in files if (why := self._unfit(path))}
         left_out = [f"{path.name}: {why}" for path, why in why_not.items()]

@@ -42,7 +42,7 @@ def observe(job: Job, look: Literal["python", "everything"]) -> Observation:
         raise MeasurementError("py-spy ended well but wrote no samples: decode for longer with --seconds")
     samples = read_samples(raw)
     loop = decode_only(samples)
-    drawn.write_text(flamegraph_svg(loop.folded(), f"{job.case.scheme}: the decode loop, {look}"))
+    drawn.write_text(flamegraph_svg(loop.folded(), f"{job.case.scheme}: the decode loop, {look}"), encoding="utf-8")
     setup = {
         **facts,
         "command": job.shown(command.argv),

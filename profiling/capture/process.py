@@ -8,8 +8,10 @@ import re
 import signal
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from bench.processes import die_with_parent
 from bench.record.errors import MachineError, MeasurementError
 
 from ..availability import find_tool
@@ -62,6 +64,8 @@ def run_tool(command: Command, log: Path, limit_s: float) -> Finished:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,  # a group of its own, so that the tool and what it started end together
+                # Where we are killed it is asked to end, and takes what it started along; killed it would leave that.
+                preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),
             )
         except OSError as error:
             raise MachineError(

@@ -25,7 +25,9 @@ from .settings import Settings
 
 def main(options: argparse.Namespace) -> int:
     """Observe and file. Exit code 1 where a tool failed; 2 where a verb of one tool could collect nothing here."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     machine = environment.capture(Path.cwd())
     wanted = request(options, machine)
     settings = Settings(

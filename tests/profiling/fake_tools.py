@@ -33,6 +33,14 @@ if how == "crash":
 if how == "target fails":
     print("bitledger: cannot load the model: give another folder")
     sys.exit(2)
+if how == "disk full":
+    with open(option("-o") + ".nsys-rep", "wb", buffering=0) as report:
+        try:
+            for _ in range(1 << 14):  # never on a disk of some size
+                report.write(bytes(1 << 12))
+        except OSError as error:
+            print(f"cannot write the report: {error.strerror}")
+    sys.exit(1)
 if how == "refused":
     print("==ERROR== ERR_NVGPUCTRPERM - The user does not have permission to access NVIDIA GPU Performance Counters")
     sys.exit(1)
