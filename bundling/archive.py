@@ -33,7 +33,8 @@ def unpack(archive: Path, folder: Path) -> Path:
             _check(members)
             tar.extractall(folder, filter="data")
     except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
-        raise BundleError(f"{archive.name} is damaged ({error}): copy it again") from error
+        why = str(error).partition("\n")[0].rstrip(": ")  # tarfile lists, line by line, all that it tried
+        raise BundleError(f"{archive.name} is damaged ({why}): copy it again") from error
     return folder / members[0].name.split("/")[0]
 
 

@@ -22,7 +22,6 @@ from .host import check_host
 from .manifest import read_manifest, verify
 
 _UNPACKED = Path("build/offline")
-_PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,21 +66,21 @@ def opened(bundle: Path) -> Path:
 def make_environment(folder: Path, shared: bool) -> Path:
     """A virtual environment, without pip (Debian's Python may lack ensurepip); returns its Python.
 
-    ``shared``: the packages of the Python that runs this are seen in it. --system-site-packages alone would not do
-    where that Python is of a virtual environment itself: it shows those of the Python behind it.
+    ``shared``: the packages of the Python that runs this are seen in it, behind its own. --system-site-packages would
+    show others where that Python is of a virtual environment itself: those of the Python behind it.
     """
-    venv.create(folder, system_site_packages=shared, clear=True, with_pip=False, symlinks=True)
+    venv.create(folder, clear=True, with_pip=False, symlinks=True)
     python = folder / "bin/python"
     if shared:
-        ask = "import sys, sysconfig; print(sysconfig.get_path('purelib')); print('\\n'.join(sys.path))"
-        own, *seen = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.splitlines()
-        lines = [f"import site; site.addsitedir({path!r})" for path in _package_folders() if path not in seen]
-        Path(own, "of_the_host.pth").write_text("\n".join(lines) + "\n")
+        ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        own = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
+        lines = [f"import site; site.addsitedir({path!r})" for path in _package_folders(sys.path)]
+        Path(own, "packages_of_the_host.pth").write_text("\n".join(lines) + "\n")
     return python
 
 
-def _package_folders() -> list[str]:
-    return [path for path in sys.path if Path(path).name in _PACKAGE_FOLDERS]
+def _package_folders(path: Sequence[str]) -> list[str]:
+    return [folder for folder in path if Path(folder).name in ("site-packages", "dist-packages")]
 
 
 def _install_wheels(python: Path, wheels: Path, manifest: dict[str, Any]) -> None:

@@ -74,9 +74,7 @@ def _check(wanted: Collection[str]) -> None:
     known = {*BROUGHT, *_OPTIONAL, "ncu", *(name for names in BROUGHT.values() for name in names)}
     unknown = sorted(set(wanted) - known)
     if unknown:
-        raise BundleError(
-            f"{', '.join(unknown)} travels anyway or is not needed; can be named: {', '.join(sorted(known))}"
-        )
+        raise BundleError(f"{', '.join(unknown)}: no need to name that; can be named: {', '.join(sorted(known))}")
 
 
 def _missing(names: Collection[str], wanted: Collection[str]) -> list[str]:

@@ -12,6 +12,8 @@ from typing import Any
 
 from bench.record.secrets import is_secret_name, mask_text
 
+from .bundled import bundled_commit
+
 _PACKAGES = frozenset(
     (
         *("accelerate", "bitledger", "bitsandbytes", "codecarbon", "evalplus", "mkl", "ncu-report", "numpy"),
@@ -58,13 +60,14 @@ def variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def source(repository: Path | None = None, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The commit of ``repository`` (default: where this file is) and whether it was changed since, and the
-    container image's digest. In an image, which holds no git checkout, the commit is the one that it was built from.
-    What is unknown has a reason instead: commit_reason, image_reason."""
+    container image's digest. In an image or a bundle, which hold no git checkout, the commit is the one that they were
+    made from. What is unknown has a reason instead: commit_reason, image_reason."""
     environ = os.environ if environ is None else environ
     digest = environ.get("BITLEDGER_IMAGE_DIGEST", "")
     image = {"image_digest": digest} if digest else {"image_reason": "BITLEDGER_IMAGE_DIGEST is not set"}
-    known = _commit(repository or Path(__file__).resolve().parents[2])
-    return (known if "commit" in known else _built_from(environ) or known) | image
+    repository = repository or Path(__file__).resolve().parents[2]
+    known = _commit(repository)
+    return (known if "commit" in known else _built_from(environ) or bundled_commit(repository) or known) | image
 
 
 def _built_from(environ: Mapping[str, str]) -> dict[str, Any]:
