@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from bench.presets import Preset, Sweep
 from bench.record.schema import Case
@@ -80,6 +80,9 @@ class Block:
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> Block:
+        """Raises KeyError, TypeError or ValueError where it is none."""
+        if document["kind"] not in get_args(BlockKind) or type(document["repeat"]) is not int:
+            raise ValueError("a block of an unknown kind, or with a repeat that is no number")
         requests = tuple(Request(Case(**item["case"]), item["instrument"]) for item in document["requests"])
         return Block(
             document["kind"],

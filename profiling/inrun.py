@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.errors import BitledgerError
+from bench.record.places import artifact_folder
 from bench.record.schema import Artifact
 from bench.record.store import artifact
 from bench.workloads.outcome import Outcome, failed
@@ -22,7 +23,7 @@ INSTRUMENT = "kineto"
 def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> Outcome:
     """The Outcome of the pass. The trace is kept as an artifact where ``options["timeline_keep"]`` says so."""
     case = session.case
-    folder = run_folder / "artifacts" / f"{INSTRUMENT}-{case.scheme}-{case.case_id}-{options['repeat']}"
+    folder = artifact_folder(run_folder, INSTRUMENT, case.scheme, case.case_id, options["repeat"])
     trace, summary = folder / "trace.json.gz", folder / "summary.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
