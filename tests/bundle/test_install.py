@@ -119,7 +119,7 @@ def test_the_hosts_packages_are_seen_behind_the_bundles(tmp_path, monkeypatch):
     (theirs / "only_there.py").write_text("")
     monkeypatch.setattr(sys, "path", [*sys.path, str(theirs)])
     python = install.make_environment(tmp_path / "venv", shared=True)
-    ask = "import only_there, sys; print(sys.prefix); print(*[path for path in sys.path if 'site-packages' in path], sep='|')"
+    ask = "import only_there, sys; print(sys.prefix); print(*[p for p in sys.path if 'site-packages' in p], sep='|')"
     done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True, env={})
     prefix, path = done.stdout.splitlines()
     assert prefix == str(tmp_path / "venv")
