@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bitledger: {error}", file=sys.stderr)
         return 2
     _tell(made)
+    if options.json:
+        options.json.write_text(json.dumps(_facts(made), indent=1) + "\n")
     return 0
 
 
@@ -58,12 +61,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--dev", action="store_true", help="what 'make test' needs: pytest and its kin, and the kept runs")
     add("--level", type=int, default=9, choices=range(10), metavar="N", help="compression, 0 (fast) to 9 (default)")
+    add("--json", type=Path, metavar="FILE", help="write what was made there: size, wheels, what the host needs")
     add("--out", type=Path, default=Path("dist"), metavar="FOLDER", help="where the archive goes (default dist)")
     return parser
 
 
 def _say(text: str) -> None:
     print(f"bundle: {text}", file=sys.stderr)
+
+
+def _facts(made: Bundle) -> dict[str, Any]:
+    known = {name: value for name, value in made.manifest.items() if name != "files"}
+    return {"archive": made.archive.name, "bytes": made.archive.stat().st_size, **known}
 
 
 def _tell(made: Bundle) -> None:

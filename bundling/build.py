@@ -71,7 +71,10 @@ def _wheels(target: Target, wanted: Needs, downloads: Path, root: Path) -> list[
 
 def _put(wheel: Wheel, folder: Path, target: Target, repacked: bool) -> tuple[str, dict[str, Any]]:
     """Into the bundle, and what the manifest says of it."""
-    facts: dict[str, Any] = {"sha256_as_downloaded": sha256(wheel.path)}
+    facts: dict[str, Any] = {
+        "sha256_as_downloaded": sha256(wheel.path),
+        "bytes_as_downloaded": wheel.path.stat().st_size,
+    }
     out = folder / wheel.path.name
     if wheel.name == "bitsandbytes":
         check_cuda(wheel.path, target.cuda)
