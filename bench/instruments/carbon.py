@@ -70,11 +70,12 @@ def measure_carbon(
 def _factory(country: str) -> Callable[[], Any]:
     try:
         codecarbon = import_module("codecarbon")
-    except ImportError:
-        raise MachineError("CodeCarbon is not installed: 'make setup', or pip install codecarbon") from None
-    # Importing it adds a handler that prints; what matters of its warnings is in our setup and findings.
-    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
-    known = import_module("codecarbon.input").DataSource().get_global_energy_mix_data()
+        # Importing it adds a handler that prints; what matters of its warnings is in our setup and findings.
+        logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
+        # It imports pandas only here: a host may have the one without the other.
+        known = import_module("codecarbon.input").DataSource().get_global_energy_mix_data()
+    except ImportError as error:
+        raise MachineError(_missing(error.name or "codecarbon")) from None
     if country not in known:
         raise UsageError(f"CodeCarbon knows no country {country!r}: give a three-letter ISO code such as DEU or USA")
     settings: dict[str, Any] = {
@@ -98,6 +99,11 @@ def _factory(country: str) -> Callable[[], Any]:
         "wue": 0.0,
     }
     return lambda: codecarbon.OfflineEmissionsTracker(**settings)
+
+
+def _missing(package: str) -> str:
+    what = "is not installed" if package == "codecarbon" else f"cannot be used without {package}"
+    return f"CodeCarbon {what}: 'make setup', or pip install {package}"
 
 
 def _warm_up(make: Callable[[], Any]) -> None:

@@ -2,8 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from bench.instruments import carbon
 from bench.instruments.carbon import measure_carbon
-from bench.record.errors import MeasurementError, UsageError
+from bench.record.errors import MachineError, MeasurementError, UsageError
 
 
 class CPU:
@@ -140,3 +141,20 @@ def _spin():
     while time.perf_counter() < end:
         pass
     return 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"), [("codecarbon", "is not installed"), ("pandas", "cannot be used without pandas")]
+)
+def test_without_codecarbon_or_what_it_needs_a_line_says_which(monkeypatch, missing, told):
+    def data_source():
+        raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
+
+    def importing(name):
+        if name == missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return SimpleNamespace(DataSource=data_source)
+
+    monkeypatch.setattr(carbon, "import_module", importing)
+    with pytest.raises(MachineError, match=rf"CodeCarbon {told}: 'make setup', or pip install {missing}"):
+        measure_carbon(lambda: 1, country="DEU", min_seconds=1.0)
