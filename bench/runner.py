@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -28,6 +29,8 @@ from bench.record.store import Writer, remedy, why
 
 LOG_TAIL_BYTES = 64 << 10
 TERMINATE_GRACE_S = 5.0
+# Looking at a model's shapes takes seconds; its configuration may come from a slow disk or hub.
+DESCRIBE_S = 600.0
 
 
 @dataclass
@@ -221,9 +224,13 @@ def describe_model(source: Any, log: Path, start: Start = start_from_scratch) ->
     finally:
         os.close(write_end)
     with os.fdopen(read_end, "rb") as pipe:
-        answer = pipe.read()
-    code = process.wait()
+        in_time = bool(select.select([pipe], [], [], DESCRIBE_S)[0])
+        answer = pipe.read() if in_time else b""
+    _stop(process, at_once=not in_time)
+    code = process.returncode
     tail = _keep_tail(log, keep=code != 0)
+    if not in_time:
+        raise MachineError(f"the model could not be described within {DESCRIBE_S:.0f} s: {tail or 'no message'}")
     if code != 0 or not answer:
         raise MachineError(f"the model could not be described (child exit code {code}): {tail or 'no message'}")
     document = json.loads(answer)

@@ -121,10 +121,11 @@ class Writer:
         with contextlib.suppress(OSError):
             if os.path.samestat(held, (self.folder / RECORDS).stat()):
                 return
-        if held.st_nlink:
+        now = self._place_now()
+        if held.st_nlink and now.name == RECORDS:
             raise StorageError(
-                f"{self.folder} was moved while this run wrote to it; everything measured is in it: "
-                "run again with --resume --out and its new name"
+                f"{self.folder} was moved while this run wrote to it; everything measured is kept: run again with "
+                f"--resume --out {now.parent}"
             )
         raise StorageError(
             f"{self.folder} was removed while this run wrote to it; everything measured is saved in {self._rescue()}: "
@@ -162,6 +163,14 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+    def _place_now(self) -> Path:
+        """The name that the open file has now. On NFS a file that was removed while it is open has one, .nfs and a
+        number, until it is closed."""
+        try:
+            return Path(f"/proc/self/fd/{self._stream.fileno()}").readlink()
+        except OSError:
+            return Path()
+
 def why(error: OSError) -> str:
     """In plain words what the disk did not do."""
     return "no space left on the device" if error.errno == errno.ENOSPC else str(error.strerror or error)
@@ -182,7 +191,8 @@ def remedy(error: OSError) -> str:
 def open_run(folder: Path) -> Iterator[Writer]:
     """Create or reopen a run folder for appending, locked against other runs.
 
-    A truncated last line is cut off first. Raises StorageError if the folder cannot be written or is in use.
+    A truncated last line is cut off first. Raises StorageError if the folder cannot be written or is in use. Some file
+    systems of clusters have no locks: then the writer's findings say so.
     """
     try:
         (folder / "artifacts").mkdir(parents=True, exist_ok=True)
@@ -191,11 +201,19 @@ def open_run(folder: Path) -> Iterator[Writer]:
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {why(error)}; choose another folder with --out") from error
     with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StorageError(f"{folder} is in use by another run: wait for it, or choose another --out") from None
-        yield Writer(folder, stream, _cut_partial_line(folder / RECORDS))
+        unlocked = _lock(stream, folder)
+        yield Writer(folder, stream, (*unlocked, *_cut_partial_line(folder / RECORDS)))
+
+
+def _lock(stream: IO[bytes], folder: Path) -> tuple[Finding, ...]:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StorageError(f"{folder} is in use by another run: wait for it, or choose another --out") from None
+    except OSError as error:
+        message = f"the file system of {folder} has no locks ({error.strerror}): see that no other run writes there"
+        return (Finding("no-lock", "warning", message),)
+    return ()
 
 
 def sync_folder(folder: Path) -> None:

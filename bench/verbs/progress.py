@@ -44,7 +44,9 @@ class RunProgress:
         for finding in findings:
             if finding.severity != "info" and finding.message not in self._noticed:
                 self._noticed.add(finding.message)
-                self._steps.note(f"{finding.severity}: {finding.message}. {finding.remedy}")
+                self._steps.note(
+                    f"{finding.severity}: {finding.message}" + (f"; {finding.remedy}" if finding.remedy else "")
+                )
 
     def start(self, block: Block) -> None:
         self._failed = 0

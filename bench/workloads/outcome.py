@@ -46,7 +46,7 @@ def explain(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return _of_system(error)
     if isinstance(error, MemoryError) or _HOST_MEMORY.search(text):
-        return f"out of memory on the host ({text}): {_LESS}"
+        return f"out of memory on the host{f' ({text})' if str(error) else ''}: {_LESS}"
     if "out of memory" in text.lower():
         return f"out of memory: {text.rstrip('.')}: {_LESS}"
     return f"{type(error).__name__}: {text}"
