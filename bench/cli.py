@@ -22,7 +22,7 @@ from bench.record.secrets import mask_argv
 
 EXIT_CODES = """exit codes:
   0    done
-  1    done, but some Cases failed, or compare found a difference with --fail-on-slower
+  1    done, but some Cases failed, compare found a difference with --fail-on-slower, or verify something amiss
   2    bad input, or this machine lacks what was asked for: one line says what to do
   130  interrupted; what was measured is kept (143: ended by SIGTERM, 129: by SIGHUP)
 """
@@ -236,6 +236,38 @@ def _add_report(verbs: Any) -> None:
     parser.add_argument("--reference", metavar="SCHEME", help="what to compare with (default: the run's own, or fp16)")
 
 
+def _add_rerun(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "rerun",
+        "measure again what a run measured, from its plan, into a new folder, and say what differs around it",
+        "  python -m bench rerun reports/runs/mine\n"
+        "  python -m bench rerun reports/runs/h100-starcoder2-3b-20261126 --out reports/runs/again --dry-run\n",
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("run", type=Path, help="run folder to repeat")
+    add("--out", type=Path, help="run folder (default: reports/runs/<run-id>)")
+    add("--dry-run", action="store_true", help="say what would be repeated and what differs, and measure nothing")
+    add("--workers", type=int, default=2, metavar="N", help="programs judged at the same time (default 2)")
+    add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
+
+
+def _add_verify(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "verify",
+        "check a run folder: schema of the records, hashes of the files they name, completeness against the plan",
+        "  python -m bench verify reports/runs/mine\n"
+        "  python -m bench verify reports/runs/mine --leave-out 'timelines of 50 MB each, kept elsewhere'\n",
+    )
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument(
+        "--leave-out", metavar="REASON", help="write down that what is missing now was left out on purpose, and why"
+    )
+    parser.add_argument("--all", action="store_true", help="name everything that is amiss, not the first five")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
 def _add_doctor(verbs: Any) -> None:
     parser = _verb(
         verbs, "doctor", "say what this machine can measure and how to get the rest", "  python -m bench doctor\n"
@@ -357,6 +389,8 @@ VERBS = (
     _add_tradeoff,
     _add_report,
     _add_show,
+    _add_verify,
+    _add_rerun,
     _add_compare,
     _add_list,
     _add_doctor,

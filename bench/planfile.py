@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from bench import presets
-from bench.plan import Block
+from bench.plan import Block, Key, Request
 from bench.record.errors import RecordError, StorageError, UsageError
+from bench.record.schema import Case
 from bench.record.store import sync_folder
-from bench.workloads.sources import Source, resolve
+from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, resolve
 
 PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run measures, and in which order."""
+    """What a run measures, and in which order. ``repeats``: the run_id of the run that it repeats."""
 
     run_id: str
     preset: presets.Preset
@@ -34,6 +35,15 @@ class Run:
     seed: int
     blocks: tuple[Block, ...]
     beside: tuple[Source, ...] = ()
+    repeats: str = ""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a plan says without looking for its model: the run, and the key of every Record that it is to give."""
+
+    run_id: str
+    keys: tuple[Key, ...]
 
 
 def new_run_id(preset: str, source: Source, prefix: str = "") -> str:
@@ -47,6 +57,7 @@ def write_plan(folder: Path, run: Run) -> None:
     """All of it or nothing, also when the machine stops meanwhile. Raises StorageError where it cannot be written."""
     document = {
         "run_id": run.run_id,
+        **({"repeats": run.repeats} if run.repeats else {}),
         "preset": asdict(run.preset),
         "model": _named(run.source),
         **({"beside": [_named(source) for source in run.beside]} if run.beside else {}),
@@ -100,11 +111,27 @@ def read_plan(folder: Path) -> Run:
             for block in document["blocks"]
         )
         preset = presets.from_json(document["preset"])
-        return Run(str(document["run_id"]), preset, source, document["device"], document["seed"], blocks, beside)
+        return Run(
+            str(document["run_id"]), preset, source, document["device"], document["seed"], blocks, beside,
+            str(document.get("repeats", "")),
+        )  # fmt: skip
     except FileNotFoundError:
         raise UsageError(f"{folder} holds no planned run: it has no {PLAN}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(f"{folder / PLAN} is damaged ({error}): start a new run in another folder") from error
+
+
+def read_planned(folder: Path) -> Planned | None:
+    """The keys planned in ``folder``, in order; None where there is no plan. Raises RecordError for a damaged one."""
+    try:
+        document = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        requests = ((item, block["repeat"]) for block in document["blocks"] for item in block["requests"])
+        keys = tuple(Request(Case(**item["case"]), item["instrument"]).key(repeat) for item, repeat in requests)
+        return Planned(str(document["run_id"]), keys)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RecordError(f"{folder / PLAN} is damaged ({error}): restore the file") from error
 
 
 def _model_of(block: dict[str, Any]) -> tuple[str, str]:
@@ -114,6 +141,10 @@ def _model_of(block: dict[str, Any]) -> tuple[str, str]:
 
 
 def _same_model(name: str, revision: str) -> Source:
+    if revision.startswith(FOLDER_REVISIONS) and name != SMOKE and not Path(name).expanduser().is_dir():
+        raise UsageError(
+            f"the model's folder {name} is gone: put it back as it was ({revision}), or run from where it is"
+        )
     source = resolve(name, revision if "/" in name and not Path(name).exists() else None)
     if source.revision != revision:
         raise UsageError(f"{name} has changed since this run began ({revision} → {source.revision}): start a new run")

@@ -35,22 +35,22 @@ def _main(options: argparse.Namespace, machine: Environment, nursery: Nursery) -
         return _resume(options, machine, nursery)
     folder_given: Path | None = options.out
     if folder_given is not None:
-        _refuse_used(folder_given)
+        refuse_used(folder_given)
     run = _plan(options, machine, nursery)
-    folder = folder_given or _unused(RUNS / run.run_id)
+    folder = folder_given or unused(RUNS / run.run_id)
     with open_run(folder) as writer:
-        _refuse_used(folder)  # again: another run may have begun, and ended, while this one was planned
+        refuse_used(folder)  # again: another run may have begun, and ended, while this one was planned
         write_plan(folder, run)
-        return _measure(run, run.blocks, writer, machine, options, nursery)
+        return measure(run, run.blocks, writer, machine, options, nursery)
 
 
-def _unused(folder: Path) -> Path:
+def unused(folder: Path) -> Path:
     """The folder, or the first of its numbered names that no run has: a clock that was set back gives a name twice."""
     names = (folder if number == 1 else folder.with_name(f"{folder.name}-{number}") for number in count(1))
     return next(name for name in names if not name.exists())
 
 
-def _refuse_used(folder: Path) -> None:
+def refuse_used(folder: Path) -> None:
     if (folder / RECORDS).exists() and (folder / RECORDS).stat().st_size:
         raise UsageError(f"{folder} already holds a run: add --resume to finish it, or choose another --out")
 
@@ -105,7 +105,7 @@ def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery)
             print(f"{finding.severity}: {finding.message}")
         kept, blocks = len(recorded), len(run.blocks)
         print(f"resuming {options.out}: {kept} records are there, {len(left)} of {blocks} blocks are left")
-        return _measure(run, left, writer, machine, options, nursery)
+        return measure(run, left, writer, machine, options, nursery)
 
 
 def _refuse_other_machine(recorded: tuple[Record, ...], machine: Environment) -> None:
@@ -113,7 +113,7 @@ def _refuse_other_machine(recorded: tuple[Record, ...], machine: Environment) ->
         raise MachineError("this run was begun on another machine: start a new run here, and compare the two")
 
 
-def _measure(
+def measure(
     run: Run,
     blocks: tuple[Block, ...],
     writer: Writer,

@@ -17,6 +17,8 @@ from bench.workloads import trust
 SHAPES = ("starcoder2-3b", "starcoder2-7b", "phi-2")
 SMOKE = "smoke"
 WHOLE_BYTES = 256 << 20
+# What the revision of a folder begins with, unless it is a snapshot of the hub.
+FOLDER_REVISIONS = ("files-sha256:", "headers-sha256:")
 Kind = Literal["smoke", "shape", "folder", "hub"]
 
 

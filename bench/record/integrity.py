@@ -1,0 +1,185 @@
+"""Is a run folder whole? Each check is a value: what was looked at, whether it holds, and what was found."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from .errors import RecordError
+from .leftout import Key, LeftOut
+from .schema import Artifact, Record
+from .store import RECORDS, load
+
+Result = Literal["ok", "problem", "note"]
+_JUDGED_ELSEWHERE = frozenset(("quality",))
+
+
+@dataclass(frozen=True)
+class Check:
+    """``examples`` are what is amiss, one text each, all of them. ``missing``: what could be left out on purpose."""
+
+    name: str
+    result: Result
+    found: str
+    examples: tuple[str, ...] = ()
+    missing: LeftOut | None = None
+
+
+def readable(folder: Path) -> tuple[tuple[Record, ...], tuple[Check, ...]]:
+    """All Records that can be read, and the checks of the file. Raises RecordError where there is no such file."""
+    damaged: list[RecordError] = []
+    loaded = load(folder, damaged.append)
+    count = f"{len(loaded.records)} records of known schema"
+    bad = tuple(str(error) for error in damaged)
+    checks = [Check("schema", "problem" if bad else "ok", f"{len(bad)} damaged lines, {count}" if bad else count, bad)]
+    if loaded.findings:
+        told = tuple(finding.message for finding in loaded.findings)
+        checks.append(
+            Check("last line", "problem", "incomplete: a run ended while it wrote; finish it, --resume", told)
+        )
+    if (folder / RECORDS).exists() and (folder / f"{RECORDS}.gz").exists():
+        same = load(folder / RECORDS).records == load(folder / f"{RECORDS}.gz").records if not bad else False
+        found = f"{RECORDS} and {RECORDS}.gz, which hold {'the same' if same else 'different records'}"
+        checks.append(Check("files of records", "note" if same else "problem", found))
+    return loaded.records, tuple(checks)
+
+
+def unique(records: Sequence[Record]) -> Check:
+    """Each key at most once; only a failed or skipped Record may have a later one, which measured it again."""
+    done = Counter(record.key for record in records if record.status == "ok")
+    last = {record.key: record.status for record in records}
+    twice = [_key(key) for key, count in done.items() if count > 1]
+    undone = [f"{_key(key)}: {last[key]} after it was ok" for key in done if last[key] != "ok"]
+    again = len(records) - len({record.key for record in records})
+    found = f"{len(records) - again} keys" + (f", {again} measured again" if again else "")
+    return Check("no duplicates", "problem" if twice or undone else "ok", found, (*twice, *undone))
+
+
+def agreeing(records: Sequence[Record], planned_run: str | None) -> tuple[Check, ...]:
+    """What all Records of one run have in common."""
+    runs = sorted({record.run_id for record in records} | ({planned_run} if planned_run else set()))
+    measured = [record for record in records if record.instrument not in _JUDGED_ELSEWHERE]
+    machines = list(dict.fromkeys(repr(record.environment.hardware()) for record in measured))
+    revisions: dict[str, set[str]] = {}
+    for record in records:
+        if record.case.workload != "machine":  # which is of no model
+            revisions.setdefault(record.case.model, set()).add(record.case.revision)
+    models = [f"{name}: {', '.join(sorted(found))}" for name, found in revisions.items() if len(found) > 1]
+    commits = list(dict.fromkeys(str(record.environment.source.get("commit", "unknown")) for record in measured))
+    times = [f"{_key(record.key)}: {record.started_at!r}" for record in records if not _is_time(record.started_at)]
+    return (
+        _all_one("run", runs, "run_id"),
+        _all_one("machine", machines, "machine"),
+        Check("models", "problem" if models else "ok", f"{len(revisions)}, each of one revision", tuple(models)),
+        Check(
+            "code",
+            "ok" if len(commits) <= 1 else "note",
+            "one commit of this project" if len(commits) == 1 else f"{len(commits)} commits of this project",
+            tuple(commits),
+        ),
+        Check("times", "problem" if times else "ok", "every start is a time", tuple(times)),
+    )
+
+
+def _all_one(name: str, found: Sequence[str], what: str) -> Check:
+    one = len(found) <= 1
+    return Check(name, "ok" if one else "problem", f"one {what}" if one else f"{len(found)} of them", tuple(found))
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def complete(records: Sequence[Record], planned: Sequence[Key], left_out: Sequence[LeftOut]) -> tuple[Check, ...]:
+    """Every planned Record is there, or was left out on purpose; how the others stand to the plan."""
+    known, wanted = {record.key for record in records}, set(planned)
+    excused = {key for entry in left_out for key in entry.records}
+    absent = [key for key in planned if key not in known]
+    missing = [key for key in absent if key not in excused]
+    checks = [
+        Check(
+            "complete",
+            "problem" if missing else "ok",
+            f"{len(wanted & known)} of {len(wanted)} planned records"
+            + ("; finish with 'python -m bench run --resume --out' and this folder" if missing else ""),
+            tuple(map(_key, missing)),
+            LeftOut("", records=tuple(missing)),
+        )
+    ]
+    if len(absent) > len(missing):
+        checks.append(_excused("planned records", len(absent) - len(missing), left_out))
+    beside = Counter(record.instrument for record in records if record.key not in wanted)
+    if beside:
+        found = ", ".join(f"{count} {name}" for name, count in beside.items())
+        checks.append(Check("beside the plan", "note", f"{found}: of intervene, evaluate or profiling"))
+    bad = Counter(record.status for record in records if record.status != "ok")
+    if bad:
+        checks.append(Check("outcomes", "note", ", ".join(f"{count} {status}" for status, count in bad.items())))
+    return tuple(checks)
+
+
+def artifacts(folder: Path, records: Sequence[Record], left_out: Sequence[LeftOut]) -> tuple[Check, ...]:
+    """Every file that a Record names lies inside the folder and has the recorded hash, or was left out on purpose."""
+    named = list(dict.fromkeys(artifact for record in records for artifact in record.artifacts))
+    excused = {path for entry in left_out for path in entry.artifacts}
+    found = {artifact: problem_of(folder, artifact) for artifact in named}
+    gone = [artifact.path for artifact, problem in found.items() if problem == MISSING]
+    missing = tuple(path for path in gone if path not in excused)
+    bad = [f"{artifact.path}: {problem}" for artifact, problem in found.items() if problem not in ("", MISSING)]
+    good = sum(problem == "" for problem in found.values())
+    amiss = (*bad, *(f"{path}: {MISSING}" for path in missing))
+    text = f"{good} of {len(named)} files there, with the recorded hash"
+    checks = [Check("artifacts", "problem" if amiss else "ok", text, amiss, LeftOut("", artifacts=missing))]
+    if len(gone) > len(missing):
+        checks.append(_excused("artifacts", len(gone) - len(missing), left_out))
+    return tuple(checks)
+
+
+MISSING = "missing"
+
+
+def problem_of(folder: Path, artifact: Artifact) -> str:
+    """What is wrong with one artifact; "" where nothing is."""
+    path = PurePosixPath(artifact.path)
+    if path.is_absolute() or ".." in path.parts or not path.parts or not artifact.path.isprintable():
+        return "not the name of a file inside the run folder"
+    file = folder / path
+    try:
+        if not file.resolve().is_relative_to(folder.resolve()):
+            return "a link that leaves the run folder"
+        if not file.exists():
+            return MISSING
+        if not file.is_file():
+            return "not a file"
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, up to Python 3.12
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    return "" if digest == artifact.sha256 else "changed since it was recorded: another hash"
+
+
+def unnamed(folder: Path, records: Sequence[Record]) -> Check:
+    """Files under artifacts/ that no Record names: the logs of children that failed, and what nobody knows."""
+    named = {artifact.path for record in records for artifact in record.artifacts}
+    files = sorted(path for path in (folder / "artifacts").rglob("*") if path.is_symlink() or not path.is_dir())
+    left = [path.relative_to(folder).as_posix() for path in files]
+    left = [path for path in left if path not in named]
+    return Check("unnamed files", "note" if left else "ok", f"{len(left)} under artifacts/", tuple(left))
+
+
+def _excused(what: str, count: int, left_out: Iterable[LeftOut]) -> Check:
+    kind = "artifacts" if what == "artifacts" else "records"
+    reasons = dict.fromkeys(entry.reason for entry in left_out if getattr(entry, kind))
+    return Check(f"{what} left out", "note", f"{count} on purpose", tuple(reasons))
+
+
+def _key(key: Key) -> str:
+    return f"{key[1]} of Case {key[0]}, repeat {key[2]}"

@@ -1,0 +1,93 @@
+"""``python -m bench rerun RUN_DIR``: measure again what a run measured, from its plan, and set the two side by side."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.analysis.repeated import differences, other_commands, outputs
+from bench.instruments import environment
+from bench.planfile import Run, new_run_id, read_plan, read_planned, write_plan
+from bench.processes import Nursery
+from bench.record.errors import MachineError, RecordError, UsageError
+from bench.record.schema import Environment, Record
+from bench.record.store import load, open_run
+from bench.report.console import console as make_console
+from bench.verbs.run import RUNS, measure, refuse_used, unused
+
+
+def main(options: argparse.Namespace) -> int:
+    """Repeat the run. Exit code 1 where Cases failed."""
+    machine = environment.capture(Path.cwd())
+    with Nursery(gpu=bool(machine.gpus)) as nursery:
+        return repeat(options, machine, nursery)
+
+
+def repeat(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> int:
+    """The same blocks in the same order with the same seed, into a new folder."""
+    old: Path = options.run
+    if not old.is_dir():
+        raise RecordError(f"{old} is not a run folder: give the folder that 'python -m bench run' printed")
+    before = read_plan(old)
+    records = load(old).records
+    run = replace(before, run_id=new_run_id(before.preset.name, before.source, "rerun-"), repeats=before.run_id)
+    new = options.out or unused(RUNS / run.run_id)
+    if new.resolve() == old.resolve():
+        raise UsageError("--out is the run itself: a repeat goes into a folder of its own")
+    _told_before(records, machine, run)
+    if options.dry_run:
+        return 0
+    if run.device == "cuda" and not machine.gpus:
+        raise MachineError(f"{old} ran on a GPU, and here is none: repeat it where there is one")
+    refuse_used(new)
+    with open_run(new) as writer:
+        refuse_used(new)
+        write_plan(new, run)
+        code = measure(run, run.blocks, writer, machine, options, nursery)
+    _told_after(old, new, records)
+    return code
+
+
+def _told_before(records: Sequence[Record], machine: Environment, run: Run) -> None:
+    console = make_console()
+    count = sum(len(block.requests) for block in run.blocks)
+    console.print(f"repeats {run.repeats}: {run.preset.name}, {count} records in {len(run.blocks)} blocks")
+    found = differences(records[0].environment, machine) if records else ()
+    for text in found:
+        console.print(f"differs: {text}", soft_wrap=True)
+    if records and not found:
+        console.print("nothing recorded of machine and software differs")
+
+
+def _told_after(old: Path, new: Path, before: Sequence[Record]) -> None:
+    console = make_console()
+    after = load(new).records
+    planned = (read_planned(old), read_planned(new))
+    known = {record.key for record in after}
+    keys = [plan.keys for plan in planned if plan]
+    if keys[0] != keys[-1]:
+        raise RecordError(f"{new} does not hold the plan of {old}: its plan was changed meanwhile")
+    console.print(f"{sum(key in known for key in keys[0])} of {len(keys[0])} records repeated, of the same Cases")
+    found = outputs(before, after)
+    if found.same or found.other:
+        console.print(f"tokens: {found.same} of {found.same + len(found.other)} records gave the same")
+    for text in found.other:
+        console.print(f"other tokens: {text}", soft_wrap=True)
+    if found.untold:
+        console.print(f"tokens: {found.untold} records of the earlier run do not tell theirs")
+    for argv in other_commands(before, keys[0]):
+        console.print(f"not in its plan, repeat with: {shlex.join(_into(argv, old, new))}", soft_wrap=True)
+    console.print(f"next: python -m bench compare {shlex.quote(str(old))} {shlex.quote(str(new))}", soft_wrap=True)
+
+
+def _into(argv: Sequence[str], old: Path, new: Path) -> list[str]:
+    """The command line with the new folder in the place of the old one, however that was called then."""
+    names = {str(old), str(old.resolve()), old.name}
+    folder = ("--out", "evaluate")
+    return [
+        str(new) if place and (text.rstrip("/") in names or argv[place - 1] in folder) else text
+        for place, text in enumerate(argv)
+    ]

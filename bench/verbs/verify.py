@@ -1,0 +1,77 @@
+"""``python -m bench verify RUN_DIR``: does the run folder hold what its plan and its records say?"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.planfile import PLAN, read_planned
+from bench.record import integrity, leftout
+from bench.record.errors import RecordError, UsageError
+from bench.record.integrity import Check
+from bench.record.leftout import LeftOut
+from bench.report.visible import dumps
+
+SHOWN = 5
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the checks and the verdict. Exit code 1 where something does not hold."""
+    folder: Path = options.run
+    if not folder.is_dir():
+        raise RecordError(f"{folder} is not a run folder: give the folder that 'python -m bench run' printed")
+    checks = verify(folder)
+    if options.leave_out is not None:
+        leave_out(folder, checks, options.leave_out)
+        checks = verify(folder)
+    good = all(check.result != "problem" for check in checks)
+    if options.json:
+        print(dumps({"run": folder.name, "verified": good, "checks": [_document(check) for check in checks]}))
+    else:
+        _print(folder, checks, good, options.all)
+    return 0 if good else 1
+
+
+def verify(folder: Path) -> tuple[Check, ...]:
+    """All checks of a run folder. Raises RecordError where it holds no records, or a damaged plan."""
+    records, checks = integrity.readable(folder)
+    if not records and all(check.result == "ok" for check in checks):
+        raise RecordError(f"{folder} holds no records yet: run 'python -m bench run --resume --out {folder}'")
+    planned, left_out = read_planned(folder), leftout.read(folder)
+    whole = (
+        integrity.complete(records, planned.keys, left_out)
+        if planned
+        else (Check("complete", "note", f"cannot be told: there is no {PLAN}"),)
+    )
+    return (
+        *checks,
+        integrity.unique(records),
+        *integrity.agreeing(records, planned.run_id if planned else None),
+        *whole,
+        *integrity.artifacts(folder, records, left_out),
+        integrity.unnamed(folder, records),
+    )
+
+
+def leave_out(folder: Path, checks: Sequence[Check], reason: str) -> None:
+    """Write down that what is missing was left out on purpose. Changed files and damaged lines stay problems."""
+    if not reason.strip() or not reason.isprintable():
+        raise UsageError("--leave-out needs a reason in one line, such as 'timelines of 50 MB each'")
+    missing = [check.missing for check in checks if check.missing]
+    paths = tuple(path for entry in missing for path in entry.artifacts)
+    keys = tuple(key for entry in missing for key in entry.records)
+    if not paths and not keys:
+        raise UsageError(f"nothing is missing in {folder}: there is nothing to leave out")
+    leftout.add(folder, LeftOut(reason.strip(), paths, keys))
+
+
+def _document(check: Check) -> dict[str, object]:
+    return {"name": check.name, "result": check.result, "found": check.found, "examples": list(check.examples)}
+
+
+def _print(folder: Path, checks: Sequence[Check], good: bool, every: bool) -> None:
+    from bench.report.console import console as make_console
+    from bench.report.verify_table import print_verified
+
+    print_verified(folder.name, checks, good, None if every else SHOWN, make_console())
