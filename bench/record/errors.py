@@ -8,9 +8,18 @@ BitledgerError
 └── MeasurementError  a measurement began and gave something unusable (NaN logits, wrong token count)
 """
 
+_LONGEST, _HEAD = 1000, 600
+
 
 class BitledgerError(Exception):
-    """Base of all errors whose message is written for the user."""
+    """Base of all errors whose message is written for the user.
+
+    Messages quote files and other programs, so what they hold is made one printable line of at most 1,000 characters:
+    a name with an escape sequence in it must not reach a terminal.
+    """
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class UsageError(BitledgerError):
@@ -31,3 +40,13 @@ class MachineError(BitledgerError):
 
 class MeasurementError(BitledgerError):
     """A measurement gave something that must not be recorded as a result."""
+
+
+def one_line(text: str) -> str:
+    """The text with line breaks and all else that is not printable written as escapes, and its middle left out where
+    it is very long: the file stands at the beginning and the remedy at the end."""
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_HEAD]} … {text[_HEAD - _LONGEST + 3 :]}"
