@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from bench.record.errors import MeasurementError, UsageError
 from bench.workloads.prompts import lines_of
 
@@ -69,20 +71,26 @@ def read_samples(file: Path, tasks: Sequence[PlusTask]) -> tuple[Sample, ...]:
     return tuple(samples)
 
 
+class _Line(msgspec.Struct):
+    task_id: str | int
+    solution: str | None = None
+    completion: str | None = None
+
+
 def _program(line: str, where: str, known: dict[str, PlusTask]) -> tuple[str, str]:
     try:
-        told = json.loads(line)
-        task = known[str(told["task_id"])]
-        program = told["solution"] if "solution" in told else task.prompt + told["completion"]
+        # Fields beyond these are not even built, and no text gets through that could not be written for the sandbox.
+        told = msgspec.json.decode(line, type=_Line)
+        task = known[str(told.task_id)]
     except KeyError as error:
+        raise UsageError(f"{where}: no task {error.args[0]!r}: the task_id must be one of the dataset's") from error
+    except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{where}: no {error.args[0]!r}: each line needs a known task_id, and solution or completion"
+            f"{where}: not a sample ({error}): each line needs task_id, and the text solution or completion"
         ) from error
-    except (ValueError, RecursionError, TypeError) as error:
-        raise UsageError(f"{where}: not a sample ({error})") from error
-    if not isinstance(program, str):
-        raise UsageError(f"{where}: the program is not text")
-    return task.task_id, program
+    if told.solution is None and told.completion is None:
+        raise UsageError(f"{where}: no program: each line needs solution or completion")
+    return task.task_id, told.solution if told.solution is not None else task.prompt + str(told.completion)
 
 
 def evaluate(

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from .errors import RecordError
@@ -65,9 +66,10 @@ class Case:
 
     def coordinates(self) -> dict[str, Any]:
         """The coordinates that apply, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        values = ((one.name, getattr(self, one.name)) for one in fields(self))
+        return {name: value for name, value in values if value is not None}
 
-    @property
+    @cached_property
     def case_id(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the canonical JSON of the coordinates that apply."""
         canonical = json.dumps(self.coordinates(), sort_keys=True, separators=(",", ":"))
@@ -245,21 +247,6 @@ def environment_from_json(document: Any) -> Environment:
 
 
 def _check_types(record: Record) -> None:
-    texts = (
-        record.run_id,
-        record.instrument,
-        record.started_at,
-        record.reason,
-        record.case.workload,
-        record.case.model,
-        record.case.scheme,
-        record.case.device,
-        record.environment.hostname,
-    )
-    if not all(isinstance(text, str) for text in texts):
-        raise RecordError("malformed record: a text field is not text")
-    if not isinstance(record.repeat, int):
-        raise RecordError("malformed record: repeat is not an integer")
     mappings = (
         record.setup,
         record.not_collected,
@@ -271,6 +258,38 @@ def _check_types(record: Record) -> None:
     )
     if not all(isinstance(mapping, Mapping) for mapping in mappings):
         raise RecordError("malformed record: a mapping field is not an object")
+    texts = (
+        record.run_id,
+        record.instrument,
+        record.started_at,
+        record.reason,
+        record.environment.hostname,
+        *record.argv,
+        *record.not_collected.values(),
+    )
+    if not all(isinstance(text, str) for text in texts):
+        raise RecordError("malformed record: a text field is not text")
+    if not isinstance(record.repeat, int):
+        raise RecordError("malformed record: repeat is not an integer")
+    parts: tuple[Case | Finding | Artifact, ...] = (record.case, *record.findings, *record.artifacts)
+    for part in parts:
+        _check_fields(part)
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "str | None": (str, type(None)),
+    "int | None": (int, type(None)),
+    "Severity": (str,),
+}
+
+
+def _check_fields(part: Case | Finding | Artifact) -> None:
+    """Every field as it is declared."""
+    for item in fields(part):
+        if not isinstance(getattr(part, item.name), _KINDS[str(item.type)]):
+            raise RecordError(f"malformed record: {item.name} of {type(part).__name__} is not {item.type}")
 
 
 CASE_FIELDS = tuple(item.name for item in fields(Case))

@@ -9,20 +9,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import gzip
 import hashlib
+import io
 import json
 import os
 import tempfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import msgspec
+
+from . import packed
 from .errors import RecordError, StorageError
 from .schema import Artifact, Finding, Record, from_json, to_json
 from .secrets import mask_record
+from .weight import too_heavy
 
 RECORDS = "records.jsonl"
 
@@ -35,37 +38,65 @@ class Loaded:
     findings: tuple[Finding, ...] = ()
 
 
-def load(path: Path) -> Loaded:
-    """Read a run folder or a records file.
+def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Loaded:
+    """Read a run folder or a records file. ``damaged`` is told of each bad line, which is then left out.
 
     Raises RecordError if it is missing, unreadable, empty of records, or damaged before its last line.
     """
     file = _records_file(path)
     try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise RecordError(f"{file} is a damaged gzip file ({error}): restore it") from error
+        content = file.read_bytes()
     except FileNotFoundError:
         raise RecordError(f"{file} does not exist: give a run folder made by 'python -m bench run'") from None
     except OSError as error:
         raise RecordError(f"cannot read {file}: {error.strerror}") from error
-    *lines, rest = content.split(b"\n")
-    records = tuple(_parse(line, file, number) for number, line in enumerate(lines, 1) if line.strip())
-    findings = (_truncated(file),) if rest.strip() else ()
+    if file.suffix == ".gz":
+        content = _unpacked(content, file)
+    whole = content.rfind(b"\n") + 1
+    # Line by line, because a list of all lines would be the file once more.
+    lines = enumerate(iter(io.BytesIO(content[:whole]).readline, b""), 1)
+    records = tuple(_parsed(lines, file, damaged))
+    findings = (_truncated(file),) if content[whole:].strip() else ()
     return Loaded(records, findings)
+
+
+def _parsed(
+    lines: Iterable[tuple[int, bytes]], file: Path, damaged: Callable[[RecordError], None] | None
+) -> Iterator[Record]:
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            yield _parse(line, file, number)
+        except RecordError as error:
+            if damaged is None:
+                raise
+            damaged(error)
+
+
+def _unpacked(content: bytes, file: Path) -> bytes:
+    try:
+        if not content.startswith(packed.MAGIC):
+            raise ValueError("not a gzipped file")
+        return packed.unpacked(content)
+    except ValueError as error:
+        raise RecordError(f"{file} is a damaged gzip file ({error}): restore it") from error
 
 
 def _records_file(path: Path) -> Path:
     """A run folder's records: as written, or gzipped to be kept in a repository."""
     if not path.is_dir():
         return path
-    packed = path / f"{RECORDS}.gz"
-    return packed if packed.exists() and not (path / RECORDS).exists() else path / RECORDS
+    gzipped = path / f"{RECORDS}.gz"
+    return gzipped if gzipped.exists() and not (path / RECORDS).exists() else path / RECORDS
 
 
 def _parse(line: bytes, file: Path, number: int) -> Record:
+    if too_heavy(line):
+        raise RecordError(f"{file}, line {number}: not a record: it is little but brackets and quotes")
     try:
-        return from_json(json.loads(line))
+        # Stricter than json: no NaN, no infinity, and no text that cannot be written again.
+        return from_json(msgspec.json.decode(line))
     except (ValueError, RecursionError) as error:
         raise RecordError(
             f"{file}, line {number}: not valid JSON ({error}): remove the line or restore the file"
@@ -97,8 +128,8 @@ class Writer:
         Raises StorageError if it cannot be written whole; the file is then cut back to its last whole line.
         """
         line = json.dumps(mask_record(to_json(record)), ensure_ascii=False, allow_nan=False)
-        # A name of a file may hold what is no text (a lone surrogate): JSON can escape it, UTF-8 cannot write it.
-        content = line.encode("utf-8", "backslashreplace") + b"\n"
+        # The name of a file on the command line may hold what is no text: it becomes "?", as no reader would take it.
+        content = line.encode("utf-8", "replace") + b"\n"
         end = os.fstat(self._stream.fileno()).st_size
         try:
             _write_all(self._stream.fileno(), content)
@@ -132,6 +163,14 @@ class Writer:
             "'python -m bench report' reads it"
         )
 
+    def _place_now(self) -> Path:
+        """The name that the open file has now. On NFS a file that was removed while it is open has one, .nfs and a
+        number, until it is closed."""
+        try:
+            return Path(f"/proc/self/fd/{self._stream.fileno()}").readlink()
+        except OSError:
+            return Path()
+
     def _rescue(self) -> Path:
         """The records, which only this process can still read, in a new folder beside the old one, or elsewhere."""
         self._stream.seek(0)
@@ -162,14 +201,6 @@ def _write_all(descriptor: int, data: bytes) -> None:
     while view:
         view = view[os.write(descriptor, view) :]
 
-
-    def _place_now(self) -> Path:
-        """The name that the open file has now. On NFS a file that was removed while it is open has one, .nfs and a
-        number, until it is closed."""
-        try:
-            return Path(f"/proc/self/fd/{self._stream.fileno()}").readlink()
-        except OSError:
-            return Path()
 
 def why(error: OSError) -> str:
     """In plain words what the disk did not do."""

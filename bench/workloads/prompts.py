@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from bench.record.errors import UsageError
+from bench.record.packed import unpacked
 from bench.workloads.sources import data_folder
-
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -55,20 +52,18 @@ def lines_of(file: Path, what: str) -> Iterator[tuple[str, str]]:
 
     Raises UsageError, naming the file and ``what`` it should hold, when it is missing or damaged.
     """
-    for number, line in enumerate(_text(file, what).splitlines(), 1):
+    # Not splitlines: a text within JSON may hold U+2028 and other line ends that end no line.
+    for number, line in enumerate(_text(file, what).split("\n"), 1):
         if line.strip():
             yield f"{file}, line {number}", line
 
 
 def _text(file: Path, what: str) -> str:
     try:
-        raw = file.read_bytes()
-        return (gzip.decompress(raw) if raw.startswith(GZIP_MAGIC) else raw).decode()
-    except OSError as error:  # gzip.BadGzipFile is an OSError without errno
-        if error.errno is not None:
-            raise UsageError(f"cannot read the {what} file {file}: {error.strerror}") from error
-        raise _damaged(file, error) from error
-    except (EOFError, zlib.error, UnicodeDecodeError) as error:
+        return unpacked(file.read_bytes()).decode()
+    except OSError as error:
+        raise UsageError(f"cannot read the {what} file {file}: {error.strerror}") from error
+    except ValueError as error:
         raise _damaged(file, error) from error
 
 

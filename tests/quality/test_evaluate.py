@@ -112,7 +112,8 @@ def test_any_root_of_find_zero_is_right():
         ("[]", "not a sample"),
         ('{"task_id": "HumanEval/999", "solution": ""}', "HumanEval/999"),
         ('{"task_id": "HumanEval/0"}', "completion"),
-        ('{"task_id": "HumanEval/0", "solution": 3}', "not text"),
+        ('{"task_id": "HumanEval/0", "solution": 3}', "not a sample"),
+        ('{"task_id": "HumanEval/0", "solution": "\\ud800"}', "not a sample"),
         ("", "no samples"),
     ],
 )
@@ -161,3 +162,11 @@ def test_the_second_set_is_not_run_where_the_first_went_wrong(sandbox):
 def test_the_verb_names_what_is_missing(tmp_path, capsys):
     assert cli.main(["evaluate", str(tmp_path / "none.jsonl")]) == 2
     assert "none.jsonl" in capsys.readouterr().err
+
+
+def test_a_program_may_hold_line_separators_that_end_no_line(tmp_path):
+    """Found by fuzzing: JSON may hold U+2028 and U+0085 as they are, and the line was cut there."""
+    program = "x = 'a\u2028b\x85c'\n"
+    file = tmp_path / "samples.jsonl"
+    file.write_text(json.dumps({"task_id": "HumanEval/0", "solution": program}, ensure_ascii=False) + "\r\n")
+    assert read_samples(file, TASKS)[0].program == program

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bench.record.errors import RecordError, StorageError
+from bench.record.schema import to_json
 from bench.record.store import RECORDS, load, open_run
 from tests.record.test_schema import RECORD
 
@@ -76,6 +77,36 @@ def test_a_damaged_gzip_file_is_one_clear_error(tmp_path, damage):
     (tmp_path / "other.gz").write_bytes(damage(packed))
     with pytest.raises(RecordError, match="damaged gzip"):
         load(tmp_path / "other.gz")
+
+
+def test_a_file_that_would_unpack_to_gigabytes_is_refused(tmp_path):
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(bytes(17 << 20), 1))
+    with pytest.raises(RecordError, match="more than 200 times its size"):
+        load(tmp_path / "bomb.gz")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: text.replace('"setup": {}', '"setup": {"x": NaN}'), "not valid JSON"),
+        (lambda text: text.replace('"setup": {}', '"setup": {"x": 1e400}'), "not valid JSON"),
+        (lambda text: text.replace('"setup": {}', '"setup": {"x": "\\ud800"}'), "not valid JSON"),
+        (lambda text: text.replace('"setup": {}', '"setup": {"x": [' + "[]," * 9999 + "0]}"), "little but brackets"),
+        (lambda text: text.replace('["python"]', "[7]"), "not text"),
+        (lambda text: text.replace('"batch_size": 1', '"batch_size": "x"'), "batch_size of Case"),
+        (lambda text: text.replace('"revision": "abc"', '"revision": []'), "revision of Case"),
+        (lambda text: text.replace('"not_collected": {}', '"not_collected": {"x": 1}'), "not text"),
+    ],
+)
+def test_a_line_that_could_not_be_written_again_is_refused(tmp_path, change, says):
+    """Found by fuzzing: such records were read, and whatever used them failed later."""
+    document = to_json(RECORD)
+    del document["case_id"]
+    text = json.dumps(document)
+    assert change(text) != text
+    (tmp_path / RECORDS).write_text(change(text) + "\n")
+    with pytest.raises(RecordError, match=says):
+        load(tmp_path)
 
 
 def test_a_missing_run_says_how_runs_are_made(tmp_path):

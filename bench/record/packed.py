@@ -1,0 +1,41 @@
+"""Files that may be gzipped, unpacked within bounds: a few kilobytes can pack gigabytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from typing import IO
+
+MAGIC = b"\x1f\x8b"
+# gzip packs at most 1,032 to one; traces pack 18 to one and records 10 to one. What packs better than this is no
+# measurement, unless it is small enough to be unpacked all the same.
+TIMES, SMALL = 200, 16 << 20
+
+
+class Unpacking:
+    """A gzip stream of ``size`` packed bytes, read in blocks."""
+
+    def __init__(self, packed: IO[bytes], size: int) -> None:
+        self._file = gzip.GzipFile(fileobj=packed)
+        self._left = max(SMALL, TIMES * size)
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, b"" at the end. Raises ValueError where the stream is damaged or unpacks to too much."""
+        try:
+            block = self._file.read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(str(error)) from error
+        self._left -= len(block)
+        if self._left < 0:
+            raise ValueError(f"it unpacks to more than {TIMES} times its size")
+        return block
+
+
+def unpacked(content: bytes) -> bytes:
+    """The content of a gzip file; any other content as it is. Raises ValueError where it is damaged or unpacks to
+    more than 200 times its size (and to more than 16 MiB)."""
+    if not content.startswith(MAGIC):
+        return content
+    stream = Unpacking(io.BytesIO(content), len(content))
+    return b"".join(iter(lambda: stream.read(1 << 20), b""))
