@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
-import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.record.errors import RecordError
+from bench.record.packed import unpacked
 
 _PYTHON_FILE = re.compile(r"\.py\b|^<")
 _LINE = re.compile(r":\d+$")
-GZIP = b"\x1f\x8b"
+# Seconds and counts lie far within; shares of sums beyond would be no numbers.
+_LEAST, _MOST = 1e-100, 1e100
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,8 @@ def read_samples(path: Path | str) -> Samples:
     Raises RecordError if it cannot be read, is damaged, or holds no sample.
     """
     try:
-        content = Path(path).read_bytes()
-        text = (gzip.decompress(content) if content[:2] == GZIP else content).decode("utf-8", errors="replace")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        text = unpacked(Path(path).read_bytes()).decode("utf-8", errors="replace")
+    except ValueError as error:
         raise RecordError(f"{path} is a damaged gzip file ({error}): copy or record it again") from error
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}") from error
@@ -91,34 +90,60 @@ def read_samples(path: Path | str) -> Samples:
     return samples
 
 
+class _Stacks:
+    """Stacks under construction, as places of their frames, because a long stack's names are many objects."""
+
+    def __init__(self) -> None:
+        self._frames: dict[Frame, int] = {}
+        self._known: dict[str, int] = {}
+        self._weights: dict[tuple[int, ...], float] = {}
+
+    def add(self, names: Sequence[str], weight: float) -> None:
+        """``names``: of frames, outermost first. Lines of one function are one frame: their numbers are left out."""
+        key = tuple(map(self.place, names))
+        if weight > 0:
+            self._weights[key] = self._weights.get(key, 0.0) + weight
+
+    def place(self, name: str) -> int:
+        """Which frame this is."""
+        if name not in self._known:
+            self._known[name] = self._frames.setdefault(parse_frame(name), len(self._frames))
+        return self._known[name]
+
+    def samples(self, unit: str) -> Samples:
+        """All of them. Raises RecordError where there is none, or no sum of them."""
+        if not self._weights:
+            raise RecordError("holds no samples: let the program run longer, or sample at a higher rate")
+        weights = np.array(list(self._weights.values()), dtype=np.float64)
+        if not _LEAST < weights.sum() < _MOST:
+            raise RecordError("its weights are no numbers of samples and no times: record it again")
+        return Samples(tuple(self._frames), tuple(self._weights), weights, unit)
+
+
 def parse_folded(text: str) -> Samples:
     """Samples from folded stacks: "outer;…;inner count" per line. Raises RecordError, naming the line."""
-    stacks: dict[tuple[str, ...], float] = {}
-    for number, line in enumerate(text.split("\n"), 1):
+    stacks = _Stacks()
+    for number, line in enumerate(_lines(text), 1):
         if not line.strip():
             continue
         names, blank, count = line.rstrip("\r").rpartition(" ")
-        if not blank or not re.fullmatch(r"\d{1,15}(\.\d+)?", count, re.ASCII):
+        if not blank or not re.fullmatch(r"\d{1,15}(\.\d{1,15})?", count, re.ASCII):
             raise RecordError(
                 f"line {number} is not a folded stack ('frame;frame count'): sample again with py-spy -f raw"
             )
         # A thread without Python frames has an empty stack: it counts, but it is inside nothing.
-        key = tuple(names.split(";")) if names else ()
-        stacks[key] = stacks.get(key, 0.0) + float(count)
-    return _samples({key: weight for key, weight in stacks.items() if weight > 0}, "samples")
+        stacks.add(names.split(";") if names else (), float(count))
+    return stacks.samples("samples")
 
 
-def _samples(stacks: dict[tuple[str, ...], float], unit: str) -> Samples:
-    if not stacks:
-        raise RecordError("holds no samples: let the program run longer, or sample at a higher rate")
-    # Lines of one function are one frame: the line numbers are left out.
-    parsed = {text: parse_frame(text) for stack in stacks for text in stack}
-    index = {frame: place for place, frame in enumerate(dict.fromkeys(parsed.values()))}
-    merged: dict[tuple[int, ...], float] = {}
-    for stack, weight in stacks.items():
-        key = tuple(index[parsed[text]] for text in stack)
-        merged[key] = merged.get(key, 0.0) + weight
-    return Samples(tuple(index), tuple(merged), np.array(list(merged.values()), dtype=np.float64), unit)
+def _lines(text: str) -> Iterator[str]:
+    """One after the other, because a list of all would be the text once more."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        yield text[start:end]
+        start = end + 1
 
 
 def parse_frame(text: str) -> Frame:
@@ -129,33 +154,48 @@ def parse_frame(text: str) -> Frame:
     return Frame(function, _LINE.sub("", place))
 
 
+class _Frame(msgspec.Struct, gc=False):
+    name: str
+    file: str | None = None
+
+
+class _Profile(msgspec.Struct, gc=False):
+    type: str
+    unit: str
+    samples: list[list[int]]
+    weights: list[float]
+
+
+class _Shared(msgspec.Struct):
+    frames: list[_Frame]
+
+
+class _Speedscope(msgspec.Struct):
+    shared: _Shared
+    profiles: list[_Profile]
+
+
 def parse_speedscope(text: str) -> Samples:
     """Samples of all threads of a speedscope document with sampled profiles. Raises RecordError."""
+    stacks, unit = _Stacks(), "samples"
     try:
-        document = json.loads(text)
-        frames = document["shared"]["frames"]
-        names = [_frame_text(frame) for frame in frames]
-        stacks: dict[tuple[str, ...], float] = {}
-        unit = "samples"
-        for profile in document["profiles"]:
-            unit = "seconds" if profile["unit"] == "seconds" else "samples"
+        # A stack takes more memory than its text where it is all but empty; real ones hold dozens of frames.
+        if text.count("[") > len(text) // 16 + 4096:
+            raise ValueError("its stacks are empty")
+        document = msgspec.json.decode(text, type=_Speedscope)
+        names = [f"{frame.name} ({frame.file})" if frame.file else frame.name for frame in document.shared.frames]
+        for profile in document.profiles:
+            unit = "seconds" if profile.unit == "seconds" else "samples"
             _add_profile(profile, names, stacks)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (ValueError, IndexError, RecursionError) as error:
         raise RecordError(f"not a speedscope document ({error}): sample again with py-spy -f speedscope") from error
-    return _samples(stacks, unit)
+    return stacks.samples(unit)
 
 
-def _frame_text(frame: Any) -> str:
-    name, place = str(frame["name"]), frame.get("file") or ""
-    return f"{name} ({place})" if place else name
-
-
-def _add_profile(profile: Any, names: list[str], stacks: dict[tuple[str, ...], float]) -> None:
-    if profile["type"] != "sampled":
-        raise ValueError(f"profile of type {profile['type']!r}")
-    for sample, weight in zip(profile["samples"], profile["weights"], strict=True):
-        if not 0 <= float(weight) < float("inf") or any(index < 0 for index in sample):
+def _add_profile(profile: _Profile, names: list[str], stacks: _Stacks) -> None:
+    if profile.type != "sampled":
+        raise ValueError(f"profile of type {profile.type!r}")
+    for sample, weight in zip(profile.samples, profile.weights, strict=True):
+        if weight < 0 or any(index < 0 for index in sample):
             raise ValueError("a weight or a frame's index out of range")
-        key = tuple(names[index] for index in sample)
-        if weight:
-            stacks[key] = stacks.get(key, 0.0) + float(weight)
+        stacks.add([names[index] for index in sample], weight)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,10 @@ def test_speedscope_and_raw_agree(tmp_path: Path) -> None:
         speedscope(samples=[[-1], [0], [0]]),
         speedscope(weights=[-1, 1, 1]),
         speedscope(weights=["x", 1, 1]),
+        speedscope(weights=[1e308, 1e308, 1e308]),
+        speedscope(weights=[5e-324, 0, 0]),
+        speedscope(samples=[[]] * 9999, weights=[1] * 9999),
+        speedscope(samples=[[10**30], [0], [0]]),
         speedscope()[:-20],
     ],
 )
@@ -125,10 +130,19 @@ def test_a_damaged_speedscope_document_is_refused(text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "\n", "a;b\n", "a;b x\n", "a;b 1\na;b\n", "a;b -3\n", "a 0\n", "12"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "a;b\n", "a;b x\n", "a;b 1\na;b\n", "a;b -3\n", "a 0\n", "12", "a 1." + "1" * 999]
+)
 def test_text_that_is_not_folded_stacks_is_refused(text: str) -> None:
     with pytest.raises(RecordError):
         parse_folded(text)
+
+
+def test_a_file_that_would_unpack_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.raw"
+    path.write_bytes(gzip.compress(b"a;b 1\n" * (3 << 20), 1))
+    with pytest.raises(RecordError, match="more than 200 times its size"):
+        read_samples(path)
 
 
 def test_a_missing_file_and_a_truncated_one(tmp_path: Path) -> None:
