@@ -6,7 +6,6 @@ is decided once for a whole file, from the values that leave no doubt, and then 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +15,10 @@ ABSENT = frozenset({"", "-", "--", "n/a", "na", "nan", "-nan", "inf", "-inf", "+
 # Blanks and apostrophes only ever group digits; they say nothing about the decimal separator.
 _GROUPING = " '\u2019\u00a0\u2007\u2009\u202f_"
 _NUMBER = re.compile(rf"[+-]?[\d.,{_GROUPING}]*\d[\d.,]*(?:[eE][+-]?\d+)?", re.ASCII)
-_INSTANCES = re.compile(r"\s+\([^()]*\)$")
+# A pattern takes quadratic time to refuse a long text; no number of ncu's is longer than a few dozen characters.
+_LONGEST = 300
+# No counter is that large, and sums of what is larger would be no numbers.
+_LARGEST = 1e100
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}", re.ASCII)
 
 
@@ -46,16 +48,16 @@ def infer_format(texts: Iterable[str], whole: Iterable[str] = ()) -> NumberForma
 
 
 def parse_number(text: str, style: NumberFormat) -> float | None:
-    """The value of one cell; None for ``n/a``, an empty cell, nan or inf.
+    """The value of one cell; None for ``n/a``, an empty cell, nan, inf and what is larger than any counter.
 
     Raises ValueError for text that is not a number of this format.
     """
     if text.isascii() and text.isdigit():
-        return float(text) if len(text) < 300 else None
+        return float(text) if len(text) <= 100 else None
     cleaned = _clean(text)
     if cleaned.lower() in ABSENT:
         return None
-    if not _NUMBER.fullmatch(cleaned):
+    if not _is_number(cleaned):
         raise ValueError(f"{text.strip()[:40]!r} is not a number")
     mantissa, mark, exponent = cleaned.lower().partition("e")
     whole, point, fraction = mantissa.partition(style.decimal)
@@ -64,13 +66,19 @@ def parse_number(text: str, style: NumberFormat) -> float | None:
     if plain is None or not (fraction.isdigit() or not fraction):
         raise ValueError(f"{text.strip()[:40]!r} is not a number with {style.decimal!r} as decimal separator")
     value = float(f"{sign}{plain or '0'}{point and '.'}{fraction}{mark}{exponent}")
-    return value if math.isfinite(value) else None
+    return value if abs(value) < _LARGEST else None
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= _LONGEST and _NUMBER.fullmatch(text) is not None
 
 
 def _clean(text: str) -> str:
     """Without the surrounding blanks, ncu's "(!)" mark and a list of instances after the value."""
     text = text.strip().removeprefix("(!)").strip()
-    return _INSTANCES.sub("", text)
+    start = text.rfind("(")
+    instances = start > 0 and text[start - 1].isspace() and text.find(")", start) == len(text) - 1
+    return text[:start].rstrip() if instances else text
 
 
 def _has_separator(text: str) -> bool:
@@ -83,7 +91,7 @@ def _other(separator: str) -> str:
 
 def _decimal_of(text: str) -> str | None:
     """The decimal separator that this text proves, or None where it proves nothing."""
-    if not _NUMBER.fullmatch(text):
+    if not _is_number(text):
         return None
     mantissa = re.split("[eE]", text)[0].lstrip("+-")
     dot, comma = mantissa.rfind("."), mantissa.rfind(",")

@@ -103,3 +103,23 @@ def test_any_text_is_a_finite_number_or_nothing_or_refused(text: str, style: Num
 @given(st.lists(st.text(alphabet="0123456789.,' en/a+-\u202f", max_size=12)))
 def test_the_format_of_any_texts_is_one_of_two(texts: list[str]) -> None:
     assert infer_format(texts, texts).decimal in {".", ","}
+
+
+@pytest.mark.parametrize("text", ["9" * 100_000 + "x", "1" + " " * 100_000 + "x", "1 (" * 30_000, "1,111" * 20_000])
+def test_a_long_text_is_refused_at_once(text: str) -> None:
+    """Found by fuzzing: the patterns took time in proportion to the square of the length, hours for these."""
+    with pytest.raises(ValueError, match="is not a number"):
+        parse_number(text, NumberFormat("."))
+    assert infer_format([text]) == NumberFormat(".")
+
+
+@pytest.mark.parametrize("text", ["1e101", "9" * 200, "1" + "0" * 120, "-1e300"])
+def test_what_is_larger_than_any_counter_is_absent(text: str) -> None:
+    """Found by fuzzing: sums of such values are infinite, which JSON cannot say."""
+    assert parse_number(text, NumberFormat(".")) is None
+
+
+def test_a_list_of_instances_after_the_value_is_left_out() -> None:
+    assert parse_number("7 (1; 2; 4)", NumberFormat(".")) == 7
+    with pytest.raises(ValueError, match="is not a number"):
+        parse_number("7(1)", NumberFormat("."))
