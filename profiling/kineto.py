@@ -24,6 +24,7 @@ from bench.record.timeline import (
     Table,
     Threads,
     Timeline,
+    about,
     api_name,
     call_kind,
 )
@@ -43,8 +44,9 @@ def read_kineto(path: Path) -> Timeline:
     try:
         for events in stream:
             builder.add(events)
-        timeline = builder.timeline(stream.base_ns)
-    except (ValueError, OverflowError, TypeError) as error:
+        with about(path):
+            timeline = builder.timeline(stream.base_ns)
+    except (ValueError, OverflowError, TypeError, RecursionError) as error:
         raise RecordError(f"{path}: corrupt Chrome trace ({error}); record it again") from error
     tables = timeline.kernels, timeline.calls, timeline.copies, timeline.ranges, timeline.operators, timeline.frames
     if not any(len(table) for table in tables):

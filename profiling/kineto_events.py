@@ -6,22 +6,26 @@ events is guessed from the text and proven by the decoder: what lies before it m
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import msgspec
 
 from bench.record.errors import RecordError
+from bench.record.packed import MAGIC, Unpacking
 
-_BLOCK = 4 << 20
-_HEADER_LIMIT = 64 << 20
+_BLOCK = 1 << 20
+# The longest header, event or trailer; real ones hold kilobytes.
+_LONGEST = 32 << 20
+# What is put right value by value becomes Python objects in between, 25 times its size: so not more at once than this.
+_LENIENT = 2 << 20
 _TRIES = 16
+# An event that says when and what has 50 bytes or more; this many may be empty in one piece of text.
+_EMPTY_EVENTS = 1 << 16
 
 _OPENING = re.compile(rb'"traceEvents"\s*:\s*\[')
 _BARE_LIST = re.compile(rb"\s*\[")
@@ -59,6 +63,10 @@ class _Rest(msgspec.Struct):
     baseTimeNanoseconds: int | None = None  # noqa: N815
 
 
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 @dataclass
 class EventStream:
     """Iterate for lists of events; ``base_ns`` is what the header or the trailer tells, once the end is reached."""
@@ -69,15 +77,26 @@ class EventStream:
 
     def __iter__(self) -> Iterator[list[Event]]:
         with _opened(self.path) as file:
-            bare = self._skip_header(file)
+            bare, enough = self._skip_header(file), 0
             for block in iter(lambda: file.read(_BLOCK), b""):
                 self._buffer += block
+                self._check_length()
+                if len(self._buffer) < enough:
+                    continue
                 events = self._complete_events()
                 if events:
                     yield events
+                # Looking again only in twice as much keeps the time in proportion to the text.
+                enough = 0 if events else 2 * len(self._buffer)
             yield self._rest(bare)
 
-    def _skip_header(self, file: IO[bytes]) -> bool:
+    def _check_length(self) -> None:
+        if len(self._buffer) > _LONGEST:
+            raise RecordError(
+                f"{self.path}: not a trace of torch.profiler: more than {_LONGEST >> 20} MiB of it are not events"
+            )
+
+    def _skip_header(self, file: _Readable) -> bool:
         """Read up to the first event. True where the document is a bare list of events."""
         self._buffer = file.read(_BLOCK)
         if opening := _BARE_LIST.match(self._buffer):
@@ -85,9 +104,10 @@ class EventStream:
             return True
         while not (opening := _OPENING.search(self._buffer)):
             block = file.read(_BLOCK)
-            if not block or len(self._buffer) > _HEADER_LIMIT:
+            if not block:
                 raise RecordError(f'{self.path}: not a Chrome trace: it has no "traceEvents" list')
             self._buffer += block
+            self._check_length()
         if base := _BASE_TIME.search(self._buffer, 0, opening.start()):
             self.base_ns = int(base.group(1))
         self._buffer = self._buffer[opening.end() :]
@@ -118,15 +138,29 @@ class EventStream:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
+def _opened(path: Path) -> Iterator[_Readable]:
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with raw:
+        packed = raw.read(2) == MAGIC
         raw.seek(0)
-        file: IO[bytes] = gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[assignment]
+        yield _Packed(path, raw) if packed else raw
+
+
+class _Packed(Unpacking):
+    def __init__(self, path: Path, raw: IO[bytes]) -> None:
+        super().__init__(raw, path.stat().st_size)
+        self._path = path
+
+    def read(self, size: int) -> bytes:
+        """The next bytes. Raises RecordError where there are none for another reason than the end."""
         try:
-            yield file
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise RecordError(f"{path}: truncated or corrupt gzip file ({error}); copy or record it again") from error
+            return super().read(size)
+        except ValueError as error:
+            message = f"{self._path}: truncated or corrupt gzip file ({error}); copy or record it again"
+            raise RecordError(message) from error
 
 
 def _last_boundaries(buffer: bytes) -> Iterator[tuple[int, int]]:
@@ -158,6 +192,8 @@ def decode_events(text: bytes) -> list[Event]:
 
 def _decode(text: bytes, kind: Any) -> Any:
     """Strict and fast first; then with what real files get wrong put right, one thing after the other."""
+    if text.count(b"{") > _EMPTY_EVENTS + len(text) // 16:
+        raise msgspec.DecodeError("its events are empty")
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError:
@@ -169,17 +205,28 @@ def _decode(text: bytes, kind: Any) -> Any:
         return _leniently(repaired, kind)
 
 
-def _leniently(text: bytes, kind: Any) -> Any:
+class _LooseRest(msgspec.Struct):
+    traceEvents: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 (the trace's own spelling; immutable)
+    baseTimeNanoseconds: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
+
+
+def _leniently(text: bytes | msgspec.Raw, kind: Any) -> Any:
     """Values of an unexpected type (a stream as text, a fraction of a byte) become None, not an error."""
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError:
-        loose = msgspec.json.decode(text)
+        pass
     if kind is _Rest:
-        events = loose.get("traceEvents") if isinstance(loose, dict) else None
-        base = loose.get("baseTimeNanoseconds") if isinstance(loose, dict) else None
-        return _Rest(_loose_events(events), base if isinstance(base, int) else None)
-    return _loose_events(loose)
+        rest = msgspec.json.decode(text, type=_LooseRest)
+        base = _loose(rest.baseTimeNanoseconds)
+        return _Rest(_loose_events(_loose(rest.traceEvents)), base if isinstance(base, int) else None)
+    return _loose_events(_loose(text))
+
+
+def _loose(text: bytes | msgspec.Raw) -> Any:
+    if len(memoryview(text)) > _LENIENT:
+        raise msgspec.DecodeError("too many of its values are of a wrong type")
+    return msgspec.json.decode(text)
 
 
 def _loose_events(events: Any) -> list[Event]:

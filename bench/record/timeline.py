@@ -9,7 +9,10 @@ An index of -1 means "none" or "not known". Rows are in no particular order.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -182,6 +185,15 @@ class Timeline:
             raise RecordError(f"malformed trace: impossible times among its {what}")
         if (end < start).any():
             raise RecordError(f"malformed trace: its {what} include one that ends before it starts")
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Let what a Timeline says of itself name the file that it is read from."""
+    try:
+        yield
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from error
 
 
 def _inside(index: Index, size: int) -> bool:

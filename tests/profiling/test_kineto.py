@@ -165,6 +165,38 @@ def test_impossible_values_are_refused(tmp_path):
             assert len(read_kineto(written(tmp_path / "a.json", document)).calls) == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"traceEvents": [' + '{"ph": "X", "args": {"a": ' + "[" * 5000, "corrupt"),
+        ('{"traceEvents": [' + "{}," * 100_000 + "{}]}", "its events are empty"),
+        ('{"a": 1' + " " * (33 << 20), "more than 32 MiB"),
+        ('[{"ph": "X", "name": "' + "x" * (33 << 20), "more than 32 MiB"),
+        ('{"traceEvents": [{"ts": "1", "x": ' + "[1]," * (1 << 19) + "1]", "truncated or corrupt"),
+        (kineto_document([{**event("kernel", "k", 1, 2, 0, 7), "dur": -5.0}]), "ends before it starts"),
+    ],
+    ids=range(6),
+)
+def test_what_would_fill_the_memory_or_the_stack_is_one_clear_error(tmp_path, text, says):
+    """Found by fuzzing."""
+    path = written(tmp_path / "a.json", text)
+    with pytest.raises(RecordError, match=says) as caught:
+        read_kineto(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_that_would_unpack_to_gigabytes_is_refused(tmp_path):
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(gzip.compress(b'{"traceEvents": [' + b'{"ph": "i"},' * (2 << 20), 1))
+    with pytest.raises(RecordError, match="more than 200 times its size"):
+        read_kineto(path)
+
+
+def test_a_missing_file_is_one_clear_error(tmp_path):
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_kineto(tmp_path / "absent.json")
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_any_damage_is_a_record_error_or_harmless(tmp_path_factory, data):
