@@ -13,14 +13,16 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bench.record.codes import distinct, encode
 from bench.record.errors import MachineError, RecordError
-from bench.record.timeline import MEMSET, Calls, Copies, Kernels, Spans, Threads, Timeline, api_name, call_kind
+from bench.record.timeline import MEMSET, Calls, Copies, Kernels, Spans, Threads, Timeline, about, api_name, call_kind
 
 from .lanes import spread
+from .nsys_strings import StringIds, text_of
 from .sqlite_columns import Column, columns_of, opened, read_integers
 from .surroundings import cleaned
 
@@ -29,6 +31,9 @@ _MEMCPY, _MEMSET, _GRAPH = "CUPTI_ACTIVITY_KIND_MEMCPY", "CUPTI_ACTIVITY_KIND_ME
 
 # NVTX event types: push/pop, start/end, and the same two as told by imported text.
 _PUSH_POP, _START_END, _NEW_DOMAIN = (59, 70), (60, 71), 75
+
+# Each thread, process or domain becomes a Python object; what has more of them than this is damaged.
+_MOST_DISTINCT = 100_000
 
 
 def read_nsys_rep(path: Path) -> Timeline:
@@ -59,17 +64,18 @@ def read_nsys(path: Path) -> Timeline:
             raise RecordError(
                 f"{path}: this nsys export holds no CUDA and no NVTX events; record with `nsys profile -t cuda,nvtx`"
             )
-        return Timeline(
-            "nsys",
-            tuple(export.strings.texts),
-            export.threads.table(),
-            kernels,
-            calls,
-            copies,
-            ranges,
-            epoch_ns=export.epoch(),
-            notes=_notes(kernels, ranges),
-        )
+        with about(path):
+            return Timeline(
+                "nsys",
+                tuple(export.strings.texts),
+                export.threads.table(),
+                kernels,
+                calls,
+                copies,
+                ranges,
+                epoch_ns=export.epoch(),
+                notes=_notes(kernels, ranges),
+            )
 
 
 def _notes(kernels: Kernels, ranges: Spans) -> tuple[str, ...]:
@@ -122,6 +128,8 @@ class _Threads:
 def _numbered(known: dict[int, int], ids: Column) -> Column:
     """Replace each id by a small number, the same one every time."""
     values, place = encode(ids)
+    if len(values) > _MOST_DISTINCT:
+        raise ValueError(f"more than {_MOST_DISTINCT} processes or threads")
     return np.array([known.setdefault(int(i), len(known)) for i in values], np.int64)[place]
 
 
@@ -129,9 +137,7 @@ class _Export:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection, self.path = connection, path
         self.strings, self.threads = _Strings(), _Threads()
-        self.texts: dict[int, str] = {}
-        if columns_of(connection, "StringIds"):
-            self.texts = {int(i): str(text) for i, text in connection.execute("SELECT id, value FROM StringIds")}
+        self.texts = StringIds(connection)
 
     def read(self, table: str, wanted: dict[str, str], where: str = "1") -> dict[str, Column] | None:
         """Columns of a table by our name for them; None where it is missing. ``wanted``: ours → theirs[=default]."""
@@ -144,11 +150,13 @@ class _Export:
     def names(self, ids: Column, clean: bool = False) -> Column:
         """Our string indices of some StringIds ids."""
         values, place = encode(ids)
-        missing = [int(i) for i in values if int(i) not in self.texts]
-        if missing:
-            raise RecordError(f"{self.path}: corrupt export: its StringIds lack id {missing[0]}; export it again")
-        texts = [self.texts[int(i)] for i in values]
-        return np.array([self.strings.add(api_name(t) if clean else t) for t in texts], np.int64)[place]
+        texts = [self.texts.get(int(i)) for i in values]
+        if None in texts:
+            lacking = values[texts.index(None)]
+            raise RecordError(f"{self.path}: corrupt export: its StringIds lack id {lacking}; export it again")
+        return np.array([self.strings.add(api_name(t) if clean else t) for t in texts if t is not None], np.int64)[
+            place
+        ]
 
     def kernels(self) -> Kernels:
         name = "demangledName" if "demangledName" in columns_of(self.connection, _KERNEL) else "shortName"
@@ -206,7 +214,7 @@ class _Export:
         if self._has_inline_text():
             rows = self.connection.execute(f"SELECT text FROM {_NVTX} WHERE {where}")  # noqa: S608
             add, none = self.strings.add, -1
-            inline = np.fromiter((none if text is None else add(str(text)) for (text,) in rows), np.int64, len(ids))
+            inline = np.fromiter((none if text is None else add(text_of(text)) for (text,) in rows), np.int64, len(ids))
         registered = (inline < 0) & (ids >= 0)
         inline[registered] = self.names(ids[registered])
         inline[inline < 0] = self.strings.add("")
@@ -238,12 +246,13 @@ class _Export:
         text = "text" if "text" in columns else "NULL"
         ident = "textId" if "textId" in columns else "NULL"
         rows = self.connection.execute(
-            f"SELECT globalTid, domainId, {text}, {ident} FROM {_NVTX} WHERE eventType = {_NEW_DOMAIN}"  # noqa: S608
+            f"SELECT globalTid, domainId, {text}, {ident} FROM {_NVTX}"  # noqa: S608
+            f" WHERE eventType = {_NEW_DOMAIN} LIMIT {_MOST_DISTINCT}"
         )
-        return {
-            (int(tid or 0) >> 24, int(domain or 0)): str(text if text is not None else self.texts.get(ident, ""))
-            for tid, domain, text, ident in rows
-        }
+        return {(int(tid or 0) >> 24, int(domain or 0)): self._title(text, ident) for tid, domain, text, ident in rows}
+
+    def _title(self, text: Any, ident: Any) -> str:
+        return text_of(text) if text is not None else self.texts.get(int(ident or 0)) or ""
 
     def epoch(self) -> int | None:
         """Unix ns of the trace's zero, where the export tells."""

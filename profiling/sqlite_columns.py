@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from bench.record.errors import RecordError
 
+from .sqlite_guard import guard, most_rows, steps
+
 Column = NDArray[np.int64]
 
 MAGIC = b"SQLite format 3\x00"
@@ -32,14 +34,18 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
     ``immutable`` because an export on a read-only mount must open, and no journal may appear beside it.
     """
-    _check_length(path)
+    try:
+        _check_length(path)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
     uri = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
+            guard(connection, path.stat().st_size)
             _check_structure(connection, path)
             yield connection
-    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (sqlite3.Error, ValueError, TypeError, OverflowError, MemoryError) as error:
+        reason = str(error) or type(error).__name__
         raise RecordError(f"{path}: truncated or corrupt SQLite file ({reason}); export it again") from error
 
 
@@ -72,14 +78,23 @@ def read_integers(
 ) -> list[Column]:
     """One int64 array per SQL expression, in the table's own order. The expressions must not give NULL."""
     query = f"SELECT {', '.join(expressions)} FROM {table} WHERE {where}"  # noqa: S608
-    middle = _middle(connection, table)
+    most, middle = most_rows(connection, len(expressions)), _middle(connection, table)
     if middle is None:
-        return _read(connection, query, len(expressions))
-    with _Helper(connection, f"{query} AND rowid > {middle}") as helper:
-        first = _read(connection, f"{query} AND rowid <= {middle}", len(expressions))
-        second = helper.columns(len(expressions))
+        columns = _read(connection, f"{query} LIMIT {most}", len(expressions))
+    else:
+        columns = _read_halves(connection, query, middle, most, len(expressions))
+    if len(columns[0]) >= most:
+        raise sqlite3.DatabaseError(f"{table} gives more rows than the file can hold")
+    return columns
+
+
+def _read_halves(connection: sqlite3.Connection, query: str, middle: int, most: int, count: int) -> list[Column]:
+    below, above = (f"{query} AND rowid {sign} {middle} LIMIT {most}" for sign in ("<=", ">"))
+    with _Helper(connection, above) as helper:
+        first = _read(connection, below, count)
+        second = helper.columns(count)
     # A helper that failed says no more than that: reading its half here raises what is really wrong.
-    second = second or _read(connection, f"{query} AND rowid > {middle}", len(expressions))
+    second = second or _read(connection, above, count)
     return [np.concatenate(parts) for parts in zip(first, second, strict=True)]
 
 
@@ -106,7 +121,7 @@ class _Helper:
         self._memory = os.memfd_create("bitledger-columns")
         script = Path(__file__).with_name("sqlite_worker.py")
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(script), str(self._memory), uri, query],
+            [sys.executable, "-I", str(script), str(self._memory), uri, query, str(steps(Path(path).stat().st_size))],
             pass_fds=(self._memory,),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -141,6 +156,13 @@ def _read(connection: sqlite3.Connection, query: str, count: int) -> list[Column
     while True:
         block = np.fromiter(chain.from_iterable(islice(cursor, _BLOCK)), np.int64).reshape(-1, count)
         if not len(block):
-            return [np.concatenate(parts) for parts in blocks]
+            return [_joined(parts) for parts in blocks]
         for number, parts in enumerate(blocks):
             parts.append(block[:, number].copy())
+
+
+def _joined(parts: list[Column]) -> Column:
+    """The parts as one column; they are let go, so that never more than one column exists twice."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole

@@ -13,7 +13,7 @@ from bench.analysis.timeline import Analysis
 from bench.record.errors import MachineError, RecordError
 from bench.record.timeline import LAUNCH, MEMSET, SYNC
 from benchmarks.traces import make, write_nsys
-from profiling import sqlite_columns
+from profiling import sqlite_columns, sqlite_guard
 from profiling.nsys import read_nsys, read_nsys_rep
 from profiling.summarize import summarize
 
@@ -125,13 +125,80 @@ def test_an_export_without_events_is_refused(tmp_path):
         ("DELETE FROM StringIds WHERE id = 1", "StringIds lack id 1"),
         ("UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET start = 'soon'", "corrupt"),
         ("UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET start = NULL", "corrupt"),
-        ("UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET end = 1", "ends before it starts"),
+        ("UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET end = 1", "a.sqlite: malformed trace: .* ends before it starts"),
         ("ALTER TABLE CUPTI_ACTIVITY_KIND_RUNTIME DROP COLUMN nameId", "no column nameId"),
     ],
 )
 def test_damaged_content_is_one_clear_error(tmp_path, damage, says):
     with pytest.raises(RecordError, match=says):
         read_nsys(nsys_file(tmp_path / "a.sqlite", extra=damage))
+
+
+NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id, 'x' AS value FROM n"
+SQUARED = "SELECT a.id AS id, 'x' AS value FROM s a, s b, s c, s d, s e, s f, s g, s h"
+GIGABYTES = "SELECT 1 AS id, hex(zeroblob(1000000000)) AS value"
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        (f"DROP TABLE StringIds; CREATE VIEW StringIds AS {NUMBERS}", "not authorized"),
+        (
+            f"ALTER TABLE StringIds RENAME TO s; CREATE VIEW StringIds AS {SQUARED.replace('StringIds', 's')}",
+            "prohibited",
+        ),
+        (
+            "DROP TABLE StringIds; CREATE VIEW StringIds AS SELECT 1 AS id, hex(zeroblob(1000000000)) AS value",
+            "authorized",
+        ),
+        ("CREATE TABLE x (a INTEGER, b TEXT NOT NULL AS (hex(zeroblob(500000000))))", "computed columns"),
+        ("CREATE VIRTUAL TABLE x USING fts5(a)", "virtual tables"),
+        ("INSERT INTO StringIds VALUES (99, CAST(x'ff80' AS TEXT))", "UTF-8"),
+    ],
+)
+def test_a_file_that_holds_programs_is_refused_before_they_run(tmp_path, program, says):
+    """Found by fuzzing: the first of these never ended."""
+    path = nsys_file(tmp_path / "a.sqlite", extra=program)
+    with pytest.raises(RecordError, match=says) as caught:
+        read_nsys(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_condition_on_rows_is_not_run(tmp_path):
+    extra = "CREATE TABLE x (a CHECK (length(hex(zeroblob(500000000))) > 0)); PRAGMA ignore_check_constraints = 1;"
+    path = nsys_file(tmp_path / "a.sqlite", extra=f"{extra} INSERT INTO x VALUES (1), (2), (3)")
+    assert len(read_nsys(path).kernels) == 2
+
+
+def test_views_and_triggers_beside_the_tables_do_no_harm(tmp_path):
+    extra = f"""CREATE VIEW mine AS {NUMBERS}; CREATE INDEX i ON NVTX_EVENTS (upper(text));
+        CREATE TRIGGER t AFTER INSERT ON StringIds BEGIN DELETE FROM NVTX_EVENTS; END;"""
+    assert len(read_nsys(nsys_file(tmp_path / "a.sqlite", extra=extra)).ranges) == 2
+
+
+def test_more_rows_than_a_file_can_hold_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite_guard, "_ROW_BYTES", 1 << 20)
+    with pytest.raises(RecordError, match="more rows than the file can hold"):
+        read_nsys(nsys_file(tmp_path / "a.sqlite"))
+
+
+def test_work_out_of_proportion_is_interrupted(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite_guard, "_LEAST_STEPS", 10)
+    monkeypatch.setattr(sqlite_guard, "_STEPS_PER_BYTE", 0)
+    monkeypatch.setattr(sqlite_guard, "_AT_ONCE", 10)
+    with pytest.raises(RecordError, match="interrupted"):
+        read_nsys(nsys_file(tmp_path / "a.sqlite"))
+
+
+def test_text_kept_as_bytes_is_text(tmp_path):
+    extra = "UPDATE StringIds SET value = CAST(value AS BLOB)"
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", extra=extra))
+    assert sorted(names(timeline, timeline.kernels)) == ["cast", "gemm"]
+
+
+def test_a_missing_file_is_one_clear_error(tmp_path):
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_nsys(tmp_path / "absent.sqlite")
 
 
 def test_the_file_is_only_read(tmp_path):
