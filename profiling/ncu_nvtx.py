@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 # ncu writes each range of the stack as "Domain:Range:PL_Type:PL_Value:CLR_Type:Color:Msg_Type:Msg".
 _QUOTED = re.compile(r'"([^"]*)"')
@@ -29,15 +28,4 @@ def path_of_csv(cell: str) -> str:
             # A range's name may hold colons itself, so its attributes are counted from the right.
             name = rest.rsplit(":", _ATTRIBUTES)[0] if rest.count(":") >= _ATTRIBUTES else rest.partition(":")[0]
             stacks.setdefault(domain, []).append(name)
-    return path(stacks)
-
-
-def path_of_report(state: Any) -> str:
-    """The path in an ``ncu_report`` action's NVTX state, "" for None."""
-    if state is None:
-        return ""
-    stacks: dict[str, list[str]] = {}
-    for identifier in state.domains():
-        domain = state.domain_by_id(identifier)
-        stacks[str(domain.name())] = [str(name) for name in domain.push_pop_ranges()]
     return path(stacks)

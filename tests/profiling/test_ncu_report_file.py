@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import sys
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 from ncu_files import block, container
 
 from bench.record.errors import BitledgerError, MachineError, RecordError
+from fuzz import ncu_report_maker
+from fuzz.ncu_report_maker import result, usual
+from profiling.counters import Counters
+from profiling.counters_summary import summarise
 from profiling.ncu import looks_like_counters, read_counters
 from profiling.ncu_container import count_results
+from profiling.ncu_report_file import read_ncu_report
+from profiling.ncu_report_worker import results
 
 
 class FakeMetric:
@@ -46,11 +52,13 @@ def report(tmp_path: Path, content: bytes) -> Path:
     return path
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, *actions: FakeAction) -> None:
-    monkeypatch.setitem(sys.modules, "ncu_report", SimpleNamespace(load_report=lambda _path: [list(actions)]))
+def read(path: Path, *actions: FakeAction) -> Counters:
+    """Read a report with a library that finds these actions in it."""
+    package = SimpleNamespace(load_report=lambda _path: [list(actions)])
+    return read_ncu_report(path, lambda file: json.loads(json.dumps(list(results(package, str(file))))))
 
 
-def test_actions_become_launches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_actions_become_launches(tmp_path: Path) -> None:
     action = FakeAction(
         gpu__time_duration_sum=FakeMetric(5.0, "ns"),
         device_name=FakeMetric("H100"),
@@ -59,8 +67,7 @@ def test_actions_become_launches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         launch__grid_dim_x=FakeMetric(4.0),
         launch__grid_dim_y=FakeMetric(2.0),
     )
-    pretend(monkeypatch, action)
-    counters = read_counters(report(tmp_path, container(block(1, b"x"))))
+    counters = read(report(tmp_path, container(block(1, b"x"))), action)
     assert counters.kernels == ("gemm<float>(int)",)
     assert counters.nvtx == ("bitledger:decode_step/q_proj",)
     assert counters.values("gpu__time_duration_sum").tolist() == [5e-9]
@@ -68,33 +75,83 @@ def test_actions_become_launches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert set(counters.metrics) == {"gpu__time_duration_sum", "launch__grid_dim_x", "launch__grid_dim_y"}
 
 
-def test_results_that_cannot_be_read_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pretend(monkeypatch, FakeAction())
+def test_results_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="1 of 2 results can be read"):
-        read_counters(report(tmp_path, container(block(2, b"x"))))
+        read(report(tmp_path, container(block(2, b"x"))), FakeAction())
 
 
-def test_a_broken_string_table_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_string_table_is_an_error() -> None:
     action = FakeAction()
     action.metric_names = lambda: ["unknown"]  # type: ignore[method-assign]
-    pretend(monkeypatch, action)
-    with pytest.raises(RecordError, match="damaged"):
-        read_counters(report(tmp_path, container(block(1, b"x"))))
+    with pytest.raises(AttributeError):
+        list(results(SimpleNamespace(load_report=lambda _path: [[action]]), "report"))
 
 
-def test_no_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pretend(monkeypatch)
+def test_no_kernel(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"holds no kernel.*filters"):
-        read_counters(report(tmp_path, container(block(0, b""))))
+        read(report(tmp_path, container(block(0, b""))))
+
+
+@pytest.mark.parametrize("size", [float("nan"), float("inf"), 2.0**32, -2.0])
+def test_a_block_of_an_impossible_size_is_damage(tmp_path: Path, size: float) -> None:
+    """Found by fuzzing: these ended as OverflowError."""
+    with pytest.raises(RecordError, match="impossible size"):
+        read(report(tmp_path, container(block(1, b"x"))), FakeAction(launch__block_dim_x=FakeMetric(size)))
+
+
+def test_names_that_are_not_utf8_can_be_printed(tmp_path: Path) -> None:
+    """Found by fuzzing: the library gives such bytes as lone surrogates."""
+    action = FakeAction(gpu__time_duration_sum=FakeMetric(5.0, "n\udcffs"))
+    action.name = lambda _base: "gemm\udcb6"  # type: ignore[method-assign]
+    counters = read(report(tmp_path, container(block(1, b"x"))), action)
+    assert counters.kernels == ("gemm\ufffd",)
+    json.dumps(summarise(counters), ensure_ascii=False).encode()
+
+
+def test_values_larger_than_any_counter_are_left_out(tmp_path: Path) -> None:
+    """Found by fuzzing: their sums are infinite, which JSON cannot say."""
+    actions = [FakeAction(big__sum=FakeMetric(1e308), ok__sum=FakeMetric(2.0)) for _ in range(3)]
+    counters = read(report(tmp_path, container(block(3, b"x"))), *actions)
+    json.dumps(summarise(counters), allow_nan=False)
+    assert set(counters.metrics) == {"ok__sum"}
+
+
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Put another package in ncu_report's place, for the process that reads."""
+    (tmp_path / "ncu_report.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
 def test_the_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ncu_report", None)
+    module(tmp_path, monkeypatch, "raise ImportError('no library for this machine')\n")
     path = report(tmp_path, container(block(1, b"x")))
     assert looks_like_counters(path)
-    with pytest.raises(MachineError, match="pip install ncu-report") as caught:
+    with pytest.raises(MachineError, match=r"no library for this machine.*pip install ncu-report"):
         read_counters(path)
-    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("load_report", "says"),
+    [("os.abort()", "broke down"), ("raise ValueError('two\\nlines')", "lines"), ("bytearray(1 << 40)", "damaged")],
+)
+def test_a_library_that_breaks_down_is_a_damaged_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load_report: str, says: str
+) -> None:
+    """Found by fuzzing: NVIDIA's library aborts on a negative length, and ended this program with itself."""
+    module(tmp_path, monkeypatch, f"import os\ndef load_report(path):\n    {load_report}\n")
+    with pytest.raises(RecordError, match=says):
+        read_counters(report(tmp_path, container(block(1, b"x"))))
+
+
+def test_nvidias_library_reads_a_report_and_survives_a_damaged_one(tmp_path: Path) -> None:
+    pytest.importorskip("ncu_report")
+    counters = read_counters(report(tmp_path, usual()))
+    assert counters.kernels == ("gemm(float *)", "cast")
+    assert counters.values("dram__bytes_read.sum").tolist() == [9.0, 9.0]
+    # The length of the demangled name as a varint of ten bytes: a negative number.
+    damaged = result("gemm", []).replace(b"\x3a\x04gemm", b"\x3a\xe4\xff\xff\xff\xff\xff\xff\xff\xff\x01")
+    with pytest.raises(RecordError, match="damaged"):
+        read_counters(report(tmp_path, ncu_report_maker.report([damaged], [])))
 
 
 def test_the_container_counts_its_results() -> None:
