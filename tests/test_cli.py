@@ -10,7 +10,7 @@ from bench import cli
 from bench.record.store import RECORDS, open_run
 from tests.factories import generation
 
-VERBS = ("run", "list", "show", "compare", "report", "doctor")
+VERBS = ("run", "list", "show", "compare", "report", "doctor", "verify", "rerun")
 
 
 def call(*arguments):

@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from bench import cli
 from bench.record.schema import Artifact, Finding
-from bench.record.store import open_run
+from bench.record.store import load, open_run
 from bench.report import evidence, markdown, page, svg
 from bench.report.analysed import analyse
 from bench.report.console import console
@@ -37,7 +38,21 @@ ELEMENTS = {
     *("lineargradient", "stop", "image"),
 }
 ATTRIBUTES = {
-    *("lang", "charset", "name", "content", "class", "id", "href", "tabindex", "role", "aria-label", "style", "open"),
+    *(
+        "lang",
+        "charset",
+        "http-equiv",
+        "name",
+        "content",
+        "class",
+        "id",
+        "href",
+        "tabindex",
+        "role",
+        "aria-label",
+        "style",
+        "open",
+    ),
     *(
         "version",
         "xmlns",
@@ -72,6 +87,7 @@ def records():
     return [*found, *(quality_records.samples(scheme) for scheme in pair)]
 
 
+RUNS = Path(__file__).parents[2] / "reports" / "runs"
 COORDINATES = ("scheme", "device", "cache", "stop", "prompts", "intervention", "dropped_layers")
 
 
@@ -112,6 +128,22 @@ def check_markdown(text):
     assert found.attributes <= {"src", "alt", "style", "start"}
     assert all(address.startswith(("figures/", "artifacts/")) for address in found.addresses)
     assert not CONTROL.search(text)
+
+
+def test_a_browser_is_told_to_load_and_run_nothing(folder):
+    text = (folder / "report.html").read_text()
+    assert text.index("default-src 'none'") < text.index("<title>")
+
+
+@pytest.mark.parametrize("name", ("cpu-smoke-quality-20261126", "h100-starcoder2-3b-20261126"))
+def test_real_records_with_every_text_replaced_make_an_inert_report(name, tmp_path, monkeypatch):
+    """One record of each instrument and scheme of a committed run; the drawings are looked at above."""
+    real = load(RUNS / name).records
+    chosen = {(record.instrument, record.case.scheme, record.case.op): record for record in real}
+    monkeypatch.setattr(svg, "save", lambda figure, folder, name: ("<svg></svg>", []))
+    page.write_report(tmp_path, hostile(chosen.values(), keep=COORDINATES), [])
+    check_page((tmp_path / "report.html").read_text())
+    check_markdown((tmp_path / "report.md").read_text())
 
 
 def test_the_attack_is_in_the_page_as_text(folder):
