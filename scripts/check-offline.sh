@@ -3,7 +3,7 @@
 # namespace that has none, unpack it into an empty folder and run 'make bench' and 'make test' from it.
 #
 # usage: scripts/check-offline.sh [--quick]
-#   --quick    a shorter run of fewer schemes, and the tests of two folders instead of all
+#   --quick    a shorter run of fewer schemes, and the tests of three folders instead of all
 #
 # The "host" is a virtual environment with torch and transformers alone, made before the network is taken away.
 # Environment: PYTHON (default .venv/bin/python where it is there), HOST_PYTHON (one with torch and transformers,
@@ -70,7 +70,7 @@ for module in (bitsandbytes, torch, transformers): print(module.__name__, module
   if [ "$quick" = full ]; then
     make test
   else
-    "$environment" -m pytest -n 2 --dist loadscope tests/record tests/report
+    "$environment" -m pytest -n 2 --dist loadscope tests/record tests/instruments tests/bundle
   fi
   say "shown: $name installs, measures and passes its tests without a network"
 }
