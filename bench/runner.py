@@ -216,11 +216,14 @@ def _stop(process: Process, *, at_once: bool) -> None:
 def describe_model(source: Any, log: Path, start: Start = start_from_scratch) -> dict[str, Any]:
     """The model's Linear shapes, found in a child so that the parent stays free of torch.
 
-    Raises MachineError or the child's own error in one line.
+    Raises StorageError, MachineError or the child's own error in one line.
     """
     read_end, write_end = os.pipe()
     try:
         process = start({"describe": source}, write_end, log)
+    except OSError as error:
+        os.close(read_end)
+        raise StorageError(f"cannot start a process with its log at {log}: {why(error)}; {remedy(error)}") from error
     finally:
         os.close(write_end)
     with os.fdopen(read_end, "rb") as pipe:
@@ -231,7 +234,7 @@ def describe_model(source: Any, log: Path, start: Start = start_from_scratch) ->
     tail = _keep_tail(log, keep=code != 0)
     if not in_time:
         raise MachineError(f"the model could not be described within {DESCRIBE_S:.0f} s: {tail or 'no message'}")
-    if code != 0 or not answer:
+    if not answer:  # after one the child may take its time to end, or be ended
         raise MachineError(f"the model could not be described (child exit code {code}): {tail or 'no message'}")
     document = json.loads(answer)
     if "error" in document:
