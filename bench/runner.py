@@ -233,7 +233,7 @@ def describe_model(source: Any, log: Path, start: Start = start_from_scratch) ->
     code = process.returncode
     tail = _keep_tail(log, keep=code != 0)
     if not in_time:
-        raise MachineError(f"the model could not be described within {DESCRIBE_S:.0f} s: {tail or 'no message'}")
+        raise MachineError(f"the model could not be described within {DESCRIBE_S:g} s: {tail or 'no message'}")
     if not answer:  # after one the child may take its time to end, or be ended
         raise MachineError(f"the model could not be described (child exit code {code}): {tail or 'no message'}")
     document = json.loads(answer)
