@@ -214,6 +214,7 @@ def remedy(error: OSError) -> str:
         errno.EDQUOT: "free space",
         errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
         errno.EROFS: "make the disk writable",
+        errno.EIO: "check the disk",
     }
     return known.get(error.errno or 0, "make the folder writable")
 
