@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from .memory import TRACED
 from .tally import Tally
 from .target import Target
 
-_POOL = 400
+_POOL, _NOTED = 400, 10_000
 
 
-def fuzz(target: Target, tally: Tally, inputs: int, seed: int) -> None:
-    """Give ``inputs`` inputs to the target. The same seed gives the same inputs."""
+def fuzz(target: Target, tally: Tally, inputs: int, seed: int, noted: Callable[[], None] = lambda: None) -> None:
+    """Give ``inputs`` inputs to the target. The same seed gives the same inputs. ``noted`` is called now and then."""
     pool = list(target.reader.seeds())
     for number in range(inputs):
         rng = Random(f"{seed}/{target.reader.name}/{number}")
@@ -22,6 +23,8 @@ def fuzz(target: Target, tally: Tally, inputs: int, seed: int) -> None:
         elif rng.random() < 0.01:
             pool[rng.randrange(len(pool))] = data
         del pool[_POOL:]
+        if number % _NOTED == _NOTED - 1:
+            noted()
 
 
 def _input(target: Target, pool: list[bytes], number: int, rng: Random) -> bytes:

@@ -12,18 +12,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reader:
-    """``read``: gives the reader a file and uses what it returns. ``seeds``: inputs to begin with. ``make``: a new
-    input from scratch. ``mutate``: a change that knows the format. ``size``: what counts as the size of an input
-    (unpacked, where a format is packed by design). ``packages``: whose code a coverage-guided engine watches."""
+    """One reader.
+
+    ``read``: what the reader makes of a file. ``use``: what the program does with that, up to printing it. ``seeds``:
+    inputs to begin with. ``make``: a new input from scratch. ``mutate``: a change that knows the format. ``size``: what
+    counts as the size of an input (unpacked, where a format is packed by design).
+    """
 
     name: str
     suffix: str
-    read: Callable[[Path], None]
+    read: Callable[[Path], Any]
+    use: Callable[[Any], None]
     seeds: Callable[[], Sequence[bytes]]
     make: Callable[[Random], bytes]
     mutate: Callable[[bytes, Random], bytes]
     size: Callable[[bytes], int] = len
-    packages: tuple[str, ...] = ("profiling", "bench")
 
 
 def printed(value: Any) -> None:

@@ -7,8 +7,9 @@ from random import Random
 from typing import Any
 
 TOKENS = (
-    *(b"\x00", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\r\n", b"\r", b"\n", b"\x1b[31m", b"\x1a", b"\x7f"),
-    *("\u2028".encode(), "\u0085".encode(), "\U0001f600".encode(), "\u00a0".encode(), b"\xa0", b"\xed\xa0\x80", b"\\ud800"),
+    *(b"\x00", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\r\n", b"\r", b"\n", b"\x1b[31m", b"\x1a"),
+    *("\u2028".encode(), "\u0085".encode(), "\U0001f600".encode(), "\u00a0".encode(), b"\xa0", b"\xed\xa0\x80"),
+    *(b"\\ud800", b"\x7f"),
     *(b"NaN", b"-Infinity", b"1e400", b"-1e400", b"1e-400", b"-0", b"-1", b"0x10", b"1.5", b"1,5", b"1.234.567,8"),
     *(b"9223372036854775808", b"-9223372036854775809", b"18446744073709551616", b"9" * 400, b"9" * 5000),
     *(b'"', b"'", b"\\", b",", b";", b":", b"[", b"]", b"{", b"}", b"(", b")", b"/", b"==ERROR== ", b"==WARNING== x"),

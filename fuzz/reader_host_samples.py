@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from profiling.flamegraph import render
 from profiling.host import host_shares, read_samples
+from profiling.host_samples import Samples
 
 from .kinds import Reader, printed
 from .mutation import json_bytes, mutated, mutated_lines, mutated_tree
@@ -22,13 +22,17 @@ _FRAMES = (
     " ",
     "f ()",
 )
-_FRAMES += ("Linear4bit.forward (bitsandbytes/nn/modules.py:637)", "cudaStreamSynchronize (libcudart.so.12)", "a (b)c")
-_FRAMES += ("<module> (<frozen importlib>:690)", "at::native::AVX512::gemm (libtorch_cpu.so)", "<script> (é.py:0)")
+_FRAMES += ("Linear4bit.forward (bitsandbytes/nn/modules.py:637)", "cudaStreamSynchronize (libcudart.so.12)")
+_FRAMES += (
+    "a (b)c",
+    "<module> (<frozen importlib>:690)",
+    "at::native::AVX512::gemm (libtorch_cpu.so)",
+    "<script> (é.py:0)",
+)
 _COUNTS = ("1", "10", "0", "187", "3.5", "999999999999999", "-1", "", "1e5", "\u0661", "0.0")
 
 
-def read(path: Path) -> None:
-    samples = read_samples(path)
+def use(samples: Samples) -> None:
     found = host_shares(samples, None)
     printed({"shares": dict(found.shares), "inside": found.inside, "folded": samples.folded()})
     render(samples, "samples").encode()
@@ -73,4 +77,4 @@ def mutate(data: bytes, rng: Random) -> bytes:
     return sometimes_packed(mutated_lines(data, rng) if rng.random() < 0.5 else mutated(data, rng), rng)
 
 
-READER = Reader("host-samples", ".raw", read, seeds, make, mutate, unpacked_size)
+READER = Reader("host-samples", ".raw", read_samples, use, seeds, make, mutate, unpacked_size)

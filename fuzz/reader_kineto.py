@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from bench.analysis.timeline import Analysis
+from bench.record.timeline import Timeline
 from profiling import kineto_events
 from profiling.kineto import read_kineto
 from profiling.summarize import timeline_summary
@@ -25,17 +26,21 @@ _NAMES = ("gemm", "cudaLaunchKernel", "cudaMemcpyAsync", "cudaStreamSynchronize"
 _NAMES += ("Memset (Device)", "bitledger/q_proj", "## x ##", 'odd " }, { \\ name', "", "decode_step", "aten::mm")
 _LETTERS = ("a", "é", "\U0001f600", "\\", '"')
 # The reader cuts its text into blocks; small ones let small inputs meet every cut.
-_BLOCKS = (64, 256, 1000, 1 << 20)
+_SMALL, _BLOCKS = 1 << 15, (64, 256, 1000, 1 << 20)
 
 
-def read(path: Path) -> None:
-    """Read a trace in blocks of a size that the content chooses, and summarise it."""
-    usual = kineto_events._BLOCK
-    kineto_events._BLOCK = _BLOCKS[zlib.crc32(path.read_bytes()[:4096]) % len(_BLOCKS)]
+def read(path: Path) -> Timeline:
+    """Read a trace in blocks of a size that the content chooses."""
+    usual, content = kineto_events._BLOCK, path.read_bytes()
+    if len(content) < _SMALL:
+        kineto_events._BLOCK = _BLOCKS[zlib.crc32(content) % len(_BLOCKS)]
     try:
-        timeline = read_kineto(path)
+        return read_kineto(path)
     finally:
         kineto_events._BLOCK = usual
+
+
+def use(timeline: Timeline) -> None:
     printed(timeline_summary(Analysis(timeline)))
 
 
@@ -89,4 +94,4 @@ def mutate(data: bytes, rng: Random) -> bytes:
     return sometimes_packed(mutated(data, rng), rng)
 
 
-READER = Reader("kineto", ".json", read, seeds, make, mutate, unpacked_size)
+READER = Reader("kineto", ".json", read, use, seeds, make, mutate, unpacked_size)

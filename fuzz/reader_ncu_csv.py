@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+from profiling.counters import Counters
 from profiling.counters_summary import summarise
 from profiling.ncu import looks_like_counters
 from profiling.ncu_csv import read_ncu_csv
@@ -36,10 +37,17 @@ _CHATTER = (
     "==ERROR== \n",
 )
 
+_RANGE = "thread Domain:Push/Pop_Range:PL_Type:PL_Value:CLR_Type:Color:Msg_Type:Msg"
+_RANGES = ('"<default domain>:a:none:none:none:none:none:none"', '"d:a:b"', "", '":')
 
-def read(path: Path) -> None:
+
+def read(path: Path) -> Counters:
     looks_like_counters(path)
-    printed(summarise(read_ncu_csv(path)))
+    return read_ncu_csv(path)
+
+
+def use(counters: Counters) -> None:
+    printed(summarise(counters))
 
 
 def seeds() -> list[bytes]:
@@ -74,22 +82,15 @@ def _long(rng: Random) -> str:
 
 def _wide(rng: Random) -> str:
     metrics = [(rng.choice(_METRICS), rng.choice(_UNITS)) for _ in range(rng.choice((1, 2, 6)))]
-    metrics.append(("thread Domain:Push/Pop_Range:PL_Type:PL_Value:CLR_Type:Color:Msg_Type:Msg", ""))
     launches = [
-        (
-            rng.choice(_KERNELS),
-            [
-                *(_value(rng) for _ in metrics[1:]),
-                rng.choice(('"<default domain>:a:none:none:none:none:none:none"', '"d:a:b"', "", '":')),
-            ],
-        )
+        (rng.choice(_KERNELS), [*(_value(rng) for _ in metrics), rng.choice(_RANGES)])
         for _ in range(rng.choice((0, 1, 4)))
     ]
-    return wide_csv(metrics, launches)
+    return wide_csv([*metrics, (_RANGE, "")], launches)
 
 
 def mutate(data: bytes, rng: Random) -> bytes:
     return mutated_lines(data, rng) if rng.random() < 0.5 else mutated(data, rng)
 
 
-READER = Reader("ncu-csv", ".csv", read, seeds, make, mutate)
+READER = Reader("ncu-csv", ".csv", read, use, seeds, make, mutate)

@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from profiling.counters import Counters
 from profiling.counters_summary import summarise
 from profiling.ncu_report_file import read_ncu_report
 from profiling.ncu_report_worker import limit_memory, results
@@ -20,8 +21,12 @@ from .mutation import mutated
 from .ncu_report_maker import any_report, usual
 
 
-def read(path: Path) -> None:
-    printed(summarise(read_ncu_report(path, _forked)))
+def read(path: Path) -> Counters:
+    return read_ncu_report(path, _forked)
+
+
+def use(counters: Counters) -> None:
+    printed(summarise(counters))
 
 
 @cache
@@ -58,4 +63,4 @@ def make(rng: Random) -> bytes:
     return mutated(data, rng) if rng.random() < 0.5 else data
 
 
-READER = Reader("ncu-report", ".ncu-rep", read, seeds, make, mutated)
+READER = Reader("ncu-report", ".ncu-rep", read, use, seeds, make, mutated)

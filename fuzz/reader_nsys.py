@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 
 from bench.analysis.timeline import Analysis
+from bench.record.timeline import Timeline
 from profiling.nsys import read_nsys
 from profiling.summarize import timeline_summary
 
@@ -15,8 +15,7 @@ from .mutation import mutated
 from .nsys_maker import export
 
 
-def read(path: Path) -> None:
-    timeline = read_nsys(path)
+def use(timeline: Timeline) -> None:
     printed(timeline_summary(Analysis(timeline)))
 
 
@@ -78,4 +77,4 @@ def _put(data: bytearray, at: int, rng: Random) -> None:
 _Change = Callable[[bytearray, Random], None]
 _CHANGES: tuple[_Change, ...] = (_header, _page_header, _cells, _swapped_pages, _schema_text)
 
-READER = Reader("nsys", ".sqlite", read, seeds, make, mutate)
+READER = Reader("nsys", ".sqlite", read_nsys, use, seeds, make, mutate)

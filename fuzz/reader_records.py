@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from bench.record.schema import to_json
-from bench.record.store import load
+from bench.record.store import Loaded, load
 from tests import factories
 
 from .kinds import Reader, printed
@@ -16,17 +16,21 @@ from .mutation import json_bytes, mutated, mutated_lines, mutated_tree
 from .packed import sometimes_packed, unpacked_size
 
 
-def read(path: Path) -> None:
-    """Load a file of records, whose name says whether it is packed, and write each again."""
+def read(path: Path) -> Loaded:
+    """Load a file of records, whose name says whether it is packed."""
     packed = path.read_bytes()[:2] == b"\x1f\x8b"
     file = path.with_suffix(".jsonl.gz") if packed else path
     if packed:
         path.replace(file)
     try:
-        loaded = load(file)
+        return load(file)
     finally:
         if packed:
             file.replace(path)
+
+
+def use(loaded: Loaded) -> None:
+    """Write each record again."""
     for record in loaded.records:
         printed(to_json(record))
         hash(record.key)
@@ -72,4 +76,4 @@ def mutate(data: bytes, rng: Random) -> bytes:
     return sometimes_packed(mutated_lines(data, rng) if rng.random() < 0.4 else mutated(data, rng), rng)
 
 
-READER = Reader("records", ".jsonl", read, seeds, make, mutate, unpacked_size, ("bench",))
+READER = Reader("records", ".jsonl", read, use, seeds, make, mutate, unpacked_size)

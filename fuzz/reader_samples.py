@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
-from bench.quality.evaluate import read_samples
+from bench.quality.evaluate import Sample, read_samples
 from bench.quality.tasks import PlusTask
 
 from .kinds import Reader, printed
@@ -18,8 +18,12 @@ _TASKS = tuple(PlusTask(f"HumanEval/{n}", "def f(x):\n", "    return x\n", "f", 
 _PROGRAMS = ("    return x\n", "", "def f(x):\n    return 'é'\n", "\x00", "x" * 2000)
 
 
-def read(path: Path) -> None:
-    printed([asdict(sample) for sample in read_samples(path, _TASKS)])
+def read(path: Path) -> tuple[Sample, ...]:
+    return read_samples(path, _TASKS)
+
+
+def use(samples: tuple[Sample, ...]) -> None:
+    printed([asdict(sample) for sample in samples])
 
 
 def seeds() -> list[bytes]:
@@ -40,4 +44,4 @@ def mutate(data: bytes, rng: Random) -> bytes:
     return sometimes_packed(mutated_lines(data, rng) if rng.random() < 0.4 else mutated(data, rng), rng)
 
 
-READER = Reader("samples", ".jsonl", read, seeds, make, mutate, unpacked_size, ("bench",))
+READER = Reader("samples", ".jsonl", read, use, seeds, make, mutate, unpacked_size)

@@ -15,8 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from .tally import Tally
-from .target import FLOOR, SECONDS, TIMES
+from .target import FLOOR, SECONDS, SECONDS_PER_MIB, TIMES
 
+LIMITS = {
+    "processor_s": SECONDS,
+    "processor_s_per_MiB": SECONDS_PER_MIB,
+    "times_the_input": TIMES,
+    "floor_bytes": FLOOR,
+}
 _PACKAGES = ("atheris", "msgspec", "numpy", "ncu-report")
 
 
@@ -31,7 +37,12 @@ def write(out: Path | None, name: str, tally: Tally, engine: str, seed: int, sec
             file.seek(0)
             text = file.read()
             known: dict[str, Any] = json.loads(text) if text else {}
-            known["limits"] = {"processor_s": SECONDS, "times_the_input": TIMES, "floor_bytes": FLOOR}
+            known["limits"] = {
+                "processor_s": SECONDS,
+                "processor_s_per_MiB": SECONDS_PER_MIB,
+                "times_the_input": TIMES,
+                "floor_bytes": FLOOR,
+            }
             known.setdefault("runs", {}).setdefault(engine, {})[name] = entry
             file.truncate(0)
             file.write(json.dumps(known, indent=1, sort_keys=True) + "\n")
@@ -48,10 +59,12 @@ def _made_by() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The readers' commit, and whether their files differ from it."""
-    root = Path(__file__).parents[1]
+    """The commit, and whether a file of this project that was used here differs from it."""
+    root = Path(__file__).resolve().parents[1]
     commit = _git(root, "rev-parse", "HEAD")
-    changed = _git(root, "status", "--porcelain", "--", "profiling", "bench", "fuzz/*.py")
+    files = [str(Path(module.__file__)) for module in sys.modules.values() if getattr(module, "__file__", None)]
+    own = [file for file in files if file.startswith(f"{root}{os.sep}") and ".venv" not in file]
+    changed = _git(root, "status", "--porcelain", "--", *own)
     return f"{commit[:12]}{' and changes' if changed else ''}"
 
 

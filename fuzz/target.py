@@ -2,7 +2,8 @@
 
 - it gives a result, and the result can be printed as strict JSON, or
 - it raises a BitledgerError of one printable line that names the file, and
-- it takes at most ``SECONDS`` of processor time, and at most ``TIMES`` × the input's size + ``FLOOR`` bytes.
+- it takes at most ``SECONDS`` of processor time (and ``SECONDS_PER_MIB`` of input), and reading takes at most
+  ``TIMES`` × the input's size + ``FLOOR`` bytes of memory.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from types import FrameType
 from bench.record.errors import BitledgerError
 
 from .kinds import Reader
-from .memory import measured
+from .memory import Peak, measured
 from .messages import class_of
 
-SECONDS = 2.0
+SECONDS, SECONDS_PER_MIB = 2.0, 0.5
 TIMES = 10
 # What a reader holds whatever the input: blocks of 1 MiB of text (Kineto) with the events decoded from them, 131,072
 # rows at a time (SQLite, 10 MiB), SQLite's page cache (2 MiB), zlib's window, and regular expressions compiled once.
@@ -55,23 +56,25 @@ class Target:
         """Give the reader one input and judge what happens."""
         self.file.write_bytes(data)
         started = process_time()
-        with measured(traced) as peak:
-            kind, fault = self._read()
+        size = self.reader.size(data)
+        peak = Peak()
+        kind, fault = self._read(size, peak, traced)
         seconds = process_time() - started
-        allowed = FLOOR + TIMES * self.reader.size(data)
-        if not fault and peak.bytes > allowed:
+        if not fault and peak.bytes > FLOOR + TIMES * size:
             fault = f"{peak.bytes:,} bytes of memory for an input of {len(data):,} bytes"
         return Outcome(kind, seconds, peak.bytes, fault)
 
-    def _read(self) -> tuple[str, str]:
-        """(kind, fault) of one reading."""
+    def _read(self, size: int, peak: Peak, traced: bool) -> tuple[str, str]:
+        """(kind, fault) of one reading, and the memory that it takes into ``peak``."""
         try:
-            with _limited():
-                self.reader.read(self.file)
+            with _limited(SECONDS + SECONDS_PER_MIB * size / 2**20):
+                with measured(peak, traced):
+                    result = self.reader.read(self.file)
+                self.reader.use(result)
         except BitledgerError as error:
             return class_of(error, self.file), self._wrong_message(str(error))
         except TooSlow:
-            return "too slow", f"more than {SECONDS:g} s of processor time: {_where()}"
+            return "too slow", f"too much processor time: {_where()}"
         except Exception as error:
             return f"escaped: {type(error).__name__}", traceback.format_exc(limit=-6)
         return "accepted", ""
@@ -91,10 +94,10 @@ def _where() -> str:
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
-    """Raise TooSlow after SECONDS of processor time: a busy machine makes no input slow."""
+def _limited(seconds: float) -> Iterator[None]:
+    """Raise TooSlow after so much processor time: a busy machine makes no input slow."""
     signal.signal(signal.SIGPROF, _stop)
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:

@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.record.errors import RecordError
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 # The first of these that a launch has is its duration; the last is the label of ncu's details page.
 DURATIONS = ("gpu__time_duration.sum", "gpu__time_duration.avg", "gpu__time_duration.max", "Duration")
+
+
+_SPARSE, _SMALL_TABLE = 16, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,19 @@ class Launch:
 
 
 def from_launches(launches: Sequence[Launch], warnings: Iterable[str] = ()) -> Counters:
-    """Columns from launches. A metric whose unit differs between launches becomes one column per unit."""
+    """Columns from launches. A metric whose unit differs between launches becomes one column per unit.
+
+    Raises RecordError where the launches have hardly a metric in common.
+    """
     columns: dict[str, Column] = {}
+    # A table of every metric and launch must not be much larger than what there is to put into it.
+    most = _SPARSE * sum(len(launch.metrics) for launch in launches) + _SMALL_TABLE
     for row, launch in enumerate(launches):
         for name, (value, unit) in launch.metrics.items():
             key = name if name not in columns or columns[name].unit == unit else f"{name} [{unit}]"
             if key not in columns:
+                if (len(columns) + 1) * len(launches) > most:
+                    raise RecordError("its launches have hardly a metric in common: damaged, or no output of ncu")
                 columns[key] = Column(unit, np.full(len(launches), np.nan))
             columns[key].values[row] = value
     return Counters(

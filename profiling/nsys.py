@@ -33,7 +33,7 @@ _MEMCPY, _MEMSET, _GRAPH = "CUPTI_ACTIVITY_KIND_MEMCPY", "CUPTI_ACTIVITY_KIND_ME
 _PUSH_POP, _START_END, _NEW_DOMAIN = (59, 70), (60, 71), 75
 
 # Each thread, process or domain becomes a Python object; what has more of them than this is damaged.
-_MOST_DISTINCT = 100_000
+_MOST_DISTINCT = 10_000
 
 
 def read_nsys_rep(path: Path) -> Timeline:
@@ -231,6 +231,8 @@ class _Export:
         titles = self._domain_titles()
         processes, process = encode(thread >> 24)
         domains, place = encode(domain)
+        if len(domains) > _MOST_DISTINCT:
+            raise ValueError(f"more than {_MOST_DISTINCT} domains")
         pairs, place = encode(process * len(domains) + place)
         known = [(int(processes[pair // len(domains)]), int(domains[pair % len(domains)])) for pair in pairs]
         texts = [titles.get(pair, "" if pair[1] == 0 else f"domain {pair[1]}") for pair in known]
