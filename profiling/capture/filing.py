@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -109,6 +111,7 @@ class Filer:
         except MachineError as error:
             return self._without(job, "skipped", error)
         except Exception as error:  # a full disk, or a file that no reader expects: the other observers go on
+            _keep_traceback(job, error)
             return self._without(job, "failed", error)
         setup = {**seen.setup, **({"left_out": left_out} if left_out else {})}
         return Found("ok", "", setup, seen.metrics, kept, seen.not_collected)
@@ -146,6 +149,13 @@ class Filer:
             return f"{path.stat().st_size} bytes"
         secrets = found_in(path.read_bytes())
         return f"it holds the value of {', '.join(secrets)}" if secrets else ""
+
+
+def _keep_traceback(job: Job, error: Exception) -> None:
+    """Of an error that nobody foresaw, in the log that is kept."""
+    if not isinstance(error, BitledgerError | OSError):
+        with contextlib.suppress(OSError), job.log.open("a", encoding="utf-8") as log:
+            traceback.print_exception(error, file=log)
 
 
 def _remove(path: Path) -> None:

@@ -16,7 +16,7 @@ from bench.record.schema import Case, Record
 from bench.record.store import load, open_run
 from bench.workloads.sources import Source
 from profiling.availability import Machine
-from profiling.capture import process
+from profiling.capture import process, timelines
 from profiling.capture.counters import innermost
 from profiling.capture.filing import Filer
 from profiling.capture.observers import OBSERVERS
@@ -253,3 +253,16 @@ def test_another_case_than_the_one_asked_for(observe: Observe, tmp_path: Path, m
     fake_tools.install(tmp_path / "bin", "nsys")
     record = observe("nsys", "ok", result)
     assert record.status == "failed" and "another Case" in record.reason
+
+
+def test_an_error_that_nobody_foresaw_is_a_failed_record_with_the_traceback_in_its_log(
+    observe: Observe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_file(*_: object) -> None:
+        raise KeyError("a column that is not there")
+
+    monkeypatch.setattr(timelines, "of_file", of_file)
+    record = observe("nsys", "ok", fake_tools.timeline(tmp_path / "t.sqlite", 4))
+    assert record.status == "failed" and record.reason == "KeyError: 'a column that is not there'"
+    assert kept(record) == {"log.txt"}
+    assert "Traceback" in (tmp_path / "run" / record.artifacts[0].path).read_text()
