@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 MASK = "***"
@@ -39,10 +40,18 @@ def secret_values(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """By value: the name of the variable that holds it. Of a URL with user and password only those two are secret."""
     found: dict[str, str] = {}
     for name, value in (os.environ if environ is None else environ).items():
-        if is_secret_name(name) and len(value) >= SHORTEST:
+        if is_secret_name(name) and len(value) >= SHORTEST and not _is_place(value):
             found[value] = name
         found |= dict.fromkeys(_IN_URL.findall(value), name)
     return found
+
+
+def _is_place(value: str) -> bool:
+    """A file or folder, such as SSH_AUTH_SOCK's: its name is no secret, and may be part of others (PATH)."""
+    try:
+        return value.startswith("/") and Path(value).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def mask_text(text: str, environ: Mapping[str, str] | None = None) -> str:
@@ -79,7 +88,7 @@ def mask_record(document: Mapping[str, Any], environ: Mapping[str, str] | None =
 
 def found_in(content: bytes, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """The names of the variables whose secret values stand in ``content`` as they are."""
-    return tuple(sorted({name for value, name in secret_values(environ).items() if value.encode() in content}))
+    return tuple(sorted({name for value, name in secret_values(environ).items() if os.fsencode(value) in content}))
 
 
 def _deep(value: Any, secrets: Mapping[str, str]) -> Any:

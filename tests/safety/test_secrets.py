@@ -68,6 +68,17 @@ def test_a_command_line_is_recorded_without_credentials(argv, masked):
     assert mask_argv(argv, {}) == masked
 
 
+def test_a_folder_is_no_secret_or_the_search_path_would_go_with_it(tmp_path):
+    environ = {"GPG_KEY": str(tmp_path), "PATH": f"{tmp_path}:/bin", "AWS_SECRET_ACCESS_KEY": "/no/such/file+here"}
+    assert secret_values(environ) == {"/no/such/file+here": "AWS_SECRET_ACCESS_KEY"}
+    assert cleaned(environ) == {"PATH": environ["PATH"]}
+
+
+def test_a_value_that_is_no_text_is_searched_for_too(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "canary-\udcff-1234")
+    assert found_in(b"canary-\xff-1234") == ("HF_TOKEN",)
+
+
 def test_texts_that_look_like_credentials_are_masked():
     told = mask_text("401 for https://u:p@h/x with Bearer abcdefghijklmnop1234 and AKIAABCDEFGHIJKLMNOP", {})
     assert told == f"401 for https://{MASK}@h/x with Bearer {MASK} and {MASK}"
