@@ -64,7 +64,7 @@ class Counters:
         return result
 
 
-@dataclass
+@dataclass(slots=True)
 class Launch:
     """One launch while a file is being read. ``metrics``: name → (value, SI unit)."""
 
@@ -77,22 +77,49 @@ class Launch:
     metrics: dict[str, tuple[float, str]] = field(default_factory=dict)
 
 
+class Columns:
+    """Columns of ``launches`` launches under construction."""
+
+    def __init__(self, launches: int) -> None:
+        self.found: dict[str, Column] = {}
+        self._launches, self._values = launches, 0
+
+    def put(self, launch: int, metric: str, value: float, unit: str) -> None:
+        """The first value of a metric stays (the details page repeats some); with another unit it is another quantity.
+
+        Raises RecordError where the launches have hardly a metric in common.
+        """
+        column = self.found.get(metric)
+        if column is not None and column.unit != unit:
+            metric = f"{metric} [{unit}]"
+            column = self.found.get(metric)
+        if column is None:
+            column = self.found[metric] = self._new(unit)
+        if np.isnan(column.values[launch]):
+            column.values[launch] = value
+            self._values += 1
+
+    def _new(self, unit: str) -> Column:
+        # A table of every metric and launch must not be much larger than what there is to put into it.
+        if (len(self.found) + 1) * self._launches > _SPARSE * self._values + _SMALL_TABLE:
+            raise RecordError("its launches have hardly a metric in common: damaged, or no output of ncu")
+        return Column(unit, np.full(self._launches, np.nan))
+
+
 def from_launches(launches: Sequence[Launch], warnings: Iterable[str] = ()) -> Counters:
     """Columns from launches. A metric whose unit differs between launches becomes one column per unit.
 
     Raises RecordError where the launches have hardly a metric in common.
     """
-    columns: dict[str, Column] = {}
-    # A table of every metric and launch must not be much larger than what there is to put into it.
-    most = _SPARSE * sum(len(launch.metrics) for launch in launches) + _SMALL_TABLE
+    columns = Columns(len(launches))
     for row, launch in enumerate(launches):
         for name, (value, unit) in launch.metrics.items():
-            key = name if name not in columns or columns[name].unit == unit else f"{name} [{unit}]"
-            if key not in columns:
-                if (len(columns) + 1) * len(launches) > most:
-                    raise RecordError("its launches have hardly a metric in common: damaged, or no output of ncu")
-                columns[key] = Column(unit, np.full(len(launches), np.nan))
-            columns[key].values[row] = value
+            columns.put(row, name, value, unit)
+    return counters_of(launches, columns.found, warnings)
+
+
+def counters_of(launches: Sequence[Launch], columns: Mapping[str, Column], warnings: Iterable[str] = ()) -> Counters:
+    """Counters of launches whose metrics are columns already."""
     return Counters(
         kernels=tuple(launch.kernel for launch in launches),
         launch_id=np.array([launch.launch_id for launch in launches], dtype=np.int64),

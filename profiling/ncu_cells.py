@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bench.record.errors import RecordError
@@ -20,7 +20,7 @@ _IDENTITY = frozenset(
 _TRIPLE = re.compile(r"\(?\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\)?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One value as it stands in the file. ``launch`` is the launch's place in order of appearance."""
 
@@ -32,62 +32,78 @@ class Cell:
 
 
 class TableReader:
-    """Reads tables into ``launches`` and ``cells``, both in the order of the file."""
+    """Reads tables cell by cell, in the order of the file; ``launches`` are those that have appeared so far."""
 
     def __init__(self) -> None:
         self.launches: list[Launch] = []
-        self.cells: list[Cell] = []
+        self._known: dict[tuple[str, ...], int] = {}
+        # Each text once: a kernel is launched thousands of times.
+        self._texts: dict[str, str] = {}
+        self._sizes: dict[str, tuple[int, int, int]] = {}
 
-    def read(self, table: Table) -> None:
-        """Raises RecordError for a table that sums launches up."""
-        if "ID" not in table.header:
-            raise RecordError("this is a summary over launches: write it without --print-summary")
-        rows = _by_metric(table) if "Metric Name" in table.header else _by_launch(table)
-        known: dict[tuple[str, ...], int] = {}
-        for key, row, cells in rows:
-            if key not in known:
-                known[key] = len(self.launches)
-                self.launches.append(_launch(row))
-            self.cells += [Cell(line, known[key], metric, unit, text) for line, metric, unit, text in cells]
+    def cells(self, tables: Iterable[Table]) -> Iterator[Cell]:
+        """Raises RecordError for a table that sums launches up, and for a damaged row."""
+        for table in tables:
+            if "ID" not in table.header:
+                raise RecordError("this is a summary over launches: write it without --print-summary")
+            yield from self._by_metric(table) if "Metric Name" in table.header else self._by_launch(table)
+            self._known.clear()
+
+    def _by_metric(self, table: Table) -> Iterator[Cell]:
+        """Live output and the details page: one row per launch and metric."""
+        for line, row, _ in _rows(table):
+            key = (row.get("Process ID", ""), row["ID"], row["Kernel Name"])
+            if key not in self._known:
+                self._known[key] = self._launch(row)
+            # The details page also has rows with a rule's advice and no metric.
+            if name := row["Metric Name"]:
+                yield Cell(line, self._known[key], name, row.get("Metric Unit", ""), row["Metric Value"])
+
+    def _by_launch(self, table: Table) -> Iterator[Cell]:
+        """The raw page: one row per launch, one column per metric, units in a row of their own."""
+        places = [place for place, name in enumerate(table.header) if name and not _describes_launch(name)]
+        for line, row, units in _rows(table):
+            launch, cells = self._launch(row), tuple(row.values()) if len(row) == len(table.header) else None
+            for place in places:
+                name = table.header[place]
+                text = cells[place] if cells else row[name]
+                yield Cell(line, launch, name, units[place] if units else "", text)
+
+    def _launch(self, row: _Row) -> int:
+        """The place of a launch that appears for the first time."""
+        ranges = next((cell for name, cell in row.items() if "Push/Pop_Range" in name), "")
+        launch = Launch(
+            kernel=self._texts.setdefault(row["Kernel Name"], row["Kernel Name"]),
+            launch_id=_integer(row["ID"]),
+            process_id=_integer(row.get("Process ID", "")),
+            block=self._size(row.get("Block Size", "")),
+            grid=self._size(row.get("Grid Size", "")),
+            nvtx=self._texts.setdefault(path := path_of_csv(ranges), path),
+        )
+        self.launches.append(launch)
+        return len(self.launches) - 1
+
+    def _size(self, text: str) -> tuple[int, int, int]:
+        return self._sizes.setdefault(text, _triple(text))
 
 
 _Row = dict[str, str]
-_Read = Iterator[tuple[tuple[str, ...], _Row, list[tuple[int, str, str, str]]]]
 
 
-def _by_metric(table: Table) -> _Read:
-    """Live output and the details page: one row per launch and metric."""
-    for line, cells in table.rows:
-        row = dict(zip(table.header, cells, strict=True))
-        key = (row.get("Process ID", ""), row["ID"], row["Kernel Name"])
-        # The details page also has rows with a rule's advice and no metric.
-        name = row["Metric Name"]
-        yield key, row, [(line, name, row.get("Metric Unit", ""), row["Metric Value"])] if name else []
-
-
-def _by_launch(table: Table) -> _Read:
-    """The raw page: one row per launch, one column per metric, units in a row of their own."""
-    units = table.units or ("",) * len(table.header)
-    places = [place for place, name in enumerate(table.header) if name and not _describes_launch(name)]
-    for line, cells in table.rows:
-        values = [(line, table.header[place], units[place], cells[place]) for place in places]
-        yield (str(line),), dict(zip(table.header, cells, strict=True)), values
+def _rows(table: Table) -> Iterator[tuple[int, _Row, tuple[str, ...]]]:
+    """(line, row by column, units) of each launch or value."""
+    units: tuple[str, ...] = ()
+    first = True
+    for line, cells in table.rows():
+        if first and not cells[0] and not units:
+            units = cells
+            continue
+        first = False
+        yield line, dict(zip(table.header, cells, strict=True)), units
 
 
 def _describes_launch(name: str) -> bool:
     return name in _IDENTITY or "_Range:" in name
-
-
-def _launch(row: _Row) -> Launch:
-    ranges = next((cell for name, cell in row.items() if "Push/Pop_Range" in name), "")
-    return Launch(
-        kernel=row["Kernel Name"],
-        launch_id=_integer(row["ID"]),
-        process_id=_integer(row.get("Process ID", "")),
-        block=_triple(row.get("Block Size", "")),
-        grid=_triple(row.get("Grid Size", "")),
-        nvtx=path_of_csv(ranges),
-    )
 
 
 def _integer(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 PERMISSION = "ERR_NVGPUCTRPERM"
 NOT_PERMITTED = (
@@ -32,15 +32,18 @@ def is_chatter(line: str) -> bool:
     return _CHATTER.search(line) is not None
 
 
-def why_no_table(lines: list[str]) -> str:
+_CAUSES = {
+    PERMISSION: NOT_PERMITTED,
+    "driver resource was unavailable": BUSY,
+    "No kernels were profiled": NO_KERNELS,
+}
+
+
+def why_no_table(lines: Sequence[str]) -> str:
     """One clause with the cause and the remedy, for output that holds no counter table."""
-    text = "\n".join(lines)
-    if PERMISSION in text:
-        return NOT_PERMITTED
-    if "driver resource was unavailable" in text:
-        return BUSY
-    if "No kernels were profiled" in text:
-        return NO_KERNELS
+    for sign, cause in _CAUSES.items():
+        if any(sign in line for line in lines):
+            return cause
     errors = messages(lines, "ERROR")
     if errors:
         return f"ncu failed: {errors[0][:200]}"

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from bench.record.errors import RecordError
 
-from .counters import Counters, from_launches
-from .ncu_cells import TableReader
+from .counters import Counters, counters_of
 from .ncu_chatter import is_chatter, messages, why_no_table
+from .ncu_lines import Lines
 from .ncu_table import find_tables, has_header
-from .ncu_values import holes, store_values
+from .ncu_values import columns_of, holes
 
 
 def looks_like_ncu_text(head: bytes) -> bool:
     """True if the text holds a counter table's header or ncu's own chatter."""
-    return any(has_header(line) or is_chatter(line) for line in _decode(head).splitlines())
+    return any(has_header(line) or is_chatter(line) for line in Lines(_decode(head)))
 
 
 def read_ncu_csv(path: Path) -> Counters:
@@ -27,11 +27,9 @@ def read_ncu_csv(path: Path) -> Counters:
     is not a number.
     """
     try:
-        content = path.read_bytes()
+        return parse_ncu_csv(path.read_bytes())
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        return parse_ncu_csv(content)
     except RecordError as error:
         raise RecordError(f"{path}: {error}") from error
 
@@ -40,17 +38,13 @@ def parse_ncu_csv(content: bytes) -> Counters:
     """The same for the content of a file. Raises RecordError."""
     if not content.strip():
         raise RecordError("empty: profile again, and read ncu's own messages")
-    *lines, rest = re.split(r"\r?\n", _decode(content))
-    tables = find_tables([*lines, rest] if rest else lines, complete=not rest)
-    if not any(table.rows for table in tables):
-        raise RecordError(why_no_table([*lines, rest]))
-    reader = TableReader()
-    for table in tables:
-        reader.read(table)
-    store_values(reader.cells, reader.launches)
+    lines = Lines(_decode(content))
+    launches, columns = columns_of(find_tables(lines, lines.complete))
+    if not launches:
+        raise RecordError(why_no_table(lines))
     warnings = [f"ncu warned: {text}" for text in messages(lines, "WARNING")]
     warnings += [f"ncu reported an error: {text}" for text in messages(lines, "ERROR")]
-    return from_launches(reader.launches, warnings + holes(reader.launches))
+    return counters_of(launches, columns, warnings + holes(launches, columns))
 
 
 def _decode(content: bytes) -> str:

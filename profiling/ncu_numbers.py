@@ -29,22 +29,25 @@ class NumberFormat:
     decimal: str = "."
 
 
-def infer_format(texts: Iterable[str], whole: Iterable[str] = ()) -> NumberFormat:
+def infer_format(values: Iterable[tuple[str, bool]]) -> NumberFormat:
     """The number format that the values of one file agree on; "." decimal where nothing tells.
 
-    ``whole``: the texts among them that must be whole numbers (sums of sectors, instructions, …):
-    a single separator in one of those groups thousands.
+    ``values``: (text, whether it must be a whole number, as sums of sectors, instructions, … are): a single separator
+    in one of those groups thousands.
     """
     votes = {".": 0, ",": 0}
-    for text in filter(_has_separator, texts):
-        proved = _decimal_of(_clean(text))
-        if proved:
-            votes[proved] += 1
-    for text in filter(_has_separator, whole):
-        separators = set(re.findall(r"[.,]", _clean(text)))
-        if len(separators) == 1 and _decimal_of(_clean(text)) is None:
-            votes[_other(separators.pop())] += 1
+    for text, whole in values:
+        if _has_separator(text):
+            proved = _decimal_of(_clean(text)) or (_decimal_of_whole(_clean(text)) if whole else None)
+            if proved:
+                votes[proved] += 1
     return NumberFormat("," if votes[","] > votes["."] else ".")
+
+
+def _decimal_of_whole(text: str) -> str | None:
+    """The decimal separator that a whole number proves by grouping its thousands with the other one."""
+    separators = set(re.findall(r"[.,]", text))
+    return _other(separators.pop()) if len(separators) == 1 else None
 
 
 def parse_number(text: str, style: NumberFormat) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.record.errors import RecordError
@@ -18,28 +18,48 @@ from bench.record.errors import RecordError
 _BORDER = '","'
 _STRAY = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
 _MOST_LINES = 12
+# Following an open quote takes a dozen attempts; real output hardly ever holds one that does not close.
+_MOST_BROKEN = 1000
 _ROW_START = re.compile(r'"?\d+"?,')
 
 
 @dataclass(frozen=True)
 class Table:
-    """One CSV table: ``header``, ``units`` (raw page; () otherwise) and rows as (line number, cells)."""
+    """One CSV table: its header, and where it is among the lines of the file."""
 
     header: tuple[str, ...]
-    units: tuple[str, ...]
-    rows: tuple[tuple[int, tuple[str, ...]], ...]
+    lines: Sequence[str]
+    start: int
+    end: int
+    complete: bool
+
+    def rows(self) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """(line number, cells) of each row; a first row whose first cell is empty holds the units of the raw page.
+
+        They are split anew each time, because the cells of all rows are many times the file. Raises RecordError,
+        naming the line, for a row that is damaged or cut off.
+        """
+        index, width, broken = self.start + 1, len(self.header), 0
+        while index < self.end:
+            cells, used = _row_at(self.lines, index, self.end, width)
+            unfinished = index + used == self.end and not self.complete
+            # A row that was cut off after its last comma has all its cells, the last one empty.
+            if cells is None or (unfinished and self.lines[index].endswith(",")):
+                _refuse_broken_row(self.lines, index, width, unfinished)
+                broken += _is_open(self.lines[index])
+                if broken > _MOST_BROKEN:
+                    raise RecordError(f"line {index + 1}: too many rows break off: copy the file again")
+            else:
+                yield index + 1, cells
+            index += used
 
 
-def find_tables(lines: list[str], complete: bool) -> list[Table]:
-    """All tables of a file, in order; [] where there is no header.
-
-    ``complete``: the last line ends in a newline. Raises RecordError, naming the line, for a row that is
-    damaged or cut off.
-    """
+def find_tables(lines: Sequence[str], complete: bool) -> list[Table]:
+    """All tables of a file, in order; [] where there is no header. ``complete``: the last line ends in a newline."""
     headers = [(number, header) for number, line in enumerate(lines) if (header := _header(line))]
     ends = [number for number, _ in headers[1:]]
     return [
-        _table(header, lines, start, end, complete or end != len(lines))
+        Table(header, lines, start, end, complete or end != len(lines))
         for (start, header), end in zip(headers, [*ends, len(lines)], strict=False)
     ]
 
@@ -61,31 +81,13 @@ def _header(line: str) -> tuple[str, ...] | None:
     return cells if counters else None
 
 
-def _table(header: tuple[str, ...], lines: list[str], start: int, end: int, complete: bool) -> Table:
-    rows: list[tuple[int, tuple[str, ...]]] = []
-    units: tuple[str, ...] = ()
-    index = start + 1
-    while index < end:
-        cells, used = _row_at(lines, index, end, len(header))
-        unfinished = index + used == end and not complete
-        # A row that was cut off after its last comma has all its cells, the last one empty.
-        if cells is None or (unfinished and lines[index].endswith(",")):
-            _refuse_broken_row(lines, index, len(header), unfinished)
-        elif cells[0] == "" and not rows and not units:
-            units = cells
-        else:
-            rows.append((index + 1, cells))
-        index += used
-    return Table(header, units, tuple(rows))
-
-
-def _row_at(lines: list[str], index: int, end: int, width: int) -> tuple[tuple[str, ...] | None, int]:
+def _row_at(lines: Sequence[str], index: int, end: int, width: int) -> tuple[tuple[str, ...] | None, int]:
     """The row that starts at a line, or None, and the number of lines it takes.
 
     The advice of the details page may hold line breaks, so an open quote is followed for a few lines.
     """
     cells = _row(lines[index], width)
-    if cells is not None or lines[index].count('"') % 2 == 0 or not lines[index].startswith('"'):
+    if cells is not None or not _is_open(lines[index]):
         return cells, 1
     for used in range(2, min(_MOST_LINES, end - index) + 1):
         text = "\n".join(lines[index : index + used])
@@ -93,6 +95,11 @@ def _row_at(lines: list[str], index: int, end: int, width: int) -> tuple[tuple[s
         if cells is not None and len(cells) == width and cells[0].isdigit():
             return cells, used
     return None, 1
+
+
+def _is_open(line: str) -> bool:
+    """Whether a quoted row may go on in the next line."""
+    return line.startswith('"') and line.count('"') % 2 == 1
 
 
 def _row(line: str, width: int) -> tuple[str, ...] | None:
@@ -113,7 +120,7 @@ def _candidates(line: str) -> Iterator[str]:
         yield line[glued.start() :]
 
 
-def _refuse_broken_row(lines: list[str], index: int, width: int, is_last: bool) -> None:
+def _refuse_broken_row(lines: Sequence[str], index: int, width: int, is_last: bool) -> None:
     line = lines[index]
     starts_like_row = line.startswith('"') or _ROW_START.match(line) is not None
     if is_last and starts_like_row:

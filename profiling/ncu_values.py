@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
 
 from bench.record.errors import RecordError
 
-from .counters import Launch
-from .ncu_cells import Cell
+from .counters import Column, Columns, Launch
+from .ncu_cells import Cell, TableReader
 from .ncu_numbers import NumberFormat, infer_format, parse_number
+from .ncu_table import Table
 from .ncu_units import base_unit
 
 # A sum of these, not scaled to thousands, is a whole number: that helps to tell the number format.
@@ -16,22 +20,29 @@ _WHOLE = frozenset((unit, 1.0, 1.0) for unit in ("sector", "inst", "warp", "requ
 _SURELY_NUMBERS = (".sum", ".pct", ".avg", ".max", ".min", ".ratio")
 
 
-def store_values(cells: Sequence[Cell], launches: Sequence[Launch]) -> None:
-    """Parse all values in the number format they agree on.
+def columns_of(tables: Sequence[Table]) -> tuple[list[Launch], dict[str, Column]]:
+    """The launches of some tables, and a column per metric: all values in the number format that they agree on.
 
-    Metrics that are text in the whole file (a cache configuration, a device name) are left out. Raises
-    RecordError, naming the line, for text in a metric that is a number elsewhere or by its name.
+    The tables are read twice, first for the format and then for the values, because all their cells at a time would be
+    many times the file. Metrics that are text in the whole file (a cache configuration, a device name) are left out.
+    Raises RecordError, naming the line, for text in a metric that is a number elsewhere or by its name.
     """
-    style = infer_format((cell.text for cell in cells), _whole_texts(cells))
-    units = {unit: base_unit(unit) for unit in {cell.unit for cell in cells}}
+    reader = TableReader()
+    style = infer_format((cell.text, _is_whole(cell)) for cell in reader.cells(tables))
+    columns = Columns(len(reader.launches))
     texts: dict[str, Cell] = {}
     numeric: set[str] = set()
-    for cell in cells:
+    for cell in TableReader().cells(tables):
         value = _value(cell, style, texts)
         if value is not None:
             numeric.add(cell.metric)
-            name, multiply, divide = units[cell.unit]
-            _put(launches[cell.launch], cell.metric, value * multiply / divide, name)
+            name, multiply, divide = _unit(cell.unit)
+            columns.put(cell.launch, cell.metric, value * multiply / divide, name)
+    _refuse_texts(texts, numeric)
+    return reader.launches, columns.found
+
+
+def _refuse_texts(texts: Mapping[str, Cell], numeric: set[str]) -> None:
     for metric, cell in texts.items():
         if metric in numeric or (metric.endswith(_SURELY_NUMBERS) and ":" not in metric):
             raise RecordError(
@@ -48,26 +59,31 @@ def _value(cell: Cell, style: NumberFormat, texts: dict[str, Cell]) -> float | N
         return None
 
 
-def _whole_texts(cells: Iterable[Cell]) -> list[str]:
-    return [cell.text for cell in cells if cell.metric.endswith(".sum") and base_unit(cell.unit) in _WHOLE]
+def _is_whole(cell: Cell) -> bool:
+    return cell.metric.endswith(".sum") and _unit(cell.unit) in _WHOLE
 
 
-def _put(launch: Launch, metric: str, value: float, unit: str) -> None:
-    """The details page uses some labels twice: with another unit it is another quantity."""
-    known = launch.metrics.setdefault(metric, (value, unit))
-    if known[1] != unit:
-        launch.metrics.setdefault(f"{metric} [{unit}]", (value, unit))
+@lru_cache(maxsize=1000)
+def _unit(unit: str) -> tuple[str, float, float]:
+    return base_unit(unit)
 
 
-def holes(launches: Sequence[Launch]) -> list[str]:
+def holes(launches: Sequence[Launch], columns: Mapping[str, Column]) -> list[str]:
     """A warning where launches of one kernel do not all have the same metrics."""
-    every: dict[str, set[str]] = {}
-    for launch in launches:
-        every.setdefault(launch.kernel, set()).update(launch.metrics)
-    short = [place for place, launch in enumerate(launches) if len(launch.metrics) < len(every[launch.kernel])]
-    if not short:
+    numbers: dict[str, int] = {}
+    kernel = np.array([numbers.setdefault(launch.kernel, len(numbers)) for launch in launches], np.int64)
+    size, short, missing = np.bincount(kernel), np.zeros(len(kernel), bool), []
+    for name, column in columns.items():
+        present = ~np.isnan(column.values)
+        count = np.bincount(kernel, present)
+        partly = (count > 0) & (count < size)
+        if partly.any():
+            missing.append(name)
+            short |= partly[kernel] & ~present
+    if not missing:
         return []
-    missing = sorted({name for place in short for name in every[launches[place].kernel] - set(launches[place].metrics)})
+    missing.sort()
     named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-    cut = "; the last launch is one of them, so the file may be cut off" if short[-1] == len(launches) - 1 else ""
-    return [f"{len(short)} of {len(launches)} launches lack metrics that others of their kernel have ({named}){cut}"]
+    cut = "; the last launch is one of them, so the file may be cut off" if short[-1] else ""
+    lack = f"{int(short.sum())} of {len(launches)} launches lack metrics that others of their kernel have"
+    return [f"{lack} ({named}){cut}"]

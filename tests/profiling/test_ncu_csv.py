@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -241,3 +243,27 @@ def test_a_file_cut_anywhere_is_refused_unless_the_cut_is_between_rows(length: i
 def test_overwritten_bytes_never_escape_as_another_error(position: int, noise: bytes) -> None:
     content = long_csv(ROWS).encode()
     read_or_refuse(content[:position] + noise + content[position + 8 :])
+
+
+def test_launches_without_a_metric_in_common_are_no_output_of_ncu() -> None:
+    """Found by a probe: a table of all their metrics and launches takes the square of the file."""
+    with pytest.raises(RecordError, match="hardly a metric in common"):
+        parse_ncu_csv(long_csv([(number, "k", f"m__{number}", "", "1") for number in range(3000)]).encode())
+
+
+def test_rows_that_all_break_off_are_refused() -> None:
+    """Found by a probe: each was tried with the dozen lines behind it."""
+    text = wide_csv([("gpu__time_duration.sum", "ns")], [("k", ["1"])])
+    with pytest.raises(RecordError, match="too many rows break off"):
+        parse_ncu_csv((text + '"1,\n' * 2000).encode())
+
+
+def test_a_long_table_takes_no_more_than_ten_times_its_size() -> None:
+    names = [(f"a__{number}.sum", "") for number in range(100)]
+    content = wide_csv(names, [("gemm(float *)", ["1,234.5"] * 100)] * 500).encode()
+    tracemalloc.start()
+    counters = parse_ncu_csv(content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(counters) == 500
+    assert peak <= 10 * len(content)

@@ -41,7 +41,7 @@ def test_units_become_si_base_units(value: float, unit: str, expected: tuple[flo
 @given(st.integers(0, 2**53))
 def test_nanoseconds_survive_the_way_to_seconds_and_back(nanoseconds: int) -> None:
     seconds, _ = to_base(nanoseconds, "ns")
-    assert round(seconds * 1e9) == pytest.approx(nanoseconds, rel=2**-52)
+    assert abs(round(seconds * 1e9) - nanoseconds) <= 1
 
 
 @given(st.text(max_size=20))
