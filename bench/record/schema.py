@@ -231,7 +231,7 @@ def from_json(document: Any) -> Record:
         document["argv"] = tuple(document["argv"])
         record = Record(**document)
         expected = record.case_id
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RecordError(f"malformed record: {error}") from error
     _check_types(record)
     if case_id is not None and case_id != expected:

@@ -97,6 +97,7 @@ def test_skipped_and_failed_need_a_reason():
         (lambda d: d.update(case_id="0" * 16), "does not match"),
         (lambda d: d.update(metrics=[{"name": "forward_time", "unit": "s", "values": "x"}]), "malformed"),
         (lambda d: d.update(environment=3), "malformed"),
+        (lambda d: d.update(metrics=[{"name": "forward_time", "unit": "s", "values": [10**400]}]), "malformed"),
     ],
 )
 def test_a_malformed_record_is_refused_with_its_reason(change, message):
