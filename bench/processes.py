@@ -226,14 +226,23 @@ def _receive(connection: socket.socket) -> dict[str, Any]:
 def serve(descriptor: int, entry: Entry, preloaded: tuple[str, ...] = PRELOADED) -> int:
     """The nursery's own loop: import, then fork a process for each task until the parent hangs up."""
     die_with_parent()
-    preload(preloaded)
     with socket.socket(fileno=descriptor) as connection:
+        if _hung_up(connection):  # the parent was gone before this process could ask to die with it
+            return 0
+        preload(preloaded)
         while True:
             header, descriptors, _, _ = socket.recv_fds(connection, 8, 2)
             if not header:
                 return 0
             body = _exactly(connection, int.from_bytes(header, "little"))
             _serve_one(connection, json.loads(body), descriptors, entry)
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    """Whether the other side is gone."""
+    poll = select.poll()
+    poll.register(connection, 0)  # a hang-up is told without asking for it
+    return bool(poll.poll(0))
 
 
 def preload(names: tuple[str, ...]) -> None:

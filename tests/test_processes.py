@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -132,6 +133,19 @@ def test_a_process_dies_with_a_killed_nursery(tmp_path):
         source._process.kill()
         assert started.process.wait(10) == -signal.SIGKILL
         assert gone(started.process.pid)
+
+
+def test_a_nursery_whose_parent_is_gone_imports_nothing():
+    ours, theirs = socket.socketpair()
+    ours.close()
+    program = (
+        "import sys; from bench.processes import serve; sys.exit(serve(int(sys.argv[1]), None, ('no_such_module',)))"
+    )
+    with theirs:
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(theirs.fileno())], pass_fds=[theirs.fileno()], check=False, timeout=60
+        )
+    assert done.returncode == 0
 
 
 def test_tasks_of_any_size_arrive_whole(tmp_path):
