@@ -13,10 +13,9 @@ from bench.record.schema import Artifact, Record
 from bench.report import evidence, markdown
 from tests import factories as make
 
-SVG = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" class="flamegraph"><style>.flamegraph{}</style><g class="python">\
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" class="flamegraph">\
+<style>.flamegraph{}</style><g class="python">\
 <title>f &amp; g</title><rect x="1" y="2" width="3" height="4"/><text class="key" x="1" y="2">f</text></g></svg>'
-)
 GPU_STEP = {
     "launches_per_step": [1000, 1001, 1003],
     "syncs_per_step": [181, 181, 181],

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -28,8 +29,6 @@ from profiling.host_samples import Frame, Samples
 from tests import factories as make
 from tests import quality_records, study_records
 from tests.safety.hostile import PAYLOADS, Page, hostile
-
-pytestmark = pytest.mark.filterwarnings("ignore:Glyph")  # the drawing's font has no sign for every attack
 
 ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "nav", "section", "div", "p", "span", "b"),
@@ -102,7 +101,8 @@ def attacked():
 def folder(attacked, tmp_path_factory):
     """The report's files; without the raster images, which hold no text."""
     folder = tmp_path_factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the drawing's font has no sign for every attack
         patch.setattr(svg, "save", vector_only)
         page.write_report(folder, attacked, [Finding("x", "<b>bad</b>", *PAYLOADS[:3])])
     return folder
