@@ -26,10 +26,11 @@ COPY pyproject.toml constraints.txt deploy/requirements.py /build/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf,mode=0444 \
     cd /build && python3 requirements.py pyproject.toml dev ncu > requirements.txt \
     && python3 -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -q -c constraints.txt \
+    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -qq -c constraints.txt \
         -r requirements.txt "setuptools>=77"
 
-FROM system
+# What a user gets. The compiler stays, because triton needs it, and so nothing of the stages before is left behind.
+FROM packages
 # A container gives capabilities to root alone. deploy/entrypoint.sh hands those that the user asked for
 # (--cap-add) on to the user in here, through this copy of setpriv; without --cap-add there is nothing to hand on.
 RUN cp "$(command -v setpriv)" /usr/local/bin/keep-capabilities \
@@ -37,12 +38,11 @@ RUN cp "$(command -v setpriv)" /usr/local/bin/keep-capabilities \
     && useradd --uid 10001 --create-home bitledger \
     && mkdir -p /opt/bitledger /models \
     && chown bitledger: /opt/bitledger /models && chmod a+rwx /home/bitledger /models
-COPY --from=packages /opt/venv /opt/venv
 WORKDIR /opt/bitledger
 COPY --chown=bitledger . .
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf,mode=0444 \
-    /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -q --no-deps --no-build-isolation -e . \
-    && chmod a+rwx reports reports/runs
+    /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -qq --no-deps --no-build-isolation -e . \
+    && chmod -R a+rX . && chmod a+rwx reports reports/runs
 # The Makefile takes BITLEDGER_CONTAINER as "all is installed". HF_HOME: a volume, so that models are fetched once.
 ENV PATH=/opt/venv/bin:${PATH} BITLEDGER_CONTAINER=1 HOME=/home/bitledger HF_HOME=/models \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility

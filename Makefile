@@ -117,10 +117,11 @@ test: $(VENV_READY) ## run the tests that need no GPU
 test-gpu: $(VENV_READY) ## run the tests that need a GPU
 	$(PY) -m pytest -m gpu
 
-lint: $(VENV_READY) ## ruff and mypy
+lint: $(VENV_READY) ## ruff, mypy, and the installed packages against the lock
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) scripts/audit.py
 
 format: $(VENV_READY) ## let ruff format the code
 	$(PY) -m ruff check --fix .

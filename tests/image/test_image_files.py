@@ -26,7 +26,7 @@ def test_it_ends_as_a_user_without_rights():
 def test_the_base_is_pinned_to_a_cuda_13_devel_image_which_brings_ncu():
     (base,) = [line for line in instructions("ARG") if line.startswith("BASE_IMAGE=")]
     assert re.fullmatch(r"BASE_IMAGE=nvidia/cuda:13\.\d+\.\d+-devel-ubuntu\d\d\.\d\d", base)
-    assert instructions("FROM") == ["${BASE_IMAGE} AS system", "system AS packages", "system"]
+    assert instructions("FROM") == ["${BASE_IMAGE} AS system", "system AS packages", "packages"]
 
 
 def test_no_setting_of_the_place_of_building_stays_in_an_image():
