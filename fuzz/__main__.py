@@ -28,7 +28,7 @@ def main() -> int:
         if len(chosen) > 1:
             faults += results.in_a_process_of_its_own(name, sys.argv[1:])
         else:
-            faults += _fuzz(name, options)
+            faults += (_probe if options.probes else _fuzz)(name, options)
     return int(faults > 0)
 
 
@@ -38,6 +38,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--inputs", type=int, default=100_000, help="for each reader (default 100,000)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=["auto", "atheris", "own"], default="auto", help="auto: atheris if there")
+    parser.add_argument("--probes", action="store_true", help="instead: inputs made to take more than their size")
     parser.add_argument("--out", type=Path, help="results file; other readers' results in it are kept")
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder for inputs with a fault")
     return parser.parse_args()
@@ -49,7 +50,7 @@ def _fuzz(name: str, options: argparse.Namespace) -> int:
     if engine == "auto":
         engine = "atheris" if find_spec("atheris") else "own"
     _be_careful()
-    with tempfile.TemporaryDirectory(prefix="bitledger-fuzz-", dir=_FASTEST if _FASTEST.is_dir() else None) as folder:
+    with _folder() as folder:
         started, tally = monotonic(), Tally(options.findings / name)
 
         def finish() -> None:
@@ -69,6 +70,22 @@ def _fuzz(name: str, options: argparse.Namespace) -> int:
             engine_own.fuzz(target, tally, options.inputs, options.seed, finish)
             finish()
     return sum(tally.faults.values())
+
+
+def _probe(name: str, options: argparse.Namespace) -> int:
+    """Give one reader its probes; returns the number of faults."""
+    from .probes import measured_probes
+
+    _be_careful()
+    with _folder() as folder:
+        known = reader(name)
+        found = measured_probes(Target(known, Path(folder) / f"input{known.suffix}"))
+    results.write_probes(options.out, name, found)
+    return sum(bool(probe["fault"]) for probe in found.values())
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="bitledger-fuzz-", dir=_FASTEST if _FASTEST.is_dir() else None)
 
 
 def _be_careful() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -83,7 +84,7 @@ def mutated_tree(value: Any, rng: Random, changes: int) -> Any:
     for _ in range(changes):
         parent, key = _somewhere(value, rng)
         if parent is None:
-            return rng.choice(ODD)
+            return odd(rng)
         _change_child(parent, key, rng)
     return value
 
@@ -105,15 +106,20 @@ def _change_child(parent: Any, key: Any, rng: Random) -> None:
     if kind == 0:
         del parent[key]
     elif kind == 1 and isinstance(parent, list):
-        parent.insert(key, parent[rng.randrange(len(parent))])
+        parent.insert(key, deepcopy(parent[rng.randrange(len(parent))]))
     elif kind == 2 and isinstance(parent, dict):
-        parent[rng.choice((*parent, "", "x", "\ud800", "case_id"))] = parent[key]
+        parent[rng.choice((*parent, "", "x", "\ud800", "case_id"))] = deepcopy(parent[key])
     elif kind == 3:
         parent[key] = [parent[key]] if rng.random() < 0.5 else {"a": parent[key]}
     elif kind == 4 and isinstance(parent[key], int | float) and abs(parent[key]) < 2**100:
         parent[key] = parent[key] * rng.choice((-1, 0, 10, 1e6, 0.5)) + rng.choice((0, 1, -1))
     else:
-        parent[key] = rng.choice(ODD)
+        parent[key] = odd(rng)
+
+
+def odd(rng: Random) -> Any:
+    """A value of its own: one that several trees shared would change with each of them."""
+    return deepcopy(rng.choice(ODD))
 
 
 def json_bytes(value: Any, rng: Random) -> bytes:

@@ -6,10 +6,12 @@ import gzip
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 from tests.profiling.ncu_files import L2_HIT, TIME, long_csv, wide_csv
 
 from .ncu_report_maker import METRICS, report, result
+from .target import Target
 
 _MIB = 1 << 20
 
@@ -132,3 +134,25 @@ PROBES: dict[str, dict[str, Callable[[], bytes]]] = {
         "gzip of 256 MiB": lambda: gzip.compress(bytes(256 * _MIB), 1),
     },
 }
+
+
+def measured_probes(target: Target) -> dict[str, Any]:
+    """Each probe of the target's reader: its size, the most memory that reading it took by either way of measuring, and
+    what came of it."""
+    for data in target.reader.seeds():
+        target.run(data)  # what is imported or compiled once belongs to no input
+    found = {}
+    for name, make in PROBES[target.reader.name].items():
+        data = make()
+        size, outcomes = target.reader.size(data), [target.run(data), target.run(data, traced=True)]
+        peak = max(outcome.peak for outcome in outcomes)
+        found[name] = {
+            "bytes": len(data),
+            "unpacked_bytes": size,
+            "peak_bytes": peak,
+            "times_the_input": round(peak / size, 1),
+            "processor_s": round(outcomes[0].seconds, 2),
+            "outcome": outcomes[0].kind,
+            "fault": next((outcome.fault for outcome in outcomes if outcome.fault), ""),
+        }
+    return found

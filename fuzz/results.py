@@ -9,7 +9,7 @@ import platform
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,17 @@ def write(out: Path | None, name: str, tally: Tally, engine: str, seed: int, sec
     """Print one reader's outcome, and put it into the file beside those of other readers."""
     entry = {"seed": seed, **tally.result(), "wall_s": round(seconds, 1), "made_by": _made_by()}
     print(json.dumps({name: entry}, indent=1))
+    put(out, "runs", engine, name, entry)
+
+
+def write_probes(out: Path | None, name: str, found: Mapping[str, Any]) -> None:
+    """The same for what the probes of one reader took."""
+    print(json.dumps({name: found}, indent=1))
+    put(out, "probes", "own", name, {"made_by": _made_by(), "inputs": found})
+
+
+def put(out: Path | None, kind: str, engine: str, name: str, entry: Any) -> None:
+    """Put one entry into the file, where there is one; several processes may do so at a time."""
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("a+") as file:
@@ -43,7 +54,7 @@ def write(out: Path | None, name: str, tally: Tally, engine: str, seed: int, sec
                 "times_the_input": TIMES,
                 "floor_bytes": FLOOR,
             }
-            known.setdefault("runs", {}).setdefault(engine, {})[name] = entry
+            known.setdefault(kind, {}).setdefault(engine, {})[name] = entry
             file.truncate(0)
             file.write(json.dumps(known, indent=1, sort_keys=True) + "\n")
 

@@ -47,10 +47,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Target:
-    """One reader and the file through which it is given its inputs."""
+    """One reader, the file through which it is given its inputs, and how long it may take (s) besides the input's
+    size."""
 
     reader: Reader
     file: Path
+    seconds: float = SECONDS
 
     def run(self, data: bytes, traced: bool = False) -> Outcome:
         """Give the reader one input and judge what happens."""
@@ -67,7 +69,7 @@ class Target:
     def _read(self, size: int, peak: Peak, traced: bool) -> tuple[str, str]:
         """(kind, fault) of one reading, and the memory that it takes into ``peak``."""
         try:
-            with _limited(SECONDS + SECONDS_PER_MIB * size / 2**20):
+            with _limited(self.seconds + SECONDS_PER_MIB * size / 2**20):
                 with measured(peak, traced):
                     result = self.reader.read(self.file)
                 self.reader.use(result)
