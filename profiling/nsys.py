@@ -32,7 +32,8 @@ _MEMCPY, _MEMSET, _GRAPH = "CUPTI_ACTIVITY_KIND_MEMCPY", "CUPTI_ACTIVITY_KIND_ME
 # NVTX event types: push/pop, start/end, and the same two as told by imported text.
 _PUSH_POP, _START_END, _NEW_DOMAIN = (59, 70), (60, 71), 75
 
-# Each thread, process or domain becomes a Python object; what has more of them than this is damaged.
+# Each thread, process or domain becomes a Python object, and each lane is analysed for itself; what has more of them
+# than this is damaged.
 _MOST_DISTINCT = 10_000
 
 
@@ -204,7 +205,10 @@ class _Export:
         number, title = self._domains(read["thread"], read["domain"])
         thread = self.threads.thread(read["thread"])
         crossing = np.isin(read["type"], _START_END)
-        lane = np.where(crossing, len(title) + spread(thread, read["start"], end, crossing), number)
+        spread_over = spread(thread, read["start"], end, crossing)
+        if spread_over.max() > _MOST_DISTINCT:
+            raise ValueError(f"more than {_MOST_DISTINCT} ranges open at once")
+        lane = np.where(crossing, len(title) + spread_over, number)
         name = self._range_names(read["id"], where)
         return Spans.build(start=read["start"], end=end, thread=thread, name=name, domain=title[number], lane=lane)
 

@@ -190,6 +190,22 @@ def test_work_out_of_proportion_is_interrupted(tmp_path, monkeypatch):
         read_nsys(nsys_file(tmp_path / "a.sqlite"))
 
 
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ("n, n + 1, 59, 'x', n << 24, 1", "10000 processes or threads"),
+        (f"n, n + 1, 59, 'x', {GLOBAL_TID}, n", "10000 domains"),
+        (f"n, 99999, 60, 'x', {GLOBAL_TID}, 1", "10000 ranges open at once"),
+    ],
+)
+def test_more_threads_domains_or_open_ranges_than_any_program_has_are_refused(tmp_path, columns, says):
+    """Found by probes: each of them takes memory or time of its own."""
+    numbers = "WITH RECURSIVE c(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM c WHERE n < 10100)"
+    extra = f"INSERT INTO NVTX_EVENTS {numbers} SELECT {columns}, NULL FROM c"
+    with pytest.raises(RecordError, match=says):
+        read_nsys(nsys_file(tmp_path / "a.sqlite", extra=extra))
+
+
 def test_text_kept_as_bytes_is_text(tmp_path):
     extra = "UPDATE StringIds SET value = CAST(value AS BLOB)"
     timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", extra=extra))
