@@ -26,8 +26,10 @@ COPY pyproject.toml constraints.txt deploy/requirements.py /build/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf,mode=0444 \
     cd /build && python3 requirements.py pyproject.toml dev ncu > requirements.txt \
     && python3 -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -qq -c constraints.txt \
-        -r requirements.txt "setuptools>=77"
+    && /opt/venv/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check -qq -c constraints.txt \
+        -r requirements.txt "setuptools>=77" \
+    # The user in here cannot write there, so what is imported is compiled now, by all cores, which pip cannot.
+    && { /opt/venv/bin/python -m compileall -q -j 0 -x '/tests?/' /opt/venv/lib >/dev/null || true; }
 
 # What a user gets. The compiler stays, because triton needs it, and so nothing of the stages before is left behind.
 FROM packages

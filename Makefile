@@ -1,7 +1,7 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
 .PHONY: help setup bundle bench bench-in-container paper paper-compat profile test test-gpu lint format report doctor \
-  image image-check shell smoke-model fidelity benchmarks clean
+  image image-check shell smoke-model faults fuzz fidelity benchmarks clean
 
 PRESET ?= auto
 PYTHON ?= python3
@@ -36,7 +36,7 @@ else
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 2; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ncu]'
+	.venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev,ncu]'
 endif
 	@touch $@
 
@@ -135,6 +135,9 @@ doctor: $(VENV_READY) ## what can this machine measure?
 
 smoke-model: $(VENV_READY) ## train the committed tiny checkpoint again (about 2 minutes on 2 cores)
 	$(PY) -m bench.workloads.smoke_model --out bench/data/smoke-model
+
+faults: $(VENV_READY) ## provoke every fault again and compare with docs/faults.md
+	$(PY) -m tests.faults
 
 fidelity: $(VENV_READY) ## plant causes of known size and judge the diagnosis (10 minutes; writes docs/fidelity.md)
 	$(PY) -m benchmarks.fidelity
