@@ -275,4 +275,5 @@ def operations(arm: Arm) -> tuple[str, ...]:
         "float": ("linear",),
         "int8": ("linear", "quantise_activations", "gemm", "dequantise"),
         "4bit": ("linear", "dequantise", "gemm"),
+        "int4": ("linear",),
     }[arm.kind]

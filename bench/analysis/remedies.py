@@ -178,6 +178,9 @@ def code_of(arm: Any) -> str:
         return f"AutoModelForCausalLM.from_pretrained(..., dtype=torch.{arm.get('dtype')})"
     if arm.get("kind") == "int8":
         return f"BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold={arm.get('threshold')})"
+    if arm.get("kind") == "int4":
+        size = arm.get("blocksize")
+        return f'quantize_(model, Int4WeightOnlyConfig(group_size={size}, int4_packing_format="tile_packed_to_4d"))'
     return (
         f'BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="{arm.get("quant_type")}", '
         f"bnb_4bit_use_double_quant={arm.get('double_quant')}, bnb_4bit_compute_dtype=torch.{arm.get('compute_dtype')})"

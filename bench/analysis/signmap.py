@@ -121,7 +121,7 @@ def _place(group: energy.EnergyGroup, records: Sequence[Record], sizes: Mapping[
 
 
 def _kinds(records: Sequence[Record]) -> dict[str, str]:
-    """Scheme → "float", "int8" or "4bit", as its arm was recorded."""
+    """Scheme → "float", "int8", "4bit" or "int4", as its arm was recorded."""
     arms = ((record.case.scheme, record.setup.get("arm")) for record in records)
     return {scheme: str(arm.get("kind")) for scheme, arm in arms if isinstance(arm, Mapping)}
 

@@ -71,7 +71,7 @@ def scale_bytes(arm: Mapping[str, Any]) -> float:
 
 def stored_bytes(arm: Mapping[str, Any], n: int, k: int) -> float:
     """Bytes of W[n, k] as this arm stores it, scales included."""
-    if arm.get("kind") == "4bit":
+    if arm.get("kind") in ("4bit", "int4"):  # int4's scale and offset in bfloat16 are 4 bytes too
         return n * k * (0.5 + scale_bytes(arm))
     if arm.get("kind") == "int8":
         return n * k + 4.0 * n
@@ -96,7 +96,7 @@ def traffic(
     the arm's planted ones.
     """
     kind = arm.get("kind")
-    if kind not in ("float", "int8", "4bit"):
+    if kind not in ("float", "int8", "4bit", "int4"):
         return None
     if op != "linear":
         return _step(arm, op, m, n, k)
@@ -106,6 +106,8 @@ def traffic(
         return _float(arm, m, n, k)
     if kind == "int8":
         return _int8(arm, m, n, k, arm.get("planted_columns", 0) if outlier_columns is None else outlier_columns)
+    if kind == "int4":
+        return _int4(arm, m, n, k)
     return _four_bit(arm, m, n, k, path or four_bit_path(arm, m, n, k, multiprocessors))
 
 
@@ -142,6 +144,13 @@ def _int8(arm: Mapping[str, Any], m: int, n: int, k: int, outliers: int) -> Traf
         if outliers:
             terms.append(_exact("outlier columns and their product", 54.0 * n * outliers + 8.0 * m * n))
     return Traffic(tuple(terms), MODELLED, "igemm")
+
+
+def _int4(arm: Mapping[str, Any], m: int, n: int, k: int) -> Traffic:
+    """torch's kernel goes through the weights once for every 16 rows; what it reads again may hit the L2 cache."""
+    stored = stored_bytes(arm, n, k)
+    weights = Term("weights", stored, stored * math.ceil(m / _MMA_MIN_ROWS))
+    return Traffic((weights, *_activations(_width(arm.get("dtype")), m, n, k)), MODELLED, "tinygemm")
 
 
 def _four_bit(arm: Mapping[str, Any], m: int, n: int, k: int, path: Path) -> Traffic:

@@ -41,11 +41,12 @@ _SCHEMES = {
     "nf4-dq": Role("--s-nf4-dq", "#b78a09", "#e6bf4a"),
     "nf4-bf16": Role("--s-nf4-bf16", "#b3332b", "#f2837b"),
     "4bit-default": Role("--s-4bit-default", "#7d5a3c", "#c79f7d"),
+    "int4-tinygemm": Role("--s-int4-tinygemm", "#2f8f4e", "#67c987"),
 }
 _OTHERS = tuple(
     Role(f"--s-other-{index}", light, dark)
     for index, (light, dark) in enumerate(
-        (("#2f8f4e", "#67c987"), ("#8a6d1f", "#cfae55"), ("#5b4b9a", "#a393e6"), ("#96405a", "#e08aa3"))
+        (("#6b8f2f", "#a5c967"), ("#8a6d1f", "#cfae55"), ("#5b4b9a", "#a393e6"), ("#96405a", "#e08aa3"))
     )
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")

@@ -54,7 +54,7 @@ def _4bit(arm: Arm, _device: str) -> bool:
 
 
 def _quantised(arm: Arm, _device: str) -> bool:
-    return arm.kind != "float"
+    return arm.kind in ("int8", "4bit")
 
 
 def _mismatched(arm: Arm, _device: str) -> bool:

@@ -69,7 +69,8 @@ class ArmUnderTest:
 
     def weight_bytes(self) -> int:
         """Bytes of the stored weight (without scales), which is what rotation has to move out of the cache."""
-        weight = self.modules[0].weight
+        module = self.modules[0]
+        weight = module.packed if self.arm.kind == "int4" else module.weight
         return int(weight.numel() * weight.element_size())
 
     def rotate_through(self, copies: int) -> None:

@@ -41,8 +41,9 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
     """
     start = time.perf_counter()
     dropped = pruning.parse(dropped_layers)
-    # transformers' configuration knows one block size only, and nothing of planting.
-    in_place = source.kind == "shape" or bool(arm.planted_columns) or arm.blocksize not in (None, BLOCKSIZE)
+    # transformers' configuration knows one block size only, and nothing of planting or of our own modules.
+    other = arm.kind == "int4" or arm.blocksize not in (None, BLOCKSIZE)
+    in_place = source.kind == "shape" or bool(arm.planted_columns) or other
     plain = in_place or arm.kind == "float"
     model = (
         _from_config(source, arm, device, seed, dropped)
@@ -189,8 +190,8 @@ def _facts(model: Any, source: Source, planted: dict[str, Any] | None) -> dict[s
 
 
 def parameter_count(model: Any) -> int:
-    """Weights that the model has before packing: two per byte in a 4-bit parameter."""
-    total = 0
+    """Weights that the model has before packing: two per byte in a 4-bit parameter, or in our own int4 buffers."""
+    total = sum(getattr(module, "unpacked", 0) for module in model.modules())
     for parameter in model.parameters():
         state = getattr(parameter, "quant_state", None)
         total += state.shape.numel() if state is not None else parameter.numel()
@@ -229,7 +230,7 @@ def check(loaded: LoadedModel, arm: Arm, device: str) -> None:
     import torch
 
     linears = loaded.facts["linears"]
-    wanted = {"4bit": "Linear4bit", "int8": "Linear8bitLt"}.get(arm.kind, "Linear")
+    wanted = {"4bit": "Linear4bit", "int8": "Linear8bitLt", "int4": "Int4Linear"}.get(arm.kind, "Linear")
     if not linears.get(wanted):
         raise MeasurementError(f"scheme {arm.name} should have {wanted} modules but the model has {linears}")
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""Replace a model's Linears by bitsandbytes modules one at a time, freeing each 16-bit weight before the next.
+"""Replace a model's Linears by quantised modules one at a time, freeing each 16-bit weight before the next.
 
 Peak memory is therefore the 16-bit model plus one layer. The modules are the ones that transformers' quantisers
 make; building them here is what allows exact shapes with random weights, and planted outliers, without a checkpoint.
@@ -24,13 +24,14 @@ def torch_dtype(name: str) -> torch.dtype:
 
 
 def quantised_linear(linear: Any, arm: Arm) -> Any:
-    """A bitsandbytes module with the weights of ``linear`` (W[n, k]) quantised on its own device.
+    """A bitsandbytes (for int4 our own) module with the weights of ``linear`` (W[n, k]) quantised on its own device.
 
     A float arm gets the Linear itself back. The original weight is not kept.
     """
     if arm.kind == "float":
         return linear
-    build: Callable[[Any, Arm], Any] = _linear_4bit if arm.kind == "4bit" else _linear_int8
+    builders: dict[str, Callable[[Any, Arm], Any]] = {"4bit": _linear_4bit, "int8": _linear_int8, "int4": _linear_int4}
+    build = builders[arm.kind]
     module = build(linear, arm)
     module.bias = linear.bias
     return module.requires_grad_(False).eval()
@@ -76,6 +77,12 @@ def _linear_int8(linear: Any, arm: Arm) -> Any:
     codes, scales, _ = bnb.functional.int8_vectorwise_quant(linear.weight.data.to(torch.float16))
     module.weight = bnb.nn.Int8Params(codes, requires_grad=False, has_fp16_weights=False, CB=codes, SCB=scales)
     return module
+
+
+def _linear_int4(linear: Any, arm: Arm) -> Any:
+    from bench.workloads.int4 import Int4Linear
+
+    return Int4Linear(linear.weight.data, linear.bias, arm.blocksize or 0)
 
 
 def quantise_in_place(model: Any, arm: Arm) -> int:

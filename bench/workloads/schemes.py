@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bench.record.errors import UsageError
 
-Kind = Literal["float", "int8", "4bit"]
+Kind = Literal["float", "int8", "4bit", "int4"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,13 @@ ARMS: dict[str, Arm] = {
             "load_in_4bit with library defaults: fp4, compute in float32 on a float16 model",
             "fp4",
             compute="float32",
+        ),
+        Arm(
+            "int4-tinygemm",
+            "int4",
+            "bfloat16",
+            "weight-only int4 by torch's own kernels, min-max in groups of 128 (torchao's scheme): an alternative",
+            blocksize=128,
         ),
     )
 }

@@ -15,8 +15,8 @@ from bench.workloads.schemes import ARMS, arm
 from bench.workloads.sources import Source, resolve
 
 SMALL = {
-    "hidden_size": 64,
-    "intermediate_size": 128,
+    "hidden_size": 128,
+    "intermediate_size": 256,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "vocab_size": 96,

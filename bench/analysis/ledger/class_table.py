@@ -79,6 +79,7 @@ RULES: tuple[Rule, ...] = (
     ),
     # Products. A fused 4-bit kernel dequantises inside; the older one is still callable.
     Rule(c.GEMM, "kernel", name=r"gemm_4bit_(simt|sm80)|k?gem[mv]_4bit|kgemm_4bit_inference_naive"),
+    Rule(c.GEMM, "kernel", name=r"tinygemm"),
     Rule(c.ATTENTION, "kernel", name=r"(?i)flash|fmha|attention|softmax|rope|rotary|kv_?cache|pagedattn|CatArray"),
     Rule(c.DEQUANTISE, "kernel", name=r"(?i)dequant|kdequant_mm|kUnpack"),
     Rule(c.QUANTISE, "kernel", name=r"(?i)kInt8VectorQuant|kQuantize|vectorwise_quant|per_token_quant|quanti[sz]e"),
@@ -114,6 +115,7 @@ RULES: tuple[Rule, ...] = (
     Rule(c.DEQUANTISE, "operator", name=_BNB_DEQUANT),
     Rule(c.GEMM, "operator", name=_BNB_GLUE, glue=True),
     Rule(c.GEMM, "operator", name=r"bitsandbytes::(gemv_4bit|gemm)|^aten::(linear|addmm|mm|matmul|_int_mm|mv|dot)$"),
+    Rule(c.GEMM, "operator", name=r"^aten::_weight_int4pack_mm"),
     Rule(c.ATTENTION, "operator", name=r"attention|^aten::(softmax|_softmax|bmm|baddbmm)$"),
     # A call of ``to`` that finds nothing to change calls nothing, and is no cast.
     Rule(c.CAST, "operator", name=r"^aten::to$", outside_of=rf"{_BNB_QUANT}|{_BNB_DEQUANT}", calls=True),
