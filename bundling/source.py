@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from .archive import extract
 from .errors import BundleError
 
 # Kept runs are 15 MB of archive: only the tests read them.
@@ -37,7 +38,7 @@ def uncommitted(root: Path) -> int:
 def _archive_head(root: Path, folder: Path, with_runs: bool) -> dict[str, str]:
     what = ["."] if with_runs else [".", f":(exclude){_RUNS}/*/**"]
     with tarfile.open(fileobj=io.BytesIO(_git(root, "archive", "--format=tar", "HEAD", "--", *what))) as archive:
-        archive.extractall(folder, filter="data")
+        extract(archive, folder)
     return {"commit": _git(root, "rev-parse", "HEAD").decode().strip()}
 
 

@@ -109,3 +109,20 @@ def test_a_torn_archive_is_told(folder, tmp_path, keep):
 
 def test_the_manifest_is_json_with_its_format_first(folder):
     assert next(iter(json.loads((folder / PLACE).read_text()))) == "format"
+
+
+def test_an_archive_is_unpacked_by_a_python_without_tarfiles_filter(tmp_path, monkeypatch):
+    """Debian 12's Python 3.11.2."""
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    monkeypatch.setattr(tarfile.TarFile, "extractall", old_extractall)
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "file").write_text("x")
+    write_archive(folder, tmp_path / "a.tar")
+    assert (unpack(tmp_path / "a.tar", tmp_path / "there") / "file").read_text() == "x"
+
+
+def old_extractall(tar, path):
+    """As it was before the filter: for one argument more it is an error."""
+    for member in tar.getmembers():
+        tar.extract(member, path)
