@@ -175,9 +175,14 @@ def _calls(session: Session, annotator: Annotator | None) -> tuple[list[Call], l
 
 
 def warm_up(session: Session, options: Mapping[str, Any]) -> list[float]:
-    """Seconds of the calls before the timed ones, each of ``options["warmup_tokens"]`` new tokens where that is set."""
+    """Seconds of the calls before the timed ones, each of ``options["warmup_tokens"]`` new tokens where that is set.
+
+    Never of more than the Case has, because no more time stamps are planned.
+    """
     calls = zip(cycle(session.batches), range(options["warmup_calls"]))
-    return [session.generate(batch, new_tokens=options.get("warmup_tokens")).wall for batch, _ in calls]
+    asked = options.get("warmup_tokens")
+    tokens = None if asked is None else min(asked, session.case.new_tokens or asked)
+    return [session.generate(batch, new_tokens=tokens).wall for batch, _ in calls]
 
 
 def call_metrics(calls: Sequence[Call]) -> list[Metric]:

@@ -204,3 +204,13 @@ def test_the_timeline_pass_gets_the_session_and_its_options():
     assert outcome.instrument == "kineto"
     assert outcome.setup["told"]["timeline_steps"] == 3
     assert outcome.setup["arm"]["name"] == CASE.scheme
+
+
+def test_a_warm_up_is_never_longer_than_the_case(loaded, monkeypatch):
+    session = Session(CASE, loaded, make_batches(CASE, loaded, 1))
+    asked = []
+    real = session.generate
+    monkeypatch.setattr(session, "generate", lambda batch, new_tokens: (asked.append(new_tokens), real(batch))[1])
+    for tokens in (None, 3, 16):
+        generation.warm_up(session, {"warmup_calls": 1, "warmup_tokens": tokens})
+    assert asked == [None, 3, CASE.new_tokens]
