@@ -1,6 +1,6 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup bundle bench bench-in-container paper paper-compat profile test test-gpu lint format report doctor \
+.PHONY: help setup bundle bench bench-in-container paper paper-compat profile test test-gpu lint format report doctor gpu-study \
   image image-check shell smoke-model faults fuzz fidelity benchmarks clean
 
 PRESET ?= auto
@@ -102,6 +102,10 @@ paper: $(VENV_READY) ## the StarCoder2 study, corrected, beside the published nu
 
 paper-compat: $(VENV_READY) ## the same as the study ran it: fp32 original, library defaults, early stop
 	@$(call study,paper-compat)
+
+# OUT=reports/runs/gpu-study PARTS="steady repeats" MODEL=shape:… OTHERS="shape:… shape:…" LIMIT=460 BUDGET=540 DRY=1
+gpu-study: $(VENV_READY) ## the whole GPU study, part by part, each under 8 minutes: docs/gpu-study.md
+	@PYTHON="$(PY)" scripts/gpu-study.sh "$(or $(OUT),reports/runs/gpu-study)" $(PARTS)
 
 profile: $(VENV_READY) ## timelines, counters and host stacks: all that this machine allows
 	$(PY) -m profiling all $(if $(filter-out auto,$(PRESET)),--preset $(PRESET)) \

@@ -164,85 +164,87 @@ _QUICK = Preset(
 )
 
 _STUDY_ARMS = ("fp16", "bf16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
-_STUDY_CORE = ("fp16", "int8", "int8-thr0", "nf4")
-_STUDY_LENGTHS = ("fp16", "int8", "nf4")
-_STUDY = Preset(
-    "study",
-    "all of one model's shapes in eight minutes of one GPU: lengths, batches, energy, timelines, layer products",
-    "shape:starcoder2-3b",
-    sweeps=(
-        Sweep(
-            "128 tokens",
-            _STUDY_ARMS,
-            calls=1,
-            warmup_calls=1,
-            warmup_tokens=16,
-            repeats=1,
-            timeline_steps=4,
-            observers={"kineto": (_STUDY_ARMS, 1), "energy": (_STUDY_ARMS, 1)},
-            energy_windows=1,
-            energy_seconds=1.5,
-            process="arm",
-        ),
-        Sweep(
-            "128 tokens again",
-            _STUDY_CORE,
-            calls=1,
-            warmup_calls=1,
-            warmup_tokens=16,
-            repeats=3,
-            process="arm",
-        ),
-        Sweep(
-            "256 tokens",
-            _STUDY_LENGTHS,
-            new_tokens=256,
-            calls=1,
-            warmup_calls=0,
-            repeats=1,
-            observers={"energy": (_STUDY_LENGTHS, 1)},
-            energy_windows=1,
-            energy_seconds=1.5,
-            process="arm",
-        ),
-        Sweep(
-            "batches",
-            _STUDY_CORE,
-            batch_sizes=(2, 4, 6, 8, 16, 32, 64),
-            new_tokens=16,
-            calls=1,
-            warmup_calls=1,
-            warmup_tokens=4,
-            repeats=1,
-            process="arm",
+_STUDY_CORE = ("fp16", "int8", "nf4")
+_STUDY_OTHERS = ("fp16", "bf16", "nf4", "int4-tinygemm")
+
+
+def _study_sweep(name: str, schemes: tuple[str, ...], observed: Mapping[str, int], **options: Any) -> Sweep:
+    """128 tokens in one call per process, short warm-up, short energy window: minutes of a GPU are what is scarce.
+
+    ``observed``: instrument → number of repeats that it runs in, for all the schemes.
+    """
+    observers: Observers = {instrument: (schemes, repeats) for instrument, repeats in observed.items()}
+    fields = {"calls": 1, "warmup_calls": 1, "warmup_tokens": 16, "repeats": 1, "timeline_steps": 4, **options}
+    return Sweep(name, schemes, energy_windows=1, energy_seconds=1.5, observers=observers, **fields)
+
+
+def _study_of(name: str, description: str, *sweeps: Sweep, **options: Any) -> Preset:
+    """A part of the study that adds to the first one: no ceilings, no layer products unless asked for."""
+    return Preset(name, description, "shape:starcoder2-3b", sweeps, **{"machine": (), **options})
+
+
+_BATCHES: dict[str, Any] = {"batch_sizes": (1, 2, 4, 6, 8, 16, 32, 64), "warmup_tokens": 4, "process": "arm"}
+_STUDY_PRODUCTS: dict[str, Any] = {"matmul_m": M_SWEEP, "matmul_seconds": 0.02, "relative_standard_error": 0.01}
+# One preset for each part of scripts/gpu-study.sh, each under 8 minutes of a GPU (scripts/study_times.py).
+_STUDIES = (
+    _study_of(
+        "study",
+        "the GPU study's first part: every scheme once, with energy and timeline, and all layer products",
+        _study_sweep("128 tokens", _STUDY_ARMS, {"kineto": 1, "energy": 1}),
+        machine=("fp32", "bf16", "fp16"),
+        matmul_schemes=("fp16", "bf16", "int8", "int8-thr0", "fp4", "nf4", "nf4-dq"),
+        **_STUDY_PRODUCTS,
+    ),
+    _study_of(
+        "study-repeats",
+        "five interleaved fresh processes of fp16, int8 and nf4, with energy in three and timelines in two",
+        _study_sweep("128 tokens", _STUDY_CORE, {"kineto": 2, "energy": 3}, repeats=5),
+    ),
+    _study_of(
+        "study-repeats-more",
+        "the same of int8 without decomposition and of nf4 with double quantisation, beside fp16",
+        _study_sweep("128 tokens", ("fp16", "int8-thr0", "nf4-dq"), {"kineto": 2, "energy": 3}, repeats=5),
+    ),
+    _study_of(
+        "study-repeats-rest",
+        "the same of bf16, fp4 and int8 with planted outliers, beside fp16, with energy once",
+        _study_sweep("128 tokens", ("fp16", "bf16", "fp4", "int8-planted"), {"energy": 1}, repeats=5),
+    ),
+    _study_of(
+        "study-batches",
+        "batch sizes 1 to 64 of fp16, int8 with and without decomposition, and nf4, one process per scheme",
+        _study_sweep("batches", ("fp16", "int8", "int8-thr0", "nf4"), {"energy": 1}, **_BATCHES),
+    ),
+    _study_of(
+        "study-batches-more",
+        "the same of bf16, fp4 and nf4 with double quantisation, beside fp16",
+        _study_sweep("batches", ("fp16", "bf16", "fp4", "nf4-dq"), {"energy": 1}, **_BATCHES),
+    ),
+    _study_of(
+        "study-batches-rest",
+        "the same of int8 with planted outliers, beside fp16",
+        _study_sweep("batches", ("fp16", "int8-planted"), {"energy": 1}, **_BATCHES),
+    ),
+    _study_of(
+        "study-lengths",
+        "the two lengths of the StarCoder2 study with energy, one process per scheme, for any of the models",
+        *(
+            _study_sweep(f"{tokens} tokens", _STUDY_CORE, {"energy": 1}, new_tokens=tokens, process="arm")
+            for tokens in (128, 256)
         ),
     ),
-    matmul_schemes=("fp16", "bf16", "int8", "int8-thr0", "fp4", "nf4", "nf4-dq"),
-    matmul_m=M_SWEEP,
-    matmul_seconds=0.02,
-    relative_standard_error=0.01,
-)
-_STUDY_OTHER = Preset(
-    "study-lengths",
-    "the two lengths of the StarCoder2 study with energy, one process per scheme, for the models beside the first",
-    "shape:starcoder2-7b",
-    sweeps=tuple(
-        Sweep(
-            f"{tokens} tokens",
-            _STUDY_LENGTHS,
-            new_tokens=tokens,
-            calls=1,
-            warmup_calls=1 if tokens == 128 else 0,
-            warmup_tokens=16,
-            repeats=1,
-            observers={"energy": (_STUDY_LENGTHS, 1)},
-            energy_windows=1,
-            energy_seconds=1.5,
-            process="arm",
-        )
-        for tokens in (128, 256)
+    _study_of(
+        "study-alternatives",
+        "torch's own int4 weight-only products against bitsandbytes' nf4 and both 16-bit types",
+        _study_sweep("128 tokens", _STUDY_OTHERS, {"kineto": 1, "energy": 2}, repeats=3),
+        matmul_schemes=_STUDY_OTHERS,
+        **_STUDY_PRODUCTS,
     ),
-    machine=(),
+    _study_of(
+        "study-costs",
+        "what annotation costs (ranges on and off in turn), and the noise of calls within a process",
+        _study_sweep("128 tokens", _STUDY_CORE, {"annotation": 1}, calls=3, annotation_pairs=3),
+    ),
 )
 
 # fp32 and 4bit-default are what the study ran without saying so: their shares of its gap are told apart.
@@ -299,7 +301,7 @@ _COMPAT = Preset(
     machine=(),
 )
 
-PRESETS = {preset.name: preset for preset in (_SMOKE, _QUICK, _STUDY, _STUDY_OTHER, _PAPER, _COMPAT)}
+PRESETS = {preset.name: preset for preset in (_SMOKE, _QUICK, *_STUDIES, _PAPER, _COMPAT)}
 
 
 def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:

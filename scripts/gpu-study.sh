@@ -1,66 +1,195 @@
 #!/usr/bin/env bash
-# The study of docs/h200.md, part by part: each part is one command of a few minutes, resumes what was interrupted, and
-# writes small files only. Rehearse without a GPU: MODEL=smoke OTHERS= scripts/gpu-study.sh OUT
+# The GPU study, part by part (docs/gpu-study.md). Each part is one call of under 8 minutes, goes on where it was cut off,
+# and counts only what a part says of itself: what this machine cannot measure ends as "not here", with the reason.
 #
-#   scripts/gpu-study.sh OUT [PART…]      parts: steady lengths counters remove report   (default: all, in this order)
-#   environment: PYTHON, MODEL (default shape:starcoder2-3b), OTHERS (default shape:starcoder2-7b shape:phi-2),
-#                REPEATS (of interventions, default 2),
-#                NCU_LIMIT (seconds for one scheme, default 120: where one takes longer the others are left out),
-#                DROP (layers that ncu does not see, default 2-29: StarCoder2-3B has 30)
+#   scripts/gpu-study.sh OUT [PART…]        default: every part, in the order of worth for a first call
+#   MODEL=smoke OTHERS= scripts/gpu-study.sh OUT        the rehearsal without a GPU
+#   DRY=1 scripts/gpu-study.sh OUT [PART…]              print "part<TAB>command", measure nothing
+#
+# environment: PYTHON, MODEL (default shape:starcoder2-3b), OTHERS (default shape:starcoder2-7b shape:phi-2),
+#   LIMIT (seconds for one part, default 460: a device lent for 10 minutes a command also starts and copies),
+#   BUDGET (seconds for the whole call: no part begins after them, and the last one is cut off),
+#   DROP (layers that ncu does not see, default 2-29 or what MODEL has), NCU_LIMIT (seconds for one scheme, default 140).
+#
+# How long a part takes: scripts/study_times.py estimates it from the first H100 run's records. A record's time is from its
+# start to the next one's; from these come each scheme's start and load, its decode step, its energy window and its
+# timeline, less the 35 ms that an event created in the timed loop cost there (docs/h100.md). These are added up over the
+# commands that DRY=1 prints. A part whose sum came near 8 minutes was split (batches and batches-more, and so on).
 set -u
 OUT=${1:?usage: scripts/gpu-study.sh OUT [PART…]}
 shift
-PARTS=${*:-steady lengths counters remove report}
+EVERY="probe steady repeats remove counters batches remedies lengths alternatives agreement costs
+  repeats-more batches-more lengths-others counters-warm remove-again remove-more repeats-rest batches-rest report pack"
+PARTS=${*:-$EVERY}
 PYTHON=${PYTHON:-python3}
 MODEL=${MODEL-shape:starcoder2-3b}
 OTHERS=${OTHERS-shape:starcoder2-7b shape:phi-2}
-REPEATS=${REPEATS:-2}
-DROP=${DROP-2-29}
-NCU_LIMIT=${NCU_LIMIT:-120}
+LIMIT=${LIMIT:-460}
+NCU_LIMIT=${NCU_LIMIT:-140}
 NAME=${MODEL#shape:}
+NAME=${NAME//\//-}
 MAIN=$OUT/$NAME
 STATUS=0
+RUN_TOKENS=() TOKENS=64 REMEDY_TOKENS=128
+case $NAME in
+  smoke) # only the way is rehearsed: few tokens, one thread
+    DROP=${DROP-2-5} TOKENS=8 REMEDY_TOKENS=9
+    RUN_TOKENS=(--threads 1 --new-tokens 8 --matmul-m 1 --energy-seconds 0.2 --calls 1) ;;
+  starcoder2-3b) DROP=${DROP-2-29} ;;
+  *) DROP=${DROP-2-31} ;;
+esac
+THREADS=()
+[ "$NAME" = smoke ] && THREADS=(--threads 1)
+[ -e "$OUT/nursery-off" ] && export BITLEDGER_NURSERY=off
 
-step() { # name, then a command: run it, tell how long it took, remember a failure
-  local name=$1 began=$SECONDS code
+left() { # seconds that the running part, and the call, still have
+  local until=$UNTIL
+  if [ -n "${BUDGET:-}" ] && ((BUDGET < until)); then until=$BUDGET; fi
+  echo $((until - SECONDS))
+}
+
+# A step: name, then its command. Its last lines are shown where it did not end well; the exit code is the command's.
+step() {
+  local name=$1 began=$SECONDS code seconds
   shift
-  "$@" >"$OUT/log-$name.txt" 2>&1
+  if [ -n "${DRY:-}" ]; then
+    printf '%s\t' "$PART"
+    printf '%q ' "$@"
+    echo
+    return 0
+  fi
+  seconds=$(left)
+  if ((seconds < 2)); then echo "$name: no time left: call the part again"; STATUS=1; return 124; fi
+  # INT, as from the keyboard: what was measured is kept, and the next call goes on from there.
+  timeout -s INT -k 20 "$seconds" "$@" >"$OUT/log-$name.txt" 2>&1
   code=$?
-  echo "$name: exit code $code after $((SECONDS - began)) s"
-  if ((code)); then STATUS=1; tail -n 4 "$OUT/log-$name.txt"; fi
-  return "$code"
-}
-
-measure() { # name, preset, model, folder
-  local resume=()
-  [ -s "$4/records.jsonl" ] && resume=(--resume)
-  step "$1" "$PYTHON" -m bench run --preset "$2" --model "$3" --out "$4" --no-report "${resume[@]}"
-}
-
-mkdir -p "$OUT"
-for part in $PARTS; do
-  case $part in
-    steady) measure steady study "$MODEL" "$MAIN" ;;
-    remove)
-      step remove "$PYTHON" -m bench intervene --out "$MAIN" --schemes fp16,int8,int8-thr0,nf4 \
-        --only cuda-graph,threshold-0,threshold-1e4,bare-op,plain-linears,pre-dequantised,blocksize-128,fp4-codes,old-kernel \
-        --new-tokens 64 --calls 1 --repeats "$REPEATS" --no-report
-      ;;
-    report)
-      for folder in "$OUT"/*/records.jsonl; do step report "$PYTHON" -m bench report "${folder%/*}"; done
-      ;;
-    counters)
-      for scheme in fp16 nf4 int8; do
-        step "counters-$scheme" "$PYTHON" -m profiling ncu --out "$MAIN" --scheme $scheme --drop-layers "$DROP" \
-          --new-tokens 16 --ncu-caches cold --limit "$NCU_LIMIT" --no-report || break
-      done
-      ;;
-    lengths)
-      for other in $OTHERS; do
-        measure "lengths-${other#shape:}" study-lengths "$other" "$OUT/${other#shape:}"
-      done
-      ;;
-    *) echo "unknown part $part: steady, lengths, counters, remove or report" >&2; exit 2 ;;
+  case $code in
+    0) echo "$name: done after $((SECONDS - began)) s" ;;
+    124 | 137) echo "$name: cut off after $((SECONDS - began)) s: call the part again to go on" ;;
+    *) echo "$name: exit code $code after $((SECONDS - began)) s"; tail -n 4 "$OUT/log-$name.txt" ;;
   esac
+  return $code
+}
+
+must() { step "$@" || STATUS=1; }
+
+may() { # like must, but exit code 2 says that this machine lacks what the command needs: no failure
+  local said code
+  said=$(step "$@")
+  code=$?
+  if ((code == 2)); then
+    echo "$1: not here: $(grep -v '^ *$' "$OUT/log-$1.txt" | tail -n 1)"
+    return 0
+  fi
+  echo "$said"
+  if ((code)); then STATUS=1; fi
+  return $code
+}
+
+once() { # like may, for commands that keep nothing by which they could go on: what is done is not done again
+  if [ -z "${DRY:-}" ] && [ -e "$OUT/done-$1" ]; then echo "$1: done before"; return 0; fi
+  may "$@" && { [ -n "${DRY:-}" ] || touch "$OUT/done-$1"; }
+}
+
+after_steady() { # what adds to the run of the part steady needs its plan
+  [ -n "${DRY:-}" ] || [ -s "$MAIN/plan.json" ] || { echo "$PART: first the part steady"; STATUS=1; return 1; }
+}
+
+measure() { # name, preset, model, folder, more options: one run, or the rest of it
+  local name=$1 preset=$2 model=$3 folder=$4 resume=()
+  shift 4
+  [ -s "$folder/records.jsonl" ] && resume=(--resume)
+  must "$name" "$PYTHON" -m bench run --preset "$preset" --model "$model" --out "$folder" --no-report \
+    "${resume[@]}" "${RUN_TOKENS[@]}" "$@"
+}
+
+intervene() { # name, schemes, interventions, new tokens, repeats
+  after_steady || return
+  must "$1" "$PYTHON" -m bench intervene --out "$MAIN" --schemes "$2" --only "$3" --new-tokens "$4" \
+    --calls 1 --repeats "$5" --no-report "${THREADS[@]}"
+}
+
+count() { # caches: what ncu sees of one decode step of the first layers, scheme by scheme
+  local scheme
+  after_steady || return
+  for scheme in fp16 nf4 int8; do
+    once "counters-$1-$scheme" "$PYTHON" -m profiling ncu --out "$MAIN" --scheme $scheme \
+      --drop-layers "$DROP" --new-tokens 16 --ncu-caches "$1" --limit "$NCU_LIMIT" --no-report
+  done
+}
+
+has_gpu() { nvidia-smi -L >/dev/null 2>&1; }
+
+tiny() { # name: the whole chain once, on the tiny checkpoint
+  step "$1" "$PYTHON" -m bench run --preset smoke --schemes fp16,nf4 --repeats 1 --calls 1 --new-tokens 16 --matmul-m 1 \
+    --tasks 0 --energy-seconds 0.5 --no-report --out "$OUT/$1"
+}
+
+probe() {
+  if [ -z "${DRY:-}" ] && [ -s "$OUT/probe/records.jsonl" ]; then mv "$OUT/probe" "$OUT/probe-$(date -u +%Y%m%dT%H%M%S)"; fi
+  # Processes forked from the nursery have been tried on one GPU only: where they fail, each starts from scratch.
+  if ! tiny probe; then
+    export BITLEDGER_NURSERY=off
+    touch "$OUT/nursery-off"
+    echo "probe: again, every process from scratch (BITLEDGER_NURSERY=off, for all later parts too)"
+    rm -rf "$OUT/probe-from-scratch"
+    tiny probe-from-scratch || STATUS=1
+  fi
+  if [ -n "${DRY:-}" ] || has_gpu; then
+    must gpu-tests "$PYTHON" -m pytest -m gpu -q --tb=short -p no:cacheprovider
+  else
+    echo "gpu-tests: not here: no NVIDIA GPU"
+  fi
+}
+
+REMOVABLE=cuda-graph,threshold-0,threshold-1e4,bare-op,plain-linears,pre-dequantised,blocksize-128,fp4-codes,old-kernel
+REPEATABLE=threshold-0,threshold-1e4,bare-op,plain-linears,pre-dequantised,old-kernel,cuda-graph
+
+part() {
+  local other folder
+  case $PART in
+    probe) probe ;;
+    steady) measure steady study "$MODEL" "$MAIN" ;;
+    repeats | repeats-more | repeats-rest | batches | batches-more | batches-rest | lengths | alternatives | costs)
+      measure "$PART" "study-$PART" "$MODEL" "$MAIN-$PART" ;;&
+    costs)
+      once timer-agreement "$PYTHON" -m benchmarks.timer_agreement --rounds 5 --out "$OUT/timer_agreement.json"
+      [ -n "${DRY:-}" ] || [ -s "$MAIN-repeats/records.jsonl" ] || { echo "noise: first the part repeats"; return; }
+      must noise "$PYTHON" -m benchmarks.noise "$MAIN-repeats" --out "$OUT/noise.json" ;;
+    lengths-others)
+      for other in $OTHERS; do measure "lengths-${other#shape:}" study-lengths "$other" "$OUT/${other#shape:}-lengths"; done ;;
+    remove) intervene remove fp16,int8,int8-thr0,nf4 $REMOVABLE $TOKENS 1 ;;
+    remove-again) intervene remove-again fp16,int8,nf4 $REPEATABLE $TOKENS 2 ;;
+    remove-more)
+      intervene remove-more fp16,int8-bf16,nf4-dq,4bit-default \
+        logger-silenced,float16-model,double-quant-off,compute-matched $TOKENS 1 ;;
+    remedies)
+      intervene remedies fp16,bf16,int8,int8-thr0,nf4,nf4-dq,int4-tinygemm cuda-graph,static-cache $REMEDY_TOKENS 1 ;;
+    counters) count cold ;;
+    counters-warm) count warm ;;
+    agreement) once agreement "$PYTHON" -m benchmarks.do_bench_agreement --out "$OUT/do_bench_agreement.json" ;;
+    report)
+      [ -n "${DRY:-}" ] && must report "$PYTHON" -m bench report "$MAIN"
+      for folder in "$OUT"/*/records.jsonl; do
+        [ -s "$folder" ] && must "report-$(basename "${folder%/*}")" "$PYTHON" -m bench report "${folder%/*}"
+      done ;;
+    pack)
+      must pack "$PYTHON" scripts/pack_study.py "$OUT"
+      [ -n "${DRY:-}" ] || cat "$OUT/log-pack.txt" ;;
+  esac
+}
+
+for PART in $PARTS; do # first, so that a slip of the pen costs no minutes of a GPU
+  case " ${EVERY//$'\n'/ } " in
+    *" $PART "*) ;;
+    *) echo "unknown part $PART: choose from ${EVERY//$'\n'/ }" >&2; exit 2 ;;
+  esac
+done
+[ -n "${DRY:-}" ] || mkdir -p "$OUT"
+for PART in $PARTS; do
+  if [ -n "${BUDGET:-}" ] && ((SECONDS >= BUDGET)); then echo "$PART: not begun: the call's time is up"; STATUS=1; continue; fi
+  UNTIL=$((SECONDS + LIMIT))
+  [ -n "${DRY:-}" ] || echo "== $PART"
+  part
 done
 exit $STATUS

@@ -125,7 +125,7 @@ def test_a_shorter_energy_window_holds_for_pass_at_1_too():
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(UsageError, match="smoke, quick, study, study-lengths, paper, paper-compat"):
+    with pytest.raises(UsageError, match=r"smoke, quick, study, study-repeats, .*, paper, paper-compat"):
         presets.preset("fast")
 
 
@@ -159,23 +159,43 @@ def test_a_damaged_plan_is_one_clear_error(tmp_path, text):
         read_plan(tmp_path)
 
 
+def shared_process():
+    """A preset of two sweeps in one process, the second of which holds the first one's Case as well."""
+    chosen = presets.preset("study-lengths")
+    first, second = chosen.sweeps
+    again = replace(second, new_tokens=first.new_tokens, repeats=2, timeline_steps=8, warmup_tokens=None)
+    return replace(chosen, sweeps=(first, second, again))
+
+
+def generations(chosen):
+    return [block for block in make_plan(chosen, SHAPE, [], "cpu", 0) if block.kind == "generation"]
+
+
 def test_sweeps_of_one_process_give_one_block_per_scheme_and_repeat():
-    study = [block for block in plan("study", SHAPE) if block.kind == "generation"]
-    assert [(block.requests[0].case.scheme, block.repeat) for block in study].count(("fp16", 0)) == 1
-    whole = next(b for b in study if b.requests[0].case.scheme == "fp16" and b.repeat == 0)
-    sizes = {(request.case.batch_size, request.case.new_tokens) for request in whole.requests}
-    assert sizes == {(1, 128), (1, 256), *((size, 16) for size in (2, 4, 6, 8, 16, 32, 64))}
-    own = whole.options["by_case"]
-    assert set(own) == {request.case.case_id for request in whole.requests}
-    assert {own[request.case.case_id]["warmup_tokens"] for request in whole.requests} == {16, None, 4}
-    keys = [request.key(block.repeat) for block in study for request in block.requests]
+    blocks = generations(shared_process())
+    assert sorted((block.requests[0].case.scheme, block.repeat) for block in blocks) == [
+        (scheme, repeat) for scheme in ("fp16", "int8", "nf4") for repeat in (0, 1)
+    ]
+    whole = next(b for b in blocks if b.requests[0].case.scheme == "fp16" and b.repeat == 0)
+    assert {request.case.new_tokens for request in whole.requests} == {128, 256}
+    assert set(whole.options["by_case"]) == {request.case.case_id for request in whole.requests}
+    keys = [request.key(block.repeat) for block in blocks for request in block.requests]
     assert len(keys) == len(set(keys))
 
 
 def test_the_first_of_two_sweeps_with_the_same_case_says_how_it_is_measured():
-    whole = next(b for b in plan("study", SHAPE) if b.kind == "generation" and b.requests[0].case.scheme == "fp16")
-    case = next(r.case for r in whole.requests if (r.case.batch_size, r.case.new_tokens) == (1, 128))
+    whole = next(b for b in generations(shared_process()) if b.requests[0].case.scheme == "fp16")
+    case = next(request.case for request in whole.requests if request.case.new_tokens == 128)
     assert whole.options["by_case"][case.case_id]["timeline_steps"] == 4
+    assert whole.options["by_case"][case.case_id]["warmup_tokens"] == 16
+
+
+def test_batch_sizes_of_the_study_share_a_process_with_settings_of_their_own():
+    whole = next(b for b in generations(presets.preset("study-batches")) if b.requests[0].case.scheme == "nf4")
+    assert [request.case.batch_size for request in whole.requests if request.instrument == "generation"] == [
+        1, 2, 4, 6, 8, 16, 32, 64,
+    ]  # fmt: skip
+    assert {request.case.new_tokens for request in whole.requests} == {128}
 
 
 def test_a_quality_sweep_times_nothing_and_keeps_its_limit():

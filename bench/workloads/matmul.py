@@ -104,7 +104,7 @@ def _arm_points(cases: Sequence[Case], truth: Truth, options: Mapping[str, Any])
     """Hot and cold points of one scheme. The copies of the cold ones are made first: a forward may repack weights."""
     chosen = arm(cases[0].scheme)
     hot, cold = ArmUnderTest(chosen, truth), ArmUnderTest(chosen, truth)
-    copies = _copies(cold, options["max_copies"], cases[0].device)
+    copies = cold_copies(cold, options["max_copies"], cases[0].device)
     if any(case.residency == "cold" for case in cases):
         cold.rotate_through(copies)
     errors = _relative_errors(hot, truth, sorted({case.m for case in cases if case.op == "linear" and case.m}))
@@ -122,7 +122,7 @@ def _bind(operation: Any, x: Any) -> Any:
     return lambda: operation(x)
 
 
-def _copies(under_test: ArmUnderTest, most: int, device: str) -> int:
+def cold_copies(under_test: ArmUnderTest, most: int, device: str) -> int:
     wanted = -(-CACHE_FACTOR * last_level_cache_bytes(device) // under_test.weight_bytes()) + 1
     return int(min(most, wanted))
 

@@ -1,0 +1,197 @@
+"""gpu-study: every command that it prints can be given, every part is short, and it does what it says of itself."""
+
+import importlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.cli import _parser as bench_parser
+from bench.presets import PRESETS
+from bench.workloads.interventions import INTERVENTIONS
+from bench.workloads.schemes import ARMS
+from bench.workloads.sources import resolve
+from profiling.cli import _parser as profiling_parser
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "scripts" / "gpu-study.sh"
+DOCUMENT = ROOT / "docs" / "gpu-study.md"
+sys.path.insert(0, str(ROOT / "scripts"))
+import study_times  # noqa: E402
+
+OURS = ("MODEL", "OTHERS", "LIMIT", "BUDGET", "DROP", "NCU_LIMIT", "DRY", "PYTHON", "BITLEDGER_NURSERY")
+# What pytest and each of our own scripts take, asked of the scripts themselves.
+OWN = {"benchmarks.do_bench_agreement", "benchmarks.noise", "benchmarks.timer_agreement"}
+
+
+def call(out, *parts, **changes):
+    environment = {key: value for key, value in os.environ.items() if key not in OURS}
+    return subprocess.run(
+        [str(SCRIPT), str(out), *parts],
+        env=environment | changes,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def printed(**changes):
+    done = call("OUT", DRY="1", **changes)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [(part, shlex.split(command)) for part, command in (line.split("\t") for line in done.stdout.splitlines())]
+
+
+def parts():
+    return re.search(r'EVERY="([^"]+)"', SCRIPT.read_text())[1].split()
+
+
+def test_every_part_prints_commands_and_nothing_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert list(dict.fromkeys(part for part, _ in printed())) == parts()
+    assert not (ROOT / "OUT").exists()
+
+
+@pytest.mark.parametrize("changes", [{}, {"MODEL": "smoke", "OTHERS": ""}], ids=["GPU", "rehearsal"])
+def test_every_command_has_options_that_exist(changes, capsys, monkeypatch):
+    for _, command in printed(**changes):
+        assert command[0] == "python3"
+        module, options = (command[2], command[3:]) if command[1] == "-m" else (command[1], command[2:])
+        if module == "bench":
+            _check_bench(bench_parser().parse_args(options))
+        elif module == "profiling":
+            assert set(profiling_parser().parse_args(options).scheme) <= set(ARMS)
+        elif module in OWN:
+            _check_own(module, options, capsys, monkeypatch)
+        else:
+            assert module in ("pytest", "scripts/pack_study.py")
+
+
+def _check_bench(options):
+    if options.verb == "report":
+        return
+    assert set(options.schemes or ()) <= set(ARMS)
+    if options.verb == "intervene":
+        assert set(options.only) <= set(INTERVENTIONS)
+    else:
+        assert options.preset in PRESETS
+        resolve(options.model or "smoke")
+
+
+def _check_own(module, options, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [module, "--help"])
+    with pytest.raises(SystemExit):
+        importlib.import_module(module).main()
+    told = capsys.readouterr().out
+    assert all(option in told for option in options if option.startswith("--"))
+
+
+def test_every_preset_of_the_study_is_a_part():
+    asked = {command[command.index("--preset") + 1] for _, command in printed() if "--preset" in command}
+    assert asked - {"smoke"} == {name for name in PRESETS if name.startswith("study")}
+
+
+@pytest.fixture(scope="module")
+def estimates():
+    return study_times.estimates()
+
+
+def test_every_part_stays_under_its_limit(estimates):
+    limit = int(re.search(r"LIMIT=\$\{LIMIT:-(\d+)\}", SCRIPT.read_text())[1])
+    assert limit < 8 * 60
+    assert list(estimates) == parts()
+    assert max(filter(None, estimates.values())) < limit
+    ncu = int(re.search(r"NCU_LIMIT=\$\{NCU_LIMIT:-(\d+)\}", SCRIPT.read_text())[1])
+    assert 3 * ncu < limit
+
+
+def test_the_document_says_the_estimates_that_the_records_give(estimates):
+    rows = re.findall(r"^\| `([\w-]+)` \| (?:(\d+) s|≤ \d+ s) \|", DOCUMENT.read_text(), re.MULTILINE)
+    told = {name: int(seconds) if seconds else None for name, seconds in rows}
+    assert told == {name: value and round(value) for name, value in estimates.items()}
+
+
+@pytest.fixture
+def stub(tmp_path):
+    """A Python that does what files beside it say: FOLDER/WORD holds the exit code of commands that name WORD."""
+    program, orders = tmp_path / "python", tmp_path / "orders"
+    orders.mkdir()
+    program.write_text(
+        "#!/usr/bin/env bash\n"
+        f"echo \"${{BITLEDGER_NURSERY:-on}} $*\" >>'{tmp_path}/calls'\n"
+        'previous=; for word in "$@"; do [ "$previous" = --out ] && case $word in *.json) ;; *) mkdir -p "$word"\n'
+        '  echo {} >"$word/records.jsonl"; echo {} >"$word/plan.json" ;; esac; previous=$word; done\n'
+        f"for order in '{orders}'/*; do [ -e \"$order\" ] || continue\n"
+        '  case "$*" in *"$(basename "$order")"*) echo "said of $(basename "$order")"; . "$order" ;; esac; done\n'
+    )
+    program.chmod(0o755)
+
+    def run(*wanted, orders_given=None, **changes):
+        for word, order in (orders_given or {}).items():
+            (orders / word).write_text(order)
+        # Without nvidia-smi, wherever the tests run.
+        tools = tmp_path / "bin"
+        tools.mkdir(exist_ok=True)
+        (tools / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+        (tools / "nvidia-smi").chmod(0o755)
+        path = f"{tools}:{os.environ['PATH']}"
+        return call(tmp_path / "out", *wanted, PYTHON=str(program), PATH=path, **changes)
+
+    run.calls = lambda: (tmp_path / "calls").read_text().splitlines()
+    return run
+
+
+def test_a_part_that_was_begun_is_resumed(stub):
+    assert stub("steady").returncode == 0
+    assert stub("steady").returncode == 0
+    first, second = stub.calls()
+    assert "--resume" not in first and "--resume" in second
+
+
+def test_what_a_machine_lacks_is_no_failure_and_what_fails_is(stub):
+    done = stub("agreement", orders_given={"do_bench": "exit 2"})
+    assert (done.returncode, "agreement: not here: said of do_bench" in done.stdout) == (0, True)
+    done = stub("steady", orders_given={"study": "exit 2"})
+    assert (done.returncode, "steady: exit code 2" in done.stdout) == (1, True)
+
+
+def test_what_cannot_go_on_by_itself_is_not_done_twice(stub):
+    stub("agreement")
+    assert "agreement: done before" in stub("agreement").stdout
+    assert len(stub.calls()) == 1
+
+
+def test_a_part_is_cut_off_at_its_limit_and_says_so(stub):
+    done = stub("steady", "costs", orders_given={"study": "sleep 60"}, LIMIT="2", BUDGET="2")
+    assert done.returncode == 1
+    assert "steady: cut off after 2 s: call the part again to go on" in done.stdout
+    assert "costs: not begun: the call's time is up" in done.stdout
+
+
+def test_where_the_nursery_fails_everything_starts_from_scratch(stub):
+    done = stub("probe", "steady", orders_given={"smoke": '[ "$BITLEDGER_NURSERY" = off ] || exit 1'})
+    assert done.returncode == 0
+    assert "again, every process from scratch" in done.stdout
+    assert "gpu-tests: not here: no NVIDIA GPU" in done.stdout
+    assert [call.split()[0] for call in stub.calls()] == ["on", "off", "off"]
+    stub("batches")
+    assert stub.calls()[-1].startswith("off ")  # in a later call as well
+
+
+@pytest.mark.parametrize("part", ["remove", "remedies", "counters"])
+def test_what_adds_to_the_steady_run_waits_for_it(stub, part):
+    done = stub(part)
+    assert (done.returncode, done.stdout) == (1, f"== {part}\n{part}: first the part steady\n")
+    stub("steady")
+    assert stub(part).returncode == 0
+
+
+def test_a_slip_of_the_pen_costs_nothing(stub, tmp_path):
+    done = stub("steady", "batchs")
+    assert done.returncode == 2
+    assert "unknown part batchs: choose from probe steady repeats" in done.stderr
+    assert not (tmp_path / "calls").exists()
