@@ -67,6 +67,7 @@ def _fuzz(name: str, options: argparse.Namespace) -> int:
             target = Target(known, Path(folder) / f"input{known.suffix}")
             for data in known.seeds():
                 target.run(data)  # what is imported or compiled once belongs to no input
+            results.begin()
             engine_own.fuzz(target, tally, options.inputs, options.seed, finish)
             finish()
     return sum(tally.faults.values())

@@ -13,6 +13,7 @@ from random import Random
 
 import atheris
 
+from . import results
 from .memory import TRACED
 from .tally import Tally
 
@@ -33,6 +34,8 @@ def fuzz(name: str, folder: Path, tally: Tally, inputs: int, seed: int, finish: 
     for number, data in enumerate(known.seeds()):
         target.run(data)  # what is imported or compiled once belongs to no input
         (corpus / str(number)).write_bytes(data)
+
+    results.begin()
 
     def one(data: bytes) -> None:
         tally.add(data, known.size(data), target.run(data, tally.inputs % TRACED == 0))

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ LIMITS = {
     "floor_bytes": FLOOR,
 }
 _PACKAGES = ("atheris", "msgspec", "numpy", "ncu-report")
+
+
+def begin() -> None:
+    """Note what is about to be fuzzed. To be called once its modules are loaded."""
+    _made_by()
 
 
 def write(out: Path | None, name: str, tally: Tally, engine: str, seed: int, seconds: float) -> None:
@@ -59,7 +65,9 @@ def put(out: Path | None, kind: str, engine: str, name: str, entry: Any) -> None
             file.write(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
+@cache
 def _made_by() -> dict[str, str]:
+    """As it was when first asked for: before the inputs, because others may change the files meanwhile."""
     packages = {}
     for package in _PACKAGES:
         try:

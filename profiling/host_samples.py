@@ -18,9 +18,12 @@ _PYTHON_FILE = re.compile(r"\.py\b|^<")
 _LINE = re.compile(r":\d+$")
 # Seconds and counts lie far within; shares of sums beyond would be no numbers.
 _LEAST, _MOST = 1e-100, 1e100
+# A stack or function takes some 300 bytes of memory and, in a real file, about as many of text: so many of any length,
+# and then one for so many characters.
+_ANY, _EACH = 50_000, 40
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """A function and where it is: a Python file, a shared library, or ""."""
 
@@ -93,7 +96,9 @@ def read_samples(path: Path | str) -> Samples:
 class _Stacks:
     """Stacks under construction, as places of their frames, because a long stack's names are many objects."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        """``size``: characters of the text that they are read from."""
+        self._most = _ANY + size // _EACH
         self._frames: dict[Frame, int] = {}
         self._known: dict[str, int] = {}
         self._weights: dict[tuple[int, ...], float] = {}
@@ -103,6 +108,8 @@ class _Stacks:
         key = tuple(map(self.place, names))
         if weight > 0:
             self._weights[key] = self._weights.get(key, 0.0) + weight
+        if max(len(self._frames), len(self._weights)) > self._most:
+            raise RecordError("its stacks are too many and too short to be py-spy's: sample again")
 
     def place(self, name: str) -> int:
         """Which frame this is."""
@@ -122,7 +129,7 @@ class _Stacks:
 
 def parse_folded(text: str) -> Samples:
     """Samples from folded stacks: "outer;…;inner count" per line. Raises RecordError, naming the line."""
-    stacks = _Stacks()
+    stacks = _Stacks(len(text))
     for number, line in enumerate(_lines(text), 1):
         if not line.strip():
             continue
@@ -177,7 +184,7 @@ class _Speedscope(msgspec.Struct):
 
 def parse_speedscope(text: str) -> Samples:
     """Samples of all threads of a speedscope document with sampled profiles. Raises RecordError."""
-    stacks, unit = _Stacks(), "samples"
+    stacks, unit = _Stacks(len(text)), "samples"
     try:
         # A stack takes more memory than its text where it is all but empty; real ones hold dozens of frames.
         if text.count("[") > len(text) // 16 + 4096:

@@ -54,7 +54,7 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
         content = _unpacked(content, file)
     whole = content.rfind(b"\n") + 1
     # Line by line, because a list of all lines would be the file once more.
-    lines = enumerate(iter(io.BytesIO(content[:whole]).readline, b""), 1)
+    lines = ((number, line) for number, line in enumerate(io.BytesIO(content), 1) if line.endswith(b"\n"))
     records = tuple(_parsed(lines, file, damaged))
     findings = (_truncated(file),) if content[whole:].strip() else ()
     return Loaded(records, findings)

@@ -138,6 +138,12 @@ def test_text_that_is_not_folded_stacks_is_refused(text: str) -> None:
         parse_folded(text)
 
 
+def test_more_stacks_than_so_short_a_text_can_hold_are_refused() -> None:
+    """Found by a probe: each takes 300 bytes of memory."""
+    with pytest.raises(RecordError, match="too many and too short"):
+        parse_folded("".join(f"{number:x} 1\n" for number in range(70_000)))
+
+
 def test_a_file_that_would_unpack_to_gigabytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.raw"
     path.write_bytes(gzip.compress(b"a;b 1\n" * (3 << 20), 1))
