@@ -21,6 +21,7 @@ _LEAST, _MOST = 1e-100, 1e100
 # A stack or function takes some 300 bytes of memory and, in a real file, about as many of text: so many of any length,
 # and then one for so many characters.
 _ANY, _EACH = 50_000, 40
+_DEEPEST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,8 @@ def parse_folded(text: str) -> Samples:
             raise RecordError(
                 f"line {number} is not a folded stack ('frame;frame count'): sample again with py-spy -f raw"
             )
+        if names.count(";") > _DEEPEST:
+            raise RecordError(f"line {number} holds a stack of more than {_DEEPEST} frames: sample again")
         # A thread without Python frames has an empty stack: it counts, but it is inside nothing.
         stacks.add(names.split(";") if names else (), float(count))
     return stacks.samples("samples")
@@ -203,6 +206,6 @@ def _add_profile(profile: _Profile, names: list[str], stacks: _Stacks) -> None:
     if profile.type != "sampled":
         raise ValueError(f"profile of type {profile.type!r}")
     for sample, weight in zip(profile.samples, profile.weights, strict=True):
-        if weight < 0 or any(index < 0 for index in sample):
-            raise ValueError("a weight or a frame's index out of range")
+        if weight < 0 or len(sample) > _DEEPEST or any(index < 0 for index in sample):
+            raise ValueError("a weight, a frame's index or a stack's depth out of range")
         stacks.add([names[index] for index in sample], weight)

@@ -131,7 +131,9 @@ def test_a_damaged_speedscope_document_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n", "a;b\n", "a;b x\n", "a;b 1\na;b\n", "a;b -3\n", "a 0\n", "12", "a 1." + "1" * 999]
+    "text",
+    ["", "\n", "a;b\n", "a;b x\n", "a;b 1\na;b\n", "a;b -3\n", "a 0\n", "12", "a 1." + "1" * 999, ";" * 200_000 + " 1"],
+    ids=range(10),
 )
 def test_text_that_is_not_folded_stacks_is_refused(text: str) -> None:
     with pytest.raises(RecordError):
