@@ -32,7 +32,7 @@ _SMALL, _BLOCKS = 1 << 15, (64, 256, 1000, 1 << 20)
 def read(path: Path) -> Timeline:
     """Read a trace in blocks of a size that the content chooses."""
     usual, content = kineto_events._BLOCK, path.read_bytes()
-    if len(content) < _SMALL:
+    if unpacked_size(content) < _SMALL:
         kineto_events._BLOCK = _BLOCKS[zlib.crc32(content) % len(_BLOCKS)]
     try:
         return read_kineto(path)
