@@ -16,6 +16,7 @@ import statistics
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +103,14 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _do_bench() -> Callable[..., Any]:
     """Raises MachineError where there is no GPU that torch can use, or no triton."""
+    if find_spec("triton") is None:
+        raise MachineError("there is no triton here, whose do_bench times a GPU: it comes with torch's CUDA builds")
     import torch
 
     if not torch.cuda.is_available():
         raise MachineError("triton's do_bench times a GPU, and torch finds none that it can use")
-    try:
-        from triton.testing import do_bench
-    except ImportError as error:
-        raise MachineError(f"triton cannot be imported ({error}): it comes with torch's CUDA builds") from error
+    from triton.testing import do_bench
+
     found: Callable[..., Any] = do_bench
     return found
 

@@ -78,7 +78,8 @@ may() { # like must, but exit code 2 says that this machine lacks what the comma
   said=$(step "$@")
   code=$?
   if ((code == 2)); then
-    echo "$1: not here: $(grep -v '^ *$' "$OUT/log-$1.txt" | tail -n 1)"
+    # The last line says why; less what a progress line puts around it.
+    echo "$1: not here: $(grep -v '^ *$' "$OUT/log-$1.txt" | tail -n 1 | sed -E 's/^.*not collected: //; s/, [0-9.]+ s$//; s/^bitledger: //')"
     return 0
   fi
   echo "$said"

@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from bench.record.errors import MachineError
 from benchmarks import do_bench_agreement as study
 
 SHAPE = study.SHAPES[0]
@@ -58,15 +57,21 @@ def test_ten_different_shapes_of_three_models():
     assert {shape.layer.split()[0] for shape in study.SHAPES} == {"starcoder2-3b", "starcoder2-7b", "phi-2"}
 
 
-def test_without_a_gpu_or_triton_one_line_says_so(monkeypatch, capsys, tmp_path):
-    def missing():
-        raise MachineError("triton's do_bench times a GPU, and torch finds none that it can use")
-
-    monkeypatch.setattr(study, "_do_bench", missing)
+def test_without_triton_one_line_says_so(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(study, "find_spec", lambda _name: None)
     assert study.main(["--out", str(tmp_path / "r.json")]) == 2
     error = capsys.readouterr().err
-    assert error == "bitledger: triton's do_bench times a GPU, and torch finds none that it can use\n"
+    assert error.startswith("bitledger: there is no triton here") and error.count("\n") == 1
     assert not (tmp_path / "r.json").exists()
+
+
+def test_without_a_gpu_one_line_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(study, "find_spec", lambda _name: object())
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert study.main([]) == 2
+    assert capsys.readouterr().err == (
+        "bitledger: triton's do_bench times a GPU, and torch finds none that it can use\n"
+    )
 
 
 @pytest.mark.parametrize(("theirs", "code"), [(1e-5, 0), (2e-5, 1)])
