@@ -69,7 +69,8 @@ class Target:
     def _read(self, size: int, peak: Peak, traced: bool) -> tuple[str, str]:
         """(kind, fault) of one reading, and the memory that it takes into ``peak``."""
         try:
-            with _limited(self.seconds + SECONDS_PER_MIB * size / 2**20):
+            # tracemalloc takes several times as long, which is no fault of the reader's.
+            with _limited((self.seconds + SECONDS_PER_MIB * size / 2**20) * (8 if traced else 1)):
                 with measured(peak, traced):
                     result = self.reader.read(self.file)
                 self.reader.use(result)
