@@ -75,9 +75,11 @@ must() { step "$@" || STATUS=1; }
 
 may() { # like must, but exit code 2 says that this machine lacks what the command needs: no failure
   local said code
+  NOT_HERE=
   said=$(step "$@")
   code=$?
   if ((code == 2)); then
+    NOT_HERE=yes
     # The last line says why; less what a progress line puts around it.
     echo "$1: not here: $(grep -v '^ *$' "$OUT/log-$1.txt" | tail -n 1 | sed -E 's/^.*not collected: //; s/, [0-9.]+ s$//; s/^bitledger: //')"
     return 0
@@ -89,7 +91,7 @@ may() { # like must, but exit code 2 says that this machine lacks what the comma
 
 once() { # like may, for commands that keep nothing by which they could go on: what is done is not done again
   if [ -z "${DRY:-}" ] && [ -e "$OUT/done-$1" ]; then echo "$1: done before"; return 0; fi
-  may "$@" && { [ -n "${DRY:-}" ] || touch "$OUT/done-$1"; }
+  may "$@" && { [ -n "${DRY:-}$NOT_HERE" ] || touch "$OUT/done-$1"; }
 }
 
 after_steady() { # what adds to the run of the part steady needs its plan

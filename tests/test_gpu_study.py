@@ -160,9 +160,10 @@ def test_what_a_machine_lacks_is_no_failure_and_what_fails_is(stub):
 
 
 def test_what_cannot_go_on_by_itself_is_not_done_twice(stub):
-    stub("agreement")
+    stub("agreement", orders_given={"do_bench": "exit 2"})  # not here is not done
+    stub("agreement", orders_given={"do_bench": "exit 0"})
     assert "agreement: done before" in stub("agreement").stdout
-    assert len(stub.calls()) == 1
+    assert len(stub.calls()) == 2
 
 
 def test_a_part_is_cut_off_at_its_limit_and_says_so(stub):
