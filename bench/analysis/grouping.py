@@ -26,6 +26,16 @@ def setting_of(case: Case) -> Coordinates:
     return tuple((name, value) for name, value in case.coordinates().items() if name != "scheme")
 
 
+def standing(records: Sequence[Record]) -> tuple[Record, ...]:
+    """``records`` less those that failed or were skipped and that a later one of the same key made good."""
+    last_good = {record.key: number for number, record in enumerate(records) if record.status == "ok"}
+    return tuple(
+        record
+        for number, record in enumerate(records)
+        if record.status == "ok" or last_good.get(record.key, -1) < number
+    )
+
+
 @dataclass(frozen=True)
 class Group:
     """Records of one instrument in one setting, by scheme and in order of ``repeat``."""

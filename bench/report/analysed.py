@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.analysis import annotation, energy, explain, findings, generation, matmul
 from bench.analysis.ceilings import Ceilings, ceilings
-from bench.analysis.grouping import REFERENCE
+from bench.analysis.grouping import REFERENCE, standing
 from bench.analysis.verdict import MARGIN
 from bench.record.errors import RecordError
 from bench.record.schema import Finding, Record
@@ -41,7 +41,7 @@ def analyse(
     """Analyse the records of a run. Raises RecordError where there are none."""
     if not records:
         raise RecordError("the run has no records: run 'python -m bench run' first")
-    records = visible_all(records)
+    records = standing(visible_all(records))
     extra = visible_all(extra)
     generated = generation.summarise(records, reference=reference, margin=margin)
     layers = matmul.summarise(records, reference=reference, margin=margin)
