@@ -140,6 +140,9 @@ doctor: $(VENV_READY) ## what can this machine measure?
 smoke-model: $(VENV_READY) ## train the committed tiny checkpoint again (about 2 minutes on 2 cores)
 	$(PY) -m bench.workloads.smoke_model --out bench/data/smoke-model
 
+fuzz: $(VENV_READY) ## inputs made to break the readers of files: INPUTS=10000 for each; docs/fuzzing.md
+	$(PY) -m fuzz --reader all --inputs $(or $(INPUTS),10000)
+
 faults: $(VENV_READY) ## provoke every fault again and compare with docs/faults.md
 	$(PY) -m tests.faults
 
