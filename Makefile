@@ -83,7 +83,7 @@ shell: ## a shell in the container
 	$(IN_CONTAINER) -it $(IMAGE) bash
 
 image-check: ## build the image without Docker (root on Debian: buildah, mmdebstrap), then bench and test in it
-	scripts/check-image.sh 'make test' "make bench PRESET=smoke ARGS='--tasks 8'"
+	scripts/check-image.sh 'make test' "make bench PRESET=smoke ARGS='--tasks 4 --repeats 2'"
 
 # The study again, then its report. TASKS: HumanEval+ tasks for pass@1; RUNS: fresh processes per Case.
 # The tiny checkpoint is for trying the pipeline: shorter, so that it ends within minutes on two cores.
