@@ -6,7 +6,8 @@
 #   scripts/check-image.sh 'make test' 'make bench PRESET=smoke'
 #
 # Mirrors, proxies and certificates are those of this machine: apt's sources, pip's configuration, the environment.
-# As root, on Debian or a relative with the packages buildah and mmdebstrap (without them: exit code 3).
+# As root, on Debian or a relative with the packages buildah and mmdebstrap. Where no image can be built at all (no root, no
+# such package, no mirror, no container): exit code 3, with the reason. Any other failure is one of this project.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=bitledger-check
@@ -28,14 +29,19 @@ leave() {
     rm -rf "$scratch"
 }
 trap leave EXIT
+cannot() {
+    echo "check-image: no image can be built here: $1" >&2
+    exit 3
+}
 say() { printf '\n== %s (after %d s)\n' "$1" "$SECONDS"; }
 
 say "a base of Debian $suite"
 # The sources of this machine, so that its mirror serves; the tarball becomes an image without any registry.
 find /etc/apt -maxdepth 2 \( -name '*.sources' -o -name '*.list' \) -exec cat {} + |
-    mmdebstrap --quiet --variant=minbase "$suite" "$scratch/base.tar" -
-import=$(buildah "${storage[@]}" from scratch)
-buildah "${storage[@]}" add --quiet "$import" "$scratch/base.tar" / >/dev/null
+    mmdebstrap --quiet --variant=minbase "$suite" "$scratch/base.tar" - || cannot "mmdebstrap made no base"
+import=$(buildah "${storage[@]}" from scratch) || cannot "buildah makes no container"
+buildah "${storage[@]}" add --quiet "$import" "$scratch/base.tar" / >/dev/null || cannot "buildah unpacks no base"
+buildah "${storage[@]}" run "$import" -- /bin/true || cannot "buildah runs nothing"
 buildah "${storage[@]}" commit --quiet --rm "$import" "localhost/$name-base" >/dev/null
 rm "$scratch/base.tar"
 
