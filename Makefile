@@ -83,7 +83,7 @@ shell: ## a shell in the container
 	$(IN_CONTAINER) -it $(IMAGE) bash
 
 image-check: ## build the image without Docker (root on Debian: buildah, mmdebstrap), then bench and test in it
-	scripts/check-image.sh 'make test' "make bench PRESET=smoke ARGS='--tasks 4 --repeats 2'"
+	scripts/check-image.sh 'make test SLOW=yes' "make bench PRESET=smoke ARGS='--tasks 4 --repeats 2'"
 
 # The study again, then its report. TASKS: HumanEval+ tasks for pass@1; RUNS: fresh processes per Case.
 # The tiny checkpoint is for trying the pipeline: shorter, so that it ends within minutes on two cores.
@@ -113,10 +113,10 @@ profile: $(VENV_READY) ## timelines, counters and host stacks: all that this mac
 
 # Tests of one module stay together (loadscope): their shared fixtures are made once. WORKERS=0 runs them in one process.
 WORKERS ?= 2
-test: $(VENV_READY) ## run the tests that need no GPU
+test: $(VENV_READY) ## run the tests that need no GPU (SLOW=yes: the long real runs too)
 	@$(PY) -c 'import pytest, xdist' 2>/dev/null \
 	  || { echo "pytest is not in this environment: make the bundle with BUNDLE_DEV=yes"; exit 2; }
-	$(PY) -m pytest -n $(WORKERS) --dist loadscope
+	$(PY) -m pytest -n $(WORKERS) --dist loadscope $(if $(SLOW),-m "not gpu")
 
 test-gpu: $(VENV_READY) ## run the tests that need a GPU
 	$(PY) -m pytest -m gpu

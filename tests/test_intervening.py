@@ -93,6 +93,7 @@ def recorded_step(out, records, scheme):
     return sum(step.ns for step in steps) / len(steps) * 1e-9
 
 
+@pytest.mark.slow
 def test_a_small_run_predicts_measures_and_resumes(tmp_path, capsys):
     """Real: the smoke model on this machine's CPU."""
     out = tmp_path / "run"

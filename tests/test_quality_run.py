@@ -16,6 +16,7 @@ from bench.record.errors import MachineError, UsageError
 from bench.record.store import RECORDS, load
 from bench.verbs import evaluate_run
 
+pytestmark = pytest.mark.slow
 OPTIONS = ("--preset", "smoke", "--device", "cpu", "--schemes", "fp16", "--calls", "1", "--new-tokens", "6",
            "--repeats", "1", "--matmul-m", "", "--tasks", "3", "--energy-seconds", "0.1", "--no-report")  # fmt: skip
 PRUNED = ("last:1", "last:5")  # fewer than the preset's, to be done sooner

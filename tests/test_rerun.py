@@ -75,6 +75,7 @@ class Printed:
         self._lines.append(text)
 
 
+@pytest.mark.slow
 def test_the_repeat_measures_the_same_cases_in_the_same_order(both):
     old, new, told = both
     assert read_planned(new).keys == read_planned(old).keys
@@ -84,6 +85,7 @@ def test_the_repeat_measures_the_same_cases_in_the_same_order(both):
     assert f"{count} of {count} records repeated, of the same Cases" in told
 
 
+@pytest.mark.slow
 def test_greedy_decoding_gave_the_same_tokens(both):
     old, new, told = both
     found = outputs(load(old).records, load(new).records)
@@ -91,6 +93,7 @@ def test_greedy_decoding_gave_the_same_tokens(both):
     assert "tokens: 1 of 1 records gave the same" in told
 
 
+@pytest.mark.slow
 def test_the_repeat_says_which_run_it_repeats_and_how_to_compare(both, capsys):
     old, new, told = both
     plan = read_plan(new)
@@ -102,10 +105,12 @@ def test_the_repeat_says_which_run_it_repeats_and_how_to_compare(both, capsys):
     assert "decode time per token" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_both_are_whole(both):
     assert [cli.main(["verify", str(folder)]) for folder in both[:2]] == [0, 0]
 
 
+@pytest.mark.slow
 def test_a_repeat_can_be_resumed(both, tmp_path):
     folder = tmp_path / "again"
     shutil.copytree(both[1], folder)
@@ -116,6 +121,7 @@ def test_a_repeat_can_be_resumed(both, tmp_path):
     assert len(left) == 1 and plan.repeats
 
 
+@pytest.mark.slow
 def test_no_secret_of_the_environment_is_in_the_run_folder(both):
     checked = 0
     for folder in both[:2]:

@@ -82,6 +82,7 @@ def test_a_finished_run_has_nothing_to_resume(run):
     assert (run[0] / RECORDS).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_killed_run_loses_the_running_case_alone_and_resume_repeats_nothing(tmp_path):
     folder = tmp_path / "run"
     parent = subprocess.Popen(
@@ -108,6 +109,7 @@ def test_a_killed_run_loses_the_running_case_alone_and_resume_repeats_nothing(tm
     assert sorted(record.key for record in records) == sorted(planned(folder))
 
 
+@pytest.mark.slow
 def test_sigterm_ends_a_run_in_order(tmp_path):
     folder = tmp_path / "run"
     parent = subprocess.Popen(

@@ -21,6 +21,7 @@ def capture(folder: Path, *arguments: str) -> tuple[int, tuple[Record, ...]]:
     return main(options), load(folder).records
 
 
+@pytest.mark.slow
 def test_kineto_on_a_cpu(tmp_path: Path) -> None:
     code, (record,) = capture(tmp_path, "kineto", "--scheme", "nf4", "--steps", "2", "--skip", "2")
     assert (code, record.status) == (0, "ok"), record.reason
@@ -43,6 +44,7 @@ def test_kineto_on_a_cpu(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_py_spy_on_the_decode_loop(tmp_path: Path) -> None:
     refused = no_py_spy(probe())
     if refused:
