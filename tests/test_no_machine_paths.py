@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PATHS = tuple(f"/{name}/".encode() for name in ("work", "root", "mnt", "Users"))
-# "…/work/" is a folder below another one.
+# A name with something before it is a folder below another one.
 BELOW = re.compile(rb"[\w./$}~-]$")
 HOSTS = tuple(
     name.encode()

@@ -70,3 +70,14 @@ def test_programs_of_a_model_run_without_them():
     assert _ordinary(status) == []
     if os.geteuid() == 0:
         pytest.skip("root has its rights from being root")
+
+
+def test_programs_of_a_model_lose_what_an_ordinary_user_was_given(tmp_path, monkeypatch):
+    from bench.quality import sandbox
+
+    monkeypatch.setattr(sandbox, "_is_root", lambda: False)
+    status = tmp_path / "status"
+    status.write_text(f"CapAmb:\t{SYS_ADMIN:016x}\n")
+    assert sandbox._ordinary(status)[0] == "setpriv"
+    status.write_text(f"CapAmb:\t{0:016x}\n")
+    assert sandbox._ordinary(status) == []
