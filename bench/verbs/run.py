@@ -13,11 +13,12 @@ from bench.plan import Block, Layer, make_plan
 from bench.planfile import Run, new_run_id, read_plan, write_plan
 from bench.processes import Nursery
 from bench.record.errors import MachineError, UsageError
-from bench.record.schema import Environment, Record
+from bench.record.schema import Environment
 from bench.record.store import RECORDS, Writer, load, open_run
 from bench.verbs.evaluate_run import after_run
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
+from bench.verbs.same_machine import refuse_other_machine
 from bench.workloads.sources import resolve
 
 RUNS = Path("reports/runs")
@@ -99,18 +100,13 @@ def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery)
     with open_run(options.out) as writer:
         recorded = load(options.out).records
         done = runner.records_done(recorded, retry_failed=options.retry_failed)
-        _refuse_other_machine(recorded, machine)
+        refuse_other_machine(recorded, machine)
         left = tuple(rest for block in run.blocks if (rest := block.without(done)) is not None)
         for finding in writer.findings:
             print(f"{finding.severity}: {finding.message}")
         kept, blocks = len(recorded), len(run.blocks)
         print(f"resuming {options.out}: {kept} records are there, {len(left)} of {blocks} blocks are left")
         return measure(run, left, writer, machine, options, nursery)
-
-
-def _refuse_other_machine(recorded: tuple[Record, ...], machine: Environment) -> None:
-    if recorded and recorded[0].environment.hardware() != machine.hardware():
-        raise MachineError("this run was begun on another machine: start a new run here, and compare the two")
 
 
 def measure(
