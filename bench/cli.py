@@ -349,16 +349,18 @@ def _add_evaluate(verbs: Any) -> None:
         "judge a model's programs on HumanEval+ or MBPP+ in a sandbox: pass@k",
         "  python -m bench evaluate samples.jsonl\n"
         "  python -m bench evaluate samples.jsonl --tasks HumanEval/0,HumanEval/32 --workers 4 --out scores.json\n"
+        "  python -m bench evaluate reports/runs/mine --export samples.jsonl\n"
         "  python -m bench evaluate samples.jsonl --dataset mbppplus --data MbppPlus.jsonl.gz\n",
     )
     add: Callable[..., Any] = parser.add_argument
-    add("samples", type=Path, help="JSON lines (or .gz) with task_id, and solution or completion")
+    add("samples", type=Path, help="JSON lines (or .gz) with task_id, and solution or completion; or a run folder")
     add("--dataset", choices=("humanevalplus", "mbppplus"), default="humanevalplus", help="default: humanevalplus")
     add("--data", type=Path, help="its file (default: the package's HumanEval+; MBPP+ does not travel with it)")
     add("--tasks", type=_names, metavar="A,B", help="only these tasks; every sample must be of one of them")
     add("--workers", type=int, default=2, help="programs that run at a time (default 2)")
     add("--no-cache", action="store_true", help="make the right answers again, and do not keep them")
     add("--out", type=Path, metavar="FILE", help="write scores and judgements as JSON")
+    add("--export", type=Path, metavar="FILE", help="write a run's programs as EvalPlus reads them; judge nothing")
     add("--no-sandbox", action="store_true", help="run them with your own rights: only where the machine may be lost")
     add("--json", action="store_true", help="as JSON")
 

@@ -31,6 +31,10 @@ def main(options: argparse.Namespace) -> int:
     """Judge the samples; print the scores and what failed."""
     if options.workers < 1:
         raise UsageError("--workers: give at least 1")
+    if options.export is not None:
+        from bench.verbs import export_samples
+
+        return export_samples.main(options)
     if options.samples.is_dir():
         from bench.verbs import evaluate_run
 

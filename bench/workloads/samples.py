@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bench.instruments.timing import DeviceClock
@@ -134,11 +133,9 @@ def program(task: Task, completion: str) -> str:
     return task.prompt + completion
 
 
-def export(folder: Path, name: str, setup: Mapping[str, Any]) -> Path:
+def for_evalplus(setup: Mapping[str, Any]) -> str:
     """The samples of a record as EvalPlus reads them: JSON lines with task_id and solution."""
     known = {task.task_id: task for task in humaneval()}
-    file = folder / f"{name}.jsonl"
     pairs = zip(setup["tasks"], setup["completions"], strict=True)
     lines = [{"task_id": task_id, "solution": program(known[task_id], text)} for task_id, text in pairs]
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return file
+    return "".join(json.dumps(line) + "\n" for line in lines)

@@ -1,0 +1,61 @@
+"""``python -m bench evaluate RUN_FOLDER --export FILE``: what a run's arms wrote, as EvalPlus reads it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.quality.of_run import SAMPLES
+from bench.record.errors import StorageError, UsageError
+from bench.record.schema import Record
+from bench.record.store import load
+from bench.workloads.samples import for_evalplus
+
+_ALWAYS = "scheme"
+
+
+def main(options: argparse.Namespace) -> int:
+    """A file for each arm: FILE itself where only one wrote programs, else its name with the arm's added.
+
+    Raises UsageError where no arm wrote programs, StorageError where a file cannot be written.
+    """
+    if not options.samples.is_dir():
+        raise UsageError("--export needs a run folder: a file of samples is one that EvalPlus reads already")
+    records = [record for record in load(options.samples).records if record.instrument == SAMPLES and record.setup]
+    if not records:
+        raise UsageError(f"{options.samples} holds no samples: run a preset with pass@1, such as smoke or paper")
+    for file, record in files(options.export, records).items():
+        _write(file, for_evalplus(record.setup))
+        print(f"{file}: {len(record.setup['tasks'])} programs of {record.case.scheme}")
+    return 0
+
+
+def files(wanted: Path, records: Sequence[Record]) -> Mapping[Path, Record]:
+    """Which file each Record goes to; of two with the same Case and repeat, the later one."""
+    latest = {record.key: record for record in records}
+    if len(latest) == 1:
+        return {wanted: records[-1]}
+    names = _names(list(latest.values()))
+    return {wanted.with_stem(f"{wanted.stem}-{name}"): record for name, record in names.items()}
+
+
+def _names(records: Sequence[Record]) -> dict[str, Record]:
+    """Each arm by its scheme, and by what else is not the same in all of them."""
+    places = [{**record.case.coordinates(), "repeat": record.repeat} for record in records]
+    keys = sorted({key for place in places for key in place} - {_ALWAYS})
+    differing = [key for key in keys if len({place.get(key) for place in places}) > 1]
+    return {_name(place, differing): record for place, record in zip(places, records, strict=True)}
+
+
+def _name(place: Mapping[str, object], differing: Sequence[str]) -> str:
+    parts = [str(place[_ALWAYS]), *(f"{key}-{place[key]}" for key in differing if key in place)]
+    return re.sub(r"[^\w.+-]+", "-", "-".join(parts))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {file}: {error.strerror}") from error
