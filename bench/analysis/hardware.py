@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench.record.schema import Record
 
+from .machines import hardware_fields
 from .quality import QUALITY, SAMPLES
 
 
@@ -32,3 +33,40 @@ def machine_name(records: Sequence[Record], device: str) -> str:
     if device != "cpu" and gpus:
         return " + ".join(dict.fromkeys(gpus))
     return str(environment.cpu.get("model") or "unknown CPU")
+
+
+def machine_names(parts: Sequence[Sequence[Record]], device: str | None = None) -> tuple[str, ...]:
+    """A name per part of ``by_machine``, each another: where two machines have one name, with what tells them apart,
+    as in "NVIDIA H100, 500 W". ``device``: what it is named after (None: the GPU that was used)."""
+    bases = [machine_name(part, device or _device(part)) for part in parts]
+    return tuple(
+        base if bases.count(base) == 1 else f"{base}, {_told_apart(part, parts, bases, base)}"
+        for base, part in zip(bases, parts, strict=True)
+    )
+
+
+_WORDS = {"CPU": "{}", "usable cores": "{} usable cores", "GPUs": "GPUs {}", "GPU power limit (W)": "{} W"}
+
+
+def _device(records: Sequence[Record]) -> str:
+    return next((record.case.device for record in records if record.case.device != "cpu"), "cpu")
+
+
+def _told_apart(own: Sequence[Record], parts: Sequence[Sequence[Record]], bases: Sequence[str], base: str) -> str:
+    """The fields of its hardware in which machines of one name differ."""
+    namesakes = [_facts(part) for part, name in zip(parts, bases, strict=True) if name == base]
+    facts = _facts(own)
+    differing = [name for name in facts if any(other[name] != facts[name] for other in namesakes)]
+    return ", ".join(_WORDS[name].format(_value(facts[name])) for name in differing)
+
+
+def _facts(records: Sequence[Record]) -> dict[str, object]:
+    """Those of the machine that measured: a judgement may come from another."""
+    measured = next((record for record in records if record.instrument != QUALITY), records[0])
+    return dict(hardware_fields(measured.environment))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return " + ".join(map(_value, value)) or "none"
+    return "unknown" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

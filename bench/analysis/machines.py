@@ -14,11 +14,12 @@ DECISIVE_PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate", "tri
 
 def hardware_differences(a: Environment, b: Environment) -> tuple[str, ...]:
     """One text per field of ``Environment.hardware()`` that differs, such as "usable cores: 2 ≠ 16"."""
-    pairs = zip(_fields(a), _fields(b), strict=True)
+    pairs = zip(hardware_fields(a), hardware_fields(b), strict=True)
     return tuple(f"{name}: {_text(left)} ≠ {_text(right)}" for (name, left), (_, right) in pairs if left != right)
 
 
-def _fields(environment: Environment) -> tuple[tuple[str, Any], ...]:
+def hardware_fields(environment: Environment) -> tuple[tuple[str, Any], ...]:
+    """``Environment.hardware()`` by name."""
     cpu, cores, gpus = environment.hardware()
     names = tuple(name for name, _ in gpus)
     limits = tuple(limit for _, limit in gpus)

@@ -15,7 +15,7 @@ from bench.record.schema import Record
 
 from . import energy
 from .grouping import REFERENCE, Coordinates
-from .hardware import by_machine, machine_name
+from .hardware import by_machine, machine_names
 from .joules import best_source
 from .statistics import Estimate
 
@@ -67,13 +67,15 @@ def signmap(
     """Every spot in the records of one or several runs, by machine, model size and batch size. ``measured``: the
     energy of the same records, where it is known and they come from one machine."""
     machines = by_machine(records)
+    names_on = {device: machine_names(machines, device) for device in {record.case.device for record in records}}
     spots: list[Spot] = []
-    for part in machines:
+    for number, part in enumerate(machines):
+        named = {device: names[number] for device, names in names_on.items()}
         known = measured if len(machines) == 1 else None
         groups = energy.summarise(part, reference=reference) if known is None else known
         kinds, sizes = _kinds(part), _sizes(part)
         for group in groups:
-            spots += _spots(group, _place(group, part, sizes), kinds)
+            spots += _spots(group, _place(group, named, sizes), kinds)
     names = list(dict.fromkeys(spot.place.machine for spot in spots))
     return tuple(sorted(spots, key=lambda spot: (names.index(spot.place.machine), *_rank(spot.place))))
 
@@ -114,10 +116,10 @@ def flips(spots: Sequence[Spot]) -> tuple[Flip, ...]:
     return tuple(found)
 
 
-def _place(group: energy.EnergyGroup, records: Sequence[Record], sizes: Mapping[str, int]) -> Place:
+def _place(group: energy.EnergyGroup, named: Mapping[str, str], sizes: Mapping[str, int]) -> Place:
     known = dict(group.setting)
     model, device = str(known.get("model")), str(known.get("device"))
-    return Place(machine_name(records, device), model, sizes.get(model), known.get("batch_size"), group.setting)
+    return Place(named[device], model, sizes.get(model), known.get("batch_size"), group.setting)
 
 
 def _kinds(records: Sequence[Record]) -> dict[str, str]:

@@ -28,7 +28,7 @@ from .arms import Arm, ArmGroup, arm_groups
 from .energy import EnergyGroup
 from .generation import GenerationGroup
 from .grouping import REFERENCE, Coordinates
-from .hardware import by_machine, machine_name
+from .hardware import by_machine, machine_names
 from .pareto import Cost, Front, Reach
 from .propagation import product
 from .statistics import Estimate
@@ -106,9 +106,10 @@ def tradeoffs(
     ``measured``: the summaries of the same records, where they are known and come from one machine."""
     machines = by_machine(records)
     known = (generated, measured) if len(machines) == 1 else (None, None)
+    named = {device: machine_names(machines, device) for device in {record.case.device for record in records}}
     made = [
-        _tradeoff(group, machine_name(part, group.device), weights)
-        for part in machines
+        _tradeoff(group, named[group.device][number], weights)
+        for number, part in enumerate(machines)
         for group in arm_groups(part, reference, *known)
     ]
     return tuple(item for item in made if item is not None)
