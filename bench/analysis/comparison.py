@@ -10,9 +10,11 @@ from bench.record.schema import Case, Finding, Record
 
 from .energy import gross_per_token
 from .generation import call_times
-from .grouping import samples, setting_of
+from .grouping import setting_of
 from .machines import check_machines, package_findings
-from .statistics import Estimate, Samples, estimate, ratio
+from .pairing import Take, located, ratio_between, taking
+from .statistics import Estimate, estimate
+from .unpaired import of_comparison
 from .verdict import MARGIN, Verdict, verdict
 
 __all__ = ["MARGIN", "QUANTITIES", "Comparison", "ComparisonRow", "Verdict", "compare", "verdict"]
@@ -43,25 +45,17 @@ class Comparison:
     only_b: tuple[Case, ...]
 
 
-def _decode(records: Sequence[Record]) -> Samples:
-    return tuple(times for record in records if (times := call_times(record)))
+def _joules(name: str) -> Take:
+    return lambda record: gross_per_token(record, name)
 
 
-def _metric(name: str) -> Callable[[Sequence[Record]], Samples]:
-    return lambda records: samples(records, name)
-
-
-def _joules(name: str) -> Callable[[Sequence[Record]], Samples]:
-    return lambda records: tuple(values for record in records if (values := gross_per_token(record, name)))
-
-
-# instrument → (quantity, unit, how to take it from the repeats of a Case)
-QUANTITIES: dict[str, tuple[tuple[str, str, Callable[[Sequence[Record]], Samples]], ...]] = {
+# instrument → (quantity, unit, how to take it from a Record)
+QUANTITIES: dict[str, tuple[tuple[str, str, Take], ...]] = {
     "generation": (
-        ("decode time per token", "s", _decode),
-        ("time to first token", "s", _metric("time_to_first_token")),
+        ("decode time per token", "s", call_times),
+        ("time to first token", "s", taking("time_to_first_token")),
     ),
-    "matmul": (("forward time", "s", _metric("forward_time")),),
+    "matmul": (("forward time", "s", taking("forward_time")),),
     "energy": (
         ("GPU energy per token", "J", _joules("energy_gpu")),
         ("CPU energy per token", "J", _joules("energy_cpu")),
@@ -91,8 +85,9 @@ def compare(
     if not common:
         raise UsageError("the two runs have no Case in common: compare runs of one preset and model, or pick schemes")
     rows = [row for name in common for row in _rows(left[name], right[name], margin)]
+    alone = of_comparison(records_b, records_a) if _one_sweep(records_a, records_b) else ()
     return Comparison(
-        tuple(rows), findings, _cases(left[k] for k in left if k not in right),
+        tuple(rows), (*findings, *alone), _cases(left[k] for k in left if k not in right),
         _cases(right[k] for k in right if k not in left),
     )  # fmt: skip
 
@@ -123,10 +118,10 @@ def _index(records: Iterable[Record], key: Callable[[Case], object]) -> dict[tup
 
 def _rows(a: Sequence[Record], b: Sequence[Record], margin: float) -> Iterable[ComparisonRow]:
     for quantity, unit, take in QUANTITIES[a[0].instrument]:
-        values_a, values_b = take(a), take(b)
-        if not values_a or not values_b or not _positive(values_a, values_b):
+        between = ratio_between(b, a, take, paired=_one_sweep(a, b))
+        if between is None:
             continue
-        between = ratio(values_b, values_a)
+        values_a, values_b = located(a, take).samples, located(b, take).samples
         labels = (a[0].case.scheme, b[0].case.scheme)
         yield ComparisonRow(
             b[0].case, *labels, quantity, unit, estimate(values_a), estimate(values_b), between,
@@ -134,8 +129,9 @@ def _rows(a: Sequence[Record], b: Sequence[Record], margin: float) -> Iterable[C
         )  # fmt: skip
 
 
-def _positive(*sides: Samples) -> bool:
-    return all(value > 0 for side in sides for part in side for value in part)
+def _one_sweep(a: Sequence[Record], b: Sequence[Record]) -> bool:
+    """Two sweeps may call their blocks alike; only those of one run were measured beside each other."""
+    return bool({record.run_id for record in a} & {record.run_id for record in b})
 
 
 def _cases(records: Iterable[Sequence[Record]]) -> tuple[Case, ...]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from bench.record.schema import Record
 
 from .grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
-from .statistics import Estimate, estimate, ratio
+from .pairing import ratio_between
+from .statistics import Estimate, estimate
 from .verdict import MARGIN, Verdict, verdict
 
 
@@ -108,7 +109,7 @@ def _row(
 ) -> EnergyRow:
     gross = _gross(records, source)
     net = _net(records, source)
-    between = ratio(gross, _gross(base, source)) if gross and _gross(base, source) else None
+    between = ratio_between(records, base, lambda record: _moved(record, source))
     return EnergyRow(
         scheme=scheme,
         source=source.name,
@@ -125,9 +126,12 @@ def _row(
 
 
 def _gross(records: Sequence[Record], source: Source) -> tuple[tuple[float, ...], ...]:
+    return tuple(part for record in records if (part := _moved(record, source)))
+
+
+def _moved(record: Record, source: Source) -> tuple[float, ...]:
     """A window that used nothing is a counter that did not move, not a measurement; ``windows`` counts the others."""
-    parts = [tuple(v for v in gross_per_token(record, source.energy) if v > 0) for record in records]
-    return tuple(part for part in parts if part)
+    return tuple(value for value in gross_per_token(record, source.energy) if value > 0)
 
 
 def _net(records: Sequence[Record], source: Source) -> tuple[tuple[float, ...], ...]:

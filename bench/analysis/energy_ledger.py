@@ -14,7 +14,8 @@ from bench.record.schema import Record
 
 from .energy import SOURCES, Source, gross_per_token, idle_power, net_per_token
 from .grouping import REFERENCE, Coordinates, groups, reference_of
-from .statistics import Estimate, Samples, difference
+from .pairing import Located, difference_between, located, partners
+from .statistics import Estimate
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def energy_pairs(records: Sequence[Record], reference: str = REFERENCE) -> tuple
                 continue
             for scheme, items in group.schemes.items():
                 if scheme != base and _totals(items, source, 0.0) is not None:
-                    found.append(_pair(group.setting, base, scheme, group.schemes[base], items, source))
+                    sides = partners(group.schemes[base], items)
+                    found.append(_pair(group.setting, base, scheme, *sides, source))
     return tuple(found)
 
 
@@ -102,15 +104,15 @@ def _split(
     after: Sequence[Record],
     source: Source,
     idle: tuple[float, float],
-    samples_before: Samples,
-    samples_after: Samples,
+    samples_before: Located,
+    samples_after: Located,
 ) -> Split | None:
     one, other = _totals(before, source, idle[0]), _totals(after, source, idle[1])
-    if one is None or other is None or not samples_before or not samples_after:
+    if one is None or other is None or not samples_before.samples or not samples_after.samples:
         return None
     reference, longer = one.time * one.power, one.power * (other.time - one.time)
     power = other.time * (other.power - one.power)
-    spread = difference(samples_after, samples_before, statistic="mean")
+    spread = difference_between(samples_after, samples_before, "mean")
     # The sum as it is added up, so that the parts close on it exactly.
     return Split(reference, reference + longer + power, longer, power, _moved(spread, longer + power))
 
@@ -122,13 +124,13 @@ def _moved(spread: Estimate, delta: float) -> Estimate:
     return Estimate(delta, low, high, spread.repeats, spread.samples, spread.basis)
 
 
-def _gross(records: Sequence[Record], source: Source) -> Samples:
-    return tuple(values for record in records if (values := gross_per_token(record, source.energy)))
+def _gross(records: Sequence[Record], source: Source) -> Located:
+    return located(records, lambda record: gross_per_token(record, source.energy))
 
 
-def _net(records: Sequence[Record], source: Source) -> Samples:
+def _net(records: Sequence[Record], source: Source) -> Located:
     idle = source.idle or ""
-    return tuple(values for record in records if (values := net_per_token(record, source.energy, idle)))
+    return located(records, lambda record: net_per_token(record, source.energy, idle))
 
 
 def _idle(records: Sequence[Record], source: Source) -> float | None:

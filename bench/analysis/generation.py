@@ -10,7 +10,8 @@ import numpy as np
 from bench.record.schema import Record
 
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
-from .statistics import Estimate, estimate, quantiles, ratio
+from .pairing import ratio_between, taking
+from .statistics import Estimate, estimate, quantiles
 from .verdict import MARGIN, Verdict, verdict
 
 MEMORY_METRICS = (
@@ -110,7 +111,7 @@ def _group(group: Group, wanted: str, margin: float) -> GenerationGroup:
 def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], margin: float) -> GenerationRow:
     times = _per_repeat(records)
     per_token = estimate(times) if times else None
-    time_ratio = _ratio(times, _per_repeat(base))
+    time_ratio = ratio_between(records, base, call_times)
     first = samples(records, "time_to_first_token")
     rates = tuple(values for record in records if (values := call_rates(record)))
     latencies = pooled(records, "inter_token_latency")
@@ -128,7 +129,7 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
         decode_rate=per_token.inverse() if per_token else None,
         end_to_end_rate=estimate(rates) if rates else None,
         time_ratio=time_ratio,
-        first_token_ratio=_ratio(first, samples(base, "time_to_first_token")),
+        first_token_ratio=ratio_between(records, base, taking("time_to_first_token")),
         verdict=verdict(time_ratio, margin) if time_ratio else None,
         tokens_produced=produced,
         tokens_requested=requested,
@@ -142,13 +143,6 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
 
 def _per_repeat(records: Sequence[Record]) -> tuple[tuple[float, ...], ...]:
     return tuple(times for record in records if (times := call_times(record)))
-
-
-def _ratio(values: Sequence[Sequence[float]], base: Sequence[Sequence[float]]) -> Estimate | None:
-    if not values or not base:
-        return None
-    positive = all(value > 0 for part in (*values, *base) for value in part)
-    return ratio(values, base) if positive else None
 
 
 def _tokens(records: Sequence[Record]) -> tuple[float | None, float | None]:

@@ -12,7 +12,8 @@ from bench.record.schema import Record
 
 from .ceilings import Bound, Ceilings, bound, ceilings
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
-from .statistics import Estimate, estimate, ratio
+from .pairing import ratio_between, taking
+from .statistics import Estimate, estimate
 from .traffic import Traffic, flop, traffic
 from .verdict import MARGIN, Verdict, verdict
 
@@ -68,7 +69,7 @@ def _order(row: MatmulRow) -> tuple[Any, ...]:
 
 def _rows(group: Group, wanted: str, margin: float, machine: Ceilings) -> list[MatmulRow]:
     reference = reference_of(group.schemes, wanted)
-    base = samples(group.schemes[reference], "forward_time") if reference else ()
+    base = group.schemes[reference] if reference else ()
     return [
         _row(group, scheme, group.schemes[scheme], reference, base if scheme != reference else (), margin, machine)
         for scheme in reference_first(group.schemes, reference)
@@ -81,7 +82,7 @@ def _row(
     scheme: str,
     records: tuple[Record, ...],
     reference: str | None,
-    base: tuple[tuple[float, ...], ...],
+    base: tuple[Record, ...],
     margin: float,
     machine: Ceilings,
 ) -> MatmulRow:
@@ -90,7 +91,7 @@ def _row(
     arm = _arm(records[0])
     times = samples(records, "forward_time")
     time = estimate(times)
-    between = ratio(times, base) if base else None
+    between = ratio_between(records, base, taking("forward_time"))
     moved = traffic(arm, m, n, k, op=op, device=case.device, multiprocessors=_multiprocessors(records[0]))
     work = flop(m, n, k) if op in ("linear", "gemm") else 0.0
     dispatch, errors = pooled(records, "dispatch_time"), pooled(records, "relative_error")

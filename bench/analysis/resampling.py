@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Samples = Sequence[Sequence[float]]
-Basis = Literal["between processes", "within one process", "one value"]
+Basis = Literal[
+    "between processes", "within one process", "one value", "paired blocks", "paired blocks, one node"
+]  # the last two: see paired
 Statistic = Literal["median", "mean"]
 
 RESAMPLES = 4000

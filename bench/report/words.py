@@ -19,6 +19,8 @@ AMOUNTS: dict[Verdict, str] = {"SLOWER": "MORE", "FASTER": "LESS", "SAME": "SAME
 _BASES: dict[Basis, str] = {
     "between processes": "bootstrap over repeats (fresh processes), then calls; widened for few repeats",
     "within one process": "bootstrap over the calls of one process; variation between processes is NOT in it",
+    "paired blocks": "Student's t over nodes, from pairs of arms in one block on one node",
+    "paired blocks, one node": "Student's t over paired blocks of one node; variation between nodes is NOT in it",
     "one value": "none where there is one value only",
 }
 CPU_LABEL = "Measured on a CPU: CPU timings say nothing about a GPU."

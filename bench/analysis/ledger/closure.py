@@ -14,7 +14,8 @@ import numpy as np
 
 from bench.record import causes as c
 
-from ..statistics import Basis, Estimate, Samples, Statistic, difference, location
+from ..pairing import Located, Spot, difference_between
+from ..statistics import Basis, Estimate, Samples, Statistic, location
 
 GRID = 2.0**-30
 _MS = 1e3
@@ -27,20 +28,35 @@ class Side:
     ``wall``: the unprofiled time, one value per call. ``lines``: cause → observed steps, with the observer's modelled
     cost taken off. ``plain``: unprofiled calls of the observed processes, () where there are none; the repeats of
     ``lines`` and ``plain`` correspond. ``statistic`` is what one repeat's wall time is: the median of its calls, or
-    for a trace the mean of its steps.
+    for a trace the mean of its steps. ``wall_spots`` and ``line_spots``: for a sweep, where each repeat of ``wall`` and
+    of ``lines`` ran; a difference's interval is then taken over pairs.
     """
 
     wall: Samples
     lines: Mapping[str, Samples] = field(default_factory=dict)
     plain: Samples = ()
     statistic: Statistic = "median"
+    wall_spots: tuple[Spot, ...] = ()
+    line_spots: tuple[Spot, ...] = ()
 
     def cause(self, name: str) -> Samples:
         """The samples of one line; what the observer says not to occur is 0 in every step."""
         return self.lines.get(name, tuple((0.0,) for _ in self._repeats()))
 
+    def line(self, name: str) -> Located:
+        """The samples of one line and where they were observed."""
+        return self.observed(self.cause(name))
+
+    def observed(self, samples: Samples) -> Located:
+        """Samples of the observed repeats, with their spots."""
+        return Located(samples, self.line_spots)
+
+    def timed(self, samples: Samples) -> Located:
+        """Samples of the timed repeats, with their spots."""
+        return Located(samples, self.wall_spots)
+
     def _repeats(self) -> Sequence[Sequence[float]]:
-        return next(iter(self.lines.values()), ((0.0,),))
+        return next(iter(self.lines.values()), ((0.0,),) * max(len(self.line_spots), 1))
 
     def sums(self) -> list[float]:
         """Per observed repeat the sum of its lines: the mean observed step less the modelled cost."""
@@ -95,13 +111,14 @@ def close(reference: Side, scheme: Side) -> Closed:
     ``profiler_disturbance`` is there only where unprofiled calls of the observed processes are known on both sides.
     """
     before, after = (on_grid(location(side.wall, side.statistic) * _MS) for side in (reference, scheme))
-    made = [line_of(name, reference.cause(name), scheme.cause(name)) for name in _names(reference, scheme)]
+    made = [line_of(name, reference.line(name), scheme.line(name)) for name in _names(reference, scheme)]
     if reference.plain and scheme.plain:
-        made.append(line_of(c.DISTURBANCE, _disturbance(reference), _disturbance(scheme)))
+        disturbed = (side.observed(_disturbance(side)) for side in (reference, scheme))
+        made.append(line_of(c.DISTURBANCE, *disturbed))
     rest = before - sum(line.reference_ms for line in made), after - sum(line.scheme_ms for line in made)
-    spread = difference(_unexplained(scheme), _unexplained(reference), statistic="mean")
+    spread = difference_between(_unexplained(scheme), _unexplained(reference), "mean")
     made.append(_made(c.UNEXPLAINED, rest[0], rest[1], spread))
-    wall = difference(scheme.wall, reference.wall, statistic=scheme.statistic)
+    wall = difference_between(scheme.timed(scheme.wall), reference.timed(reference.wall), scheme.statistic)
     return Closed(before, after, _made("wall", before, after, wall), tuple(made))
 
 
@@ -110,10 +127,10 @@ def _names(*sides: Side) -> list[str]:
     return [name for name in c.CAUSES if name in present]
 
 
-def line_of(cause: str, reference: Samples, scheme: Samples) -> Line:
+def line_of(cause: str, reference: Located, scheme: Located) -> Line:
     """One line, s per token, from the means of both sides."""
-    before, after = (on_grid(location(side, "mean") * _MS) for side in (reference, scheme))
-    return _made(cause, before, after, difference(scheme, reference, statistic="mean"))
+    before, after = (on_grid(location(side.samples, "mean") * _MS) for side in (reference, scheme))
+    return _made(cause, before, after, difference_between(scheme, reference, "mean"))
 
 
 def _made(cause: str, reference: float, scheme: float, spread: Estimate) -> Line:
@@ -130,8 +147,12 @@ def _disturbance(side: Side) -> Samples:
     return tuple((float(np.mean(plain)) - total,) for plain, total in zip(side.plain, side.sums(), strict=True))
 
 
-def _unexplained(side: Side) -> Samples:
-    """Per repeat: the wall time less what the observed processes say, for the interval."""
+def _unexplained(side: Side) -> Located:
+    """Per repeat: the wall time less what the observed processes say (in a sweep: those of the same block, where it
+    has any), for the interval."""
     told = [float(np.mean(part)) for part in side.plain] or (side.sums() if side.lines else [0.0])
     mean = float(np.mean(told))
-    return tuple((location((part,), side.statistic) - mean,) for part in side.wall)
+    own = dict(zip(side.line_spots, told, strict=False))
+    less = [own.get(spot, mean) for spot in side.wall_spots] or [mean] * len(side.wall)
+    walls = (location((part,), side.statistic) for part in side.wall)
+    return side.timed(tuple((wall - one,) for wall, one in zip(walls, less, strict=True)))

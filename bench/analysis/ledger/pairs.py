@@ -19,6 +19,7 @@ from bench.record.schema import Record
 
 from ..generation import call_times
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_of, setting_of
+from ..pairing import located, partners, spots
 from ..statistics import Samples
 from .closure import Closed, Line, Side, close, line_of, on_grid
 from .observer import NOTHING, ObserverModel, Seconds, middle, observer_model
@@ -110,8 +111,8 @@ def _pair(group: Group, base: str, scheme: str, observed: Observed, models: Mode
     instrument, sides = _common(group.setting, (base, scheme), observed)
     known = dict(group.setting)
     model = models.get((instrument, str(known.get("device"))), NOTHING)
-    before = _side(group.schemes[base], sides[0], model)
-    after = _side(group.schemes[scheme], sides[1], model)
+    timed = partners(group.schemes[base], group.schemes[scheme])
+    before, after = (_side(*side, model) for side in zip(timed, sides, strict=True))
     closed = close(before, after)
     told = (group.setting, str(known.get("model")), str(known.get("device")), base, scheme, closed)
     if not instrument:
@@ -124,13 +125,13 @@ def _pair(group: Group, base: str, scheme: str, observed: Observed, models: Mode
 
 def _common(
     setting: Coordinates, schemes: tuple[str, str], observed: Observed
-) -> tuple[str, tuple[list[Record], list[Record]]]:
+) -> tuple[str, tuple[Sequence[Record], Sequence[Record]]]:
     """The first instrument that observed both, and its records; never one instrument against another."""
     for instrument in TIMELINES:
         one, other = (observed.get((setting, scheme, instrument), []) for scheme in schemes)
         if one and other:
-            return instrument, (one, other)
-    return "", ([], [])
+            return instrument, partners(one, other)
+    return "", ((), ())
 
 
 def _why(group: Group, schemes: tuple[str, str], observed: Mapping[tuple[Coordinates, str, str], list[Record]]) -> str:
@@ -156,7 +157,9 @@ def _side(timed: Sequence[Record], observed: Sequence[Record], model: ObserverMo
         (float(np.median(values)) / batch,) if (values := record.values("plain_step_time")) else ()
         for record in observed
     ]
-    return Side(_walls(timed), lines, tuple(plain) if all(plain) else ())
+    wall = located(timed, call_times)
+    known = tuple(plain) if all(plain) else ()
+    return Side(wall.samples, lines, known, wall_spots=wall.spots, line_spots=spots(observed))
 
 
 def line_steps(record: Record, cause: str, model: ObserverModel) -> Seconds:
@@ -209,7 +212,7 @@ def _moved(
                 moved = -_leading_to(record, new, (cause,), model) / batch
             parts.append(tuple(np.asarray(own) + moved))
         columns.append(tuple(parts))
-    return line_of(cause, columns[0], columns[1])
+    return line_of(cause, *(arm.observed(column) for arm, column in zip(arms, columns, strict=True)))
 
 
 def _leading_to(record: Record, works: Sequence[str], idle: Sequence[str], model: ObserverModel) -> Seconds:

@@ -1,0 +1,117 @@
+"""Two arms set against each other: in pairs where a sweep measured them, else each as a sample of its own.
+
+A pair is what one block measured of both arms on one node and its GPUs. A block that went on elsewhere after its node
+was lost gives pairs of what ran on the same node only; see ``unpaired`` for what is left over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.record.origin import Place, block_of, place_of
+from bench.record.schema import Record
+
+from .paired import BlockPair, paired_difference, paired_ratio
+from .statistics import Estimate, Samples, Statistic, difference, location, ratio
+
+Take = Callable[[Record], Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where both halves of a pair must have been measured."""
+
+    block: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class Located:
+    """One arm: a sequence of values per Record, and the spot of each; ``spots`` is () for an ordinary run's."""
+
+    samples: Samples
+    spots: tuple[Spot, ...] = ()
+
+
+def taking(name: str) -> Take:
+    """The values of one metric."""
+    return lambda record: record.values(name)
+
+
+def spots(records: Sequence[Record]) -> tuple[Spot, ...]:
+    """One per Record; () where one of them is no sweep's."""
+    blocks = [block_of(record) for record in records]
+    found = [Spot(block, place_of(record)) for block, record in zip(blocks, records, strict=True) if block is not None]
+    return tuple(found) if len(found) == len(records) else ()
+
+
+def located(records: Sequence[Record], take: Take) -> Located:
+    """What ``take`` finds in the Records that have any of it."""
+    parts = [(record, values) for record in records if (values := tuple(take(record)))]
+    return Located(tuple(values for _, values in parts), spots([record for record, _ in parts]))
+
+
+def partners(records: Sequence[Record], base: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """Both arms of a sweep less the Records that have no partner; as they are where there are no pairs at all."""
+    here, there = spots(records), spots(base)
+    common = set(here) & set(there)
+    if not common:
+        return tuple(records), tuple(base)
+    return _at(records, here, common), _at(base, there, common)
+
+
+def ratio_between(
+    records: Sequence[Record], base: Sequence[Record], take: Take, *, paired: bool = True
+) -> Estimate | None:
+    """The Records' location over the base's with its interval; None where it cannot be formed: a side without
+    values, a value that is not positive, or a sweep's arms that no block measured on one node.
+
+    ``paired``: False for Records of different sweeps, whose blocks have nothing in common.
+    """
+    arm, reference = located(records, take), located(base, take)
+    if not arm.samples or not reference.samples or not _positive(arm.samples, reference.samples):
+        return None
+    if not (paired and arm.spots and reference.spots):
+        return ratio(arm.samples, reference.samples)
+    pairs = matched(arm, reference)
+    return paired_ratio(pairs) if pairs else None
+
+
+def difference_between(arm: Located, reference: Located, statistic: Statistic = "median") -> Estimate:
+    """The arm's location less the reference's with its interval: in pairs where there are any. Raises ValueError
+    where a side has no values."""
+    pairs = matched(arm, reference, statistic)
+    if pairs:
+        return paired_difference(pairs)
+    return difference(arm.samples, reference.samples, statistic=statistic)
+
+
+def matched(arm: Located, reference: Located, statistic: Statistic = "median") -> list[BlockPair]:
+    """The pairs of two arms, in the order of the arm's Records."""
+    here, there = _by_spot(arm), _by_spot(reference)
+    return [
+        BlockPair(
+            location(here[spot], statistic),
+            location(there[spot], statistic),
+            spot.place.node,
+            min(sum(map(len, side)) for side in (here[spot], there[spot])),
+        )
+        for spot in here
+        if spot in there
+    ]
+
+
+def _by_spot(side: Located) -> Mapping[Spot, Samples]:
+    found: dict[Spot, list[Sequence[float]]] = {}
+    for spot, values in zip(side.spots, side.samples, strict=bool(side.spots)):
+        found.setdefault(spot, []).append(values)
+    return found
+
+
+def _at(records: Sequence[Record], own: Sequence[Spot], wanted: set[Spot]) -> tuple[Record, ...]:
+    return tuple(record for record, spot in zip(records, own, strict=True) if spot in wanted)
+
+
+def _positive(*sides: Samples) -> bool:
+    return all(value > 0 for side in sides for part in side for value in part)
