@@ -20,6 +20,7 @@ from bench.instruments import environment
 from bench.plan import Block
 from bench.processes import die_with_parent
 from bench.record.errors import BitledgerError
+from bench.record.origin import BLOCK
 from bench.record.schema import Environment, Finding, Record, environment_from_json, to_json
 from bench.workloads.annotation import Tools, ToolsFor
 from bench.workloads.outcome import Outcome, failed
@@ -118,6 +119,7 @@ class _RecordMaker:
     def __init__(self, task: dict[str, Any], block: Block, machine: Environment) -> None:
         self._task = task
         self._block = block
+        self._place = block.options.get(BLOCK)
         self._machine = machine
         self._now, self._looked = environment.state(), time.monotonic()
         self._before = self._now
@@ -135,7 +137,7 @@ class _RecordMaker:
             environment=replace(self._machine, before=self._before, after=after),
             started_at=self._started,
             argv=tuple(self._task["argv"]),
-            setup=outcome.setup,
+            setup={**outcome.setup, BLOCK: self._place} if self._place else outcome.setup,
             metrics=outcome.metrics,
             not_collected=outcome.not_collected,
             findings=(*outcome.findings, *self._noticed(outcome, after)),

@@ -19,6 +19,7 @@ from typing import Any
 from bench.output import accept_any_terminal
 from bench.record.errors import BitledgerError
 from bench.record.secrets import mask_argv
+from bench.sweep.options import add_options
 
 EXIT_CODES = """exit codes:
   0    done
@@ -153,7 +154,8 @@ def _add_run(verbs: Any) -> None:
         "  python -m bench run\n"
         "  python -m bench run --preset smoke --out reports/runs/mine\n"
         "  python -m bench run --preset quick --model shape:starcoder2-7b --schemes fp16,int8,nf4\n"
-        "  python -m bench run --resume --out reports/runs/mine\n",
+        "  python -m bench run --resume --out reports/runs/mine\n"
+        "  python -m bench run --on slurm --partition gpu --repeats 10 --watch --out reports/runs/mine\n",
     )
     add: Callable[..., Any] = parser.add_argument
     add("--preset", default="auto", help="what to measure (default: quick with a usable GPU, else smoke)")
@@ -188,6 +190,18 @@ def _add_run(verbs: Any) -> None:
     add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
     add("--country", metavar="ISO", help="country for CodeCarbon's carbon intensity (three letters)")
     add("--seed", type=int, default=0, help="seed of weights, prompts and orders (default 0)")
+    add_options(parser)
+
+
+def _add_gather(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "gather",
+        "make one run of the blocks of a sweep, and report it",
+        "  python -m bench gather reports/runs/mine\n",
+    )
+    parser.add_argument("sweep", type=Path, help="folder of a sweep, as given to 'bench run --on … --out'")
+    parser.add_argument("--no-report", action="store_true", help="gather only")
 
 
 def _add_list(verbs: Any) -> None:
@@ -384,6 +398,7 @@ def _add_tradeoff(verbs: Any) -> None:
 
 VERBS = (
     _add_run,
+    _add_gather,
     _add_explain,
     _add_intervene,
     _add_whatif,

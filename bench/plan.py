@@ -105,11 +105,30 @@ def make_plan(
     Within each repeat the arms of a sweep run in a random order drawn from ``seed`` and the repeat, so that a drift
     of the machine does not favour one arm.
     """
-    blocks = [_machine_block(preset, source, device, seed)] if preset.machine else []
-    blocks += [_matmul_block(preset, source, layer, device, seed) for layer in layers]
+    blocks = [machine_block(preset, source, device, seed)] if preset.machine else []
+    blocks += [matmul_block(preset, source, layer, device, seed) for layer in layers]
+    for one in rounds(preset, source, device, seed, beside):
+        mixed = list(one.blocks)
+        random.Random(f"{seed}:{one.repeat}:{one.sweeps[0].name}").shuffle(mixed)
+        blocks += mixed
+    return once_each(blocks)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One repeat of the sweeps that share processes, or of one sweep: its blocks in no order yet."""
+
+    sweeps: tuple[Sweep, ...]
+    repeat: int
+    blocks: tuple[Block, ...]
+
+
+def rounds(preset: Preset, source: Source, device: str, seed: int, beside: Sequence[Source] = ()) -> tuple[Round, ...]:
+    """The end-to-end part of the plan, sweep by sweep and repeat by repeat."""
+    found = []
     for together in _in_processes(preset.sweeps):
         for repeat in range(max(sweep.repeats for sweep in together)):
-            round_ = [
+            blocks = [
                 _generation_block(preset, sweep, model, scheme, dropped, batch, cache, repeat, device, seed)
                 for sweep in together
                 if repeat < sweep.repeats
@@ -120,10 +139,8 @@ def make_plan(
                 for batch in sweep.batch_sizes
                 for cache in sweep.caches
             ]
-            round_ = _merged(round_) if together[0].process else round_
-            random.Random(f"{seed}:{repeat}:{together[0].name}").shuffle(round_)
-            blocks += round_
-    return _once_each(blocks)
+            found.append(Round(together, repeat, tuple(_merged(blocks) if together[0].process else blocks)))
+    return tuple(found)
 
 
 def _in_processes(sweeps: Sequence[Sweep]) -> list[tuple[Sweep, ...]]:
@@ -153,7 +170,7 @@ def _one(blocks: Sequence[Block]) -> Block:
     return Block("generation", first.source, first.repeat, requests, options, sum(block.limit_s for block in blocks))
 
 
-def _once_each(blocks: Sequence[Block]) -> tuple[Block, ...]:
+def once_each(blocks: Sequence[Block]) -> tuple[Block, ...]:
     """The blocks less what an earlier one gives already: two sweeps may hold the same Case."""
     planned: set[Key] = set()
     kept = []
@@ -165,9 +182,10 @@ def _once_each(blocks: Sequence[Block]) -> tuple[Block, ...]:
     return tuple(kept)
 
 
-def _machine_block(preset: Preset, source: Source, device: str, seed: int) -> Block:
+def machine_block(preset: Preset, source: Source, device: str, seed: int, repeat: int = 0) -> Block:
+    """The machine's ceilings."""
     requests = tuple(Request(Case("machine", "none", "", scheme, device, seed), "ceiling") for scheme in preset.machine)
-    return Block("machine", source, 0, requests, {"threads": preset.threads}, limit_s=300)
+    return Block("machine", source, repeat, requests, {"threads": preset.threads}, limit_s=300)
 
 
 def generation_case(
@@ -233,7 +251,8 @@ def _generation_block(
     return Block("generation", source, repeat, requests, options, sweep.limit_s)
 
 
-def _matmul_block(preset: Preset, source: Source, layer: Layer, device: str, seed: int) -> Block:
+def matmul_block(preset: Preset, source: Source, layer: Layer, device: str, seed: int, repeat: int = 0) -> Block:
+    """One layer's products with all arms, which take turns within one process."""
     cases = [
         Case(
             "matmul",
@@ -263,7 +282,7 @@ def _matmul_block(preset: Preset, source: Source, layer: Layer, device: str, see
         "count_in_model": layer.count,
     }
     requests = tuple(Request(case, "matmul") for case in cases)
-    return Block("matmul", source, 0, requests, options, limit_s=120 + 4 * preset.matmul_seconds * len(requests))
+    return Block("matmul", source, repeat, requests, options, limit_s=120 + 4 * preset.matmul_seconds * len(requests))
 
 
 def operations(arm: Arm) -> tuple[str, ...]:

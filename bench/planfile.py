@@ -7,7 +7,6 @@ the same. So a run folder names no path of the machine that made it.
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,8 +16,8 @@ from typing import Any
 from bench import presets
 from bench.plan import Block, Key, Request
 from bench.record.errors import RecordError, StorageError, UsageError
+from bench.record.files import replace_text
 from bench.record.schema import Case
-from bench.record.store import sync_folder
 from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, resolve
 
 PLAN = "plan.json"
@@ -66,22 +65,11 @@ def write_plan(folder: Path, run: Run) -> None:
         "blocks": [_without_source(block) for block in run.blocks],
     }
     try:
-        _replace(folder / PLAN, json.dumps(document, indent=1))
+        replace_text(folder / PLAN, json.dumps(document, indent=1))
     except OSError as error:
         raise StorageError(
             f"cannot write {folder / PLAN}: {error.strerror}; choose another folder with --out"
         ) from error
-
-
-def _replace(file: Path, text: str) -> None:
-    """A half-written plan would leave a run that cannot be resumed."""
-    new = file.with_suffix(".new")
-    with new.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(file)
-    sync_folder(file.parent)
 
 
 def _named(source: Source) -> dict[str, str]:

@@ -23,6 +23,7 @@ from typing import Any
 from bench.plan import Block, Request
 from bench.processes import Process, Start, start_from_scratch
 from bench.record.errors import BitledgerError, MachineError, RecordError, StorageError
+from bench.record.origin import BLOCK
 from bench.record.schema import Environment, Record, from_json
 from bench.record.secrets import mask_text
 from bench.record.store import Writer, remedy, why
@@ -112,10 +113,12 @@ def measure(block: Block, context: Context, log: Path, start: Start = start_from
         why = unread or child.why_it_ended()
     tail = _keep_tail(log, keep=failed or bool(missing))
     for request in missing.values():
-        yield _lost(request, block, context, why + (f"; it last printed: {tail}" if tail else ""))
+        yield lost(request, block, context, why + (f"; it last printed: {tail}" if tail else ""))
 
 
-def _lost(request: Request, block: Block, context: Context, reason: str) -> Record:
+def lost(request: Request, block: Block, context: Context, reason: str) -> Record:
+    """The failed Record of what was not measured, and why."""
+    place = block.options.get(BLOCK)
     return Record(
         run_id=context.run_id,
         instrument=request.instrument,
@@ -126,6 +129,7 @@ def _lost(request: Request, block: Block, context: Context, reason: str) -> Reco
         environment=context.environment,
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         argv=context.argv,
+        setup={BLOCK: place} if place else {},
     )
 
 

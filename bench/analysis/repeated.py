@@ -10,8 +10,10 @@ from bench.record.schema import Environment, Record
 
 from .machines import hardware_differences
 
-# Nobody's measurement depends on these; they would be told on every machine but the first.
-_UNTOLD = frozenset(("bitledger",))
+# Nobody's measurement depends on these; they would be told on every machine but the first, and of every job.
+_UNTOLD = frozenset(
+    ("bitledger", "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT", "SLURMD_NODENAME")
+)
 
 
 def differences(then: Environment, now: Environment) -> tuple[str, ...]:

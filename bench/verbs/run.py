@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
-from bench import presets, runner
+from bench import runner
 from bench.instruments import environment
-from bench.plan import Block, Layer, make_plan
+from bench.plan import Block, make_plan
 from bench.planfile import Run, new_run_id, read_plan, write_plan
 from bench.processes import Nursery
-from bench.record.errors import MachineError, UsageError
+from bench.record.errors import UsageError
 from bench.record.schema import Environment
 from bench.record.store import RECORDS, Writer, load, open_run
+from bench.sweep.folder import is_sweep
+from bench.verbs import sweep
 from bench.verbs.evaluate_run import after_run
+from bench.verbs.planning import asked
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine
-from bench.workloads.sources import resolve
 
 RUNS = Path("reports/runs")
 
 
 def main(options: argparse.Namespace) -> int:
     """Measure, or finish measuring, and report. Exit code 1 where Cases failed."""
+    if options.on or options.watch or options.cancel or (options.out and is_sweep(options.out)):
+        return sweep.main(options)
     machine = environment.capture(Path.cwd())
     with Nursery(gpu=bool(machine.gpus)) as nursery:
         return _main(options, machine, nursery)
@@ -71,26 +74,10 @@ def _plan(options: argparse.Namespace, machine: Environment, nursery: Nursery) -
 
 
 def _plan_preset(name: str, options: argparse.Namespace, nursery: Nursery) -> Run:
-    changes = {key: value for key, value in vars(options).items() if key not in ("preset", "model", "revision")}
-    preset = presets.preset(name, changes)
-    source = resolve(options.model or preset.model, options.revision)
-    model = runner.describe_model(asdict(source), _scratch_log(), nursery.start)
-    preset = presets.for_layers(preset, model["decoder_layers"])
-    device = options.device or ("cuda" if model["cuda"] else "cpu")
-    if device == "cuda" and not model["cuda"]:
-        raise MachineError("torch finds no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
-    layers = [Layer(**layer) for layer in model["layers"]] if preset.matmul_m else []
-    beside = tuple(resolve(other) for other in options.beside or ())
-    if len({one.name for one in (source, *beside)}) <= len(beside):
-        raise UsageError("--beside names a model twice: give each once, and not the one of --model")
-    blocks = make_plan(preset, source, layers, device, options.seed, beside)
-    return Run(new_run_id(name, source), preset, source, device, options.seed, blocks, beside)
-
-
-def _scratch_log() -> Path:
-    import tempfile
-
-    return Path(tempfile.mkdtemp(prefix="bitledger-")) / "describe.log"
+    found = asked(name, options, nursery)
+    blocks = make_plan(found.preset, found.source, found.layers, found.device, options.seed, found.beside)
+    run_id = new_run_id(name, found.source)
+    return Run(run_id, found.preset, found.source, found.device, options.seed, blocks, found.beside)
 
 
 def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> int:

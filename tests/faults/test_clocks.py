@@ -10,7 +10,7 @@ WALL = {"time", "time_ns", "now", "utcnow", "today", "localtime", "gmtime", "str
 OWNERS = {"time", "datetime", "date", "_time", "dt"}
 # (module, function) → what the look is for.
 ALLOWED = {
-    ("bench.runner", "_lost"): "started_at",
+    ("bench.runner", "lost"): "started_at",
     ("bench.child", "_now"): "started_at",
     ("bench.intervening", "_prediction"): "started_at",
     ("bench.quality.of_run", "_blank"): "started_at",

@@ -1,0 +1,156 @@
+"""A sweep on disk, in a folder that all nodes share.
+
+    sweep.json              its blocks, and how it was asked for
+    plan.json               all of it as one run: what the gathered run must hold
+    jobs.jsonl              which Slurm job measures which block, a line per job
+    cancelled               there while the sweep is cancelled
+    slurm/                  what Slurm and submitit keep: scripts, logs
+    blocks/0001/plan.json   one block as a run
+    blocks/0001/attempt-1/  a run folder: records.jsonl, artifacts/, and state.json, where the attempt stands
+
+Every attempt at a block writes to a folder of its own, which it claims by making it. So no two writers ever share a
+file, and no lock is needed, which some file systems of clusters have not: the processes of a node that Slurm believes
+lost may still be writing when the block has begun again elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from bench.planfile import Run, read_plan, write_plan
+from bench.record.errors import RecordError, StorageError, UsageError
+from bench.record.files import replace_text
+from bench.record.store import remedy, why
+
+SWEEP = "sweep.json"
+BLOCKS = "blocks"
+SLURM = "slurm"
+CANCELLED = "cancelled"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """``blocks``: the names of the blocks; the first is number 1. ``argv``: the command that planned it, which all its
+    Records give. ``workers``: programs judged at the same time where there are programs to judge."""
+
+    run_id: str
+    argv: tuple[str, ...]
+    workers: int
+    blocks: tuple[str, ...]
+    device: str
+
+    @property
+    def numbers(self) -> range:
+        return range(1, len(self.blocks) + 1)
+
+    def name(self, number: int) -> str:
+        return self.blocks[number - 1]
+
+
+def create(folder: Path, sweep: Sweep, whole: Run, runs: Sequence[Run]) -> None:
+    """Write the plan of every block, then sweep.json, whose being there says that all is. Raises StorageError."""
+    try:
+        for number, run in zip(sweep.numbers, runs, strict=True):
+            block_folder(folder, number).mkdir(parents=True, exist_ok=True)
+            write_plan(block_folder(folder, number), run)
+        write_plan(folder, whole)
+        replace_text(folder / SWEEP, json.dumps({"version": _VERSION, **asdict(sweep)}, indent=1))
+    except OSError as error:
+        raise StorageError(f"cannot write the sweep to {folder}: {why(error)}; {remedy(error)}") from error
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a sweep was planned in this folder."""
+    return (folder / SWEEP).is_file()
+
+
+def read(folder: Path) -> Sweep:
+    """The sweep of a folder. Raises UsageError where there is none, RecordError where its file is damaged."""
+    try:
+        document = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
+        if document.pop("version") != _VERSION:
+            raise ValueError("another version of bitledger wrote it")
+        texts = {name: tuple(map(str, document[name])) for name in ("argv", "blocks")}
+        return Sweep(str(document["run_id"]), workers=int(document["workers"]), device=str(document["device"]), **texts)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{folder} holds no sweep: plan one with 'python -m bench run --on slurm' or --on local"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RecordError(f"{folder / SWEEP} is damaged ({error}): restore it") from error
+
+
+def block_folder(folder: Path, number: int) -> Path:
+    return folder / BLOCKS / f"{number:04d}"
+
+
+def block_run(folder: Path, number: int) -> Run:
+    """The block as a planned run. Raises as read_plan."""
+    return read_plan(block_folder(folder, number))
+
+
+def attempts(folder: Path, number: int) -> tuple[Path, ...]:
+    """The attempts made at a block so far, oldest first."""
+    found = block_folder(folder, number).glob("attempt-*")
+    return tuple(sorted((path for path in found if path.name[8:].isdecimal()), key=lambda path: int(path.name[8:])))
+
+
+def claim(folder: Path, number: int) -> Path:
+    """A new attempt's folder, which no other attempt has or gets. Raises StorageError where it cannot be made."""
+    before = attempts(folder, number)
+    for next_ in count(int(before[-1].name[8:]) + 1 if before else 1):
+        path = block_folder(folder, number) / f"attempt-{next_}"
+        try:
+            path.mkdir()  # which either makes it or fails, on network file systems, too
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise StorageError(f"cannot make {path}: {why(error)}; {remedy(error)}") from error
+        return path
+    raise AssertionError("unreachable: count() has no end")
+
+
+STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where an attempt stands. ``running``: the process under way, and the keys of the Records that it is to give.
+    ``counts``: Records of this attempt by status. ``ended``: "" while it runs, else "complete", "out of time",
+    "cancelled", "overtaken" or what went wrong. Times: seconds since 1970 by the node's clock."""
+
+    node: str
+    job: str
+    pid: int
+    began: float
+    now: float
+    running: str = ""
+    keys: tuple[tuple[str, str, int], ...] = ()
+    counts: Mapping[str, int] | None = None
+    ended: str = ""
+
+
+def write_state(attempt: Path, state: State) -> None:
+    """Raises StorageError where the folder cannot be written."""
+    try:
+        replace_text(attempt / STATE, json.dumps(asdict(state)))
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {attempt / STATE}: {why(error)}; everything measured is kept: {remedy(error)}, then --resume"
+        ) from error
+
+
+def read_state(attempt: Path) -> State | None:
+    """None where the attempt has not come so far, or its file cannot be read: it is told and not relied upon."""
+    try:
+        document: dict[str, Any] = json.loads((attempt / STATE).read_text(encoding="utf-8"))
+        keys = tuple((str(case), str(instrument), int(repeat)) for case, instrument, repeat in document.pop("keys"))
+        return State(keys=keys, **document)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None

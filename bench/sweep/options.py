@@ -1,0 +1,49 @@
+"""The options of ``bench run`` for many blocks and nodes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """--on and what belongs to it."""
+    group = parser.add_argument_group(
+        "many blocks, on the nodes of a Slurm cluster or one after the other here",
+        "A block is all arms of one model × workload × repeat, in one job on one node; --repeats says how many there "
+        "are. docs/slurm.md has the commands.",
+    )
+    add: Callable[..., Any] = group.add_argument
+    add("--on", choices=("slurm", "local"), help="where the blocks are measured")
+    add("--models", type=_names, metavar="A,B", help="several models, each in blocks of its own")
+    add(
+        "--watch",
+        type=float,
+        nargs="?",
+        const=10.0,
+        metavar="S",
+        help="show all blocks until they are done, then gather (look every S seconds, default 10); ctrl-C cancels them",
+    )
+    add("--cancel", action="store_true", help="cancel the jobs of the sweep in --out; --resume goes on with it")
+    add("--cluster", type=Path, metavar="FILE", help="a TOML file with these options: partition, account, …")
+    add("--partition", metavar="NAME", help="Slurm's partition")
+    add("--account", metavar="NAME", help="Slurm's account")
+    add("--qos", metavar="NAME", help="Slurm's quality of service")
+    add("--constraint", metavar="TEXT", help="features that the nodes must have, such as h100")
+    add("--nodelist", metavar="NODES", help="only these nodes")
+    add("--exclude", metavar="NODES", help="not these nodes")
+    add("--gpus", type=int, metavar="N", help="GPUs per block (default 1; 0: measure the CPU)")
+    add("--cpus", type=int, metavar="N", help="CPU cores per block (default 8)")
+    add("--memory", type=float, metavar="GB", help="memory per block (default: the partition's)")
+    add(
+        "--time", type=int, metavar="MIN", help="time of a job (default 60); a block that needs more goes on in another"
+    )
+    add("--at-once", type=int, metavar="N", help="blocks that run at the same time (default 256)")
+    add("--exclusive", action="store_true", default=None, help="the whole node for one block")
+    add("--image", metavar="FILE", help="Apptainer image to measure in (docs/hosts.md)")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)

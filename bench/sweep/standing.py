@@ -1,0 +1,93 @@
+"""Where every block of a sweep stands, from what its attempts wrote and what Slurm knows of its jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.planfile import read_planned
+
+from . import folder as places
+from .folder import State, Sweep
+from .queue import Job
+
+Stand = Literal["not begun", "waiting", "starting", "running", "done", "stopped"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One block. ``recorded`` of ``planned`` Records are there; ``detail`` says what runs, or why nothing does."""
+
+    number: int
+    name: str
+    stand: Stand
+    planned: int
+    recorded: int
+    failed: int
+    attempts: int
+    node: str
+    detail: str
+    job: str
+    began: float | None
+
+
+def planned_records(folder: Path, sweep: Sweep) -> dict[int, int]:
+    """How many Records each block is to give. Raises RecordError for a damaged plan."""
+    plans = ((number, read_planned(places.block_folder(folder, number))) for number in sweep.numbers)
+    return {number: len(plan.keys) if plan else 0 for number, plan in plans}
+
+
+def standings(
+    folder: Path, sweep: Sweep, planned: Mapping[int, int], jobs: Mapping[int, Job | None], *, on_slurm: bool
+) -> tuple[Standing, ...]:
+    """Every block. ``jobs``: by number of the block, what Slurm knows of its latest job."""
+    return tuple(
+        _standing(folder, sweep, number, planned[number], jobs.get(number), on_slurm) for number in sweep.numbers
+    )
+
+
+def _standing(folder: Path, sweep: Sweep, number: int, planned: int, job: Job | None, on_slurm: bool) -> Standing:
+    found = places.attempts(folder, number)
+    states = [state for attempt in found if (state := places.read_state(attempt)) is not None]
+    counts = _counts(states)
+    stand, detail = _stand(states, job, on_slurm)
+    last = states[-1] if states else None
+    return Standing(
+        number=number,
+        name=sweep.name(number),
+        stand=stand,
+        planned=planned,
+        recorded=planned if stand == "done" else min(sum(counts.values()), planned),
+        failed=counts["failed"],
+        attempts=len(found),
+        node=(job.node if job and job.alive else "") or (last.node if last else ""),
+        detail=detail,
+        job=job.number if job else "",
+        began=states[0].began if states else None,
+    )
+
+
+def _counts(states: Iterable[State]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for state in states:
+        total.update(state.counts or {})
+    return total
+
+
+def _stand(states: list[State], job: Job | None, on_slurm: bool) -> tuple[Stand, str]:
+    last = states[-1] if states else None
+    if any(state.ended == "complete" for state in states):
+        return "done", ""
+    if job is not None and job.alive:
+        if job.state in ("PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"):
+            return "waiting", job.reason
+        return ("running", last.running) if last and not last.ended else ("starting", job.state.lower())
+    if on_slurm:
+        ended = last.ended if last and last.ended else "its node or job is gone" if last else "its job is gone"
+        return "stopped", f"{ended}{f' ({job.state.lower()})' if job else ''}"
+    if last is None:
+        return "not begun", ""
+    return ("stopped", last.ended) if last.ended else ("running", last.running)

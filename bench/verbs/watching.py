@@ -1,0 +1,148 @@
+"""All blocks of a sweep in one view, until they are done."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bench.report.console import console as make_console
+from bench.report.visible import visible
+from bench.sweep import folder as places
+from bench.sweep import queue
+from bench.sweep.queue import Job
+from bench.sweep.standing import Stand, Standing, planned_records, standings
+
+# A job that comes back to the queue may be in neither state for a moment.
+GONE_AFTER = 3
+SHOWN = 24
+_ORDER: tuple[Stand, ...] = ("stopped", "running", "starting", "waiting", "not begun", "done")
+_STYLES: dict[Stand, str] = {"running": "green", "stopped": "red", "waiting": "yellow", "starting": "yellow"}
+
+
+def latest_jobs(folder: Path) -> dict[int, Job | None]:
+    """By block: its latest job as Slurm knows it, or None where Slurm knows it no more. {} where none was submitted."""
+    known = queue.remembered(folder)
+    if not known:
+        return {}
+    found = queue.states(job for jobs in known.values() for job in jobs)
+    return {block: _of(jobs, found) for block, jobs in known.items()}
+
+
+def _of(jobs: Sequence[str], found: Mapping[str, Job]) -> Job | None:
+    known = [found[job] for job in jobs if job in found]
+    return next((job for job in reversed(known) if job.alive), known[-1] if known else None)
+
+
+def watch(folder: Path, every_s: float) -> list[Standing]:
+    """Show the sweep until every block is done, or has no job that could finish it; returns the latter."""
+    sweep = places.read(folder)
+    planned = planned_records(folder, sweep)
+    gone = 0
+    with _view(make_console()) as view:
+        while True:
+            jobs = latest_jobs(folder)
+            found = standings(folder, sweep, planned, jobs, on_slurm=bool(jobs))
+            view.show(found)
+            stopped = [one for one in found if one.stand == "stopped"]
+            gone = gone + 1 if not _moving(found) else 0
+            if all(one.stand == "done" for one in found) or gone >= GONE_AFTER:
+                return stopped
+            time.sleep(every_s)
+
+
+def _moving(found: Sequence[Standing]) -> bool:
+    return any(one.stand in ("running", "starting", "waiting") for one in found)
+
+
+class _View(Protocol):
+    def show(self, found: Sequence[Standing]) -> None: ...
+
+
+@contextmanager
+def _view(console: Console) -> Iterator[_View]:
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        yield _Screen(live)
+
+
+class _Screen:
+    """A table that is drawn anew, the bar with the time left under it."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def show(self, found: Sequence[Standing]) -> None:
+        self._live.update(Group(table(found), bar(found), Text(summary(found))), refresh=True)
+
+
+class _Lines:
+    """Where there is no terminal: a line for each block that has moved."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: dict[int, tuple[object, ...]] = {}
+
+    def show(self, found: Sequence[Standing]) -> None:
+        for one in found:
+            now = (one.stand, one.node, one.detail)
+            if self._told.get(one.number) != now and not (one.stand == "waiting" and one.number in self._told):
+                self._console.print(f"block {one.number}, {line(one)}", soft_wrap=True)
+            self._told[one.number] = now
+
+
+def line(one: Standing) -> str:
+    """One block in a line."""
+    where = f" on {one.node}" if one.node and one.stand != "waiting" else ""
+    again = f", attempt {one.attempts}" if one.attempts > 1 else ""
+    failed = f", {one.failed} failed" if one.failed else ""
+    detail = f" ({one.detail})" if one.detail else ""
+    return f"{one.name}: {one.stand}{where}, {one.recorded} of {one.planned} records{failed}{again}{detail}"
+
+
+def table(found: Sequence[Standing]) -> Table:
+    """The blocks that matter most now: stopped, running, waiting; those beyond SHOWN are counted."""
+    made = Table(box=None, pad_edge=False)
+    for name, right in (("#", True), ("Block", False), ("State", False), ("Node", False), ("Records", True)):
+        made.add_column(name, justify="right" if right else "left", no_wrap=name != "Block")
+    made.add_column("Now", overflow="ellipsis", no_wrap=True)
+    ranked = sorted(found, key=lambda one: (_ORDER.index(one.stand), one.number))
+    for one in sorted(ranked[:SHOWN], key=lambda one: one.number):
+        records = f"{one.recorded}/{one.planned}" + (f" {one.failed} failed" if one.failed else "")
+        stand = one.stand + (f" ({one.attempts})" if one.attempts > 1 else "")
+        style = _STYLES.get(one.stand, "dim")
+        cells = (str(one.number), one.name, Text(stand, style), one.node, records, one.detail)
+        made.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in cells))
+    if len(ranked) > SHOWN:
+        rest = Counter(one.stand for one in ranked[SHOWN:])
+        made.add_row("", Text("… " + ", ".join(f"{count} more {stand}" for stand, count in rest.items()), "dim"))
+    return made
+
+
+def bar(found: Sequence[Standing]) -> ProgressBar:
+    """Records of all blocks."""
+    return ProgressBar(total=max(sum(one.planned for one in found), 1), completed=sum(one.recorded for one in found))
+
+
+def summary(found: Sequence[Standing], now: float | None = None) -> str:
+    """Blocks by state, Records, and about how long it still takes at the pace since the first block began."""
+    counts = Counter(one.stand for one in found)
+    planned, recorded = sum(one.planned for one in found), sum(one.recorded for one in found)
+    told = ", ".join(f"{counts[stand]} {stand}" for stand in _ORDER if counts[stand])
+    began = min((one.began for one in found if one.began is not None), default=None)
+    left = ""
+    if began is not None and 0 < recorded < planned:
+        seconds = ((time.time() if now is None else now) - began) * (planned - recorded) / recorded
+        left = f", about {max(seconds, 0) / 60:.0f} min left at this pace"
+    return f"{told}; {recorded} of {planned} records{left}"
