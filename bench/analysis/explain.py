@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.record import causes as c
@@ -10,6 +10,7 @@ from bench.record.schema import Finding, Record
 
 from . import generation, matmul
 from .energy_ledger import EnergyPair, energy_pairs
+from .generation import GenerationRow
 from .grouping import REFERENCE
 from .hypotheses import Evidence, Judged, judge
 from .interventions import InterventionRow, Removals, removals
@@ -17,6 +18,7 @@ from .interventions import summarise as summarise_interventions
 from .ledger.pairs import Pair, pairs
 from .ledger.uniform import uniform_factor
 from .remedies import Remedy, remedies
+from .standings import Place, rows
 
 # Share of the reference's time that may stay unexplained on either side before the ledger says so.
 UNEXPLAINED = 0.05
@@ -24,7 +26,8 @@ UNEXPLAINED = 0.05
 
 @dataclass(frozen=True)
 class Explanation:
-    """Everything that a run says about why its schemes differ."""
+    """Everything that a run says about why its schemes differ. ``standings``: the table's row of a scheme, by setting
+    and scheme."""
 
     pairs: tuple[Pair, ...]
     energy: tuple[EnergyPair, ...]
@@ -33,6 +36,7 @@ class Explanation:
     hypotheses: tuple[Judged, ...]
     remedies: tuple[Remedy, ...]
     findings: tuple[Finding, ...]
+    standings: Mapping[Place, GenerationRow]
 
 
 def explain(
@@ -44,14 +48,14 @@ def explain(
 ) -> Explanation:
     """The explanation of a run; what was analysed already can be given."""
     groups = generation.summarise(records, reference=reference) if generated is None else tuple(generated)
-    rows = matmul.summarise(records, reference=reference) if layers is None else tuple(layers)
+    products = matmul.summarise(records, reference=reference) if layers is None else tuple(layers)
     found = pairs(records, reference)
     changed = summarise_interventions(records)
     joules = energy_pairs(records, reference)
-    evidence = Evidence(records, found, changed, groups, rows, joules)
+    evidence = Evidence(records, found, changed, groups, products, joules)
     return Explanation(
         found, joules, changed, removals(records, reference), judge(evidence), remedies(changed, groups, records),
-        findings(found),
+        findings(found), rows(groups),
     )  # fmt: skip
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from bench.analysis.explain import Explanation
+from bench.analysis.generation import GenerationRow
 from bench.analysis.ledger.closure import Line
 from bench.analysis.ledger.pairs import REST, Pair
 from bench.analysis.remedies import Remedy
+from bench.analysis.standings import Place
+from bench.analysis.verdict import Verdict
 from bench.record import causes as c
 
 from . import figure_ledger, units
@@ -24,8 +27,10 @@ def answer(explanation: Explanation) -> Answer | None:
     if not pairs:
         return None
     focus = focus_of(pairs)
+    table = explanation.standings
+    told = _standing(pairs, table)
     if focus is None:
-        return Answer(_sentence(pairs, None), "unsure", None, (), (), "")
+        return Answer(_sentence(told, pairs[0].reference), _tone(told), None, (), (), "")
     causes = tuple(_cause(line, focus) for line in strongest(focus))
     figure = FigureSpec(
         "answer", f"From {focus.reference} to {focus.scheme}, line by line", caption(focus), _drawn(focus)
@@ -35,7 +40,8 @@ def answer(explanation: Explanation) -> Answer | None:
         f"{focus.scheme} against {focus.reference}: {setting_text(focus.setting)}. Work that {focus.reference} does "
         "not do takes along the host's time that leads to it, so that a cause can be larger than its bar."
     )
-    return Answer(_sentence(pairs, focus), _tone(pairs), figure if focus.instrument else None, causes, actions, note)
+    sentence = f"{_sentence(told, focus.reference)} {_why(focus, table.get((focus.setting, focus.scheme)))}"
+    return Answer(sentence, _tone(told), figure if focus.instrument else None, causes, actions, note)
 
 
 def _drawn(pair: Pair) -> partial[object]:
@@ -60,28 +66,41 @@ def strongest(pair: Pair) -> tuple[Line, ...]:
     return tuple(sorted(pushing, key=lambda line: (not line.sure, -abs(line.delta_ms)))[:MOST])
 
 
-def _sentence(pairs: Sequence[Pair], focus: Pair | None) -> str:
-    reference = pairs[0].reference
-    slower = [pair.scheme for pair in pairs if pair.closed.delta.sure and pair.closed.delta.delta_ms > 0]
-    faster = [pair.scheme for pair in pairs if pair.closed.delta.sure and pair.closed.delta.delta_ms < 0]
-    open_ = [pair.scheme for pair in pairs if not pair.closed.delta.sure]
-    told = [
-        f"{word} {_listed(names)}"
-        for names, word in (
-            (slower, f"Slower than {reference}:"),
-            (faster, f"Faster than {reference}:"),
-            (open_, "This run cannot tell for"),
-        )
-        if names
-    ]
-    text = ". ".join(told) + "."
-    if focus is None:
-        return text
-    closed = focus.closed
-    leads = strongest(focus)
+_Told = Mapping[Verdict, Sequence[str]]
+
+
+def _standing(pairs: Sequence[Pair], table: Mapping[Place, GenerationRow]) -> _Told:
+    """The schemes by what the table of generation says of them, so that the headline never claims more than it."""
+    found: dict[Verdict, list[str]] = {}
+    for pair in pairs:
+        row = table.get((pair.setting, pair.scheme))
+        found.setdefault((row.verdict if row else None) or "AMBIGUOUS", []).append(pair.scheme)
+    return found
+
+
+_WORDS: Mapping[Verdict, str] = {
+    "SLOWER": "Slower than {reference}:",
+    "FASTER": "Faster than {reference}:",
+    "SAME": "As fast as {reference}:",
+    "AMBIGUOUS": "This run cannot tell for",
+}
+
+
+def _sentence(told: _Told, reference: str) -> str:
+    parts = (
+        f"{word.format(reference=reference)} {_listed(told[verdict])}"
+        for verdict, word in _WORDS.items()
+        if verdict in told
+    )
+    return ". ".join(parts) + "."
+
+
+def _why(focus: Pair, row: GenerationRow | None) -> str:
+    """How much the explained scheme loses, by the table's ratio, and what most of it is for."""
+    closed, leads = focus.closed, strongest(focus)
     why = f", mostly for {_of(leads[0])}" if leads else ""
-    ratio = closed.scheme_ms / closed.reference_ms
-    return f"{text} {focus.scheme} takes ×{ratio:.2f} the time per token ({closed.delta.delta_ms:+.3g} ms){why}."
+    ratio = row.time_ratio.value if row and row.time_ratio else closed.scheme_ms / closed.reference_ms
+    return f"{focus.scheme} takes ×{ratio:.2f} the time per token ({closed.delta.delta_ms:+.3g} ms){why}."
 
 
 def _of(line: Line) -> str:
@@ -92,11 +111,10 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
 
 
-def _tone(pairs: Sequence[Pair]) -> Tone:
-    if any(pair.closed.delta.sure and pair.closed.delta.delta_ms > 0 for pair in pairs):
+def _tone(told: _Told) -> Tone:
+    if "SLOWER" in told:
         return "bad"
-    sure = [pair for pair in pairs if pair.closed.delta.sure]
-    return "good" if sure else "unsure"
+    return "good" if "FASTER" in told else "same" if "SAME" in told else "unsure"
 
 
 def _cause(line: Line, pair: Pair) -> Point:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -60,6 +61,45 @@ def test_it_is_honest_where_nothing_can_be_told():
     assert one is not None
     assert "cannot tell for bf16" in one.sentence
     assert one.figure is None
+
+
+@pytest.fixture(scope="module")
+def torn():
+    """Two repeats of a reference whose speed drifts: the difference's interval excludes 0, the ratio's holds 1."""
+    records = []
+    for repeat, (reference, scheme) in enumerate(((0.001, 0.030), (0.003, 0.0305))):
+        records += [
+            make.generation("fp16", repeat, step=reference),
+            make.kineto("fp16", repeat, lines=FP16),
+            make.generation("int8", repeat, step=scheme / make.SPEEDS["int8"]),
+            make.kineto("int8", repeat, lines=SLOW),
+        ]
+    return records
+
+
+def test_the_headline_claims_no_more_than_the_table(torn):
+    found = explain(torn)
+    (pair,) = found.pairs
+    assert pair.closed.delta.sure
+    (row,) = found.standings.values()
+    assert row.verdict == "AMBIGUOUS"
+    told = answer(found)
+    assert told is not None
+    assert told.sentence.startswith(f"This run cannot tell for int8. int8 takes ×{row.time_ratio.value:.2f} the time")
+    assert told.tone == "unsure"
+
+
+def test_no_hypothesis_explains_a_loss_that_the_table_does_not_show(torn):
+    assert {item.verdict for item in explain(torn).hypotheses if item.id in ("H1", "H3", "H4", "H8")} == {"not tested"}
+
+
+def test_a_scheme_that_is_as_fast_is_called_so():
+    records = [make.generation("fp16", repeat, calls=2) for repeat in range(30)]
+    records += [replace(record, case=make.case("bf16")) for record in records]
+    found = explain(records)
+    (row,) = found.standings.values()
+    told = answer(found)
+    assert (row.verdict, told and (told.sentence, told.tone)) == ("SAME", ("As fast as fp16: bf16.", "same"))
 
 
 def test_no_reference_no_answer():

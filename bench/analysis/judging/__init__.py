@@ -1,0 +1,1 @@
+"""How each hypothesis is judged; which there are, says bench/analysis/hypotheses.py."""

@@ -1,0 +1,92 @@
+"""What is said of a whole run: clocks, joules, and whether the arms were alike beyond their schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from bench.record.schema import Record
+
+from .evidence import Evidence, Found, not_tested
+
+# NVML's clock event reasons that slow a GPU down: power cap, hardware slowdown, thermal (nvml.h).
+_SLOWING = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
+
+
+def clocks(e: Evidence) -> Found:
+    """H12: the SM clock under load, and how often something slowed it."""
+    if not e.on_gpu:
+        return not_tested("clocks, power and temperature are the GPU's")
+    clocks: dict[str, list[float]] = {}
+    slowed: dict[str, int] = {}
+    for record in e.records:
+        clocks.setdefault(record.case.scheme, []).extend(record.values("gpu_clock_sm"))
+        bits = sum(int(mask) & _SLOWING != 0 for mask in record.values("gpu_throttle_reasons"))
+        slowed[record.case.scheme] = slowed.get(record.case.scheme, 0) + bits
+    means = {scheme: float(np.mean(values)) for scheme, values in clocks.items() if values}
+    if "fp16" not in means or len(means) < 2:
+        return not_tested("clocks were not sampled for the reference and a scheme")
+    told = [f"{s}: SM clock {m * 1e-6:.0f} MHz, {slowed.get(s, 0)} samples throttled" for s, m in means.items()]
+    lower = [m < 0.98 * means["fp16"] for s, m in means.items() if s != "fp16"]
+    return Found("supported" if any(lower) else "refuted", tuple(told))
+
+
+def unfair(e: Evidence) -> Found:
+    """What differs between the arms beyond the scheme."""
+    found = [
+        text
+        for group in e.generation
+        for text in _differences(e.records, {row.scheme for row in group.rows}, dict(group.setting))
+    ]
+    short = [f"{row.scheme} made fewer tokens than asked for" for g in e.generation for row in g.rows if row.short]
+    if not e.generation:
+        return not_tested("nothing was generated")
+    unfair = tuple(dict.fromkeys((*found, *short)))
+    if unfair:
+        return Found("supported", unfair)
+    return Found(
+        "refuted",
+        ("compilation is off on every arm, compute dtypes are the models', token counts and attention are alike",),
+    )
+
+
+def _differences(records: Iterable[Record], schemes: set[str], setting: Mapping[str, Any]) -> list[str]:
+    texts = []
+    attention: dict[str, str] = {}
+    for record in records:
+        arm = record.setup.get("arm")
+        if record.instrument != "generation" or record.case.scheme not in schemes or not isinstance(arm, Mapping):
+            continue
+        if record.case.batch_size != setting.get("batch_size"):
+            continue
+        if not arm.get("disable_compile"):
+            texts.append(f"{record.case.scheme} may be compiled")
+        if arm.get("kind") == "4bit" and arm.get("compute_dtype") != arm.get("dtype"):
+            texts.append(f"{record.case.scheme} computes in {arm.get('compute_dtype')} on a {arm.get('dtype')} model")
+        model = record.setup.get("model")
+        if isinstance(model, Mapping):
+            attention[str(model.get("attention"))] = record.case.scheme
+    if len(attention) > 1:
+        texts.append("attention differs: " + ", ".join(f"{name} in {scheme}" for name, scheme in attention.items()))
+    return texts
+
+
+def joules(e: Evidence) -> Found:
+    """H14: longer time costs more joules than lower power saves, in gross joules that were measured."""
+    measured = [pair for pair in e.energy if not pair.estimated and pair.gross]
+    if not measured:
+        return not_tested("joules were not measured, at most estimated, on this machine")
+    told, holds, fails = [], [], []
+    for pair in measured:
+        split = pair.gross
+        assert split is not None
+        told.append(
+            f"{pair.scheme}, {pair.source}: {split.delta.value:+.3g} J/token = {split.longer:+.3g} for longer time "
+            f"{split.power:+.3g} for other power"
+        )
+        sure = split.delta.low is not None and split.delta.low > 0
+        holds.append(sure and split.power < 0 < split.longer)
+        fails.append((split.delta.high is not None and split.delta.high <= 0) or split.power >= 0)
+    return Found("supported" if any(holds) else "refuted" if all(fails) else "ambiguous", tuple(told))

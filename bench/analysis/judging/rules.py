@@ -1,0 +1,62 @@
+"""The two rules that most hypotheses share: a cause's share of the ledger, and its measured removal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..interventions import InterventionRow
+from ..ledger.closure import Line
+from ..ledger.pairs import Pair
+from .evidence import Evidence, Found, Judgement, not_tested
+
+SHARE = 0.10
+
+
+def _line_text(pair: Pair, line: Line) -> str:
+    share = line.delta_ms / pair.closed.delta.delta_ms
+    bounds = "" if line.low is None or line.high is None else f" [{line.low:+.3g}, {line.high:+.3g}]"
+    return (
+        f"{pair.scheme}: {line.cause} {line.delta_ms:+.3g}{bounds} ms/token of "
+        f"{pair.closed.delta.delta_ms:+.3g} ({share:.0%})"
+    )
+
+
+def by_cause(evidence: Evidence, causes: Sequence[str], fits: Callable[[Pair], bool] = lambda _: True) -> Found:
+    """By the share of slower schemes' differences that the ledger gives to some causes."""
+    pairs = [pair for pair in evidence.slower() if fits(pair)]
+    if not pairs:
+        return not_tested("no scheme that it applies to is slower for sure, with its decode steps observed")
+    told, supports, refutes = [], [], []
+    for pair in pairs:
+        lines = [line for line in pair.causes if line.cause in causes]
+        delta = pair.closed.delta.delta_ms
+        total = sum(line.delta_ms for line in lines)
+        high = sum(line.high if line.high is not None else np.inf for line in lines)
+        supports.append(total >= SHARE * delta and any(line.sure and line.delta_ms > 0 for line in lines))
+        refutes.append(high < SHARE * delta)
+        told += [_line_text(pair, line) for line in lines]
+    verdict: Judgement = "supported" if any(supports) else "refuted" if all(refutes) else "ambiguous"
+    return Found(verdict, tuple(told) or ("no such line in any slower scheme's ledger",))
+
+
+def by_removal(evidence: Evidence, names: Sequence[str], otherwise: Callable[[], Found]) -> Found:
+    """By measured removals, where there are any; the ledger's lines are told beside them."""
+    rows = [row for row in evidence.interventions if row.name in names]
+    ledger = otherwise()
+    if not rows:
+        return ledger
+    told = tuple(map(gain_text, rows))
+    share = [row.gain.value / row.before.value for row in rows]
+    if any(row.verdict == "FASTER" and part >= SHARE / 2 for row, part in zip(rows, share, strict=True)):
+        return Found("supported", told + ledger.evidence)
+    small = [row.gain.high is not None and row.gain.high < SHARE * row.before.value for row in rows]
+    return Found("refuted" if all(small) else "ambiguous", told + ledger.evidence)
+
+
+def gain_text(row: InterventionRow) -> str:
+    low, high = row.gain.low, row.gain.high
+    bounds = "" if low is None or high is None else f" [{low * 1e3:+.3g}, {high * 1e3:+.3g}]"
+    said = "" if row.predicted is None else f", predicted {row.predicted * 1e3:+.3g}"
+    return f"{row.scheme} with {row.name}: gain {row.gain.value * 1e3:+.3g}{bounds} ms/token{said} ({row.verdict})"
