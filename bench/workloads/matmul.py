@@ -1,24 +1,27 @@
 """Layer-level matrix products: every arm of one Linear shape, interleaved in one process, stopped by noise.
 
 All points (arm × M × operation × residency) take turns in random order, a burst of calls each, until a point's
-relative standard error is small enough or its time is up. A point's Record is handed over as soon as it is done.
+relative standard error is small enough or its time is up. A point's Record is handed over as soon as it is done. An
+error fails its own point, and the others go on, unless it took the device along.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from bench.instruments.cache import last_level_cache_bytes
 from bench.instruments.timing import RunningNoise
 from bench.record.schema import Case, Finding, metric
 from bench.workloads.call_timer import CallTimer, timer_for
+from bench.workloads.lost_device import is_lost
 from bench.workloads.matmul_arms import ArmUnderTest, Truth, make_truth
 from bench.workloads.models import require_device
-from bench.workloads.outcome import Outcome
+from bench.workloads.outcome import Outcome, failed
 from bench.workloads.schemes import arm
 
 BURST = 20
@@ -77,8 +80,8 @@ def run(cases: Sequence[Case], options: Mapping[str, Any]) -> Iterator[Outcome]:
     require_device(first.device)
     timer = timer_for(first.device)
     with torch.inference_mode():
-        points, failed = _points(cases, options)
-        yield from failed
+        points, failures = _points(cases, options)
+        yield from failures
         yield from _sample_all(points, timer, options, first.seed)
 
 
@@ -89,33 +92,49 @@ def _points(cases: Sequence[Case], options: Mapping[str, Any]) -> tuple[list[Poi
     planted = max(arm(scheme).planted_columns for scheme in schemes)
     truth = make_truth(most, first.n or 0, first.k or 0, first.device, first.seed, planted)
     points: list[Point] = []
-    failed: list[Outcome] = []
+    failures: list[Outcome] = []
     for scheme in schemes:
         mine = [case for case in cases if case.scheme == scheme]
         try:
-            points += _arm_points(mine, truth, options)
-        except (RuntimeError, ValueError, TypeError) as error:
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            failed += [Outcome(case, "matmul", "failed", reason, _arm_setup(case, options)) for case in mine]
-    return points, failed
+            made = _arm_points(mine, truth, options)
+        except Exception as error:
+            failures += [_failed(case, error, options) for case in mine]
+        else:
+            points += made[0]
+            failures += made[1]
+    return points, failures
 
 
-def _arm_points(cases: Sequence[Case], truth: Truth, options: Mapping[str, Any]) -> list[Point]:
+def _failed(case: Case, error: Exception, options: Mapping[str, Any]) -> Outcome:
+    """What an error leaves of one point; the others go on. Raises it again where it took the device along."""
+    if is_lost(case.device):
+        raise error
+    return replace(failed(case, "matmul", error), setup=_arm_setup(case, options))
+
+
+def _arm_points(cases: Sequence[Case], truth: Truth, options: Mapping[str, Any]) -> tuple[list[Point], list[Outcome]]:
     """Hot and cold points of one scheme. The copies of the cold ones are made first: a forward may repack weights."""
     chosen = arm(cases[0].scheme)
     hot, cold = ArmUnderTest(chosen, truth), ArmUnderTest(chosen, truth)
     copies = cold_copies(cold, options["max_copies"], cases[0].device)
     if any(case.residency == "cold" for case in cases):
         cold.rotate_through(copies)
-    errors = _relative_errors(hot, truth, sorted({case.m for case in cases if case.op == "linear" and case.m}))
-    points = []
+    error_at = _errors(hot, truth)
+    points: list[Point] = []
+    failures: list[Outcome] = []
     for case in cases:
-        under_test = cold if case.residency == "cold" else hot
-        m = case.m or 1
-        operation, x = under_test.operation(case.op or "linear", m), under_test.input(m)
-        error = errors.get(m) if case.op == "linear" else None
-        points.append(Point(case, under_test, _bind(operation, x), len(under_test.modules), error))
-    return points
+        try:
+            points.append(_point(case, cold if case.residency == "cold" else hot, error_at))
+        except Exception as error:
+            failures.append(_failed(case, error, options))
+    return points, failures
+
+
+def _point(case: Case, under_test: ArmUnderTest, error_at: Callable[[int], float]) -> Point:
+    m = case.m or 1
+    error = error_at(m) if case.op == "linear" else None
+    operation, x = under_test.operation(case.op or "linear", m), under_test.input(m)
+    return Point(case, under_test, _bind(operation, x), len(under_test.modules), error)
 
 
 def _bind(operation: Any, x: Any) -> Any:
@@ -127,14 +146,16 @@ def cold_copies(under_test: ArmUnderTest, most: int, device: str) -> int:
     return int(min(most, wanted))
 
 
-def _relative_errors(under_test: ArmUnderTest, truth: Truth, rows: Sequence[int]) -> dict[int, float]:
-    """‖out − ref‖ / ‖ref‖ (Frobenius) for each M, against float64."""
+def _errors(under_test: ArmUnderTest, truth: Truth) -> Callable[[int], float]:
+    """‖out − ref‖ / ‖ref‖ (Frobenius) for M rows, against float64."""
     reference = truth.reference(under_test.arm)
-    errors = {}
-    for m in rows:
+
+    @cache
+    def error_at(m: int) -> float:
         out = under_test.modules[0](under_test.input(m)).double()
-        errors[m] = float((out - reference[:m]).norm() / reference[:m].norm())
-    return errors
+        return float((out - reference[:m]).norm() / reference[:m].norm())
+
+    return error_at
 
 
 def _sample_all(points: list[Point], timer: CallTimer, options: Mapping[str, Any], seed: int) -> Iterator[Outcome]:
@@ -143,11 +164,20 @@ def _sample_all(points: list[Point], timer: CallTimer, options: Mapping[str, Any
     while remaining:
         order.shuffle(remaining)
         for point in list(remaining):
-            point.sample(timer)
-            why = point.stop(options["relative_standard_error"], options["seconds"])
-            if why is not None:
+            outcome = _turn(point, timer, options, seed)
+            if outcome is not None:
                 remaining.remove(point)
-                yield _outcome(point, why, options, seed)
+                yield outcome
+
+
+def _turn(point: Point, timer: CallTimer, options: Mapping[str, Any], seed: int) -> Outcome | None:
+    """One burst of a point; its Outcome where it is done, or failed."""
+    try:
+        point.sample(timer)
+    except Exception as error:
+        return _failed(point.case, error, options)
+    why = point.stop(options["relative_standard_error"], options["seconds"])
+    return None if why is None else _outcome(point, why, options, seed)
 
 
 def _outcome(point: Point, why: str, options: Mapping[str, Any], seed: int) -> Outcome:

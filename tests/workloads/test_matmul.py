@@ -7,6 +7,7 @@ from bench.plan import Layer, make_plan
 from bench.presets import preset
 from bench.workloads import machine, matmul
 from bench.workloads.call_timer import Burst
+from bench.workloads.lost_device import is_lost
 from bench.workloads.matmul_arms import ArmUnderTest, make_truth
 from bench.workloads.schemes import ARMS, arm
 from bench.workloads.sources import Source
@@ -19,6 +20,15 @@ def block(kind, **changes):
     chosen = preset("smoke", OPTIONS | changes)
     blocks = make_plan(chosen, SOURCE, [Layer("q_proj", 64, 128, 6, True)], "cpu", 0)
     return next(block for block in blocks if block.kind == kind)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """On a busy machine two threads wait for each other at every call."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +114,75 @@ def test_a_scheme_that_breaks_fails_alone(monkeypatch):
         "RuntimeError: no kernel for this"
     }
     assert len(outcomes) == len(chosen.requests)
+
+
+def is_it(case):
+    return (case.scheme, case.m, case.residency, case.op) == ("nf4", 3, "hot", "linear")
+
+
+def run_with_an_error(monkeypatch, error, where, after=1):
+    """One point of many meets an error: while it is prepared, or at a burst after ``after`` good ones."""
+    chosen = block("matmul", schemes=("fp16", "nf4"), relative_standard_error=0.0, matmul_m=(3,))
+
+    def prepare(case, *rest, whole=matmul._point):
+        if where == "prepared" and is_it(case):
+            raise error
+        return whole(case, *rest)
+
+    def sample(point, timer, whole=matmul.Point.sample):
+        if where == "sampled" and is_it(point.case) and len(point.forward) >= after * matmul.BURST:
+            raise error
+        whole(point, timer)
+
+    monkeypatch.setattr(matmul, "_point", prepare)
+    monkeypatch.setattr(matmul.Point, "sample", sample)
+    monkeypatch.setattr(matmul, "MIN_SAMPLES", 2 * matmul.BURST)
+    return chosen, matmul.run([request.case for request in chosen.requests], chosen.options)
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "reason"),
+    [
+        ("prepared", torch.OutOfMemoryError("CUDA out of memory. Tried 9 GiB"), "out of memory: CUDA out of memory"),
+        ("sampled", MemoryError(), "out of memory on the host: "),
+        ("sampled", KeyError("state"), "KeyError: 'state'"),
+    ],
+    ids=("prepared", "no memory", "sampled"),
+)
+def test_an_error_fails_its_point_alone(monkeypatch, where, error, reason):
+    chosen, running = run_with_an_error(monkeypatch, error, where)
+    outcomes = list(running)
+    assert {outcome.case for outcome in outcomes} == {request.case for request in chosen.requests}
+    (failed,) = [outcome for outcome in outcomes if outcome.status != "ok"]
+    assert is_it(failed.case)
+    assert (failed.status, failed.reason.startswith(reason)) == ("failed", True)
+    assert failed.setup["arm"]["name"] == "nf4"
+
+
+@pytest.mark.parametrize("where", ["prepared", "sampled"])
+def test_an_error_that_takes_the_device_along_ends_the_block(monkeypatch, where):
+    monkeypatch.setattr(matmul, "is_lost", lambda device: True)
+    _, running = run_with_an_error(monkeypatch, RuntimeError("CUDA error: an illegal memory access"), where)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        list(running)
+
+
+def test_a_device_that_answers_nothing_more_is_lost(monkeypatch):
+    def dead():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", dead)
+    assert is_lost("cuda")
+    assert not is_lost("cpu")
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    assert not is_lost("cuda")
+
+
+@pytest.mark.gpu
+def test_a_gpu_without_memory_for_one_thing_is_not_lost():
+    with pytest.raises(torch.OutOfMemoryError):
+        torch.empty(1 << 45, device="cuda")
+    assert not is_lost("cuda")
 
 
 @pytest.mark.parametrize("name", [name for name in ARMS if ARMS[name].kind == "int8"])
