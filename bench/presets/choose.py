@@ -1,0 +1,118 @@
+"""Chooses a preset by its name, with what a user changes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from bench.record.errors import UsageError
+from bench.workloads import pruning
+from bench.workloads.schemes import arm
+
+from .everyday import QUICK, SMOKE
+from .forms import LAST, Preset, Sweep, judged
+from .paper import COMPAT, PAPER
+from .study import STUDIES
+
+PRESETS = {preset.name: preset for preset in (SMOKE, QUICK, *STUDIES, PAPER, COMPAT)}
+
+
+def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
+    """The preset of that name with the given changes to its own or its sweeps' fields; None means unchanged.
+
+    Raises UsageError for an unknown preset or scheme, or a value out of range.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"unknown preset {name!r}: choose from {', '.join(PRESETS)}")
+    wanted = {key: value for key, value in (changes or {}).items() if value is not None}
+    chosen = PRESETS[name]
+    if "schemes" in wanted:
+        chosen = _with_schemes(chosen, tuple(wanted.pop("schemes")))
+    own = {key: value for key, value in wanted.items() if key in Preset.__dataclass_fields__}
+    of_sweep = {key: value for key, value in wanted.items() if key in Sweep.__dataclass_fields__}
+    tasks = of_sweep.pop("tasks", None)
+    sweeps = [replace(sweep, **of_sweep) for sweep in chosen.sweeps if sweep.timed]
+    if tasks != 0:
+        given = {name: of_sweep[name] for name in ("energy_seconds",) if name in of_sweep}
+        given |= {} if tasks is None else {"tasks": tasks}
+        sweeps += [replace(sweep, **given) for sweep in chosen.sweeps if not sweep.timed]
+    chosen = replace(chosen, **own, sweeps=tuple(sweeps))
+    _check(chosen)
+    return chosen
+
+
+def for_layers(chosen: Preset, layers: int) -> Preset:
+    """The preset with "last:N" of its dropped layers said as numbers, for a model of so many decoder layers.
+
+    Raises UsageError for layers that the model has not. More of the last ones than it has are left out.
+    """
+
+    def numbered(text: str) -> str | None:
+        if text.startswith(LAST):
+            count = int(text.removeprefix(LAST))
+            return pruning.last(count, layers) if count < layers else None
+        dropped = pruning.parse(text)
+        pruning.check(dropped, layers)
+        return pruning.text(dropped)
+
+    def of(sweep: Sweep) -> Sweep:
+        named = [name for text in sweep.dropped_layers if (name := numbered(text)) is not None]
+        return replace(sweep, dropped_layers=tuple(dict.fromkeys(named)))
+
+    return replace(chosen, sweeps=tuple(of(sweep) for sweep in chosen.sweeps))
+
+
+def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
+    for name in schemes:
+        arm(name)
+    first = chosen.sweeps[0]
+    widened = {name: (schemes, repeats) for name, (_, repeats) in first.observers.items()}
+    sweeps = (replace(first, schemes=schemes, observers=widened), *chosen.sweeps[1:])
+    sweeps = tuple(sweep if sweep.timed else judged(sweep, _of(sweep, schemes)) for sweep in sweeps)
+    kept = tuple(replace(sweep, schemes=tuple(s for s in sweep.schemes if s in schemes)) for sweep in sweeps)
+    matmul = schemes if chosen.matmul_schemes else ()
+    reference = chosen.reference if chosen.reference in schemes else schemes[0]
+    return replace(chosen, sweeps=kept, matmul_schemes=matmul, reference=reference)
+
+
+def _of(sweep: Sweep, schemes: tuple[str, ...]) -> tuple[str, ...]:
+    """The schemes for a quality sweep where a user chose some: all of them, but for pruning only the sweep's own."""
+    return schemes if sweep.dropped_layers == ("",) else tuple(name for name in sweep.schemes if name in schemes)
+
+
+def _check(chosen: Preset) -> None:
+    for sweep in chosen.sweeps:
+        positive = {
+            "batch size": min(sweep.batch_sizes),
+            "new tokens": sweep.new_tokens - 1,
+            "calls": sweep.calls,
+            "repeats": sweep.repeats,
+            "prompt tokens": sweep.prompt_tokens,
+        }
+        for what, value in positive.items():
+            if value < 1:
+                raise UsageError(f"{what} must be larger: at least {2 if what == 'new tokens' else 1}")
+        for cache in sweep.caches:
+            if cache not in ("dynamic", "static"):
+                raise UsageError(f"unknown cache {cache!r}: choose dynamic or static")
+    if chosen.threads is not None and chosen.threads < 1:
+        raise UsageError("--threads must be at least 1")
+    if any(m < 1 for m in chosen.matmul_m):
+        raise UsageError("matmul rows (M) must be at least 1")
+
+
+def from_json(document: Mapping[str, Any]) -> Preset:
+    """The preset in a run's plan. Raises KeyError or TypeError where it is not one."""
+    sweeps = tuple(_sweep(sweep) for sweep in document["sweeps"])
+    return Preset(**{**_tuples(document), "sweeps": sweeps})
+
+
+def _sweep(document: Mapping[str, Any]) -> Sweep:
+    observers = {name: (tuple(schemes), repeats) for name, (schemes, repeats) in document["observers"].items()}
+    return Sweep(**{**_tuples(document), "observers": observers})
+
+
+def _tuples(document: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples: lists of values become tuples again."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}

@@ -1,0 +1,83 @@
+"""The presets that need no choice: smoke on any machine, quick on one GPU."""
+
+from __future__ import annotations
+
+from .forms import ALL_NINE, M_SWEEP, PRUNED, Preset, Sweep, quality_sweep
+
+SMOKE = Preset(
+    "smoke",
+    "the committed tiny checkpoint on any machine, no GPU needed; up to 10 minutes on 2 cores, half of it pass@1",
+    "smoke",
+    sweeps=(
+        Sweep(
+            "all",
+            ALL_NINE,
+            new_tokens=32,
+            calls=4,
+            warmup_calls=1,
+            repeats=4,
+            timeline_steps=4,
+            observers={
+                "kineto": (ALL_NINE, 4),
+                "energy": (ALL_NINE, 1),
+                "codecarbon": (("fp16", "int8", "nf4"), 1),
+                "annotation": (("fp16", "nf4"), 1),
+            },
+            annotation_pairs=4,
+            energy_windows=2,
+            energy_seconds=1.0,
+            limit_s=180,
+        ),
+        quality_sweep("pass@1", ("fp16", "int8", "nf4"), new_tokens=160),
+        quality_sweep("pruning", ("fp16",), new_tokens=160, dropped_layers=PRUNED),
+    ),
+    machine=("fp32", "fp16"),
+    matmul_schemes=ALL_NINE,
+    matmul_m=(1, 8, 64),
+    matmul_seconds=0.1,
+    # The tiny model gains nothing from a second thread, and on a busy machine the threads wait for each other.
+    threads=1,
+)
+
+_CORE = ("fp16", "int8", "int8-thr0", "nf4", "nf4-dq")
+QUICK = Preset(
+    "quick",
+    "exact StarCoder2-3B shapes with random weights on one GPU; planned for 10 minutes",
+    "shape:starcoder2-3b",
+    sweeps=(
+        Sweep(
+            "core",
+            _CORE,
+            new_tokens=64,
+            calls=2,
+            warmup_calls=1,
+            repeats=2,
+            timeline_steps=4,
+            observers={
+                "kineto": (_CORE, 2),
+                "energy": (ALL_NINE, 1),
+                "codecarbon": (("fp16", "int8", "nf4"), 1),
+                "annotation": (("fp16", "nf4"), 1),
+            },
+            annotation_pairs=2,
+            energy_windows=2,
+            energy_seconds=2.0,
+        ),
+        Sweep(
+            "others",
+            ("fp32", "bf16", "int8-planted", "fp4"),
+            new_tokens=64,
+            calls=2,
+            warmup_calls=1,
+            repeats=1,
+            timeline_steps=4,
+            observers={"kineto": (ALL_NINE, 1), "energy": (ALL_NINE, 1)},
+            energy_windows=2,
+            energy_seconds=2.0,
+        ),
+        Sweep("batch", ("fp16", "int8", "nf4"), batch_sizes=(8,), new_tokens=64, calls=2, warmup_calls=1, repeats=1),
+    ),
+    matmul_schemes=ALL_NINE,
+    matmul_m=M_SWEEP,
+    matmul_seconds=0.05,
+)

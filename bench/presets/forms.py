@@ -1,0 +1,83 @@
+"""What a preset consists of, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bench.workloads.schemes import REFERENCE
+
+ALL_NINE = ("fp32", "bf16", "fp16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
+M_SWEEP = (1, 2, 4, 6, 8, 16, 32, 64, 128, 512)
+# Sets of dropped layers, numbered when the model is known.
+LAST = "last:"
+PRUNED = tuple(f"{LAST}{count}" for count in range(1, 6))
+# instrument → (schemes it runs for, number of repeats it runs in)
+Observers = Mapping[str, tuple[tuple[str, ...], int]]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """End-to-end Cases: every scheme × batch size × cache × set of dropped layers, each in ``repeats`` fresh processes
+    of ``calls`` generate calls. ``stop`` is "length" (the number of new tokens is forced) or "eos" (the model may stop
+    early). ``warmup_tokens``: new tokens of a warm-up call (None: as many as in a timed one).
+    ``timed``: False for a sweep that only observes, as those for pass@1 do, with ``tasks`` tasks (None: all).
+    Sweeps with the same ``process`` measure a scheme's Cases one after the other in one process per repeat.
+    """
+
+    name: str
+    schemes: tuple[str, ...]
+    batch_sizes: tuple[int, ...] = (1,)
+    caches: tuple[str, ...] = ("dynamic",)
+    dropped_layers: tuple[str, ...] = ("",)
+    prompt_tokens: int = 128
+    new_tokens: int = 128
+    stop: str = "length"
+    calls: int = 5
+    warmup_calls: int = 2
+    warmup_tokens: int | None = None
+    repeats: int = 5
+    observers: Observers = field(default_factory=dict)
+    annotation_pairs: int = 5
+    timeline_steps: int = 8
+    energy_windows: int = 3
+    energy_seconds: float = 3.0
+    limit_s: float = 600.0
+    process: str = ""
+    timed: bool = True
+    tasks: int | None = None
+
+
+@dataclass(frozen=True)
+class Preset:
+    """``machine`` are the dtypes whose ceilings (copy, matrix product) are measured; no matmul_m, no matmul blocks.
+    ``matmul_seconds`` is the time limit of one point; it stops earlier at ``relative_standard_error``. ``threads`` is
+    the number of CPU threads that torch may use (None: its own choice)."""
+
+    name: str
+    description: str
+    model: str
+    sweeps: tuple[Sweep, ...]
+    reference: str = REFERENCE
+    machine: tuple[str, ...] = ("fp32", "bf16", "fp16")
+    matmul_schemes: tuple[str, ...] = ()
+    matmul_m: tuple[int, ...] = ()
+    matmul_seconds: float = 0.2
+    relative_standard_error: float = 0.005
+    residencies: tuple[str, ...] = ("hot", "cold")
+    max_copies: int = 64
+    threads: int | None = None
+    annotate: bool = False
+    country: str = "USA"
+
+
+def quality_sweep(name: str, schemes: tuple[str, ...], **options: Any) -> Sweep:
+    """A sweep for pass@1: programs for HumanEval's tasks, and joules; nothing timed."""
+    fields = {"calls": 4, "warmup_calls": 0, "repeats": 1, "energy_windows": 3, "energy_seconds": 1.0, **options}
+    return judged(Sweep(name, schemes, stop="eos", timed=False, **fields), schemes)
+
+
+def judged(sweep: Sweep, schemes: tuple[str, ...]) -> Sweep:
+    """The quality sweep with these schemes."""
+    return replace(sweep, schemes=schemes, observers=dict.fromkeys(("samples", "energy", "codecarbon"), (schemes, 1)))

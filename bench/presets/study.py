@@ -1,0 +1,89 @@
+"""The GPU study: one preset for each part of scripts/gpu-study.sh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .forms import M_SWEEP, Observers, Preset, Sweep
+
+_ARMS = ("fp16", "bf16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
+_CORE = ("fp16", "int8", "nf4")
+_OTHERS = ("fp16", "bf16", "nf4", "int4-tinygemm")
+
+
+def _sweep(name: str, schemes: tuple[str, ...], observed: Mapping[str, int], **options: Any) -> Sweep:
+    """128 tokens in one call per process, short warm-up, short energy window: minutes of a GPU are what is scarce.
+
+    ``observed``: instrument → number of repeats that it runs in, for all the schemes.
+    """
+    observers: Observers = {instrument: (schemes, repeats) for instrument, repeats in observed.items()}
+    fields = {"calls": 1, "warmup_calls": 1, "warmup_tokens": 16, "repeats": 1, "timeline_steps": 4, **options}
+    return Sweep(name, schemes, energy_windows=1, energy_seconds=1.5, observers=observers, **fields)
+
+
+def _part(name: str, description: str, *sweeps: Sweep, **options: Any) -> Preset:
+    """A part of the study that adds to the first one: no ceilings, no layer products unless asked for."""
+    return Preset(name, description, "shape:starcoder2-3b", sweeps, **{"machine": (), **options})
+
+
+_BATCHES: dict[str, Any] = {"batch_sizes": (1, 2, 4, 6, 8, 16, 32, 64), "warmup_tokens": 4, "process": "arm"}
+_PRODUCTS: dict[str, Any] = {"matmul_m": M_SWEEP, "matmul_seconds": 0.02, "relative_standard_error": 0.01}
+# One preset for each part of scripts/gpu-study.sh, each under 8 minutes of a GPU (scripts/study_times.py).
+STUDIES = (
+    _part(
+        "study",
+        "the GPU study's first part: every scheme once, with energy and timeline, and all layer products",
+        _sweep("128 tokens", _ARMS, {"kineto": 1, "energy": 1}),
+        machine=("fp32", "bf16", "fp16"),
+        matmul_schemes=("fp16", "bf16", "int8", "int8-thr0", "fp4", "nf4", "nf4-dq"),
+        **_PRODUCTS,
+    ),
+    _part(
+        "study-repeats",
+        "five interleaved fresh processes of fp16, int8 and nf4, with energy in three and timelines in two",
+        _sweep("128 tokens", _CORE, {"kineto": 2, "energy": 3}, repeats=5),
+    ),
+    _part(
+        "study-repeats-more",
+        "the same of int8 without decomposition and of nf4 with double quantisation, beside fp16",
+        _sweep("128 tokens", ("fp16", "int8-thr0", "nf4-dq"), {"kineto": 2, "energy": 3}, repeats=5),
+    ),
+    _part(
+        "study-repeats-rest",
+        "the same of bf16, fp4 and int8 with planted outliers, beside fp16, with energy once",
+        _sweep("128 tokens", ("fp16", "bf16", "fp4", "int8-planted"), {"energy": 1}, repeats=5),
+    ),
+    _part(
+        "study-batches",
+        "batch sizes 1 to 64 of fp16, int8 with and without decomposition, and nf4, one process per scheme",
+        _sweep("batches", ("fp16", "int8", "int8-thr0", "nf4"), {"energy": 1}, **_BATCHES),
+    ),
+    _part(
+        "study-batches-more",
+        "the same of bf16, fp4 and nf4 with double quantisation, beside fp16",
+        _sweep("batches", ("fp16", "bf16", "fp4", "nf4-dq"), {"energy": 1}, **_BATCHES),
+    ),
+    _part(
+        "study-batches-rest",
+        "the same of int8 with planted outliers, beside fp16",
+        _sweep("batches", ("fp16", "int8-planted"), {"energy": 1}, **_BATCHES),
+    ),
+    _part(
+        "study-lengths",
+        "the two lengths of the StarCoder2 study with energy, one process per scheme, for any of the models",
+        *(_sweep(f"{tokens} tokens", _CORE, {"energy": 1}, new_tokens=tokens, process="arm") for tokens in (128, 256)),
+    ),
+    _part(
+        "study-alternatives",
+        "torch's own int4 weight-only products against bitsandbytes' nf4 and both 16-bit types",
+        _sweep("128 tokens", _OTHERS, {"kineto": 1, "energy": 2}, repeats=3),
+        matmul_schemes=_OTHERS,
+        **_PRODUCTS,
+    ),
+    _part(
+        "study-costs",
+        "what annotation costs (ranges on and off in turn), and the noise of calls within a process",
+        _sweep("128 tokens", _CORE, {"annotation": 1}, calls=3, annotation_pairs=3),
+    ),
+)
