@@ -26,13 +26,15 @@ MODEL=${MODEL-shape:starcoder2-3b}
 OTHERS=${OTHERS-shape:starcoder2-7b shape:phi-2}
 LIMIT=${LIMIT:-460}
 NCU_LIMIT=${NCU_LIMIT:-140}
-NAME=${MODEL#shape:}
-NAME=${NAME//\//-}
+# A model's name as part of a folder's: bigcode/starcoder2-3b is one folder, not two.
+folder_name() { local name=${1#shape:}; echo "${name//\//-}"; }
+NAME=$(folder_name "$MODEL")
 MAIN=$OUT/$NAME
 STATUS=0
 RUN_TOKENS=() TOKENS=64 REMEDY_TOKENS=128
 case $NAME in
-  smoke) # only the way is rehearsed: few tokens, one thread
+  smoke) # only the way is rehearsed: few tokens, one thread (on a busy machine two wait for each other at every call)
+    export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
     DROP=${DROP-2-5} TOKENS=8 REMEDY_TOKENS=9
     RUN_TOKENS=(--threads 1 --new-tokens 8 --matmul-m 1 --energy-seconds 0.2 --calls 1) ;;
   starcoder2-3b) DROP=${DROP-2-29} ;;
@@ -149,7 +151,7 @@ REMOVABLE=cuda-graph,threshold-0,threshold-1e4,bare-op,plain-linears,pre-dequant
 REPEATABLE=threshold-0,threshold-1e4,bare-op,plain-linears,pre-dequantised,old-kernel,cuda-graph
 
 part() {
-  local other folder
+  local other folder name
   case $PART in
     probe) probe ;;
     steady) measure steady study "$MODEL" "$MAIN" ;;
@@ -160,7 +162,10 @@ part() {
       [ -n "${DRY:-}" ] || [ -s "$MAIN-repeats/records.jsonl" ] || { echo "noise: first the part repeats"; return; }
       must noise "$PYTHON" -m benchmarks.noise "$MAIN-repeats" --out "$OUT/noise.json" ;;
     lengths-others)
-      for other in $OTHERS; do measure "lengths-${other#shape:}" study-lengths "$other" "$OUT/${other#shape:}-lengths"; done ;;
+      for other in $OTHERS; do
+        name=$(folder_name "$other")
+        measure "lengths-$name" study-lengths "$other" "$OUT/$name-lengths"
+      done ;;
     remove) intervene remove fp16,int8,int8-thr0,nf4 $REMOVABLE $TOKENS 1 ;;
     remove-again) intervene remove-again fp16,int8,nf4 $REPEATABLE $TOKENS 2 ;;
     remove-more)
