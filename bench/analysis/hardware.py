@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from bench.record.origin import block_of
 from bench.record.schema import Record
 
 from .machines import hardware_fields
 from .quality import QUALITY, SAMPLES
+
+
+@dataclass(frozen=True)
+class Part:
+    """Records of one hardware, by a name that no other part of the run has."""
+
+    name: str
+    records: tuple[Record, ...]
+
+
+def unlike_parts(records: Sequence[Record]) -> tuple[Part, ...]:
+    """A sweep's Records by hardware, the most first; all other runs' as one part, since those are of one machine."""
+    parts = by_machine(records) if any(map(block_of, records)) else (tuple(records),)
+    named = [Part(name, part) for name, part in zip(machine_names(parts), parts, strict=True)]
+    return tuple(sorted(named, key=lambda part: -len(part.records)))
 
 
 def by_machine(records: Sequence[Record]) -> tuple[tuple[Record, ...], ...]:

@@ -49,10 +49,11 @@ def _note(told: _Told, items: Sequence[Record], base: Sequence[Record], names: t
     if not here or not there:
         return
     (scheme, reference), blocks = names, _blocks(here) & _blocks(there)
+    known = set(there)  # a sweep has thousands
     for spot in here:
         if spot.block not in blocks:
             _count(told, f"block {spot.block}: no result of {reference} for", scheme)
-        elif spot not in there:
+        elif spot not in known:
             _count(told, f"block {spot.block}: not on the node of {reference}:", scheme)
     for spot in there:
         if spot.block not in blocks:

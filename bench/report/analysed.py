@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis import annotation, energy, explain, findings, generation, matmul
-from bench.analysis.ceilings import Ceilings, ceilings
+from bench.analysis import annotation, energy, explain, findings, generation, matmul, node_findings, nodes
+from bench.analysis.ceilings import Ceilings
 from bench.analysis.grouping import REFERENCE, standing
+from bench.analysis.hardware import Part, unlike_parts
+from bench.analysis.unpaired import of_pairing
 from bench.analysis.verdict import MARGIN
 from bench.record.errors import RecordError
 from bench.record.schema import Finding, Record
 
+from .by_hardware import summaries
 from .content import CountedFinding
+from .machine_line import machine_line
 from .visible import visible_all
 
 
 @dataclass(frozen=True)
 class Analysed:
-    """The records and what the analysis room makes of them."""
+    """The records and what the analysis room makes of them. ``nodes``: None where all was measured on one. ``parts``:
+    the records by hardware, one part but for a sweep over unlike nodes; ``explanation`` is of the first."""
 
     records: tuple[Record, ...]
     generation: tuple[generation.GenerationGroup, ...]
@@ -29,10 +34,17 @@ class Analysed:
     findings: tuple[CountedFinding, ...]
     reference: str
     explanation: explain.Explanation
+    nodes: nodes.Nodes | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def latest(self) -> Record:
         return self.records[-1]
+
+    @property
+    def machine(self) -> str:
+        """The machine or the machines in one line."""
+        return machine_line(self.latest.environment, self.nodes)
 
 
 def analyse(
@@ -43,24 +55,31 @@ def analyse(
         raise RecordError("the run has no records: run 'python -m bench run' first")
     records = standing(visible_all(records))
     extra = visible_all(extra)
-    generated = generation.summarise(records, reference=reference, margin=margin)
-    layers = matmul.summarise(records, reference=reference, margin=margin)
-    marks = annotation.summarise(records, margin=margin)
-    explained = explain.explain(records, reference=reference, generated=generated, layers=layers)
-    own = (
-        *findings.of_generation(generated),
-        *findings.of_matmul(layers),
-        *findings.of_annotation(marks),
-        *explained.findings,
+    parts, found = unlike_parts(records), nodes.nodes(records)
+    made = summaries(parts, reference, margin)
+    explained = explain.explain(
+        parts[0].records, reference=reference, generated=made.generation_of_first, layers=made.matmul_of_first
     )
+    own = (
+        *findings.of_generation(made.generation),
+        *findings.of_matmul(made.matmul),
+        *findings.of_annotation(made.annotation),
+        *explained.findings,
+        *of_pairing(records, reference),
+        *node_findings.of_nodes(found),
+        *node_findings.of_parts(parts),
+    )
+    told = findings.merged(records, (*extra, *own))
     return Analysed(
         records=tuple(records),
-        generation=generated,
-        energy=energy.summarise(records, reference=reference, margin=margin),
-        matmul=layers,
-        annotation=marks,
-        ceilings={device: ceilings(records, device) for device in sorted({r.case.device for r in records})},
-        findings=tuple(CountedFinding(*item) for item in findings.merged(records, (*extra, *own))),
+        generation=made.generation,
+        energy=made.energy,
+        matmul=made.matmul,
+        annotation=made.annotation,
+        ceilings=made.ceilings,
+        findings=tuple(CountedFinding(*item) for item in (node_findings.condensed(told) if found else told)),
         reference=reference,
         explanation=explained,
+        nodes=found,
+        parts=parts,
     )

@@ -26,7 +26,11 @@ def write_report(
     ``findings`` are those made outside the records (on loading, by the runner). Raises RecordError where there are
     no records; OSError where the folder cannot be written.
     """
-    report = build(analyse(records, findings, reference=reference))
+    return write(run_folder, build(analyse(records, findings, reference=reference)), records)
+
+
+def write(run_folder: Path, report: Report, records: Sequence[Record]) -> list[Path]:
+    """The same for a report that is built; ``records``: those that it was built from."""
     folder = run_folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     ready = evidence.pictures(run_folder, records)

@@ -6,33 +6,49 @@ A report without judged programs or likelihoods has none of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from bench.analysis import quality
 from bench.analysis.quality import QualityGroup
 from bench.analysis.signmap import signmap
 from bench.analysis.tradeoff import tradeoffs
+from bench.record.origin import block_of
 
 from . import figure_quality
 from . import tables_quality as tables
 from .analysed import Analysed
+from .by_hardware import on
 from .content import FigureSpec, Section
 from .tradeoff import signmap_section, tradeoff_section
-from .words import machine_text, setting_text
+from .words import setting_text
 
 MOST_FIGURES = 4
 
 
 def sections(analysed: Analysed) -> tuple[Section | None, ...]:
-    """All of them; none where the run holds no programs."""
-    groups = quality.summarise(analysed.records, reference=analysed.reference, joules_of=analysed.energy)
-    if not groups:
+    """All of them; none where the run holds no programs, but a sweep has its sign map."""
+    groups = _groups(analysed)
+    if not groups and not any(map(block_of, analysed.records)):
         return ()
+    spots = signmap(analysed.records, reference=analysed.reference, measured=analysed.energy)
+    if not groups:
+        return (signmap_section(spots),)
     weighed = tradeoffs(
         analysed.records, reference=analysed.reference, generated=analysed.generation, measured=analysed.energy
     )
-    spots = signmap(analysed.records, reference=analysed.reference, measured=analysed.energy)
     return quality_section(groups, analysed), tradeoff_section(weighed), signmap_section(spots)
+
+
+def _groups(analysed: Analysed) -> tuple[QualityGroup, ...]:
+    """By hardware where there are several: joules per passed task are those of the machine."""
+    if len(analysed.parts) < 2:
+        return quality.summarise(analysed.records, reference=analysed.reference, joules_of=analysed.energy)
+    return tuple(
+        replace(group, setting=on(group.setting, part.name))
+        for part in analysed.parts
+        for group in quality.summarise(part.records, reference=analysed.reference)
+    )
 
 
 def quality_section(groups: Sequence[QualityGroup], analysed: Analysed) -> Section:
@@ -55,5 +71,5 @@ def _caption(group: QualityGroup, analysed: Analysed) -> str:
     return (
         "Measured: share of tasks passed by one greedy program each, and joules per task that passed; no energy where "
         f"none passed. Vertical bars: 95 % interval. Setting: {setting_text(group.setting)}. "
-        f"Machine: {machine_text(analysed.latest.environment)}. How often: {tasks} tasks per point."
+        f"Machine: {analysed.machine}. How often: {tasks} tasks per point."
     )

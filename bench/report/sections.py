@@ -17,10 +17,13 @@ from . import (
     figure_generation,
     figure_matmul,
     ledger,
+    machine_line,
+    nodes,
     overview,
     quality,
     tables,
     tables_energy,
+    tables_fleet,
     tables_generation,
     tables_layers,
     units,
@@ -28,7 +31,7 @@ from . import (
 from .analysed import Analysed
 from .content import FigureSpec, Report, Section, Table
 from .tables_environment import before_after, machine, models
-from .words import interval_text, machine_text, model_labels, setting_text, span
+from .words import interval_text, model_labels, setting_text, span
 
 MOST_FIGURES = 4
 BARS = "95 % interval"
@@ -42,6 +45,7 @@ def build(analysed: Analysed) -> Report:
         *ledger.sections(analysed.explanation),
         *quality.sections(analysed),
         _throughput(analysed, groups),
+        nodes.section(analysed.nodes),
         _latency(analysed, groups),
         _memory(analysed, groups),
         _energy(analysed),
@@ -60,8 +64,8 @@ def build(analysed: Analysed) -> Report:
         setting=setting_text(groups[0].setting) if groups else "",
         headlines=overview.headlines(groups),
         summary=overview.summary_tables(groups),
-        machine=machine_text(analysed.latest.environment),
-        labels=model_labels(records),
+        machine=analysed.machine,
+        labels=(*model_labels(records), *machine_line.labels(analysed.parts)),
         counts=_counts(analysed),
         sections=tuple(section for section in sections if section is not None),
         answer=answer.answer(analysed.explanation),
@@ -91,7 +95,7 @@ def _caption(what: str, group: GenerationGroup, analysed: Analysed) -> str:
     tokens = dict(group.setting).get("new_tokens")
     each = f" × {tokens} new tokens" if tokens else ""
     return (
-        f"{what} Setting: {setting_text(group.setting)}. Machine: {machine_text(analysed.latest.environment)}. "
+        f"{what} Setting: {setting_text(group.setting)}. Machine: {analysed.machine}. "
         f"How often: {_times(repeats, 'repeat')} (fresh processes) × {_times(calls, 'call')}{each} per scheme. "
         f"{interval_text(row.time_ratio or row.decode_rate for row in rows)}."
     )
@@ -183,7 +187,7 @@ def _energy(analysed: Analysed) -> Section:
             _named("energy", i),
             "Energy per token",
             f"{what} Setting: {setting_text(group.setting) if group else 'none'}. "
-            f"Machine: {machine_text(analysed.latest.environment)}. How often: "
+            f"Machine: {analysed.machine}. How often: "
             f"{_windows(group)} per scheme and source.",
             partial(figure_energy.energy, group),
         )
@@ -229,7 +233,7 @@ def _matmul_figure(analysed: Analysed, rows: Sequence[MatmulRow], index: int) ->
         f"traffic ({kinds}) allows at the measured copy speed, shaded where the traffic "
         "model gives a range. A small weight "
         f"can beat it when hot, because it stays in the cache. Model {rows[0].model}. "
-        f"Machine: {machine_text(analysed.latest.environment)}. How often: {calls} calls in "
+        f"Machine: {analysed.machine}. How often: {calls} calls in "
         f"{span(row.time.repeats for row in linear)} process(es) per point.{left}"
     )
     name = _named("matmul", index)
@@ -263,7 +267,9 @@ def _troubles(analysed: Analysed) -> Section | None:
 
 def _environment(analysed: Analysed) -> Section:
     records = analysed.records
-    found = (models(records), before_after(records), machine(analysed.latest.environment))
+    one = analysed.nodes is None
+    own = (before_after(records), machine(analysed.latest.environment)) if one else tables_fleet.environment(records)
+    found = (models(records), *own)
     return Section("environment", "Environment", tables=tuple(item for item in found if item), folded=True)
 
 

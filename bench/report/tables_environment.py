@@ -17,16 +17,22 @@ _SUFFIXES = {"_hz": "Hz", "_bytes": "B", "_degc": "degC", "_w": "W", "_s": "s"}
 
 def machine(environment: Environment) -> Table:
     """The machine and software, one fact a row."""
-    facts: list[tuple[str, Any]] = [("host", environment.hostname), ("system", environment.os)]
-    facts += [("python", environment.python)]
-    facts += [(f"CPU {name}", value) for name, value in flat(environment.cpu)]
-    for index, gpu in enumerate(environment.gpus):
-        facts += [(f"GPU {index} {name}", value) for name, value in flat(gpu)]
-    facts += sorted(environment.packages.items())
-    facts += [(f"source {name}", value) for name, value in flat(environment.source)]
-    facts += sorted(environment.variables.items())
-    rows = [(_label(name), shown(name, value)) for name, value in facts if value not in (None, "", [], {})]
+    known = facts(environment)
+    rows = [(label(name), shown(name, value)) for name, value in known if value not in (None, "", [], {})]
     return table("Machine and software", (Column("What"), Column("Value")), rows)
+
+
+def facts(environment: Environment) -> list[tuple[str, Any]]:
+    """All that does not change in a run, by name."""
+    found: list[tuple[str, Any]] = [("host", environment.hostname), ("system", environment.os)]
+    found += [("python", environment.python)]
+    found += [(f"CPU {name}", value) for name, value in flat(environment.cpu)]
+    for index, gpu in enumerate(environment.gpus):
+        found += [(f"GPU {index} {name}", value) for name, value in flat(gpu)]
+    found += sorted(environment.packages.items())
+    found += [(f"source {name}", value) for name, value in flat(environment.source)]
+    found += sorted(environment.variables.items())
+    return found
 
 
 def models(records: Sequence[Record]) -> Table | None:
@@ -47,7 +53,7 @@ def before_after(records: Sequence[Record]) -> Table | None:
     first, last = dict(flat(records[0].environment.before)), dict(flat(records[-1].environment.after))
     extremes = _extremes(records)
     rows = [
-        (_label(name), shown(name, first.get(name)), shown(name, last.get(name)), _range(name, extremes))
+        (label(name), shown(name, first.get(name)), shown(name, last.get(name)), _range(name, extremes))
         for name in dict.fromkeys([*first, *last])
     ]
     columns = (
@@ -88,7 +94,7 @@ def _range(name: str, extremes: Mapping[str, tuple[float, float]]) -> str:
     return low if low == high else f"{low} – {high}"
 
 
-def _label(name: str) -> str:
+def label(name: str) -> str:
     """The name without its unit's suffix, in words."""
     suffix = next((suffix for suffix in _SUFFIXES if name.endswith(suffix)), "")
     return name.removesuffix(suffix).replace("_", " ")

@@ -33,7 +33,7 @@ _STYLES: dict[Tone, str] = {
 # What the terminal shows; the rest is in the report's files.
 _SHOWN = (
     "ledger", "interventions", "hypotheses", "remedies", "quality", "tradeoff", "signmap", "throughput",
-    "latency", "memory", "energy", "matmul", "costs", "troubles", "findings",
+    "nodes", "latency", "memory", "energy", "matmul", "costs", "troubles", "findings",
 )  # fmt: skip
 
 
@@ -41,7 +41,11 @@ def print_report(
     records: Sequence[Record], findings: Sequence[Finding], console: Console, *, reference: str = REFERENCE
 ) -> None:
     """Print the verdicts, the main tables and the warnings. Raises RecordError where there are no records."""
-    report = build(analyse(records, findings, reference=reference))
+    print_built(build(analyse(records, findings, reference=reference)), console)
+
+
+def print_built(report: Report, console: Console) -> None:
+    """The same for a report that is built."""
     _head(report, console)
     for item in report.summary:
         print_table(item, console)

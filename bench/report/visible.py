@@ -40,6 +40,8 @@ def visible_all(value: Any) -> Any:
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, Mapping):
+        if "\\" not in repr(value):  # which escapes all that is not printable: nothing to do, found ten times faster
+            return value
         shown = {visible_all(key): visible_all(item) for key, item in value.items()}
         return value if _same(shown.items(), value.items()) else shown
     if isinstance(value, list | tuple):

@@ -6,15 +6,21 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bench.analysis.node_findings import on_nodes
 from bench.analysis.study.published import from_json
 from bench.instruments.fitness import unfit
 from bench.planfile import PLAN
 from bench.record.errors import RecordError, StorageError, UsageError
-from bench.record.schema import Finding, Record
+from bench.record.origin import node_of
+from bench.record.schema import Environment, Finding, Record
 from bench.record.store import load, remedy
 from bench.workloads.schemes import REFERENCE
 from bench.workloads.sources import data_folder
+
+if TYPE_CHECKING:
+    from bench.report.content import Report
 
 
 def main(options: argparse.Namespace) -> int:
@@ -72,31 +78,39 @@ def planned_reference(folder: Path) -> str:
 def report_run(folder: Path, *, reference: str = REFERENCE) -> None:
     """Write report.md, report.html and figures/, and print the summary and where they are."""
     from bench.report.console import console as make_console
-    from bench.report.terminal import print_report
+    from bench.report.terminal import print_built
 
-    records, findings, written = write_run(folder, reference)
+    report, written = write_run(folder, reference)
     console = make_console()
-    print_report(records, findings, console, reference=reference)
+    print_built(report, console)
     for path in written:
         if path.suffix in (".md", ".html"):
             console.print(f"written: {path}", soft_wrap=True, highlight=False)
 
 
-def write_run(folder: Path, reference: str) -> tuple[Sequence[Record], Sequence[Finding], Sequence[Path]]:
-    """Write the report of a run folder; its records, all findings, and the paths written.
+def write_run(folder: Path, reference: str) -> tuple[Report, Sequence[Path]]:
+    """Write the report of a run folder; the report, and the paths written.
 
     Raises RecordError for a folder without records, StorageError where it cannot be written.
     """
-    from bench.report.page import write_report
+    from bench.report.analysed import analyse
+    from bench.report.page import write
+    from bench.report.sections import build
 
     loaded = load(folder)
     if not loaded.records:
         raise RecordError(f"{folder} holds no records yet: run 'python -m bench run --resume --out {folder}'")
-    # What the machine's state before the first measurement gives reason to doubt.
-    machine = loaded.records[0].environment
-    findings = (*unfit(machine, machine.before), *loaded.findings)
+    report = build(analyse(loaded.records, (*_doubts(loaded.records), *loaded.findings), reference=reference))
     try:
-        written = write_report(folder, loaded.records, findings, reference=reference)
+        written = write(folder, report, loaded.records)
     except OSError as error:
         raise _unwritable(folder, error) from error
-    return loaded.records, findings, written
+    return report, written
+
+
+def _doubts(records: Sequence[Record]) -> tuple[Finding, ...]:
+    """What the state of each node before its first measurement gives reason to doubt."""
+    first: dict[str, Environment] = {}
+    for record in records:
+        first.setdefault(node_of(record.environment), record.environment)
+    return on_nodes({node: unfit(machine, machine.before) for node, machine in first.items()})
