@@ -22,13 +22,12 @@ from typing import Any
 
 from bench.plan import Block, Request
 from bench.processes import Process, Start, start_from_scratch
+from bench.record import logs
 from bench.record.errors import BitledgerError, MachineError, RecordError, StorageError
 from bench.record.origin import BLOCK
 from bench.record.schema import Environment, Record, from_json
-from bench.record.secrets import mask_text
 from bench.record.store import Writer, remedy, why
 
-LOG_TAIL_BYTES = 64 << 10
 TERMINATE_GRACE_S = 5.0
 # Looking at a model's shapes takes seconds; its configuration may come from a slow disk or hub.
 DESCRIBE_S = 600.0
@@ -84,7 +83,7 @@ def run_blocks(
     for number, block in enumerate(blocks):
         writer.check()
         on_start(block)
-        log = writer.folder / "artifacts" / f"child-{os.getpid()}-{number:04d}.log"
+        log = logs.child_log(writer.folder, os.getpid(), number)
         for record in measure(block, context, log, start):
             writer.append(record)
             outcome.add(record)
@@ -139,8 +138,7 @@ def _keep_tail(log: Path, *, keep: bool) -> str:
         log.unlink(missing_ok=True)
         return ""
     try:
-        content = mask_text(log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace"))
-        log.write_text(content, encoding="utf-8")
+        content = logs.keep_tail(log)
     except OSError:
         return ""
     lines = [line for line in content.splitlines() if line.strip()]

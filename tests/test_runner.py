@@ -12,6 +12,7 @@ import pytest
 
 from bench import processes, runner
 from bench.plan import Block, Request
+from bench.record import logs
 from bench.record.schema import Case, Record, to_json
 from bench.record.store import load, open_run
 from bench.workloads.sources import Source
@@ -100,7 +101,7 @@ def test_a_child_that_ignores_sigterm_is_killed(child, tmp_path, monkeypatch):
 
 
 def test_the_log_of_a_failed_child_is_kept_and_cut_to_its_tail(child, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "LOG_TAIL_BYTES", 100)
+    monkeypatch.setattr(logs, "TAIL_BYTES", 100)
     child("print('x' * 5000); print('end'); sys.exit(1)")
     measure(tmp_path, block("fp16"))
     assert len((tmp_path / "child.log").read_bytes()) == 100

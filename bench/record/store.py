@@ -23,6 +23,7 @@ import msgspec
 
 from . import packed
 from .errors import RecordError, StorageError
+from .logs import mask_leftover
 from .schema import Artifact, Finding, Record, from_json, to_json
 from .secrets import mask_record
 from .weight import too_heavy
@@ -223,8 +224,9 @@ def remedy(error: OSError) -> str:
 def open_run(folder: Path) -> Iterator[Writer]:
     """Create or reopen a run folder for appending, locked against other runs.
 
-    A truncated last line is cut off first. Raises StorageError if the folder cannot be written or is in use. Some file
-    systems of clusters have no locks: then the writer's findings say so.
+    A truncated last line is cut off first, and logs that a killed run left are masked. Raises StorageError if the
+    folder cannot be written or is in use. Some file systems of clusters have no locks: then the writer's findings say
+    so.
     """
     try:
         (folder / "artifacts").mkdir(parents=True, exist_ok=True)
@@ -234,6 +236,8 @@ def open_run(folder: Path) -> Iterator[Writer]:
         raise StorageError(f"cannot write to {folder}: {why(error)}; choose another folder with --out") from error
     with stream:
         unlocked = _lock(stream, folder)
+        if not unlocked:
+            mask_leftover(folder)
         yield Writer(folder, stream, (*unlocked, *_cut_partial_line(folder / RECORDS)))
 
 

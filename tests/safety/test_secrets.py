@@ -9,6 +9,9 @@ from dataclasses import replace
 import pytest
 
 from bench.instruments import software
+from bench.record import logs
+from bench.record.errors import StorageError
+from bench.record.logs import child_log
 from bench.record.secrets import MASK, found_in, is_secret_name, mask_argv, mask_text, secret_values
 from bench.record.store import RECORDS, load, open_run
 from bench.runner import _keep_tail
@@ -113,6 +116,36 @@ def test_a_kept_log_is_masked(tmp_path, canaries):
     log.write_text("\n".join(VALUES) + "\nlast\n")
     assert _keep_tail(log, keep=True) == "last"
     assert log.read_text() == f"{MASK}\n{MASK}\n{MASK}\n{MASK}\nlast\n"
+
+
+def test_what_a_killed_run_left_is_masked_when_its_folder_is_next_opened(tmp_path, canaries):
+    with open_run(tmp_path):
+        pass
+    log, other = child_log(tmp_path, 7, 0), tmp_path / "artifacts" / "trace.json"
+    elsewhere = tmp_path / "elsewhere.log"
+    for file in (log, other, elsewhere):
+        file.write_text("Authorization: " + " ".join(VALUES))
+    child_log(tmp_path, 8, 0).symlink_to(elsewhere)
+    with pytest.raises(StorageError), open_run(tmp_path), open_run(tmp_path):
+        pass
+    assert log.read_text() == "Authorization: " + " ".join([MASK] * len(VALUES))
+    assert other.read_text() == elsewhere.read_text() == "Authorization: " + " ".join(VALUES)
+
+
+def test_a_run_that_goes_on_elsewhere_keeps_its_log_as_it_is(tmp_path, canaries):
+    with open_run(tmp_path):
+        log = child_log(tmp_path, 7, 0)
+        log.write_text(VALUES[0])
+        with pytest.raises(StorageError), open_run(tmp_path):
+            pass
+        assert log.read_text() == VALUES[0]
+
+
+def test_a_secret_that_the_cut_goes_through_is_masked(tmp_path, canaries, monkeypatch):
+    monkeypatch.setattr(logs, "TAIL_BYTES", 12)
+    log = tmp_path / "child.log"
+    log.write_text(f"{VALUES[0]} end")
+    assert logs.keep_tail(log) == f"{MASK} end"
 
 
 def test_a_profiler_gets_a_cleaned_environment(tmp_path, canaries, monkeypatch):
