@@ -31,12 +31,12 @@ folder_name() { local name=${1#shape:}; echo "${name//\//-}"; }
 NAME=$(folder_name "$MODEL")
 MAIN=$OUT/$NAME
 STATUS=0
-RUN_TOKENS=() TOKENS=64 REMEDY_TOKENS=128
+SHORTER=() FEWER_TOKENS=() TOKENS=64 REMEDY_TOKENS=128
 case $NAME in
   smoke) # only the way is rehearsed: few tokens, one thread (on a busy machine two wait for each other at every call)
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
     DROP=${DROP-2-5} TOKENS=8 REMEDY_TOKENS=9
-    RUN_TOKENS=(--threads 1 --new-tokens 8 --matmul-m 1 --energy-seconds 0.2 --calls 1) ;;
+    SHORTER=(--threads 1 --matmul-m 1 --energy-seconds 0.2 --calls 1) FEWER_TOKENS=(--new-tokens 8) ;;
   starcoder2-3b) DROP=${DROP-2-29} ;;
   *) DROP=${DROP-2-31} ;;
 esac
@@ -101,11 +101,12 @@ after_steady() { # what adds to the run of the part steady needs its plan
 }
 
 measure() { # name, preset, model, folder, more options: one run, or the rest of it
-  local name=$1 preset=$2 model=$3 folder=$4 resume=()
+  local name=$1 preset=$2 model=$3 folder=$4 resume=() fewer=("${FEWER_TOKENS[@]}")
   shift 4
+  [ "$preset" = study-lengths ] && fewer=() # two lengths would become one
   [ -s "$folder/records.jsonl" ] && resume=(--resume)
   must "$name" "$PYTHON" -m bench run --preset "$preset" --model "$model" --out "$folder" --no-report \
-    "${resume[@]}" "${RUN_TOKENS[@]}" "$@"
+    "${resume[@]}" "${SHORTER[@]}" "${fewer[@]}" "$@"
 }
 
 intervene() { # name, schemes, interventions, new tokens, repeats

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import _parser as bench_parser
-from bench.presets import PRESETS
+from bench.presets import PRESETS, preset
 from bench.workloads.interventions import INTERVENTIONS
 from bench.workloads.schemes import ARMS
 from bench.workloads.sources import resolve
@@ -76,6 +76,12 @@ def test_a_model_of_the_hub_gets_one_folder_beside_the_others():
     folders = {command[command.index("--out") + 1] for _, command in printed(**changes) if "run" in command}
     assert {"OUT/bigcode-starcoder2-3b", "OUT/bigcode-starcoder2-7b-lengths", "OUT/phi-2-lengths"} <= folders
     assert all(folder.count("/") == 1 for folder in folders)
+
+
+def test_the_rehearsal_keeps_the_two_lengths_apart():
+    ((_, command),) = [row for row in printed(MODEL="smoke", OTHERS="") if row[0] == "lengths"]
+    options = bench_parser().parse_args(command[3:])
+    assert {sweep.new_tokens for sweep in preset(options.preset, vars(options)).sweeps} == {128, 256}
 
 
 def _check_bench(options):
