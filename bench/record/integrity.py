@@ -12,6 +12,7 @@ from typing import Literal
 
 from .errors import RecordError
 from .leftout import Key, LeftOut
+from .origin import block_of
 from .schema import Artifact, Record
 from .store import RECORDS, load
 
@@ -65,6 +66,7 @@ def agreeing(records: Sequence[Record], planned_run: str | None) -> tuple[Check,
     runs = sorted({record.run_id for record in records} | ({planned_run} if planned_run else set()))
     measured = [record for record in records if record.instrument not in _JUDGED_ELSEWHERE]
     machines = list(dict.fromkeys(repr(record.environment.hardware()) for record in measured))
+    swept = bool(measured) and all(map(block_of, measured))
     revisions: dict[str, set[str]] = {}
     for record in records:
         if record.case.workload != "machine":  # which is of no model
@@ -74,7 +76,7 @@ def agreeing(records: Sequence[Record], planned_run: str | None) -> tuple[Check,
     times = [f"{_key(record.key)}: {record.started_at!r}" for record in records if not _is_time(record.started_at)]
     return (
         _all_one("run", runs, "run_id"),
-        _all_one("machine", machines, "machine"),
+        _hardware(machines) if swept else _all_one("machine", machines, "machine"),
         Check("models", "problem" if models else "ok", f"{len(revisions)}, each of one revision", tuple(models)),
         Check(
             "code",
@@ -89,6 +91,14 @@ def agreeing(records: Sequence[Record], planned_run: str | None) -> tuple[Check,
 def _all_one(name: str, found: Sequence[str], what: str) -> Check:
     one = len(found) <= 1
     return Check(name, "ok" if one else "problem", f"one {what}" if one else f"{len(found)} of them", tuple(found))
+
+
+def _hardware(found: Sequence[str]) -> Check:
+    """Of a sweep: its comparisons are within a block, and so on one node, whatever the others are."""
+    if len(found) <= 1:
+        return Check("machine", "ok", "one hardware on all nodes", tuple(found))
+    told = f"{len(found)} kinds of hardware, as a sweep may have: each is reported for itself"
+    return Check("machine", "note", told, tuple(found))
 
 
 def _is_time(text: str) -> bool:

@@ -19,6 +19,8 @@ _FLAGGED = 8
 # The colour is strongest at this deviation from the scheme's median, and for what is beyond.
 _FULL = 0.25
 _LONGEST = 18
+# So many names stand beside each other.
+_FEW = 8
 
 
 def by_speed(fleet: Fleet) -> tuple[Node, ...]:
@@ -95,10 +97,13 @@ def _cell(panel: Any, column: int, row: int, rate: float | None, middle: float) 
 
 def factors(fleets: Sequence[Fleet]) -> Any:
     """Each node's time ÷ the median node's, by rank; a panel per hardware. Outlying ones are named."""
+    several = len(fleets) > 1
 
     def draw(_figure: Any, axes: Any) -> None:
         for panel, fleet in zip(axes[:, 0], fleets, strict=True):
             _factors(panel, fleet)
+            told = "Time per token against the median node, % (up is slower)"
+            panel.set_title(f"{fleet.machine}: time against its median node, %" if several else told)
 
     return panels(len(fleets), 1, 2.3 * len(fleets), draw)
 
@@ -114,44 +119,54 @@ def _factors(panel: Any, fleet: Fleet) -> None:
         if chosen:
             shade, sign = (MORE.light, "D") if outlying else (INK.light, "o")
             panel.plot(*zip(*chosen, strict=True), linestyle="none", marker=sign, markersize=size, color=shade)
-    _names(panel, ranked, percent)
     low, high = min(*percent, -100.0 * FLOOR), max(*percent, 100.0 * FLOOR)
     room = 0.16 * (high - low)
     panel.set_ylim(low - room, high + room)
-    panel.set_xlim(-0.6, len(ranked) - 0.4)
+    beside = max(0.6, 0.02 * len(ranked))
+    panel.set_xlim(-beside, len(ranked) - 1 + beside)
+    _names(panel, ranked, percent, 0.09 * (high - low + 2 * room))
     _whole_ticks(panel, len(ranked))
     panel.grid(False, axis="x")
     panel.set_xlabel("node, by rank")
-    panel.set_title("Time per token against the median node, % (up is slower)")
 
 
-def _names(panel: Any, ranked: Sequence[Node], percent: Sequence[float]) -> None:
-    """All names where there are few, else those of the outlying nodes that are farthest away, as far as they fit."""
-    few = len(ranked) <= 8
-    chosen = range(len(ranked)) if few else _farthest(ranked)
-    for place in chosen:
-        right = place > 0.75 * len(ranked)
-        align = "center" if few else "right" if right else "left"
-        offset = (0, 7) if few else (-5, 0) if right else (5, 0)
-        panel.annotate(
-            short_name(ranked[place].name), (place, percent[place]), textcoords="offset points", xytext=offset,
-            ha=align, va="bottom" if few else "center", fontsize=7.5, color=INK.light,
-        )  # fmt: skip
+def _names(panel: Any, ranked: Sequence[Node], percent: Sequence[float], least: float) -> None:
+    """All names where there are few, else those of the outlying nodes that are farthest away. ``least``: how far apart
+    names must be to be read, in %."""
+    if len(ranked) <= _FEW:
+        for place, node in enumerate(ranked):
+            _name(panel, node, (place, percent[place]), percent[place], "center")
+        return
+    slow, fast = _farthest(ranked)
+    for places, sign in ((slow, 1.0), (fast, -1.0)):
+        last = math.inf
+        for place in places:
+            last = min(sign * percent[place], last - least)
+            right = place > 0.75 * len(ranked)
+            _name(panel, ranked[place], (place, percent[place]), sign * last, "right" if right else "left")
 
 
-def _farthest(ranked: Sequence[Node]) -> list[int]:
-    """At most three at each end, because more names would lie on each other."""
+def _name(panel: Any, node: Node, point: tuple[float, float], height: float, align: str) -> None:
+    offset = {"center": (0, 7), "right": (-6, 0), "left": (6, 0)}[align]
+    panel.annotate(
+        short_name(node.name), (point[0], height), textcoords="offset points", xytext=offset, ha=align,
+        va="bottom" if align == "center" else "center", fontsize=7.5, color=INK.light,
+    )  # fmt: skip
+
+
+def _farthest(ranked: Sequence[Node]) -> tuple[list[int], list[int]]:
+    """At most three at each end, the farthest first: more names would not fit."""
     places = [place for place, node in enumerate(ranked) if node.outlying]
-    slow = [place for place in places if (ranked[place].factor or 1.0) > 1.0][-3:]
-    fast = [place for place in places if (ranked[place].factor or 1.0) <= 1.0][:3]
-    return [*fast, *slow]
+    slow = [place for place in reversed(places) if (ranked[place].factor or 1.0) > 1.0]
+    fast = [place for place in places if (ranked[place].factor or 1.0) <= 1.0]
+    return slow[:3], fast[:3]
 
 
 def _whole_ticks(panel: Any, count: int) -> None:
-    if count <= 8:
+    if count <= _FEW:
         panel.set_xticks(range(count), [str(place + 1) for place in range(count)])
         return
-    step = next(step for step in (5, 10, 20, 50, 100, 200, 500, 1000, 10**9) if count / step <= 8)
+    step = next(step for step in (5, 10, 20, 50, 100, 200, 500, 1000, 10**9) if count / step <= _FEW)
     panel.set_xticks(
         [0, *range(step - 1, count, step)], ["1", *(str(place + 1) for place in range(step - 1, count, step))]
     )

@@ -120,23 +120,23 @@ def variation(fleet: Fleet, several: bool) -> str:
     found = fleet.variation
     where = f"{fleet.machine}: " if several else ""
     if found is None:
-        return where + "how much nodes differ is not known, because no two of them timed the same arm."
-    told = f"{where}{_nodes_text(found)}{_blocks_text(found)}"
+        return where + "How much nodes differ is not known, because no two of them timed the same arm."
+    told = where + _nodes_text(found) + _blocks_text(found)
     outlying = [node.name for node in fleet.nodes if node.outlying]
     if outlying and fleet.steady is not None:
         which = outlying[0] if len(outlying) == 1 else f"the {len(outlying)} outlying nodes"
         told += f" Without {which} the others differ by {units.percent(fleet.steady.node)}."
     if fleet.parts > 1:
         told += f" Nodes fall into {fleet.parts} groups without a common arm; each is compared within its own only."
-    return told
+    return told[0].upper() + told[1:]
 
 
 def _nodes_text(found: Variation) -> str:
     if found.node == 0.0:
-        return f"The {found.nodes} nodes differ by no more than chance."
+        return f"the {found.nodes} nodes differ by no more than chance."
     bounds = "" if found.low is None else f", 95 % interval {units.percent(found.low)} to {units.percent(found.high)}"
     return (
-        f"The {found.nodes} nodes differ by {units.percent(found.node)} (standard deviation of the time per token"
+        f"the {found.nodes} nodes differ by {units.percent(found.node)} (standard deviation of the time per token"
         f"{bounds})."
     )
 

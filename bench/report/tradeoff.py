@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from bench.analysis.signmap import Flip, Spot, flips
@@ -20,6 +21,7 @@ def tradeoff_section(found: Sequence[Tradeoff]) -> Section | None:
     """The arms' points, scores and winning weights for the first settings; None where no two arms can be weighed."""
     if not found:
         return None
+    found = _told_apart(found)
     made = [
         item
         for each in found[:MOST]
@@ -40,6 +42,16 @@ def tradeoff_section(found: Sequence[Tradeoff]) -> Section | None:
     left = (f"{more} more settings: 'python -m bench tradeoff RUN --json' has them all.",) if more > 0 else ()
     text = ("There is no best arm without weights: the score below states its own, and the strips show the others.",)
     return Section("tradeoff", "Trade-off", (*text, *left), figures, tuple(made))
+
+
+def _told_apart(found: Sequence[Tradeoff]) -> Sequence[Tradeoff]:
+    """Where there are several machines, each under its machine's name instead of "cuda" or "cpu"."""
+    if len({item.machine for item in found}) < 2:
+        return found
+    return [
+        replace(item, setting=tuple((k, item.machine if k == "device" else v) for k, v in item.setting))
+        for item in found
+    ]
 
 
 def _caption(item: Tradeoff) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.analysis.energy_ledger import EnergyPair, Split
 from bench.analysis.explain import Explanation, explain
+from bench.analysis.hardware import unlike_parts
 from bench.analysis.hypotheses import Judged
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
@@ -37,14 +38,35 @@ def _run(options: argparse.Namespace) -> int:
     records = load(options.run).records
     if not records:
         raise RecordError(f"{options.run} holds no records yet: run 'python -m bench run --out {options.run}'")
-    found = explain(records, reference=options.reference or planned_reference(options.run))
-    if not found.pairs:
+    reference = options.reference or planned_reference(options.run)
+    # A sweep over unlike nodes is explained once per hardware, because no ledger may run from one to another.
+    explained = {part.name: explain(part.records, reference=reference) for part in unlike_parts(records)}
+    found = {name: each for name, each in explained.items() if each.pairs}
+    if not found:
         raise RecordError(f"{options.run} holds no scheme beside an unquantised one: measure fp16 and another scheme")
     if options.json:
-        print(dumps(document(found)))
+        print(dumps(run_document(found, several=len(explained) > 1)))
     else:
-        _print(found)
+        _print_run(found, several=len(explained) > 1)
     return 0
+
+
+def run_document(found: Mapping[str, Explanation], *, several: bool) -> dict[str, Any]:
+    """A run's explanation as JSON; of several kinds of hardware as a list of such under "machines"."""
+    if several:
+        return {"machines": [{"machine": name, **document(each)} for name, each in found.items()]}
+    return document(next(iter(found.values())))
+
+
+def _print_run(found: Mapping[str, Explanation], *, several: bool) -> None:
+    for name, each in found.items():
+        if several:
+            from rich.text import Text
+
+            from bench.report.console import console as make_console
+
+            make_console().print(Text(f"On {name}", style="bold underline"))
+        _print(each)
 
 
 def _traces(options: argparse.Namespace) -> int:
