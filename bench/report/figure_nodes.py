@@ -19,6 +19,7 @@ _FLAGGED = 8
 # The colour is strongest at this deviation from the scheme's median, and for what is beyond.
 _FULL = 0.25
 _LONGEST = 18
+_FIGURE_NAME = 11
 # So many names stand beside each other.
 _FEW = 8
 
@@ -75,10 +76,10 @@ def heat(fleet: Fleet, rates: Rates) -> Any:
     return panels(1, 1, 0.24 * len(rows) + 0.7, draw)
 
 
-def short_name(name: str) -> str:
+def short_name(name: str, most: int = _LONGEST) -> str:
     """Beginning and end of a long name: nodes of one cluster differ at the end of their first part."""
     first = name.partition(".")[0] or name
-    return first if len(first) <= _LONGEST else f"{first[: _LONGEST - 9]}…{first[-8:]}"
+    return first if len(first) <= most else f"{first[: most - 9]}…{first[-8:]}"
 
 
 def _cell(panel: Any, column: int, row: int, rate: float | None, middle: float) -> None:
@@ -135,21 +136,22 @@ def _names(panel: Any, ranked: Sequence[Node], percent: Sequence[float], least: 
     names must be to be read, in %."""
     if len(ranked) <= _FEW:
         for place, node in enumerate(ranked):
-            _name(panel, node, (place, percent[place]), percent[place], "center")
+            _name(panel, node, (place, percent[place]), "center")
         return
     slow, fast = _farthest(ranked)
-    for places, sign in ((slow, 1.0), (fast, -1.0)):
+    for places, sign, align in ((slow, 1.0, "right"), (fast, -1.0, "left")):
         last = math.inf
         for place in places:
             last = min(sign * percent[place], last - least)
-            right = place > 0.75 * len(ranked)
-            _name(panel, ranked[place], (place, percent[place]), sign * last, "right" if right else "left")
+            # Beside all the marks that are named, so that no name lies on one.
+            beside = (min if align == "right" else max)(places)
+            _name(panel, ranked[place], (beside, sign * last), align)
 
 
-def _name(panel: Any, node: Node, point: tuple[float, float], height: float, align: str) -> None:
+def _name(panel: Any, node: Node, point: tuple[float, float], align: str) -> None:
     offset = {"center": (0, 7), "right": (-6, 0), "left": (6, 0)}[align]
     panel.annotate(
-        short_name(node.name), (point[0], height), textcoords="offset points", xytext=offset, ha=align,
+        short_name(node.name, _FIGURE_NAME), point, textcoords="offset points", xytext=offset, ha=align,
         va="bottom" if align == "center" else "center", fontsize=7.5, color=INK.light,
     )  # fmt: skip
 

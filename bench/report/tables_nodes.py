@@ -20,15 +20,15 @@ def nodes(found: Nodes) -> Table:
     """Every node, those that stand apart first, then from slow to fast."""
     columns = (
         Column("Node"),
-        Column("GPU" if any(node.gpus for node in found.nodes) else "Machine", detail=True),
-        Column("GPU uuid", detail=True),
-        Column("Blocks", right=True),
-        Column("Records", right=True, detail=True),
         Column("Time ÷ median", right=True),
         Column("z", right=True),
         Column("Is"),
-        Column("State", detail=True),
         Column("Unlike the others", detail=True),
+        Column("Blocks", right=True),
+        Column("Records", right=True, detail=True),
+        Column("State", detail=True),
+        Column("GPU" if any(node.gpus for node in found.nodes) else "Machine", detail=True),
+        Column("GPU uuid", detail=True),
     )
     split = Counter(name for places in found.blocks.split.values() for name in places)
     rows = [
@@ -53,15 +53,15 @@ def _node(node: Node, split: int) -> Row:
     uuids = ", ".join(uuid[:12] for uuid in node.gpus) or units.ABSENT
     return (
         node.name,
-        node.machine,
-        uuids,
-        blocks,
-        str(node.records),
         units.ABSENT if node.factor is None else f"×{node.factor:.3f}",
         units.ABSENT if node.z is None else f"{node.z:+.1f}",
         _judged(node),
-        _state(node),
         "; ".join(node.unusual) or units.ABSENT,
+        blocks,
+        str(node.records),
+        _state(node),
+        node.machine,
+        uuids,
     )
 
 

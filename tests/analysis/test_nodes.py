@@ -202,3 +202,15 @@ def test_five_hundred_nodes_are_judged_and_the_three_slow_ones_found() -> None:
     found = of(sweep({name: factor * (1.1 if name in slow else 1) for name, factor in true.items()}, blocks=2))
     assert {node.name for node in found.nodes if node.outlying} == slow
     assert len(found.fleets[0].rates[0].rates) == 500
+
+
+def test_blocks_of_other_workloads_and_what_is_measured_once_make_none_incomplete() -> None:
+    records = sweep(dict.fromkeys(node_names(2), 1.0), blocks=2)
+    others = [
+        replace(r, setup={"block": {"name": f"long {r.setup['block']['name']}", "place": 0}})
+        for r in sweep(dict.fromkeys(node_names(2), 1.0), blocks=2, batches=(64,))
+    ]
+    once = replace(make.kineto("int8", device="cuda", new_tokens=8), setup=records[0].setup)
+    ceiling = replace(make.ceiling("cuda"), setup=records[0].setup)
+    assert blocks([*records, *others, once, ceiling]).incomplete == ()
+    assert blocks([*records, *others[:-1], once, ceiling]).incomplete == ("long smoke generation repeat 3",)
