@@ -85,7 +85,8 @@ def compare(
     if not common:
         raise UsageError("the two runs have no Case in common: compare runs of one preset and model, or pick schemes")
     rows = [row for name in common for row in _rows(left[name], right[name], margin)]
-    alone = of_comparison(records_b, records_a) if _one_sweep(records_a, records_b) else ()
+    beside = bool(scheme_a and scheme_b) and _one_sweep(records_a, records_b)
+    alone = of_comparison(records_b, records_a) if beside else ()
     return Comparison(
         tuple(rows), (*findings, *alone), _cases(left[k] for k in left if k not in right),
         _cases(right[k] for k in right if k not in left),

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from bench.record.schema import Record
 
 from .grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
-from .pairing import ratio_between
-from .statistics import Estimate, estimate
+from .pairing import estimate_of, ratio_between
+from .statistics import Estimate
 from .verdict import MARGIN, Verdict, verdict
 
 
@@ -107,26 +107,21 @@ def _rows(group: Group, source: Source, reference: str | None, margin: float) ->
 def _row(
     scheme: str, records: tuple[Record, ...], source: Source, base: tuple[Record, ...], margin: float
 ) -> EnergyRow:
-    gross = _gross(records, source)
-    net = _net(records, source)
+    gross = estimate_of(records, lambda record: _moved(record, source))
     between = ratio_between(records, base, lambda record: _moved(record, source))
     return EnergyRow(
         scheme=scheme,
         source=source.name,
-        gross=estimate(gross) if gross else None,
-        net=estimate(net) if net else None,
+        gross=gross,
+        net=estimate_of(records, lambda record: _net(record, source)),
         power=_power(records, source),
         idle_power=_idle(records, source),
         energy_ratio=between,
         verdict=verdict(between, margin) if between else None,
-        windows=sum(len(part) for part in gross),
+        windows=sum(len(_moved(record, source)) for record in records),
         estimated=_estimated(records),
         reason="" if gross else _reason(records, source),
     )
-
-
-def _gross(records: Sequence[Record], source: Source) -> tuple[tuple[float, ...], ...]:
-    return tuple(part for record in records if (part := _moved(record, source)))
 
 
 def _moved(record: Record, source: Source) -> tuple[float, ...]:
@@ -134,10 +129,8 @@ def _moved(record: Record, source: Source) -> tuple[float, ...]:
     return tuple(value for value in gross_per_token(record, source.energy) if value > 0)
 
 
-def _net(records: Sequence[Record], source: Source) -> tuple[tuple[float, ...], ...]:
-    if source.idle is None:
-        return ()
-    return tuple(part for record in records if (part := net_per_token(record, source.energy, source.idle)))
+def _net(record: Record, source: Source) -> tuple[float, ...]:
+    return () if source.idle is None else net_per_token(record, source.energy, source.idle)
 
 
 def _power(records: Sequence[Record], source: Source) -> float | None:

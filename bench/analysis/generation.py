@@ -9,9 +9,9 @@ import numpy as np
 
 from bench.record.schema import Record
 
-from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
-from .pairing import ratio_between, taking
-from .statistics import Estimate, estimate, quantiles
+from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of
+from .pairing import estimate_of, ratio_between, taking
+from .statistics import Estimate, quantiles
 from .verdict import MARGIN, Verdict, verdict
 
 MEMORY_METRICS = (
@@ -109,11 +109,8 @@ def _group(group: Group, wanted: str, margin: float) -> GenerationGroup:
 
 
 def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], margin: float) -> GenerationRow:
-    times = _per_repeat(records)
-    per_token = estimate(times) if times else None
+    per_token = estimate_of(records, call_times)
     time_ratio = ratio_between(records, base, call_times)
-    first = samples(records, "time_to_first_token")
-    rates = tuple(values for record in records if (values := call_rates(record)))
     latencies = pooled(records, "inter_token_latency")
     overhead = pooled(records, "harness_overhead")
     middle = quantiles(latencies, (0.5, 0.9, 0.99)) if latencies else None
@@ -123,11 +120,11 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
         repeats=len(records),
         calls=sum(len(record.values("generate_time")) for record in records),
         steps=len(latencies),
-        time_to_first_token=estimate(first) if first else None,
+        time_to_first_token=estimate_of(records, taking("time_to_first_token")),
         time_per_token=per_token,
         step_latency=(middle[0], middle[1], middle[2]) if middle else None,
         decode_rate=per_token.inverse() if per_token else None,
-        end_to_end_rate=estimate(rates) if rates else None,
+        end_to_end_rate=estimate_of(records, call_rates),
         time_ratio=time_ratio,
         first_token_ratio=ratio_between(records, base, taking("time_to_first_token")),
         verdict=verdict(time_ratio, margin) if time_ratio else None,
@@ -139,10 +136,6 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
         not_collected={name: why for record in records for name, why in record.not_collected.items()},
         latencies=latencies,
     )
-
-
-def _per_repeat(records: Sequence[Record]) -> tuple[tuple[float, ...], ...]:
-    return tuple(times for record in records if (times := call_times(record)))
 
 
 def _tokens(records: Sequence[Record]) -> tuple[float | None, float | None]:

@@ -12,8 +12,8 @@ from bench.record.schema import Record
 
 from .ceilings import Bound, Ceilings, bound, ceilings
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
-from .pairing import ratio_between, taking
-from .statistics import Estimate, estimate
+from .pairing import estimate_of, ratio_between, taking
+from .statistics import Estimate
 from .traffic import Traffic, flop, traffic
 from .verdict import MARGIN, Verdict, verdict
 
@@ -89,8 +89,8 @@ def _row(
     case = records[0].case
     m, n, k, op = case.m or 0, case.n or 0, case.k or 0, case.op or "linear"
     arm = _arm(records[0])
-    times = samples(records, "forward_time")
-    time = estimate(times)
+    time = estimate_of(records, taking("forward_time"))
+    assert time is not None  # its caller leaves schemes without times out
     between = ratio_between(records, base, taking("forward_time"))
     moved = traffic(arm, m, n, k, op=op, device=case.device, multiprocessors=_multiprocessors(records[0]))
     work = flop(m, n, k) if op in ("linear", "gemm") else 0.0

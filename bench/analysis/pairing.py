@@ -13,7 +13,7 @@ from bench.record.origin import Place, block_of, place_of
 from bench.record.schema import Record
 
 from .paired import BlockPair, paired_difference, paired_ratio
-from .statistics import Estimate, Samples, Statistic, difference, location, ratio
+from .statistics import Estimate, Samples, Statistic, difference, estimate, location, ratio
 
 Take = Callable[[Record], Sequence[float]]
 
@@ -59,6 +59,13 @@ def partners(records: Sequence[Record], base: Sequence[Record]) -> tuple[tuple[R
     if not common:
         return tuple(records), tuple(base)
     return _at(records, here, common), _at(base, there, common)
+
+
+def estimate_of(records: Sequence[Record], take: Take) -> Estimate | None:
+    """The location of one arm with its interval, in a sweep over its nodes; None where nothing is found."""
+    arm = located(records, take)
+    nodes = [spot.place.node for spot in arm.spots] or None
+    return estimate(arm.samples, nodes=nodes) if arm.samples else None
 
 
 def ratio_between(

@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Samples = Sequence[Sequence[float]]
 Basis = Literal[
-    "between processes", "within one process", "one value", "paired blocks", "paired blocks, one node"
-]  # the last two: see paired
+    "between processes",
+    "between nodes",
+    "within one process",
+    "one value",
+    "paired blocks",  # these two: see paired
+    "paired blocks, one node",
+]
 Statistic = Literal["median", "mean"]
 
 RESAMPLES = 4000
@@ -50,28 +55,44 @@ def centre(part: Sequence[float] | Array, statistic: Statistic) -> float:
     return float(np.median(part) if statistic == "median" else np.mean(part))
 
 
-def draw(parts: list[Array], statistic: Statistic, rng: np.random.Generator) -> Draws:
-    """RESAMPLES locations of ``parts`` under resampling; the method is told in ``statistics``."""
+def draw(
+    parts: list[Array], statistic: Statistic, rng: np.random.Generator, nodes: Sequence[str] | None = None
+) -> Draws:
+    """RESAMPLES locations of ``parts`` under resampling; the method is told in ``statistics``. ``nodes``: where each
+    part was measured; None where that does not matter."""
     point = float(np.mean([centre(part, statistic) for part in parts]))
     samples = sum(part.size for part in parts)
     if len(parts) == 1:
         values = _resampled(parts[0], statistic, RESAMPLES, rng)
         basis: Basis = "within one process" if samples > 1 else "one value"
         return Draws(point, values, samples, 1, samples, basis, _expansion(samples))
-    n = len(parts)
-    values, expansion = _between(parts, statistic, rng), _expansion(n)
+    if nodes is None or len(set(nodes)) < 2:
+        n, basis, values = len(parts), "between processes", _between(parts, statistic, rng)
+    else:
+        n, basis, values = len(set(nodes)), "between nodes", _between_nodes(parts, statistic, rng, nodes)
+    expansion = _expansion(n)
     if n > _MANY:
-        return Draws(point, values, n, n, samples, "between processes", expansion)
+        return Draws(point, values, n, len(parts), samples, basis, expansion)
     inside = np.mean([_resampled(part, statistic, RESAMPLES, rng) for part in parts], axis=0)
     if float(inside.std()) > expansion * float(values.std()):
         values, expansion = inside, 1.0
-    return Draws(point, values, n, n, samples, "between processes", expansion)
+    return Draws(point, values, n, len(parts), samples, basis, expansion)
 
 
 def _between(parts: list[Array], statistic: Statistic, rng: np.random.Generator) -> Array:
     centres = np.array([centre(part, statistic) for part in parts])
     drawn: Array = centres[rng.integers(0, len(parts), size=(RESAMPLES, len(parts)))].mean(axis=1)
     return drawn
+
+
+def _between_nodes(parts: list[Array], statistic: Statistic, rng: np.random.Generator, nodes: Sequence[str]) -> Array:
+    """Whole nodes are drawn, each with all its processes, because these share what the node is."""
+    names = {name: number for number, name in enumerate(dict.fromkeys(nodes))}
+    code = np.array([names[node] for node in nodes])
+    sums, counts = np.bincount(code, [centre(part, statistic) for part in parts]), np.bincount(code)
+    drawn = rng.integers(0, len(names), size=(RESAMPLES, len(names)))
+    means: Array = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    return means
 
 
 def _expansion(n: int) -> float:

@@ -65,11 +65,20 @@ def location(samples: Samples, statistic: Statistic = "median") -> float:
 
 
 def estimate(
-    samples: Samples, *, statistic: Statistic = "median", confidence: float = CONFIDENCE, seed: int = 0
+    samples: Samples,
+    *,
+    statistic: Statistic = "median",
+    confidence: float = CONFIDENCE,
+    seed: int = 0,
+    nodes: Sequence[str] | None = None,
 ) -> Estimate:
-    """The location of ``samples`` (one sequence per repeat, any unit) with its interval. Deterministic by ``seed``."""
+    """The location of ``samples`` (one sequence per repeat, any unit) with its interval. Deterministic by ``seed``.
+
+    ``nodes``: for a sweep, where each repeat ran; with two or more, whole nodes are resampled.
+    """
     parts = clean(samples)
-    draws = draw(parts, statistic, np.random.default_rng(seed))
+    known = None if nodes is None else [node for node, part in zip(nodes, samples, strict=True) if len(part)]
+    draws = draw(parts, statistic, np.random.default_rng(seed), known)
     positive = bool(draws.point > 0 and np.all(draws.values > 0))
     logged = _logged(draws) if positive else draws
     bounds = _bounds(logged.point, logged.values, draws.expansion, max(draws.units - 1, 1), confidence)

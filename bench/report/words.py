@@ -18,6 +18,7 @@ TONES: dict[Verdict, Tone] = {"SLOWER": "bad", "FASTER": "good", "SAME": "same",
 AMOUNTS: dict[Verdict, str] = {"SLOWER": "MORE", "FASTER": "LESS", "SAME": "SAME", "AMBIGUOUS": "AMBIGUOUS"}
 _BASES: dict[Basis, str] = {
     "between processes": "bootstrap over repeats (fresh processes), then calls; widened for few repeats",
+    "between nodes": "bootstrap over nodes, each with all its processes; widened for few nodes",
     "within one process": "bootstrap over the calls of one process; variation between processes is NOT in it",
     "paired blocks": "Student's t over nodes, from pairs of arms in one block on one node",
     "paired blocks, one node": "Student's t over paired blocks of one node; variation between nodes is NOT in it",
