@@ -12,8 +12,8 @@ from .energy import gross_per_token
 from .generation import call_times
 from .grouping import setting_of
 from .machines import check_machines, package_findings
-from .pairing import Take, located, ratio_between, taking
-from .statistics import Estimate, estimate
+from .pairing import Take, estimate_of, ratio_between, taking
+from .statistics import Estimate
 from .unpaired import of_comparison
 from .verdict import MARGIN, Verdict, verdict
 
@@ -120,12 +120,12 @@ def _index(records: Iterable[Record], key: Callable[[Case], object]) -> dict[tup
 def _rows(a: Sequence[Record], b: Sequence[Record], margin: float) -> Iterable[ComparisonRow]:
     for quantity, unit, take in QUANTITIES[a[0].instrument]:
         between = ratio_between(b, a, take, paired=_one_sweep(a, b))
-        if between is None:
+        one, other = estimate_of(a, take), estimate_of(b, take)
+        if between is None or one is None or other is None:
             continue
-        values_a, values_b = located(a, take).samples, located(b, take).samples
         labels = (a[0].case.scheme, b[0].case.scheme)
         yield ComparisonRow(
-            b[0].case, *labels, quantity, unit, estimate(values_a), estimate(values_b), between,
+            b[0].case, *labels, quantity, unit, one, other, between,
             verdict(between, margin),
         )  # fmt: skip
 

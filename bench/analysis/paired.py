@@ -1,13 +1,14 @@
 """The ratio or difference of two arms from *pairs*: both arms measured in one block, on one node.
 
 What a node does to both arms alike (a slow clock, a hot rack, a clock that runs fast) is in both halves of a pair and
-cancels, so no node can favour an arm. What it does to one arm more than to another (a slow host hurts an arm that waits
-for the host) does not cancel, and blocks of one node share it: they are not independent. So the pairs of each node are
-averaged first, and Student's t is taken over the nodes. This holds at 95 % whatever the nodes' numbers of blocks and
-whatever their spreads, which then differ (Ibragimov & Müller 2010, "t-statistic based correlation and heterogeneity
-robust inference", Journal of Business & Economic Statistics 28(4)); with one block per node it is the paired t interval
-over blocks. docs/adr/0015 tells why variance components are not used (Searle, Casella & McCulloch 1992, "Variance
-Components", chapter 3, with Satterthwaite's degrees of freedom, Biometrics Bulletin 2, 1946).
+cancels, so no node can favour an arm. What it does to one arm more than to another (a slow host hurts an arm that
+waits for the host) does not cancel, and blocks of one node share it: they are not independent. So the pairs of each
+node are averaged first, and Student's t is taken over the nodes. For means near normal this holds at 95 % whatever the
+nodes' numbers of blocks and whatever their spreads, which then differ (Ibragimov & Müller 2010, "t-statistic based
+correlation and heterogeneity robust inference", Journal of Business & Economic Statistics 28(4)); with one block per
+node it is the paired t interval over blocks. docs/adr/0015 tells why variance components are not used (Searle, Casella
+& McCulloch 1992, "Variance Components", chapter 3, with Satterthwaite's degrees of freedom, Biometrics Bulletin 2,
+1946).
 
 Where all blocks ran on one node, t is taken over its blocks and the basis says so: other nodes are then NOT in it.
 """
