@@ -1,6 +1,7 @@
 """The order of arms over blocks: balanced by place and by neighbour."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ def test_every_arm_stands_at_every_place_once_in_a_square(count: int) -> None:
 
 @given(st.integers(2, 14))
 def test_every_arm_follows_every_other_equally_often(count: int) -> None:
-    follows = Counter(pair for row in williams(count) for pair in zip(row, row[1:], strict=False))
+    follows = Counter(pair for row in williams(count) for pair in pairwise(row))
     assert len(follows) == count * (count - 1)
     assert len(set(follows.values())) == 1
 
