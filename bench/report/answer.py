@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -35,13 +36,16 @@ def answer(explanation: Explanation) -> Answer | None:
     figure = FigureSpec(
         "answer", f"From {focus.reference} to {focus.scheme}, line by line", caption(focus), _drawn(focus)
     )
+    row = table.get((focus.setting, focus.scheme))
+    tried = any(item.scheme == focus.scheme for item in explanation.interventions)
     actions = tuple(_action(remedy) for remedy in _for(explanation.remedies, focus.scheme)[:MOST])
     note = (
         f"{focus.scheme} against {focus.reference}: {setting_text(focus.setting)}. Work that {focus.reference} does "
         "not do takes along the host's time that leads to it, so that a cause can be larger than its bar."
     )
-    sentence = f"{_sentence(told, focus.reference)} {_why(focus, table.get((focus.setting, focus.scheme)))}"
-    return Answer(sentence, _tone(told), figure if focus.instrument else None, causes, actions, note)
+    sentence = f"{_sentence(told, focus.reference)} {_why(focus, row)}"
+    todo = actions or _instead(focus, row.verdict if row else None, tried)
+    return Answer(sentence, _tone(told), figure if focus.instrument else None, causes, todo, note)
 
 
 def _drawn(pair: Pair) -> partial[object]:
@@ -144,6 +148,21 @@ def _sources(line: Line, pair: Pair) -> str:
             totals[name] = totals.get(name, 0.0) + source.delta_ms
     named = sorted(totals.items(), key=lambda item: -item[1])[:2]
     return "Mostly at " + " and ".join(f"{name} ({ms:+.3g} ms)" for name, ms in named) + "." if named else ""
+
+
+def _instead(focus: Pair, verdict: Verdict | None, tried: bool) -> tuple[Point, ...]:
+    """What to do where no remedy is known."""
+    if verdict in ("FASTER", "SAME"):
+        return (Point("Nothing", f"{focus.scheme} is not slower."),)
+    if verdict != "SLOWER":
+        text = f"It cannot be told whether {focus.scheme} is slower, so no remedy can be judged. In a new folder:"
+        code = f"python -m bench run --model {shlex.quote(focus.model)} --repeats 5"
+        return (Point("Measure more processes first", text, code),)
+    if tried:
+        return (Point("Nothing that was tried made it faster", "What was tried stands under the causes removed."),)
+    return (
+        Point("Remove its causes one by one", "Nothing was tried yet.", "python -m bench intervene --out RUN_FOLDER"),
+    )
 
 
 def _for(remedies: Sequence[Remedy], scheme: str) -> list[Remedy]:

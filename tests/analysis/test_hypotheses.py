@@ -122,6 +122,20 @@ def test_a_cliff_between_batches():
     assert "8: ×" in found.evidence[0]
 
 
+@pytest.mark.parametrize(("last", "verdict"), [(0.031, "supported"), (0.0155, "refuted")])
+def test_a_cliff_shows_in_a_sweep_of_batch_sizes_too(last, verdict):
+    """As the GPU study sweeps them: timed runs, no interventions."""
+    records = [
+        make.generation(scheme, repeat, step=step / make.SPEEDS[scheme], batch_size=size, new_tokens=8)
+        for scheme, steps in (("fp16", (0.010, 0.010, 0.0112, 0.012)), ("nf4", (0.012, 0.012, 0.014, last)))
+        for size, step in zip((1, 4, 8, 16), steps, strict=True)
+        for repeat in range(3)
+    ]
+    found = verdicts(records)["H10"]
+    assert found.verdict == verdict
+    assert found.evidence[0].startswith("nf4 ÷ fp16, by batch: 1: ×1.")
+
+
 @pytest.mark.parametrize(("issue", "dram", "verdict"), [(81.0, 40.0, "supported"), (30.0, 92.0, "refuted")])
 def test_look_ups_by_issue_slots_against_dram(issue, dram, verdict):
     metrics = {

@@ -89,6 +89,31 @@ def test_the_headline_claims_no_more_than_the_table(torn):
     assert told.tone == "unsure"
 
 
+def test_where_nothing_can_be_told_more_processes_are_asked_for_not_remedies(torn):
+    told = answer(explain(torn))
+    assert told is not None
+    (action,) = told.actions
+    assert (action.title, action.code) == (
+        "Measure more processes first",
+        "python -m bench run --model smoke --repeats 5",
+    )
+
+
+def test_what_was_tried_is_not_asked_for_again():
+    tried = [
+        make.intervention("int8", name, repeat, step=step)
+        for repeat in range(4)
+        for name, step in (("none", 0.0172), ("threshold-0", 0.020))
+    ]
+    found = explain([*run(("fp16", "int8")), *tried])
+    told = answer(replace(found, remedies=()))
+    assert told is not None
+    assert [action.title for action in told.actions] == ["Nothing that was tried made it faster"]
+    told = answer(replace(found, remedies=(), interventions=()))
+    assert told is not None
+    assert [action.code for action in told.actions] == ["python -m bench intervene --out RUN_FOLDER"]
+
+
 def test_no_hypothesis_explains_a_loss_that_the_table_does_not_show(torn):
     assert {item.verdict for item in explain(torn).hypotheses if item.id in ("H1", "H3", "H4", "H8")} == {"not tested"}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 import numpy as np
 
 from bench.record.schema import Record
 
+from ..grouping import Coordinates
 from ..matmul import MatmulRow
 from .evidence import Evidence, Found, not_tested
 from .rules import SHARE
@@ -100,17 +102,42 @@ def _apart(one: MatmulRow, other: MatmulRow) -> int:
     return -1 if one.time.high < other.time.low else 0  # type: ignore[operator]
 
 
+_Steps = dict[str, dict[int, float]]
+
+
 def cliff(e: Evidence) -> Found:
-    """A jump of the step's time between two batch sizes in a 4-bit scheme where the reference has none."""
-    steps: dict[str, dict[int, float]] = {}
+    """H10: a jump of the step's time between two batch sizes in a 4-bit scheme where the reference has none."""
+    for steps in (_intervened(e), *_swept(e)):
+        base = steps.get("fp16", {})
+        four = {scheme: sizes for scheme, sizes in steps.items() if "4" in scheme and len(set(sizes) & set(base)) >= 3}
+        if four:
+            return _jumps(four, base)
+    return not_tested("batch sizes were not swept: run 'python -m bench intervene --batch-sizes 2,4,6,8,16'")
+
+
+def _intervened(e: Evidence) -> _Steps:
+    """Scheme → batch size → seconds of a step, from the interventions that change it."""
+    steps: _Steps = {}
     for row in e.interventions:
         if row.name.startswith("batch-"):
             size = int(row.name.removeprefix("batch-"))
             steps.setdefault(row.scheme, {1: row.before.value})[size] = row.after.value * size
-    base = steps.get("fp16", {})
-    four = {scheme: sizes for scheme, sizes in steps.items() if "4" in scheme and len(sizes) >= 3}
-    if not four or len(base) < 3:
-        return not_tested("batch sizes were not swept: run 'python -m bench intervene --batch-sizes 2,4,6,8,16'")
+    return steps
+
+
+def _swept(e: Evidence) -> Iterable[_Steps]:
+    """The same from timed runs, for each setting that differs in nothing but the batch size."""
+    found: dict[Coordinates, _Steps] = {}
+    for group in e.generation:
+        size = int(dict(group.setting).get("batch_size") or 1)
+        steps = found.setdefault(tuple(item for item in group.setting if item[0] != "batch_size"), {})
+        for row in group.rows:
+            if row.time_per_token:
+                steps.setdefault(row.scheme, {})[size] = row.time_per_token.value * size
+    return found.values()
+
+
+def _jumps(four: _Steps, base: Mapping[int, float]) -> Found:
     told, jumps = [], []
     for scheme, sizes in four.items():
         ordered = sorted(set(sizes) & set(base))
