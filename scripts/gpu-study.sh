@@ -52,7 +52,8 @@ left() { # seconds that the running part, and the call, still have
 
 # A step: name, then its command. Its last lines are shown where it did not end well; the exit code is the command's.
 step() {
-  local name=$1 began=$SECONDS code seconds
+  local name=$1 began=$SECONDS code seconds start
+  start=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   shift
   if [ -n "${DRY:-}" ]; then
     printf '%s\t' "$PART"
@@ -65,6 +66,8 @@ step() {
   # INT, as from the keyboard: what was measured is kept, and the next call goes on from there.
   timeout -s INT -k 20 "$seconds" "$@" >"$OUT/log-$name.txt" 2>&1
   code=$?
+  printf '{"part": "%s", "step": "%s", "began": "%s", "seconds": %d, "exit_code": %d}\n' \
+    "$PART" "$name" "$start" $((SECONDS - began)) $code >>"$OUT/steps.jsonl"
   case $code in
     0) echo "$name: done after $((SECONDS - began)) s" ;;
     124 | 137) echo "$name: cut off after $((SECONDS - began)) s: call the part again to go on" ;;

@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     ready = options.out / READY
     shutil.rmtree(ready, ignore_errors=True)
     good = [pack(run, ready / run.name, options.largest_mb, options.unfinished) for run in runs]
-    for file in sorted(options.out.glob("*.json")):
+    for file in sorted(options.out.glob("*.json*")):
         shutil.copy2(file, ready / file.name)
     return 0 if sizes(ready) and all(good) else 1
 

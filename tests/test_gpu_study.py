@@ -1,5 +1,6 @@
 """gpu-study: every command that it prints can be given, every part is short, and it does what it says of itself."""
 
+import json
 import os
 import re
 import shlex
@@ -166,6 +167,16 @@ def test_a_part_that_was_begun_is_resumed(stub):
     assert stub("steady").returncode == 0
     first, second = stub.calls()
     assert "--resume" not in first and "--resume" in second
+
+
+def test_how_long_each_step_took_is_kept(stub, tmp_path):
+    stub("steady", "agreement", orders_given={"do_bench": "exit 2"})
+    steps = [json.loads(line) for line in (tmp_path / "out" / "steps.jsonl").read_text().splitlines()]
+    assert [(step["part"], step["step"], step["exit_code"]) for step in steps] == [
+        ("steady", "steady", 0),
+        ("agreement", "agreement", 2),
+    ]
+    assert all(0 <= step["seconds"] < 60 and step["began"].endswith("Z") for step in steps)
 
 
 def test_what_a_machine_lacks_is_no_failure_and_what_fails_is(stub):

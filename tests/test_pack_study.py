@@ -33,7 +33,8 @@ def study(tmp_path):
             writer.append(record)
     asked = [{"case": record.case.coordinates(), "instrument": record.instrument} for record in records]
     (folder / PLAN).write_text(json.dumps({"run_id": make.RUN_ID, "blocks": [{"repeat": 0, "requests": asked}]}))
-    (folder.parent / "noise.json").write_text("{}")
+    for name in ("noise.json", "steps.jsonl"):
+        (folder.parent / name).write_text("{}\n")
     return folder.parent
 
 
@@ -51,7 +52,7 @@ def test_large_files_are_left_out_with_the_reason_and_the_rest_is_verified(study
     assert entry["artifacts"] == [LARGE]
     assert "over 0.01 MB are left out" in entry["reason"]
     assert (study / "smoke" / LARGE).exists()
-    assert (ready.parent / "noise.json").exists()
+    assert {file.name for file in ready.parent.glob("*.json*")} == {"noise.json", "steps.jsonl"}
     assert "smoke: 1 raw files left out, verified" in capsys.readouterr().out
 
 
