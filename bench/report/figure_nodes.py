@@ -79,7 +79,8 @@ def heat(fleet: Fleet, rates: Rates) -> Any:
 def short_name(name: str, most: int = _LONGEST) -> str:
     """Beginning and end of a long name: nodes of one cluster differ at the end of their first part."""
     first = name.partition(".")[0] or name
-    return first if len(first) <= most else f"{first[: most - 9]}…{first[-8:]}"
+    begin = most - 9 if most >= _LONGEST else 0  # two letters of a beginning tell nobody anything
+    return first if len(first) <= most else f"{first[:begin]}…{first[-8:]}"
 
 
 def _cell(panel: Any, column: int, row: int, rate: float | None, middle: float) -> None:

@@ -182,6 +182,7 @@ def test_of_five_hundred_nodes_those_that_stand_out_and_a_fair_sample_are_drawn(
 
 def test_names_of_nodes_stay_short() -> None:
     assert figure_nodes.short_name("gpu07.cluster.example.org") == "gpu07"
+    assert figure_nodes.short_name("gpu-rack12-node0345", 11) == "…node0345"
     assert figure_nodes.short_name("partition-a100-rack12-node0345") == "partition…node0345"
 
 
