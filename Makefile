@@ -1,6 +1,6 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup bundle bench bench-in-container paper paper-compat profile test test-gpu lint format report doctor gpu-study \
+.PHONY: help setup bundle bench bench-in-container paper paper-compat profile test test-slurm test-gpu lint format report doctor gpu-study \
   image image-check shell smoke-model faults fuzz fidelity benchmarks clean
 
 PRESET ?= auto
@@ -116,7 +116,10 @@ WORKERS ?= 2
 test: $(VENV_READY) ## run the tests that need no GPU (SLOW=yes: the long real runs too)
 	@$(PY) -c 'import pytest, xdist' 2>/dev/null \
 	  || { echo "pytest is not in this environment: make the bundle with BUNDLE_DEV=yes"; exit 2; }
-	$(PY) -m pytest -n $(WORKERS) --dist loadscope $(if $(SLOW),-m "not gpu")
+	$(PY) -m pytest -n $(WORKERS) --dist loadscope $(if $(SLOW),-m "not gpu and not slurm")
+
+test-slurm: $(VENV_READY) ## run the tests that start a real Slurm on this host (root; Debian's slurm-wlm and munge)
+	$(PY) -m pytest -m slurm
 
 test-gpu: $(VENV_READY) ## run the tests that need a GPU
 	$(PY) -m pytest -m gpu
