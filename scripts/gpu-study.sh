@@ -70,7 +70,7 @@ step() {
     "$PART" "$name" "$start" $((SECONDS - began)) $code >>"$OUT/steps.jsonl"
   case $code in
     0) echo "$name: done after $((SECONDS - began)) s" ;;
-    124 | 137) echo "$name: cut off after $((SECONDS - began)) s: call the part again to go on" ;;
+    124 | 130 | 137 | 143) echo "$name: cut off after $((SECONDS - began)) s: call the part again to go on" ;;
     *) echo "$name: exit code $code after $((SECONDS - began)) s"; tail -n 4 "$OUT/log-$name.txt" ;;
   esac
   return $code

@@ -200,6 +200,13 @@ def test_a_part_is_cut_off_at_its_limit_and_says_so(stub):
     assert "costs: not begun: the call's time is up" in done.stdout
 
 
+@pytest.mark.parametrize("code", [130, 143])
+def test_what_was_interrupted_is_called_again(stub, code):
+    done = stub("steady", orders_given={"study": f"exit {code}"})
+    assert done.returncode == 1
+    assert "call the part again to go on" in done.stdout
+
+
 def test_where_the_nursery_fails_everything_starts_from_scratch(stub):
     done = stub("probe", "steady", orders_given={"smoke": '[ "$BITLEDGER_NURSERY" = off ] || exit 1'})
     assert done.returncode == 0
