@@ -31,7 +31,6 @@ class Standing:
     node: str
     detail: str
     job: str
-    began: float | None
 
 
 def planned_records(folder: Path, sweep: Sweep) -> dict[int, int]:
@@ -66,7 +65,6 @@ def _standing(folder: Path, sweep: Sweep, number: int, planned: int, job: Job | 
         node=(job.node if job and job.alive else "") or (last.node if last else ""),
         detail=detail,
         job=job.number if job else "",
-        began=states[0].began if states else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -82,9 +83,18 @@ class _Screen:
 
     def __init__(self, live: Live) -> None:
         self._live = live
+        self._began = time.monotonic()
+        self._before: int | None = None
 
     def show(self, found: Sequence[Standing]) -> None:
-        self._live.update(Group(table(found), bar(found), Text(summary(found))), refresh=True)
+        recorded = sum(one.recorded for one in found)
+        self._before = recorded if self._before is None else self._before
+        self._live.update(shown(found, time.monotonic() - self._began, recorded - self._before), refresh=True)
+
+
+def shown(found: Sequence[Standing], seconds: float = 0.0, new: int = 0) -> Group:
+    """Table, bar and summary."""
+    return Group(table(found), Padding(bar(found)), Text(summary(found, seconds, new)))
 
 
 class _Lines:
@@ -113,16 +123,17 @@ def line(one: Standing) -> str:
 
 def table(found: Sequence[Standing]) -> Table:
     """The blocks that matter most now: stopped, running, waiting; those beyond SHOWN are counted."""
-    made = Table(box=None, pad_edge=False)
-    for name, right in (("#", True), ("Block", False), ("State", False), ("Node", False), ("Records", True)):
-        made.add_column(name, justify="right" if right else "left", no_wrap=name != "Block")
-    made.add_column("Now", overflow="ellipsis", no_wrap=True)
+    made = Table(box=None, pad_edge=False, expand=True)
+    for name in ("#", "Block", "State", "Node", "Records"):
+        made.add_column(name, justify="right" if name in ("#", "Records") else "left", no_wrap=True)
+    made.add_column("Now", no_wrap=True, overflow="ellipsis", ratio=1)  # gets what the others leave
     ranked = sorted(found, key=lambda one: (_ORDER.index(one.stand), one.number))
     for one in sorted(ranked[:SHOWN], key=lambda one: one.number):
         records = f"{one.recorded}/{one.planned}" + (f" {one.failed} failed" if one.failed else "")
         stand = one.stand + (f" ({one.attempts})" if one.attempts > 1 else "")
         style = _STYLES.get(one.stand, "dim")
-        cells = (str(one.number), one.name, Text(stand, style), one.node, records, one.detail)
+        node = one.node if one.stand != "waiting" else ""
+        cells = (str(one.number), one.name, Text(stand, style), node, records, one.detail)
         made.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in cells))
     if len(ranked) > SHOWN:
         rest = Counter(one.stand for one in ranked[SHOWN:])
@@ -135,14 +146,10 @@ def bar(found: Sequence[Standing]) -> ProgressBar:
     return ProgressBar(total=max(sum(one.planned for one in found), 1), completed=sum(one.recorded for one in found))
 
 
-def summary(found: Sequence[Standing], now: float | None = None) -> str:
-    """Blocks by state, Records, and about how long it still takes at the pace since the first block began."""
+def summary(found: Sequence[Standing], seconds: float = 0.0, new: int = 0) -> str:
+    """Blocks by state, Records, and about how long it still takes where ``new`` Records came in ``seconds``."""
     counts = Counter(one.stand for one in found)
     planned, recorded = sum(one.planned for one in found), sum(one.recorded for one in found)
     told = ", ".join(f"{counts[stand]} {stand}" for stand in _ORDER if counts[stand])
-    began = min((one.began for one in found if one.began is not None), default=None)
-    left = ""
-    if began is not None and 0 < recorded < planned:
-        seconds = ((time.time() if now is None else now) - began) * (planned - recorded) / recorded
-        left = f", about {max(seconds, 0) / 60:.0f} min left at this pace"
-    return f"{told}; {recorded} of {planned} records{left}"
+    left = f", about {seconds * (planned - recorded) / new / 60:.0f} min left at this pace" if new > 0 else ""
+    return f"{told}; {recorded} of {planned} records{left if recorded < planned else ''}"

@@ -94,8 +94,9 @@ def test_the_table_fits_and_names_what_stopped_first_of_many(tmp_path, width):
 def test_the_summary_says_how_long_it_takes_at_this_pace(tmp_path, sweep):
     attempt(tmp_path, 1, running="x", counts={"ok": 6})
     found = standings(tmp_path, sweep, dict.fromkeys(sweep.numbers, 6), {}, on_slurm=False)
-    told = watching.summary(found, now=100.0 + 600.0)
+    told = watching.summary(found, seconds=600.0, new=6)
     assert told == "1 running, 3 not begun; 6 of 24 records, about 30 min left at this pace"
+    assert watching.summary(found, seconds=600.0) == "1 running, 3 not begun; 6 of 24 records"
 
 
 def test_without_a_terminal_a_line_comes_for_what_has_moved(tmp_path, sweep, capsys):
