@@ -71,7 +71,7 @@ def draw(
     else:
         n, basis, values = len(set(nodes)), "between nodes", _between_nodes(parts, statistic, rng, nodes)
     expansion = _expansion(n)
-    if n > _MANY:
+    if n > _MANY or len(parts) > 10 * _MANY:
         return Draws(point, values, n, len(parts), samples, basis, expansion)
     inside = np.mean([_resampled(part, statistic, RESAMPLES, rng) for part in parts], axis=0)
     if float(inside.std()) > expansion * float(values.std()):
