@@ -27,7 +27,7 @@ OTHERS=${OTHERS-shape:starcoder2-7b shape:phi-2}
 LIMIT=${LIMIT:-460}
 NCU_LIMIT=${NCU_LIMIT:-140}
 # A model's name as part of a folder's: bigcode/starcoder2-3b is one folder, not two.
-folder_name() { local name=${1#shape:}; echo "${name//\//-}"; }
+folder_name() { local name=${1#shape:}; name=${name#/}; echo "${name//\//-}"; }
 NAME=$(folder_name "$MODEL")
 MAIN=$OUT/$NAME
 STATUS=0

@@ -72,10 +72,15 @@ def test_every_command_has_options_that_exist(changes):
             assert module in ("pytest", "scripts/pack_study.py")
 
 
-def test_a_model_of_the_hub_gets_one_folder_beside_the_others():
-    changes = {"MODEL": "bigcode/starcoder2-3b", "OTHERS": "bigcode/starcoder2-7b shape:phi-2"}
+def test_every_model_gets_one_folder_beside_the_others():
+    changes = {"MODEL": "bigcode/starcoder2-3b", "OTHERS": "bigcode/starcoder2-7b shape:phi-2 /data/mine"}
     folders = {command[command.index("--out") + 1] for _, command in printed(**changes) if "run" in command}
-    assert {"OUT/bigcode-starcoder2-3b", "OUT/bigcode-starcoder2-7b-lengths", "OUT/phi-2-lengths"} <= folders
+    assert {
+        "OUT/bigcode-starcoder2-3b",
+        "OUT/bigcode-starcoder2-7b-lengths",
+        "OUT/phi-2-lengths",
+        "OUT/data-mine-lengths",
+    } <= folders
     assert all(folder.count("/") == 1 for folder in folders)
 
 
