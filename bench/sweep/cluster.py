@@ -7,10 +7,12 @@ and leaves with AGAIN, and the batch script, which runs outside any container, p
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shlex
 import shutil
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -101,8 +103,8 @@ _WORDS: dict[type, str] = {
 }  # fmt: skip
 
 
-def submit(folder: Path, cluster: Cluster, calls: Sequence[Callable[[], int]]) -> list[str]:
-    """Hand over one job per call, as arrays, and return Slurm's number of each, such as "1234_7".
+def submit(folder: Path, cluster: Cluster, calls: Sequence[Callable[[], int]]) -> Iterator[list[str]]:
+    """Hand over one job per call, array by array, and give Slurm's numbers of each array's, such as "1234_7".
 
     ``folder`` must be seen by all nodes; scripts and logs go there. Raises MachineError where there is no Slurm,
     UsageError where Slurm refuses the options, StorageError where the folder cannot be written.
@@ -114,17 +116,20 @@ def submit(folder: Path, cluster: Cluster, calls: Sequence[Callable[[], int]]) -
     try:
         executor = submitit.SlurmExecutor(folder, max_num_timeout=0, python=_python(cluster, folder))
         executor.update_parameters(**parameters(cluster))
-        jobs = []
         for first in range(0, len(calls), LARGEST_ARRAY):
-            with executor.batch():
-                jobs += [executor.submit(call) for call in calls[first : first + LARGEST_ARRAY]]
+            # submitit repeats what sbatch says; it is told here, in one line
+            with contextlib.redirect_stderr(io.StringIO()), executor.batch():
+                jobs = [executor.submit(call) for call in calls[first : first + LARGEST_ARRAY]]
+            yield [str(job.job_id) for job in jobs]
     except submitit.core.utils.FailedJobError as error:
-        raise UsageError(f"Slurm did not take the jobs: {_last_line(str(error))}") from error
+        told = _last_line(str(error))
+        raise UsageError(
+            f"Slurm did not take the jobs: {told}; the plan is kept: try again with --resume and other options"
+        ) from error
     except ValueError as error:
         raise UsageError(f"submitit did not take the options: {_last_line(str(error))}") from error
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {why(error)}; {remedy(error)}") from error
-    return [str(job.job_id) for job in jobs]
 
 
 def _last_line(text: str) -> str:

@@ -162,8 +162,10 @@ def _submit(folder: Path, wanted: cluster.Cluster, options: argparse.Namespace) 
         return
     shared = str(folder.resolve())
     calls = [OnNode(shared, number, options.retry_failed, options.debug) for number in left]
-    numbers = cluster.submit(folder.resolve() / places.SLURM, wanted, calls)
-    queue.remember(folder, dict(zip(left, numbers, strict=True)))
+    numbers: list[str] = []
+    for array in cluster.submit(folder.resolve() / places.SLURM, wanted, calls):
+        queue.remember(folder, dict(zip(left[len(numbers) :], array, strict=False)))
+        numbers += array
     named = shlex.quote(str(folder))
     console.print(f"submitted {len(numbers)} jobs: {numbers[0]}" + (f" … {numbers[-1]}" if len(numbers) > 1 else ""))
     if not options.watch:

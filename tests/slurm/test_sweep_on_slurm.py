@@ -162,6 +162,7 @@ def test_out_of_time_goes_on_in_another_job_and_cancelling_keeps_what_was_measur
     job = json.loads((folder / "jobs.jsonl").read_text())["job"]
     assert slurm.run("scancel", "--signal=USR2", job).returncode == 0
     _measuring(slurm, folder, attempt=2)
+    wait_until(lambda: records_of(places.attempts(folder, 1)[1]), "a Record", lambda: told(slurm, folder), 120)
     first = places.read_state(places.attempts(folder, 1)[0])
     assert first is not None and first.ended == "out of time"
 
