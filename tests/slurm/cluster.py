@@ -59,11 +59,26 @@ class Cluster:
     def lose_node(self, name: str) -> None:
         """As when its power fails: slurmd and everything that it started are gone at once."""
         daemon = self._processes.pop(name)
-        steps = descendants(daemon.pid) | _steps_of(name)
-        for pid in (daemon.pid, *steps, *(child for step in steps for child in descendants(step))):
+        daemon.kill()
+        daemon.wait(10)
+        self.end_steps(name)
+
+    def lose_daemon(self, name: str) -> None:
+        """As when the network fails: Slurm believes the node lost, and what it started goes on."""
+        daemon = self._processes.pop(name)
+        daemon.kill()
+        daemon.wait(10)
+
+    def control(self, name: str, state: str) -> None:
+        """Tell Slurm not to give the node new jobs ("drain"), or to do so again ("resume")."""
+        done = self.run("scontrol", "update", f"nodename={name}", f"state={state}", "reason=test")
+        assert done.returncode == 0, done.stderr
+
+    def end_steps(self, name: str) -> None:
+        """Kill what a node that has no slurmd any more still runs."""
+        for pid in _steps_of(name):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        daemon.wait(10)
 
     def states(self) -> dict[str, str]:
         told = self.run("sinfo", "--noheader", "--Node", "--format=%N|%T").stdout
@@ -86,9 +101,8 @@ class Cluster:
             process = self._processes.pop(name, None)
             if process is None:
                 continue
-            for pid in _steps_of(name) if name in self.nodes else ():
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            if name in self.nodes:
+                self.end_steps(name)
             process.terminate()
             try:
                 process.wait(15)
@@ -193,13 +207,3 @@ def _open_in(entry: Path, node: str) -> bool:
         with suppress(OSError):
             links.append(str(link.readlink()))
     return any(f"/spool/{node}" in link or f"slurmd-{node}.log" in link for link in links)
-
-
-def descendants(pid: int) -> set[int]:
-    """Children, their children, …"""
-    found: set[int] = set()
-    for thread in Path(f"/proc/{pid}/task").glob("*"):
-        with suppress(OSError):
-            for child in map(int, (thread / "children").read_text().split()):
-                found |= {child} | descendants(child)
-    return found

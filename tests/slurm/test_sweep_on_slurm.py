@@ -26,6 +26,11 @@ SMALL = (
     "--preset", "smoke", "--schemes", "fp16,nf4", "--tasks", "0", "--matmul-m", "", "--calls", "1",
     "--new-tokens", "6", "--energy-seconds", "0.2",
 )  # fmt: skip
+# A block of more than a minute: Slurm needs half of one to believe that a node is lost.
+LONG = (
+    "--preset", "smoke", "--schemes", "fp32,bf16,fp16,int8,int8-thr0,fp4,nf4,nf4-dq", "--tasks", "0", "--matmul-m", "",
+    "--calls", "2", "--new-tokens", "16", "--energy-seconds", "2",
+)  # fmt: skip
 JOB = ("--on", "slurm", "--gpus", "0", "--cpus", "1", "--time", "10")
 
 
@@ -150,6 +155,37 @@ def test_a_node_lost_mid_run_costs_its_running_case_only(slurm: Cluster, tmp_pat
     assert set(state.keys) - kept <= again, "the process under way was not begun again"
     assert {record.key for record in gathered(folder)} == set(planned_keys(folder))
     assert all(record.status != "failed" for record in gathered(folder))
+
+
+def test_of_a_node_that_was_only_believed_lost_nothing_is_lost_and_nothing_counts_twice(
+    slurm: Cluster, tmp_path: Path
+) -> None:
+    """Its processes go on beside the new job, until they see that there is one."""
+    folder = tmp_path / "believed"
+    slurm.control("n1", "drain")
+    done = bench(slurm, "run", *LONG, *JOB, "--repeats", "1", "--out", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    _measuring(slurm, folder, attempt=1)
+    slurm.control("n1", "resume")
+    slurm.lose_daemon("n2")
+    try:
+        watched = bench(slurm, "run", "--watch", "1", "--no-report", "--out", str(folder))
+        assert watched.returncode == 0, watched.stdout + watched.stderr + told(slurm, folder)
+        wait_until(lambda: _state(folder, 1).ended, "the first attempt's end", lambda: told(slurm, folder))
+    finally:
+        slurm.end_steps("n2")
+        slurm.start_node("n2")
+    assert (_state(folder, 1).ended, _state(folder, 2).ended) == ("overtaken", "complete")
+    assert (_state(folder, 1).node, _state(folder, 2).node) == ("n2", "n1")
+    keys = [record.key for record in gathered(folder)]
+    assert len(set(keys)) == len(keys) and set(keys) == set(planned_keys(folder))
+    wait_until(lambda: slurm.states()["n2"] == "IDLE", "n2 is back", slurm.logs)
+
+
+def _state(folder: Path, attempt: int) -> places.State:
+    found = places.read_state(places.attempts(folder, 1)[attempt - 1])
+    assert found is not None
+    return found
 
 
 def test_out_of_time_goes_on_in_another_job_and_cancelling_keeps_what_was_measured(
