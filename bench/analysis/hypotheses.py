@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .judging import by_ledger, by_products, by_run
+from .judging import by_batches, by_ledger, by_products, by_run
 from .judging.evidence import Evidence, Found, Judged
 
 __all__ = ["Evidence", "Judged", "judge"]
@@ -35,7 +35,7 @@ _HYPOTHESES: tuple[tuple[str, str, Callable[[Evidence], Found]], ...] = (
     ("Integer matrix products are slower than floating-point ones, on {place}", "guess 3", by_products.integer),
     ("Changes of number format slow a scheme down, on {place}", "", by_ledger.casts),
     ("Nested absmax (double quantisation) costs time, on {place}", "", by_ledger.nested),
-    ("4-bit products fall off a cliff between two batch sizes, on {place}", "", by_products.cliff),
+    ("4-bit products fall off a cliff between two batch sizes, on {place}", "", by_batches.cliff),
     ("The 16-bit output layer limits what quantising can gain, on {place}", "", by_ledger.head),
     ("Lower clocks, power or heat slow a scheme down", "", by_run.clocks),
     ("The comparison is unfair: compilation, dtype, attention or token counts differ", "", by_run.unfair),

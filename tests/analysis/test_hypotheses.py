@@ -122,14 +122,17 @@ def test_a_cliff_between_batches():
     assert "8: ×" in found.evidence[0]
 
 
-@pytest.mark.parametrize(("last", "verdict"), [(0.031, "supported"), (0.0155, "refuted")])
-def test_a_cliff_shows_in_a_sweep_of_batch_sizes_too(last, verdict):
+@pytest.mark.parametrize(
+    ("last", "repeats", "verdict"),
+    [(0.031, 3, "supported"), (0.0155, 3, "refuted"), (0.031, 1, "ambiguous"), (0.0155, 1, "ambiguous")],
+)
+def test_a_cliff_shows_in_a_sweep_of_batch_sizes_too(last, repeats, verdict):
     """As the GPU study sweeps them: timed runs, no interventions."""
     records = [
-        make.generation(scheme, repeat, step=step / make.SPEEDS[scheme], batch_size=size, new_tokens=8)
+        make.generation(scheme, repeat, step=step / make.SPEEDS[scheme], batch_size=size, calls=1)
         for scheme, steps in (("fp16", (0.010, 0.010, 0.0112, 0.012)), ("nf4", (0.012, 0.012, 0.014, last)))
         for size, step in zip((1, 4, 8, 16), steps, strict=True)
-        for repeat in range(3)
+        for repeat in range(repeats)
     ]
     found = verdicts(records)["H10"]
     assert found.verdict == verdict

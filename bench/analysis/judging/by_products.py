@@ -1,15 +1,11 @@
-"""What layer products, counters and batch sizes judge: what a scheme's kernels are bound by."""
+"""What layer products and counters judge: what a scheme's kernels are bound by."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
 
 import numpy as np
 
 from bench.record.schema import Record
 
-from ..grouping import Coordinates
 from ..matmul import MatmulRow
 from .evidence import Evidence, Found, not_tested
 from .rules import SHARE
@@ -100,48 +96,3 @@ def _apart(one: MatmulRow, other: MatmulRow) -> int:
     if one.time.low > other.time.high:  # type: ignore[operator]
         return 1
     return -1 if one.time.high < other.time.low else 0  # type: ignore[operator]
-
-
-_Steps = dict[str, dict[int, float]]
-
-
-def cliff(e: Evidence) -> Found:
-    """H10: a jump of the step's time between two batch sizes in a 4-bit scheme where the reference has none."""
-    for steps in (_intervened(e), *_swept(e)):
-        base = steps.get("fp16", {})
-        four = {scheme: sizes for scheme, sizes in steps.items() if "4" in scheme and len(set(sizes) & set(base)) >= 3}
-        if four:
-            return _jumps(four, base)
-    return not_tested("batch sizes were not swept: run 'python -m bench intervene --batch-sizes 2,4,6,8,16'")
-
-
-def _intervened(e: Evidence) -> _Steps:
-    """Scheme → batch size → seconds of a step, from the interventions that change it."""
-    steps: _Steps = {}
-    for row in e.interventions:
-        if row.name.startswith("batch-"):
-            size = int(row.name.removeprefix("batch-"))
-            steps.setdefault(row.scheme, {1: row.before.value})[size] = row.after.value * size
-    return steps
-
-
-def _swept(e: Evidence) -> Iterable[_Steps]:
-    """The same from timed runs, for each setting that differs in nothing but the batch size."""
-    found: dict[Coordinates, _Steps] = {}
-    for group in e.generation:
-        size = int(dict(group.setting).get("batch_size") or 1)
-        steps = found.setdefault(tuple(item for item in group.setting if item[0] != "batch_size"), {})
-        for row in group.rows:
-            if row.time_per_token:
-                steps.setdefault(row.scheme, {})[size] = row.time_per_token.value * size
-    return found.values()
-
-
-def _jumps(four: _Steps, base: Mapping[int, float]) -> Found:
-    told, jumps = [], []
-    for scheme, sizes in four.items():
-        ordered = sorted(set(sizes) & set(base))
-        ratio = {size: sizes[size] / base[size] for size in ordered}
-        told.append(f"{scheme} ÷ fp16, by batch: " + ", ".join(f"{size}: ×{ratio[size]:.2f}" for size in ordered))
-        jumps.append(any(ratio[b] > 1.3 * ratio[a] for a, b in pairwise(ordered)))
-    return Found("supported" if any(jumps) else "refuted", tuple(told))
