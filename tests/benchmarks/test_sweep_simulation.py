@@ -1,6 +1,7 @@
 """The simulation judges the tool's own intervals, and its page says what its result says."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,14 @@ def test_pairs_cover_between_93_and_97_per_cent() -> None:
     assert all(abs(row["bias"]) < 4 * row["bias_error"] for row in rows)
     own = [row for row in RESULT["designs"] if row["design"] == "own-node" and row["blocks"] == 500]
     assert all(row["coverage"] < 0.5 for row in own)
+
+
+def test_the_readme_says_the_same() -> None:
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    told = re.search(r"hold the truth in (\d+) % of comparisons, .* in (\d+) to (\d+) %", readme)
+    assert told
+    of = {
+        name: [row["coverage"] for row in RESULT["designs"] if row["design"] == name] for name in ("paired", "own-node")
+    }
+    assert {f"{100 * share:.0f}" for share in of["paired"]} == {told[1]}
+    assert (told[2], told[3]) == (f"{100 * min(of['own-node']):.0f}", f"{100 * max(of['own-node']):.0f}")
