@@ -21,7 +21,5 @@ def test_gpus_tell_two_places_of_a_node_apart_only_where_they_were_used() -> Non
 def test_only_a_sweeps_records_have_a_block() -> None:
     made = record("generation", case())
     assert block_of(made) is None
-    assert (
-        block_of(replace(made, setup={"block": {"name": "all, repeat 2", "place": 0}})) == "all, repeat 2"
-    )
+    assert block_of(replace(made, setup={"block": {"name": "all, repeat 2", "place": 0}})) == "all, repeat 2"
     assert block_of(replace(made, setup={"block": "damaged"})) is None
