@@ -137,7 +137,7 @@ class _Tracker:
     """Keeps state.json. Leaving the ``with`` block writes how the attempt ended."""
 
     def __init__(self, attempt: Path, means: Means) -> None:
-        now = time.time()
+        now = _now()
         self._attempt = attempt
         self._later = attempt.with_name(f"attempt-{int(attempt.name[8:]) + 1}")
         self._state = State(node_of(means.machine), means.job, os.getpid(), now, now)
@@ -164,8 +164,12 @@ class _Tracker:
             self._write(ended=_why(error))
 
     def _write(self, **changes: object) -> None:
-        self._state = replace(self._state, now=time.time(), counts=dict(self.counts), **changes)  # type: ignore[arg-type]
+        self._state = replace(self._state, now=_now(), counts=dict(self.counts), **changes)  # type: ignore[arg-type]
         places.write_state(self._attempt, self._state)
+
+
+def _now() -> float:
+    return time.time()
 
 
 def _why(error: BaseException) -> str:
