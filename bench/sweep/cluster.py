@@ -114,6 +114,8 @@ def submit(folder: Path, cluster: Cluster, calls: Sequence[Callable[[], int]]) -
     import submitit
 
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)  # because what the jobs unpickle lies there
         executor = submitit.SlurmExecutor(folder, max_num_timeout=0, python=_python(cluster, folder))
         executor.update_parameters(**parameters(cluster))
         for first in range(0, len(calls), LARGEST_ARRAY):

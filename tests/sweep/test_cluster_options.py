@@ -107,6 +107,12 @@ def test_one_array_for_all_blocks(sbatch):
     assert f'[ "$code" != {AGAIN} ] || scontrol requeue "$job"' in after
 
 
+def test_nobody_else_may_change_what_the_jobs_unpickle(sbatch):
+    (sbatch / "slurm").mkdir(mode=0o777)
+    submit(sbatch / "slurm", Cluster(), [call])
+    assert (sbatch / "slurm").stat().st_mode & 0o777 == 0o700
+
+
 def test_one_block_is_one_job_and_no_gpu_asks_for_none(sbatch):
     assert submit(sbatch / "slurm", Cluster(gpus=0), [call]) == ["1"]
     script = (sbatch / "script-1").read_text()
