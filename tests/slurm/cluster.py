@@ -85,9 +85,9 @@ class Cluster:
         pairs = (line.split("|") for line in told.splitlines() if "|" in line)
         return {name: state.upper() for name, state in pairs}
 
-    def run(self, *command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, seconds: float = 60, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False
+            command, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False, cwd=cwd
         )
 
     def logs(self) -> str:
