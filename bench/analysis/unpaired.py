@@ -81,6 +81,6 @@ def _finding(told: Mapping[str, Mapping[str, int]]) -> tuple[Finding, ...]:
             "warning",
             "some arms of the sweep have no partner in their block on the same node, and are in no ratio",
             f"{count} pairs are missing. {'; '.join(texts[:_MOST])}{more}",
-            "finish the sweep with --resume, or measure more blocks",
+            "finish the sweep with --resume, or add blocks with --resume --repeats",
         ),
     )

@@ -55,8 +55,17 @@ class Sweep:
 
 def create(folder: Path, sweep: Sweep, whole: Run, runs: Sequence[Run]) -> None:
     """Write the plan of every block, then sweep.json, whose being there says that all is. Raises StorageError."""
+    _write(folder, sweep, whole, dict(zip(sweep.numbers, runs, strict=True)))
+
+
+def add(folder: Path, sweep: Sweep, whole: Run, runs: Sequence[Run]) -> None:
+    """Write the plans of the sweep's last blocks, which are new. Raises StorageError."""
+    _write(folder, sweep, whole, dict(zip(sweep.numbers[len(sweep.blocks) - len(runs) :], runs, strict=True)))
+
+
+def _write(folder: Path, sweep: Sweep, whole: Run, runs: Mapping[int, Run]) -> None:
     try:
-        for number, run in zip(sweep.numbers, runs, strict=True):
+        for number, run in runs.items():
             block_folder(folder, number).mkdir(parents=True, exist_ok=True)
             write_plan(block_folder(folder, number), run)
         write_plan(folder, whole)

@@ -37,7 +37,7 @@ def asked(
     changes = {key: value for key, value in vars(options).items() if key not in ("preset", "model", "revision")}
     preset = presets.preset(name, changes)
     source = resolve(model or options.model or preset.model, options.revision)
-    facts = runner.describe_model(asdict(source), _scratch_log(), nursery.start)
+    facts = runner.describe_model(asdict(source), scratch_log(), nursery.start)
     preset = presets.for_layers(preset, facts["decoder_layers"])
     if device is None:
         device = options.device or ("cuda" if facts["cuda"] else "cpu")
@@ -50,5 +50,6 @@ def asked(
     return Asked(preset, source, layers, device, beside)
 
 
-def _scratch_log() -> Path:
+def scratch_log() -> Path:
+    """Where a process that looks at a model prints."""
     return Path(tempfile.mkdtemp(prefix="bitledger-")) / "describe.log"

@@ -22,6 +22,7 @@ from bench.sweep import cluster, queue
 from bench.sweep import folder as places
 from bench.sweep.attempt import measure_block, records
 from bench.sweep.blocks import Shares, divide
+from bench.verbs.extending import extend
 from bench.verbs.gather import gathered
 from bench.verbs.on_node import OnNode, means
 from bench.verbs.planning import Asked, asked
@@ -73,6 +74,8 @@ def _planned(options: argparse.Namespace, machine: Environment, nursery: Nursery
         places.read(folder)
         with suppress(FileNotFoundError):
             (folder / places.CANCELLED).unlink()
+        if options.repeats:
+            make_console().print(f"{extend(folder, options.repeats, nursery)} new blocks planned")
         return folder
     return plan(options, machine, nursery, device)
 

@@ -33,6 +33,31 @@ def test_a_sweep_here_is_planned_measured_gathered_and_goes_on(tmp_path, measuri
     assert main(["verify", str(folder)]) == 0
 
 
+def test_more_repeats_add_blocks_and_leave_the_others(tmp_path, measuring, capsys):
+    folder, go_on = (
+        tmp_path / "sweep",
+        ("run", "--on", "local", "--resume", "--no-report", "--out", str(tmp_path / "sweep")),
+    )
+    models = ("--models", "smoke,shape:phi-2", "--device", "cpu")
+    assert main(["run", *SMALL, *models, "--on", "local", "--no-report", "--out", str(folder)]) == 0
+    before = load(folder).records
+    names = places.read(folder).blocks
+    assert main([*go_on, "--repeats", "5"]) == 0
+    assert "6 new blocks planned" in capsys.readouterr().out
+    after = places.read(folder).blocks
+    assert after[:4] == names and [name.rpartition(" ")[2] for name in after[4:]] == ["3", "4", "5"] * 2
+    assert load(folder).records[: len(before)] == before
+    assert main(["verify", str(folder)]) == 0
+    whole = tmp_path / "at once"
+    larger = [*SMALL[:-1], "5"]
+    assert main(["run", *larger, *models, "--on", "local", "--no-report", "--out", str(whole)]) == 0
+    assert {(r.key, str(r.setup["block"])) for r in load(whole).records} == {
+        (r.key, str(r.setup["block"])) for r in load(folder).records
+    }
+    assert main([*go_on, "--repeats", "4"]) == 2
+    assert "takes none away" in capsys.readouterr().err
+
+
 def test_several_models_have_blocks_of_their_own(tmp_path, measuring):
     folder = tmp_path / "sweep"
     models = ("--models", "smoke,shape:phi-2")
