@@ -1,4 +1,4 @@
-"""More blocks for a sweep that could not tell: the same plan with more repeats; the blocks there are stay as they are."""
+"""More blocks for a sweep that could not tell: the same plan with more repeats; the blocks that are there stay."""
 
 from __future__ import annotations
 
