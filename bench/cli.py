@@ -182,7 +182,12 @@ def _add_run(verbs: Any) -> None:
     )
     add("--energy-seconds", type=float, metavar="S", help="length of an energy window (default: the preset's)")
     add("--calls", type=int, metavar="N", help="timed generate calls per process")
-    add("--repeats", type=int, metavar="N", help="fresh processes per Case; with --resume of a sweep: add blocks up to so many")
+    add(
+        "--repeats",
+        type=int,
+        metavar="N",
+        help="fresh processes per Case; with --resume: more blocks for a sweep",
+    )
     add("--matmul-m", type=_numbers, metavar="N,N", help="rows (M) of the layer products; an empty list for none")
     add("--matmul-seconds", type=float, metavar="S", help="time limit of one matmul point")
     add("--threads", type=int, metavar="N", help="CPU threads of torch (default: the preset's; smoke uses one)")
