@@ -12,9 +12,11 @@ from typing import Any
 
 from bench.record.schema import Record
 
-from .generation import GenerationGroup, GenerationRow
+from .generation import GenerationGroup, GenerationRow, call_times
+from .grouping import setting_of
 from .interventions import InterventionRow
-from .statistics import Estimate
+from .paired import paired_difference
+from .pairing import Located, located, matched
 
 
 @dataclass(frozen=True)
@@ -107,16 +109,27 @@ def _price(row: InterventionRow) -> str:
 
 def _of_arms(group: GenerationGroup, records: Sequence[Record]) -> list[Remedy]:
     """From each slower scheme to each other scheme of its setting that is faster."""
-    facts = {record.case.scheme: record.setup.get("arm") for record in records if record.instrument == "generation"}
+    timed = [record for record in records if record.instrument == "generation"]
+    facts = {record.case.scheme: record.setup.get("arm") for record in timed}
+    arms = _located(group, timed)
     known = [row for row in group.rows if row.time_per_token]
     passed = _passed(group, records)
     return [
-        _switch(slow, other, facts.get(other.scheme), _quality(passed.get(slow.scheme), passed.get(other.scheme)))
+        _switch(slow, other, facts.get(other.scheme), _quality(passed.get(slow.scheme), passed.get(other.scheme)), arms)
         for slow in known
         for other in known
         if slow.verdict == "SLOWER" and other is not slow and _time(other) < _time(slow)
         if _meant(other, facts.get(other.scheme), group.reference)
     ]
+
+
+def _located(group: GenerationGroup, timed: Sequence[Record]) -> dict[str, Located]:
+    """Scheme → its decode times in this setting, and where each was measured."""
+    of: dict[str, list[Record]] = {}
+    for record in timed:
+        if record.status == "ok" and setting_of(record.case) == group.setting:
+            of.setdefault(record.case.scheme, []).append(record)
+    return {scheme: located(found, call_times) for scheme, found in of.items()}
 
 
 def _passed(group: GenerationGroup, records: Sequence[Record]) -> dict[str, tuple[int, int]]:
@@ -151,23 +164,31 @@ def _time(row: GenerationRow) -> float:
     return row.time_per_token.value
 
 
-def _switch(slow: GenerationRow, other: GenerationRow, arm: Any, price: str) -> Remedy:
-    before, after = slow.time_per_token, other.time_per_token
-    assert before is not None and after is not None
-    low, high = _bounds(before, after)
+def _switch(slow: GenerationRow, other: GenerationRow, arm: Any, price: str, arms: Mapping[str, Located]) -> Remedy:
+    gain, low, high = _gain(slow, other, arms)
     memory = [row.memory.get("model_footprint") for row in (slow, other)]
     more = memory[1] - memory[0] if memory[0] is not None and memory[1] is not None else None
     return Remedy(
-        slow.scheme, f"use {other.scheme} instead", before.value - after.value, low, high, more,
+        slow.scheme, f"use {other.scheme} instead", gain, low, high, more,
         price, "both schemes measured in this run", code_of(arm),
     )  # fmt: skip
 
 
-def _bounds(before: Estimate, after: Estimate) -> tuple[float | None, float | None]:
-    """A cautious interval of the difference: from the nearer to the farther ends of the two."""
+def _gain(
+    slow: GenerationRow, other: GenerationRow, arms: Mapping[str, Located]
+) -> tuple[float, float | None, float | None]:
+    """The difference in s per token: in pairs where a sweep measured both, else with a cautious interval, from the
+    nearer to the farther ends of the two arms' own."""
+    before, after = slow.time_per_token, other.time_per_token
+    assert before is not None and after is not None
+    pairs = matched(arms[slow.scheme], arms[other.scheme])
+    if pairs:
+        found = paired_difference(pairs)
+        return found.value, found.low, found.high
+    gain = before.value - after.value
     if before.low is None or before.high is None or after.low is None or after.high is None:
-        return None, None
-    return before.low - after.high, before.high - after.low
+        return gain, None, None
+    return gain, before.low - after.high, before.high - after.low
 
 
 def code_of(arm: Any) -> str:

@@ -1,9 +1,12 @@
 """What to change: the price of another scheme says what it does to the programs, where they were judged."""
 
+import pytest
+
 from bench.analysis import generation
 from bench.analysis.remedies import remedies
 from tests import factories as make
 from tests import quality_records as quality
+from tests.sweep_records import sweep
 
 
 def prices(*judged):
@@ -27,3 +30,23 @@ def test_without_programs_of_both_it_is_not_known():
 def test_a_pruned_model_is_not_the_scheme():
     judged = [quality.judged("int8", plus=(0, 1)), quality.judged("nf4", "5", plus=(0, 1))]
     assert prices(*judged)["int8", "use nf4 instead"] == "quality was not measured here"
+
+
+def test_in_a_sweep_the_gain_is_that_of_the_pairs_whatever_the_nodes_do():
+    """Nodes apart by a fifth make the arms' own intervals overlap; the pairs know the gain all the same."""
+    records = sweep({"n1": 1.0, "n2": 1.2, "n3": 0.8, "n4": 1.1}, blocks=2, schemes=("fp16", "nf4"))
+    (group,) = generation.summarise(records)
+    (remedy,) = remedies((), (group,), records)
+    slow, other = group.rows[1].time_per_token, group.rows[0].time_per_token
+    assert remedy.title == "use fp16 instead" and remedy.sure
+    assert slow.low < other.high
+    assert remedy.low < remedy.gain < remedy.high
+    assert remedy.gain == pytest.approx(slow.value - other.value, rel=0.05)
+
+
+def test_an_ordinary_runs_gain_has_the_cautious_interval_of_the_two_arms():
+    records = [make.generation(scheme, repeat) for scheme in ("fp16", "nf4") for repeat in range(3)]
+    (group,) = generation.summarise(records)
+    (remedy,) = remedies((), (group,), records)
+    slow, other = group.rows[1].time_per_token, group.rows[0].time_per_token
+    assert (remedy.low, remedy.high) == (slow.low - other.high, slow.high - other.low)
