@@ -19,7 +19,7 @@ from typing import Any
 from bench.output import accept_any_terminal
 from bench.record.errors import BitledgerError
 from bench.record.secrets import mask_argv
-from bench.sweep.options import add_options
+from bench.sweep.options import add_options, names
 
 EXIT_CODES = """exit codes:
   0    done
@@ -138,12 +138,8 @@ def _sets(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(";"))
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for name in text.split(",") if name)
-
-
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(name) for name in _names(text))
+    return tuple(int(name) for name in names(text))
 
 
 def _add_run(verbs: Any) -> None:
@@ -165,12 +161,12 @@ def _add_run(verbs: Any) -> None:
     add("--resume", action="store_true", help="finish the run in --out; nothing recorded is repeated")
     add("--retry-failed", action="store_true", help="with --resume: measure failed Cases again")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
-    add("--schemes", type=_names, metavar="A,B", help="only these schemes")
+    add("--schemes", type=names, metavar="A,B", help="only these schemes")
     add("--batch-sizes", type=_numbers, metavar="N,N", help="batch sizes of every sweep")
-    add("--caches", type=_names, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
+    add("--caches", type=names, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
     add("--new-tokens", type=int, metavar="N", help="new tokens per sequence")
     add("--prompt-tokens", type=int, metavar="N", help="prompt length of random-weight models")
-    add("--beside", type=_names, metavar="A,B", help="checkpoints to measure beside --model, such as pruned ones")
+    add("--beside", type=names, metavar="A,B", help="checkpoints to measure beside --model, such as pruned ones")
     add("--tasks", type=int, metavar="N", help="HumanEval+ tasks for pass@1 (0: none; default: the preset's)")
     add("--workers", type=int, default=2, metavar="N", help="programs judged at the same time (default 2)")
     add(
@@ -345,9 +341,9 @@ def _add_intervene(verbs: Any) -> None:
     add("--model", help="without a run: smoke, shape:NAME, a local folder, or a Hugging Face id")
     add("--revision", help="commit, tag or branch of a Hugging Face id")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
-    add("--schemes", type=_names, metavar="A,B", help="arms to intervene on (default fp16,int8,nf4)")
+    add("--schemes", type=names, metavar="A,B", help="arms to intervene on (default fp16,int8,nf4)")
     add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
-    add("--only", type=_names, metavar="A,B", help="only these interventions (see 'python -m bench list')")
+    add("--only", type=names, metavar="A,B", help="only these interventions (see 'python -m bench list')")
     add(
         "--batch-sizes",
         type=_numbers,
@@ -375,7 +371,7 @@ def _add_evaluate(verbs: Any) -> None:
     add("samples", type=Path, help="JSON lines (or .gz) with task_id, and solution or completion; or a run folder")
     add("--dataset", choices=("humanevalplus", "mbppplus"), default="humanevalplus", help="default: humanevalplus")
     add("--data", type=Path, help="its file (default: the package's HumanEval+; MBPP+ does not travel with it)")
-    add("--tasks", type=_names, metavar="A,B", help="only these tasks; every sample must be of one of them")
+    add("--tasks", type=names, metavar="A,B", help="only these tasks; every sample must be of one of them")
     add("--workers", type=int, default=2, help="programs that run at a time (default 2)")
     add("--no-cache", action="store_true", help="make the right answers again, and do not keep them")
     add("--out", type=Path, metavar="FILE", help="write scores and judgements as JSON")

@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add: Callable[..., Any] = group.add_argument
     add("--on", choices=("slurm", "local"), help="where the blocks are measured")
-    add("--models", type=_names, metavar="A,B", help="several models, each in blocks of its own")
+    add("--models", type=names, metavar="A,B", help="several models, each in blocks of its own")
     add(
         "--watch",
         type=float,
@@ -45,5 +45,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--image", metavar="FILE", help="Apptainer image to measure in (docs/hosts.md)")
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names(text: str) -> tuple[str, ...]:
+    """The names between the commas."""
     return tuple(name for name in text.split(",") if name)

@@ -30,7 +30,6 @@ class Standing:
     attempts: int
     node: str
     detail: str
-    job: str
 
 
 def planned_records(folder: Path, sweep: Sweep) -> dict[int, int]:
@@ -64,7 +63,6 @@ def _standing(folder: Path, sweep: Sweep, number: int, planned: int, job: Job | 
         attempts=len(found),
         node=(job.node if job and job.alive else "") or (last.node if last else ""),
         detail=detail,
-        job=job.number if job else "",
     )
 
 
