@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.record.errors import UsageError
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """--on and what belongs to it."""
@@ -43,6 +45,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--at-once", type=int, metavar="N", help="blocks that run at the same time (default 256)")
     add("--exclusive", action="store_true", default=None, help="the whole node for one block")
     add("--image", metavar="FILE", help="Apptainer image to measure in (docs/hosts.md)")
+
+
+_SLURM = (
+    "cluster", "partition", "account", "qos", "constraint", "nodelist", "exclude", "gpus", "cpus", "memory", "time",
+    "at_once", "exclusive", "image",
+)  # fmt: skip
+
+
+def refuse_stray(options: argparse.Namespace) -> None:
+    """Raises UsageError for an option that would do nothing."""
+    given = [name for name in _SLURM if getattr(options, name) is not None]
+    if given and options.on != "slurm":
+        raise UsageError(f"--{given[0].replace('_', '-')} is for --on slurm")
+    if options.models and not options.on:
+        raise UsageError("--models needs --on slurm or --on local")
 
 
 def names(text: str) -> tuple[str, ...]:

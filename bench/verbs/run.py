@@ -15,6 +15,7 @@ from bench.record.errors import UsageError
 from bench.record.schema import Environment
 from bench.record.store import RECORDS, Writer, load, open_run
 from bench.sweep.folder import is_sweep
+from bench.sweep.options import refuse_stray
 from bench.verbs import sweep
 from bench.verbs.evaluate_run import after_run
 from bench.verbs.planning import asked
@@ -27,6 +28,7 @@ RUNS = Path("reports/runs")
 
 def main(options: argparse.Namespace) -> int:
     """Measure, or finish measuring, and report. Exit code 1 where Cases failed."""
+    refuse_stray(options)
     if options.on or options.watch or options.cancel or (options.out and is_sweep(options.out)):
         return sweep.main(options)
     machine = environment.capture(Path.cwd())

@@ -79,6 +79,9 @@ def test_several_models_have_blocks_of_their_own(tmp_path, measuring):
         (("--on", "slurm", "--models", "smoke", "--model", "smoke"), "--models stands for --model"),
         (("--on", "local", "--models", "smoke,smoke"), "names a model twice"),
         (("--on", "slurm", "--cluster", "none.toml"), "cannot read the cluster's options"),
+        (("--partition", "gpu"), "--partition is for --on slurm"),
+        (("--on", "local", "--at-once", "3"), "--at-once is for --on slurm"),
+        (("--models", "smoke"), "--models needs --on"),
         (("--on", "slurm", "--time", "0"), "time must be at least 1"),
     ],
 )
