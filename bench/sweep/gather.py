@@ -77,11 +77,11 @@ def _chosen(folder: Path, sweep: places.Sweep, found: Gathered) -> Iterator[Reco
     """The Records to keep, block by block and attempt by attempt, their artifacts copied."""
     for number in sweep.numbers:
         planned = read_planned(places.block_folder(folder, number))
-        good: set[Key] = set()
+        settled: dict[Key, str] = {}
         seen: set[Key] = set()
         for attempt in places.attempts(folder, number):
             found.attempts += 1
-            for record in _once(_read(attempt, found), good, attempt, found):
+            for record in _once(_read(attempt, found), settled, attempt, found):
                 seen.add(record.key)
                 yield _moved(record, attempt, folder)
         missing = sum(key not in seen for key in planned.keys) if planned else 0
@@ -95,14 +95,15 @@ def _read(attempt: Path, found: Gathered) -> Sequence[Record]:
     return load(attempt, lambda error: found.unread.append(str(error))).records
 
 
-def _once(records: Iterable[Record], good: set[Key], attempt: Path, found: Gathered) -> Iterator[Record]:
-    """The Records less those whose key an earlier one has measured. ``good`` is added to."""
+def _once(records: Iterable[Record], settled: dict[Key, str], attempt: Path, found: Gathered) -> Iterator[Record]:
+    """The Records less those whose key an earlier one has settled: measured, or skipped as this one was. What failed
+    may be measured again. ``settled``, by key: the status, is added to."""
     for record in records:
-        if record.key in good:
+        if settled.get(record.key) in ("ok", record.status):
             found.twice.append(f"{attempt.parent.name}/{attempt.name}: {record.instrument} of {record.case.scheme}")
             continue
-        if record.status == "ok":
-            good.add(record.key)
+        if record.status != "failed":
+            settled[record.key] = record.status
         yield record
 
 

@@ -75,10 +75,13 @@ class Cluster:
         assert done.returncode == 0, done.stderr
 
     def end_steps(self, name: str) -> None:
-        """Kill what a node that has no slurmd any more still runs."""
-        for pid in _steps_of(name):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """Kill what a node that has no slurmd any more still runs. All of it is stopped first, slurmstepd before what it
+        watches: who dies in a power failure reports nobody's end."""
+        doomed = sorted(_steps_of(name), key=lambda pid: not _is_slurmstepd(pid))
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in doomed:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     def states(self) -> dict[str, str]:
         told = self.run("sinfo", "--noheader", "--Node", "--format=%N|%T").stdout
@@ -196,9 +199,16 @@ def _steps_of(node: str) -> set[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             named = f"SLURMD_NODENAME={node}".encode() in (entry / "environ").read_bytes().split(b"\0")
-            if named or ((entry / "comm").read_text().startswith("slurmstepd") and _open_in(entry, node)):
+            if named or (_is_slurmstepd(int(entry.name)) and _open_in(entry, node)):
                 found.add(int(entry.name))
     return found
+
+
+def _is_slurmstepd(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().startswith("slurmstepd")
+    except OSError:
+        return False
 
 
 def _open_in(entry: Path, node: str) -> bool:

@@ -84,6 +84,20 @@ def test_of_a_case_measured_twice_the_first_is_taken_and_the_other_told(sweep):
     assert "zombie" not in {record.environment.hostname for record in load(sweep).records}
 
 
+def test_what_two_attempts_skipped_alike_is_there_once(sweep):
+    attempt = places.attempts(sweep, 1)[0]
+    first = replace(records_of(attempt)[0], status="skipped", reason="no counter")
+    change(attempt, lambda records: [first, *records[1:]])
+    with open_run(places.claim(sweep, 1)) as writer:
+        writer.append(first)
+    with open_run(places.claim(sweep, 1)) as writer:
+        writer.append(replace(first, status="ok", reason=""))
+    found = gather(sweep)
+    statuses = [record.status for record in load(sweep).records if record.key == first.key]
+    assert statuses == ["skipped", "ok"] and len(found.twice) == 1
+    assert main(["verify", str(sweep)]) == 0
+
+
 def test_a_failed_case_that_was_measured_again_keeps_both(sweep):
     attempt = places.attempts(sweep, 1)[0]
     good = records_of(attempt)
