@@ -75,8 +75,8 @@ class Cluster:
         assert done.returncode == 0, done.stderr
 
     def end_steps(self, name: str) -> None:
-        """Kill what a node that has no slurmd any more still runs. All of it is stopped first, slurmstepd before what it
-        watches: who dies in a power failure reports nobody's end."""
+        """Kill what a node that has no slurmd any more still runs. All of it is stopped first, slurmstepd before what
+        it watches: who dies in a power failure reports nobody's end."""
         doomed = sorted(_steps_of(name), key=lambda pid: not _is_slurmstepd(pid))
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in doomed:
