@@ -119,7 +119,7 @@ test: $(VENV_READY) ## run the tests that need no GPU (SLOW=yes: the long real r
 	$(PY) -m pytest -n $(WORKERS) --dist loadscope $(if $(SLOW),-m "not gpu and not slurm")
 
 test-slurm: $(VENV_READY) ## run the tests that start a real Slurm on this host (root; Debian's slurm-wlm and munge)
-	$(PY) -m pytest -m slurm
+	$(PY) -m pytest -rs -m slurm
 
 test-gpu: $(VENV_READY) ## run the tests that need a GPU
 	$(PY) -m pytest -m gpu

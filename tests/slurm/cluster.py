@@ -26,6 +26,10 @@ def missing() -> str:
     return "" if os.geteuid() == 0 else "slurmd starts jobs as their user, which only root may"
 
 
+class NoClusterError(Exception):
+    """The daemons do not come up on this host, such as in a container without the rights that they need."""
+
+
 class Cluster:
     """Use ``cluster``. ``environment`` is what its clients need."""
 
@@ -161,10 +165,13 @@ PartitionName=main Nodes={",".join(self.nodes)} Default=YES MaxTime=60 State=UP
 
 @contextmanager
 def cluster(folder: Path, nodes: tuple[str, ...]) -> Iterator[Cluster]:
-    """A cluster of these nodes, ended again whatever happens."""
+    """A cluster of these nodes, ended again whatever happens. Raises NoClusterError where it does not come up."""
     made = Cluster(folder, nodes)
     try:
-        made.start()
+        try:
+            made.start()
+        except AssertionError as error:
+            raise NoClusterError(f"Slurm does not come up here: {error}") from error
         yield made
     finally:
         made.stop()
