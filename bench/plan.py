@@ -114,6 +114,11 @@ def make_plan(
     return once_each(blocks)
 
 
+def remaining(blocks: Sequence[Block], done: frozenset[Key]) -> tuple[Block, ...]:
+    """The blocks less the records that exist, in order; those with nothing left are gone."""
+    return tuple(rest for block in blocks if (rest := block.without(done)) is not None)
+
+
 @dataclass(frozen=True)
 class Round:
     """One repeat of the sweeps that share processes, or of one sweep: its blocks in no order yet."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.record.origin import block_of
 from bench.record.schema import Record
 
-from .machines import hardware_fields
+from .machines import hardware_fields, value_text
 from .quality import QUALITY, SAMPLES
 
 
@@ -74,16 +74,10 @@ def _told_apart(own: Sequence[Record], parts: Sequence[Sequence[Record]], bases:
     namesakes = [_facts(part) for part, name in zip(parts, bases, strict=True) if name == base]
     facts = _facts(own)
     differing = [name for name in facts if any(other[name] != facts[name] for other in namesakes)]
-    return ", ".join(_WORDS[name].format(_value(facts[name])) for name in differing)
+    return ", ".join(_WORDS[name].format(value_text(facts[name])) for name in differing)
 
 
 def _facts(records: Sequence[Record]) -> dict[str, object]:
     """Those of the machine that measured: a judgement may come from another."""
     measured = next((record for record in records if record.instrument != QUALITY), records[0])
     return dict(hardware_fields(measured.environment))
-
-
-def _value(value: object) -> str:
-    if isinstance(value, tuple):
-        return " + ".join(map(_value, value)) or "none"
-    return "unknown" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

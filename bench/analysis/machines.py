@@ -26,6 +26,13 @@ def hardware_fields(environment: Environment) -> tuple[tuple[str, Any], ...]:
     return (("CPU", cpu), ("usable cores", cores), ("GPUs", names), ("GPU power limit (W)", limits))
 
 
+def value_text(value: Any) -> str:
+    """A field of the hardware in words, without the zeros of a whole number of watts."""
+    if isinstance(value, tuple):
+        return " + ".join(map(value_text, value)) if value else "none"
+    return "unknown" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return " + ".join(str(item) for item in value) if value else "none"

@@ -23,6 +23,7 @@ from .hardware import by_machine, machine_names
 from .node_state import State, states, unusual
 from .node_variance import Variation, variation
 from .outlying import LEAST, LIMIT, modified_z
+from .quality import QUALITY
 from .two_way import Floats, Ints, fit
 from .unlike import Difference, differences
 
@@ -112,17 +113,14 @@ class _Times:
 
 def nodes(records: Sequence[Record]) -> Nodes | None:
     """The nodes of a run; None where all was measured on one."""
-    measured = [record for record in records if record.instrument not in JUDGED]
+    # Programs are judged on another machine than the one that wrote them: it is no node of the sweep.
+    measured = [record for record in records if record.instrument != QUALITY]
     if len({node_of(record.environment) for record in measured}) < 2:
         return None
     parts = by_machine(measured)
     names = machine_names(parts)
     found = tuple(_fleet(part, name) for part, name in zip(parts, names, strict=True))
     return Nodes(found, blocks(measured), differences(measured))
-
-
-# Programs are judged on another machine than the one that wrote them: it is no node of the sweep.
-JUDGED = ("quality",)
 
 
 def _fleet(records: Sequence[Record], machine: str) -> Fleet:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.record.origin import node_of
 from bench.record.schema import Environment, Record
 
-from .machines import DECISIVE_PACKAGES, hardware_fields
+from .machines import DECISIVE_PACKAGES, hardware_fields, value_text
 
 HARDWARE = ("CPU", "usable cores", "GPUs", "GPU power limit (W)")
 
@@ -43,13 +42,7 @@ def differences(records: Sequence[Record]) -> tuple[Difference, ...]:
 
 def _facts(environment: Environment) -> Iterator[tuple[str, str]]:
     for name, value in hardware_fields(environment):
-        yield name, _text(value)
-    yield "GPU driver", _text(tuple(dict.fromkeys(str(gpu.get("driver", "unknown")) for gpu in environment.gpus)))
+        yield name, value_text(value)
+    yield "GPU driver", value_text(tuple(dict.fromkeys(str(gpu.get("driver", "unknown")) for gpu in environment.gpus)))
     for package in DECISIVE_PACKAGES:
         yield package, environment.packages.get(package, "absent")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " + ".join(map(_text, value)) if value else "none"
-    return "unknown" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench import runner
-from bench.plan import Block, Key
+from bench.plan import Block, Key, remaining
 from bench.processes import Start
 from bench.record.errors import BitledgerError
 from bench.record.origin import node_of
@@ -65,16 +65,15 @@ def measure_block(folder: Path, number: int, means: Means) -> dict[str, int]:
     """
     sweep, run = places.read(folder), places.block_run(folder, number)
     done = runner.records_done(records(folder, number), retry_failed=means.retry_failed)
-    left = tuple(rest for block in run.blocks if (rest := block.without(done)) is not None)
     hopeless = stuck(folder, number, done)
+    left = remaining(run.blocks, done | hopeless.keys())
     attempt = places.claim(folder, number)
     tracker = _Tracker(attempt, means)
     context = runner.Context(sweep.run_id, sweep.argv, means.machine, attempt, means.debug)
     headline = f"block {number} of {len(sweep.blocks)} on {node_of(means.machine)}: {sweep.name(number)}"
     with tracker, open_run(attempt) as writer:
-        for record in _given_up(left, hopeless, context):
+        for record in _given_up(run.blocks, hopeless, context):
             tracker.record(writer, record)
-        left = tuple(rest for block in left if (rest := block.without(frozenset(hopeless))) is not None)
         with means.progress(left, headline) as progress:
             _run(left, writer, context, tracker, progress, means.start)
         means.judge(writer)
@@ -113,9 +112,8 @@ def records_of(attempt: Path) -> tuple[Record, ...]:
 def stuck(folder: Path, number: int, done: frozenset[Key]) -> dict[Key, str]:
     """The keys not ``done`` whose process was under way when TRIES attempts ended, and on which nodes those were."""
     nodes: dict[Key, list[str]] = {}
-    for attempt in places.attempts(folder, number):
-        state = places.read_state(attempt)
-        if state and state.ended not in ("complete", "cancelled", "overtaken"):
+    for state in places.states(folder, number):
+        if state.ended not in ("complete", "cancelled", "overtaken"):
             for key in state.keys:
                 nodes.setdefault(key, []).append(state.node)
     return {key: ", ".join(names) for key, names in nodes.items() if len(names) >= TRIES and key not in done}
@@ -139,7 +137,7 @@ class _Tracker:
     def __init__(self, attempt: Path, means: Means) -> None:
         now = _now()
         self._attempt = attempt
-        self._later = attempt.with_name(f"attempt-{int(attempt.name[8:]) + 1}")
+        self._later = places.after(attempt)
         self._state = State(node_of(means.machine), means.job, os.getpid(), now, now)
         self.counts: Counter[str] = Counter()
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ BLOCKS = "blocks"
 SLURM = "slurm"
 CANCELLED = "cancelled"
 _VERSION = 1
+_ATTEMPT = "attempt-"
 
 
 @dataclass(frozen=True)
@@ -106,23 +106,32 @@ def block_run(folder: Path, number: int) -> Run:
 
 def attempts(folder: Path, number: int) -> tuple[Path, ...]:
     """The attempts made at a block so far, oldest first."""
-    found = block_folder(folder, number).glob("attempt-*")
-    return tuple(sorted((path for path in found if path.name[8:].isdecimal()), key=lambda path: int(path.name[8:])))
+    found = block_folder(folder, number).glob(f"{_ATTEMPT}*")
+    return tuple(sorted((path for path in found if path.name.removeprefix(_ATTEMPT).isdecimal()), key=_place))
+
+
+def after(attempt: Path) -> Path:
+    """The folder of the next attempt at the same block, whether or not there is one."""
+    return attempt.with_name(f"{_ATTEMPT}{_place(attempt) + 1}")
+
+
+def _place(attempt: Path) -> int:
+    return int(attempt.name.removeprefix(_ATTEMPT))
 
 
 def claim(folder: Path, number: int) -> Path:
     """A new attempt's folder, which no other attempt has or gets. Raises StorageError where it cannot be made."""
     before = attempts(folder, number)
-    for next_ in count(int(before[-1].name[8:]) + 1 if before else 1):
-        path = block_folder(folder, number) / f"attempt-{next_}"
+    path = after(before[-1]) if before else block_folder(folder, number) / f"{_ATTEMPT}1"
+    while True:
         try:
             path.mkdir()  # which either makes it or fails, on network file systems, too
         except FileExistsError:
-            continue
+            path = after(path)
         except OSError as error:
             raise StorageError(f"cannot make {path}: {why(error)}; {remedy(error)}") from error
-        return path
-    raise AssertionError("unreachable: count() has no end")
+        else:
+            return path
 
 
 STATE = "state.json"
@@ -163,3 +172,14 @@ def read_state(attempt: Path) -> State | None:
         return State(keys=keys, **document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def states(folder: Path, number: int) -> tuple[State, ...]:
+    """Where the attempts at a block stand, oldest first; those that have not come so far are left out."""
+    found = (read_state(attempt) for attempt in attempts(folder, number))
+    return tuple(state for state in found if state is not None)
+
+
+def is_complete(states: Sequence[State]) -> bool:
+    """Whether an attempt said that nothing of the block was left."""
+    return any(state.ended == "complete" for state in states)

@@ -17,6 +17,7 @@ from bench.plan import Key
 from bench.planfile import read_planned
 from bench.record.errors import RecordError, StorageError
 from bench.record.files import replace_text
+from bench.record.origin import node_of
 from bench.record.places import ARTIFACTS
 from bench.record.schema import Artifact, Record, to_json
 from bench.record.store import RECORDS, load, open_run, remedy, why
@@ -28,7 +29,7 @@ from . import folder as places
 class Gathered:
     """What came together. ``missing``: by the number of a block, how many of its planned Records are not there yet.
     ``twice``: Records that another attempt had given already. ``unread``: lines that are no Records. ``beside``:
-    Records that were added to the gathered run later, such as judgements, and are kept."""
+    Records that were added to the gathered run later, such as judgements, and are kept. ``nodes``: on how many."""
 
     records: int = 0
     attempts: int = 0
@@ -36,6 +37,7 @@ class Gathered:
     twice: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     beside: int = 0
+    nodes: int = 0
 
 
 def gather(folder: Path) -> Gathered:
@@ -58,6 +60,7 @@ def gather(folder: Path) -> Gathered:
     except OSError as error:
         raise StorageError(f"cannot write {folder / RECORDS}: {why(error)}; {remedy(error)}") from error
     found.records = len(chosen)
+    found.nodes = len({node_of(record.environment) for record in (*chosen, *later)})
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +48,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--image", metavar="FILE", help="Apptainer image to measure in (docs/hosts.md)")
 
 
-_SLURM = (
-    "cluster", "partition", "account", "qos", "constraint", "nodelist", "exclude", "gpus", "cpus", "memory", "time",
-    "at_once", "exclusive", "image",
-)  # fmt: skip
-
-
 def refuse_stray(options: argparse.Namespace) -> None:
     """Raises UsageError for an option that would do nothing."""
-    given = [name for name in _SLURM if getattr(options, name) is not None]
+    from .cluster import Cluster  # for what it knows only: nothing is asked of Slurm here
+
+    known = ("cluster", *(item.name for item in fields(Cluster)))
+    given = [name for name in known if getattr(options, name, None) is not None]
     if given and options.on != "slurm":
         raise UsageError(f"--{given[0].replace('_', '-')} is for --on slurm")
     if options.models and not options.on:

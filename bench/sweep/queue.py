@@ -75,6 +75,20 @@ def states(numbers: Iterable[str]) -> dict[str, Job]:
     return {job.number: job for job in jobs if job is not None}
 
 
+def latest(folder: Path) -> dict[int, Job | None]:
+    """By block: its latest job as Slurm knows it, or None where Slurm knows it no more. {} where none was submitted."""
+    known = remembered(folder)
+    if not known:
+        return {}
+    found = states(job for jobs in known.values() for job in jobs)
+    return {block: _of(jobs, found) for block, jobs in known.items()}
+
+
+def _of(jobs: Sequence[str], found: Mapping[str, Job]) -> Job | None:
+    known = [found[job] for job in jobs if job in found]
+    return next((job for job in reversed(known) if job.alive), known[-1] if known else None)
+
+
 def _job(line: str) -> Job | None:
     parts = line.strip().split("|", 3)
     return Job(*parts) if len(parts) == 4 else None

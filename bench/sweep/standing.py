@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -48,8 +48,7 @@ def standings(
 
 
 def _standing(folder: Path, sweep: Sweep, number: int, planned: int, job: Job | None, on_slurm: bool) -> Standing:
-    found = places.attempts(folder, number)
-    states = [state for attempt in found if (state := places.read_state(attempt)) is not None]
+    states = places.states(folder, number)
     counts = _counts(states)
     stand, detail = _stand(states, job, on_slurm)
     last = states[-1] if states else None
@@ -60,7 +59,7 @@ def _standing(folder: Path, sweep: Sweep, number: int, planned: int, job: Job | 
         planned=planned,
         recorded=planned if stand == "done" else min(sum(counts.values()), planned),
         failed=counts["failed"],
-        attempts=len(found),
+        attempts=len(places.attempts(folder, number)),
         node=(job.node if job and job.alive else "") or (last.node if last else ""),
         detail=detail,
     )
@@ -73,9 +72,9 @@ def _counts(states: Iterable[State]) -> Counter[str]:
     return total
 
 
-def _stand(states: list[State], job: Job | None, on_slurm: bool) -> tuple[Stand, str]:
+def _stand(states: Sequence[State], job: Job | None, on_slurm: bool) -> tuple[Stand, str]:
     last = states[-1] if states else None
-    if any(state.ended == "complete" for state in states):
+    if places.is_complete(states):
         return "done", ""
     if job is not None and job.alive:
         if job.state in ("PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"):

@@ -6,8 +6,6 @@ import argparse
 import shlex
 from pathlib import Path
 
-from bench.record.origin import place_of
-from bench.record.store import load
 from bench.report.console import console as make_console
 from bench.sweep.gather import Gathered, gather
 from bench.verbs.report import planned_reference, report_run
@@ -31,8 +29,7 @@ def gathered(folder: Path, *, report: bool) -> int:
 
 def _tell(folder: Path, found: Gathered) -> None:
     console = make_console()
-    nodes = {place_of(record).node for record in load(folder).records}
-    console.print(f"gathered: {found.records} records from {found.attempts} attempts on {len(nodes)} nodes")
+    console.print(f"gathered: {found.records} records from {found.attempts} attempts on {found.nodes} nodes")
     if found.beside:
         console.print(f"kept: {found.beside} records that were added since, such as judgements")
     for what, items in (("measured twice, the first is taken", found.twice), ("left out, damaged", found.unread)):

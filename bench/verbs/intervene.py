@@ -10,7 +10,7 @@ from pathlib import Path
 from bench import intervening, presets, runner
 from bench.instruments import environment
 from bench.intervening import Plan, Predictor
-from bench.plan import Block
+from bench.plan import Block, remaining
 from bench.planfile import PLAN, new_run_id, read_plan
 from bench.presets import Sweep
 from bench.processes import Nursery, Start
@@ -109,7 +109,7 @@ def _measure(plan: Plan, writer: Writer, context: runner.Context, start: Start, 
 
 def _blocks(blocks: Sequence[Block], headline: str, writer: Writer, context: runner.Context, start: Start) -> int:
     done = runner.records_done(_recorded(writer), retry_failed=True)
-    left = tuple(rest for block in blocks if (rest := block.without(done)) is not None)
+    left = remaining(blocks, done)
     if not left:
         return 0
     noticed = environment.unfit(context.environment, environment.state(writer.folder))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import runner
 from bench.instruments import environment
-from bench.plan import Block, make_plan
+from bench.plan import Block, make_plan, remaining
 from bench.planfile import Run, new_run_id, read_plan, write_plan
 from bench.processes import Nursery
 from bench.record.errors import UsageError
@@ -90,7 +90,7 @@ def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery)
         recorded = load(options.out).records
         done = runner.records_done(recorded, retry_failed=options.retry_failed)
         refuse_other_machine(recorded, machine)
-        left = tuple(rest for block in run.blocks if (rest := block.without(done)) is not None)
+        left = remaining(run.blocks, done)
         for finding in writer.findings:
             print(f"{finding.severity}: {finding.message}")
         kept, blocks = len(recorded), len(run.blocks)

@@ -26,7 +26,7 @@ from bench.verbs.extending import extend
 from bench.verbs.gather import gathered
 from bench.verbs.on_node import OnNode, means
 from bench.verbs.planning import Asked, asked
-from bench.verbs.watching import latest_jobs, watch
+from bench.verbs.watching import watch
 
 RUNS = Path("reports/runs")
 
@@ -147,8 +147,7 @@ def unfinished(folder: Path, *, retry_failed: bool) -> list[int]:
 
 
 def _finished(folder: Path, number: int, retry_failed: bool) -> bool:
-    states = [places.read_state(attempt) for attempt in places.attempts(folder, number)]
-    if not any(state and state.ended == "complete" for state in states):
+    if not places.is_complete(places.states(folder, number)):
         return False
     planned = read_planned(places.block_folder(folder, number))
     done = runner.records_done(records(folder, number), retry_failed=retry_failed)
@@ -157,7 +156,7 @@ def _finished(folder: Path, number: int, retry_failed: bool) -> bool:
 
 def _submit(folder: Path, wanted: cluster.Cluster, options: argparse.Namespace) -> None:
     """A job for each block that is not finished and has none that lives."""
-    alive = {number for number, job in latest_jobs(folder).items() if job and job.alive}
+    alive = {number for number, job in queue.latest(folder).items() if job and job.alive}
     left = [number for number in unfinished(folder, retry_failed=options.retry_failed) if number not in alive]
     console = make_console()
     if not left:
@@ -191,7 +190,7 @@ def _watched(folder: Path, options: argparse.Namespace) -> int:
 def cancel(folder: Path) -> int:
     """Take the sweep's jobs back; what they measured is kept."""
     places.read(folder)
-    alive = [job.number for job in latest_jobs(folder).values() if job and job.alive]
+    alive = [job.number for job in queue.latest(folder).values() if job and job.alive]
     try:
         (folder / places.CANCELLED).touch()
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,6 @@ from bench.report.console import console as make_console
 from bench.report.visible import visible
 from bench.sweep import folder as places
 from bench.sweep import queue
-from bench.sweep.queue import Job
 from bench.sweep.standing import Stand, Standing, planned_records, standings
 
 # A job that comes back to the queue may be in neither state for a moment.
@@ -30,20 +29,6 @@ _ORDER: tuple[Stand, ...] = ("stopped", "running", "starting", "waiting", "not b
 _STYLES: dict[Stand, str] = {"running": "green", "stopped": "red", "waiting": "yellow", "starting": "yellow"}
 
 
-def latest_jobs(folder: Path) -> dict[int, Job | None]:
-    """By block: its latest job as Slurm knows it, or None where Slurm knows it no more. {} where none was submitted."""
-    known = queue.remembered(folder)
-    if not known:
-        return {}
-    found = queue.states(job for jobs in known.values() for job in jobs)
-    return {block: _of(jobs, found) for block, jobs in known.items()}
-
-
-def _of(jobs: Sequence[str], found: Mapping[str, Job]) -> Job | None:
-    known = [found[job] for job in jobs if job in found]
-    return next((job for job in reversed(known) if job.alive), known[-1] if known else None)
-
-
 def watch(folder: Path, every_s: float) -> list[Standing]:
     """Show the sweep until every block is done, or has no job that could finish it; returns the latter."""
     sweep = places.read(folder)
@@ -51,7 +36,7 @@ def watch(folder: Path, every_s: float) -> list[Standing]:
     gone = 0
     with _view(make_console()) as view:
         while True:
-            jobs = latest_jobs(folder)
+            jobs = queue.latest(folder)
             found = standings(folder, sweep, planned, jobs, on_slurm=bool(jobs))
             view.show(found)
             stopped = [one for one in found if one.stand == "stopped"]

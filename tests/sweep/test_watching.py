@@ -132,7 +132,7 @@ def test_the_latest_living_job_of_a_block_counts(squeue):
     queue.remember(squeue, {1: "6_0"})
     with (squeue / queue.JOBS).open("a") as stream:
         stream.write("half a li")
-    jobs = watching.latest_jobs(squeue)
+    jobs = queue.latest(squeue)
     assert jobs == {1: Job("6_0", "RUNNING", "n2", "None"), 2: Job("5_1", "COMPLETED", "n1", "None"), 3: None}
     assert [job and job.alive for job in jobs.values()] == [True, False, None]
 
@@ -141,13 +141,13 @@ def test_slurm_that_has_forgotten_the_jobs_and_slurm_that_does_not_answer(squeue
     queue.remember(squeue, {1: "5_0"})
     program = squeue / "bin" / "squeue"
     program.write_text('#!/bin/sh\necho "slurm_load_jobs error: Invalid job id specified" >&2\nexit 1\n')
-    assert watching.latest_jobs(squeue) == {1: None}
+    assert queue.latest(squeue) == {1: None}
     program.write_text('#!/bin/sh\necho "Unable to contact slurm controller" >&2\nexit 1\n')
     with pytest.raises(MachineError, match="Slurm does not answer: Unable to contact"):
-        watching.latest_jobs(squeue)
+        queue.latest(squeue)
     monkeypatch.setenv("PATH", str(squeue))
     with pytest.raises(MachineError, match="no Slurm here: squeue is not found"):
-        watching.latest_jobs(squeue)
+        queue.latest(squeue)
 
 
 def test_watching_ends_when_all_is_done_and_when_nothing_moves(squeue):
