@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.analysis.study.published import Published, from_json
 from bench.record.schema import Case, Record
+from bench.studies.starcoder2.published import Published, from_json
 from tests import factories as make
 
-FILE = Path(__file__).parents[1] / "bench" / "data" / "study" / "published.json"
+FILE = Path(__file__).parents[1] / "bench" / "studies" / "starcoder2" / "data" / "published.json"
 STUDY_MODEL = "bigcode/starcoder2-3b"
 LABELS = {"smoke": "memorised", "shape": "random weights"}
 A100 = replace(make.GPU, gpus=({"name": "NVIDIA A100-SXM4-40GB", "power_limit_w": 400.0},))

@@ -15,7 +15,7 @@ REFERENCE = "fp16"
 # Read from left to right from "nothing quantised" to "most quantised"; unknown schemes follow.
 SCHEME_ORDER = (
     "fp32", "bf16", "fp16", "int8", "int8-thr0", "int8-planted", "int8-bf16",
-    "fp4", "nf4", "nf4-dq", "nf4-bf16", "4bit-default", "int4-tinygemm",
+    "fp4", "nf4", "nf4-dq", "nf4-bf16", "4bit-default", "4bit-study", "int4-tinygemm",
 )  # fmt: skip
 
 Coordinates = tuple[tuple[str, Any], ...]

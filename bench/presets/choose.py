@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bench.hooks import study_presets
 from bench.record.errors import UsageError
 from bench.workloads import pruning
 from bench.workloads.schemes import arm
 
 from .everyday import QUICK, SMOKE
 from .forms import LAST, Preset, Sweep, judged
-from .paper import COMPAT, PAPER
 from .study import STUDIES
 
-PRESETS = {preset.name: preset for preset in (SMOKE, QUICK, *STUDIES, PAPER, COMPAT)}
+PRESETS = {preset.name: preset for preset in (SMOKE, QUICK, *STUDIES, *study_presets())}
 
 
 def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:

@@ -41,6 +41,7 @@ _SCHEMES = {
     "nf4-dq": Role("--s-nf4-dq", "#b78a09", "#e6bf4a"),
     "nf4-bf16": Role("--s-nf4-bf16", "#b3332b", "#f2837b"),
     "4bit-default": Role("--s-4bit-default", "#7d5a3c", "#c79f7d"),
+    "4bit-study": Role("--s-4bit-study", "#4d6b6e", "#9bbcc0"),
     "int4-tinygemm": Role("--s-int4-tinygemm", "#2f8f4e", "#67c987"),
 }
 _OTHERS = tuple(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.analysis.node_findings import on_nodes
-from bench.analysis.study.published import from_json
 from bench.instruments.fitness import unfit
 from bench.planfile import PLAN
 from bench.record.errors import RecordError, StorageError, UsageError
@@ -17,7 +16,6 @@ from bench.record.origin import node_of
 from bench.record.schema import Environment, Finding, Record
 from bench.record.store import load, remedy
 from bench.workloads.schemes import REFERENCE
-from bench.workloads.sources import data_folder
 
 if TYPE_CHECKING:
     from bench.report.content import Report
@@ -43,9 +41,10 @@ def main(options: argparse.Namespace) -> int:
 def report_study(folders: Sequence[Path]) -> None:
     """Write study.md and study.html into the first folder, and print the claims and where they are."""
     from bench.report.console import console as make_console
-    from bench.report.study import write_study
+    from bench.studies.starcoder2.beside.page import write_study
+    from bench.studies.starcoder2.published import published as read
 
-    published = from_json(json.loads((data_folder() / "study" / "published.json").read_text(encoding="utf-8")))
+    published = read()
     runs = [load(folder).records for folder in dict.fromkeys(folders)]
     try:
         report, written = write_study(folders[0], runs, published)

@@ -101,6 +101,12 @@ ARMS: dict[str, Arm] = {
             "fp4",
             compute="float32",
         ),
+        _4bit(
+            "4bit-study",
+            "load_in_4bit as the StarCoder2 study ran it: fp4, compute in bfloat16 on a float16 model",
+            "fp4",
+            compute="bfloat16",
+        ),
         Arm(
             "int4-tinygemm",
             "int4",

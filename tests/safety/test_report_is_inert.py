@@ -21,9 +21,9 @@ from bench.report.analysed import analyse
 from bench.report.console import console
 from bench.report.content import Answer, Point, Report
 from bench.report.sections import build
-from bench.report.study import write_study
 from bench.report.terminal import print_report
 from bench.report.visible import dumps, visible, visible_all
+from bench.studies.starcoder2.beside.page import write_study
 from profiling import flamegraph
 from profiling.host_samples import Frame, Samples
 from tests import factories as make

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.analysis.statistics import Estimate, Samples, estimate
 from bench.workloads.pruning import parse
 
-from ..statistics import Estimate, Samples, estimate
-from .published import Published
+from ..published import Published
 from .quality import Score, joules_per_pass, score
 from .settings import Setting, between, study_model
 

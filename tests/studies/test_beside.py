@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analysis.study import settings as s
-from bench.analysis.study.claims import Claim
-from bench.analysis.study.confounds import Confound
-from bench.analysis.study.published import EIGHT_BIT, FOUR_BIT, from_json
-from bench.analysis.study.quality import change, score
-from bench.analysis.study.whole import Study, compare
 from bench.record.errors import RecordError
 from bench.record.schema import Record
+from bench.studies.starcoder2.beside import settings as s
+from bench.studies.starcoder2.beside.claims import Claim
+from bench.studies.starcoder2.beside.confounds import Confound
+from bench.studies.starcoder2.beside.quality import change, score
+from bench.studies.starcoder2.beside.whole import Study, compare
+from bench.studies.starcoder2.published import EIGHT_BIT, FOUR_BIT, from_json
 from tests import factories as make
 from tests import study_records as records
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench.cli import main
 from bench.record.store import open_run
-from bench.report.study import write_study
+from bench.studies.starcoder2.beside.page import write_study
 from tests import factories as make
 from tests import study_records as records
 

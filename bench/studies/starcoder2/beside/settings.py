@@ -11,17 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.analysis.energy import gross_per_token
+from bench.analysis.generation import call_times
+from bench.analysis.grouping import Coordinates, reference_of, setting_of
+from bench.analysis.statistics import Estimate, Samples, ratio
 from bench.record.schema import Record
 
-from ..energy import gross_per_token
-from ..generation import call_times
-from ..grouping import Coordinates, reference_of, setting_of
-from ..statistics import Estimate, Samples, ratio
-from .published import EIGHT_BIT, FOUR_BIT, ORIGINAL, Published, StudyModel
+from ..published import EIGHT_BIT, FOUR_BIT, ORIGINAL, Published, StudyModel
 
 INSTRUMENTS = ("generation", "samples", "quality", "energy", "codecarbon")
 # Which scheme stands for the study's arm: the corrected one first, then what the study's scripts would have got.
-ARMS = {FOUR_BIT: ("nf4", "nf4-dq", "fp4", "4bit-default"), EIGHT_BIT: ("int8",)}
+ARMS = {FOUR_BIT: ("nf4", "nf4-dq", "fp4", "4bit-study", "4bit-default"), EIGHT_BIT: ("int8",)}
 _VERSIONS = ("torch", "transformers", "bitsandbytes")
 
 

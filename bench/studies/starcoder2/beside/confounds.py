@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.analysis.statistics import Estimate, Samples
 from bench.record.schema import Record
 
-from ..statistics import Estimate, Samples
-from .published import EIGHT_BIT, FOUR_BIT, Published
+from ..published import EIGHT_BIT, FOUR_BIT, Published
 from .settings import Setting, between
 
 NVML, CODECARBON_GPU, CODECARBON = "GPU (NVML counter)", "GPU (CodeCarbon's reading)", "CodeCarbon, all parts"
@@ -91,7 +91,7 @@ def _fp32(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Confound
 def _default(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Confound]:
     for setting in found:
         base, corrected = setting.times(setting.reference or ""), setting.times("nf4")
-        for scheme in ("4bit-default", "fp4"):
+        for scheme in ("4bit-study", "4bit-default", "fp4"):
             times = setting.times(scheme)
             what = f"{scheme}, then nf4, against {setting.reference}"
             yield _row(name, what, setting, between(times, base), between(corrected, base), between(times, corrected))
@@ -183,7 +183,7 @@ def _sampling(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Conf
 _Take = Callable[[str, Sequence[Setting], int], Iterable[Confound]]
 _CONFOUNDS: tuple[tuple[str, str, _Take], ...] = (
     ("original in fp32", "no setting holds fp32 and fp16 beside a quantised arm", _fp32),
-    ("fp4 or the library's default for 4-bit", "no setting holds nf4 beside 4bit-default or fp4", _default),
+    ("fp4 or the library's default for 4-bit", "no setting holds nf4 beside 4bit-study, 4bit-default or fp4", _default),
     ("early stop", "no arm was allowed to stop early (stop=eos) beside its original", _early_stop),
     (
         "no warm-up",

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..hypotheses import Judged
-from ..statistics import Estimate
+from bench.analysis.hypotheses import Judged
+from bench.analysis.statistics import Estimate
+
+from ..published import EIGHT_BIT, FOUR_BIT, Published, Statement
 from .pruning import PrunedSeries
-from .published import EIGHT_BIT, FOUR_BIT, Published, Statement
 from .quality import PassRow
 from .rows import EnergyRow, Measured, TimeRow, time_of
 from .settings import Setting, between

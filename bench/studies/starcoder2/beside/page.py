@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 
 from bench.analysis import findings
-from bench.analysis.study.published import Published, StudyFigure
-from bench.analysis.study.settings import Setting, differences
-from bench.analysis.study.whole import Study, compare
 from bench.record.schema import Record
+from bench.report import markdown, svg, units
+from bench.report.content import CountedFinding, FigureSpec, Headline, Report, Section
+from bench.report.page import render_html
+from bench.report.visible import visible_all
+from bench.report.words import machine_text, model_labels, setting_text
 
-from . import figure_study as draw
-from . import markdown, svg, units
-from . import tables_study as tables
-from .content import CountedFinding, FigureSpec, Headline, Report, Section
-from .page import render_html
-from .visible import visible_all
-from .words import machine_text, model_labels, setting_text
+from ..published import Published, StudyFigure
+from . import figures as draw
+from . import tables
+from .settings import Setting, differences
+from .whole import Study, compare
 
 ENERGY_FIGURES, SCORES_FIGURE, PRUNED_ENERGY_FIGURE = (3, 4, 5, 6), 7, 8
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.analysis.explain import explain
+from bench.analysis.hypotheses import Judged
 from bench.record.errors import RecordError
 from bench.record.schema import Record
 
-from ..explain import explain
-from ..hypotheses import Judged
+from ..published import Published
 from .claims import Claim, Grounds, claims
 from .confounds import Confound, confounds
 from .pruning import PrunedSeries, pruned_series
-from .published import Published
 from .quality import PassRow, pass_rows
 from .rows import EnergyRow, TimeRow, energy_rows, time_rows
 from .settings import INSTRUMENTS, Setting, settings

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
+from bench.analysis.passing import wilson
+from bench.analysis.statistics import Estimate, estimate
 from bench.record.schema import Record
 
-from ..passing import wilson
-from ..statistics import Estimate, estimate
-from .published import Published, PublishedRow
+from ..published import Published, PublishedRow
 from .rows import held_against
 from .settings import Joules, Setting
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..statistics import Estimate, Samples, estimate
-from .published import ORIGINAL, EnergyRange, Published, PublishedRow
+from bench.analysis.statistics import Estimate, Samples, estimate
+
+from ..published import ORIGINAL, EnergyRange, Published, PublishedRow
 from .settings import Joules, Setting, between, stands_for
 
 

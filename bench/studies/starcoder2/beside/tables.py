@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis.study.claims import Claim, Outcome
-from bench.analysis.study.confounds import Confound
-from bench.analysis.study.pruning import PrunedSeries
-from bench.analysis.study.published import Published, PublishedRow
-from bench.analysis.study.quality import Change, PassRow, Score
-from bench.analysis.study.rows import EnergyRow, Measured, TimeRow
-from bench.analysis.study.settings import Setting, differences, stands_for
-from bench.analysis.study.whole import Study
 from bench.analysis.verdict import verdict
+from bench.report import units
+from bench.report.content import Cell, Column, Table, Tone, table
+from bench.report.words import setting_text, verdict_cell
 
-from . import units
-from .content import Cell, Column, Table, Tone, table
-from .words import setting_text, verdict_cell
+from ..published import Published, PublishedRow
+from .claims import Claim, Outcome
+from .confounds import Confound
+from .pruning import PrunedSeries
+from .quality import Change, PassRow, Score
+from .rows import EnergyRow, Measured, TimeRow
+from .settings import Setting, differences, stands_for
+from .whole import Study
 
 OUTCOMES: dict[Outcome, Tone] = {"reproduced": "good", "not reproduced": "bad", "not testable here": "unsure"}
 _ROW = (Column("Model"), Column("Tokens", right=True), Column("Arm"))

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.analysis.statistics import Estimate
-from bench.analysis.study.pruning import PrunedSeries
-from bench.analysis.study.published import PrunedPoint
-from bench.analysis.study.rows import EnergyRow, Measured, TimeRow
+from bench.report import units
+from bench.report.figures import legend_below, linear_ticks, panels, ratio_ticks
+from bench.report.palette import BAND, PAPER, SOFT, colour, marker
 
-from . import units
-from .figures import legend_below, linear_ticks, panels, ratio_ticks
-from .palette import BAND, PAPER, SOFT, colour, marker
+from ..published import PrunedPoint
+from .pruning import PrunedSeries
+from .rows import EnergyRow, Measured, TimeRow
 
 _PUBLISHED = "D"
 _SHAPES = ("D", "s", "o")

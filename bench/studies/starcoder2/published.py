@@ -1,10 +1,12 @@
-"""What the study printed, as data. The file is bench/data/study/published.json; this module does not read it."""
+"""What the study printed, as data: data/published.json."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from .carried import read
 
 ORIGINAL, FOUR_BIT, EIGHT_BIT = "original", "4-bit", "8-bit"
 
@@ -107,6 +109,11 @@ class Published:
             base = self.row(row.model, row.tokens, ORIGINAL)
             changes += [abs(row.passed_base - base.passed_base), abs(row.passed_plus - base.passed_plus)]
         return max(changes)
+
+
+def published() -> Published:
+    """The study's printed figures."""
+    return from_json(read("published"))
 
 
 def from_json(document: Mapping[str, Any]) -> Published:
