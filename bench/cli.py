@@ -23,7 +23,8 @@ from bench.sweep.options import add_options, names
 
 EXIT_CODES = """exit codes:
   0    done
-  1    done, but some Cases failed, compare found a difference with --fail-on-slower, or verify something amiss
+  1    done, but some Cases failed, compare found a difference with --fail-on-slower, or verify or
+       energy check something amiss
   2    bad input, or this machine lacks what was asked for: one line says what to do
   130  interrupted; what was measured is kept (143: ended by SIGTERM, 129: by SIGHUP)
 """
@@ -397,6 +398,22 @@ def _add_tradeoff(verbs: Any) -> None:
     add("--json", action="store_true", help="as JSON")
 
 
+def _add_energy(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "energy",
+        "check joules that another tool wrote down: CodeCarbon's emissions.csv, and counters that wrapped unseen",
+        "  python -m bench energy check emissions.csv\n"
+        "  python -m bench energy check emissions.csv --cpu-power 240-310\n",
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("action", choices=("check",), help="what to do with the file")
+    add("file", type=Path, metavar="FILE.csv", help="emissions.csv of CodeCarbon 2 or 3")
+    add("--cpu-power", metavar="W-W", help="what the node's CPU packages drew together, from another source: 240-310")
+    add("--range", type=float, metavar="J", help="what the CPU's counter counts to (default: by the CPU's maker)")
+    add("--json", action="store_true", help="as JSON")
+
+
 VERBS = (
     _add_run,
     _add_gather,
@@ -405,6 +422,7 @@ VERBS = (
     _add_whatif,
     _add_evaluate,
     _add_tradeoff,
+    _add_energy,
     _add_report,
     _add_show,
     _add_verify,

@@ -1,0 +1,90 @@
+"""``python -m bench energy check FILE.csv``: can the joules that CodeCarbon wrote down be right?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from dataclasses import asdict
+from typing import Any
+
+from bench.analysis.emissions import EmissionsCheck, RowCheck, check
+from bench.instruments.emissions_file import read_emissions
+from bench.record.errors import UsageError
+
+_RANGE = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
+_ABOUT = re.compile(r"(\d+(?:\.\d+)?)(?:±|\+-)(\d+(?:\.\d+)?)")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print a line for each run and what is odd; 1 where something is amiss."""
+    if options.range is not None and not 0 < options.range < 1e9:
+        raise UsageError(f"--range is {options.range:g} J: give what the counter counts to, such as 262143.33")
+    found = check(read_emissions(options.file), power(options.cpu_power), options.range)
+    if options.json:
+        print(json.dumps(_document(found), indent=1))
+    else:
+        _print(found, bool(options.cpu_power))
+    return 1 if found.amiss else 0
+
+
+def power(text: str | None) -> tuple[float, float] | None:
+    """ "240-310" or "275±35" (or "275+-35") as W from … to. Raises UsageError for what is neither."""
+    if text is None:
+        return None
+    if found := _RANGE.fullmatch(text.replace(" ", "")):
+        low, high = float(found[1]), float(found[2])
+    elif found := _ABOUT.fullmatch(text.replace(" ", "")):
+        middle, reach = float(found[1]), float(found[2])
+        low, high = max(0.0, middle - reach), middle + reach
+    else:
+        raise UsageError(f"--cpu-power is {text!r}: give a range of watts, such as 240-310 or 275+-35")
+    if not low <= high:
+        raise UsageError(f"--cpu-power is {text!r}: the lower power comes first")
+    return low, high
+
+
+def _document(found: EmissionsCheck) -> dict[str, Any]:
+    rows = [
+        {
+            "line": one.row.place,
+            "seconds": one.row.seconds,
+            "answer": one.answer,
+            "why": one.why,
+            "cpu_joules": one.row.joules["cpu"],
+            "cpu_watts": one.watts,
+            "wraps": one.fit.wraps if one.fit else None,
+            "cpu_joules_corrected": one.fit.joules if one.fit else None,
+            "cpu_watts_corrected": one.fit.watts if one.fit else None,
+            "total_joules": one.row.joules["total"],
+            "total_joules_corrected": one.total,
+        }
+        for one in found.rows
+    ]
+    return {"rows": rows, "findings": [asdict(finding) for finding in found.findings]}
+
+
+def _print(found: EmissionsCheck, asked: bool) -> None:
+    from bench.report.console import console as make_console
+    from bench.report.terminal import print_finding_line
+
+    console = make_console()
+    for one in found.rows:
+        console.print(_line(one), soft_wrap=True)
+    if asked:
+        console.print(
+            "Wraps put back are as sure as the power given: where that is wrong, so are they.", soft_wrap=True
+        )
+    for finding in found.findings:
+        print_finding_line(finding, console)
+
+
+def _line(one: RowCheck) -> str:
+    row = one.row
+    told = f"line {row.place}: {row.seconds:,.1f} s, CPU {row.joules['cpu'] / 1e3:,.1f} kJ ({one.watts:.1f} W): "
+    if one.answer == "wraps put back" and one.fit and one.total:
+        told += f"{one.fit.wraps} wraps put back: {one.fit.joules / 1e3:,.1f} kJ ({one.fit.watts:.1f} W), "
+        told += f"all parts {row.joules['total'] / 1e3:,.1f} → {one.total / 1e3:,.1f} kJ"
+    else:
+        told += one.answer
+    return f"{told}; {one.why}"
