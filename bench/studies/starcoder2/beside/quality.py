@@ -107,10 +107,11 @@ def score(records: Sequence[Record], metric: str) -> Score | None:
 def change(records: Sequence[Record], reference: Sequence[Record], metric: str) -> Change | None:
     """None where the two have no task in common."""
     own, base = by_task(records, metric), by_task(reference, metric)
-    return _paired([own[name] - base[name] for name in own if name in base])
+    return paired_change([own[name] - base[name] for name in own if name in base])
 
 
-def _paired(apart: Sequence[float]) -> Change | None:
+def paired_change(apart: Sequence[float]) -> Change | None:
+    """The mean of differences task by task; None where there is none."""
     if not apart:
         return None
     total, count = math.fsum(apart), len(apart) + 2
