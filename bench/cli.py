@@ -414,6 +414,22 @@ def _add_energy(verbs: Any) -> None:
     add("--json", action="store_true", help="as JSON")
 
 
+def _add_study(verbs: Any) -> None:
+    parser = _verb(
+        verbs,
+        "study",
+        "settle the StarCoder2 study on its authors' own raw data: no GPU and no run of your own needed",
+        "  python -m bench study\n"
+        "  python -m bench study --paper docs/study.md\n"
+        "  python -m bench study reports/runs/mine          # the same as report --study\n",
+    )
+    add: Callable[..., Any] = parser.add_argument
+    add("run", type=Path, nargs="*", metavar="RUN", help="run folders to set beside the study")
+    add("--out", type=Path, metavar="FOLDER", help="where to write (default: reports/runs/starcoder2-study)")
+    add("--paper", type=Path, metavar="FILE.md", help="write the Markdown alone, its figures in a folder beside it")
+    add("--json", action="store_true", help="as JSON; write nothing")
+
+
 VERBS = (
     _add_run,
     _add_gather,
@@ -423,6 +439,7 @@ VERBS = (
     _add_evaluate,
     _add_tradeoff,
     _add_energy,
+    _add_study,
     _add_report,
     _add_show,
     _add_verify,

@@ -1,4 +1,4 @@
-"""Each claim of the study: reproduced, not reproduced, or not testable here, with one sentence of evidence.
+"""Each claim of the study: reproduced by a run, not reproduced, or not tested by it, with one sentence of evidence.
 
 A claim is judged in every setting that can test it. One setting that contradicts it for sure refutes it; one that
 shows it for sure, with none against it, reproduces it; intervals that allow both are "cannot tell". A CPU tests no
@@ -21,7 +21,12 @@ from .quality import PassRow
 from .rows import EnergyRow, Measured, TimeRow, time_of
 from .settings import Setting, between
 
-Outcome = Literal["reproduced", "not reproduced", "not testable here"]
+# What the study's own raw data answer, and no run of one's own does.
+_NOT_BY_A_RUN = {
+    "setup-valid": "the study's prompts and programs answer it",
+    "pass-lower": "the table of pass@1 has the change of each arm with its interval",
+}
+Outcome = Literal["reproduced", "not reproduced", "not tested by these runs"]
 AT_ZERO = 3
 PHI2_LOSS = 0.15
 MOST_TOLD = 4
@@ -74,7 +79,7 @@ def _sum_up(tests: Sequence[Test], nothing: str) -> tuple[Outcome, str]:
         return "not reproduced", _sentence(against) + (f"; but {_sentence(shown)}" if shown else "")
     if shown:
         return "reproduced", _sentence(shown)
-    return "not testable here", _sentence(tests) if tests else nothing
+    return "not tested by these runs", _sentence(tests) if tests else nothing
 
 
 def _sentence(tests: Sequence[Test]) -> str:
@@ -98,6 +103,8 @@ def _tests(name: str, g: Grounds) -> tuple[list[Test], str]:
         return _eight_against_four(
             [item for item in g.settings if id(item) in measured]
         ), "8-bit and 4-bit were not timed in one setting"
+    if name in _NOT_BY_A_RUN:
+        return [], _NOT_BY_A_RUN[name]
     if name.startswith("guess"):
         return _guess(name, g.guesses), "the records hold nothing about it"
     if name.startswith("pruned"):
@@ -163,8 +170,9 @@ def _energy(name: str, g: Grounds, arm: str) -> list[Test]:
     if name == "energy-less-than-time":
         return [test for row in g.energies if row.measured and (test := _less_than_time(row.measured))]
     tests = []
+    arms = (FOUR_BIT, EIGHT_BIT) if name == "energy-always" else (arm,)
     for row in g.energies:
-        if row.published.arm == arm and row.measured and row.measured.ratio and row.published_range:
+        if row.published.arm in arms and row.measured and row.measured.ratio and row.published_range:
             m, ratio, range_ = row.measured, row.measured.ratio, row.published_range
             holds = within(ratio, range_.low, range_.high) if name.endswith("-size") else above_one(ratio)
             text = f"{m.scheme} needs {_bounds(ratio)} the joules per token of {m.reference} by {m.source}"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from bench.analysis import findings
 from bench.record.schema import Record
-from bench.report import markdown, svg, units
+from bench.report import units
 from bench.report.content import CountedFinding, FigureSpec, Headline, Report, Section
-from bench.report.page import render_html
 from bench.report.visible import visible_all
 from bench.report.words import machine_text, model_labels, setting_text
 
 from ..published import Published, StudyFigure
+from ..raw.page import results
+from ..writing import write
 from . import figures as draw
 from . import tables
 from .settings import Setting, differences
@@ -31,21 +31,7 @@ def write_study(folder: Path, runs: Sequence[Sequence[Record]], published: Publi
     """
     runs = visible_all(runs)
     report = build(compare(published, runs), runs)
-    figures = folder / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    inline: dict[str, str] = {}
-    written: list[Path] = []
-    for figure in report.figures:
-        document, paths = svg.save(figure.draw(), figures, figure.name)
-        inline[figure.name] = svg.inline(document, figure.name, html.escape(figure.title))
-        written += paths
-    pages = {
-        folder / "study.md": markdown.render(report, {name: f"figures/{name}.svg" for name in inline}),
-        folder / "study.html": render_html(report, inline),
-    }
-    for path, text in pages.items():
-        path.write_text(text, encoding="utf-8")
-    return report, [*pages, *written]
+    return report, write(folder, report)
 
 
 def build(study: Study, runs: Sequence[Sequence[Record]]) -> Report:
@@ -58,12 +44,13 @@ def build(study: Study, runs: Sequence[Sequence[Record]]) -> Report:
         run_id=", ".join(names),
         setting="",
         headlines=_headlines(study),
-        summary=(tables.claims(study.claims),),
+        summary=(tables.claims(study),),
         machine=" / ".join(machines),
         labels=model_labels([setting.first for setting in study.settings]),
         counts=f"{units.plural(len(study.settings), 'setting')} from {units.plural(len(names), 'run')}. "
         f"Study: {study.published.authors}, “{study.published.title}”, on {study.published.gpu}.",
         sections=(
+            *results(study.raw),
             _measured(study),
             _times(study),
             _energy(study),
@@ -81,7 +68,7 @@ def _headlines(study: Study) -> tuple[Headline, ...]:
     for outcome, tone in tables.OUTCOMES.items():
         found = [claim.statement.text for claim in study.claims if claim.outcome == outcome]
         if found:
-            which = "; ".join(found) if outcome != "not testable here" else "the table says why"
+            which = "; ".join(found) if outcome != tables.UNTESTED else "the table says what the study's own data say"
             sentence = f"{len(found)} of {units.plural(len(study.claims), 'claim')}: {which}."
             made.append(Headline("", outcome.upper(), sentence, tone))
     return tuple(made)
@@ -113,7 +100,7 @@ def _times(study: Study) -> Section:
             name = f"study-time-{tables.name_of(study, setting).lower()}"
             title = "Time over the original: published and measured"
             figures.append(FigureSpec(name, title, _caption(study, setting, what), partial(draw.time_ratios, rows)))
-    return Section("time", "Time (Table IV)", figures=tuple(figures), tables=(tables.times(study),))
+    return Section("time", "These runs: time (Table IV)", figures=tuple(figures), tables=(tables.times(study),))
 
 
 def _energy(study: Study) -> Section:
@@ -125,7 +112,9 @@ def _energy(study: Study) -> Section:
             figures += made
             if not made:
                 missing.append(f"Figure {figure.figure} ({figure.model}, {figure.tokens} tokens): not measured.")
-    return Section("energy", "Energy (figures 3 to 6)", tuple(missing), tuple(figures), (tables.energies(study),))
+    return Section(
+        "energy", "These runs: energy (figures 3 to 6)", tuple(missing), tuple(figures), (tables.energies(study),)
+    )
 
 
 def _energy_figures(study: Study, figure: StudyFigure) -> list[FigureSpec]:
@@ -147,7 +136,7 @@ def _energy_figures(study: Study, figure: StudyFigure) -> list[FigureSpec]:
 
 
 def _scores(study: Study) -> Section:
-    return Section("pass", "pass@1 (Tables II and III)", tables=(tables.scores(study),))
+    return Section("pass", "These runs: pass@1 (Tables II and III)", tables=(tables.scores(study),))
 
 
 def _pruning(study: Study) -> Section:
@@ -171,11 +160,11 @@ def _pruning(study: Study) -> Section:
     else:
         text.append(f"Figure 8 (energy over layers removed): {why}.")
     made = (tables.pruned(study, study.pruned),) if study.pruned else ()
-    return Section("pruning", "Layers removed (figures 7 and 8)", tuple(text), tuple(figures), made)
+    return Section("pruning", "These runs: layers removed (figures 7 and 8)", tuple(text), tuple(figures), made)
 
 
 def _confounds(study: Study) -> Section:
-    return Section("confounds", "What is how it was run", tables=(tables.confounds(study),))
+    return Section("confounds", "These runs: what is how it was run", tables=(tables.confounds(study),))
 
 
 def _findings(study: Study) -> Section:

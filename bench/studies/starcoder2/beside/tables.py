@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from bench.analysis.statistics import Estimate
 from bench.analysis.verdict import verdict
 from bench.report import units
 from bench.report.content import Cell, Column, Table, Tone, table
 from bench.report.words import setting_text, verdict_cell
 
-from ..published import Published, PublishedRow
-from .claims import Claim, Outcome
+from ..published import ORIGINAL, Published, PublishedRow
+from ..raw.grounds import RawClaim
+from ..raw.joules import SettingJoules
+from ..raw.tables_passes import TONES as RAW_TONES
+from .claims import Outcome
 from .confounds import Confound
 from .pruning import PrunedSeries
 from .quality import Change, PassRow, Score
@@ -18,7 +22,8 @@ from .rows import EnergyRow, Measured, TimeRow
 from .settings import Setting, differences, stands_for
 from .whole import Study
 
-OUTCOMES: dict[Outcome, Tone] = {"reproduced": "good", "not reproduced": "bad", "not testable here": "unsure"}
+UNTESTED: Outcome = "not tested by these runs"
+OUTCOMES: dict[Outcome, Tone] = {"reproduced": "good", "not reproduced": "bad", UNTESTED: "unsure"}
 _ROW = (Column("Model"), Column("Tokens", right=True), Column("Arm"))
 
 
@@ -27,17 +32,33 @@ def name_of(study: Study, setting: Setting) -> str:
     return f"M{study.settings.index(setting) + 1}"
 
 
-def claims(found: Sequence[Claim]) -> Table:
-    columns = (Column("Outcome"), Column("The study says"), Column("Where"), Column("Evidence of these runs"))
+def claims(study: Study) -> Table:
+    """What these runs say of each claim, and what the study's own raw data say."""
+    columns = (
+        Column("These runs"), Column("The study says"), Column("Where"), Column("Evidence of these runs"),
+        Column("The study's own raw data"),
+    )  # fmt: skip
     rows = [
-        (Cell(claim.outcome, OUTCOMES[claim.outcome]), claim.statement.text, claim.statement.source, claim.evidence)
-        for claim in found
-    ]
+        (Cell(claim.outcome, OUTCOMES[claim.outcome]), claim.statement.text, claim.statement.source, claim.evidence,
+         _settled(settled))
+        for claim, settled in zip(study.claims, study.settled, strict=True)
+    ]  # fmt: skip
     note = (
         "×: measured over the original of the same run. [low, high]: 95 % interval; where it allows both answers, the "
-        "evidence says that it cannot tell."
+        "evidence says that it cannot tell. The raw data's evidence: python -m bench study."
     )
     return table("The study's claims", columns, rows, note)
+
+
+def _settled(claim: RawClaim) -> Cell:
+    told = "; ".join(f"{one.name}: {one.outcome}" if one.name else one.outcome for one in claim.readings)
+    outcomes = {one.outcome for one in claim.readings}
+    return Cell(told, RAW_TONES[outcomes.pop()] if len(outcomes) == 1 else "unsure")
+
+
+def _raw(study: Study, row: PublishedRow) -> SettingJoules:
+    """The study's own runs of the same setting."""
+    return next(one for one in study.raw.settings if (one.model, one.tokens) == (row.model, row.tokens))
 
 
 def measured_settings(study: Study) -> Table:
@@ -63,19 +84,28 @@ def times(study: Study) -> Table:
         *_ROW,
         Column("Published tok/s", right=True),
         Column("Published time ÷ original", right=True),
+        Column("Its raw data ÷ original", right=True),
         Column("Measured"),
         Column("Scheme"),
         Column("Measured tok/s", right=True),
         Column("Measured time ÷ original", right=True),
         Column("Verdict"),
     )
-    rows = [(*_published(r.published), *_published_time(r), *_measured_time(study, r)) for r in study.times]
+    rows = [
+        (*_published(r.published), *_published_time(r), _raw_ratio(study, r.published, SettingJoules.time),
+         *_measured_time(study, r))
+        for r in study.times
+    ]  # fmt: skip
     note = (
         f"Published: {study.published.rows[0].time_from}, mean of five runs of {study.published.tasks} tasks. "
         "Measured: tokens really made per second, prefill included; time of whole calls over the original's. "
         "[low, high]: 95 % interval."
     )
     return table("Time", columns, rows, note)
+
+
+def _raw_ratio(study: Study, row: PublishedRow, of: Callable[[SettingJoules, str], Estimate]) -> str:
+    return "1" if row.arm == ORIGINAL else units.ratio(of(_raw(study, row), row.arm))
 
 
 def _published_time(row: TimeRow) -> tuple[str, ...]:
@@ -100,6 +130,8 @@ def energies(study: Study) -> Table:
     columns = (
         *_ROW,
         Column("Published energy ÷ original"),
+        Column("Its raw data, wraps back ÷ original", right=True),
+        Column("Its raw data, GPU alone ÷ original", right=True),
         Column("Measured"),
         Column("Scheme"),
         Column("Source"),
@@ -111,10 +143,11 @@ def energies(study: Study) -> Table:
     for row in study.energies:
         range_ = row.published_range
         told = f"×{range_.low:.2f} to ×{range_.high:.2f}" if range_ else "1"
-        rows.append((*_published(row.published), told, *_measured_energy(study, row)))
+        raw = [_raw_ratio(study, row.published, of) for of in (SettingJoules.corrected, SettingJoules.gpu)]
+        rows.append((*_published(row.published), told, *raw, *_measured_energy(study, row)))
     note = (
-        "Published: the lowest and the highest of the study's settings (section VI-A); its figures 3 to 6 are pictures "
-        "that print no joules. Measured: gross, idle draw included."
+        "Published: the lowest and the highest of the study's settings (section VI-A), which its raw data contradict. "
+        "Measured: gross, idle draw included."
     )
     return table("Energy", columns, rows, note)
 

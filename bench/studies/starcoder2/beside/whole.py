@@ -11,6 +11,10 @@ from bench.record.errors import RecordError
 from bench.record.schema import Record
 
 from ..published import Published
+from ..raw.claims import claims as settled
+from ..raw.claims import grounds as raw_grounds
+from ..raw.grounds import Grounds as RawGrounds
+from ..raw.grounds import RawClaim
 from .claims import Claim, Grounds, claims
 from .confounds import Confound, confounds
 from .pruning import PrunedSeries, pruned_series
@@ -21,6 +25,8 @@ from .settings import INSTRUMENTS, Setting, settings
 
 @dataclass(frozen=True)
 class Study:
+    """``raw`` and ``settled``: the study's own raw data, and its claims judged on them."""
+
     published: Published
     settings: tuple[Setting, ...]
     times: tuple[TimeRow, ...]
@@ -29,6 +35,8 @@ class Study:
     pruned: tuple[PrunedSeries, ...]
     confounds: tuple[Confound, ...]
     claims: tuple[Claim, ...]
+    raw: RawGrounds
+    settled: tuple[RawClaim, ...]
 
 
 def compare(published: Published, runs: Sequence[Sequence[Record]]) -> Study:
@@ -50,9 +58,10 @@ def compare(published: Published, runs: Sequence[Sequence[Record]]) -> Study:
         pruned_series(published, found),
         _guesses(runs),
     )
+    raw = raw_grounds()
     return Study(
         published, found, grounds.times, grounds.energies, grounds.scores, grounds.pruned,
-        confounds(published, found), claims(grounds),
+        confounds(published, found), claims(grounds), raw, settled(raw),
     )  # fmt: skip
 
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Literal
 
 from ..published import EIGHT_BIT, FOUR_BIT, ORIGINAL
 from .data import EarStep, Raw
+
+Per = Literal["cycle", "instruction"]
+PER: tuple[Per, ...] = ("cycle", "instruction")
+LEVELS = ("L1", "L2")
+ALL = (ORIGINAL, FOUR_BIT, EIGHT_BIT)
 
 
 @dataclass(frozen=True)
@@ -22,14 +28,8 @@ class Misses:
     l1: float
     l2: float
 
-    def per_cycle(self, level: str) -> float:
-        return self._of(level) / self.cycles
-
-    def per_instruction(self, level: str) -> float:
-        return self._of(level) / self.instructions
-
-    def _of(self, level: str) -> float:
-        return self.l1 if level == "L1" else self.l2
+    def rate(self, level: str, per: Per) -> float:
+        return (self.l1 if level == "L1" else self.l2) / (self.cycles if per == "cycle" else self.instructions)
 
 
 def misses(raw: Raw) -> tuple[Misses, ...]:
@@ -42,9 +42,6 @@ def misses(raw: Raw) -> tuple[Misses, ...]:
         ("Phi-2 (float16), 128, original", False, _steps(raw, "Phi-2", 128, ORIGINAL)),
     ]
     return tuple(_mean(name, quantised, steps) for name, quantised, steps in table)
-
-
-ALL = (ORIGINAL, FOUR_BIT, EIGHT_BIT)
 
 
 def _steps(raw: Raw, model: str, tokens: int, arm: str) -> list[EarStep]:
@@ -73,7 +70,13 @@ def more(found: Sequence[Misses], arm: str, what: str) -> float:
     return float(getattr(own, what) / getattr(base, what) - 1)
 
 
-def unquantised(found: Sequence[Misses], level: str) -> tuple[float, float]:
-    """The least and the greatest misses per cycle of models that are not quantised."""
-    rates = [one.per_cycle(level) for one in found if not one.quantised]
+def span(found: Sequence[Misses], level: str, per: Per) -> tuple[float, float]:
+    """The least and the greatest rate."""
+    rates = [one.rate(level, per) for one in found]
     return min(rates), max(rates)
+
+
+def above_unquantised(found: Sequence[Misses], own: Sequence[Misses], level: str) -> bool:
+    """Whether some of ``own`` misses more often, per cycle or per instruction, than every unquantised model."""
+    usual = [one for one in found if not one.quantised]
+    return any(span(own, level, per)[1] > span(usual, level, per)[1] for per in PER)

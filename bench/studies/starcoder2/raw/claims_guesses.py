@@ -20,9 +20,8 @@ def gpu_work(arm: str) -> Judge:
         found = [one for one in g.host if one.arm == arm]
         outcome = overall(False if one.at_most < MAIN else None for one in found)
         told = ", ".join(f"{name_of(one.model, one.tokens)} {percent(one.at_most)}" for one in found)
-        more = (
-            "" if all(one.original for one in found) else " (3B: as if its original's GPU, not watched, had been idle)"
-        )
+        watched = all(one.original for one in found)
+        more = "" if watched else " (3B: as if its original's GPU, which was not watched, had been idle)"
         evidence = f"GPU work of any kind carries at most {told} of the slowdown{more}"
         yield Reading("as the main cause of the slowdown", outcome, evidence)
         yield Reading("as a part of the GPU's work", CANNOT, "needs a timeline of the GPU's kernels")
@@ -33,25 +32,23 @@ def gpu_work(arm: str) -> Judge:
 def cache_misses(g: Grounds) -> Iterable[Reading]:
     for arm in QUANTISED:
         own = [one for one in g.misses if one.quantised and one.name.endswith(arm)]
-        rates = {level: [one.per_cycle(level) for one in own] for level in ("L1", "L2")}
-        usual = {level: caches.unquantised(g.misses, level) for level in rates}
-        above = [level for level in rates if max(rates[level]) > usual[level][1]]
-        told = "; ".join(f"{level} {_span(rates[level])}, unquantised {_span(usual[level])}" for level in rates)
-        grown = ", ".join(f"{level} misses {caches.more(g.misses, arm, level.lower()):+.0%}" for level in rates)
-        cycles = f"cycles {caches.more(g.misses, arm, 'cycles'):+.0%}"
-        evidence = f"per CPU cycle {told}. 7B/128: {grown}, {cycles}: they rose because the CPU ran longer"
-        more = (
-            f". {' and '.join(above)} misses more often than in unquantised models, at a price not known"
-            if above
-            else ""
-        )
-        yield Reading(f"the CPU's caches, {arm}", CANNOT if above else "falls", (evidence + more).replace("%", " %"))
+        above = [level for level in caches.LEVELS if caches.above_unquantised(g.misses, own, level)]
+        rates = "; ".join(_rates(g.misses, own, level) for level in caches.LEVELS)
+        grown = ", ".join(f"{level} misses {_more(g, arm, level.lower())}" for level in caches.LEVELS)
+        told = f"{rates}. 7B/128: {grown}, with CPU cycles {_more(g, arm, 'cycles')}"
+        told += f". {', '.join(above)}: more often than in any unquantised model, at a price not known" if above else ""
+        yield Reading(f"the CPU's caches, {arm}", CANNOT if above else "falls", told)
     yield Reading("the GPU's caches", CANNOT, "what EAR counted are the CPU's; the GPU's need its counters (ncu)")
 
 
-def _span(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:.4f} to {high:.4f}"
+def _rates(found: Sequence[caches.Misses], own: Sequence[caches.Misses], level: str) -> str:
+    low, high = caches.span(own, level, "cycle")
+    usual = caches.span([one for one in found if not one.quantised], level, "cycle")
+    return f"{level} misses per cycle {low:.4f} to {high:.4f}, unquantised {usual[0]:.4f} to {usual[1]:.4f}"
+
+
+def _more(g: Grounds, arm: str, what: str) -> str:
+    return f"{100 * caches.more(g.misses, arm, what):+.0f} %"
 
 
 JUDGES: dict[str, Judge] = {

@@ -28,13 +28,12 @@ def setup_valid(g: Grounds) -> Iterable[Reading]:
 
 
 def pass_lower(g: Grounds) -> Iterable[Reading]:
-    known = [f"{cell.arm} {cell.benchmark} p = {cell.test.p:.2f}" for cell in g.cells if cell.test]
-    largest = max(abs(cell.change) for cell in g.cells)
+    known = ", ".join(f"{cell.arm} {cell.benchmark} p = {cell.test.p:.2f}" for cell in g.cells if cell.test)
+    largest, least = max(abs(cell.change) for cell in g.cells), min(cell.least_p for cell in g.cells)
     told = (
-        f"3B/128, exact McNemar: {', '.join(known)}. In all {len(g.cells)} cells the totals differ by at most "
-        f"{largest} of {g.published.tasks} tasks: p ≥ {min(cell.least_p for cell in g.cells):.3f} whichever tasks changed, and "
-        f"{passes.fewest_for_a_sign()} changed one way are the fewest that show a difference. Nor do equal totals show "
-        "equal models"
+        f"3B/128, exact McNemar: {known}. In all {len(g.cells)} cells the totals differ by at most {largest} of "
+        f"{g.published.tasks} tasks: p ≥ {least:.3f} whichever tasks changed; {passes.fewest_for_a_sign()} changed one "
+        "way are the fewest that show a difference. Nor do equal totals show equal models"
     )
     yield Reading("", "stands" if all(cell.readable for cell in g.cells) else CANNOT, told)
 

@@ -17,7 +17,7 @@ from .joules import SettingJoules, between_nodes, settings
 Outcome = Literal["stands", "falls", "cannot be told from these data"]
 CANNOT: Outcome = "cannot be told from these data"
 QUANTISED = (FOUR_BIT, EIGHT_BIT)
-GPU_ALONE, WHOLE_NODE = "GPU alone", "GPU, and all of the node's CPUs and DRAM"
+GPU_ALONE, WHOLE_NODE = "GPU alone", "GPU and whole node"
 Ratio = Callable[[SettingJoules, str], Estimate]
 
 
@@ -36,7 +36,7 @@ class RawClaim:
     readings: tuple[Reading, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grounds:
     """What is needed for a judgement. Two arms ran on two nodes, so that a ratio of joules settles something only where
     it lies beyond what one arm differs by between two nodes: ``gpu_nodes`` and ``all_nodes``."""

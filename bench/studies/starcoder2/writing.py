@@ -1,0 +1,42 @@
+"""Writes a page of the study: Markdown, HTML and figures. Nothing else in this room writes files."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+from bench.report import markdown, svg
+from bench.report.content import Report
+from bench.report.page import render_html
+
+
+def write(folder: Path, report: Report, name: str = "study") -> list[Path]:
+    """``name``.md, ``name``.html and figures/ in ``folder``; the paths written. Raises OSError."""
+    figures = folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    inline: dict[str, str] = {}
+    written: list[Path] = []
+    for figure in report.figures:
+        document, paths = svg.save(figure.draw(), figures, figure.name)
+        inline[figure.name] = svg.inline(document, figure.name, html.escape(figure.title))
+        written += paths
+    pages = {
+        folder / f"{name}.md": markdown.render(report, {name: f"figures/{name}.svg" for name in inline}),
+        folder / f"{name}.html": render_html(report, inline),
+    }
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
+    return [*pages, *written]
+
+
+def write_paper(file: Path, report: Report) -> list[Path]:
+    """The Markdown alone as ``file``, its figures as SVG in a folder of its name beside it. Raises OSError."""
+    folder = file.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [file]
+    for figure in report.figures:
+        written.append(folder / f"{figure.name}.svg")
+        written[-1].write_text(svg.rendered(figure.draw(), figure.name), encoding="utf-8")
+    places = {figure.name: f"{folder.name}/{figure.name}.svg" for figure in report.figures}
+    file.write_text(markdown.render(report, places), encoding="utf-8")
+    return written

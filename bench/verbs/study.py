@@ -1,0 +1,85 @@
+"""``python -m bench study``: the StarCoder2 study on its authors' own raw data, and beside runs of one's own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.record.errors import StorageError, UsageError
+from bench.record.store import remedy
+
+if TYPE_CHECKING:
+    from bench.report.content import Report
+    from bench.studies.starcoder2.raw.grounds import RawClaim
+
+OUT = Path("reports/runs/starcoder2-study")
+# What the terminal shows; the rest is in the files.
+_SHOWN = ("raw-time", "raw-energy", "raw-host", "raw-pass", "raw-prompts")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Write the page and print its answer, tables and claims; with runs, the page of those beside the study."""
+    if options.run:
+        return _beside(options)
+    from bench.studies.starcoder2.raw.claims import claims, grounds
+    from bench.studies.starcoder2.raw.page import build
+
+    found = grounds()
+    if options.json:
+        from bench.studies.starcoder2.raw.document import document
+
+        print(json.dumps(document(found), indent=1, ensure_ascii=False))
+        return 0
+    report = build(found)
+    written = _written(report, options)
+    _print(report, claims(found), written)
+    return 0
+
+
+def _beside(options: argparse.Namespace) -> int:
+    from bench.verbs.report import report_study
+
+    if options.json or options.paper or options.out:
+        raise UsageError(
+            "with runs, study.md and study.html go into the first run's folder: leave --json, --out, --paper"
+        )
+    report_study(options.run)
+    return 0
+
+
+def _written(report: Report, options: argparse.Namespace) -> Sequence[Path]:
+    from bench.studies.starcoder2.writing import write, write_paper
+
+    folder = options.out or OUT
+    try:
+        return write_paper(options.paper, report) if options.paper else write(folder, report)
+    except OSError as error:
+        what = f"{Path(error.filename).name}: {error.strerror}" if error.filename else str(error.strerror or error)
+        place = options.paper or folder
+        raise StorageError(
+            f"cannot write the study to {place} ({what}): {remedy(error)}, or give --out FOLDER"
+        ) from error
+
+
+def _print(report: Report, claims: Sequence[RawClaim], written: Sequence[Path]) -> None:
+    from bench.report.console import console as make_console
+    from bench.report.terminal import print_answer, print_section
+
+    console = make_console()
+    console.print(report.title, style="bold")
+    if report.answer:
+        print_answer(report.answer, console)
+    for section in report.sections:
+        if section.anchor in _SHOWN:
+            print_section(section, console)
+    for claim in claims:
+        console.print(f"{claim.statement.text} ({claim.statement.source})", style="bold")
+        for reading in claim.readings:
+            name = f" ({reading.name})" if reading.name else ""
+            console.print(f"  {reading.outcome.upper()}{name}: {reading.evidence}")
+    for path in written:
+        if path.suffix in (".md", ".html"):
+            console.print(f"written: {path}", soft_wrap=True)
