@@ -375,6 +375,7 @@ def _add_evaluate(verbs: Any) -> None:
     add("--tasks", type=names, metavar="A,B", help="only these tasks; every sample must be of one of them")
     add("--workers", type=int, default=2, help="programs that run at a time (default 2)")
     add("--no-cache", action="store_true", help="make the right answers again, and do not keep them")
+    add("--against", type=Path, metavar="FILE", help="compare with EvalPlus's *_eval_results.json, task for task")
     add("--out", type=Path, metavar="FILE", help="write scores and judgements as JSON")
     add("--export", type=Path, metavar="FILE", help="write a run's programs as EvalPlus reads them; judge nothing")
     add("--no-sandbox", action="store_true", help="run them with your own rights: only where the machine may be lost")

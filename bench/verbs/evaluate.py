@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.passing import pass_at_k, wilson
+from bench.quality.against import Comparison, compare, read_verdicts
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples
 from bench.quality.mbpp import TOO_LARGE, mbpp_plus
@@ -41,6 +42,7 @@ def main(options: argparse.Namespace) -> int:
         return evaluate_run.main(options)
     tasks = _tasks(options)
     samples = _judgeable(read_samples(options.samples, tasks))
+    told = read_verdicts(options.against, options.samples.name) if options.against else None
     sandbox = find(options.no_sandbox)
     if options.no_sandbox:
         print("bitledger: no sandbox: programs that a model wrote run with your rights", file=sys.stderr)
@@ -56,12 +58,16 @@ def main(options: argparse.Namespace) -> int:
         "scores": {name: _scores(found, name) for name in ("base", "plus")},
         "judgements": [asdict(judgement) for judgement in found],
     }
+    against = compare(found, samples, told) if told is not None else None
+    document |= {"against": asdict(against)} if against else {}
     if options.out:
         _write(options.out, document)
     if options.json:
         print(json.dumps(document))
     else:
         _print(document, found)
+        if against:
+            _print_against(against, options.against)
     return 0
 
 
@@ -129,3 +135,15 @@ def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:
     failed = [j for j in found if not j.passed]
     for judgement in failed:
         print(f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {visible(judgement.why)}")
+
+
+def _print_against(against: Comparison, file: Path) -> None:
+    """How the verdicts of another judge agree."""
+    print(f"{file.name}: {len(against.agree)} verdicts agree, {len(against.differ)} differ")
+    for what, tasks in (
+        ("differ", against.differ),
+        ("are of another program than the sample here, and say nothing of it", against.other_program),
+        ("have no verdict there", against.unknown),
+    ):
+        if tasks:
+            print(f"  {len(tasks)} {what}: {visible(', '.join(tasks))}")

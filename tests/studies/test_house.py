@@ -51,5 +51,4 @@ def test_paper_compat_is_what_the_authors_ran():
 
 def test_where_a_sweep_can_say_how_prompts_are_given_they_are_given_as_they_are():
     for sweep in PRESETS["paper-compat"].sweeps:
-        if not sweep.timed:
-            assert getattr(sweep, "prompt_style", "as-is") == "as-is"
+        assert getattr(sweep, "prompt_style", "as-is") == "as-is"

@@ -72,6 +72,7 @@ def _compat() -> Preset:
             repeats=5,
             observers=dict.fromkeys(("energy", "codecarbon"), (COMPAT_ARMS, 5)),
             limit_s=24 * 3600,
+            **style,
         )
         for tokens in TOKENS
     )

@@ -44,7 +44,7 @@ def _causes(g: Grounds) -> tuple[Point, ...]:
             "(3B, about what two nodes differ by); the rest is both CPUs of a shared node, for longer.",
         ),
         Point(
-            "pass@1 was low: the prompt's last newline",
+            "pass@1 was low: most likely the prompt's last newline",
             f"StarCoder2's tokens of the prompt lead into a solution in {star} of 164 tasks (Phi-2's in {phi}; "
             f"stripped, all). {one['begins_with_def'].count('1')} of 164 outputs begin a new function; "
             f"{100 * repeated:.0f} % of the tokens repeat the prompt. What that costs needs a GPU.",

@@ -23,7 +23,7 @@ def build(g: Grounds) -> Report:
     found = claims(g)
     return Report(
         title="The StarCoder2 quantisation study, settled on its own raw data",
-        run_id="none of one's own",
+        run_id="none of one's own is needed",
         setting="",
         headlines=headlines(found),
         summary=(),
@@ -63,8 +63,8 @@ def _front(g: Grounds) -> tuple[Section, ...]:
         "Energy: a counter that wrapped n times unseen lost n × 262,143.33 J. Which n is chosen by the power of the "
         "CPU packages that EAR recorded for the same job step, ±2 W (assumed), and is accepted only if it alone "
         "fits; runs that EAR did not watch are held against all powers that it saw on these nodes.",
-        "A claim stands or falls only where every, or one, setting shows it for sure; a ratio of joules must lie "
-        "beyond what one arm differs by between two nodes. Elsewhere these data cannot tell.",
+        "A claim stands where every setting shows it for sure, and falls where one contradicts it for sure; a ratio of "
+        "joules is sure only beyond what one arm differs by between two nodes. Elsewhere these data cannot tell.",
     )
     return (
         Section("question", "Question", (question,)),

@@ -41,7 +41,7 @@ def times(g: Grounds) -> Table:
     )  # fmt: skip
     rows = [_time(g, setting, arm) for setting in g.settings for arm in setting.arms]
     behind = {one.arm.key: told for setting in g.settings for one in setting.arms if (told := _behind(g, one))}
-    apart = "; ".join(f"{key}: printed is the mean of {told['what']}" for key, told in behind.items())
+    apart = "; ".join(f"{key}: printed are mean and sd of {told['what']}" for key, told in behind.items())
     note = (
         "Five runs each. t: where the mean lies (Student, n = 5). 1.96 sd: the study's whisker, which says where "
         f"single runs lie. Not the same: {apart}."
