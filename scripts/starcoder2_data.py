@@ -39,7 +39,7 @@ def energy(data: Path) -> Document:
     return {
         "about": f"CodeCarbon's figures of each run, as kept in {SOURCE}, EvalPlus/energy_data. Wh, g of CO2, s.",
         "columns": list(ENERGY),
-        "runs": {file.stem.removeprefix("results_"): _rows(file) for file in sorted(folder.glob("*results_*.csv"))},
+        "runs": {file.stem.removeprefix("results_"): _rows(file) for file in sorted(folder.glob("results_*.csv"))},
         "pruning": {file.stem: _rows(file) for file in sorted((folder / "pruning").glob("*.csv"))},
     }
 

@@ -77,7 +77,6 @@ class Raw:
 
     arms: Mapping[tuple[str, int, str], RawArm]
     pruned: Mapping[tuple[str, int], tuple[Run, ...]]
-    former: Mapping[str, tuple[Run, ...]]
     steps: tuple[EarStep, ...]
     verdicts: Mapping[str, Mapping[str, str]]
     samples: Mapping[str, Mapping[str, Any]]
@@ -121,7 +120,6 @@ def load() -> Raw:
             for model, short in MODELS.items()
             for removed in range(1, 7)
         },
-        former={key: _runs(rows) for key, rows in energy["runs"].items() if key.startswith("former")},
         steps=steps,
         verdicts=verdicts["sets"],
         samples=read("samples")["sets"],

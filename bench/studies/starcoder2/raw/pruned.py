@@ -10,8 +10,6 @@ from ..published import ORIGINAL
 from .data import MODELS, Raw
 from .means import Mean, mean, over
 
-LAYERS = {"StarCoder2-3B": 30, "StarCoder2-7B": 32, "Phi-2": 32}
-
 
 @dataclass(frozen=True)
 class PrunedRaw:
