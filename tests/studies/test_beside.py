@@ -182,7 +182,7 @@ def test_a_run_like_the_study_reproduces_it(study: Study):
              "4bit-energy-size", "8bit-energy-size", "energy-less-than-time", "4bit-pass", "8bit-pass",
              "pruned-to-zero", "pruned-energy")  # fmt: skip
     assert {name: found[name] for name in shown} == dict.fromkeys(shown, "reproduced")
-    assert found["pruned-phi2"] == "not tested by these runs"
+    assert found["pruned-phi2"] == "not settled by these runs"
     assert all(claim.evidence for claim in study.claims)
 
 
@@ -190,39 +190,39 @@ def test_a_faster_4_bit_is_not_reproduced():
     run = [records.calls(name, t, r) for name, t in (("fp16", 2.8), ("nf4", 2.0)) for r in range(3)]
     found = outcomes(*run)
     assert found["4bit-slower"] == "not reproduced"
-    assert found["8bit-slower"] == "not tested by these runs"
+    assert found["8bit-slower"] == "not settled by these runs"
 
 
 def test_an_interval_with_one_in_it_cannot_tell():
     run = [records.calls("fp16", t, r) for r, t in enumerate((2.6, 3.0))]
     run += [records.calls("nf4", t, r) for r, t in enumerate((2.7, 3.0))]
     claim = of(compare(PUBLISHED, [run]))["4bit-slower"]
-    assert claim.outcome == "not tested by these runs" and claim.evidence.startswith("cannot tell: nf4 takes ×1.0")
+    assert claim.outcome == "not settled by these runs" and claim.evidence.startswith("cannot tell: nf4 takes ×1.0")
 
 
 def test_a_cpu_tests_no_claim_about_time_or_energy():
     run = [records.calls(name, t, r, device="cpu") for name, t in records.TIMES.items() for r in range(3)]
     claim = of(compare(PUBLISHED, [run]))["4bit-slower"]
-    assert claim.outcome == "not tested by these runs" and "a CPU does not test it: nf4 takes ×2.0" in claim.evidence
+    assert claim.outcome == "not settled by these runs" and "a CPU does not test it: nf4 takes ×2.0" in claim.evidence
 
 
 def test_estimated_joules_test_no_claim():
     run = [make.without(records.carbon(n, j, r), "codecarbon_energy_gpu") for n, j in records.JOULES.items()
            for r in range(3)]  # fmt: skip
     claim = of(compare(PUBLISHED, [run]))["4bit-more-energy"]
-    assert claim.outcome == "not tested by these runs" and "only estimated" in claim.evidence
+    assert claim.outcome == "not settled by these runs" and "only estimated" in claim.evidence
 
 
 @pytest.mark.parametrize(("model", "why"), [("smoke", "by heart"), ("shape:starcoder2-3b", "random weights")])
 def test_a_model_that_writes_no_programs_tests_no_score(model, why):
     run = [*records.judged("fp16", range(9), model=model), *records.judged("nf4", range(9), model=model)]
     claim = of(compare(PUBLISHED, [run]))["4bit-pass"]
-    assert claim.outcome == "not tested by these runs" and why in claim.evidence
+    assert claim.outcome == "not settled by these runs" and why in claim.evidence
 
 
 def test_an_original_that_passes_nothing_tests_no_change():
     claim = of(compare(PUBLISHED, [[*records.judged("fp16", ()), *records.judged("nf4", ())]]))["4bit-pass"]
-    assert claim.outcome == "not tested by these runs" and "the original passes no task" in claim.evidence
+    assert claim.outcome == "not settled by these runs" and "the original passes no task" in claim.evidence
 
 
 def test_a_large_loss_is_not_reproduced():

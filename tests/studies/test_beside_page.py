@@ -88,7 +88,7 @@ def test_the_studys_own_data_come_before_the_run(folder: Path):
 @pytest.mark.usefixtures("without_raw_sections")
 def test_a_run_of_calls_alone_has_a_report_too(tmp_path: Path):
     report, _ = write_study(tmp_path, [[make.generation("fp16")]], records.published())
-    assert [line.verdict for line in report.headlines] == ["NOT TESTED BY THESE RUNS"]
+    assert [line.verdict for line in report.headlines] == ["ON ITS OWN RAW DATA", "NOT SETTLED BY THESE RUNS"]
     assert "not measured" in (tmp_path / "study.md").read_text()
 
 

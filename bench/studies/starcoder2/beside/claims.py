@@ -1,4 +1,4 @@
-"""Each claim of the study: reproduced by a run, not reproduced, or not tested by it, with one sentence of evidence.
+"""Each claim of the study: reproduced by a run, not reproduced, or not settled by it, with one sentence of evidence.
 
 A claim is judged in every setting that can test it. One setting that contradicts it for sure refutes it; one that
 shows it for sure, with none against it, reproduces it; intervals that allow both are "cannot tell". A CPU tests no
@@ -26,7 +26,7 @@ _NOT_BY_A_RUN = {
     "setup-valid": "the study's prompts and programs answer it",
     "pass-lower": "the table of pass@1 has the change of each arm with its interval",
 }
-Outcome = Literal["reproduced", "not reproduced", "not tested by these runs"]
+Outcome = Literal["reproduced", "not reproduced", "not settled by these runs"]
 AT_ZERO = 3
 PHI2_LOSS = 0.15
 MOST_TOLD = 4
@@ -79,7 +79,7 @@ def _sum_up(tests: Sequence[Test], nothing: str) -> tuple[Outcome, str]:
         return "not reproduced", _sentence(against) + (f"; but {_sentence(shown)}" if shown else "")
     if shown:
         return "reproduced", _sentence(shown)
-    return "not tested by these runs", _sentence(tests) if tests else nothing
+    return "not settled by these runs", _sentence(tests) if tests else nothing
 
 
 def _sentence(tests: Sequence[Test]) -> str:

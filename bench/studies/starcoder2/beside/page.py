@@ -15,6 +15,7 @@ from bench.report.words import machine_text, model_labels, setting_text
 
 from ..published import Published, StudyFigure
 from ..raw.page import results
+from ..raw.tables_passes import TONES as RAW_TONES
 from ..writing import write
 from . import figures as draw
 from . import tables
@@ -64,7 +65,7 @@ def build(study: Study, runs: Sequence[Sequence[Record]]) -> Report:
 
 
 def _headlines(study: Study) -> tuple[Headline, ...]:
-    made = []
+    made = [_own_data(study)]
     for outcome, tone in tables.OUTCOMES.items():
         found = [claim.statement.text for claim in study.claims if claim.outcome == outcome]
         if found:
@@ -72,6 +73,16 @@ def _headlines(study: Study) -> tuple[Headline, ...]:
             sentence = f"{len(found)} of {units.plural(len(study.claims), 'claim')}: {which}."
             made.append(Headline("", outcome.upper(), sentence, tone))
     return tuple(made)
+
+
+def _own_data(study: Study) -> Headline:
+    """How the claims end on the study's own raw data, in numbers."""
+    ends = [{reading.outcome for reading in claim.readings} for claim in study.settled]
+    counts = {outcome: ends.count({outcome}) for outcome in RAW_TONES}
+    told = ", ".join(f"{outcome}: {count}" for outcome, count in counts.items())
+    mixed = len(ends) - sum(counts.values())
+    sentence = f"Of {len(ends)} claims, {told}, depends on the reading: {mixed}. See the last column."
+    return Headline("", "ON ITS OWN RAW DATA", sentence, "unsure")
 
 
 def _measured(study: Study) -> Section:

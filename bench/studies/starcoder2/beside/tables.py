@@ -22,7 +22,7 @@ from .rows import EnergyRow, Measured, TimeRow
 from .settings import Setting, differences, stands_for
 from .whole import Study
 
-UNTESTED: Outcome = "not tested by these runs"
+UNTESTED: Outcome = "not settled by these runs"
 OUTCOMES: dict[Outcome, Tone] = {"reproduced": "good", "not reproduced": "bad", UNTESTED: "unsure"}
 _ROW = (Column("Model"), Column("Tokens", right=True), Column("Arm"))
 
