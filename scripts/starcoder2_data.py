@@ -1,12 +1,12 @@
-"""Makes the figures that bench/studies/starcoder2/data carries, from the authors' files in ../shared/data.
+"""Makes the figures that bench/studies/starcoder2/data carries, from the authors' files.
 
-    python scripts/starcoder2_data.py ../shared/data [--out FOLDER] [--judged FOLDER]
+    python scripts/starcoder2_data.py DATA [--out FOLDER] [--judged FOLDER]
 
 The files themselves state no licence and stay where they are; figures are carried, with their source. ``--judged``:
 documents of ``python -m bench evaluate … --out FOLDER/SET-KIND.json`` for every SET of ``SETS`` and each KIND:
 ``sanitized`` (the authors' own file), ``raw`` (what the model wrote) and ``now`` (the raw file through ``sanitize`` of
 evalplus 0.3.1, as benchmarks/install_evalplus.sh installs it). Without it, these strings stay as they are carried.
-jobs.json is copied by hand from the authors' job outputs, which are not in ../shared.
+jobs.json is copied by hand from the authors' job outputs, which are not among those files.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def prompts(data: Path) -> Document:
     tokenizers = {name: data / "tokenizers" / folder / "tokenizer.json" for name, folder in texts.TOKENIZERS.items()}
     return {
         "about": "Whether the tokens of a prompt begin the tokens of prompt + the task's own solution: one digit a "
-        "task, HumanEval/0 first. Styles: as-is; evalplus (strip() and a newline); stripped. Tokenizers: see "
-        "../shared/data/README.md (StarCoder2's own vocabulary; CodeGen's for Phi-2).",
+        "task, HumanEval/0 first. Styles: as-is; evalplus (strip() and a newline); stripped. Tokenizers: "
+        "StarCoder2's vocabulary rebuilt from llama.cpp's ggml-vocab-starcoder.gguf, and CodeGen's for Phi-2.",
         "continues": {name: texts.continues(file) for name, file in tokenizers.items()},
     }
 
