@@ -33,6 +33,10 @@ def main(options: argparse.Namespace) -> int:
     for name in options.only or ():
         if name not in INTERVENTIONS:
             raise UsageError(f"unknown intervention {name!r}: choose from {', '.join(INTERVENTIONS)}")
+    for size in options.batch_sizes or ():
+        if f"batch-{size}" not in INTERVENTIONS:
+            sizes = ", ".join(name.removeprefix("batch-") for name in INTERVENTIONS if name.startswith("batch-"))
+            raise UsageError(f"batch size {size} is no intervention: choose from {sizes}")
     schemes = tuple(dict.fromkeys((REFERENCE, *(options.schemes or DEFAULT))))
     for scheme in schemes:
         arm(scheme)
@@ -55,6 +59,7 @@ def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environme
         observed = frozenset(r.case.scheme for r in recorded if r.instrument == "kineto" and r.artifacts)
         threads = options.threads or preset.threads
         plan = intervening.make_plan(sweep, source, device, seed, names, observed, threads)
+        _refuse_idle(options.only or (), plan, schemes, device)
         context = runner.Context(run_id, options.argv, machine, writer.folder, options.debug)
         failed = _measure(plan, writer, context, nursery.start, Predictor(
             writer.folder, run_id, options.argv, machine, options.read_timeline
@@ -62,6 +67,17 @@ def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environme
     if not options.no_report:
         report_run(folder, reference=preset.reference)
     return 1 if failed else 0
+
+
+def _refuse_idle(only: Sequence[str], plan: Plan, schemes: Sequence[str], device: str) -> None:
+    """Raises UsageError for an intervention that was asked for and changes none of the arms."""
+    planned = {name for block in plan.blocks for name in str(block.requests[0].case.intervention).split("+")}
+    idle = [name for name in only if name not in planned]
+    if idle:
+        raise UsageError(
+            f"{', '.join(idle)} changes nothing of {', '.join(schemes)} on {device}: choose other --schemes, or see "
+            "'python -m bench list'"
+        )
 
 
 def _setting(

@@ -3,7 +3,7 @@
 Where it claims the same tokens, none may differ. Where it claims them up to rounding, the first token that differs in a
 sequence must be a tie: the unchanged model's logits of the two tokens lie no further apart than TIE times the most that
 its own logits change there between one forward over everything and the loop's steps, which other kernels compute. That
-is measured on the unchanged model, so that no fault of the intervention can widen it; and where it is more than rounding
+is measured on the unchanged model, so that no fault of the intervention can widen it. Where it is more than rounding
 can do, nothing is called a tie.
 """
 

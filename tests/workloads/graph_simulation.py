@@ -1,4 +1,4 @@
-"""What a CUDA graph does, on a CPU: a step's operators are recorded once and the same ones run again on the same tensors.
+"""What a CUDA graph does, on a CPU: a step's operators are recorded once and run again on the same tensors.
 
 As on a GPU, what came from Python stays what it was at capture, and nothing may be read back meanwhile. A replay copies
 each result to where the recorded one lies, because what follows reads it there.

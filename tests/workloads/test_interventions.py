@@ -1,6 +1,6 @@
 """Interventions on the smoke model: each keeps the product, or says by how much it does not, and none does nothing.
 
-What a CPU's packed 4-bit weights do to them is in test_packed_4bit.py, what becomes of a captured step in test_graphed.py.
+What a CPU's packed 4-bit weights do to them is in test_packed_4bit.py, a captured step in test_graphed.py.
 """
 
 from __future__ import annotations
@@ -151,7 +151,9 @@ def test_the_logger_is_silenced():
 
 def test_a_patch_that_is_misspelt_is_no_unchanged_arm(monkeypatch):
     monkeypatch.setitem(INTERVENTIONS, "bare-op", replace(INTERVENTIONS["bare-op"], patch="bare_opp"))
-    with pytest.raises(MeasurementError, match=r"no patch 'bare_opp' \(known: pre_dequantised, bare_op.*nothing was changed"):
+    with pytest.raises(
+        MeasurementError, match=r"no patch 'bare_opp' \(known: pre_dequantised, bare_op.*nothing was changed"
+    ):
         outcome("nf4", "bare-op")
 
 

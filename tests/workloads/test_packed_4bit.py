@@ -16,7 +16,7 @@ from bench.workloads.schemes import arm
 from bench.workloads.sources import resolve
 from tests.workloads.packed_4bit import REAL, WAYS, product, way
 
-# The relative step of bfloat16, and the most that a product's own three roundings to it can move the smoke model's logits.
+# Half a step of bfloat16, as a share: the most that one rounding to it changes a number.
 BFLOAT16 = 2.0**-8
 OPTIONS = {"calls": 1, "warmup_calls": 0, "threads": 1}
 

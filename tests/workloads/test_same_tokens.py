@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -115,8 +113,8 @@ def test_padding_is_left_out_of_the_two_ways():
     pad = torch.zeros(1, 3, dtype=torch.long)
     padded.inputs["input_ids"] = torch.cat((pad, padded.inputs["input_ids"]), dim=1)
     padded.inputs["attention_mask"] = torch.cat((pad, padded.inputs["attention_mask"]), dim=1)
-    for one, other in zip(same_tokens._two_ways(model, plain, 0, [5]), same_tokens._two_ways(model, padded, 0, [5])):
-        assert torch.equal(one, other)
+    here, there = (same_tokens._two_ways(model, batch, 0, [5]) for batch in (plain, padded))
+    assert all(torch.equal(one, other) for one, other in zip(here, there, strict=True))
 
 
 def test_which_interventions_claim_what():
