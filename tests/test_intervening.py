@@ -136,7 +136,7 @@ def test_a_small_run_predicts_measures_and_resumes(tmp_path, capsys):
         (["--only", "magic"], "unknown intervention 'magic'"),
         (
             ["--schemes", "nf4", "--only", "threshold-0", "--device", "cpu", "--preset", "smoke"],
-            "threshold-0 changes nothing of fp16, nf4",
+            "threshold-0: without effect on fp16, nf4 on cpu, so not measured",
         ),
         (["--schemes", "int3"], "unknown scheme 'int3'"),
         (["--repeats", "0"], "--repeats"),
