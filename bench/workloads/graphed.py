@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from bench.instruments.timing import Stamps
@@ -67,6 +68,8 @@ class Graphed:
         self.cache = full_length_cache(model, length)
         rows, device = batch.inputs["input_ids"].shape[0], batch.inputs["input_ids"].device
         self._token = torch.zeros(rows, 1, dtype=torch.long, device=device)
+        self._position = torch.zeros(1, dtype=torch.long, device=device)
+        self._places = "cache_position" in signature(model.forward).parameters
         self._suppressed = torch.tensor(list(suppressed), dtype=torch.long, device=device)
         with torch.inference_mode(), _capture_errors():
             self._prefill(_prompt(batch))
@@ -94,7 +97,10 @@ class Graphed:
         return replayed
 
     def _step(self) -> None:
-        self._take(self._model(input_ids=self._token, past_key_values=self.cache, use_cache=True).logits)
+        # Earlier models ask the cache for the position as a number, which would be read back from the device.
+        place = {"cache_position": self._position} if self._places else {}
+        self._take(self._model(input_ids=self._token, past_key_values=self.cache, use_cache=True, **place).logits)
+        self._position.add_(1)
 
     def _take(self, logits: Any) -> None:
         scores = logits[:, -1].float()  # as generate does: in float32, so that ties fall alike
@@ -103,6 +109,7 @@ class Graphed:
 
     def _prefill(self, prompt: Any) -> None:
         self._take(self._model(input_ids=prompt, past_key_values=self.cache, use_cache=True).logits)
+        self._position.fill_(prompt.shape[1])
 
     def _rewind(self, prompt: Any) -> None:
         """Prefill again in the same memory: the graph's addresses stay as they were."""
@@ -136,8 +143,7 @@ def full_length_cache(model: Any, length: int) -> Any:
 
     Raises MeasurementError for a model whose cache holds anything but keys and values by position.
     """
-    from transformers import StaticCache
-    from transformers.cache_utils import StaticLayer, StaticSlidingWindowLayer
+    from transformers.cache_utils import StaticCache, StaticLayer, StaticSlidingWindowLayer
 
     try:
         cache = StaticCache(config=model.config, max_cache_len=length)
