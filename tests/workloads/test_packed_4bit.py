@@ -61,7 +61,7 @@ def test_the_bare_operator_gives_the_modules_own_product(name, scheme):
         own = module(x)
         model = torch.nn.Sequential(linear(scheme))
         assert patches.apply(model, "bare_op").changed == 1
-    assert torch.equal(model(x), own)
+        assert torch.equal(model(x), own)
     assert linear_kernels.is_packed(model[0]) == (name == "packed")
 
 
