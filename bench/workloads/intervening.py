@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.instruments.memory import MemoryWatch
 from bench.record.errors import MeasurementError
-from bench.record.schema import Case, Metric, metric
+from bench.record.schema import Case, Finding, Metric, metric
 from bench.workloads import graphed, identity, linear_kernels, models, patches, same_tokens
 from bench.workloads.batches import make_batches
 from bench.workloads.generation import call_metrics, warm_up
@@ -41,19 +41,40 @@ def run(source: Source, case: Case, options: Mapping[str, Any]) -> Iterator[Outc
         loaded = models.load(source, changed, case.device, case.seed, case.dropped_layers)
     identity.check(loaded.model, loaded.facts, changed)
     packed = any(map(linear_kernels.packs, linear_kernels.linears_4bit(loaded.model)))
+    idle = [f"{item.name} tests nothing on this CPU: {item.idle_on_packed}" for item in chosen if item.idle_on_packed]
+    if packed and idle:
+        yield Outcome(case, INSTRUMENT, "skipped", "; ".join(idle))
+    else:
+        yield _measured(case, loaded, loading, changed, chosen, options)
+
+
+def _measured(
+    case: Case,
+    loaded: models.LoadedModel,
+    loading: MemoryWatch,
+    changed: Arm,
+    chosen: Sequence[Intervention],
+    options: Mapping[str, Any],
+) -> Outcome:
+    """Patched, timed, and then held to what was claimed."""
+    packed = any(map(linear_kernels.packs, linear_kernels.linears_4bit(loaded.model)))
     applied = [patches.apply(loaded.model, item.patch) for item in chosen if item.patch]
     models.check_logits(loaded, changed, case.device)
     session = Session(case, loaded, make_batches(case, loaded, options["calls"]))
     graph = any(item.cuda_graph for item in chosen)
     metrics, tokens = _graphed(session) if graph else _timed(session, options)
+    if any(len(call) != (case.batch_size or 1) for call in tokens):
+        raise MeasurementError(
+            f"batches of {case.batch_size} were asked for, but a call gave {len(tokens[0])} sequences"
+        )
     peak = loading.peak()
     metrics += [metric("model_footprint", models.footprint(loaded.model))]
     metrics += [metric("memory_load_peak", peak)] if peak is not None else []
     output = {"tokens": tokens, "logits": _logits(session)}
     setup = _setup(session, changed, chosen, applied, packed, options) | {"output": output}
-    found = linear_kernels.findings(loaded.facts.get("linears_4bit", {}), changed.facts()["compute_dtype"])
-    outcome = Outcome(case, INSTRUMENT, setup=setup, metrics=tuple(metrics), findings=found)
-    yield _held_to_claims(outcome, session, chosen, applied)
+    findings = _findings(loaded, changed, chosen, packed)
+    outcome = Outcome(case, INSTRUMENT, setup=setup, metrics=tuple(metrics), findings=findings)
+    return _held_to_claims(outcome, session, chosen, applied)
 
 
 def _unfit(source: Source, case: Case, changed: Arm, chosen: Sequence[Intervention]) -> str:
@@ -99,6 +120,16 @@ def _told(item: Intervention, packed: bool) -> dict[str, Any]:
     return {
         "name": item.name, "sense": item.sense, "cause": cause, "removes": list(item.removes), "claims": item.claims,
     }  # fmt: skip
+
+
+def _findings(
+    loaded: models.LoadedModel, changed: Arm, chosen: Sequence[Intervention], packed: bool
+) -> tuple[Finding, ...]:
+    """What the products were computed in, and what an intervention changes besides on packed weights."""
+    found = linear_kernels.findings(loaded.facts.get("linears_4bit", {}), changed.facts()["compute_dtype"])
+    besides = [item for item in chosen if packed and item.on_packed]
+    why = "bitsandbytes packs 4-bit weights on this CPU (AVX512-BF16)"
+    return (*found, *(Finding("packed-4bit", "info", f"{item.name}: {item.on_packed}", why) for item in besides))
 
 
 def _proven_cache(session: Session, chosen: Sequence[Intervention]) -> dict[str, Any]:

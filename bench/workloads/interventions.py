@@ -35,8 +35,9 @@ _CLAIMS: tuple[Claim, ...] = ("", ROUNDING, SAME)
 class Intervention:
     """``cause`` is what it is about, in a few words; ``fits`` says for which arms and devices it means something.
 
-    ``one_row``: it changes only products with one row of activations. ``on_packed``: what it changes besides, or does
-    not change, where bitsandbytes packs 4-bit weights (linear_kernels.py)."""
+    ``one_row``: it changes only products with one row of activations. Where bitsandbytes packs 4-bit weights
+    (linear_kernels.py): ``on_packed`` says what it changes besides, or does not change; ``idle_on_packed`` why it tests
+    nothing there."""
 
     name: str
     sense: Sense
@@ -51,11 +52,12 @@ class Intervention:
     claims: Claim = ""
     one_row: bool = False
     on_packed: str = ""
+    idle_on_packed: str = ""
 
 
 # On CPUs with AVX512-BF16 or AMX the compute dtype and the scales' form are lost when the weights are packed.
 _COMPUTES_ANYWAY = "packed weights compute in bfloat16 whatever is asked: only the casts around them change"
-_SCALES_RESOLVED = "packing resolves nested scales at the first forward: only their rounding changes, and no time"
+_SCALES_RESOLVED = "packing resolves nested scales at the first forward, so that no product reads them"
 _BFLOAT16_GONE = "the packed weights' rounding to bfloat16 goes too"
 
 
@@ -134,11 +136,11 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
         Intervention(
             "double-quant-off", "removes", "nested absmax", lambda arm, _: arm.double_quant,
-            arm={"double_quant": False}, on_packed=_SCALES_RESOLVED,
+            arm={"double_quant": False}, idle_on_packed=_SCALES_RESOLVED,
         ),
         Intervention(
             "double-quant-on", "adds", "nested absmax", lambda arm, _: arm.kind == "4bit" and not arm.double_quant,
-            arm={"double_quant": True}, on_packed=_SCALES_RESOLVED,
+            arm={"double_quant": True}, idle_on_packed=_SCALES_RESOLVED,
         ),
         Intervention("blocksize-128", "removes", "half of the scales", _4bit, arm={"blocksize": 128}),
         Intervention(

@@ -161,14 +161,29 @@ def test_pre_dequantised_weights_lose_the_packed_ways_rounding_and_say_so(outcom
     ("name", "intervention", "said"),
     [
         ("packed", "compute-float32", "compute in bfloat16 whatever is asked"),
-        ("packed", "double-quant-on", "packing resolves nested scales"),
+        ("packed", "pre-dequantised", "rounding to bfloat16 goes too"),
         ("dequantised", "compute-float32", ""),
     ],
 )
 def test_an_intervention_says_what_it_cannot_change_on_packed_weights(outcomes, name, intervention, said):
-    cause = outcomes(name, "nf4", intervention).setup["interventions"][0]["cause"]
+    found = outcomes(name, "nf4", intervention)
+    cause = found.setup["interventions"][0]["cause"]
     assert said in cause
     assert ("(" in cause) == bool(said)
+    told = [finding.message for finding in found.findings if finding.message.startswith(f"{intervention}: ")]
+    assert bool(told) == bool(said)
+    assert not told or said in told[0]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "intervention"),
+    [("nf4", "double-quant-on"), ("nf4-dq", "double-quant-off"), ("nf4-dq", "double-quant-off+bare-op")],
+)
+def test_nested_scales_are_not_tested_where_packing_has_resolved_them(outcomes, scheme, intervention):
+    found = outcomes("packed", scheme, intervention)
+    assert found.status == "skipped"
+    assert found.reason.endswith("packing resolves nested scales at the first forward, so that no product reads them")
+    assert outcomes("dequantised", scheme, intervention).status == "ok"
 
 
 def test_what_the_products_were_computed_in_is_recorded(outcomes):
