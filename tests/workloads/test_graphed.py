@@ -36,11 +36,11 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def decode(of: Session) -> list[list[list[int]]]:
+def decode(of: Session, capture: graphed.Capture = simulated) -> list[list[list[int]]]:
     """As intervening does, by the simulation: one capture for all prompts."""
     longest = max(of.batches, key=lambda batch: batch.prompt_length)
     new = of.case.new_tokens
-    graph = graphed.Graphed(of.loaded.model, longest, longest.prompt_length + new, of.suppressed(), simulated)
+    graph = graphed.Graphed(of.loaded.model, longest, longest.prompt_length + new, of.suppressed(), capture)
     return [graph.decode(batch, new).tokens for batch in of.batches]
 
 
@@ -187,3 +187,14 @@ def test_a_cache_that_moves_is_refused(monkeypatch):
     monkeypatch.setattr(layer, "reset", lambda: setattr(layer, "keys", torch.zeros_like(layer.keys)))
     with pytest.raises(MeasurementError, match="keeps its cache in another way"):
         graph.decode(prompt(1, 7), 4)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("window", [None, 4096, 16])
+@pytest.mark.parametrize("kind", WINDOWED)
+def test_a_real_graph_gives_generates_tokens(kind, window):
+    if window is None and kind in ALWAYS_WINDOWED:
+        pytest.skip("this architecture always has a window")
+    of = session(tiny(kind, window).to("cuda"), [prompt(2, length, length, "cuda") for length in LENGTHS], NEW)
+    tokens = decode(of, graphed.captured)
+    same_tokens.check(of, tokens, same_tokens.unchanged_tokens(of, "dynamic"), ROUNDING)

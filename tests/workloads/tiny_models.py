@@ -39,15 +39,15 @@ def tiny(kind: str, window: int | None = None, **more: Any) -> Any:
     return model.requires_grad_(False)
 
 
-def prompt(rows: int, length: int, seed: int = 0) -> Batch:
+def prompt(rows: int, length: int, seed: int = 0, device: str = "cpu") -> Batch:
     generator = torch.Generator().manual_seed(seed)
-    ids = torch.randint(3, VOCABULARY, (rows, length), generator=generator)
+    ids = torch.randint(3, VOCABULARY, (rows, length), generator=generator).to(device)
     return Batch({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, tuple(map(str, range(rows))))
 
 
 def session(model: Any, batches: Sequence[Batch], new_tokens: int, **coordinates: Any) -> Session:
     case = Case(
-        "generation", "tiny", "", "fp32", "cpu", 0, batch_size=batches[0].inputs["input_ids"].shape[0],
+        "generation", "tiny", "", "fp32", model.device.type, 0, batch_size=batches[0].inputs["input_ids"].shape[0],
         prompts="random", new_tokens=new_tokens, **({"cache": "dynamic", "stop": "length"} | coordinates),
     )  # fmt: skip
     return Session(case, LoadedModel(model, None, {}, 0.0), batches)
