@@ -27,10 +27,10 @@ from bench.record.errors import BitledgerError
 from bench.record.schema import Case, Environment, Record, metric
 from bench.record.timeline import Timeline
 from bench.workloads.interventions import (
-    INTERVENTIONS,
     NONE,
     applicable,
     changed_case,
+    changes_nothing,
     combinations,
     parse,
 )
@@ -55,8 +55,10 @@ class Plan:
 def names_for(scheme: str, device: str, only: Sequence[str], batches: Sequence[int]) -> tuple[str, ...]:
     """What to try on an arm: all that fits, or those of ``only`` that do; batch sizes as listed."""
     chosen = arm(scheme)
-    swept = [f"batch-{size}" for size in batches if f"batch-{size}" in INTERVENTIONS]
-    single = [name for name in applicable(chosen, device) if not name.startswith("batch-")]
+    asked = {*only, *(f"batch-{size}" for size in batches)}
+    fitting = applicable(chosen, device)
+    swept = [name for name in fitting if name.startswith("batch-") and name in asked]
+    single = [name for name in fitting if not name.startswith("batch-")]
     if chosen.kind == "float":
         single = [name for name in single if name in _FOR_FLOAT]
     every = [*single, *combinations(chosen, device), *swept]
@@ -72,7 +74,8 @@ def make_plan(
     observed: frozenset[str],
     threads: int | None,
 ) -> Plan:
-    """``names``: scheme → interventions; ``observed``: schemes whose timeline the run folder has already."""
+    """``names``: scheme → interventions; ``observed``: schemes whose timeline the run folder has already. What the
+    sweep's own setting is already, such as its batch size, is left out: it would measure the unchanged arm."""
     options = {
         "calls": sweep.calls, "warmup_calls": sweep.warmup_calls, "warmup_tokens": sweep.warmup_tokens,
         "threads": threads, "annotate": False,
@@ -87,7 +90,12 @@ def make_plan(
         for scheme, case in base.items()
         if scheme not in observed
     )
-    cases = [changed_case(base[scheme], name) for scheme, chosen in names.items() for name in (NONE, *chosen)]
+    cases = [
+        changed_case(base[scheme], name)
+        for scheme, chosen in names.items()
+        for name in (NONE, *chosen)
+        if name == NONE or not changes_nothing(arm(scheme), base[scheme], name)
+    ]
     blocks: list[Block] = []
     for repeat in range(sweep.repeats):
         round_ = [

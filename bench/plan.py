@@ -22,13 +22,14 @@ Key = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Layer:
-    """A distinct Linear shape: W[n, k], the modules that have it, and whether quantisers convert it."""
+    """A distinct Linear shape: W[n, k], the modules that have it, whether quantisers convert it and it has a bias."""
 
     name: str
     n: int
     k: int
     count: int
     converted: bool
+    bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -285,6 +286,7 @@ def matmul_block(preset: Preset, source: Source, layer: Layer, device: str, seed
         "relative_standard_error": preset.relative_standard_error,
         "max_copies": preset.max_copies,
         "count_in_model": layer.count,
+        "bias": layer.bias,
     }
     requests = tuple(Request(case, "matmul") for case in cases)
     return Block("matmul", source, repeat, requests, options, limit_s=120 + 4 * preset.matmul_seconds * len(requests))

@@ -51,12 +51,20 @@ def test_the_order_is_drawn_from_the_seed():
         ("int8", ("threshold-0", "bare-op"), (), ("threshold-0", "bare-op", "threshold-0+bare-op")),
         ("nf4-dq", ("double-quant-off",), (), ("double-quant-off",)),
         ("nf4", (), (3,), None),
+        ("nf4", ("batch-4",), (), ("batch-4",)),
     ],
 )
 def test_names(scheme, only, batches, names):
     found = intervening.names_for(scheme, "cpu", only, batches)
     assert names is None or found == names
     assert not any(name.startswith("planted") for name in found) or scheme == "int8"
+
+
+def test_what_the_sweep_is_already_is_not_measured_as_an_intervention():
+    sweep = Sweep("test", ("nf4",), batch_sizes=(4,), caches=("static",), new_tokens=8, repeats=1)
+    names = {"nf4": ("static-cache", "batch-4", "batch-8", "bare-op")}
+    made = intervening.make_plan(sweep, resolve("smoke"), "cpu", 0, names, frozenset(), 1)
+    assert {b.requests[0].case.intervention for b in made.blocks} == {"none", "batch-8", "bare-op"}
 
 
 def predictor(tmp_path, read):
@@ -126,8 +134,13 @@ def test_a_small_run_predicts_measures_and_resumes(tmp_path, capsys):
     ("arguments", "text"),
     [
         (["--only", "magic"], "unknown intervention 'magic'"),
+        (
+            ["--schemes", "nf4", "--only", "threshold-0", "--device", "cpu", "--preset", "smoke"],
+            "threshold-0: without effect on fp16, nf4 on cpu, so not measured",
+        ),
         (["--schemes", "int3"], "unknown scheme 'int3'"),
         (["--repeats", "0"], "--repeats"),
+        (["--batch-sizes", "3"], "batch size 3 is no intervention: choose from 2, 4"),
         (["--preset", "huge"], "unknown preset"),
     ],
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.record.schema import Record
 
+from .event_overhead import less_overhead
 from .traffic import Traffic
 
 
@@ -36,7 +37,7 @@ class Bound:
 def ceilings(records: Sequence[Record], device: str | None = None) -> Ceilings:
     """The median over "ceiling" records (of ``device``, if given) of what each process measured."""
     found = [record for record in records if record.instrument == "ceiling" and record.status == "ok"]
-    found = [record for record in found if device in (None, record.case.device)]
+    found = [record for record in less_overhead(found) if device in (None, record.case.device)]
     copies: list[float] = []
     rates: dict[str, list[float]] = {}
     for record in found:

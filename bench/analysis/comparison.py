@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.record.errors import UsageError
 from bench.record.schema import Case, Finding, Record
 
 from .energy import gross_per_token
+from .event_overhead import less_overhead
 from .generation import call_times
 from .grouping import setting_of
 from .machines import check_machines, package_findings
+from .matmul import has_bias
 from .pairing import Take, estimate_of, ratio_between, taking
 from .statistics import Estimate
 from .unpaired import of_comparison
@@ -77,13 +79,15 @@ def compare(
     Cases are matched by ``case_id``; where schemes are picked, by their coordinates less the scheme. Raises
     MachineError for unlike machines unless ``force``, and UsageError where no Case matches.
     """
-    records_a, records_b = _pick(records_a, scheme_a), _pick(records_b, scheme_b)
+    records_a = _pick(less_overhead(records_a), scheme_a)
+    records_b = _pick(less_overhead(records_b), scheme_b)
     findings = (*check_machines(records_a, records_b, force=force), *package_findings(records_a, records_b))
     key = _by_setting if scheme_a or scheme_b else _by_identity
     left, right = _index(records_a, key), _index(records_b, key)
     common = [name for name in left if name in right]
     if not common:
         raise UsageError("the two runs have no Case in common: compare runs of one preset and model, or pick schemes")
+    findings += _bias_findings(left, right)
     rows = [row for name in common for row in _rows(left[name], right[name], margin)]
     beside = bool(scheme_a and scheme_b) and _one_sweep(records_a, records_b)
     alone = of_comparison(records_b, records_a) if beside else ()
@@ -109,12 +113,25 @@ def _by_setting(case: Case) -> object:
     return setting_of(case)
 
 
-def _index(records: Iterable[Record], key: Callable[[Case], object]) -> dict[tuple[object, str], list[Record]]:
-    index: dict[tuple[object, str], list[Record]] = {}
+# (identity of the Case, instrument, whether a product's bias was added)
+_Key = tuple[object, str, bool]
+
+
+def _index(records: Iterable[Record], key: Callable[[Case], object]) -> dict[_Key, list[Record]]:
+    index: dict[_Key, list[Record]] = {}
     for record in records:
         if record.instrument in QUANTITIES:
-            index.setdefault((key(record.case), record.instrument), []).append(record)
+            index.setdefault((key(record.case), record.instrument, has_bias(record)), []).append(record)
     return index
+
+
+def _bias_findings(left: Mapping[_Key, object], right: Mapping[_Key, object]) -> tuple[Finding, ...]:
+    """Products that one side measured with the bias of the model's Linears and the other without are not compared."""
+    count = sum((identity, instrument, not bias) in right for identity, instrument, bias in left)
+    if not count:
+        return ()
+    message = "layer products with a bias and without are not compared: one run's version left the bias out"
+    return (Finding("bias-differs", "warning", message, f"{count} products", "measure both with one version"),)
 
 
 def _rows(a: Sequence[Record], b: Sequence[Record], margin: float) -> Iterable[ComparisonRow]:

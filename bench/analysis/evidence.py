@@ -15,6 +15,7 @@ import numpy as np
 from bench.record.schema import Case, Record
 
 from .grouping import Coordinates, scheme_rank, setting_of
+from .matmul import has_bias
 from .traffic import traffic
 
 TIMELINES = ("nsys", "kineto")
@@ -136,12 +137,14 @@ def modelled_bytes(of: Record, records: Iterable[Record]) -> tuple[float, float]
     """
     case, arm = of.case, of.setup.get("arm")
     shapes: dict[tuple[str, int, int], int] = {}
+    biased: dict[tuple[str, int, int], bool] = {}
     converted: set[tuple[str, int, int]] = set()
     for record in records:
         if not _same_model(record.case, case):
             continue
         shape = (str(record.case.layer), int(record.case.n or 0), int(record.case.k or 0))
         shapes[shape] = int(record.setup.get("count_in_model") or 0)
+        biased[shape] = has_bias(record)
         if record.case.scheme == case.scheme:
             converted.add(shape)
     if not isinstance(arm, Mapping) or not converted or not all(shapes.values()):
@@ -149,7 +152,8 @@ def modelled_bytes(of: Record, records: Iterable[Record]) -> tuple[float, float]
     plain = {"kind": "float", "dtype": arm.get("dtype")}
     low = high = 0.0
     for shape, count in shapes.items():
-        moved = traffic(arm if shape in converted else plain, case.batch_size or 1, *shape[1:], device=case.device)
+        own = arm if shape in converted else plain
+        moved = traffic(own, case.batch_size or 1, *shape[1:], device=case.device, bias=biased[shape])
         if moved is None:
             return None
         low, high = low + count * moved.low, high + count * moved.high

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.record import causes as c
 from bench.record.schema import Finding, Record
 
-from . import generation, matmul
+from . import claims, generation, matmul
 from .energy_ledger import EnergyPair, energy_pairs
 from .generation import GenerationRow
 from .grouping import REFERENCE
@@ -55,7 +55,7 @@ def explain(
     evidence = Evidence(records, found, changed, groups, products, joules)
     return Explanation(
         found, joules, changed, removals(records, reference), judge(evidence), remedies(changed, groups, records),
-        findings(found), rows(groups),
+        (*findings(found), *claims.findings(records)), rows(groups),
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """What each intervention gained, against what the replay had said, and what it changed in the output.
 
 A gain is the time per token without the intervention less the time with it: above 0 it helped. Every intervention was
-measured in the same interleaved repeats as the unchanged arm.
+measured in the same interleaved repeats as the unchanged arm. One that broke its claim of the same output has none
+(claims.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from bench.record.schema import Record
 
+from .claims import kept
 from .generation import call_times
 from .grouping import REFERENCE, pooled, reference_of, scheme_rank
 from .statistics import Estimate, Samples, difference, estimate, ratio
@@ -88,7 +90,7 @@ _Key = tuple[tuple[tuple[str, Any], ...], str]
 
 def summarise(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[InterventionRow, ...]:
     """A row per setting, scheme and intervention that was measured beside its unchanged arm."""
-    found = _by_setting(records)
+    found = _by_setting(kept(records))
     predictions = {r.case_id: r for r in records if r.instrument == PREDICTION}
     rows = []
     for key, named in found.items():
@@ -195,7 +197,7 @@ def _until_different(one: Sequence[int], other: Sequence[int]) -> int:
 
 def removals(records: Sequence[Record], reference: str = REFERENCE) -> tuple[Removals, ...]:
     """For each arm whose causes were removed together: alone, together, and added one by one to the clean arm."""
-    found = _by_setting(records)
+    found = _by_setting(kept(records))
     made = []
     for (setting, scheme), named in found.items():
         times = {name: estimate(walls).value for name, items in named.items() if (walls := _walls(items))}

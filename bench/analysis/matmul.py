@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from bench.record.schema import Record
 
 from .ceilings import Bound, Ceilings, bound, ceilings
+from .event_overhead import TAKEN_OFF, less_overhead
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
 from .pairing import estimate_of, ratio_between, taking
 from .statistics import Estimate
@@ -23,7 +24,8 @@ class MatmulRow:
     """One scheme for one layer shape, op, residency and m. Times in s.
 
     ``achieved_bandwidth`` (low, high) in B/s and ``achieved_rate`` in FLOP/s divide the modelled traffic and work by
-    the measured time; ``time_ratio`` is over the reference's time (None for the reference).
+    the measured time; ``time_ratio`` is over the reference's time (None for the reference). ``bias``: whether one was
+    added (False too in records from before they said so). ``event_overhead``: s taken off the times, None for none.
     """
 
     setting: Coordinates
@@ -47,20 +49,55 @@ class MatmulRow:
     achieved_rate: float | None
     bound: Bound | None
     stops: tuple[str, ...]
+    bias: bool
+    event_overhead: float | None
 
 
 def summarise(
     records: Sequence[Record], *, reference: str = REFERENCE, margin: float = MARGIN
 ) -> tuple[MatmulRow, ...]:
-    """A row per layer × op × residency × m × scheme, in that order of sorting."""
+    """A row per layer × op × residency × m × scheme, in that order of sorting. Times are without the event pair's own
+    (event_overhead.py)."""
+    records = less_overhead(records)
     devices = {record.case.device for record in records}
     machines = {device: ceilings(records, device) for device in devices}
     rows = [
         row
         for group in groups(records, "matmul")
-        for row in _rows(group, reference, margin, machines[str(group.coordinate("device"))])
+        for part in _by_bias(group)
+        for row in _rows(part, reference, margin, machines[str(group.coordinate("device"))])
     ]
-    return tuple(sorted(rows, key=_order))
+    return tuple(sorted(_told_apart(rows), key=_order))
+
+
+def _by_bias(group: Group) -> list[Group]:
+    """Products with a bias and without are other work: a run that was begun by a version that added none may hold
+    both."""
+    parts = [
+        Group(group.setting, {name: mine for name, of in group.schemes.items() if (mine := _biased(of, wanted))})
+        for wanted in (True, False)
+    ]
+    return [part for part in parts if part.schemes]
+
+
+def _told_apart(rows: Sequence[MatmulRow]) -> list[MatmulRow]:
+    """Where a run holds a layer's products with a bias and without, the latter are called so."""
+    biased = {(row.model, row.layer, row.n, row.k) for row in rows if row.bias}
+    return [
+        replace(row, layer=f"{row.layer}, without bias")
+        if not row.bias and (row.model, row.layer, row.n, row.k) in biased
+        else row
+        for row in rows
+    ]
+
+
+def _biased(records: Sequence[Record], wanted: bool) -> tuple[Record, ...]:
+    return tuple(record for record in records if has_bias(record) == wanted)
+
+
+def has_bias(record: Record) -> bool:
+    """Whether a product's bias was added; False in Records from before they said so, which added none."""
+    return bool(record.setup.get("bias"))
 
 
 def _order(row: MatmulRow) -> tuple[Any, ...]:
@@ -92,7 +129,8 @@ def _row(
     time = estimate_of(records, taking("forward_time"))
     assert time is not None  # its caller leaves schemes without times out
     between = ratio_between(records, base, taking("forward_time"))
-    moved = traffic(arm, m, n, k, op=op, device=case.device, multiprocessors=_multiprocessors(records[0]))
+    biased, processors = has_bias(records[0]), _multiprocessors(records[0])
+    moved = traffic(arm, m, n, k, op=op, device=case.device, multiprocessors=processors, bias=biased)
     work = flop(m, n, k) if op in ("linear", "gemm") else 0.0
     dispatch, errors = pooled(records, "dispatch_time"), pooled(records, "relative_error")
     return MatmulRow(
@@ -116,8 +154,15 @@ def _row(
         achieved_bandwidth=(moved.low / time.value, moved.high / time.value) if moved else None,
         achieved_rate=work / time.value if work else None,
         bound=bound(moved, work, arm, machine),
+        bias=biased,
+        event_overhead=_median(record.setup.get(TAKEN_OFF) for record in records),
         stops=tuple(dict.fromkeys(str(record.setup["stop"]) for record in records if record.setup.get("stop"))),
     )
+
+
+def _median(values: Iterable[Any]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
 
 
 def _arm(record: Record) -> Mapping[str, Any]:

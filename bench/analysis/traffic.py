@@ -10,8 +10,8 @@ in their stored format, the activations in and out.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Path = Literal["simt", "mma", "fallback", "any"]
@@ -86,6 +86,7 @@ def traffic(
     *,
     op: str = "linear",
     device: str = "cuda",
+    bias: bool = False,
     path: Path | None = None,
     multiprocessors: int | None = None,
     outlier_columns: int | None = None,
@@ -93,8 +94,37 @@ def traffic(
     """The traffic of one call of ``op``; None where there is no model for it.
 
     ``path`` forces the 4-bit kernel; left out, it is chosen by ``four_bit_path``. ``outlier_columns`` defaults to
-    the arm's planted ones.
+    the arm's planted ones. ``bias``: whether one is added.
     """
+    moved = _traffic(arm, m, n, k, op, device, path, multiprocessors, outlier_columns)
+    if moved is None or not bias or op not in _ADDS_BIAS.get(str(arm.get("kind")), ("linear",)):
+        return moved
+    return replace(moved, terms=(*moved.terms, *_bias(arm, m, n, device)))
+
+
+# The steps that add the bias: int8's is part of scaling the product back.
+_ADDS_BIAS = {"int8": ("linear", "dequantise"), "4bit": ("linear", "gemm")}
+
+
+def _bias(arm: Mapping[str, Any], m: int, n: int, device: str) -> Iterator[Term]:
+    """The bias is read once, by the kernel that writes the output; int4's is added by a kernel of its own."""
+    width = _width(arm.get("dtype"))
+    yield _exact("bias", width * n)
+    if arm.get("kind") == "int4" and device.startswith("cuda"):
+        yield _exact("output read and written again to add the bias", 2.0 * width * m * n)
+
+
+def _traffic(
+    arm: Mapping[str, Any],
+    m: int,
+    n: int,
+    k: int,
+    op: str,
+    device: str,
+    path: Path | None,
+    multiprocessors: int | None,
+    outlier_columns: int | None,
+) -> Traffic | None:
     kind = arm.get("kind")
     if kind not in ("float", "int8", "4bit", "int4"):
         return None
@@ -137,7 +167,7 @@ def _int8(arm: Mapping[str, Any], m: int, n: int, k: int, outliers: int) -> Traf
         _exact("weights", n * k),
         _exact("activations in, quantised and read back", 4.0 * m * k),
         _exact("int32 result, written and read, and the output", 10.0 * m * n),
-        _exact("row scales and bias", 6.0 * n),
+        _exact("scales of the weights' rows", 4.0 * n),
     ]
     if (arm.get("threshold") or 0.0) > 0.0:
         terms.append(_exact("outlier detection", 8.0 * m * k))

@@ -71,9 +71,32 @@ def matmul(rows: Sequence[MatmulRow]) -> Table:
         "more than the last-level cache. Error: relative Frobenius norm against float64. "
         f"Achieved B/s: bytes of the traffic model ({', '.join(kinds) or 'none'}) over the measured time; a range "
         "where the model cannot tell which kernel ran. Traffic bound: the same bytes at the measured copy bandwidth. "
-        "Arithmetic: 2mnk at the rate of a large product in the same type, where one was measured."
+        "Arithmetic: 2mnk at the rate of a large product in the same type, where one was measured. "
+        f"{_bias(rows)}{_overhead(rows)}"
     )
     return table("Layer by layer", columns, [_matmul(row) for row in rows], note)
+
+
+def _bias(rows: Sequence[MatmulRow]) -> str:
+    """Which products had the bias of the model's Linear added; none had before that was recorded."""
+    biased = dict.fromkeys(row.layer for row in rows if row.bias)
+    if not biased:
+        return "Measured without bias."
+    if all(row.bias for row in rows):
+        return "With the bias that the model's Linears have."
+    return f"With the bias that the model's Linears have ({', '.join(biased)}), the others without."
+
+
+def _overhead(rows: Sequence[MatmulRow]) -> str:
+    taken = [row.event_overhead for row in rows if row.event_overhead is not None]
+    if not taken:
+        return ""
+    least, most = units.si(min(taken), "s"), units.si(max(taken), "s")
+    size = least if least == most else f"{least} to {most}"
+    return (
+        f" Time: less what two CUDA events with nothing in between take ({size}), where the launch queue was kept "
+        "full; the records hold both."
+    )
 
 
 def _matmul(row: MatmulRow) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -33,6 +34,10 @@ def main(options: argparse.Namespace) -> int:
     for name in options.only or ():
         if name not in INTERVENTIONS:
             raise UsageError(f"unknown intervention {name!r}: choose from {', '.join(INTERVENTIONS)}")
+    for size in options.batch_sizes or ():
+        if f"batch-{size}" not in INTERVENTIONS:
+            sizes = ", ".join(name.removeprefix("batch-") for name in INTERVENTIONS if name.startswith("batch-"))
+            raise UsageError(f"batch size {size} is no intervention: choose from {sizes}")
     schemes = tuple(dict.fromkeys((REFERENCE, *(options.schemes or DEFAULT))))
     for scheme in schemes:
         arm(scheme)
@@ -55,6 +60,7 @@ def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environme
         observed = frozenset(r.case.scheme for r in recorded if r.instrument == "kineto" and r.artifacts)
         threads = options.threads or preset.threads
         plan = intervening.make_plan(sweep, source, device, seed, names, observed, threads)
+        _without_effect(options.only or (), plan, schemes, device)
         context = runner.Context(run_id, options.argv, machine, writer.folder, options.debug)
         failed = _measure(plan, writer, context, nursery.start, Predictor(
             writer.folder, run_id, options.argv, machine, options.read_timeline
@@ -62,6 +68,17 @@ def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environme
     if not options.no_report:
         report_run(folder, reference=preset.reference)
     return 1 if failed else 0
+
+
+def _without_effect(only: Sequence[str], plan: Plan, schemes: Sequence[str], device: str) -> None:
+    """Says which interventions that were asked for change none of the arms. Raises UsageError where none is left."""
+    planned = {name for block in plan.blocks for name in str(block.requests[0].case.intervention).split("+")}
+    idle = [name for name in only if name not in planned]
+    told = f"{', '.join(idle)}: without effect on {', '.join(schemes)} on {device}, so not measured"
+    if idle and len(idle) == len(only):
+        raise UsageError(f"{told}: choose other --schemes, or see 'python -m bench list'")
+    if idle:
+        print(f"bitledger: {told}", file=sys.stderr)
 
 
 def _setting(

@@ -14,6 +14,10 @@ from typing import Any, Protocol
 
 from bench.instruments.timing import made_events
 
+# The floor is a few ticks of the device's clock, so that few pairs show it.
+EVENT_PAIRS = 20
+NO_EVENTS = "no CUDA events on the CPU"
+
 
 @dataclass(frozen=True)
 class Burst:
@@ -27,6 +31,9 @@ class CallTimer(Protocol):
     def burst(self, call: Callable[[], Any], count: int, *, hold: bool) -> Burst:
         """Time ``count`` calls one by one; ``hold``: keep the device busy while the host issues them."""
 
+    def event_overhead(self) -> list[float]:
+        """What every time of a held burst contains besides the call; [] where it contains nothing else."""
+
 
 class CpuTimer:
     """perf_counter around each call."""
@@ -39,6 +46,9 @@ class CpuTimer:
             call()
             times.append(clock() - start)
         return Burst(tuple(times))
+
+    def event_overhead(self) -> list[float]:
+        return []
 
 
 class CudaTimer:
@@ -71,8 +81,8 @@ class CudaTimer:
         forward = tuple(before.elapsed_time(after) / 1e3 for before, after in pairs)
         return Burst(forward, tuple(dispatch))
 
-    def event_overhead(self, count: int = 50) -> list[float]:
-        """Seconds between two events with nothing between them: the floor of every event time."""
+    def event_overhead(self, count: int = EVENT_PAIRS) -> list[float]:
+        """Seconds between two events with nothing between them: the floor of every event time behind a held queue."""
         return list(self.burst(lambda: None, count, hold=True).forward)
 
 

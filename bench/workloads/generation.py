@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.instruments.memory import MemoryWatch
 from bench.record.schema import Case, Finding, Metric, metric
-from bench.workloads import models, observers
+from bench.workloads import linear_kernels, models, observers
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.outcome import Outcome, failed
@@ -161,7 +161,7 @@ def _timed(
         setup=setup,
         metrics=tuple(metrics),
         not_collected=absent,
-        findings=_findings(session, annotator),
+        findings=_findings(session, chosen, annotator),
     )
 
 
@@ -209,8 +209,9 @@ def _model_metrics(session: Session, loading: MemoryWatch) -> list[Metric]:
     return metrics + ([metric("memory_load_peak", peak)] if peak is not None else [])
 
 
-def _findings(session: Session, annotator: Annotator | None) -> tuple[Finding, ...]:
-    findings = []
+def _findings(session: Session, chosen: Arm, annotator: Annotator | None) -> tuple[Finding, ...]:
+    asked = chosen.facts()["compute_dtype"]
+    findings = [*linear_kernels.findings(session.loaded.facts.get("linears_4bit", {}), asked)]
     if annotator is not None:
         findings.append(
             Finding(

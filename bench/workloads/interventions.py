@@ -4,6 +4,11 @@ An intervention changes an arm's fields, the Case's coordinates, or the loaded m
 Several can be combined with "+", such as "threshold-0+bare-op". ``removes`` are the causes that a replay of the
 unchanged arm's timeline takes out to predict the gain; ``as_reference`` predicts that every cause becomes what it is in
 the reference, for what makes a Linear a plain one. Where there is neither, nothing is predicted.
+
+``claims`` says what an intervention claims of its output, which is compared with the unchanged loop's where it is
+measured (same_tokens.py): SAME, the same operations on the same numbers, so the same tokens; ROUNDING, the same
+mathematics by other kernels, so other tokens only where the unchanged logits are a tie within rounding; or nothing,
+because it changes the numbers on purpose: then the tokens are recorded and reported.
 """
 
 from __future__ import annotations
@@ -19,11 +24,20 @@ from bench.workloads.schemes import Arm
 
 NONE = "none"
 Sense = Literal["removes", "adds", "sweeps"]
+Claim = Literal["the same tokens", "the same tokens up to rounding", ""]
+SAME: Claim = "the same tokens"
+ROUNDING: Claim = "the same tokens up to rounding"
+# Which of two claims is the weaker: a combination claims no more than its weakest part.
+_CLAIMS: tuple[Claim, ...] = ("", ROUNDING, SAME)
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """``cause`` is what it is about, in a few words; ``fits`` says for which arms and devices it means something."""
+    """``cause`` is what it is about, in a few words; ``fits`` says for which arms and devices it means something.
+
+    ``one_row``: it changes only products with one row of activations. Where bitsandbytes packs 4-bit weights
+    (linear_kernels.py): ``on_packed`` says what it changes besides, or does not change; ``idle_on_packed`` why it tests
+    nothing there."""
 
     name: str
     sense: Sense
@@ -35,6 +49,16 @@ class Intervention:
     removes: tuple[str, ...] = ()
     as_reference: bool = False
     cuda_graph: bool = False
+    claims: Claim = ""
+    one_row: bool = False
+    on_packed: str = ""
+    idle_on_packed: str = ""
+
+
+# On CPUs with AVX512-BF16 or AMX the compute dtype and the scales' form are lost when the weights are packed.
+_COMPUTES_ANYWAY = "packed weights compute in bfloat16 whatever is asked: only the casts around them change"
+_SCALES_RESOLVED = "packing resolves nested scales at the first forward, so that no product reads them"
+_BFLOAT16_GONE = "the packed weights' rounding to bfloat16 goes too"
 
 
 def _int8(arm: Arm, _device: str) -> bool:
@@ -65,6 +89,10 @@ def _matched(arm: Arm, device: str) -> bool:
     return _4bit(arm, device) and not _mismatched(arm, device)
 
 
+def _old(arm: Arm, device: str) -> bool:
+    return device == "cuda" and arm.kind == "4bit" and not arm.double_quant
+
+
 def _any(_arm: Arm, _device: str) -> bool:
     return True
 
@@ -92,11 +120,11 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
         Intervention(
             "compute-matched", "removes", "casts: compute in the model's dtype", _mismatched,
-            arm={"compute_dtype": ""}, removes=(c.CAST,),
+            arm={"compute_dtype": ""}, removes=(c.CAST,), on_packed=_COMPUTES_ANYWAY,
         ),
         Intervention(
             "compute-float32", "adds", "casts: compute in float32, the library's default", _matched,
-            arm={"compute_dtype": "float32"},
+            arm={"compute_dtype": "float32"}, on_packed=_COMPUTES_ANYWAY,
         ),
         Intervention(
             "float16-model", "removes", "casts of a bfloat16 model's activations",
@@ -104,14 +132,15 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
         Intervention(
             "logger-silenced", "removes", "a log call in every product of a model that is not float16",
-            lambda arm, _: arm.kind == "int8" and arm.dtype != "float16", patch="logger_silenced",
+            lambda arm, _: arm.kind == "int8" and arm.dtype != "float16", patch="logger_silenced", claims=SAME,
         ),
         Intervention(
-            "double-quant-off", "removes", "nested absmax", lambda arm, _: arm.double_quant, arm={"double_quant": False}
+            "double-quant-off", "removes", "nested absmax", lambda arm, _: arm.double_quant,
+            arm={"double_quant": False}, idle_on_packed=_SCALES_RESOLVED,
         ),
         Intervention(
             "double-quant-on", "adds", "nested absmax", lambda arm, _: arm.kind == "4bit" and not arm.double_quant,
-            arm={"double_quant": True},
+            arm={"double_quant": True}, idle_on_packed=_SCALES_RESOLVED,
         ),
         Intervention("blocksize-128", "removes", "half of the scales", _4bit, arm={"blocksize": 128}),
         Intervention(
@@ -119,12 +148,12 @@ INTERVENTIONS: dict[str, Intervention] = {
             lambda arm, _: arm.quant_type == "nf4", arm={"quant_type": "fp4"},
         ),
         Intervention(
-            "old-kernel", "adds", "the 4-bit kernel of bitsandbytes before 0.50",
-            lambda arm, _: arm.kind == "4bit" and not arm.double_quant, patch="old_kernel",
+            "old-kernel", "adds", "the 4-bit kernel of bitsandbytes before 0.50", _old, patch="old_kernel",
+            claims=ROUNDING, one_row=True,
         ),
         Intervention(
             "pre-dequantised", "removes", "quantised storage: weights dequantised once, plain Linears", _4bit,
-            patch="pre_dequantised", as_reference=True,
+            patch="pre_dequantised", as_reference=True, on_packed=_BFLOAT16_GONE,
         ),
         Intervention(
             "plain-linears", "removes", "the int8 path: weights dequantised once, plain Linears", _int8,
@@ -132,14 +161,15 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
         Intervention(
             "bare-op", "removes", "bitsandbytes' Python layers: its operator on plain tensors", _quantised,
-            patch="bare_op",
+            patch="bare_op", claims=SAME,
         ),
         Intervention(
             "cuda-graph", "removes", "the host: a CUDA graph of the decode step", _captures,
-            patch="cuda_graph", case={"cache": "static"}, cuda_graph=True,
+            case={"cache": "static"}, cuda_graph=True, claims=ROUNDING,
         ),
         Intervention(
-            "static-cache", "sweeps", "a cache of fixed size instead of a growing one", _any, case={"cache": "static"}
+            "static-cache", "sweeps", "a cache of fixed size instead of a growing one", _any,
+            case={"cache": "static"}, claims=ROUNDING,
         ),
         *(
             Intervention(f"batch-{n}", "sweeps", f"batch size {n}", _any, case={"batch_size": n})
@@ -188,6 +218,19 @@ def changed_arm(arm: Arm, chosen: Sequence[Intervention]) -> Arm:
     for item in chosen:
         fields |= item.arm
     return replace(arm, **fields) if fields else arm
+
+
+def claim_of(chosen: Sequence[Intervention]) -> Claim:
+    """What a combination claims of its output: what the weakest of its parts does."""
+    return min((item.claims for item in chosen), key=_CLAIMS.index, default="")
+
+
+def changes_nothing(base: Arm, case: Case, name: str) -> bool:
+    """Whether an intervention leaves arm, Case and model as they are: it would measure the unchanged arm."""
+    chosen = parse(name)
+    same_case = replace(changed_case(case, name), intervention=case.intervention) == case
+    touched = any(item.patch or item.cuda_graph for item in chosen)
+    return same_case and not touched and changed_arm(base, chosen) == base
 
 
 def changed_case(case: Case, name: str) -> Case:

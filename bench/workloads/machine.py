@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.instruments.cache import last_level_cache_bytes
 from bench.record.schema import Case, metric
-from bench.workloads.call_timer import CallTimer, CudaTimer, timer_for
+from bench.workloads.call_timer import NO_EVENTS, CallTimer, timer_for
 from bench.workloads.models import require_device
 from bench.workloads.outcome import Outcome
 from bench.workloads.quantise import torch_dtype
@@ -42,10 +42,11 @@ def _ceiling(case: Case, timer: CallTimer, device: str) -> Outcome:
     products = _timed(timer, lambda: left @ right)
     metrics = [metric("copy_time", copies), metric("gemm_time", products)]
     absent = {}
-    if isinstance(timer, CudaTimer):
-        metrics.append(metric("event_overhead", timer.event_overhead()))
+    overhead = timer.event_overhead()
+    if overhead:
+        metrics.append(metric("event_overhead", overhead))
     else:
-        absent["event_overhead"] = "no CUDA events on the CPU"
+        absent["event_overhead"] = NO_EVENTS
     setup = {
         "dtype": arm(case.scheme).dtype,
         "copy_bytes": count * dtype.itemsize,

@@ -17,7 +17,8 @@ from typing import Any
 from bench.instruments.cache import last_level_cache_bytes
 from bench.instruments.timing import RunningNoise
 from bench.record.schema import Case, Finding, metric
-from bench.workloads.call_timer import CallTimer, timer_for
+from bench.workloads import linear_kernels
+from bench.workloads.call_timer import NO_EVENTS, CallTimer, timer_for
 from bench.workloads.lost_device import is_lost
 from bench.workloads.matmul_arms import ArmUnderTest, Truth, make_truth
 from bench.workloads.models import require_device
@@ -82,7 +83,7 @@ def run(cases: Sequence[Case], options: Mapping[str, Any]) -> Iterator[Outcome]:
     with torch.inference_mode():
         points, failures = _points(cases, options)
         yield from failures
-        yield from _sample_all(points, timer, options, first.seed)
+        yield from _sample_all(points, timer, options, first.seed, timer.event_overhead())
 
 
 def _points(cases: Sequence[Case], options: Mapping[str, Any]) -> tuple[list[Point], list[Outcome]]:
@@ -90,7 +91,9 @@ def _points(cases: Sequence[Case], options: Mapping[str, Any]) -> tuple[list[Poi
     schemes = dict.fromkeys(case.scheme for case in cases)
     most = max(case.m or 1 for case in cases)
     planted = max(arm(scheme).planted_columns for scheme in schemes)
-    truth = make_truth(most, first.n or 0, first.k or 0, first.device, first.seed, planted)
+    truth = make_truth(
+        most, first.n or 0, first.k or 0, first.device, first.seed, planted, bias=bool(options.get("bias"))
+    )
     points: list[Point] = []
     failures: list[Outcome] = []
     for scheme in schemes:
@@ -158,7 +161,10 @@ def _errors(under_test: ArmUnderTest, truth: Truth) -> Callable[[int], float]:
     return error_at
 
 
-def _sample_all(points: list[Point], timer: CallTimer, options: Mapping[str, Any], seed: int) -> Iterator[Outcome]:
+def _sample_all(
+    points: list[Point], timer: CallTimer, options: Mapping[str, Any], seed: int, overhead: Sequence[float] = ()
+) -> Iterator[Outcome]:
+    """``overhead``: raw event times of nothing, which the Records keep beside theirs."""
     order = random.Random(seed)
     remaining = list(points)
     while remaining:
@@ -167,7 +173,15 @@ def _sample_all(points: list[Point], timer: CallTimer, options: Mapping[str, Any
             outcome = _turn(point, timer, options, seed)
             if outcome is not None:
                 remaining.remove(point)
-                yield outcome
+                yield _with_overhead(outcome, overhead)
+
+
+def _with_overhead(outcome: Outcome, overhead: Sequence[float]) -> Outcome:
+    if outcome.status != "ok":
+        return outcome
+    if not overhead:
+        return replace(outcome, not_collected={**outcome.not_collected, "event_overhead": NO_EVENTS})
+    return replace(outcome, metrics=(*outcome.metrics, metric("event_overhead", overhead)))
 
 
 def _turn(point: Point, timer: CallTimer, options: Mapping[str, Any], seed: int) -> Outcome | None:
@@ -196,7 +210,10 @@ def _outcome(point: Point, why: str, options: Mapping[str, Any], seed: int) -> O
         "burst": BURST,
         "queue": _queue(point),
     }
-    findings = (_not_cold(rotated, cache),) if point.case.residency == "cold" and rotated < cache else ()
+    cold = (_not_cold(rotated, cache),) if point.case.residency == "cold" and rotated < cache else ()
+    kernels = linear_kernels.facts(point.under_test.modules[0]) if point.case.op == "linear" else {}
+    setup |= {"linears_4bit": kernels} if kernels else {}
+    findings = (*cold, *linear_kernels.findings(kernels, setup["arm"]["compute_dtype"]))
     absent = {} if point.dispatch else {"dispatch_time": "on the CPU the call itself is the dispatch"}
     return Outcome(point.case, "matmul", setup=setup, metrics=tuple(metrics), not_collected=absent, findings=findings)
 
@@ -213,6 +230,7 @@ def _arm_setup(case: Case, options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "arm": arm(case.scheme).facts(),
         "count_in_model": options["count_in_model"],
+        "bias": bool(options.get("bias")),
         "relative_standard_error_target": options["relative_standard_error"],
         "time_limit_s": options["seconds"],
         "threads": torch.get_num_threads(),

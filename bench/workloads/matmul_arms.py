@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.workloads import linear_kernels
 from bench.workloads.planting import RELATIVE_SPREAD, outlier_scales
 from bench.workloads.quantise import quantised_linear, torch_dtype
 from bench.workloads.schemes import Arm
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     import torch
 
 Operation = Callable[["torch.Tensor"], Any]
+BIAS_SPREAD = 0.1
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What every arm should compute: x[m, k] · W[n, k]ᵀ in float32 values, drawn once from the seed.
+    """What every arm should compute: x[m, k] · W[n, k]ᵀ + bias[n] in float32 values, drawn once from the seed. ``bias``
+    is None where the model's Linear has none.
 
     ``planted`` are the same product with outlier columns: x there is −μ(1 − 0.15 z), W is divided by μ.
     """
@@ -28,18 +31,21 @@ class Truth:
     weight: torch.Tensor
     planted_x: torch.Tensor
     planted_weight: torch.Tensor
+    bias: torch.Tensor | None = None
 
     def inputs(self, arm: Arm) -> tuple[torch.Tensor, torch.Tensor]:
         return (self.planted_x, self.planted_weight) if arm.planted_columns else (self.x, self.weight)
 
     def reference(self, arm: Arm) -> torch.Tensor:
-        """x · Wᵀ in float64, [m, n]."""
+        """x · Wᵀ + bias in float64, [m, n]."""
         x, weight = self.inputs(arm)
-        return x.double() @ weight.double().T
+        product = x.double() @ weight.double().T
+        return product if self.bias is None else product + self.bias.double()
 
 
-def make_truth(m: int, n: int, k: int, device: str, seed: int, planted_columns: int) -> Truth:
-    """Normal x and W with W's spread 1/√k, so that outputs are of order one."""
+def make_truth(m: int, n: int, k: int, device: str, seed: int, planted_columns: int, *, bias: bool = False) -> Truth:
+    """Normal x and W with W's spread 1/√k, so that outputs are of order one; a bias of a tenth of that, which shows in
+    the error where an arm forgets it and hardly adds to what the error is set against."""
     import torch
 
     generator = torch.Generator(device).manual_seed(seed)
@@ -49,7 +55,8 @@ def make_truth(m: int, n: int, k: int, device: str, seed: int, planted_columns: 
     planted_x, planted_weight = x.clone(), weight.clone()
     planted_x[:, indices] = -scales * (1 - RELATIVE_SPREAD * x[:, indices])
     planted_weight[:, indices] /= scales
-    return Truth(x, weight, planted_x, planted_weight)
+    added = BIAS_SPREAD * torch.randn(n, generator=generator, device=device) if bias else None
+    return Truth(x, weight, planted_x, planted_weight, added)
 
 
 class ArmUnderTest:
@@ -62,10 +69,18 @@ class ArmUnderTest:
         self.x, weight = truth.inputs(arm)
         dtype = torch_dtype(arm.dtype)
         n, k = weight.shape
-        linear = torch.nn.Linear(k, n, bias=False, device="meta")
+        linear = torch.nn.Linear(k, n, bias=truth.bias is not None, device="meta")
         linear.weight = torch.nn.Parameter(weight.to(dtype), requires_grad=False)
+        if truth.bias is not None:
+            linear.bias = torch.nn.Parameter(truth.bias.to(dtype), requires_grad=False)
         self.modules = [quantised_linear(linear, arm).eval()]
+        linear_kernels.check(self.modules[0])
         self.dtype = dtype
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        found: torch.Tensor | None = self.modules[0].bias
+        return found
 
     def weight_bytes(self) -> int:
         """Bytes of the stored weight (without scales), which is what rotation has to move out of the cache."""
@@ -117,8 +132,9 @@ def _int8_operation(under_test: ArmUnderTest, op: str, m: int) -> Operation:
         return lambda given: functional.int8_vectorwise_quant(given.to(torch.float16), threshold)
     if op == "gemm":
         return lambda _: functional.int8_linear_matmul(x_codes, codes)
-    product = functional.int8_linear_matmul(x_codes, codes)
-    return lambda _: functional.int8_mm_dequant(product, x_scales, scales)
+    product, bias = functional.int8_linear_matmul(x_codes, codes), under_test.bias
+    bias = None if bias is None else bias.to(torch.float16)
+    return lambda _: functional.int8_mm_dequant(product, x_scales, scales, bias=bias)
 
 
 def _4bit_operation(under_test: ArmUnderTest, op: str, m: int) -> Operation:  # noqa: ARG001 - the same for any m
@@ -129,8 +145,9 @@ def _4bit_operation(under_test: ArmUnderTest, op: str, m: int) -> Operation:  # 
     weight, state = _unpacked(under_test)
     if op == "dequantise":
         return lambda _: functional.dequantize_4bit(weight, state)
-    dense = functional.dequantize_4bit(weight, state).to(under_test.dtype)
-    return lambda given: torch.nn.functional.linear(given, dense)
+    dense, bias = functional.dequantize_4bit(weight, state).to(under_test.dtype), under_test.bias
+    bias = None if bias is None else bias.to(under_test.dtype)
+    return lambda given: torch.nn.functional.linear(given, dense, bias)
 
 
 def _unpacked(under_test: ArmUnderTest) -> tuple[Any, Any]:

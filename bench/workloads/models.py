@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.errors import MachineError, MeasurementError, UsageError
-from bench.workloads import pruning, trust
+from bench.workloads import identity, linear_kernels, pruning, trust
 from bench.workloads.planting import plant
 from bench.workloads.quantise import quantise_in_place, torch_dtype
 from bench.workloads.schemes import Arm
@@ -223,22 +223,25 @@ def _tensors(model: Any) -> Iterable[Any]:
 
 
 def check(loaded: LoadedModel, arm: Arm, device: str) -> None:
-    """One forward of a short random prompt must give finite logits, and a quantised arm must hold quantised Linears.
+    """Raises MeasurementError unless the model is what ``arm`` says and gives finite logits: a figure of another or of
+    a broken model is worth nothing. Adds to the facts what the first forward decides."""
+    identity.check(loaded.model, loaded.facts, arm)
+    check_logits(loaded, arm, device)
 
-    Raises MeasurementError otherwise: a figure of a broken model is worth nothing.
-    """
+
+def check_logits(loaded: LoadedModel, arm: Arm, device: str) -> None:
+    """One forward of a short random prompt must give finite logits; see ``check``."""
     import torch
 
-    linears = loaded.facts["linears"]
-    wanted = {"4bit": "Linear4bit", "int8": "Linear8bitLt", "int4": "Int4Linear"}.get(arm.kind, "Linear")
-    if not linears.get(wanted):
-        raise MeasurementError(f"scheme {arm.name} should have {wanted} modules but the model has {linears}")
+    linear_kernels.check(loaded.model)
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, loaded.model.config.vocab_size, (1, 8), generator=generator).to(device)
     with torch.inference_mode():
         logits = loaded.model(input_ids=ids).logits
     if not bool(torch.isfinite(logits).all()):
         raise MeasurementError(f"{loaded.facts['name']} in {arm.name} gives logits that are not finite on {device}")
+    kernels = linear_kernels.facts(loaded.model)
+    loaded.facts.update({"linears_4bit": kernels} if kernels else {})
 
 
 def gpu_uuid(device: str) -> str | None:

@@ -7,16 +7,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from bench.record.errors import MeasurementError
+from bench.workloads import linear_kernels
 
-Patch = Callable[[Any], None]
+
+@dataclass(frozen=True)
+class Applied:
+    """``changed``: how many modules or settings are now otherwise. ``undo`` puts them back; None where the way back
+    is to load the model again."""
+
+    name: str
+    changed: int
+    undo: Callable[[], None] | None = None
 
 
-def apply(model: Any, name: str) -> None:
-    """Apply a patch by name. Raises MeasurementError where the model has nothing that it could change."""
-    PATCHES[name](model)
+Patch = Callable[[Any], tuple[int, Callable[[], None] | None]]
+
+
+def apply(model: Any, name: str) -> Applied:
+    """Apply a patch by name. Raises MeasurementError where there is none of that name, and where the model has
+    nothing that it could change: what would then be measured is the unchanged arm."""
+    if name not in PATCHES:
+        raise MeasurementError(f"there is no patch {name!r} (known: {', '.join(PATCHES)}), so nothing was changed")
+    changed, undo = PATCHES[name](model)
+    if changed < 1:
+        raise MeasurementError(f"the patch {name} changed nothing")
+    return Applied(name, changed, undo)
 
 
 def _quantised(model: Any) -> Iterator[tuple[str, Any]]:
@@ -30,12 +49,13 @@ def _kind(module: Any) -> str:
     return {"Linear4bit": "4bit", "Linear8bitLt": "int8"}.get(type(module).__name__, "")
 
 
-def pre_dequantised(model: Any) -> None:
+def pre_dequantised(model: Any) -> tuple[int, None]:
     """Replace every quantised Linear by a plain one that holds its dequantised weight."""
     import torch
 
     dtype = next(model.parameters()).dtype
-    for name, module in list(_quantised(model)):
+    replaced = list(_quantised(model))
+    for name, module in replaced:
         weight = _dequantised(module)
         bias = module.bias
         plain = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
@@ -43,6 +63,7 @@ def pre_dequantised(model: Any) -> None:
         plain.weight = torch.nn.Parameter(weight.to(_activation_dtype(model, dtype)), requires_grad=False)
         plain.bias = bias
         model.set_submodule(name, plain.eval())
+    return len(replaced), None
 
 
 def _activation_dtype(model: Any, fallback: Any) -> Any:
@@ -52,11 +73,14 @@ def _activation_dtype(model: Any, fallback: Any) -> Any:
 
 
 def _dequantised(module: Any) -> Any:
-    """W[n, k] in float32."""
+    """W[n, k] in float32. Raises MeasurementError where a forward has already packed the weights: their scales are
+    rounded then."""
     import bitsandbytes as bnb
 
     weight = module.weight
     if _kind(module) == "4bit":
+        if linear_kernels.is_packed(module):
+            raise MeasurementError("the 4-bit weights are packed already: dequantise them before the first forward")
         return bnb.functional.dequantize_4bit(weight.data, weight.quant_state).float()
     codes, scales = _int8_parts(module)
     return codes.float() * scales.float().view(-1, 1) / 127.0
@@ -70,13 +94,48 @@ def _int8_parts(module: Any) -> tuple[Any, Any]:
     return codes, scales
 
 
-def bare_op(model: Any) -> None:
-    """Call bitsandbytes' operator on plain tensors: its modules, parameters and autograd functions are left out."""
-    for _, module in _quantised(model):
-        module.forward = _bare_4bit(module) if _kind(module) == "4bit" else _bare_int8(module)
+def bare_op(model: Any) -> tuple[int, Callable[[], None]]:
+    """Call the operator that the module would call, on plain tensors: bitsandbytes' modules, parameters and autograd
+    functions are passed by."""
+    return _with_forwards(model, lambda module: _bare_4bit(module) if _kind(module) == "4bit" else _bare_int8(module))
+
+
+def _with_forwards(model: Any, make: Callable[[Any], Callable[[Any], Any]]) -> tuple[int, Callable[[], None]]:
+    """Give every quantised Linear a forward of its own, which ``undo`` takes away."""
+    modules = [module for _, module in _quantised(model)]
+    for module in modules:
+        module.forward = make(module)
+
+    def undo() -> None:
+        for module in modules:
+            del module.forward
+
+    return len(modules), undo
 
 
 def _bare_4bit(module: Any) -> Callable[[Any], Any]:
+    return _bare_packed(module) if linear_kernels.packs(module) else _bare_unpacked(module)
+
+
+def _bare_packed(module: Any) -> Callable[[Any], Any]:
+    """On packed weights the module calls ``gemv_4bit``, for any number of rows, and adds the bias afterwards."""
+    import torch
+
+    with torch.inference_mode():  # the module's own first forward packs the weights
+        module(torch.zeros(1, module.in_features, dtype=module.compute_dtype))
+    operator = torch.ops.bitsandbytes.gemv_4bit.default
+    weight, state, bias, compute = module.weight.data, module.weight.quant_state, module.bias, module.compute_dtype
+    shape, absmax, code, blocksize = state.shape, state.absmax, state.code, state.blocksize
+
+    def forward(x: Any) -> Any:
+        out = operator(x if x.dtype == compute else x.to(compute), weight, shape, absmax, code, blocksize)
+        out = out if bias is None else out.add_(bias)
+        return out if out.dtype == x.dtype else out.to(x.dtype)
+
+    return forward
+
+
+def _bare_unpacked(module: Any) -> Callable[[Any], Any]:
     import torch
 
     operator = torch.ops.bitsandbytes.gemm_4bit.default
@@ -121,10 +180,14 @@ def _bare_int8(module: Any) -> Callable[[Any], Any]:
     return forward
 
 
-def old_kernel(model: Any) -> None:
-    """Products with one row go through ``gemv_4bit``, the kernel before 0.50; others stay as they are."""
-    for _, module in _quantised(model):
-        module.forward = _old_4bit(module)
+def old_kernel(model: Any) -> tuple[int, Callable[[], None]]:
+    """Products with one row go through ``gemv_4bit``, the kernel before 0.50; others stay as they are.
+
+    Raises MeasurementError where the weights are packed: there ``gemv_4bit`` is what the module itself calls.
+    """
+    if any(linear_kernels.packs(module) for module in linear_kernels.linears_4bit(model)):
+        raise MeasurementError("on this CPU the module itself calls gemv_4bit, on packed weights: nothing to change")
+    return _with_forwards(model, _old_4bit)
 
 
 def _old_4bit(module: Any) -> Callable[[Any], Any]:
@@ -143,9 +206,12 @@ def _old_4bit(module: Any) -> Callable[[Any], Any]:
     return forward
 
 
-def logger_silenced(_model: Any) -> None:
+def logger_silenced(_model: Any) -> tuple[int, Callable[[], None]]:
     """bitsandbytes logs a warning in every int8 product of a model that is not float16: not any more."""
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    logger = logging.getLogger("bitsandbytes")
+    before, spoke = logger.level, logger.isEnabledFor(logging.WARNING)
+    logger.setLevel(logging.ERROR)
+    return int(spoke), lambda: logger.setLevel(before)
 
 
 PATCHES: dict[str, Patch] = {

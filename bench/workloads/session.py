@@ -84,6 +84,18 @@ class Session:
         tokens = wanted if case.stop == "length" else tokens
         return Call(wall, offsets[1] - offsets[0], steps, tokens, batch.prompt_length)
 
+    def suppressed(self) -> list[int]:
+        """The token ids that generate never chooses where it forces the number of new tokens: those that end a text."""
+        eos = self.loaded.model.generation_config.eos_token_id
+        return [] if eos is None or self.case.stop != "length" else [eos] if isinstance(eos, int) else list(eos)
+
+    def cache_layers(self, batch: Batch) -> tuple[str, ...]:
+        """The classes of the cache's layers in a short call, as they really are; () where there is no such cache."""
+        short = self._options(replace(self.case, new_tokens=2))
+        output = self.loaded.model.generate(**batch.inputs, **short, return_dict_in_generate=True)
+        layers = getattr(output.past_key_values, "layers", ())
+        return tuple(dict.fromkeys(type(layer).__name__ for layer in layers))
+
     def last_tokens(self) -> list[list[int]]:
         """The new token ids of the last call, [batch][new]."""
         tokens: list[list[int]] = self._new_ids.tolist() if self._new_ids is not None else []

@@ -14,7 +14,8 @@ def run(repeats: int = 4):
         records += [
             make.intervention("int8", "none", repeat),
             make.intervention("int8", "threshold-0", repeat, step=0.0165, logits=(1.0, 2.2)),
-            make.intervention("int8", "bare-op", repeat, step=0.018, tokens=(1, 2, 9, 4)),
+            make.intervention("int8", "bare-op", repeat, step=0.018),
+            make.intervention("int8", "planted-6", repeat, step=0.021, tokens=(1, 2, 9, 4)),
             make.intervention("int8", "threshold-0+bare-op", repeat, step=0.015),
             make.intervention("int8", "batch-4", repeat, step=0.030, batch_size=4),
             make.intervention("fp16", "none", repeat, step=0.010),
@@ -38,8 +39,8 @@ def test_outputs_are_compared_with_the_unchanged_arms():
     rows = {row.name: row for row in summarise(run())}
     assert rows["threshold-0"].output.same
     assert rows["threshold-0"].output.error == pytest.approx(0.2 / 5**0.5)
-    assert rows["bare-op"].output.agreement == 0.5
-    assert not rows["bare-op"].output.same
+    assert rows["planted-6"].output.agreement == 0.5
+    assert not rows["planted-6"].output.same
     # Another batch has other prompts: nothing can be compared.
     assert rows["batch-4"].output.agreement is None
 

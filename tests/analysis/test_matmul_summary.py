@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from bench.analysis.ceilings import bound, ceilings
 from bench.analysis.matmul import summarise
 from bench.analysis.traffic import flop, traffic
+from bench.record.schema import Record
+from bench.report.tables_layers import matmul as table_of
 from tests import factories as make
 
 
@@ -41,6 +45,28 @@ def test_rows_hold_rates_errors_and_ratios() -> None:
     assert row.traffic is not None and row.achieved_bandwidth is not None
     assert row.achieved_bandwidth[0] == pytest.approx(row.traffic.low / row.time.value)
     assert row.bound is not None and row.stops == ("noise",)
+
+
+def biased(record: Record) -> Record:
+    return replace(record, setup={**record.setup, "bias": True})
+
+
+def test_the_bias_that_was_added_is_in_the_traffic_and_an_older_record_has_none() -> None:
+    (old,), (new,) = summarise([make.matmul("fp16")]), summarise([biased(make.matmul("fp16"))])
+    assert (old.bias, new.bias) == (False, True)
+    assert old.traffic is not None and new.traffic is not None and new.traffic.low - old.traffic.low == 2 * 512
+
+
+def test_products_with_a_bias_and_without_are_never_mixed() -> None:
+    records = [make.matmul("fp16"), biased(make.matmul("fp16", repeat=1)), biased(make.matmul("nf4", repeat=1))]
+    rows = {(row.scheme, row.layer): row for row in summarise(records)}
+    assert set(rows) == {("fp16", "mlp.c_fc"), ("nf4", "mlp.c_fc"), ("fp16", "mlp.c_fc, without bias")}
+    assert rows["nf4", "mlp.c_fc"].time_ratio is not None
+    assert rows["fp16", "mlp.c_fc, without bias"].time.samples == 60
+    note = table_of(summarise(records)).note
+    assert "With the bias that the model's Linears have (mlp.c_fc), the others without." in note
+    assert "Measured without bias." in table_of(summarise(records[:1])).note
+    assert "With the bias that the model's Linears have." in table_of(summarise(records[1:])).note
 
 
 def test_hot_and_cold_are_never_mixed() -> None:

@@ -23,12 +23,12 @@ def test_fp32_is_twice_as_wide() -> None:
 
 def test_int8_without_outlier_detection() -> None:
     found = traffic(arm("int8-thr0"), 2, N, K)
-    assert found is not None and found.low == N * K + 4 * 2 * K + 10 * 2 * N + 6 * N
+    assert found is not None and found.low == N * K + 4 * 2 * K + 10 * 2 * N + 4 * N
 
 
 def test_int8_with_detection_and_planted_outliers() -> None:
     plain, planted = traffic(arm("int8"), 2, N, K), traffic(arm("int8-planted"), 2, N, K)
-    base = N * K + 4 * 2 * K + 10 * 2 * N + 6 * N + 8 * 2 * K
+    base = N * K + 4 * 2 * K + 10 * 2 * N + 4 * N + 8 * 2 * K
     assert plain is not None and plain.low == base
     assert planted is not None and planted.low == base + 54 * N * 6 + 8 * 2 * N
 
@@ -117,6 +117,29 @@ def test_steps_alone() -> None:
     assert gemm is not None and gemm.low == N * K + 2 * K + 4 * 2 * N
     after = traffic(arm("int8"), 2, N, K, op="dequantise")
     assert after is not None and after.low == 4 * 2 * N + 2 * 2 * N + 4 * (2 + N)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+@pytest.mark.parametrize(
+    ("scheme", "op", "more"),
+    [
+        ("fp32", "linear", 4 * N), ("fp16", "linear", 2 * N), ("int8", "linear", 2 * N), ("int8", "dequantise", 2 * N),
+        ("int8", "gemm", 0), ("int8", "quantise_activations", 0), ("nf4", "linear", 2 * N), ("nf4", "gemm", 2 * N),
+        ("nf4", "dequantise", 0),
+    ],
+)  # fmt: skip
+def test_a_bias_is_read_by_the_step_that_adds_it(device: str, scheme: str, op: str, more: int) -> None:
+    without = traffic(arm(scheme), 3, N, K, op=op, device=device)
+    found = traffic(arm(scheme), 3, N, K, op=op, device=device, bias=True)
+    assert without is not None and found is not None
+    assert (found.low - without.low, found.high - without.high) == (more, more)
+    assert found.label == without.label
+
+
+def test_int4_adds_its_bias_in_a_kernel_of_its_own_on_a_gpu() -> None:
+    tiny = {"kind": "int4", "dtype": "bfloat16", "blocksize": 128}
+    without, found = traffic(tiny, 3, N, K), traffic(tiny, 3, N, K, bias=True)
+    assert without is not None and found is not None and found.low - without.low == 2 * N + 2 * 2 * 3 * N
 
 
 def test_no_model_no_figure() -> None:

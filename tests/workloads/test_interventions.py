@@ -1,29 +1,35 @@
-"""Interventions on the smoke model: each keeps the product, or says by how much it does not."""
+"""Interventions on the smoke model: each keeps the product, or says by how much it does not, and none does nothing.
+
+What a CPU's packed 4-bit weights do to them is in test_packed_4bit.py, a captured step in test_graphed.py.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from bench.plan import generation_case
 from bench.presets import Sweep
 from bench.record import causes as c
 from bench.record.errors import MeasurementError, UsageError
-from bench.workloads import graphed, intervening, models, patches
-from bench.workloads.batches import Batch, make_batches
+from bench.workloads import intervening, models, patches
 from bench.workloads.interventions import (
     INTERVENTIONS,
     applicable,
     changed_arm,
     changed_case,
+    changes_nothing,
     combinations,
     parse,
 )
 from bench.workloads.schemes import ARMS, arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
+from tests.workloads.packed_4bit import way
 
 OPTIONS = {"calls": 1, "warmup_calls": 0, "threads": 1}
 
@@ -34,8 +40,19 @@ def case(scheme, name="none", new_tokens=6):
 
 
 def outcome(scheme, name):
-    (found,) = intervening.run(resolve("smoke"), case(scheme, name), OPTIONS)
+    """On every CPU as on one that packs no 4-bit weights."""
+    with way("dequantised"):
+        (found,) = intervening.run(resolve("smoke"), case(scheme, name), OPTIONS)
     return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """On a busy machine two threads wait for each other at every call."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +68,7 @@ def error(found, base) -> float:
 @pytest.mark.parametrize(
     ("scheme", "name", "most"),
     [
-        ("nf4", "bare-op", 1e-6),
-        ("nf4", "old-kernel", 1e-3),
-        ("nf4", "pre-dequantised", 1e-3),
+        ("nf4", "static-cache", 1e-6),
         ("nf4", "double-quant-on", 0.02),
         ("nf4", "blocksize-128", 0.3),
         ("int8", "bare-op", 1e-6),
@@ -137,51 +152,100 @@ def test_the_logger_is_silenced():
         logger.setLevel(before)
 
 
-def test_the_graph_loop_says_what_generate_says():
-    model = loaded("nf4")
-    of = case("nf4", new_tokens=8)
-    batch = make_batches(of, model, 1)[0]
-    session = Session(of, model, [batch])
-    session.generate(batch)
-    decoded = graphed.decode(model.model, batch, 8, "cpu")
-    assert decoded.tokens == session.last_tokens()
-    assert len(decoded.steps) == 7
+def test_a_patch_that_is_misspelt_is_no_unchanged_arm(monkeypatch):
+    monkeypatch.setitem(INTERVENTIONS, "bare-op", replace(INTERVENTIONS["bare-op"], patch="bare_opp"))
+    with pytest.raises(
+        MeasurementError, match=r"no patch 'bare_opp' \(known: pre_dequantised, bare_op.*nothing was changed"
+    ):
+        outcome("nf4", "bare-op")
 
 
-def test_padded_prompts_are_not_captured():
-    model = loaded("fp16")
-    batch = make_batches(case("fp16"), model, 1)[0]
-    mask = batch.inputs["attention_mask"].clone()
-    mask[0, 0] = 0
-    padded = Batch({**batch.inputs, "attention_mask": mask}, batch.names)
-    with pytest.raises(MeasurementError, match="padded"):
-        graphed.decode(model.model, padded, 4, "cpu")
+def test_every_patch_of_the_table_exists():
+    assert {item.patch for item in INTERVENTIONS.values() if item.patch} == set(patches.PATCHES)
 
 
-@pytest.mark.parametrize("window", [None, 64])
-def test_rewinding_gives_the_first_token_again_in_the_same_memory(window):
-    import torch
-    from transformers import AutoModelForCausalLM, Starcoder2Config, StaticCache
+def test_a_patch_that_changes_nothing_is_no_measurement(monkeypatch):
+    monkeypatch.setitem(patches.PATCHES, "bare_op", lambda model: (0, None))
+    with pytest.raises(MeasurementError, match="the patch bare_op changed nothing"):
+        outcome("nf4", "bare-op")
 
-    config = Starcoder2Config(
-        vocab_size=97, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=128, sliding_window=window, pad_token_id=0, bos_token_id=1,
-        eos_token_id=2,
+
+def test_an_arm_that_did_not_become_what_was_asked_is_no_measurement(monkeypatch):
+    """The threshold, the compute dtype and all else are read back from the modules."""
+    monkeypatch.setattr(intervening, "changed_arm", lambda base, _chosen: replace(base, threshold=0.0))
+    real = models.load
+    monkeypatch.setattr(models, "load", lambda source, _arm, *rest: real(source, arm("int8"), *rest))
+    with pytest.raises(MeasurementError, match=r"scheme int8 should have threshold 0\.0 but the loaded model has 6\.0"):
+        outcome("int8", "threshold-0")
+
+
+def test_a_cache_that_stayed_as_it_was_is_no_measurement(monkeypatch):
+    monkeypatch.setattr(Session, "cache_layers", lambda self, batch: ("DynamicLayer",))
+    with pytest.raises(MeasurementError, match="a static cache was asked for, but the model used DynamicLayer"):
+        outcome("fp16", "static-cache")
+
+
+def test_the_cache_that_was_used_is_recorded():
+    assert outcome("fp16", "static-cache").setup["cache_layers"] == ["StaticLayer"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "name", "why"),
+    [
+        ("nf4", "threshold-0", "threshold-0 changes nothing of nf4 on cpu"),
+        ("int8-thr0", "threshold-0", "threshold-0 changes nothing of int8-thr0 on cpu"),
+        ("nf4", "compute-matched", "compute-matched changes nothing of nf4 on cpu"),
+        ("nf4", "cuda-graph", "cuda-graph changes nothing of nf4 on cpu"),
+        ("nf4", "old-kernel", "old-kernel changes nothing of nf4 on cpu"),
+    ],
+)
+def test_what_means_nothing_here_is_skipped_with_the_reason(scheme, name, why):
+    found = outcome(scheme, name)
+    assert (found.status, found.reason) == ("skipped", why)
+
+
+def test_the_old_kernel_takes_one_row_and_a_graph_a_fixed_number_of_tokens(monkeypatch):
+    fits = {name: replace(INTERVENTIONS[name], fits=lambda *_: True) for name in ("old-kernel", "cuda-graph")}
+    for name, item in fits.items():
+        monkeypatch.setitem(INTERVENTIONS, name, item)
+    (many,) = intervening.run(resolve("smoke"), replace(case("nf4", "old-kernel"), batch_size=2), OPTIONS)
+    assert (many.status, many.reason) == (
+        "skipped", "old-kernel is about products with one row: it changes nothing in batches of 2",
     )  # fmt: skip
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config).eval()
-    prompt = torch.randint(3, 97, (1, 7))
-    cache = StaticCache(config=model.config, max_cache_len=32)
-    with torch.inference_mode():
-        first = model(input_ids=prompt, past_key_values=cache, use_cache=True).logits[:, -1].argmax(-1, keepdim=True)
-        token, places = first.clone(), [layer.keys.data_ptr() for layer in cache.layers]
-        for _ in range(3):
-            out = model(input_ids=token, past_key_values=cache, use_cache=True)
-            token.copy_(out.logits[:, -1].argmax(-1, keepdim=True))
-        graphed._rewind(cache, 7, model, prompt, token)
-    assert token.tolist() == first.tolist()
-    assert [layer.keys.data_ptr() for layer in cache.layers] == places
-    assert {int(layer.get_seq_length()) for layer in cache.layers} == {7}
+    (early,) = intervening.run(resolve("smoke"), replace(case("nf4", "cuda-graph"), stop="eos"), OPTIONS)
+    assert early.status == "skipped"
+    assert "cannot stop at an end of text" in early.reason
+
+
+@pytest.mark.parametrize("name", ["bare-op", "static-cache"])
+def test_other_tokens_than_the_unchanged_loops_are_a_failure_and_no_gain(monkeypatch, name):
+    real = intervening._timed
+
+    def wrong(session, options):
+        metrics, tokens = real(session, options)
+        return metrics, [[[token + 1 for token in row] for row in call] for call in tokens]
+
+    monkeypatch.setattr(intervening, "_timed", wrong)
+    found = outcome("nf4", name)
+    assert found.status == "failed"
+    assert found.reason.startswith("other tokens: token 1 of call 1, row 1 is ")
+    assert found.metrics == ()
+    assert len(found.setup["compared"]["unchanged_tokens"][0][0]) == 6
+
+
+def test_what_changes_the_numbers_on_purpose_claims_nothing(unchanged):
+    assert "compared" not in outcome("int8", "threshold-0").setup
+    assert "compared" not in unchanged["int8"].setup
+
+
+@pytest.mark.parametrize(("name", "batch", "cache"), [("batch-4", 4, "dynamic"), ("static-cache", 1, "static")])
+def test_what_the_setting_is_already_changes_nothing(name, batch, cache):
+    of = replace(case("nf4"), batch_size=batch, cache=cache)
+    assert changes_nothing(arm("nf4"), of, name)
+    assert not changes_nothing(arm("nf4"), replace(of, batch_size=1, cache="dynamic"), name)
+    assert not changes_nothing(arm("nf4"), of, "bare-op")
+    assert not changes_nothing(arm("nf4"), of, "cuda-graph")
+    assert changes_nothing(arm("int8-thr0"), case("int8-thr0"), "threshold-0")
 
 
 @pytest.mark.gpu

@@ -5,7 +5,7 @@ import torch
 
 from bench.plan import Layer, make_plan
 from bench.presets import preset
-from bench.workloads import machine, matmul
+from bench.workloads import linear_kernels, machine, matmul
 from bench.workloads.call_timer import Burst
 from bench.workloads.lost_device import is_lost
 from bench.workloads.matmul_arms import ArmUnderTest, make_truth
@@ -18,7 +18,7 @@ OPTIONS = {"matmul_m": (1, 3), "matmul_seconds": 0.01, "max_copies": 3}
 
 def block(kind, **changes):
     chosen = preset("smoke", OPTIONS | changes)
-    blocks = make_plan(chosen, SOURCE, [Layer("q_proj", 64, 128, 6, True)], "cpu", 0)
+    blocks = make_plan(chosen, SOURCE, [Layer("q_proj", 64, 128, 6, True, bias=True)], "cpu", 0)
     return next(block for block in blocks if block.kind == kind)
 
 
@@ -67,8 +67,56 @@ def test_each_linear_has_its_error_and_schemes_order_as_their_bits_do(outcomes):
 def test_cold_points_rotate_and_say_when_that_was_not_enough(outcomes):
     cold = [outcome for outcome in outcomes if outcome.case.residency == "cold"]
     assert {outcome.setup["copies"] for outcome in cold} == {3}
-    assert {finding.code for outcome in cold for finding in outcome.findings} == {"not-cold"}
+    assert all("not-cold" in {finding.code for finding in outcome.findings} for outcome in cold)
     assert {outcome.setup["copies"] for outcome in outcomes if outcome.case.residency == "hot"} == {1}
+
+
+def test_the_models_bias_is_added_and_recorded(outcomes):
+    assert {outcome.setup["bias"] for outcome in outcomes} == {True}
+    assert {outcome.not_collected["event_overhead"] for outcome in outcomes} == {"no CUDA events on the CPU"}
+
+
+def test_which_4bit_kernel_ran_is_recorded(outcomes):
+    for outcome in outcomes:
+        told = outcome.setup.get("linears_4bit")
+        assert bool(told) == (outcome.setup["arm"]["kind"] == "4bit" and outcome.case.op == "linear")
+        assert told is None or told["path"] in (linear_kernels.PACKED, linear_kernels.DEQUANTISED)
+
+
+@pytest.mark.parametrize("name", ["fp32", "fp16", "int8", "nf4", "int4-tinygemm"])
+def test_an_arm_that_forgets_the_bias_is_wrong(name):
+    """The float64 reference has it."""
+    truth = make_truth(4, 64, 128, "cpu", 0, 0, bias=True)
+    under_test = ArmUnderTest(arm(name), truth)
+    right = matmul._errors(under_test, truth)(4)
+    under_test.modules[0].bias = None
+    assert matmul._errors(under_test, truth)(4) ** 2 == pytest.approx(right**2 + 0.1**2, rel=0.4)
+
+
+def test_a_plan_from_before_biases_measures_without(monkeypatch):
+    chosen = block("matmul", schemes=("fp16",), matmul_m=(1,))
+    old = {name: value for name, value in chosen.options.items() if name != "bias"}
+    outcomes = list(matmul.run([request.case for request in chosen.requests], old))
+    assert {outcome.setup["bias"] for outcome in outcomes} == {False}
+
+
+class WithEvents:
+    """A timer whose times hold those of events."""
+
+    def burst(self, call, count, *, hold):
+        return Burst((5e-6,) * count, (1e-6,) * count)
+
+    def event_overhead(self):
+        return [1.25e-6, 1.25e-6, 1.28e-6]
+
+
+def test_what_the_events_cost_is_recorded_beside_the_raw_times(monkeypatch):
+    monkeypatch.setattr(matmul, "timer_for", lambda device: WithEvents())
+    chosen = block("matmul", schemes=("fp16",), matmul_m=(1,))
+    for outcome in matmul.run([request.case for request in chosen.requests], chosen.options):
+        values = {metric.name: metric.values for metric in outcome.metrics}
+        assert values["event_overhead"] == (1.25e-6, 1.25e-6, 1.28e-6)
+        assert set(values["forward_time"]) == {5e-6}
 
 
 class FakeTimer:
@@ -185,10 +233,11 @@ def test_a_gpu_without_memory_for_one_thing_is_not_lost():
     assert not is_lost("cuda")
 
 
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("name", [name for name in ARMS if ARMS[name].kind == "int8"])
-def test_the_steps_of_int8_alone_make_the_whole(name):
-    """quantise → product → dequantise must equal the module without outliers and bias."""
-    truth = make_truth(4, 64, 128, "cpu", 0, 6)
+def test_the_steps_of_int8_alone_make_the_whole(name, bias):
+    """quantise → product → dequantise, which adds the bias, must equal the module without outliers."""
+    truth = make_truth(4, 64, 128, "cpu", 0, 6, bias=bias)
     under_test = ArmUnderTest(arm(name), truth)
     x = under_test.input(4)
     codes, scales, _ = under_test.operation("quantise_activations", 4)(x)
@@ -202,9 +251,10 @@ def test_the_steps_of_int8_alone_make_the_whole(name):
         torch.testing.assert_close(under_test.operation("dequantise", 4)(x).to(whole.dtype), whole, **exact)
 
 
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("name", ["nf4", "fp4", "nf4-dq"])
-def test_the_steps_of_4bit_alone_make_the_whole(name):
-    truth = make_truth(4, 64, 128, "cpu", 0, 6)
+def test_the_steps_of_4bit_alone_make_the_whole(name, bias):
+    truth = make_truth(4, 64, 128, "cpu", 0, 6, bias=bias)
     under_test = ArmUnderTest(arm(name), truth)
     dense = under_test.operation("dequantise", 4)(None)
     assert dense.shape == (64, 128)

@@ -10,7 +10,7 @@ import torch
 
 from bench.record.schema import Case
 from bench.workloads import generation, models, quantise
-from bench.workloads.describe import describe
+from bench.workloads.describe import _named_apart, describe
 from bench.workloads.schemes import ARMS, arm
 from bench.workloads.sources import Source, resolve
 
@@ -81,6 +81,28 @@ def test_the_distinct_shapes_of_starcoder2_3b_are_found_without_weights():
     assert set(layers) == {(3072, 3072), (256, 3072), (12288, 3072), (3072, 12288), (49152, 3072)}
     assert (layers[3072, 3072]["name"], layers[3072, 3072]["count"]) == ("q_proj+o_proj", 60)
     assert [layer["name"] for layer in layers.values() if not layer["converted"]] == ["lm_head"]
+    assert [layer["name"] for layer in layers.values() if not layer["bias"]] == ["lm_head"]
+
+
+def test_a_shape_with_a_bias_and_one_without_are_two_layers(tmp_path):
+    """Qwen2's q_proj has a bias, its o_proj of the same shape has none."""
+    config = {
+        "model_type": "qwen2", "vocab_size": 96, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    found = describe(Source("tiny", "folder", str(tmp_path), "rev", "as published"))["layers"]
+    assert {layer["name"]: (layer["count"], layer["bias"]) for layer in found} == {
+        "q_proj": (2, True), "k_proj+v_proj": (4, True), "o_proj": (2, False), "gate_proj+up_proj": (4, False),
+        "down_proj": (2, False), "lm_head": (1, False),
+    }  # fmt: skip
+
+
+def test_one_name_for_two_kinds_of_a_shape_is_told_apart():
+    shapes = {(8, 8, True, True): ["dense", "fc"], (8, 8, True, False): ["dense", "out", "dense"]}
+    assert [(names, count) for _, names, count in _named_apart(shapes)] == [
+        (["dense", "fc"], 2), (["dense (no bias)", "out"], 3),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", PARAMETERS)
