@@ -74,8 +74,7 @@ def make_plan(
 ) -> Plan:
     """``names``: scheme → interventions; ``observed``: schemes whose timeline the run folder has already."""
     options = {
-        "calls": sweep.calls, "warmup_calls": sweep.warmup_calls, "warmup_tokens": sweep.warmup_tokens,
-        "threads": threads, "annotate": False,
+        "calls": sweep.calls, "warmup_calls": sweep.warmup_calls, "threads": threads, "annotate": False,
         "timeline_steps": min(sweep.timeline_steps, sweep.new_tokens - 2), "timeline_keep": True,
     }  # fmt: skip
     base = {

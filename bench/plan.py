@@ -241,7 +241,6 @@ def _generation_block(
     options = {
         "calls": sweep.calls,
         "warmup_calls": sweep.warmup_calls,
-        "warmup_tokens": sweep.warmup_tokens,
         "threads": preset.threads,
         "annotate": preset.annotate,
         "annotation_pairs": sweep.annotation_pairs,

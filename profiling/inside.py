@@ -1,8 +1,9 @@
 """Observes a few decode steps from inside the process that makes them.
 
 The same call's steps before and after the observed ones are plain: they tell what a step takes without the observer,
-within a fraction of a second of it, so that a machine whose speed drifts spoils the comparison least. What recording
-an event costs is measured in the process too. The capturing verbs' target and a run's own pass observe in this way.
+within a fraction of a second of it, so that a machine whose speed drifts spoils the comparison least (which of them
+count: bench/analysis/ledger/plain.py). What recording an event costs is measured in the process too. The capturing verbs'
+target and a run's own pass observe in this way.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.ledger.plain import PLAIN, places, undisturbed
 from bench.record.errors import MeasurementError
 from bench.record.schema import Metric, metric
 from bench.workloads.session import Session
@@ -20,11 +22,6 @@ from bench.workloads.session import Session
 from .annotate import annotator
 from .event_costs import Samples, measure
 from .window import KinetoRecorder, Recorder, Window
-
-PLAIN = "plain_step_time"
-# Steps that are neither observed nor plain: a call's first ones, that in which the recorder is made ready, and those in
-# which it is closed and its memory is cold again.
-_FIRST, _READY, _CLOSING = 2, 1, 3
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,9 @@ class Seen:
 
     @property
     def plain_ns(self) -> float | None:
-        """The median plain step."""
-        plain = self.samples.get(PLAIN)
+        """The median plain step that nothing disturbs."""
+        values, device = self.samples.get(PLAIN, ()), str(self.facts.get("device", "cpu"))
+        plain = undisturbed(values, self.facts.get("first_step"), device)
         return statistics.median(plain) * 1e9 if plain else None
 
     def metrics(self) -> tuple[Metric, ...]:
@@ -58,8 +56,11 @@ def observe(session: Session, recorder: Recorder, ranges: Any, first: int, steps
     window.detach()
     if not window.complete:
         raise MeasurementError(f"the call ended after {len(call.steps)} decode steps: use fewer --skip or --steps")
-    plain = (*range(_FIRST, first - _READY), *range(first + steps + _CLOSING, len(call.steps)))
-    facts = {"first_step": first, "steps": steps, "ranges": ranges, "prompts": prompts(session)}
+    plain = places(first, steps, len(call.steps))
+    facts = {
+        "first_step": first, "steps": steps, "ranges": ranges, "prompts": prompts(session),
+        "device": session.case.device,
+    }  # fmt: skip
     return Seen({PLAIN: [call.steps[step] for step in plain]}, facts, plain)
 
 

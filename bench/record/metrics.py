@@ -26,12 +26,19 @@ def _byte(description: str) -> MetricInfo:
 METRICS: dict[str, MetricInfo] = {
     # generation, timed run (one value per generate call unless said otherwise)
     "time_to_first_token": _s("from the call of generate until the first new token exists, per call"),
-    "inter_token_latency": _s("time between successive new tokens of a call; all decode steps of all calls in order"),
+    "inter_token_latency": _s("time between successive new tokens of a call, at seen key-value lengths, in order"),
     "generate_time": _s("wall time of one generate call, device synchronised before and after"),
     "decode_steps": MetricInfo("1", "inter-token latencies that belong to each call, in order"),
+    # what a process met for the first time (at this batch size): someone who generates once meets nothing else
+    "first_generation_time": _s("wall time of the first call over the Case's full length"),
+    "first_time_to_first_token": _s("the first call's time to first token"),
+    "first_visit_latency": _s("as inter_token_latency, at key-value lengths new to the process; the first call first"),
+    "first_visit_length": MetricInfo("1", "key-value length of each first visit"),
+    "first_visit_steps": MetricInfo("1", "first visits that belong to each timed call; those before, to the first call"),
+    "first_seen_latency": _s("the first call's decode steps at lengths that the process had met before"),
     "tokens_generated": MetricInfo("1", "new tokens really produced by a call, summed over the batch"),
     "prompt_length": MetricInfo("1", "prompt tokens per sequence of a call, padding included"),
-    "warmup_time": _s("wall time of each warm-up call or iteration; kept apart from the timed ones"),
+    "warmup_time": _s("wall time of each warm-up call or iteration, the first generation included; none is timed"),
     "load_time": _s("time to build or load the model in this scheme, quantisation included"),
     "harness_overhead": _s("cost of the time-stamp taken at each decode step, per step, sampled in batches"),
     "outlier_columns": MetricInfo("1", "activation columns with a magnitude at or over the threshold, per Linear call"),

@@ -14,7 +14,7 @@ from bench.record.errors import MeasurementError
 from bench.record.schema import Case, Metric, metric
 from bench.workloads import graphed, models, patches
 from bench.workloads.batches import make_batches
-from bench.workloads.generation import call_metrics, warm_up
+from bench.workloads.calls import call_metrics, findings_of, warm_up
 from bench.workloads.interventions import Intervention, changed_arm, parse
 from bench.workloads.outcome import Outcome
 from bench.workloads.schemes import Arm, arm
@@ -75,12 +75,12 @@ def _setup(
 
 
 def _timed(session: Session, options: Mapping[str, Any]) -> tuple[list[Metric], list[Any]]:
-    warmups = warm_up(session, options)
+    warmed = warm_up(session, options)
     calls, tokens = [], []
     for batch in session.batches:
         calls.append(session.generate(batch))
         tokens.append(session.last_tokens())
-    return call_metrics(calls) + ([metric("warmup_time", warmups)] if warmups else []), tokens
+    return call_metrics(calls, warmed.first) + warmed.metrics(), tokens
 
 
 def _graphed(session: Session) -> tuple[list[Metric], list[Any]]:

@@ -21,14 +21,21 @@ _MOST_UNKNOWN = 20
 Found = tuple[dict[str, Any], tuple[Metric, ...], dict[str, str]]
 
 
-def of_analysis(analysis: Analysis, ranges: Container[str], costs: EventCosts, plain: float | None) -> Found:
+def of_analysis(
+    analysis: Analysis,
+    ranges: Container[str],
+    costs: EventCosts,
+    plain: float | None,
+    bitsandbytes: str | None = None,
+) -> Found:
     """(setup, metrics, not collected). ``ranges``: the names of those in the trace; ``plain``: ns of a step of the
-    observed call that was not observed, None where there is none."""
+    observed call that was not observed, None where there is none; ``bitsandbytes``: the version that was traced (None:
+    the installed one)."""
     if STEP_RANGE not in ranges:
         return _nothing(f"the trace holds no range {STEP_RANGE}")
     if not analysis.devices and not len(analysis.timeline.operators):
         return _nothing("the trace holds neither GPU work nor operators")
-    bitsandbytes = _version("bitsandbytes")
+    bitsandbytes = bitsandbytes or _version("bitsandbytes")
     observed = step_costs(analysis, STEP_RANGE, bitsandbytes)
     metrics = _metrics("observed", observed)
     setup: dict[str, Any] = {"device": observed.device, "bitsandbytes": bitsandbytes}

@@ -23,6 +23,7 @@ from ..pairing import located, partners, spots
 from ..statistics import Samples
 from .closure import Closed, Line, Side, close, line_of, on_grid
 from .observer import NOTHING, ObserverModel, Seconds, middle, observer_model
+from .plain import plain_times
 
 TIMELINES = ("kineto", "nsys")
 _MS = 1e3
@@ -154,8 +155,7 @@ def _side(timed: Sequence[Record], observed: Sequence[Record], model: ObserverMo
         if any(record.values(f"observed_{cause}_per_step") for record in observed)
     }
     plain = [
-        (float(np.median(values)) / batch,) if (values := record.values("plain_step_time")) else ()
-        for record in observed
+        (float(np.median(values)) / batch,) if (values := plain_times(record)) else () for record in observed
     ]
     wall = located(timed, call_times)
     known = tuple(plain) if all(plain) else ()
