@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from bench.presets import Preset, Sweep
+from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import Case
 from bench.workloads.schemes import ARMS, Arm
 from bench.workloads.sources import Source
@@ -238,6 +239,8 @@ def _generation_block(
     instruments = (["generation"] if sweep.timed else []) + [
         name for name, (schemes, repeats) in sweep.observers.items() if scheme in schemes and repeat < repeats
     ]
+    if TIMELINE in instruments and cache != "static":
+        instruments.append(FIRST_VISITS)
     options = {
         "calls": sweep.calls,
         "warmup_calls": sweep.warmup_calls,

@@ -2,8 +2,8 @@
 
     python -m scripts.amend_h100_run RUN_FOLDER
 
-No value is changed. That run's warm-up calls were shorter than what was timed, so its timed calls hold steps at key-value
-lengths that the process met for the first time beside steps at lengths seen before: they stand apart now
+No value is changed. That run's warm-up calls were shorter than what was timed, so its timed calls hold steps at
+key-value lengths that the process met for the first time beside steps at lengths seen before: they stand apart now
 (scripts/h100_lengths.py finds them). CUPTI stayed attached after the timeline pass: what was timed in the same process
 after it is left out, its joules are marked, and the ledger's lines are derived from the traces again, with only those
 steps as unobserved ones that came before the window.

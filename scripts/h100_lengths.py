@@ -4,8 +4,8 @@
 
 The order of generate calls in a process follows from the records and from the code that made them: LLM.int8()'s
 outlier-count call, the warm-up, the timed call, then the timeline's and the energy windows' calls of the same Case, and
-then the next Case. Events belonged to one Case: a call used the first ones again, and new ones from where an earlier call
-of that Case had ended; torch creates an event when it is first recorded.
+then the next Case. Events belonged to one Case: a call used the first ones again, and new ones from where an earlier
+call of that Case had ended; torch creates an event when it is first recorded.
 """
 
 from __future__ import annotations

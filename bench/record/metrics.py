@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .causes import CAUSES, MEANINGS
+from .causes import MEANINGS, OBSERVED
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ METRICS: dict[str, MetricInfo] = {
     "first_time_to_first_token": _s("the first call's time to first token"),
     "first_visit_latency": _s("as inter_token_latency, at key-value lengths new to the process; the first call first"),
     "first_visit_length": MetricInfo("1", "key-value length of each first visit"),
-    "first_visit_steps": MetricInfo("1", "first visits that belong to each timed call; those before, to the first call"),
+    "first_visit_steps": MetricInfo("1", "first visits that belong to each timed call; the ones before, to the first"),
     "first_seen_latency": _s("the first call's decode steps at lengths that the process had met before"),
     "tokens_generated": MetricInfo("1", "new tokens really produced by a call, summed over the batch"),
     "prompt_length": MetricInfo("1", "prompt tokens per sequence of a call, padding included"),
@@ -102,8 +102,8 @@ METRICS: dict[str, MetricInfo] = {
     "operators_per_step": MetricInfo("1", "operators that a decode step called, nested ones included"),
     "operators_busy_per_step": _s("time in a decode step with at least one operator running"),
     # the ledger of observed decode steps: what a timeline says, and the same less the modelled cost of its events
-    **{f"observed_{cause}_per_step": _s(f"as recorded: {MEANINGS[cause]}") for cause in CAUSES},
-    **{f"ledger_{cause}_per_step": _s(f"less the observer's modelled cost: {MEANINGS[cause]}") for cause in CAUSES},
+    **{f"observed_{cause}_per_step": _s(f"as recorded: {MEANINGS[cause]}") for cause in OBSERVED},
+    **{f"ledger_{cause}_per_step": _s(f"less the observer's modelled cost: {MEANINGS[cause]}") for cause in OBSERVED},
     "plain_step_time": _s("decode steps of the observed call outside the observed ones, in order"),
     "operator_event_cost": _s("what recording one operator costs the host, sampled in batches"),
     "range_event_cost": _s("what one annotated range costs the host while recording, sampled in batches"),

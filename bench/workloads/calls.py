@@ -1,9 +1,9 @@
 """The calls of a run: the first generation, the warm-up that follows it, and the timed calls, as metrics.
 
-Two users are answered. Someone who generates once meets nothing but new key-value lengths: the process's first call over
-the Case's full length is their *first generation*. A server has met them all: the warm-up calls meet every length that is
-timed, each once, and the timed calls say what it waits for. A timed step at a new length all the same counts as a first
-visit and is in a finding.
+Two users are answered. Someone who generates once meets nothing but new key-value lengths: the process's first call
+over the Case's full length is their *first generation*. A server has met them all: the warm-up calls meet every length
+that is timed, each once, and the timed calls say what it waits for. A timed step at a new length all the same counts as
+a first visit and is in a finding.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.instruments.memory import MemoryWatch
+from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.workloads import models, observers
 from bench.workloads.annotation import Annotator, Tools
@@ -29,7 +30,6 @@ from bench.workloads.session import Call, Session
 from bench.workloads.sources import Source
 from bench.workloads.stepper import overhead
 
-TIMELINE = "kineto"
 # What observes generate calls as the timed run makes them, and so must find their lengths met.
 OBSERVE_CALLS = (TIMELINE, "energy", "codecarbon", "annotation")
 
@@ -68,9 +68,10 @@ def _in_order(instruments: Mapping[Case, Sequence[str]], device: str) -> list[tu
     and cost 3 to 14 ms per decode step afterwards (docs/h100.md)."""
     if device != "cuda":
         return [(case, tuple(names)) for case, names in instruments.items()]
-    before = [(case, tuple(name for name in names if name != TIMELINE)) for case, names in instruments.items()]
-    after = [(case, (TIMELINE,)) for case, names in instruments.items() if TIMELINE in names]
-    return [(case, names) for case, names in before if names] + after
+    last = (TIMELINE, FIRST_VISITS)
+    before = [(case, tuple(name for name in names if name not in last)) for case, names in instruments.items()]
+    after = [(case, tuple(name for name in names if name in last)) for case, names in instruments.items()]
+    return [(case, names) for case, names in before + after if names]
 
 
 def _observed(

@@ -14,7 +14,7 @@ from bench.record.errors import MeasurementError
 from bench.record.schema import Case, Metric, metric
 from bench.workloads import graphed, models, patches
 from bench.workloads.batches import make_batches
-from bench.workloads.calls import call_metrics, findings_of, warm_up
+from bench.workloads.calls import call_metrics, warm_up
 from bench.workloads.interventions import Intervention, changed_arm, parse
 from bench.workloads.outcome import Outcome
 from bench.workloads.schemes import Arm, arm

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -27,7 +27,7 @@ class Call:
     steps: tuple[float, ...]
     tokens: int
     prompt_length: int
-    visit: Visit = Visit()
+    visit: Visit = field(default_factory=Visit)
 
 
 class Session:

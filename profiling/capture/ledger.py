@@ -47,17 +47,19 @@ def of_analysis(
         setup |= {"observer_scale": found.scale}
     unknown = dict(sorted(observed.unknown.items(), key=lambda item: -item[1])[:_MOST_UNKNOWN])
     events = {name: _events(observed, name) for name in observed.causes if name in observed.events}
-    setup |= {"sources": _sources(best), "unknown": unknown, "events": events}
-    missing = [name for name in c.CAUSES if name not in observed.causes]
+    attention = {name: (column * _NS).tolist() for name, column in best.attention.items()}
+    setup |= {"sources": _sources(best), "unknown": unknown, "events": events, "attention_call": attention}
+    missing = [name for name in c.OBSERVED if name not in observed.causes]
     return {"ledger": setup}, metrics, {f"observed_{name}_per_step": "a CPU waits for no device" for name in missing}
 
 
 def _nothing(reason: str) -> Found:
-    return {}, (), {f"observed_{name}_per_step": reason for name in c.CAUSES}
+    return {}, (), {f"observed_{name}_per_step": reason for name in c.OBSERVED}
 
 
 def _metrics(kind: str, costs: StepCosts) -> tuple[Metric, ...]:
-    return tuple(metric(f"{kind}_{name}_per_step", column * _NS) for name, column in costs.causes.items())
+    known = ((name, column) for name, column in costs.causes.items() if name in c.OBSERVED)
+    return tuple(metric(f"{kind}_{name}_per_step", column * _NS) for name, column in known)
 
 
 def _sources(costs: StepCosts) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import pytest
 from bench.record.schema import Case
 from bench.workloads.lengths import Lengths
 
+
 def told(visit):
     return visit.new_prompt, visit.new
 

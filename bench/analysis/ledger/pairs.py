@@ -118,7 +118,7 @@ def _pair(group: Group, base: str, scheme: str, observed: Observed, models: Mode
     told = (group.setting, str(known.get("model")), str(known.get("device")), base, scheme, closed)
     if not instrument:
         return Pair(*told, missing=_why(group, (base, scheme), observed))
-    sources = _sources(sides, closed, int(known.get("batch_size") or 1), model)
+    sources = source_lines(sides, closed, int(known.get("batch_size") or 1), model)
     causes = _causes((before, after), sides, closed, model)
     steps = sum(len(middle(record)) for record in sides[0]), sum(len(middle(record)) for record in sides[1])
     return Pair(*told, causes, sources, _unknown(sides[1]), instrument, "", steps)
@@ -154,9 +154,7 @@ def _side(timed: Sequence[Record], observed: Sequence[Record], model: ObserverMo
         for cause in c.CAUSES
         if any(record.values(f"observed_{cause}_per_step") for record in observed)
     }
-    plain = [
-        (float(np.median(values)) / batch,) if (values := plain_times(record)) else () for record in observed
-    ]
+    plain = [(float(np.median(values)) / batch,) if (values := plain_times(record)) else () for record in observed]
     wall = located(timed, call_times)
     known = tuple(plain) if all(plain) else ()
     return Side(wall.samples, lines, known, wall_spots=wall.spots, line_spots=spots(observed))
@@ -228,7 +226,7 @@ def _leading_to(record: Record, works: Sequence[str], idle: Sequence[str], model
 _Key = tuple[str, str, str, str]
 
 
-def _sources(
+def source_lines(
     sides: tuple[Sequence[Record], Sequence[Record]], closed: Closed, batch: int, model: ObserverModel
 ) -> tuple[SourceLine, ...]:
     """The idle lines by source, the largest differences of each one by one and the rest together."""
@@ -236,7 +234,7 @@ def _sources(
     made: list[SourceLine] = []
     for cause in c.IDLE:
         line = closed.line(cause)
-        if line is None:
+        if line is None or cause in c.DERIVED:
             continue
         keys = [key for key in dict.fromkeys((*before, *after)) if key[0] == cause]
         parts = [SourceLine(*key, on_grid(before.get(key, 0.0)), on_grid(after.get(key, 0.0))) for key in keys]
