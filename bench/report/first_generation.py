@@ -19,7 +19,7 @@ from .words import ratio_cell, setting_text, short_labels, verdict_cell
 CUDNN_OFF = "torch.backends.cuda.enable_cudnn_sdp(False)"
 # A first generation that takes less than this of the time at seen lengths is as fast.
 _ALIKE = 1.1
-_ALIKE_TEXT = "As at seen lengths, as far as one first generation per process tells."
+_ALIKE_TEXT = "No difference to seen lengths shows."
 
 
 def points(explanation: Explanation, setting: Coordinates) -> tuple[Point, ...]:
@@ -46,7 +46,9 @@ def _price(row: FirstGeneration, ledger: FirstVisits | None) -> Point:
     before = units.si(ledger.closed.reference_ms * 1e-3, "s")
     title = f"{row.scheme}: {units.ratio(row.own)} its time at seen lengths ({new} instead of {before} per token)"
     text, plans = _lines(ledger) if ledger.observed else _unseen(ledger)
-    return Point(title, text, CUDNN_OFF if plans and ledger.cudnn else "")
+    unsure = row.own.low is not None and row.own.low <= 1.0
+    sure = "Not sure: the interval holds 1. " if unsure else ""
+    return Point(title, sure + text, CUDNN_OFF if plans and ledger.cudnn else "")
 
 
 def _unseen(ledger: FirstVisits) -> tuple[str, bool]:
