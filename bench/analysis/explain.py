@@ -19,6 +19,7 @@ from .interventions import summarise as summarise_interventions
 from .ledger.first_visits import FirstVisits, first_visits
 from .ledger.pairs import Pair, pairs
 from .ledger.uniform import uniform_factor
+from .ledger.windows import unlike_windows
 from .remedies import Remedy, remedies
 from .standings import Place, rows
 
@@ -68,7 +69,7 @@ def explain(
     evidence = Evidence(records, found, changed, groups, products, joules)
     return Explanation(
         found, joules, changed, removals(records, reference), judge(evidence), remedies(changed, groups, records),
-        findings(found), rows(groups), _first(groups, first_visits(records, reference)),
+        (*findings(found), *unlike_windows(records)), rows(groups), _first(groups, first_visits(records, reference)),
     )  # fmt: skip
 
 

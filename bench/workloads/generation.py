@@ -130,7 +130,7 @@ def _setup(case: Case, chosen: Arm, loaded: models.LoadedModel, options: Mapping
             "stop": case.stop,
             "disable_compile": True,
         },
-        "options": dict(options),
+        "options": {name: value for name, value in options.items() if name != "windows"},
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
