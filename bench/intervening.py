@@ -23,6 +23,7 @@ from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
 from bench.plan import Block, Request, generation_case
 from bench.presets import Sweep
+from bench.record import causes as c
 from bench.record.errors import BitledgerError
 from bench.record.schema import Case, Environment, Record, metric
 from bench.record.timeline import Timeline
@@ -40,7 +41,7 @@ from bench.workloads.sources import Source
 INSTRUMENT, PREDICTION, TIMELINE = "intervention", "prediction", "kineto"
 ReadTimeline = Callable[[Path], Timeline]
 # What float arms are for: to be set against at other batch sizes and caches, with nothing else to change.
-_FOR_FLOAT = ("static-cache", "cuda-graph")
+_FOR_FLOAT = ("static-cache", "cuda-graph", "no-cudnn-attention")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _change(case: Case) -> Change | None:
     chosen = parse(case.intervention or NONE)
     removes = [cause for item in chosen for cause in item.removes]
     graph = any(item.cuda_graph for item in chosen)
-    whole = all(item.removes or item.cuda_graph for item in chosen)
+    whole = all(item.removes or item.cuda_graph for item in chosen) and not set(removes) & set(c.DERIVED)
     return Change(dict.fromkeys(removes, 0.0), graph) if chosen and whole else None
 
 

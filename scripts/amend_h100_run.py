@@ -25,6 +25,7 @@ from bench.analysis.timeline import Analysis
 from bench.record.schema import from_json
 from bench.workloads.lengths import Visit
 from profiling.capture import ledger
+from profiling.capture.timelines import attention_backends, operator_times
 from profiling.event_costs import event_costs
 from profiling.summarize import read_timeline
 from scripts.h100_lengths import documents, values, visits, warmup_tokens
@@ -91,7 +92,9 @@ def _derived_again(record: Document, folder: Path) -> Document:
     costs = event_costs({item.name: list(item.values) for item in known.metrics})
     plain = statistics.median(plain_times(known)) * 1e9
     version = str(known.setup["ledger"]["bitsandbytes"])
-    found, lines, _ = ledger.of_analysis(Analysis(read_timeline(trace)), {STEP_RANGE}, costs, plain, version)
+    timeline = read_timeline(trace)
+    found, lines, _ = ledger.of_analysis(Analysis(timeline), {STEP_RANGE}, costs, plain, version)
+    found |= {"attention_backend": attention_backends(timeline), "operators": operator_times(timeline)}
     new = {item.name: {"name": item.name, "unit": item.unit, "values": list(item.values)} for item in lines}
     metrics = [new.pop(item["name"], item) for item in record["metrics"]]
     return {**record, "setup": {**record["setup"], **found}, "metrics": [*metrics, *new.values()]}

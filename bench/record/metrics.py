@@ -95,9 +95,9 @@ METRICS: dict[str, MetricInfo] = {
     "copies_per_step": MetricInfo("1", "calls that copy memory in a decode step, blocking ones included", "lower"),
     "kernels_per_step": MetricInfo("1", "kernels launched by a decode step's calls", "lower"),
     "gpu_busy_per_step": _s("time in a decode step with at least one kernel or copy on the GPU"),
-    "gpu_idle_per_step": _s("time in a decode step with nothing on the GPU: sync_stall + host_gap + gpu_tail"),
+    "gpu_idle_per_step": _s("time in a decode step with nothing on the GPU: sync_stall + host_busy + gpu_tail"),
     "sync_stall_per_step": _s("GPU idle while the host was inside a synchronising call"),
-    "host_gap_per_step": _s("GPU idle while the host was busy with something else than waiting"),
+    "host_busy_per_step": _s("GPU idle within the step's own range while the host did something else than wait"),
     "gpu_tail_per_step": _s("GPU idle after the last GPU work of a decode step's window"),
     "operators_per_step": MetricInfo("1", "operators that a decode step called, nested ones included"),
     "operators_busy_per_step": _s("time in a decode step with at least one operator running"),
@@ -131,3 +131,7 @@ METRICS: dict[str, MetricInfo] = {
     "host_samples_under_bitsandbytes": MetricInfo("1", "samples with a bitsandbytes layer anywhere on the stack"),
     "host_samples_elsewhere": MetricInfo("1", "samples outside the decode loop: loading, prefill, other threads"),
 }
+
+# What metrics are called that older records hold under another name. ``host_gap`` is a line of the ledger and no other
+# figure: from the start of a step's range to the end of its GPU work, and what follows that in the range.
+RENAMED = {"host_gap_per_step": "host_busy_per_step"}

@@ -8,6 +8,7 @@ from bench.analysis.explain import Explanation, FirstAnswer
 from bench.analysis.first_generation import FirstGeneration
 from bench.analysis.generation import GenerationGroup
 from bench.analysis.grouping import Coordinates
+from bench.analysis.interventions import InterventionRow
 from bench.analysis.ledger.first_visits import UNSEEN, FirstVisits
 from bench.analysis.statistics import Estimate
 from bench.record import causes as c
@@ -28,16 +29,22 @@ def points(explanation: Explanation, setting: Coordinates) -> tuple[Point, ...]:
     if found is None:
         return ()
     base = next((row for row in found.rows if row.scheme == found.reference), None)
-    price = [_price(base, _within(found, base.scheme))] if base is not None else []
+    price = [_price(base, _within(found, base.scheme), _switched(explanation, base.scheme))] if base is not None else []
     return (*price, *_against(found))
+
+
+def _switched(explanation: Explanation, scheme: str) -> InterventionRow | None:
+    """cuDNN's attention switched off, where that was measured."""
+    rows = (row for row in explanation.interventions if (row.scheme, row.name) == (scheme, "no-cudnn-attention"))
+    return next((row for row in rows if row.first_gain is not None), None)
 
 
 def _within(found: FirstAnswer, scheme: str) -> FirstVisits | None:
     return next((item for item in found.ledgers if item.within and item.scheme == scheme), None)
 
 
-def _price(row: FirstGeneration, ledger: FirstVisits | None) -> Point:
-    """What new lengths cost one scheme, and what for."""
+def _price(row: FirstGeneration, ledger: FirstVisits | None, switched: InterventionRow | None) -> Point:
+    """What new lengths cost one scheme, what for, and what switching cuDNN's attention off gained."""
     new = units.si(row.time_per_token.value, "s")
     if row.own is None or ledger is None:
         return Point(f"{row.scheme}: {new} per token", "No step at a seen length was timed beside it.")
@@ -48,7 +55,18 @@ def _price(row: FirstGeneration, ledger: FirstVisits | None) -> Point:
     text, plans = _lines(ledger) if ledger.observed else _unseen(ledger)
     unsure = row.own.low is not None and row.own.low <= 1.0
     sure = "Not sure: the interval holds 1. " if unsure else ""
+    if switched is not None and switched.first_gain is not None:
+        helps = switched.first_gain.value > 0
+        return Point(title, f"{sure}{text} {_measured(switched, switched.first_gain)}", CUDNN_OFF if helps else "")
     return Point(title, sure + text, CUDNN_OFF if plans and ledger.cudnn else "")
+
+
+def _measured(switched: InterventionRow, gain: Estimate) -> str:
+    unsure = " (not sure: the interval holds 0)" if gain.low is None or gain.low <= 0 else ""
+    return (
+        f"Measured with cuDNN's attention switched off: {-gain.value * 1e3:+.3g} ms per token at new lengths{unsure}, "
+        f"{-switched.gain.value * 1e3:+.3g} ms at seen ones."
+    )
 
 
 def _unseen(ledger: FirstVisits) -> tuple[str, bool]:
@@ -56,7 +74,7 @@ def _unseen(ledger: FirstVisits) -> tuple[str, bool]:
     if not ledger.cudnn:
         return what, False
     inferred = "cuDNN computes attention here and builds a plan for each length that it has not met"
-    return f"{what} Inferred: {inferred}. Not tried here; it would decide:", True
+    return f"{what} Inferred: {inferred}; switching its attention off would decide.", True
 
 
 def _lines(ledger: FirstVisits) -> tuple[str, bool]:

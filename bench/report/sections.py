@@ -52,7 +52,7 @@ def build(analysed: Analysed) -> Report:
         _memory(analysed, groups),
         _energy(analysed),
         _matmul(analysed),
-        evidence.section(records),
+        evidence.section(records, analysed.generation),
         _costs(analysed),
         _findings(analysed),
         _troubles(analysed),

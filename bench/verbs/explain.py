@@ -125,6 +125,7 @@ def document(found: Explanation) -> dict[str, Any]:
                 "before_ms": row.before.value * 1e3, "after_ms": row.after.value * 1e3,
                 "gain_ms": row.gain.value * 1e3, "gain_ci": [_ms(row.gain.low), _ms(row.gain.high)],
                 "predicted_gain_ms": _ms(row.predicted), "within": row.agrees, "verdict": row.verdict,
+                "first_gain_ms": _ms(row.first_gain.value if row.first_gain else None),
                 "token_agreement": row.output.agreement, "logit_error": row.output.error,
             }
             for row in found.interventions

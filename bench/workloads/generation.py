@@ -132,6 +132,7 @@ def _setup(case: Case, chosen: Arm, loaded: models.LoadedModel, options: Mapping
         },
         "options": {name: value for name, value in options.items() if name != "windows"},
         "threads": torch.get_num_threads(),
+        "attention_switches": models.attention_switches(),
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
     }

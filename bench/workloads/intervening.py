@@ -69,13 +69,14 @@ def _setup(
         "interventions": told,
         "options": dict(options),
         "threads": torch.get_num_threads(),
+        "attention_switches": models.attention_switches(),
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
     }
 
 
 def _timed(session: Session, options: Mapping[str, Any]) -> tuple[list[Metric], list[Any]]:
-    warmed = warm_up(session, options)
+    warmed = warm_up(session, {**options, "warmup_calls": max(options["warmup_calls"], 1)})
     calls, tokens = [], []
     for batch in session.batches:
         calls.append(session.generate(batch))

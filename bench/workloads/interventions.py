@@ -69,6 +69,10 @@ def _any(_arm: Arm, _device: str) -> bool:
     return True
 
 
+def _on_gpu(_arm: Arm, device: str) -> bool:
+    return device == "cuda"
+
+
 def _captures(arm: Arm, device: str) -> bool:
     """A step that synchronises inside cannot be captured."""
     return device == "cuda" and not _detects(arm, device)
@@ -137,6 +141,10 @@ INTERVENTIONS: dict[str, Intervention] = {
         Intervention(
             "cuda-graph", "removes", "the host: a CUDA graph of the decode step", _captures,
             patch="cuda_graph", case={"cache": "static"}, cuda_graph=True,
+        ),
+        Intervention(
+            "no-cudnn-attention", "removes", "cuDNN's attention, and with it its plan for every new key-value length",
+            _on_gpu, patch="no_cudnn_attention", removes=(c.ATTENTION_PLANS,),
         ),
         Intervention(
             "static-cache", "sweeps", "a cache of fixed size instead of a growing one", _any, case={"cache": "static"}

@@ -148,7 +148,15 @@ def logger_silenced(_model: Any) -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
+def no_cudnn_attention(_model: Any) -> None:
+    """torch chooses among its other attention backends, in the whole process; their plans are not kept by length."""
+    import torch
+
+    torch.backends.cuda.enable_cudnn_sdp(False)
+
+
 PATCHES: dict[str, Patch] = {
+    "no_cudnn_attention": no_cudnn_attention,
     "pre_dequantised": pre_dequantised,
     "bare_op": bare_op,
     "old_kernel": old_kernel,

@@ -28,7 +28,7 @@ Values = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 _NS = 1e-9
 _MOST_ROWS = 12
 _MOST_OPERATORS = 60
-GPU_TIMES = ("gpu_busy", "gpu_idle", "sync_stall", "host_gap", "gpu_tail")
+GPU_TIMES = ("gpu_busy", "gpu_idle", "sync_stall", "host_busy", "gpu_tail")
 CALLS = ("launches", "syncs", "copies", "kernels")
 OPERATORS = ("operators", "operators_busy")
 
