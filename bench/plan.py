@@ -239,7 +239,7 @@ def _generation_block(
     instruments = (["generation"] if sweep.timed else []) + [
         name for name, (schemes, repeats) in sweep.observers.items() if scheme in schemes and repeat < repeats
     ]
-    if TIMELINE in instruments and cache != "static":
+    if TIMELINE in instruments and cache != "static" and repeat == 0:  # observed once: it is timed in every process
         instruments.append(FIRST_VISITS)
     options = {
         "calls": sweep.calls,

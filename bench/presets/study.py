@@ -42,18 +42,18 @@ STUDIES = (
     ),
     _part(
         "study-repeats",
-        "five interleaved fresh processes of fp16, int8 and nf4, with energy in three and timelines in two",
-        _sweep("128 tokens", _CORE, {"kineto": 2, "energy": 3}, repeats=5),
+        "four interleaved fresh processes of fp16, int8 and nf4, with energy in three and timelines in two",
+        _sweep("128 tokens", _CORE, {"kineto": 2, "energy": 3}, repeats=4),
     ),
     _part(
         "study-repeats-more",
         "the same of int8 without decomposition and of nf4 with double quantisation, beside fp16",
-        _sweep("128 tokens", ("fp16", "int8-thr0", "nf4-dq"), {"kineto": 2, "energy": 3}, repeats=5),
+        _sweep("128 tokens", ("fp16", "int8-thr0", "nf4-dq"), {"kineto": 2, "energy": 3}, repeats=4),
     ),
     _part(
         "study-repeats-rest",
-        "the same of bf16, fp4 and int8 with planted outliers, beside fp16, with energy once",
-        _sweep("128 tokens", ("fp16", "bf16", "fp4", "int8-planted"), {"energy": 1}, repeats=5),
+        "the same of bf16, fp4 and int8 with planted outliers, beside fp16, three times, with energy once",
+        _sweep("128 tokens", ("fp16", "bf16", "fp4", "int8-planted"), {"energy": 1}, repeats=3),
     ),
     _part(
         "study-batches",
