@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from .annotate import RangeAnnotator
 
-
 # Where this variable is "1", Kineto detaches CUPTI when a recording ends; else it stays attached and slows every later
 # launch down (pytorch#144455). It is the user's to set, and in the record with the other variables.
 TEARDOWN = "TEARDOWN_CUPTI"

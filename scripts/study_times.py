@@ -3,10 +3,11 @@
     python scripts/study_times.py [PART…]
 
 A record's seconds are those from its start to the next record's. Of that run, per scheme: the load of a model, a decode
-step at a seen key-value length and at a new one, a timeline, an energy window; over all schemes: from one process to the next, what a further Case of a process
-costs, a layer product's point, an intervention's process. Larger models are taken to load longer in proportion to their
-weights, and to decode longer in proportion to their layers. A scheme that was not measured counts as bf16 or fp16,
-whichever took longer. What was never measured on a GPU (probe, counters, agreement, report, pack) has only its limit.
+step at a seen key-value length and at a new one, a timeline, an energy window; over all schemes: from one process to
+the next, what a further Case of a process costs, a layer product's point, an intervention's process. Larger models are
+taken to load longer in proportion to their weights, and to decode longer in proportion to their layers. A scheme that
+was not measured counts as bf16 or fp16, whichever took longer. What was never measured on a GPU (probe, counters,
+agreement, report, pack) has only its limit.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 measured, and nothing else."""
 
 import json
+import re
 import statistics
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def test_creating_and_recording_an_event_takes_microseconds(measured):
     batches = [lengths.values(record, "harness_overhead") for record in measured]
     first = [batch[0] for batch in batches if batch]
     assert len(first) > 30
-    assert max(first) < 100e-6
+    assert min(first) > 15e-6
+    assert max(first) < 35e-6
 
 
 def test_the_price_of_a_new_length_hardly_depends_on_scheme_or_batch(steps):
@@ -233,3 +235,12 @@ def causes_of(scheme, kernel):
 )
 def test_real_kernels_of_bitsandbytes_have_their_class(scheme, kernel, cause):
     assert causes_of(scheme, kernel) == {cause}
+
+
+@pytest.mark.parametrize("folder", ["bench", "docs", "profiling", "scripts", "README.md"])
+def test_no_text_blames_the_events_any_more(folder):
+    place = ROOT / folder
+    files = [place] if place.is_file() else [p for s in ("*.py", "*.md", "*.sh") for p in place.rglob(s)]
+    blamed = re.compile("35 ms.{0,80}" + "event|event.{0,80}" + "35 ms", re.IGNORECASE)
+    assert files
+    assert [path.name for path in files if blamed.search(path.read_text(encoding="utf-8"))] == []

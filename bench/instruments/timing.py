@@ -79,8 +79,8 @@ class _HostMarks:
 
 
 def made_events(count: int, torch: Any) -> list[Any]:
-    """CUDA timing events that exist: torch creates an event when it is first recorded, so each is recorded once here, and
-    creating it is in no timed region."""
+    """CUDA timing events that exist: torch creates an event when it is first recorded, so each is recorded once here,
+    before any timed region."""
     events = [torch.cuda.Event(enable_timing=True) for _ in range(count)]
     for event in events:
         event.record()
