@@ -252,3 +252,9 @@ def test_models_beside_the_main_one_are_interleaved_with_it_and_survive_the_plan
     write_plan(tmp_path, Run("id", preset, main, "cpu", 0, blocks, (other,)))
     assert read_plan(tmp_path).blocks == blocks
     assert read_plan(tmp_path).beside == (other,)
+
+
+def test_steps_at_new_lengths_are_observed_once_per_arm_and_never_with_a_static_cache():
+    blocks = make_plan(presets.preset("smoke", {"caches": ("dynamic", "static")}), SOURCE, [], "cpu", 0)
+    observed = [(c.scheme, c.cache, repeat) for c, name, repeat in requests(blocks) if name == "kineto-first"]
+    assert sorted(observed) == [(scheme, "dynamic", 0) for scheme in sorted(presets.ALL_NINE)]

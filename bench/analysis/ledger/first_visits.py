@@ -2,7 +2,9 @@
 
 Steps at new lengths are observed in records of their own. ``attention_plans`` is there what the host spends inside the
 attention call over what it spends in it at seen lengths (the median of the observed steps). It is taken out of the line
-in which a trace has it: host_gap, on a CPU attention too. All else at a new length stays where it is and is named.
+in which a trace has it: host_gap, on a CPU attention too. All else at a new length stays where it is and is named. The
+observed new lengths are longer than the seen ones, and attention's own work grows with the length: on a CPU as much as
+that can explain is left in the line attention.
 """
 
 from __future__ import annotations
@@ -194,7 +196,21 @@ def _extra(record: Record, seen: Sequence[Record], cause: str) -> Seconds | None
     tell."""
     own = _inside(record, cause)
     usual = [value for other in seen if (part := _inside(other, cause)) is not None for value in part]
-    return None if own is None or not usual else own - float(np.median(usual))
+    if own is None or not usual:
+        return None
+    grown = _longer(record, seen) if cause == c.ATTENTION else 1.0
+    return own - grown * float(np.median(usual))
+
+
+def _longer(record: Record, seen: Sequence[Record]) -> float:
+    """How many times longer the new lengths are: work over a length grows with it at most."""
+    new, old = _lengths(record), [length for other in seen for length in _lengths(other)]
+    return max(float(np.mean(new) / np.mean(old)), 1.0) if new and old else 1.0
+
+
+def _lengths(record: Record) -> list[int]:
+    told = record.setup.get("observed")
+    return list(told.get("lengths", ())) if isinstance(told, dict) else []
 
 
 def _inside(record: Record, cause: str) -> Seconds | None:

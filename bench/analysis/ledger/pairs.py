@@ -23,7 +23,7 @@ from ..pairing import located, partners, spots
 from ..statistics import Samples
 from .closure import Closed, Line, Side, close, line_of, on_grid
 from .observer import NOTHING, ObserverModel, Seconds, middle, observer_model
-from .plain import plain_times
+from .plain import at_new_lengths, plain_times
 
 TIMELINES = ("kineto", "nsys")
 _MS = 1e3
@@ -95,7 +95,8 @@ def observed_records(records: Sequence[Record]) -> Observed:
     """(setting, scheme, instrument) → its records with a ledger, in order of repeat."""
     found: dict[tuple[Coordinates, str, str], list[Record]] = defaultdict(list)
     for record in records:
-        if record.instrument in TIMELINES and record.status == "ok" and "ledger" in record.setup:
+        known = record.instrument in TIMELINES and record.status == "ok" and "ledger" in record.setup
+        if known and not at_new_lengths(record):
             found[setting_of(record.case), record.case.scheme, record.instrument].append(record)
     return {key: sorted(items, key=lambda record: record.repeat) for key, items in found.items()}
 

@@ -29,6 +29,12 @@ def undisturbed(values: Sequence[float], first: int | None, device: str) -> tupl
     return tuple(values[: len(range(_FIRST, first - _READY))])
 
 
+def at_new_lengths(record: Record) -> bool:
+    """Whether observed steps met key-value lengths for the first time: they belong to no ledger of seen ones."""
+    observed = record.setup.get("observed")
+    return isinstance(observed, dict) and bool(observed.get("first_visits"))
+
+
 def plain_times(record: Record) -> tuple[float, ...]:
     """s of each such step of a timeline's record; () where there is none."""
     observed = record.setup.get("observed")

@@ -45,6 +45,24 @@ def test_what_is_slow_outside_the_call_stays_host_gap_and_is_named():
     assert (named.range, named.operator) == ("layer", "aten::cat")
 
 
+def test_attention_that_only_works_over_more_keys_is_no_plan():
+    """On a CPU: half as long again at keys half as many again."""
+
+    def longer(record):
+        new = record.instrument == "kineto-first"
+        work, lengths = (0.003, [300] * 4) if new else (0.002, [200] * 4)
+        ledger = {**record.setup["ledger"], "attention_call": {"host_gap": [0.0] * 4, "attention": [work] * 4}}
+        lines = {c.GEMM: 0.006, c.HOST_GAP: 0.004, c.ATTENTION: work}
+        told = make.kineto(record.case.scheme, record.repeat, lines=lines)
+        setup = {**record.setup, "ledger": {**ledger, "events": told.setup["ledger"]["events"]}}
+        return replace(told, instrument=record.instrument, setup={**setup, "observed": {"lengths": lengths}})
+
+    records = [r if r.instrument == "generation" else longer(r) for r in run(new=0.0125)]
+    item = within(records)
+    assert item.plans_ms == pytest.approx(0.0, abs=0.01)
+    assert lines(item)[c.ATTENTION] == pytest.approx(1.0, abs=0.1)
+
+
 def test_a_process_without_observed_first_visits_has_no_lines_and_says_so():
     records = [record for record in run() if record.instrument != "kineto-first"]
     item = within(records)
