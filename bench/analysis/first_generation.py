@@ -46,6 +46,15 @@ def first_times(record: Record) -> tuple[float, ...]:
     return (float(np.median(latencies)) / (record.case.batch_size or 1),) if latencies else ()
 
 
+def whole_calls(record: Record) -> tuple[tuple[float, float], ...]:
+    """(wall time in s, tokens) of each timed call. Where a run was warmed up and still met new lengths in a call, without
+    that: it is neither a first generation nor a call at seen lengths."""
+    times, tokens = record.values("generate_time"), record.values("tokens_generated")
+    new = record.values("first_visit_steps") if record.values("warmup_time") else ()
+    calls = zip(times, tokens or (0.0,) * len(times), new or (0.0,) * len(times), strict=False)
+    return tuple((time, made) for time, made, first in calls if not first)
+
+
 def of(
     scheme: str, records: Sequence[Record], base: Sequence[Record], seen: Samples, margin: float = MARGIN
 ) -> FirstGeneration | None:

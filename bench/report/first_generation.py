@@ -79,11 +79,14 @@ def _unseen(ledger: FirstVisits) -> tuple[str, bool]:
 
 def _lines(ledger: FirstVisits) -> tuple[str, bool]:
     """The two lines that grow most, and whether attention plans are the first."""
-    named = sorted(ledger.closed.lines, key=lambda line: -line.delta_ms)[:2]
-    told = " and ".join(f"{c.LABELS[line.cause]} ({line.delta_ms:+.3g} ms)" for line in named if line.delta_ms > 0)
+    lines = sorted(ledger.closed.lines, key=lambda line: -line.delta_ms)
+    named = [line for line in lines if line.cause in c.CAUSES and line.delta_ms > 0][:2]
+    if not named or lines[0].cause not in c.CAUSES:
+        return "Most of it is unexplained or the observer's.", False
+    told = " and ".join(f"{c.LABELS[line.cause]} ({line.delta_ms:+.3g} ms)" for line in named)
     plans = named[0].cause == c.ATTENTION_PLANS
     meaning = f" Attention plans: {c.MEANINGS[c.ATTENTION_PLANS]}." if plans else ""
-    return (f"Mostly {told}.{meaning}" if told else "No line stands out."), plans
+    return f"Mostly {told}.{meaning}", plans
 
 
 def _against(found: FirstAnswer) -> list[Point]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bench.analysis.first_generation import whole_calls
 from bench.analysis.generation import call_rates, summarise
 from bench.analysis.study.confounds import _first_and_later
 from bench.record.schema import from_json, metric, to_json
@@ -78,3 +79,12 @@ def test_a_metric_that_was_renamed_is_read_under_its_new_name():
     document = to_json(make.record("nsys", make.case(), {"host_busy_per_step": [0.001]}))
     document["metrics"][0]["name"] = "host_gap_per_step"
     assert from_json(document).values("host_busy_per_step") == (0.001,)
+
+
+def test_a_call_that_is_partly_of_new_lengths_is_no_users_call():
+    record = make.generation(calls=3)
+    mixed = replace(record, metrics=(*record.metrics, metric("first_visit_steps", [3.0, 0.0, 0.0])))
+    assert len(whole_calls(record)) == 3
+    assert [time for time, _ in whole_calls(mixed)] == list(record.values("generate_time")[1:])
+    # Without a warm-up a user's first calls are such calls.
+    assert len(whole_calls(make.without(mixed, "warmup_time"))) == 3

@@ -198,8 +198,10 @@ def _extra(record: Record, seen: Sequence[Record], cause: str) -> Seconds | None
     usual = [value for other in seen if (part := _inside(other, cause)) is not None for value in part]
     if own is None or not usual:
         return None
+    least = float(np.median(usual))
     grown = _longer(record, seen) if cause == c.ATTENTION else 1.0
-    return own - grown * float(np.median(usual))
+    extra: Seconds = own - np.clip(own, least, grown * least)
+    return extra
 
 
 def _longer(record: Record, seen: Sequence[Record]) -> float:
