@@ -47,8 +47,8 @@ def first_times(record: Record) -> tuple[float, ...]:
 
 
 def whole_calls(record: Record) -> tuple[tuple[float, float], ...]:
-    """(wall time in s, tokens) of each timed call. Where a run was warmed up and still met new lengths in a call, without
-    that: it is neither a first generation nor a call at seen lengths."""
+    """(wall time in s, tokens) of each timed call. Of a run that was warmed up without those that met new lengths all the
+    same: they are neither a first generation nor calls at seen lengths."""
     times, tokens = record.values("generate_time"), record.values("tokens_generated")
     new = record.values("first_visit_steps") if record.values("warmup_time") else ()
     calls = zip(times, tokens or (0.0,) * len(times), new or (0.0,) * len(times), strict=False)
