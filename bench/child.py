@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +63,7 @@ def run_block(task: dict[str, Any], tools: ToolsFor) -> Iterator[Record]:
     open_requests = {request.key(block.repeat): request for request in block.requests}
     make = _RecordMaker(task, block, machine)
     try:
-        for outcome in outcomes(block, tools(Path(task["folder"]))):
+        for outcome in outcomes(block, tools(Path(task["folder"])), task.get("windows", ())):
             record = make(outcome)
             open_requests.pop(record.key, None)
             yield record
@@ -88,8 +88,8 @@ def _with_cuda_facts(machine: Environment, device: str) -> Environment:
     return replace(machine, gpus=gpus)
 
 
-def outcomes(block: Block, tools: Tools) -> Iterator[Outcome]:
-    """What the workload of this kind of block gives."""
+def outcomes(block: Block, tools: Tools, windows: Sequence[Mapping[str, Any]] = ()) -> Iterator[Outcome]:
+    """What the workload of this kind of block gives. ``windows``: what was observed of other arms so far."""
     cases = [request.case for request in block.requests]
     if block.options.get("threads"):
         import torch
@@ -110,7 +110,7 @@ def outcomes(block: Block, tools: Tools) -> Iterator[Outcome]:
     from bench.workloads import generation
 
     wanted = [(request.case, request.instrument) for request in block.requests]
-    return generation.run(block.source, wanted, {**block.options, "repeat": block.repeat}, tools)
+    return generation.run(block.source, wanted, {**block.options, "repeat": block.repeat, "windows": windows}, tools)
 
 
 class _RecordMaker:

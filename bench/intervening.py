@@ -23,6 +23,7 @@ from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
 from bench.plan import Block, Request, generation_case
 from bench.presets import Sweep
+from bench.record import causes as c
 from bench.record.errors import BitledgerError
 from bench.record.schema import Case, Environment, Record, metric
 from bench.record.timeline import Timeline
@@ -40,7 +41,7 @@ from bench.workloads.sources import Source
 INSTRUMENT, PREDICTION, TIMELINE = "intervention", "prediction", "kineto"
 ReadTimeline = Callable[[Path], Timeline]
 # What float arms are for: to be set against at other batch sizes and caches, with nothing else to change.
-_FOR_FLOAT = ("static-cache", "cuda-graph")
+_FOR_FLOAT = ("static-cache", "cuda-graph", "no-cudnn-attention")
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,7 @@ def make_plan(
     """``names``: scheme → interventions; ``observed``: schemes whose timeline the run folder has already. What the
     sweep's own setting is already, such as its batch size, is left out: it would measure the unchanged arm."""
     options = {
-        "calls": sweep.calls, "warmup_calls": sweep.warmup_calls, "warmup_tokens": sweep.warmup_tokens,
-        "threads": threads, "annotate": False,
+        "calls": sweep.calls, "warmup_calls": sweep.warmup_calls, "threads": threads, "annotate": False,
         "timeline_steps": min(sweep.timeline_steps, sweep.new_tokens - 2), "timeline_keep": True,
     }  # fmt: skip
     base = {
@@ -114,7 +114,7 @@ def _change(case: Case) -> Change | None:
     chosen = parse(case.intervention or NONE)
     removes = [cause for item in chosen for cause in item.removes]
     graph = any(item.cuda_graph for item in chosen)
-    whole = all(item.removes or item.cuda_graph for item in chosen)
+    whole = all(item.removes or item.cuda_graph for item in chosen) and not set(removes) & set(c.DERIVED)
     return Change(dict.fromkeys(removes, 0.0), graph) if chosen and whole else None
 
 

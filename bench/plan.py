@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from bench.presets import Preset, Sweep
+from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import Case
 from bench.workloads.schemes import ARMS, Arm
 from bench.workloads.sources import Source
@@ -239,10 +240,11 @@ def _generation_block(
     instruments = (["generation"] if sweep.timed else []) + [
         name for name, (schemes, repeats) in sweep.observers.items() if scheme in schemes and repeat < repeats
     ]
+    if TIMELINE in instruments and cache != "static" and repeat == 0:  # observed once: it is timed in every process
+        instruments.append(FIRST_VISITS)
     options = {
         "calls": sweep.calls,
         "warmup_calls": sweep.warmup_calls,
-        "warmup_tokens": sweep.warmup_tokens,
         "threads": preset.threads,
         "annotate": preset.annotate,
         "annotation_pairs": sweep.annotation_pairs,

@@ -14,7 +14,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from bench.plan import Block, Request
 from bench.processes import Process, Start, start_from_scratch
 from bench.record import logs
 from bench.record.errors import BitledgerError, MachineError, RecordError, StorageError
+from bench.record.instruments import TIMELINE
 from bench.record.origin import BLOCK
 from bench.record.schema import Environment, Record, from_json
 from bench.record.store import Writer, remedy, why
@@ -79,27 +80,44 @@ def run_blocks(
 
     Raises StorageError when a Record cannot be written; what was written before is kept.
     """
-    outcome = Outcome()
+    outcome, windows = Outcome(), list[dict[str, Any]]()
     for number, block in enumerate(blocks):
         writer.check()
         on_start(block)
         log = logs.child_log(writer.folder, os.getpid(), number)
-        for record in measure(block, context, log, start):
+        for record in measure(block, context, log, start, windows):
             writer.append(record)
+            windows += _window(record)
             outcome.add(record)
             on_record(block, record)
         on_end(block)
     return outcome
 
 
-def measure(block: Block, context: Context, log: Path, start: Start = start_from_scratch) -> Iterator[Record]:
+def _window(record: Record) -> list[dict[str, Any]]:
+    """What a timeline tells of its observed window, for later processes of the same setting to compare theirs with."""
+    if record.instrument != TIMELINE or record.status != "ok":
+        return []
+    scale = record.setup.get("ledger", {}).get("observer_scale")
+    told = {"operators": record.setup.get("operators", {}), "ledger": {"observer_scale": scale}}
+    return [{"case": record.case.coordinates(), "setup": told}]
+
+
+def measure(
+    block: Block,
+    context: Context,
+    log: Path,
+    start: Start = start_from_scratch,
+    windows: Sequence[Mapping[str, Any]] = (),
+) -> Iterator[Record]:
     """The block's Records as its child gives them, then a failed Record for each that it did not give.
 
-    ``log`` receives what the child prints. It is kept, cut to its tail, only where something failed.
+    ``log`` receives what the child prints. It is kept, cut to its tail, only where something failed. ``windows``: what
+    was observed of other arms so far.
     """
     missing = {request.key(block.repeat): request for request in block.requests}
     failed, unread = False, ""
-    with _Child(block, context, log, start) as child:
+    with _Child(block, context, log, start, windows) as child:
         for line in child.lines():
             try:
                 record = from_json(json.loads(line))
@@ -148,13 +166,16 @@ def _keep_tail(log: Path, *, keep: bool) -> str:
 class _Child:
     """One measuring process. Leaving the ``with`` block ends it, whatever happened."""
 
-    def __init__(self, block: Block, context: Context, log: Path, start: Start) -> None:
+    def __init__(
+        self, block: Block, context: Context, log: Path, start: Start, windows: Sequence[Mapping[str, Any]]
+    ) -> None:
         self._limit = block.limit_s
         self._timed_out = False
         read_end, write_end = os.pipe()
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
-            self._process = start(context.task() | {"block": block.to_json()}, write_end, log)
+            task = context.task() | {"block": block.to_json(), "windows": list(windows)}
+            self._process = start(task, write_end, log)
         except OSError as error:
             os.close(read_end)
             raise StorageError(

@@ -1,4 +1,4 @@
-"""Ranges for profilers: prefill, decode_step, layer and every Linear by its module name.
+"""Ranges for profilers: prefill, decode_step, layer, the attention call and every Linear by its module name.
 
 Names are few and stable, so that a profiler groups them; indices travel as payloads where the tool has them. What a
 range needs is made once per name: a prebuilt NVTX push and pop costs about 0.1 µs with no tool attached, a formatted
@@ -12,7 +12,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
+from bench.analysis.ledger.attention import RANGE as ATTENTION
 from bench.record.errors import UsageError
+
+from .attention_range import AttentionRange
 
 DOMAIN = "bitledger"
 MARK = "bitledger::"
@@ -121,9 +124,12 @@ class RangeAnnotator:
         self._backend = backend
         self._handles: list[Any] = []
         self._open = False
+        mark = backend.mark(ATTENTION)
+        self._attention = AttentionRange(lambda: backend.push(mark), lambda: backend.pop())
 
     def attach(self, model: Any) -> None:
-        """Hook decoder layers and all modules that act as a Linear."""
+        """Hook decoder layers, the attention call and all modules that act as a Linear."""
+        self._attention.attach(model)
         for name, module in model.named_modules():
             index = _INDEX.search(name)
             if hasattr(module, "in_features"):
@@ -144,6 +150,7 @@ class RangeAnnotator:
 
     def detach(self) -> None:
         """Take all hooks off again."""
+        self._attention.detach()
         for handle in self._handles:
             handle.remove()
         self._handles.clear()

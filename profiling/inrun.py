@@ -1,48 +1,115 @@
-"""The timeline pass of a run: torch.profiler in the measuring process, after its timed calls."""
+"""The timeline passes of a run: torch.profiler in the measuring process, after its timed calls. One observes steps at
+key-value lengths that the process has met, the other steps at new ones.
+
+A window in which the observer slowed the arm down more than it did other arms is taken once more, and the better of the
+two is kept: see bench/analysis/ledger/windows.py. The first arm of a run has no others: its second window is what it is
+compared with.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.ledger.windows import Observed, against, of_setup
 from bench.record.errors import BitledgerError
+from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.places import artifact_folder
-from bench.record.schema import Artifact
+from bench.record.schema import Artifact, Case
 from bench.record.store import artifact
 from bench.workloads.outcome import Outcome, failed
 from bench.workloads.session import Session
 
+from .capture.job import Observation
 from .capture.kineto import of_trace
-from .inside import observe_kineto
+from .inside import Seen, no_first_visits, observe_first_visits, observe_kineto
 
-INSTRUMENT = "kineto"
+TRACE, SUMMARY = "trace.json.gz", "summary.json"
 
 
 def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> Outcome:
-    """The Outcome of the pass. The trace is kept as an artifact where ``options["timeline_keep"]`` says so."""
-    case = session.case
-    folder = artifact_folder(run_folder, INSTRUMENT, case.scheme, case.case_id, options["repeat"])
-    trace, summary = folder / "trace.json.gz", folder / "summary.json"
+    """The Outcome of a pass. The trace is kept as an artifact where ``options["timeline_keep"]`` says so."""
+    case, first_visits = session.case, bool(options.get(FIRST_VISITS))
+    instrument = FIRST_VISITS if first_visits else TIMELINE
+    if first_visits and (reason := no_first_visits(session, options["timeline_steps"])):
+        return Outcome(case, instrument, "skipped", reason)
+    folder = artifact_folder(run_folder, instrument, case.scheme, case.case_id, options["repeat"])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        steps = options["timeline_steps"]
-        first = max(((case.new_tokens or 0) - 1 - steps) // 2, 0)
-        seen = observe_kineto(session, trace, first, steps)
-        found = of_trace(seen, trace, summary, {"observed": dict(seen.facts)}, {"in_run": True})
+        taken = _first_visits if first_visits else _best
+        found = taken(session, folder, options)
         kept: tuple[Artifact, ...] = ()
         if options["timeline_keep"]:
             kept = tuple(artifact(run_folder, path, text) for path, text in found.files)
     except (BitledgerError, OSError) as error:
         shutil.rmtree(folder, ignore_errors=True)  # on a full disk a part of a trace would leave no room for Records
-        return failed(case, INSTRUMENT, error)
+        return failed(case, instrument, error)
     except Exception as error:  # the passes that follow must not be lost with this one
-        reason = f"the timeline could not be read: {type(error).__name__}: {error}"
+        reason, trace = f"the timeline could not be read: {type(error).__name__}: {error}", folder / TRACE
         kept = (artifact(run_folder, trace, "Chrome trace that could not be read"),) if trace.exists() else ()
-        return Outcome(case, INSTRUMENT, "failed", reason, artifacts=kept)
+        return Outcome(case, instrument, "failed", reason, artifacts=kept)
     if not kept:
         shutil.rmtree(folder, ignore_errors=True)
     return Outcome(
-        case, INSTRUMENT, setup=found.setup, metrics=found.metrics, not_collected=found.not_collected, artifacts=kept
+        case, instrument, setup=found.setup, metrics=found.metrics, not_collected=found.not_collected, artifacts=kept
     )
+
+
+def _first_visits(session: Session, folder: Path, options: Mapping[str, Any]) -> Observation:
+    """Taken once: a second window would be at other lengths."""
+    return _read(observe_first_visits(session, folder / TRACE, options["timeline_steps"]), folder)
+
+
+def _best(session: Session, folder: Path, options: Mapping[str, Any]) -> Observation:
+    """The window, or the better of two. In ``folder`` lie the files of the one that is returned."""
+    others = _others(session.case, options.get("windows", ()))
+    once = _window(session, folder, options)
+    if others and not against(_told(session, once), others).slower:
+        return once
+    again_in = folder / "again"
+    again_in.mkdir()
+    try:
+        again = _window(session, again_in, options)
+        if _better(_told(session, again), _told(session, once), others):
+            for name in (TRACE, SUMMARY):
+                shutil.move(again_in / name, folder / name)
+            once = replace(again, files=once.files)
+    except BitledgerError:
+        return once  # the first window is whole
+    finally:
+        shutil.rmtree(again_in, ignore_errors=True)
+    return replace(once, setup={**once.setup, "observed": {**once.setup["observed"], "windows": 2}})
+
+
+def _better(again: Observed, once: Observed, others: Sequence[Observed]) -> bool:
+    """Whether the second window was slowed down less: against the others, else against the first one."""
+    if not others:
+        return 0.0 < against(again, (once,)).size < 1.0
+    return against(again, others).size < against(once, others).size
+
+
+def _window(session: Session, folder: Path, options: Mapping[str, Any]) -> Observation:
+    steps = options["timeline_steps"]
+    first = max(((session.case.new_tokens or 0) - 1 - steps) // 2, 0)
+    return _read(observe_kineto(session, folder / TRACE, first, steps), folder)
+
+
+def _read(seen: Seen, folder: Path) -> Observation:
+    return of_trace(seen, folder / TRACE, folder / SUMMARY, {"observed": dict(seen.facts)}, {"in_run": True})
+
+
+def _told(session: Session, found: Observation) -> Observed:
+    return of_setup(session.case.scheme, found.setup)
+
+
+def _others(case: Case, windows: Sequence[Mapping[str, Any]]) -> list[Observed]:
+    """The windows of the same setting."""
+
+    def setting(coordinates: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in coordinates.items() if name != "scheme"}
+
+    own = setting(case.coordinates())
+    return [of_setup(w["case"]["scheme"], w["setup"]) for w in windows if setting(w["case"]) == own]

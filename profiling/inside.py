@@ -1,30 +1,31 @@
 """Observes a few decode steps from inside the process that makes them.
 
 The same call's steps before and after the observed ones are plain: they tell what a step takes without the observer,
-within a fraction of a second of it, so that a machine whose speed drifts spoils the comparison least. What recording
-an event costs is measured in the process too. The capturing verbs' target and a run's own pass observe in this way.
+within a fraction of a second of it, so that a machine whose speed drifts spoils the comparison least (which of them
+count: bench/analysis/ledger/plain.py). What recording an event costs is measured in the process too. The capturing
+verbs' target and a run's own pass observe in this way.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.ledger.plain import PLAIN, places, undisturbed
 from bench.record.errors import MeasurementError
 from bench.record.schema import Metric, metric
+from bench.workloads.batches import extended
 from bench.workloads.session import Session
 
 from .annotate import annotator
 from .event_costs import Samples, measure
 from .window import KinetoRecorder, Recorder, Window
 
-PLAIN = "plain_step_time"
-# Steps that are neither observed nor plain: a call's first ones, that in which the recorder is made ready, and those in
-# which it is closed and its memory is cold again.
-_FIRST, _READY, _CLOSING = 2, 1, 3
+# Before the observed first visits: steps enough for a few plain ones.
+FIRST_WINDOW = 8
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class Seen:
 
     @property
     def plain_ns(self) -> float | None:
-        """The median plain step."""
-        plain = self.samples.get(PLAIN)
+        """The median plain step that nothing disturbs."""
+        values, device = self.samples.get(PLAIN, ()), str(self.facts.get("device", "cpu"))
+        plain = undisturbed(values, self.facts.get("first_step"), device)
         return statistics.median(plain) * 1e9 if plain else None
 
     def metrics(self) -> tuple[Metric, ...]:
@@ -54,13 +56,48 @@ def observe(session: Session, recorder: Recorder, ranges: Any, first: int, steps
     """
     window = Window(annotator(ranges), recorder, first, steps)
     window.attach(session.loaded.model)
-    call = session.generate(session.batches[0], window)
-    window.detach()
+    try:
+        call = session.generate(session.batches[0], window)
+    finally:
+        window.detach()
     if not window.complete:
         raise MeasurementError(f"the call ended after {len(call.steps)} decode steps: use fewer --skip or --steps")
-    plain = (*range(_FIRST, first - _READY), *range(first + steps + _CLOSING, len(call.steps)))
-    facts = {"first_step": first, "steps": steps, "ranges": ranges, "prompts": prompts(session)}
+    plain = places(first, steps, len(call.steps))
+    facts = {
+        "first_step": first, "steps": steps, "ranges": ranges, "prompts": prompts(session),
+        "device": session.case.device, "lengths": list(call.visit.lengths[first : first + steps]),
+        "first_visits": sum(call.visit.new[first : first + steps]),
+    }  # fmt: skip
     return Seen({PLAIN: [call.steps[step] for step in plain]}, facts, plain)
+
+
+def observe_first_visits(session: Session, trace: Path, steps: int) -> Seen:
+    """Observe steps at key-value lengths that the process has not met: those that follow the longest one."""
+    case, start = session.case, _longest(session)
+    longer = Session(
+        replace(case, new_tokens=_tokens(steps), stop="length"), session.loaded,
+        [extended(session.batches[0], start)], session.lengths,
+    )  # fmt: skip
+    return observe_kineto(longer, trace, FIRST_WINDOW, steps)
+
+
+def no_first_visits(session: Session, steps: int) -> str:
+    """Why there are no new lengths to observe; "" where there are."""
+    if session.case.cache == "static":
+        return "with a static cache only a call's first decode step can meet a new length"
+    start, tokens = _longest(session), _tokens(steps)
+    limit = int(session.loaded.model.config.max_position_embeddings)
+    if start + tokens > limit:
+        return f"after {start} tokens no {tokens} are left of the model's {limit} positions"
+    return ""
+
+
+def _longest(session: Session) -> int:
+    return max(session.lengths.longest(session.case.batch_size or 1), session.batches[0].prompt_length)
+
+
+def _tokens(steps: int) -> int:
+    return FIRST_WINDOW + steps + 2  # with the step in which the recorder is closed
 
 
 def observe_kineto(session: Session, trace: Path, first: int, steps: int) -> Seen:

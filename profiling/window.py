@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
 from .annotate import RangeAnnotator
+
+# Where this variable is "1", Kineto detaches CUPTI when a recording ends; else it stays attached and slows every later
+# launch down (pytorch#144455). It is the user's to set, and in the record with the other variables.
+TEARDOWN = "TEARDOWN_CUPTI"
 
 
 class Recorder(Protocol):
@@ -74,6 +79,8 @@ class KinetoRecorder:
 
             torch.cuda.synchronize()
         self._profile.stop_trace()
+        if self._on_gpu and os.environ.get(TEARDOWN) == "1":
+            torch.cuda.synchronize()  # Kineto detaches CUPTI at the end of the next call of the runtime
 
     def write(self, path: str) -> None:
         """Write the Chrome trace; a name that ends in .gz is packed."""

@@ -1,78 +1,118 @@
 """How reports/runs/h100-starcoder2-3b-20261126/records.jsonl.gz came from as-measured.jsonl.gz beside it.
 
-That run was measured with two faults of this tool, both mended since. CUDA timing events were created when they were
-first recorded, inside the timed loop: a decode step took 35 ms more from the first one whose event had not been used in
-the warm-up. And CUPTI stayed attached after the timeline pass, so that what came later in the same process ran with an
-observer. Nothing is corrected here: what the faults touched is left out, with the reason in its place, or marked.
+    python -m scripts.amend_h100_run RUN_FOLDER
+
+No value is changed. That run's warm-up calls were shorter than what was timed, so its timed calls hold steps at
+key-value lengths that the process met for the first time beside steps at lengths seen before: they stand apart now
+(scripts/h100_lengths.py finds them). CUPTI stayed attached after the timeline pass: what was timed in the same process
+after it is left out, its joules are marked, and the ledger's lines are derived from the traces again, with only those
+steps as unobserved ones that came before the window.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import statistics
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-Document = dict[str, Any]
-EVENTS = (
-    "CUDA events were created inside the timed loop from here on, 35 ms each "
-    "(a fault of bitledger, mended since): left out"
-)
+from bench.analysis.ledger.plain import plain_times
+from bench.analysis.ledger.read import STEP_RANGE
+from bench.analysis.timeline import Analysis
+from bench.record.schema import from_json
+from bench.workloads.lengths import Visit
+from profiling.capture import ledger
+from profiling.capture.timelines import attention_backends, operator_times
+from profiling.event_costs import event_costs
+from profiling.summarize import read_timeline
+from scripts.h100_lengths import documents, values, visits, warmup_tokens
+
+Document = Mapping[str, Any]
 CUPTI = {
     "code": "observer-attached",
     "severity": "warning",
-    "message": "CUPTI was still attached from the timeline pass before, which cost 3 to 14 ms per decode step",
+    "message": "CUPTI was still attached from the timeline pass before, which cost 3 to 17 ms per decode step",
     "evidence": "decode steps of the observed call before and after its window, in the kineto record's plain_step_time",
     "remedy": "measured again, timelines come last (mended since); until then read these as upper bounds",
 }
-TRIMMED = {
-    "code": "steps-left-out",
-    "severity": "warning",
-    "message": "only the decode steps whose CUDA events existed are kept: the first ones of the call",
-    "evidence": "as-measured.jsonl.gz holds all of them",
-    "remedy": "measured again, all steps count (mended since)",
-}
-TOUCHED = ("generate_time", "tokens_generated", "warmup_time")
+WITHOUT = "the first call was a warm-up of {tokens} tokens, of which only the wall time was kept"
 
 
-def amended(record: Document) -> Document | None:
-    """The record as it may be used; None where all of it was touched."""
+def amended(record: Document, visit: Visit | None, folder: Path) -> Document | None:
+    """The record as it may be used; None where an observer was attached while it was timed."""
     case, instrument = record["case"], record["instrument"]
-    if case["workload"] != "generation" or record["status"] != "ok" or instrument in ("kineto", "prediction"):
+    if case["workload"] != "generation" or record["status"] != "ok" or instrument == "prediction":
         return record
+    if instrument == "kineto":
+        return _derived_again(record, folder)
     if instrument == "energy":
         return {**record, "findings": [*record["findings"], CUPTI]}
-    if case["new_tokens"] == 256 or case["batch_size"] > 1:  # after a timeline, and no or three steps with events
+    if case["new_tokens"] == 256 or case["batch_size"] > 1:  # after a timeline
         return None
-    return _trimmed(record)
+    assert visit is not None, "every timed call met some lengths"
+    return _told_apart(record, visit)
 
 
-def _trimmed(record: Document) -> Document:
-    """The steps whose events the warm-up call had used: one fewer than its tokens."""
-    kept = record["setup"]["options"]["warmup_tokens"] - 1
-    metrics = [metric for metric in record["metrics"] if metric["name"] not in TOUCHED]
-    for place, metric in enumerate(metrics):
-        if metric["name"] == "inter_token_latency":
-            metrics[place] = {**metric, "values": metric["values"][:kept]}
-        if metric["name"] == "decode_steps":
-            metrics[place] = {**metric, "values": [kept]}
-    absent = {**record["not_collected"], **dict.fromkeys(TOUCHED, EVENTS)}
-    return {**record, "metrics": metrics, "not_collected": absent, "findings": [*record["findings"], TRIMMED]}
+def _told_apart(record: Document, visit: Visit) -> Document:
+    """Steps at new lengths and steps at seen ones as metrics of their own."""
+    steps = values(record, "inter_token_latency")
+    seen, first = visit.seen(steps), visit.first(steps)
+    changed = {"inter_token_latency": seen, "decode_steps": [len(seen)]}
+    metrics = [{**item, "values": changed.get(item["name"], item["values"])} for item in record["metrics"]]
+    metrics += [
+        {"name": "first_visit_latency", "unit": "s", "values": first},
+        {"name": "first_visit_length", "unit": "1", "values": visit.first(visit.lengths)},
+        {"name": "first_visit_steps", "unit": "1", "values": [len(first)]},
+    ]
+    absent = dict.fromkeys(
+        ("first_generation_time", "first_time_to_first_token"), WITHOUT.format(tokens=warmup_tokens(record))
+    )
+    finding = {
+        "code": "new-lengths",
+        "severity": "warning",
+        "message": "timed decode steps met key-value lengths for the first time: they count as first generation",
+        "evidence": f"{len(first)} of {len(steps)} steps",
+        "remedy": "measured again, warm-up calls meet every length that is timed (mended since)",
+    }
+    return {
+        **record,
+        "metrics": metrics,
+        "not_collected": {**record["not_collected"], **absent},
+        "findings": [*record["findings"], finding],
+    }
 
 
-def amend(text: str) -> str:
-    """All lines of a records file."""
-    kept = [amended(json.loads(line)) for line in text.splitlines()]
-    return "".join(json.dumps(record) + "\n" for record in kept if record is not None)
+def _derived_again(record: Document, folder: Path) -> Document:
+    """The ledger's lines from the trace, by today's code."""
+    known = from_json(dict(record))
+    trace = next(folder / item.path for item in known.artifacts if item.path.endswith(".json.gz"))
+    costs = event_costs({item.name: list(item.values) for item in known.metrics})
+    plain = statistics.median(plain_times(known)) * 1e9
+    version = str(known.setup["ledger"]["bitsandbytes"])
+    timeline = read_timeline(trace)
+    found, lines, _ = ledger.of_analysis(Analysis(timeline), {STEP_RANGE}, costs, plain, version)
+    found |= {"attention_backend": attention_backends(timeline), "operators": operator_times(timeline)}
+    new = {item.name: {"name": item.name, "unit": item.unit, "values": list(item.values)} for item in lines}
+    metrics = [new.pop(item["name"], item) for item in record["metrics"]]
+    return {**record, "setup": {**record["setup"], **found}, "metrics": [*metrics, *new.values()]}
 
 
-def pack(text: str) -> bytes:
-    """The same bytes for the same text."""
-    return gzip.compress(text.encode(), mtime=0)
+def amend(records: Sequence[Document], folder: Path) -> Iterator[Document]:
+    """All records of the run, in order."""
+    met = {id(record): visit for record, visit in visits(records)}
+    for record in records:
+        if (made := amended(record, met.get(id(record)), folder)) is not None:
+            yield made
+
+
+def pack(records: Iterator[Document]) -> bytes:
+    """The same bytes for the same records."""
+    return gzip.compress("".join(json.dumps(record) + "\n" for record in records).encode(), mtime=0)
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    measured = gzip.decompress((folder / "as-measured.jsonl.gz").read_bytes()).decode()
-    (folder / "records.jsonl.gz").write_bytes(pack(amend(measured)))
+    run = Path(sys.argv[1])
+    (run / "records.jsonl.gz").write_bytes(pack(amend(documents(run / "as-measured.jsonl.gz"), run)))

@@ -3,10 +3,11 @@
     python scripts/study_times.py [PART…]
 
 A record's seconds are those from its start to the next record's. Of that run, per scheme: the load of a model, a decode
-step, a timeline, an energy window; over all schemes: from one process to the next, what a further Case of a process
-costs, a layer product's point, an intervention's process. Larger models are taken to load longer in proportion to their
-weights, and to decode longer in proportion to their layers. A scheme that was not measured counts as bf16 or fp16,
-whichever took longer. What was never measured on a GPU (probe, counters, agreement, report, pack) has only its limit.
+step at a seen key-value length and at a new one, a timeline, an energy window; over all schemes: from one process to
+the next, what a further Case of a process costs, a layer product's point, an intervention's process. Larger models are
+taken to load longer in proportion to their weights, and to decode longer in proportion to their layers. A scheme that
+was not measured counts as bf16 or fp16, whichever took longer. What was never measured on a GPU (probe, counters,
+agreement, report, pack) has only its limit.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ LARGER = {
     "shape:phi-2": (1.0, 32 / 30),
 }
 TOKENS = 128
+# A timeline of first visits makes a tenth of the tokens and reads a trace as large: taken as half of a timeline.
+FIRST_VISITS = 0.5
 Record = Mapping[str, Any]
 
 
@@ -52,6 +55,7 @@ class Costs:
 
     load: Mapping[str, float]
     step: Mapping[str, float]
+    first_step: Mapping[str, float]
     timeline: Mapping[str, float]
     energy: Mapping[str, float]
     turn: float
@@ -61,7 +65,7 @@ class Costs:
 
 
 def costs(run: Path = RUN) -> Costs:
-    """From the records as measured, steps from those that may be used (docs/h100.md)."""
+    """From the records as measured, steps from those that tell seen and new lengths apart (docs/h100.md)."""
     records, usable = _records(run / "as-measured.jsonl.gz"), _records(run / "records.jsonl.gz")
     starts = [datetime.fromisoformat(record["started_at"]) for record in records]
     spans = [(after - before).total_seconds() for before, after in pairwise(starts)]
@@ -73,6 +77,7 @@ def costs(run: Path = RUN) -> Costs:
     return Costs(
         {scheme: span - sum(_values(record, "generate_time")) for scheme, (record, span) in first.items()},
         {scheme: statistics.median(_values(r, "inter_token_latency")) for scheme, r in _usable(usable).items()},
+        {scheme: statistics.median(_values(r, "first_visit_latency")) for scheme, r in _usable(usable).items()},
         {scheme: span for scheme, (_, span) in _of(timed, "kineto", TOKENS).items()},
         {scheme: _windows(record) for scheme, (record, _) in energy.items()},
         statistics.median(spans[place] - _windows(records[place]) for place in ends),
@@ -107,15 +112,27 @@ def block_seconds(block: Block, known: Costs) -> float:
 
 def _request(request: Any, block: Block, known: Costs) -> float:
     case, options = request.case, block.options.get("by_case", {}).get(request.case.case_id, block.options)
-    call = (case.new_tokens or 0) * _at(known.step, case.scheme)
+    call, new = (case.new_tokens or 0) * _at(known.step, case.scheme), _new_lengths(case, block)
+    first = call + new * (_at(known.first_step, case.scheme) - _at(known.step, case.scheme))
     return float(
         {
-            "generation": options["calls"] * call,
+            "generation": first + options["calls"] * call,
             "energy": _at(known.energy, case.scheme) * (case.new_tokens or 0) / TOKENS,
             "kineto": _at(known.timeline, case.scheme),
+            "kineto-first": _at(known.timeline, case.scheme) * FIRST_VISITS,
             "annotation": 2 * options["annotation_pairs"] * call,
         }[request.instrument]
     )
+
+
+def _new_lengths(case: Any, block: Block) -> int:
+    """How many of a Case's lengths no shorter Case of its process has met at that batch size."""
+    earlier = [
+        request.case.new_tokens or 0
+        for request in block.requests
+        if request.case.batch_size == case.batch_size and (request.case.new_tokens or 0) < (case.new_tokens or 0)
+    ]
+    return (case.new_tokens or 0) - max(earlier, default=0)
 
 
 def _windows(record: Record) -> float:

@@ -310,6 +310,41 @@ def kineto(
     return record("kineto", of, metrics, repeat=repeat, setup={"ledger": ledger})
 
 
+def first_visits(
+    scheme: str = "fp16",
+    repeat: int = 0,
+    *,
+    new: float = 0.045,
+    inside: tuple[float, float] = (0.001, 0.031),
+    other: float = 0.0,
+    sources: Sequence[Mapping[str, Any]] = (),
+    **coordinates: Any,
+) -> list[Record]:
+    """A process with a first generation: seconds per step at ``new`` lengths, of which the host is ``inside`` the
+    attention call at seen and at new ones, and ``other`` more outside it; and the observed steps of both kinds."""
+    timed = generation(scheme, repeat, **coordinates)
+    steps = (timed.case.new_tokens or 32) - 1
+    first = {
+        "first_visit_latency": [new] * steps,
+        "first_visit_length": list(range(100, 100 + steps)),
+        "first_visit_steps": [0.0] * len(timed.values("decode_steps")),
+        "first_generation_time": new * (steps + 1),
+        "first_time_to_first_token": new,
+    }
+    timed = replace(timed, metrics=(*timed.metrics, *(metric(name, values) for name, values in first.items())))
+    seen = kineto(scheme, repeat, **coordinates)
+    grown = {"gemm": 0.006, "host_gap": 0.004 + inside[1] - inside[0] + other}
+    later = replace(
+        kineto(scheme, repeat, lines=grown, sources=sources, plain=new, **coordinates), instrument="kineto-first"
+    )
+    return [timed, *(_inside(record, spent) for record, spent in zip((seen, later), inside, strict=True))]
+
+
+def _inside(item: Record, seconds: float) -> Record:
+    ledger = {**item.setup["ledger"], "attention_call": {"host_gap": [seconds] * 4}}
+    return replace(item, setup={**item.setup, "ledger": ledger})
+
+
 def source(
     seconds: float, *, cause: str = "host_gap", range_: str = "q_proj", operator: str = "aten::linear",
     work: str = "gemm", steps: int = 4,

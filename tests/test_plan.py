@@ -152,6 +152,14 @@ def test_a_plan_whose_model_has_changed_is_not_resumed(tmp_path):
         read_plan(tmp_path)
 
 
+def test_a_plan_with_the_shorter_warm_up_of_earlier_versions_is_read():
+    made = presets.preset("smoke")
+    document = json.loads(json.dumps(asdict(made)))
+    for sweep in document["sweeps"]:
+        sweep["warmup_tokens"] = 16
+    assert presets.from_json(document) == made
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"run_id": 1}', '{"model": {"name": "smoke"}}'])
 def test_a_damaged_plan_is_one_clear_error(tmp_path, text):
     (tmp_path / PLAN).write_text(text)
@@ -163,7 +171,7 @@ def shared_process():
     """A preset of two sweeps in one process, the second of which holds the first one's Case as well."""
     chosen = presets.preset("study-lengths")
     first, second = chosen.sweeps
-    again = replace(second, new_tokens=first.new_tokens, repeats=2, timeline_steps=8, warmup_tokens=None)
+    again = replace(second, new_tokens=first.new_tokens, repeats=2, timeline_steps=8, warmup_calls=3)
     return replace(chosen, sweeps=(first, second, again))
 
 
@@ -187,7 +195,7 @@ def test_the_first_of_two_sweeps_with_the_same_case_says_how_it_is_measured():
     whole = next(b for b in generations(shared_process()) if b.requests[0].case.scheme == "fp16")
     case = next(request.case for request in whole.requests if request.case.new_tokens == 128)
     assert whole.options["by_case"][case.case_id]["timeline_steps"] == 4
-    assert whole.options["by_case"][case.case_id]["warmup_tokens"] == 16
+    assert whole.options["by_case"][case.case_id]["warmup_calls"] == 1
 
 
 def test_batch_sizes_of_the_study_share_a_process_with_settings_of_their_own():
@@ -195,7 +203,7 @@ def test_batch_sizes_of_the_study_share_a_process_with_settings_of_their_own():
     assert [request.case.batch_size for request in whole.requests if request.instrument == "generation"] == [
         1, 2, 4, 6, 8, 16, 32, 64,
     ]  # fmt: skip
-    assert {request.case.new_tokens for request in whole.requests} == {128}
+    assert {request.case.new_tokens for request in whole.requests} == {32}
 
 
 def test_a_quality_sweep_times_nothing_and_keeps_its_limit():
@@ -244,3 +252,9 @@ def test_models_beside_the_main_one_are_interleaved_with_it_and_survive_the_plan
     write_plan(tmp_path, Run("id", preset, main, "cpu", 0, blocks, (other,)))
     assert read_plan(tmp_path).blocks == blocks
     assert read_plan(tmp_path).beside == (other,)
+
+
+def test_steps_at_new_lengths_are_observed_once_per_arm_and_never_with_a_static_cache():
+    blocks = make_plan(presets.preset("smoke", {"caches": ("dynamic", "static")}), SOURCE, [], "cpu", 0)
+    observed = [(c.scheme, c.cache, repeat) for c, name, repeat in requests(blocks) if name == "kineto-first"]
+    assert sorted(observed) == [(scheme, "dynamic", 0) for scheme in sorted(presets.ALL_NINE)]

@@ -167,3 +167,14 @@ def test_a_child_dies_with_its_parent(tmp_path):
             return
         time.sleep(0.05)
     pytest.fail("the child outlived its parent")
+
+
+def test_a_process_is_told_what_was_observed_of_the_arms_before_it(child, tmp_path):
+    window = {"operators": {"aten::add": [40, 200000]}, "ledger": {"observer_scale": 2.0}}
+    seen = json.loads(line("fp16")) | {"instrument": "kineto", "setup": {**window, "notes": ["not handed on"]}}
+    child(f"give({json.dumps(seen)!r}); open({str(tmp_path / 'told')!r}, 'w').write(json.dumps(task['windows']))")
+    blocks = [replace(block(scheme), requests=(Request(case(scheme), "kineto"),)) for scheme in ("fp16", "fp16")]
+    with open_run(tmp_path / "run") as writer:
+        runner.run_blocks(blocks, writer, CONTEXT, *[lambda *_: None] * 3)
+    (told,) = json.loads((tmp_path / "told").read_text())
+    assert told == {"case": case("fp16").coordinates(), "setup": window}

@@ -25,7 +25,7 @@ INSTRUMENTS = (*TIMELINES, *COUNTERS, *HOST)
 
 STEP_METRICS = (
     "launches_per_step", "syncs_per_step", "copies_per_step", "kernels_per_step", "gpu_busy_per_step",
-    "gpu_idle_per_step", "sync_stall_per_step", "host_gap_per_step", "gpu_tail_per_step", "operators_per_step",
+    "gpu_idle_per_step", "sync_stall_per_step", "host_busy_per_step", "gpu_tail_per_step", "operators_per_step",
     "operators_busy_per_step", "observed_step_time",
 )  # fmt: skip
 HOST_CLASSES = ("python", "bitsandbytes", "dispatcher", "driver", "kernels", "waiting", "other")

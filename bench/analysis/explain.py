@@ -10,13 +10,16 @@ from bench.record.schema import Finding, Record
 
 from . import claims, generation, matmul
 from .energy_ledger import EnergyPair, energy_pairs
+from .first_generation import FirstGeneration
 from .generation import GenerationRow
-from .grouping import REFERENCE
+from .grouping import REFERENCE, Coordinates
 from .hypotheses import Evidence, Judged, judge
 from .interventions import InterventionRow, Removals, removals
 from .interventions import summarise as summarise_interventions
+from .ledger.first_visits import FirstVisits, first_visits
 from .ledger.pairs import Pair, pairs
 from .ledger.uniform import uniform_factor
+from .ledger.windows import unlike_windows
 from .remedies import Remedy, remedies
 from .standings import Place, rows
 
@@ -25,9 +28,19 @@ UNEXPLAINED = 0.05
 
 
 @dataclass(frozen=True)
+class FirstAnswer:
+    """One setting's first generations, and the ledgers of what new key-value lengths cost."""
+
+    setting: Coordinates
+    reference: str | None
+    rows: tuple[FirstGeneration, ...]
+    ledgers: tuple[FirstVisits, ...]
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Everything that a run says about why its schemes differ. ``standings``: the table's row of a scheme, by setting
-    and scheme."""
+    and scheme. ``first``: what someone who generates once waits for; all else is about lengths met before."""
 
     pairs: tuple[Pair, ...]
     energy: tuple[EnergyPair, ...]
@@ -37,6 +50,7 @@ class Explanation:
     remedies: tuple[Remedy, ...]
     findings: tuple[Finding, ...]
     standings: Mapping[Place, GenerationRow]
+    first: tuple[FirstAnswer, ...] = ()
 
 
 def explain(
@@ -55,8 +69,20 @@ def explain(
     evidence = Evidence(records, found, changed, groups, products, joules)
     return Explanation(
         found, joules, changed, removals(records, reference), judge(evidence), remedies(changed, groups, records),
-        (*findings(found), *claims.findings(records)), rows(groups),
+        (*findings(found), *claims.findings(records), *unlike_windows(records)), rows(groups),
+        _first(groups, first_visits(records, reference)),
     )  # fmt: skip
+
+
+def _first(groups: Sequence[generation.GenerationGroup], ledgers: Sequence[FirstVisits]) -> tuple[FirstAnswer, ...]:
+    """One for each setting with a first generation."""
+    made = []
+    for group in groups:
+        firsts = tuple(row.first for row in group.rows if row.first is not None)
+        own = tuple(item for item in ledgers if item.setting == group.setting)
+        if firsts:
+            made.append(FirstAnswer(group.setting, group.reference, firsts, own))
+    return tuple(made)
 
 
 def findings(found: Sequence[Pair]) -> tuple[Finding, ...]:

@@ -9,8 +9,10 @@ import numpy as np
 
 from bench.record.schema import Record
 
+from . import first_generation
+from .first_generation import FirstGeneration
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of
-from .pairing import estimate_of, ratio_between, taking
+from .pairing import estimate_of, located, ratio_between, taking
 from .statistics import Estimate, quantiles
 from .verdict import MARGIN, Verdict, verdict
 
@@ -29,7 +31,8 @@ class GenerationRow:
     """One scheme in one setting. Times in s, rates in tokens/s over the whole batch, memory in B.
 
     ``time_ratio`` is this scheme's decode time per token over the reference's (above 1: slower); None for the
-    reference itself or where there is none. ``step_latency`` holds the p50, p90 and p99 of all decode steps.
+    reference itself or where there is none. ``step_latency`` holds the p50, p90 and p99 of all decode steps. All of
+    these are of lengths that the process had met; ``first`` is what it met for the first time.
     """
 
     scheme: str
@@ -51,6 +54,7 @@ class GenerationRow:
     memory: dict[str, float] = field(default_factory=dict)
     not_collected: dict[str, str] = field(default_factory=dict)
     latencies: tuple[float, ...] = ()
+    first: FirstGeneration | None = None
 
     @property
     def short(self) -> bool:
@@ -86,9 +90,11 @@ def call_times(record: Record) -> tuple[float, ...]:
 
 
 def call_rates(record: Record) -> tuple[float, ...]:
-    """Tokens per second of each call from end to end, prefill included."""
-    pairs = zip(record.values("tokens_generated"), record.values("generate_time"), strict=False)
-    return tuple(tokens / time for tokens, time in pairs if time > 0 and tokens > 0)
+    """Tokens per second of each call from end to end, prefill included; of those without a step at a new length."""
+    tokens, times = record.values("tokens_generated"), record.values("generate_time")
+    first = record.values("first_visit_steps") or (0.0,) * len(times)
+    calls = zip(tokens, times, first, strict=False)
+    return tuple(made / time for made, time, new in calls if time > 0 and made > 0 and not new)
 
 
 def summarise(
@@ -135,6 +141,7 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
         memory=_memory(records),
         not_collected={name: why for record in records for name, why in record.not_collected.items()},
         latencies=latencies,
+        first=first_generation.of(scheme, records, base, located(records, call_times).samples, margin),
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from bench.record.schema import Record
 
 from .claims import kept
+from .first_generation import first_times
 from .generation import call_times
 from .grouping import REFERENCE, pooled, reference_of, scheme_rank
 from .statistics import Estimate, Samples, difference, estimate, ratio
@@ -42,7 +43,8 @@ class Output:
 @dataclass(frozen=True)
 class InterventionRow:
     """Times in s per token, memory in B. ``gain`` above 0: faster. ``predicted``: the replay's gain, stated before;
-    None where none was stated, and ``why_not`` says so. ``time_ratio`` is with over without.
+    None where none was stated, and ``why_not`` says so. ``time_ratio`` is with over without. All of these are of seen
+    key-value lengths; ``first_gain`` is the gain at new ones, None where either side met none.
     """
 
     model: str
@@ -60,6 +62,7 @@ class InterventionRow:
     why_not: str
     output: Output
     footprint: tuple[float, float]
+    first_gain: Estimate | None = None
 
     @property
     def agrees(self) -> bool | None:
@@ -145,7 +148,13 @@ def _row(
         why_not=_why_not(prediction),
         output=_output(base[0], items[0]),
         footprint=(_footprint(base), _footprint(items)),
+        first_gain=_first_gain(base, items),
     )
+
+
+def _first_gain(base: Sequence[Record], items: Sequence[Record]) -> Estimate | None:
+    before, after = (tuple(times for r in side if (times := first_times(r))) for side in (base, items))
+    return difference(before, after) if before and after else None
 
 
 def _verdict(gain: Estimate, time_ratio: Estimate, margin: float) -> Verdict:

@@ -73,6 +73,7 @@ _CODE: Mapping[str, tuple[str, str]] = {
         "capture the decode step in a CUDA graph",
         "with torch.cuda.graph(graph): model(input_ids=token, past_key_values=static_cache)",
     ),
+    "no-cudnn-attention": ("switch cuDNN's attention off", "torch.backends.cuda.enable_cudnn_sdp(False)"),
     "static-cache": ("use a static cache", 'model.generate(..., cache_implementation="static")'),
 }
 

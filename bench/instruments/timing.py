@@ -79,8 +79,8 @@ class _HostMarks:
 
 
 def made_events(count: int, torch: Any) -> list[Any]:
-    """CUDA timing events that exist: torch creates an event when it is first recorded, which took 35 ms each on a
-    virtual machine with an H100 (docs/h100.md), so each is recorded once here."""
+    """CUDA timing events that exist: torch creates an event when it is first recorded, so each is recorded once here,
+    before any timed region."""
     events = [torch.cuda.Event(enable_timing=True) for _ in range(count)]
     for event in events:
         event.record()
@@ -88,7 +88,7 @@ def made_events(count: int, torch: Any) -> list[Any]:
 
 
 class _CudaMarks:
-    """Events made in advance, because creating one inside the timed region costs more than recording it."""
+    """Events made in advance: inside the timed region they are only recorded."""
 
     def __init__(self, device: str, capacity: int, torch: Any) -> None:
         self._torch, self._device, self._used = torch, device, 0

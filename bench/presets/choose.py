@@ -108,7 +108,12 @@ def from_json(document: Mapping[str, Any]) -> Preset:
     return Preset(**{**_tuples(document), "sweeps": sweeps})
 
 
+# What plans of earlier versions hold and nothing reads any more.
+_RETIRED = ("warmup_tokens",)
+
+
 def _sweep(document: Mapping[str, Any]) -> Sweep:
+    document = {name: value for name, value in document.items() if name not in _RETIRED}
     observers = {name: (tuple(schemes), repeats) for name, (schemes, repeats) in document["observers"].items()}
     return Sweep(**{**_tuples(document), "observers": observers})
 

@@ -21,7 +21,8 @@ Observers = Mapping[str, tuple[tuple[str, ...], int]]
 class Sweep:
     """End-to-end Cases: every scheme × batch size × cache × set of dropped layers, each in ``repeats`` fresh processes
     of ``calls`` generate calls. ``stop`` is "length" (the number of new tokens is forced) or "eos" (the model may stop
-    early). ``warmup_tokens``: new tokens of a warm-up call (None: as many as in a timed one).
+    early). ``warmup_calls``: at least so many before the timed ones, and as many as it takes to meet every key-value
+    length that is timed; with 0 none at all, so that the timed calls are the first (bench/workloads/calls.py).
     ``timed``: False for a sweep that only observes, as those for pass@1 do, with ``tasks`` tasks (None: all).
     Sweeps with the same ``process`` measure a scheme's Cases one after the other in one process per repeat.
     """
@@ -36,7 +37,6 @@ class Sweep:
     stop: str = "length"
     calls: int = 5
     warmup_calls: int = 2
-    warmup_tokens: int | None = None
     repeats: int = 5
     observers: Observers = field(default_factory=dict)
     annotation_pairs: int = 5

@@ -19,7 +19,8 @@ BUSY = (GEMM, DEQUANTISE, QUANTISE, OUTLIERS, CAST, ATTENTION, NORM, LM_HEAD, SA
 # Time in which it was idle, by what the host did meanwhile.
 SYNC_STALL = "sync_stall"
 HOST_GAP = "host_gap"
-IDLE = (SYNC_STALL, HOST_GAP)
+ATTENTION_PLANS = "attention_plans"
+IDLE = (SYNC_STALL, HOST_GAP, ATTENTION_PLANS)
 
 # What an observed step cannot show.
 DISTURBANCE = "profiler_disturbance"
@@ -28,6 +29,9 @@ UNEXPLAINED = "unexplained"
 CORRECTIONS = (DISTURBANCE, UNEXPLAINED)
 
 CAUSES = (*BUSY, *IDLE)
+# What no trace shows by itself: it takes steps at new key-value lengths and at seen ones (ledger/first_visits.py).
+DERIVED = (ATTENTION_PLANS,)
+OBSERVED = tuple(cause for cause in CAUSES if cause not in DERIVED)
 LINES = (*CAUSES, *CORRECTIONS)
 
 MEANINGS = {
@@ -44,6 +48,8 @@ MEANINGS = {
     OTHER: "work that the table of classes does not know",
     SYNC_STALL: "the GPU idle while the host was inside a synchronising call",
     HOST_GAP: "nothing running while the host was busy elsewhere: Python, dispatch, launching",
+    ATTENTION_PLANS: "host time inside the attention call at a new key-value length over that at a seen one: most "
+    "likely a plan that its library builds for each length (inferred)",
     DISTURBANCE: "what observing changed beyond the modelled cost of its events",
     UNEXPLAINED: "the rest, up to the unprofiled wall time",
 }
@@ -63,6 +69,7 @@ LABELS = {
     OTHER: "other work",
     SYNC_STALL: "waiting for the GPU",
     HOST_GAP: "the host: Python and dispatch",
+    ATTENTION_PLANS: "attention plans for new lengths",
     DISTURBANCE: "what observing changed",
     UNEXPLAINED: "unexplained",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .causes import CAUSES, MEANINGS
+from .causes import MEANINGS, OBSERVED
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,19 @@ def _byte(description: str) -> MetricInfo:
 METRICS: dict[str, MetricInfo] = {
     # generation, timed run (one value per generate call unless said otherwise)
     "time_to_first_token": _s("from the call of generate until the first new token exists, per call"),
-    "inter_token_latency": _s("time between successive new tokens of a call; all decode steps of all calls in order"),
+    "inter_token_latency": _s("time between successive new tokens of a call, at seen key-value lengths, in order"),
     "generate_time": _s("wall time of one generate call, device synchronised before and after"),
     "decode_steps": MetricInfo("1", "inter-token latencies that belong to each call, in order"),
+    # what a process met for the first time (at this batch size): someone who generates once meets nothing else
+    "first_generation_time": _s("wall time of the first call over the Case's full length"),
+    "first_time_to_first_token": _s("the first call's time to first token"),
+    "first_visit_latency": _s("as inter_token_latency, at key-value lengths new to the process; the first call first"),
+    "first_visit_length": MetricInfo("1", "key-value length of each first visit"),
+    "first_visit_steps": MetricInfo("1", "first visits that belong to each timed call; the ones before, to the first"),
+    "first_seen_latency": _s("the first call's decode steps at lengths that the process had met before"),
     "tokens_generated": MetricInfo("1", "new tokens really produced by a call, summed over the batch"),
     "prompt_length": MetricInfo("1", "prompt tokens per sequence of a call, padding included"),
-    "warmup_time": _s("wall time of each warm-up call or iteration; kept apart from the timed ones"),
+    "warmup_time": _s("wall time of each warm-up call or iteration, the first generation included; none is timed"),
     "load_time": _s("time to build or load the model in this scheme, quantisation included"),
     "harness_overhead": _s("cost of the time-stamp taken at each decode step, per step, sampled in batches"),
     "outlier_columns": MetricInfo("1", "activation columns with a magnitude at or over the threshold, per Linear call"),
@@ -88,15 +95,15 @@ METRICS: dict[str, MetricInfo] = {
     "copies_per_step": MetricInfo("1", "calls that copy memory in a decode step, blocking ones included", "lower"),
     "kernels_per_step": MetricInfo("1", "kernels launched by a decode step's calls", "lower"),
     "gpu_busy_per_step": _s("time in a decode step with at least one kernel or copy on the GPU"),
-    "gpu_idle_per_step": _s("time in a decode step with nothing on the GPU: sync_stall + host_gap + gpu_tail"),
+    "gpu_idle_per_step": _s("time in a decode step with nothing on the GPU: sync_stall + host_busy + gpu_tail"),
     "sync_stall_per_step": _s("GPU idle while the host was inside a synchronising call"),
-    "host_gap_per_step": _s("GPU idle while the host was busy with something else than waiting"),
+    "host_busy_per_step": _s("GPU idle within the step's own range while the host did something else than wait"),
     "gpu_tail_per_step": _s("GPU idle after the last GPU work of a decode step's window"),
     "operators_per_step": MetricInfo("1", "operators that a decode step called, nested ones included"),
     "operators_busy_per_step": _s("time in a decode step with at least one operator running"),
     # the ledger of observed decode steps: what a timeline says, and the same less the modelled cost of its events
-    **{f"observed_{cause}_per_step": _s(f"as recorded: {MEANINGS[cause]}") for cause in CAUSES},
-    **{f"ledger_{cause}_per_step": _s(f"less the observer's modelled cost: {MEANINGS[cause]}") for cause in CAUSES},
+    **{f"observed_{cause}_per_step": _s(f"as recorded: {MEANINGS[cause]}") for cause in OBSERVED},
+    **{f"ledger_{cause}_per_step": _s(f"less the observer's modelled cost: {MEANINGS[cause]}") for cause in OBSERVED},
     "plain_step_time": _s("decode steps of the observed call outside the observed ones, in order"),
     "operator_event_cost": _s("what recording one operator costs the host, sampled in batches"),
     "range_event_cost": _s("what one annotated range costs the host while recording, sampled in batches"),
@@ -124,3 +131,7 @@ METRICS: dict[str, MetricInfo] = {
     "host_samples_under_bitsandbytes": MetricInfo("1", "samples with a bitsandbytes layer anywhere on the stack"),
     "host_samples_elsewhere": MetricInfo("1", "samples outside the decode loop: loading, prefill, other threads"),
 }
+
+# What metrics are called that older records hold under another name. ``host_gap`` is a line of the ledger and no other
+# figure: from the start of a step's range to the end of its GPU work, and what follows that in the range.
+RENAMED = {"host_gap_per_step": "host_busy_per_step"}

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from .errors import RecordError
-from .metrics import METRICS
+from .metrics import METRICS, RENAMED
 
 # Version history. A reader refuses a version it does not know.
 # 1: first version.
@@ -224,7 +224,8 @@ def from_json(document: Any) -> Record:
         document["case"] = Case(**document["case"])
         document["environment"] = environment_from_json(document["environment"])
         document["metrics"] = tuple(
-            Metric(item["name"], item["unit"], tuple(map(float, item["values"]))) for item in document["metrics"]
+            Metric(RENAMED.get(item["name"], item["name"]), item["unit"], tuple(map(float, item["values"])))
+            for item in document["metrics"]
         )
         document["findings"] = tuple(Finding(**item) for item in document["findings"])
         document["artifacts"] = tuple(Artifact(**item) for item in document["artifacts"])

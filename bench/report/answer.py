@@ -15,7 +15,7 @@ from bench.analysis.standings import Place
 from bench.analysis.verdict import Verdict
 from bench.record import causes as c
 
-from . import figure_ledger, units
+from . import figure_ledger, first_generation, units
 from .content import Answer, FigureSpec, Point, Tone
 from .words import setting_text
 
@@ -30,8 +30,9 @@ def answer(explanation: Explanation) -> Answer | None:
     focus = focus_of(pairs)
     table = explanation.standings
     told = _standing(pairs, table)
+    first = first_generation.points(explanation, pairs[0].setting)
     if focus is None:
-        return Answer(_sentence(told, pairs[0].reference), _tone(told), None, (), (), "")
+        return Answer(_sentence(told, pairs[0].reference), _tone(told), None, (), (), "", first)
     causes = tuple(_cause(line, focus) for line in strongest(focus))
     figure = FigureSpec(
         "answer", f"From {focus.reference} to {focus.scheme}, line by line", caption(focus), _drawn(focus)
@@ -45,7 +46,7 @@ def answer(explanation: Explanation) -> Answer | None:
     )
     sentence = f"{_sentence(told, focus.reference)} {_why(focus, row)}"
     todo = actions or _instead(focus, row.verdict if row else None, tried)
-    return Answer(sentence, _tone(told), figure if focus.instrument else None, causes, todo, note)
+    return Answer(sentence, _tone(told), figure if focus.instrument else None, causes, todo, note, first)
 
 
 def _drawn(pair: Pair) -> partial[object]:

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from bench.record.schema import Finding
 
+# Above what the first screen says of first generations.
+FIRST_TITLE = "Generating once, with every length new"
+
 Tone = Literal["", "bad", "good", "same", "unsure", "muted"]
 
 
@@ -91,7 +94,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Answer:
-    """Why, by how much, what to do: for the first screen. ``figure`` is the waterfall of one scheme."""
+    """Why, by how much, what to do: for the first screen. ``figure`` is the waterfall of one scheme; ``first``: what
+    someone who generates once waits for."""
 
     sentence: str
     tone: Tone
@@ -99,6 +103,7 @@ class Answer:
     causes: tuple[Point, ...]
     actions: tuple[Point, ...]
     note: str
+    first: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,12 @@ def drop_uniform(source: Table, name: str) -> Table:
     index = names.index(name)
     if len({row[index].text for row in source.rows}) > 1:
         return source
+    return without(source, name)
+
+
+def without(source: Table, name: str) -> Table:
+    """The table less the column ``name``."""
+    index = [column.name for column in source.columns].index(name)
     return Table(
         source.title,
         source.columns[:index] + source.columns[index + 1 :],

@@ -10,6 +10,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from bench.analysis import evidence
+from bench.analysis.dispatch import dispatch
+from bench.analysis.generation import GenerationGroup
 from bench.record.schema import Artifact, Record
 
 from . import tables_evidence as tables
@@ -35,13 +37,15 @@ class Flamegraph:
     artifact: Artifact
 
 
-def section(records: Sequence[Record]) -> Section | None:
-    """The section; None where nothing was observed."""
-    if not any(record.instrument in evidence.INSTRUMENTS for record in records):
+def section(records: Sequence[Record], groups: Sequence[GenerationGroup] = ()) -> Section | None:
+    """The section; None where nothing was observed. ``groups``: the run's end-to-end times."""
+    issued = tables.dispatch(dispatch(records, groups))
+    if issued is None and not any(record.instrument in evidence.INSTRUMENTS for record in records):
         return None
     steps, counters, host = evidence.steps(records), evidence.counters(records), evidence.host(records)
     found: tuple[Table | None, ...] = (
-        tables.steps(steps), tables.counters(counters), tables.host(host), tables.top(evidence.top(records)),
+        tables.steps(steps), tables.counters(counters), tables.host(host), issued,
+        tables.top(evidence.top(records)),
     )  # fmt: skip
     text = (
         "One observer per run, apart from the timed runs: a profiler slows the host down, so no time here is a timing.",

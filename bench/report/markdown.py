@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping
 
-from .content import Answer, CountedFinding, Point, Report, Section, Table
+from .content import FIRST_TITLE, Answer, CountedFinding, Point, Report, Section, Table
 from .visible import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
@@ -48,7 +48,7 @@ def _answer(answer: Answer, figures: Mapping[str, str]) -> Iterable[str]:
     if answer.figure:
         yield from (f"![{escape(answer.figure.title)}]({figures[answer.figure.name]})", "")
         yield from (f"*{escape(answer.figure.caption)}*", "")
-    for title, points in (("Why", answer.causes), ("What to do", answer.actions)):
+    for title, points in (("Why", answer.causes), (FIRST_TITLE, answer.first), ("What to do", answer.actions)):
         if points:
             yield from (f"## {title}", "")
             yield from (_point(place, point) for place, point in enumerate(points, 1))

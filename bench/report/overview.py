@@ -9,8 +9,10 @@ from bench.analysis.statistics import Estimate
 
 from . import units
 from .analysed import Analysed
-from .content import Cell, Column, Headline, Table, table
+from .content import Cell, Column, Headline, Table, table, without
 from .words import TONES, interval_text, ratio_cell, setting_text, short_labels, verdict_cell
+
+_FIRST = "First generation ÷ {reference}"
 
 
 def main_groups(analysed: Analysed) -> tuple[GenerationGroup, ...]:
@@ -68,15 +70,18 @@ def _summary(group: GenerationGroup) -> Table:
         Column(f"Time per token ÷ {reference}", right=True),
         Column("Decode", right=True),
         Column("First token", right=True, detail=True),
+        Column(_FIRST.format(reference=reference), right=True),
         Column("Footprint", right=True, detail=True),
     )
     rows = [_summary_row(row, group) for row in group.rows]
-    return table(setting_text(group.setting), columns, rows, _note(group))
+    made = table(setting_text(group.setting), columns, rows, _note(group))
+    return made if any(row.first for row in group.rows) else without(made, _FIRST.format(reference=reference))
 
 
 def _note(group: GenerationGroup) -> str:
     intervals = interval_text(row.time_ratio or row.decode_rate for row in group.rows)
-    return f"{intervals}. ÷: a ratio above 1 is slower."
+    first = " First generation: a step at a length new to the process, all else at lengths that it had met."
+    return f"{intervals}. ÷: a ratio above 1 is slower." + (first if any(row.first for row in group.rows) else "")
 
 
 def _summary_row(row: GenerationRow, group: GenerationGroup) -> tuple[Cell | str, ...]:
@@ -88,8 +93,15 @@ def _summary_row(row: GenerationRow, group: GenerationGroup) -> tuple[Cell | str
         Cell("×1", "muted") if is_reference else ratio_cell(row.time_ratio, False),
         units.estimate(row.decode_rate, "tok/s"),
         units.si(first.value if first else None, "s"),
+        _first(row, is_reference),
         units.si(row.memory.get("model_footprint"), "B"),
     )
+
+
+def _first(row: GenerationRow, is_reference: bool) -> Cell:
+    if row.first is None:
+        return Cell(units.ABSENT, "muted")
+    return Cell("×1", "muted") if is_reference else ratio_cell(row.first.ratio, False)
 
 
 def verdict_matrix(groups: Sequence[GenerationGroup]) -> Table | None:

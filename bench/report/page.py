@@ -13,7 +13,7 @@ from bench.record.schema import Finding, Record
 
 from . import evidence, markdown, palette, svg
 from .analysed import analyse
-from .content import Report
+from .content import FIRST_TITLE, Report
 from .sections import build
 from .visible import visible
 
@@ -68,6 +68,7 @@ def render_html(report: Report, figures: Mapping[str, str]) -> str:
     colours = f":root{{{palette.css(False)}}}@media (prefers-color-scheme:dark){{:root{{{palette.css(True)}}}}}"
     return template.render(
         report=report,
+        first_title=FIRST_TITLE,
         style=Markup(colours + style),  # noqa: S704 — our own file
         figures={name: Markup(text) for name, text in figures.items()},  # noqa: S704 — escaped by matplotlib
     )

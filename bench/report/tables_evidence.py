@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bench.analysis.dispatch import DispatchRow
 from bench.analysis.evidence import HOST_CLASSES, CounterRow, Found, HostRow, StepRow, TopRow
 from bench.analysis.grouping import Coordinates
 
@@ -24,7 +25,7 @@ _STEP = (
     ("GPU busy", "gpu_busy_per_step", "s", False),
     ("GPU idle", "gpu_idle_per_step", "s", False),
     ("of it: host waits", "sync_stall_per_step", "s", True),
-    ("of it: host busy", "host_gap_per_step", "s", True),
+    ("of it: host busy", "host_busy_per_step", "s", True),
     ("of it: tail", "gpu_tail_per_step", "s", True),
     ("Operators", "operators_per_step", "1", False),
     ("In operators", "operators_busy_per_step", "s", False),
@@ -126,6 +127,35 @@ def _counter(row: CounterRow) -> Row:
         units.si(row.kernel_time, "s"),
         _count(row.launches),
     )
+
+
+def dispatch(rows: Sequence[DispatchRow]) -> Table | None:
+    """What issuing the Linears takes the host, beside the measured difference; None where no dispatch was timed."""
+    if not rows:
+        return None
+    columns = (
+        _SETTING,
+        _SCHEME,
+        Column("Linears", right=True),
+        Column("Their dispatch", right=True),
+        Column("Over the reference's", right=True),
+        Column("Step over the reference's", right=True),
+        Column("Share", right=True),
+    )
+    labels = short_labels(list(dict.fromkeys(row.setting for row in rows)))
+    body = [(labels[row.setting], row.scheme, *_dispatch(row)) for row in rows]
+    note = (
+        "No profiler: the host time of issuing each Linear, measured alone, times how often a decode step has it, and "
+        f"what a step takes more than {rows[0].reference}'s. Share: how much of that the Linears' dispatch accounts "
+        "for, if the host decides how long a step takes."
+    )
+    return drop_uniform(table("The host's way to the Linears, without a profiler", columns, body, note), "Setting")
+
+
+def _dispatch(row: DispatchRow) -> Row:
+    share = units.percent(row.predicted / row.measured) if row.measured * row.predicted > 0 else units.ABSENT
+    more = f"{row.predicted * 1e3:+.2f} ms", f"{row.measured * 1e3:+.2f} ms"
+    return str(row.linears), units.si(row.time, "s"), *more, share
 
 
 _LOOKS = {"py-spy-python": "Python's own work", "py-spy-everything": "everything"}

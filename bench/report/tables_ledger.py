@@ -11,13 +11,15 @@ from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.analysis.remedies import Remedy
 from bench.analysis.replay.align import Diagnosis
+from bench.analysis.statistics import Estimate
 from bench.record import causes as c
 
 from . import units
-from .content import Cell, Column, Table, Tone, table
+from .content import Cell, Column, Table, Tone, table, without
 from .words import verdict_cell
 
 _MOST_SOURCES = 8
+_NEW_LENGTHS = "Gain at new lengths"
 _TONES: dict[str, Tone] = {"supported": "bad", "refuted": "good", "ambiguous": "unsure", "not tested": "muted"}
 
 
@@ -207,6 +209,7 @@ def interventions(rows: Sequence[InterventionRow]) -> Table | None:
         Column("Switch"),
         Column("Predicted gain", right=True),
         Column("Measured gain", right=True),
+        Column(_NEW_LENGTHS, right=True),
         Column("Within"),
         Column("Verdict"),
         Column("Output", detail=True),
@@ -217,11 +220,18 @@ def interventions(rows: Sequence[InterventionRow]) -> Table | None:
         "ms per token less than without the switch; the prediction was stated by replay before. Within: it lies in the "
         "measured 95 % interval. Output: share of tokens before the first that differs, relative error of the logits."
     )
-    return table("Interventions", columns, body, note) if body else None
+    made = table("Interventions", columns, body, note)
+    if not body:
+        return None
+    return made if any(row.first_gain for row in rows) else without(made, _NEW_LENGTHS)
+
+
+def _gain(gain: Estimate) -> str:
+    return f"{gain.value * 1e3:+.3g} [{_signed(gain.low)}, {_signed(gain.high)}]"
 
 
 def _intervention(row: InterventionRow) -> tuple[Cell | str, ...]:
-    gain = f"{row.gain.value * 1e3:+.3g} [{_signed(row.gain.low)}, {_signed(row.gain.high)}]"
+    gain = _gain(row.gain)
     within = {True: Cell("yes", "good"), False: Cell("no", "bad"), None: Cell(units.ABSENT, "muted")}[row.agrees]
     agreement = "not compared" if row.output.agreement is None else f"{row.output.agreement:.0%}"
     error = "" if row.output.error is None else f", {row.output.error:.2g}"
@@ -231,6 +241,7 @@ def _intervention(row: InterventionRow) -> tuple[Cell | str, ...]:
         row.name,
         units.ABSENT if row.predicted is None else f"{row.predicted * 1e3:+.3g}",
         gain,
+        _gain(row.first_gain) if row.first_gain else units.ABSENT,
         within,
         verdict_cell(row.verdict),
         agreement + error,

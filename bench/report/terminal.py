@@ -15,7 +15,7 @@ from bench.record.schema import Finding, Record
 
 from . import units
 from .analysed import analyse
-from .content import Answer, Cell, Column, CountedFinding, Report, Section, Table, Tone, table
+from .content import FIRST_TITLE, Answer, Cell, Column, CountedFinding, Report, Section, Table, Tone, table
 from .sections import build
 from .words import TONES, case_text, interval_text, verdict_cell
 
@@ -32,7 +32,7 @@ _STYLES: dict[Tone, str] = {
 }
 # What the terminal shows; the rest is in the report's files.
 _SHOWN = (
-    "ledger", "interventions", "hypotheses", "remedies", "quality", "tradeoff", "signmap", "throughput",
+    "ledger", "interventions", "hypotheses", "remedies", "quality", "tradeoff", "signmap", "throughput", "first",
     "nodes", "latency", "memory", "energy", "matmul", "costs", "troubles", "findings",
 )  # fmt: skip
 
@@ -97,7 +97,7 @@ def _head(report: Report, console: Console) -> None:
 def print_answer(answer: Answer, console: Console) -> None:
     """The verdict, the causes and what to do."""
     console.print(Text(answer.sentence, style=_STYLES.get(answer.tone, "bold")))
-    for title, points in (("Why", answer.causes), ("What to do", answer.actions)):
+    for title, points in (("Why", answer.causes), (FIRST_TITLE, answer.first), ("What to do", answer.actions)):
         if points:
             console.print(Text(title, style="bold"))
         for place, point in enumerate(points, 1):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.energy_ledger import EnergyPair, Split
-from bench.analysis.explain import Explanation, explain
+from bench.analysis.explain import Explanation, FirstAnswer, explain
 from bench.analysis.hardware import unlike_parts
 from bench.analysis.hypotheses import Judged
 from bench.analysis.ledger.closure import Closed, Line
@@ -125,6 +125,7 @@ def document(found: Explanation) -> dict[str, Any]:
                 "before_ms": row.before.value * 1e3, "after_ms": row.after.value * 1e3,
                 "gain_ms": row.gain.value * 1e3, "gain_ci": [_ms(row.gain.low), _ms(row.gain.high)],
                 "predicted_gain_ms": _ms(row.predicted), "within": row.agrees, "verdict": row.verdict,
+                "first_gain_ms": _ms(row.first_gain.value if row.first_gain else None),
                 "token_agreement": row.output.agreement, "logit_error": row.output.error,
             }
             for row in found.interventions
@@ -132,6 +133,31 @@ def document(found: Explanation) -> dict[str, Any]:
         "hypotheses": [_hypothesis(item) for item in found.hypotheses],
         "remedies": [_remedy(item) for item in found.remedies],
         "findings": [vars(finding) for finding in found.findings],
+        "first_generation": [_first(answer) for answer in found.first],
+    }  # fmt: skip
+
+
+def _first(answer: FirstAnswer) -> dict[str, Any]:
+    """What someone who generates once waits for, in one setting."""
+    rows = [
+        {
+            "scheme": row.scheme, "new_length_ms": row.time_per_token.value * 1e3, "new_steps": row.steps,
+            "ratio": row.ratio.value if row.ratio else None, "over_seen": row.own.value if row.own else None,
+            "first_token_ms": _ms(row.first_token.value if row.first_token else None), "verdict": row.verdict,
+        }
+        for row in answer.rows
+    ]  # fmt: skip
+    ledgers = [
+        {
+            "before": item.before, "after": item.after, "observed": item.observed, "observed_steps": list(item.steps),
+            "attention_plans_ms": item.plans_ms, **_closed(item.closed),
+            "sources": [_source(part) for part in item.sources],
+        }
+        for item in answer.ledgers
+    ]  # fmt: skip
+    return {
+        "setting": dict(answer.setting), "reference": answer.reference, "schemes": rows, "ledgers": ledgers,
+        "basis": "decode steps at key-value lengths new to the process; all other figures are of lengths it had met",
     }  # fmt: skip
 
 

@@ -43,6 +43,21 @@ def make_batches(case: Case, loaded: LoadedModel, calls: int) -> list[Batch]:
     return batches
 
 
+def extended(batch: Batch, length: int) -> Batch:
+    """The batch's prompts gone on with their own last tokens, up to ``length``: a conversation that got longer."""
+    import torch
+
+    inputs = batch.inputs
+    real = int(inputs["attention_mask"].sum(dim=1).min())  # what no sequence pads
+    more = length - batch.prompt_length
+
+    def longer(values: Any) -> Any:
+        tail = values[:, -real:].repeat(1, more // real + 1)[:, :more]
+        return torch.cat([values, tail], dim=1)
+
+    return Batch({name: longer(values) for name, values in inputs.items()}, batch.names)
+
+
 def _random_batch(case: Case, loaded: LoadedModel, size: int, call: int) -> Batch:
     import torch
 

@@ -13,14 +13,16 @@ import json
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import cycle
 from typing import Any
 
 from bench.instruments.memory import MemoryWatch
+from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.workloads import linear_kernels, models, observers
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
+from bench.workloads.calls import call_metrics, findings_of, meet_all, warm_up
+from bench.workloads.lengths import Lengths
 from bench.workloads.outcome import Outcome, failed
 from bench.workloads.outliers import count_outliers
 from bench.workloads.schemes import Arm, arm
@@ -28,7 +30,8 @@ from bench.workloads.session import Call, Session
 from bench.workloads.sources import Source
 from bench.workloads.stepper import overhead
 
-TIMELINE = "kineto"
+# What observes generate calls as the timed run makes them, and so must find their lengths met.
+OBSERVE_CALLS = (TIMELINE, "energy", "codecarbon", "annotation")
 
 
 def run(
@@ -53,9 +56,10 @@ def run(
         instruments.setdefault(asked, []).append(instrument)
     own = options.get("by_case", {})
     shared = {name: value for name, value in options.items() if name != "by_case"}
+    lengths = Lengths()
     for place, (asked, names) in enumerate(_in_order(instruments, case.device)):
         told = {**shared, **own.get(asked.case_id, {})} | ({"place_in_process": place} if len(instruments) > 1 else {})
-        yield from _observed(asked, names, chosen, loaded, loading, told, tools)
+        yield from _observed(asked, names, chosen, loaded, loading, told, tools, lengths)
         gc.collect()  # the cache of a large batch must not stand in the next one's way
 
 
@@ -64,9 +68,10 @@ def _in_order(instruments: Mapping[Case, Sequence[str]], device: str) -> list[tu
     and cost 3 to 14 ms per decode step afterwards (docs/h100.md)."""
     if device != "cuda":
         return [(case, tuple(names)) for case, names in instruments.items()]
-    before = [(case, tuple(name for name in names if name != TIMELINE)) for case, names in instruments.items()]
-    after = [(case, (TIMELINE,)) for case, names in instruments.items() if TIMELINE in names]
-    return [(case, names) for case, names in before if names] + after
+    last = (TIMELINE, FIRST_VISITS)
+    before = [(case, tuple(name for name in names if name not in last)) for case, names in instruments.items()]
+    after = [(case, tuple(name for name in names if name in last)) for case, names in instruments.items()]
+    return [(case, names) for case, names in before + after if names]
 
 
 def _observed(
@@ -77,10 +82,11 @@ def _observed(
     loading: MemoryWatch,
     options: Mapping[str, Any],
     tools: Tools,
+    lengths: Lengths,
 ) -> Iterator[Outcome]:
     """One Case of the loaded model: the timed run, then what observes. Where one fails, the others are not lost."""
     try:
-        session = Session(case, loaded, make_batches(case, loaded, options["calls"]))
+        session = Session(case, loaded, make_batches(case, loaded, options["calls"]), lengths)
         base = _setup(case, chosen, loaded, options)
         timed = _timed(session, chosen, options, loading, base, tools) if "generation" in instruments else None
     except Exception as error:
@@ -88,6 +94,8 @@ def _observed(
         return
     if timed is not None:
         yield timed
+    elif not {*instruments}.isdisjoint(OBSERVE_CALLS):
+        meet_all(session, options)
     for instrument, observe in observers.OBSERVERS.items():
         if instrument in instruments:
             outcome = _attempted(instrument, observe, session, options, tools)
@@ -122,8 +130,9 @@ def _setup(case: Case, chosen: Arm, loaded: models.LoadedModel, options: Mapping
             "stop": case.stop,
             "disable_compile": True,
         },
-        "options": dict(options),
+        "options": {name: value for name, value in options.items() if name != "windows"},
         "threads": torch.get_num_threads(),
+        "attention_switches": models.attention_switches(),
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
     }
@@ -137,8 +146,7 @@ def _timed(
     base: Mapping[str, Any],
     tools: Tools,
 ) -> Outcome:
-    outliers = count_outliers(session, chosen) if chosen.threshold else None
-    warmups = warm_up(session, options)
+    warmed = warm_up(session, options)
     annotator = tools.annotator() if options.get("annotate") else None
     if annotator is not None:
         annotator.attach(session.loaded.model)
@@ -146,22 +154,24 @@ def _timed(
         calls, outputs = _calls(session, annotator)
     if annotator is not None:
         annotator.detach()
-    metrics = call_metrics(calls) + _model_metrics(session, loading) + list(memory.readings().metrics)
-    metrics += [metric("warmup_time", warmups)] if warmups else []
+    outliers = count_outliers(session, chosen) if chosen.threshold else None
+    metrics = call_metrics(calls, warmed.first) + _model_metrics(session, loading) + list(memory.readings().metrics)
+    metrics += warmed.metrics()
     metrics += [metric("outlier_columns", outliers)] if outliers else []
     setup = dict(base) | {
         "annotated": annotator is not None,
         "prompts": [list(batch.names) for batch in session.batches],
         "tokens_sha256": outputs,
     }
-    absent = dict(memory.readings().not_collected) | ({} if warmups else {"warmup_time": "this preset has no warm-up"})
+    absent = dict(memory.readings().not_collected)
+    absent |= {} if warmed.walls else {"warmup_time": "this preset has no warm-up"}
     return Outcome(
         session.case,
         "generation",
         setup=setup,
         metrics=tuple(metrics),
         not_collected=absent,
-        findings=_findings(session, chosen, annotator),
+        findings=(*_findings(session, chosen, annotator), *findings_of(calls)),
     )
 
 
@@ -172,30 +182,6 @@ def _calls(session: Session, annotator: Annotator | None) -> tuple[list[Call], l
         calls.append(session.generate(batch, annotator))
         outputs.append(hashlib.sha256(json.dumps(session.last_tokens()).encode()).hexdigest()[:16])
     return calls, outputs
-
-
-def warm_up(session: Session, options: Mapping[str, Any]) -> list[float]:
-    """Seconds of the calls before the timed ones, each of ``options["warmup_tokens"]`` new tokens where that is set.
-
-    Never of more than the Case has, because no more time stamps are planned.
-    """
-    calls = zip(cycle(session.batches), range(options["warmup_calls"]))
-    asked = options.get("warmup_tokens")
-    tokens = None if asked is None else min(asked, session.case.new_tokens or asked)
-    return [session.generate(batch, new_tokens=tokens).wall for batch, _ in calls]
-
-
-def call_metrics(calls: Sequence[Call]) -> list[Metric]:
-    """What timed generate calls measured."""
-    steps = [step for call in calls for step in call.steps]
-    metrics = [
-        metric("time_to_first_token", [call.first_token for call in calls]),
-        metric("decode_steps", [len(call.steps) for call in calls]),
-        metric("generate_time", [call.wall for call in calls]),
-        metric("tokens_generated", [call.tokens for call in calls]),
-        metric("prompt_length", [call.prompt_length for call in calls]),
-    ]
-    return metrics + ([metric("inter_token_latency", steps)] if steps else [])
 
 
 def _model_metrics(session: Session, loading: MemoryWatch) -> list[Metric]:

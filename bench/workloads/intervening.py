@@ -16,7 +16,7 @@ from bench.record.errors import MeasurementError
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.workloads import graphed, identity, linear_kernels, models, patches, same_tokens
 from bench.workloads.batches import make_batches
-from bench.workloads.generation import call_metrics, warm_up
+from bench.workloads.calls import call_metrics, warm_up
 from bench.workloads.interventions import NONE, Intervention, changed_arm, claim_of, parse
 from bench.workloads.outcome import Outcome
 from bench.workloads.schemes import Arm, arm
@@ -109,6 +109,7 @@ def _setup(
         "patched": {item.name: item.changed for item in applied},
         "options": dict(options),
         "threads": torch.get_num_threads(),
+        "attention_switches": models.attention_switches(),
         "torch": torch.__version__,
         "cuda": torch.version.cuda,
     } | _proven_cache(session, chosen)
@@ -170,12 +171,12 @@ def _held_to_claims(
 
 
 def _timed(session: Session, options: Mapping[str, Any]) -> tuple[list[Metric], list[Any]]:
-    warmups = warm_up(session, options)
+    warmed = warm_up(session, {**options, "warmup_calls": max(options["warmup_calls"], 1)})
     calls, tokens = [], []
     for batch in session.batches:
         calls.append(session.generate(batch))
         tokens.append(session.last_tokens())
-    return call_metrics(calls) + ([metric("warmup_time", warmups)] if warmups else []), tokens
+    return call_metrics(calls, warmed.first) + warmed.metrics(), tokens
 
 
 def _graphed(session: Session) -> tuple[list[Metric], list[Any]]:

@@ -97,6 +97,10 @@ def _any(_arm: Arm, _device: str) -> bool:
     return True
 
 
+def _on_gpu(_arm: Arm, device: str) -> bool:
+    return device == "cuda"
+
+
 def _captures(arm: Arm, device: str) -> bool:
     """A step that synchronises inside cannot be captured."""
     return device == "cuda" and not _detects(arm, device)
@@ -166,6 +170,10 @@ INTERVENTIONS: dict[str, Intervention] = {
         Intervention(
             "cuda-graph", "removes", "the host: a CUDA graph of the decode step", _captures,
             case={"cache": "static"}, cuda_graph=True, claims=ROUNDING,
+        ),
+        Intervention(
+            "no-cudnn-attention", "removes", "cuDNN's attention, and with it its plan for every new key-value length",
+            _on_gpu, patch="no_cudnn_attention", removes=(c.ATTENTION_PLANS,), claims=ROUNDING,
         ),
         Intervention(
             "static-cache", "sweeps", "a cache of fixed size instead of a growing one", _any,

@@ -198,6 +198,19 @@ def parameter_count(model: Any) -> int:
     return total
 
 
+def attention_switches() -> dict[str, bool]:
+    """Which of torch's attention backends this process may use (torch.backends.cuda; a CPU has one of its own)."""
+    import torch
+
+    switches: Any = torch.backends.cuda
+    return {
+        "cudnn": switches.cudnn_sdp_enabled(),
+        "flash": switches.flash_sdp_enabled(),
+        "efficient": switches.mem_efficient_sdp_enabled(),
+        "math": switches.math_sdp_enabled(),
+    }
+
+
 def footprint(model: Any) -> int:
     """Bytes of all parameters and buffers, with bitsandbytes' scales, tables and nested statistics. Shared storage
     counts once."""

@@ -11,6 +11,7 @@ from bench.instruments.energy import available_counters, measure_idle, measure_w
 from bench.instruments.nvml import connect, measured_gpu
 from bench.instruments.sampler import Sampler, cpu_sources, gpu_sources
 from bench.record.errors import MachineError
+from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import metric
 from bench.workloads.annotation import Tools
 from bench.workloads.models import gpu_uuid
@@ -105,10 +106,17 @@ def timeline(session: Session, options: Mapping[str, Any], tools: Tools) -> Outc
     return outcome
 
 
+def first_visits(session: Session, options: Mapping[str, Any], tools: Tools) -> Outcome:
+    """The same at key-value lengths that the process has not met."""
+    outcome: Outcome = tools.timeline(session, {**options, FIRST_VISITS: True})
+    return outcome
+
+
 # In this order after the timed run: the timeline first, so that it sees the machine as the timed run did. On a GPU it
 # comes last of all (generation.py), because CUPTI stays attached afterwards and slows every later launch.
 OBSERVERS: dict[str, Observer] = {
-    "kineto": timeline,
+    TIMELINE: timeline,
+    FIRST_VISITS: first_visits,
     "energy": energy,
     "codecarbon": codecarbon,
     "annotation": annotation_cost,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bench.workloads.schemes import Arm
@@ -13,7 +14,7 @@ DECODE_STEPS = 4
 def count_outliers(session: Session, chosen: Arm) -> list[int]:
     """Outlier columns of every Linear8bitLt call in one prefill and a few decode steps, in order of the calls.
 
-    Hooks are on only here, before the warm-up.
+    Hooks are on only here, after the timed calls: a process's first generation is not this one.
     """
     import torch
 
@@ -38,4 +39,5 @@ def count_outliers(session: Session, chosen: Arm) -> list[int]:
     finally:
         for handle in handles:
             handle.remove()
+    session.lengths.visit(replace(session.case, cache="dynamic"), session.batches[0].prompt_length, DECODE_STEPS)
     return [int(value) for value in counts]

@@ -214,9 +214,20 @@ def logger_silenced(_model: Any) -> tuple[int, Callable[[], None]]:
     return int(spoke), lambda: logger.setLevel(before)
 
 
+def no_cudnn_attention(_model: Any) -> tuple[int, Callable[[], None]]:
+    """torch chooses among its other attention backends, in the whole process; their plans are not kept by length."""
+    import torch
+
+    switches: Any = torch.backends.cuda
+    before = switches.cudnn_sdp_enabled()
+    switches.enable_cudnn_sdp(False)
+    return int(before), lambda: switches.enable_cudnn_sdp(before)
+
+
 PATCHES: dict[str, Patch] = {
     "pre_dequantised": pre_dequantised,
     "bare_op": bare_op,
     "old_kernel": old_kernel,
     "logger_silenced": logger_silenced,
+    "no_cudnn_attention": no_cudnn_attention,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench.instruments.timing import DeviceClock
@@ -64,6 +65,7 @@ def samples(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outc
     clock = DeviceClock(case.device)
     _complete(session, tasks[0])  # warm-up
     seconds, tokens, texts = [], [], []
+    met = session.lengths.first_visits
     for task in tasks:
         start = clock.now()
         ids = _complete(session, task)
@@ -83,6 +85,7 @@ def samples(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outc
         "prompt": "the task's own, as it is",
         "stop_words": list(STOP_WORDS),
         "most_new_tokens": case.new_tokens,
+        "first_visits": session.lengths.first_visits - met,
     }
     return Outcome(case, INSTRUMENT, setup=setup, metrics=metrics)
 
@@ -111,6 +114,7 @@ def _complete(session: Session, task: Task) -> list[int]:
             stop_strings=list(STOP_WORDS),
             tokenizer=loaded.tokenizer,
         )[:, length:]
+    session.lengths.visit(replace(case, batch_size=1, cache="dynamic"), length, out.shape[1] - 1)
     ids: list[int] = out[0, : produced(out, loaded.model.generation_config.eos_token_id)].tolist()
     return ids
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,28 +12,35 @@ from bench.record.errors import MeasurementError
 from bench.record.schema import Case
 from bench.workloads.annotation import Annotator
 from bench.workloads.batches import Batch
+from bench.workloads.lengths import Lengths, Visit
 from bench.workloads.models import LoadedModel
 from bench.workloads.stepper import Stepper
 
 
 @dataclass(frozen=True)
 class Call:
-    """One generate call. Times in seconds; ``steps`` are the inter-token latencies."""
+    """One generate call. Times in seconds; ``steps`` are the inter-token latencies, ``visit`` says which of them met a
+    key-value length that was new to the process."""
 
     wall: float
     first_token: float
     steps: tuple[float, ...]
     tokens: int
     prompt_length: int
+    visit: Visit = field(default_factory=Visit)
 
 
 class Session:
-    """A loaded model with the batches of its Case; calls generate the same way for every instrument."""
+    """A loaded model with the batches of its Case; calls generate the same way for every instrument. ``lengths``: what
+    the process has met so far, shared by the Cases of one process."""
 
-    def __init__(self, case: Case, loaded: LoadedModel, batches: Sequence[Batch]) -> None:
+    def __init__(
+        self, case: Case, loaded: LoadedModel, batches: Sequence[Batch], lengths: Lengths | None = None
+    ) -> None:
         self.case = case
         self.loaded = loaded
         self.batches = tuple(batches)
+        self.lengths = Lengths() if lengths is None else lengths
         self._clock = DeviceClock(case.device)
         self._new_ids: Any = None
         self._stamps = self._clock.stamps(capacity=(case.new_tokens or 0) + 2)
@@ -82,7 +89,8 @@ class Session:
             raise MeasurementError(f"{wanted} new tokens were forced but {new.numel()} came")
         steps = tuple(later - earlier for earlier, later in pairwise(offsets[1:]))
         tokens = wanted if case.stop == "length" else tokens
-        return Call(wall, offsets[1] - offsets[0], steps, tokens, batch.prompt_length)
+        visit = self.lengths.visit(case, batch.prompt_length, len(steps), case.new_tokens)
+        return Call(wall, offsets[1] - offsets[0], steps, tokens, batch.prompt_length, visit)
 
     def suppressed(self) -> list[int]:
         """The token ids that generate never chooses where it forces the number of new tokens: those that end a text."""

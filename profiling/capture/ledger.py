@@ -21,14 +21,21 @@ _MOST_UNKNOWN = 20
 Found = tuple[dict[str, Any], tuple[Metric, ...], dict[str, str]]
 
 
-def of_analysis(analysis: Analysis, ranges: Container[str], costs: EventCosts, plain: float | None) -> Found:
+def of_analysis(
+    analysis: Analysis,
+    ranges: Container[str],
+    costs: EventCosts,
+    plain: float | None,
+    bitsandbytes: str | None = None,
+) -> Found:
     """(setup, metrics, not collected). ``ranges``: the names of those in the trace; ``plain``: ns of a step of the
-    observed call that was not observed, None where there is none."""
+    observed call that was not observed, None where there is none; ``bitsandbytes``: the version that was traced (None:
+    the installed one)."""
     if STEP_RANGE not in ranges:
         return _nothing(f"the trace holds no range {STEP_RANGE}")
     if not analysis.devices and not len(analysis.timeline.operators):
         return _nothing("the trace holds neither GPU work nor operators")
-    bitsandbytes = _version("bitsandbytes")
+    bitsandbytes = bitsandbytes or _version("bitsandbytes")
     observed = step_costs(analysis, STEP_RANGE, bitsandbytes)
     metrics = _metrics("observed", observed)
     setup: dict[str, Any] = {"device": observed.device, "bitsandbytes": bitsandbytes}
@@ -40,17 +47,19 @@ def of_analysis(analysis: Analysis, ranges: Container[str], costs: EventCosts, p
         setup |= {"observer_scale": found.scale}
     unknown = dict(sorted(observed.unknown.items(), key=lambda item: -item[1])[:_MOST_UNKNOWN])
     events = {name: _events(observed, name) for name in observed.causes if name in observed.events}
-    setup |= {"sources": _sources(best), "unknown": unknown, "events": events}
-    missing = [name for name in c.CAUSES if name not in observed.causes]
+    attention = {name: (column * _NS).tolist() for name, column in best.attention.items()}
+    setup |= {"sources": _sources(best), "unknown": unknown, "events": events, "attention_call": attention}
+    missing = [name for name in c.OBSERVED if name not in observed.causes]
     return {"ledger": setup}, metrics, {f"observed_{name}_per_step": "a CPU waits for no device" for name in missing}
 
 
 def _nothing(reason: str) -> Found:
-    return {}, (), {f"observed_{name}_per_step": reason for name in c.CAUSES}
+    return {}, (), {f"observed_{name}_per_step": reason for name in c.OBSERVED}
 
 
 def _metrics(kind: str, costs: StepCosts) -> tuple[Metric, ...]:
-    return tuple(metric(f"{kind}_{name}_per_step", column * _NS) for name, column in costs.causes.items())
+    known = ((name, column) for name, column in costs.causes.items() if name in c.OBSERVED)
+    return tuple(metric(f"{kind}_{name}_per_step", column * _NS) for name, column in known)
 
 
 def _sources(costs: StepCosts) -> list[dict[str, Any]]:

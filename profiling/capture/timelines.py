@@ -11,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.intervals import Cover
+from bench.analysis.ledger.attention import backends
 from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.timeline import Analysis
+from bench.analysis.timeline_tables import operator_sums
 from bench.record.schema import Metric, metric
+from bench.record.timeline import Timeline
 
+from ..annotate import STEPS
 from ..summarize import read_timeline, timeline_summary
 from . import ledger
 
@@ -23,7 +27,8 @@ Values = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 
 _NS = 1e-9
 _MOST_ROWS = 12
-GPU_TIMES = ("gpu_busy", "gpu_idle", "sync_stall", "host_gap", "gpu_tail")
+_MOST_OPERATORS = 60
+GPU_TIMES = ("gpu_busy", "gpu_idle", "sync_stall", "host_busy", "gpu_tail")
 CALLS = ("launches", "syncs", "copies", "kernels")
 OPERATORS = ("operators", "operators_busy")
 
@@ -42,10 +47,33 @@ def of_file(
         "top": (summary["kernels"] or summary.get("operators", []))[:_MOST_ROWS],
         "top_of": "kernels" if summary["kernels"] else "operators",
         "notes": list(analysis.timeline.notes),
+        "attention_backend": attention_backends(analysis.timeline),
+        "operators": operator_times(analysis.timeline),
     }
     metrics = tuple(metric(name, found) for name, found in values.items() if len(found))
     for_ledger, lines, without = ledger.of_analysis(analysis, setup["counted_ranges"], costs, plain_ns)
     return setup | for_ledger, (*metrics, *lines), absent(analysis, values) | without
+
+
+def operator_times(timeline: Timeline) -> dict[str, list[int]]:
+    """Operator → [calls, ns of its own], of those called most: to set one arm's window against another's."""
+    if not len(timeline.operators):
+        return {}
+    sums, own = operator_sums(timeline)
+    order = np.argsort(-sums.count, kind="stable")[:_MOST_OPERATORS]
+    return {timeline.strings[sums.key[row]]: [int(sums.count[row]), int(own[row])] for row in order.tolist()}
+
+
+def attention_backends(timeline: Timeline) -> dict[str, dict[str, float]]:
+    """Step range → backend → attention calls in one of them, the mean; what the trace does not tell is left out."""
+    ranges = timeline.ranges
+    found: dict[str, dict[str, float]] = {}
+    for name in STEPS:
+        rows = np.flatnonzero(np.array([text == name for text in timeline.strings], bool)[ranges.name])
+        told = [backends(timeline, int(ranges.start[row]), int(ranges.end[row])) for row in rows]
+        mean = {one: sum(item.get(one, 0) for item in told) / len(told) for item in told for one in item}
+        found |= {name: mean} if mean else {}
+    return found
 
 
 def step_values(analysis: Analysis) -> dict[str, Values]:

@@ -94,3 +94,11 @@ def test_packages_are_the_ones_that_matter():
     assert {"torch", "numpy", "transformers"} <= found.keys()
     assert "pytest" not in found
     assert list(found) == sorted(found)
+
+
+def test_every_switch_of_cudnns_attention_and_of_cupti_is_recorded():
+    given = {
+        "TORCH_CUDNN_SDPA_DEPRIORITIZED": "1", "TORCH_CUDNN_SDPA_AVOID_RECOMPILE": "1", "TEARDOWN_CUPTI": "1",
+        "TORCH_CUDNN_V8_API_DISABLED": "1", "TORCH_CUDNN_TOKEN": "x",
+    }  # fmt: skip
+    assert set(software.variables(given)) == set(given) - {"TORCH_CUDNN_TOKEN"}

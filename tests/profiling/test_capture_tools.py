@@ -80,7 +80,7 @@ def test_a_timeline_of_nsys(observe: Observe, tmp_path: Path) -> None:
     assert record.values("launches_per_step") == (2, 2, 2, 2)
     assert record.values("syncs_per_step") == (1, 1, 1, 1)
     assert record.values("copies_per_step") == (0, 0, 0, 0)
-    for name, ms in (("gpu_busy", 4), ("gpu_idle", 6), ("sync_stall", 0.5), ("host_gap", 1.5), ("gpu_tail", 4)):
+    for name, ms in (("gpu_busy", 4), ("gpu_idle", 6), ("sync_stall", 0.5), ("host_busy", 1.5), ("gpu_tail", 4)):
         assert record.values(f"{name}_per_step") == pytest.approx([ms * 1e-3] * 4), name
     assert record.not_collected.keys() == {"operators_per_step", "operators_busy_per_step"}
     assert kept(record) == {"timeline.nsys-rep", "timeline.sqlite", "summary.json", "log.txt"}

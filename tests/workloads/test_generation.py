@@ -7,7 +7,7 @@ import torch
 
 from bench.record.errors import MeasurementError, UsageError
 from bench.record.schema import Case
-from bench.workloads import generation, models
+from bench.workloads import calls, generation, models
 from bench.workloads.annotation import Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.outcome import Outcome
@@ -65,7 +65,7 @@ def test_the_timed_run_gives_raw_values_that_fit_together():
     assert found["tokens_generated"] == (5.0, 5.0)
     assert found["decode_steps"] == (4.0, 4.0)
     assert len(found["inter_token_latency"]) == 8
-    assert len(found["warmup_time"]) == 1
+    assert len(found["warmup_time"]) == 2  # both prompts' lengths
     for call in range(2):
         steps = sum(found["inter_token_latency"][4 * call : 4 * call + 4])
         assert found["time_to_first_token"][call] + steps <= found["generate_time"][call]
@@ -206,11 +206,69 @@ def test_the_timeline_pass_gets_the_session_and_its_options():
     assert outcome.setup["arm"]["name"] == CASE.scheme
 
 
-def test_a_warm_up_is_never_longer_than_the_case(loaded, monkeypatch):
-    session = Session(CASE, loaded, make_batches(CASE, loaded, 1))
-    asked = []
-    real = session.generate
-    monkeypatch.setattr(session, "generate", lambda batch, new_tokens: (asked.append(new_tokens), real(batch))[1])
-    for tokens in (None, 3, 16):
-        generation.warm_up(session, {"warmup_calls": 1, "warmup_tokens": tokens})
-    assert asked == [None, 3, CASE.new_tokens]
+# Which call meets which key-value lengths: HumanEval's prompts differ in length.
+
+
+def test_every_length_is_met_before_it_is_timed():
+    (outcome,) = run(calls=4, warmup_calls=1)
+    found = values(outcome)
+    assert found["decode_steps"] == (4.0,) * 4
+    assert found["first_visit_steps"] == (0.0,) * 4
+    assert len(set(found["prompt_length"])) > 1
+    assert "new-lengths" not in {finding.code for finding in outcome.findings}
+
+
+def test_the_first_generation_is_reported_beside_the_seen_lengths():
+    (outcome,) = run(calls=2)
+    found = values(outcome)
+    assert found["first_generation_time"] == found["warmup_time"][:1]
+    assert len(found["first_visit_latency"]) == len(found["first_visit_length"]) == 4
+    decoded = sum(found["first_visit_latency"])
+    assert found["first_time_to_first_token"][0] + decoded <= found["first_generation_time"][0]
+    first = found["prompt_length"][0]
+    assert found["first_visit_length"] == (first + 1, first + 2, first + 3, first + 4)
+    assert "first_seen_latency" not in found
+
+
+def test_without_a_warm_up_the_timed_call_is_the_first_generation_and_the_run_says_so():
+    (outcome,) = run(calls=1, warmup_calls=0)
+    found = values(outcome)
+    assert "inter_token_latency" not in found
+    assert found["decode_steps"] == (0.0,)
+    assert found["first_visit_steps"] == (4.0,)
+    assert found["first_generation_time"] == found["generate_time"]
+    (finding,) = [finding for finding in outcome.findings if finding.code == "new-lengths"]
+    assert finding.evidence == "4 of 4 steps, 1 of 1 prompts"
+
+
+def test_an_old_plans_shorter_warm_up_is_as_long_as_what_is_timed():
+    (outcome,) = run(calls=1, warmup_calls=1, warmup_tokens=2)
+    assert values(outcome)["decode_steps"] == (4.0,)
+
+
+def test_a_longer_case_in_the_same_process_meets_the_rest():
+    longer = replace(CASE, new_tokens=9)
+    told = OPTIONS | {"calls": 1}
+    by_case = {"by_case": {case.case_id: told for case in (CASE, longer)}}
+    tools = Tools(CountingAnnotator, lambda session, options: None)
+    both = list(generation.run(SOURCE, [(CASE, "generation"), (longer, "generation")], told | by_case, tools))
+    found = values(both[1])
+    assert len(found["first_visit_latency"]) == 4
+    assert len(found["first_seen_latency"]) == 4
+    assert found["first_visit_length"][0] == values(both[0])["first_visit_length"][-1] + 1
+
+
+def test_what_observes_without_a_timed_run_meets_the_lengths_first(loaded):
+    session = Session(CASE, loaded, make_batches(CASE, loaded, 3))
+    calls.meet_all(session, {"warmup_calls": 0})
+    met = session.lengths.first_visits
+    assert met >= 4
+    calls.meet_all(session, {"warmup_calls": 0})
+    for batch in session.batches:
+        assert not any(session.generate(batch).visit.new)
+    assert session.lengths.first_visits == met
+
+
+def test_counting_outliers_meets_nothing_before_the_first_generation():
+    (outcome,) = run(replace(CASE, scheme="int8"), calls=1)
+    assert len(values(outcome)["first_visit_latency"]) == 4

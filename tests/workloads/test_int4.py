@@ -103,7 +103,8 @@ def test_a_shape_that_the_kernel_does_not_take_is_named(n, k):
 
 
 def test_what_changes_bitsandbytes_modules_does_not_apply():
-    assert applicable(ARM, "cuda") == ("cuda-graph", "static-cache", *(f"batch-{n}" for n in (2, 4, 6, 8, 16, 32, 64)))
+    batches = tuple(f"batch-{n}" for n in (2, 4, 6, 8, 16, 32, 64))
+    assert applicable(ARM, "cuda") == ("cuda-graph", "no-cudnn-attention", "static-cache", *batches)
 
 
 class FakeCuda:

@@ -124,6 +124,21 @@ def test_a_step_that_synchronises_is_never_captured():
     assert not any("cuda-graph" in applicable(arm(name), "cpu") for name in ARMS)
 
 
+def test_cudnns_attention_can_be_switched_off_on_a_gpu_only():
+    assert all("no-cudnn-attention" in applicable(arm(name), "cuda") for name in ("fp16", "int8", "nf4"))
+    assert "no-cudnn-attention" not in applicable(arm("fp16"), "cpu")
+    assert INTERVENTIONS["no-cudnn-attention"].removes == (c.ATTENTION_PLANS,)
+
+
+def test_the_switch_is_set_for_the_process_and_told():
+    before = models.attention_switches()
+    try:
+        patches.apply(None, "no_cudnn_attention")
+        assert models.attention_switches() == {**before, "cudnn": False}
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before["cudnn"])
+
+
 def test_the_table_of_the_facts_is_covered():
     wanted = {
         "cuda-graph", "threshold-0", "threshold-1e4", "compute-matched", "compute-float32", "logger-silenced",

@@ -42,7 +42,8 @@ class StepCosts:
 
     ``device`` is "cuda" (kernels) or "cpu" (operators). ``sources`` split the idle causes exactly. ``unknown``: name →
     total ns of what is in ``other``. ``events``: (operators, ends of ranges) that the observer recorded inside the time
-    of each cause or source, per step, for the model of its cost.
+    of each cause or source, per step, for the model of its cost. ``attention``: of some lines the part that lies inside
+    the model's attention call (attention.py).
     """
 
     device: str
@@ -51,6 +52,7 @@ class StepCosts:
     sources: Mapping[Source, Ns] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     events: Mapping[str | Source, tuple[Ns, Ns]] = field(default_factory=dict)
+    attention: Mapping[str, Ns] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bench.record import causes as c
 from bench.record.timeline import Timeline
 
+from ..intervals import Cover
+from .attention import calls_of
 from .classes import Classes
-from .costs import Source, StepCosts, cpu_causes
+from .costs import Ns, Source, StepCosts, cpu_causes, host_windows, step_rows
 from .segments import Step, cpu_steps
 
 _NONE = [0, 0, 0]
@@ -17,7 +21,19 @@ _NONE = [0, 0, 0]
 def cpu_costs(timeline: Timeline, classes: Classes, step_range: str) -> StepCosts:
     """The costs of the steps called ``step_range``. Raises RecordError where there are none."""
     steps, unknown = cpu_steps(timeline, classes, step_range)
-    return costs_of(steps, unknown)
+    start, _ = host_windows(timeline, step_rows(timeline, step_range))
+    return replace(costs_of(steps, unknown), attention=_attention(calls_of(timeline), steps, start.tolist()))
+
+
+def _attention(calls: Cover, steps: list[Step], starts: list[int]) -> dict[str, Ns]:
+    """[steps] ns inside the attention call of each line that its host time may be in: its operators and the gaps."""
+    found = {cause: np.zeros(len(steps), np.int64) for cause in (c.HOST_GAP, c.ATTENTION)}
+    for place, (step, start) in enumerate(zip(steps, starts, strict=True)):
+        edges = start + np.cumsum([0, *(segment.ns for segment in step.segments)])
+        inside = calls.within(edges[:-1], edges[1:])
+        for cause, column in found.items():
+            column[place] = inside[[segment.cause == cause for segment in step.segments]].sum()
+    return found
 
 
 def costs_of(steps: list[Step], unknown: dict[str, int]) -> StepCosts:

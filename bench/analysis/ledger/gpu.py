@@ -18,6 +18,7 @@ from bench.record.timeline import Timeline
 from ..intervals import Cover
 from ..nesting import nest
 from ..timeline import Analysis
+from .attention import calls_of
 from .classes import Classes
 from .costs import END, Ns, Source, StepCosts, gpu_causes, host_windows, step_rows, zeros
 from .paths import Names, Paths, innermost_of_lanes
@@ -116,8 +117,9 @@ def gpu_costs(analysis: Analysis, classes: Classes, step_range: str) -> StepCost
     for name, code in _CODES.items():
         mine = (work.code == code) & (work.end > fresh)
         columns[name] += _within(fresh[mine], work.end[mine], start, end)
-    sources = _idle(analysis, work, start, end, columns)
-    return StepCosts("cuda", end - start, columns, sources, _unknown(analysis.timeline, work, start, end))
+    sources, attention = _idle(analysis, work, start, end, columns)
+    unknown = _unknown(analysis.timeline, work, start, end)
+    return StepCosts("cuda", end - start, columns, sources, unknown, attention={c.HOST_GAP: attention})
 
 
 def _within(begin: Ns, stop: Ns, start: Ns, end: Ns) -> Ns:
@@ -125,8 +127,9 @@ def _within(begin: Ns, stop: Ns, start: Ns, end: Ns) -> Ns:
     return Cover(begin, stop).within(start, end)
 
 
-def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns, columns: dict[str, Ns]) -> dict[Source, Ns]:
-    """Fill the idle columns; every gap belongs to the work that ended it."""
+def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns, columns: dict[str, Ns]) -> tuple[dict[Source, Ns], Ns]:
+    """Fill the idle columns; every gap belongs to the work that ended it. Returns the sources, and [steps] ns of
+    host_gap inside the attention call."""
     busy = Cover.union(work.start, work.end)
     first, last = int(start[0]), int(end[-1])
     gaps = busy.gaps(first, last)
@@ -135,12 +138,15 @@ def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns, columns: dict[str,
     rest = (stop - begin) - stalled
     np.add.at(columns[c.SYNC_STALL], step, stalled)
     np.add.at(columns[c.HOST_GAP], step, rest)
+    attention, calls = np.zeros(len(start), np.int64), calls_of(analysis.timeline)
+    inside = calls.within(begin, stop) - calls.both(analysis.waiting).within(begin, stop)
+    np.add.at(attention, step, inside)
     following = np.searchsorted(work.start, stop, side="left")
     at = np.minimum(following, len(work.start) - 1)
     # Work after the last step may be anything: a gap that lasts to the end of the steps has no work to blame.
     known = (following < len(work.start)) & (work.start[at] < last)
     key = np.where(known, work.key[at], len(work.keys))
-    return _sources(step, key, {c.SYNC_STALL: stalled, c.HOST_GAP: rest}, work.keys, len(start))
+    return _sources(step, key, {c.SYNC_STALL: stalled, c.HOST_GAP: rest}, work.keys, len(start)), attention
 
 
 def _sources(step: Ns, key: Ns, idle: Mapping[str, Ns], keys: Sequence[Source], steps: int) -> dict[Source, Ns]:

@@ -19,6 +19,8 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.schema import Record
 
+from .plain import plain_times
+
 Seconds = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -43,11 +45,11 @@ _ROUNDS = 60
 
 def observer_model(records: Iterable[Record]) -> ObserverModel:
     """The model of some records of one instrument on one machine; NOTHING where they do not tell."""
-    known = [record for record in records if record.values("plain_step_time") and record.setup["ledger"]["events"]]
+    known = [record for record in records if plain_times(record) and record.setup["ledger"]["events"]]
     if not known:
         return NOTHING
     counts = np.array([_counts(record) for record in known])
-    plain = np.array([float(np.median(record.values("plain_step_time"))) for record in known])
+    plain = np.array([float(np.median(plain_times(record))) for record in known])
     extra = np.array([float(observed_steps(record)[middle(record)].mean()) for record in known]) - plain
     return fitted(counts, extra, plain, _loops(known))
 

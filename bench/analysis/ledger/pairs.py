@@ -23,6 +23,7 @@ from ..pairing import located, partners, spots
 from ..statistics import Samples
 from .closure import Closed, Line, Side, close, line_of, on_grid
 from .observer import NOTHING, ObserverModel, Seconds, middle, observer_model
+from .plain import at_new_lengths, plain_times
 
 TIMELINES = ("kineto", "nsys")
 _MS = 1e3
@@ -94,7 +95,8 @@ def observed_records(records: Sequence[Record]) -> Observed:
     """(setting, scheme, instrument) → its records with a ledger, in order of repeat."""
     found: dict[tuple[Coordinates, str, str], list[Record]] = defaultdict(list)
     for record in records:
-        if record.instrument in TIMELINES and record.status == "ok" and "ledger" in record.setup:
+        known = record.instrument in TIMELINES and record.status == "ok" and "ledger" in record.setup
+        if known and not at_new_lengths(record):
             found[setting_of(record.case), record.case.scheme, record.instrument].append(record)
     return {key: sorted(items, key=lambda record: record.repeat) for key, items in found.items()}
 
@@ -117,7 +119,7 @@ def _pair(group: Group, base: str, scheme: str, observed: Observed, models: Mode
     told = (group.setting, str(known.get("model")), str(known.get("device")), base, scheme, closed)
     if not instrument:
         return Pair(*told, missing=_why(group, (base, scheme), observed))
-    sources = _sources(sides, closed, int(known.get("batch_size") or 1), model)
+    sources = source_lines(sides, closed, int(known.get("batch_size") or 1), model)
     causes = _causes((before, after), sides, closed, model)
     steps = sum(len(middle(record)) for record in sides[0]), sum(len(middle(record)) for record in sides[1])
     return Pair(*told, causes, sources, _unknown(sides[1]), instrument, "", steps)
@@ -153,10 +155,7 @@ def _side(timed: Sequence[Record], observed: Sequence[Record], model: ObserverMo
         for cause in c.CAUSES
         if any(record.values(f"observed_{cause}_per_step") for record in observed)
     }
-    plain = [
-        (float(np.median(values)) / batch,) if (values := record.values("plain_step_time")) else ()
-        for record in observed
-    ]
+    plain = [(float(np.median(values)) / batch,) if (values := plain_times(record)) else () for record in observed]
     wall = located(timed, call_times)
     known = tuple(plain) if all(plain) else ()
     return Side(wall.samples, lines, known, wall_spots=wall.spots, line_spots=spots(observed))
@@ -228,7 +227,7 @@ def _leading_to(record: Record, works: Sequence[str], idle: Sequence[str], model
 _Key = tuple[str, str, str, str]
 
 
-def _sources(
+def source_lines(
     sides: tuple[Sequence[Record], Sequence[Record]], closed: Closed, batch: int, model: ObserverModel
 ) -> tuple[SourceLine, ...]:
     """The idle lines by source, the largest differences of each one by one and the rest together."""
@@ -236,7 +235,7 @@ def _sources(
     made: list[SourceLine] = []
     for cause in c.IDLE:
         line = closed.line(cause)
-        if line is None:
+        if line is None or cause in c.DERIVED:
             continue
         keys = [key for key in dict.fromkeys((*before, *after)) if key[0] == cause]
         parts = [SourceLine(*key, on_grid(before.get(key, 0.0)), on_grid(after.get(key, 0.0))) for key in keys]

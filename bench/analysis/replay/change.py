@@ -24,8 +24,8 @@ class Change:
 
     def __post_init__(self) -> None:
         for cause, factor in self.factors.items():
-            if cause not in c.CAUSES:
-                raise UsageError(f"unknown cause {cause!r}: choose from {', '.join(c.CAUSES)}")
+            if cause not in c.OBSERVED:
+                raise UsageError(f"unknown cause {cause!r} of a trace: choose from {', '.join(c.OBSERVED)}")
             if not (math.isfinite(factor) and factor >= 0):
                 raise UsageError(f"{cause} cannot be scaled by {factor}: give a number from 0 up")
 

@@ -151,9 +151,12 @@ def _first_and_later(record: Record) -> tuple[float | None, Sequence[float]]:
     calls, warm = record.values("generate_time"), record.values("warmup_time")
     if known.get("place_in_process"):
         return None, ()  # the process was warm from an earlier Case
+    first = record.values("first_generation_time")
+    if first:
+        return first[0], calls if warm else calls[1:]
     if not warm:
         return (calls[0], calls[1:]) if len(calls) > 1 else (None, ())
-    # A shorter warm-up call cannot stand for a first call.
+    # Older runs: a shorter warm-up call cannot stand for a first call.
     return (None, ()) if known.get("warmup_tokens") else (warm[0], calls)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.analysis.energy import gross_per_token
+from bench.analysis.first_generation import whole_calls
 from bench.analysis.generation import call_times
 from bench.analysis.grouping import Coordinates, reference_of, setting_of
 from bench.analysis.statistics import Estimate, Samples, ratio
@@ -94,24 +95,21 @@ class Setting:
         timed = [
             record for arm in self.arms.values() for name in ("generation", "samples") for record in arm.get(name, ())
         ]
-        return bool(timed) and not any(record.values("generate_time") for record in timed)
+        return bool(timed) and not any(whole_calls(record) for record in timed)
 
     def times(self, scheme: str) -> Samples:
         """Wall time of each call, s, by record: the timed calls, or those that made the judged programs."""
         if self.decode_only:
             return _present(map(call_times, self.records(scheme, "generation")))
-        return _present(record.values("generate_time") for record in self.records(scheme, "generation", "samples"))
+        records = self.records(scheme, "generation", "samples")
+        return _present(tuple(time for time, _ in whole_calls(record)) for record in records)
 
     def token_times(self, scheme: str) -> Samples:
         """Wall time per token really produced, prefill included where whole calls were timed, by record."""
         if self.decode_only:
             return self.times(scheme)
         return _present(
-            tuple(
-                time / tokens
-                for time, tokens in zip(record.values("generate_time"), record.values("tokens_generated"), strict=False)
-                if tokens > 0
-            )
+            tuple(time / tokens for time, tokens in whole_calls(record) if tokens > 0)
             for record in self.records(scheme, "generation", "samples")
         )
 

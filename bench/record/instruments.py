@@ -1,0 +1,8 @@
+"""Names of instruments that several rooms must agree on."""
+
+from __future__ import annotations
+
+# A few decode steps under torch.profiler, at key-value lengths that the process has met, and at new ones. They are
+# records of their own, so that no step of one kind is ever taken for one of the other.
+TIMELINE = "kineto"
+FIRST_VISITS = "kineto-first"
