@@ -35,6 +35,11 @@ _MIB = 1 << 20
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # What the interpreter in the box begins with: inside.py, already compiled, comes first of all that it is sent.
 _BEGIN = "import marshal,os;jobs=os.fdopen(os.dup(0),'rb');exec(marshal.load(jobs));main(jobs)"
+# No folder of the user's or of packages to import from. Not -I, which would leave out the variables below too.
+_ALONE = ("-P", "-s", "-S", "-c")
+# The same hashes, so the same order of sets, each time; texts in UTF-8, whatever the machine's locale is.
+_VARIABLES = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "PYTHONCOERCECLOCALE": "0", "OPENBLAS_NUM_THREADS": "1"}
+_INSIDE = {"HOME": "/tmp", "PATH": os.defpath, **_VARIABLES}  # noqa: S108 - the box's own
 _LIBRARIES = ("/lib", "/lib32", "/lib64")
 REMEDY = (
     "install bubblewrap (Debian: apt-get install bubblewrap) where namespaces are allowed, evaluate on another "
@@ -87,7 +92,7 @@ class Sandbox:
         rules = {"code": code, "entry_point": entry_point, "whether": whether, **self._rules()}
         process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/",
-            env={"PATH": os.defpath}, start_new_session=True, pipesize=_MIB,
+            env={"PATH": os.defpath, **_VARIABLES}, start_new_session=True, pipesize=_MIB,
         )  # fmt: skip
         try:
             yield Box(process, self.limits.output, _inside() + marshal.dumps(rules))
@@ -117,9 +122,9 @@ class Sandbox:
     @cached_property
     def _command(self) -> list[str]:
         if not self.bubblewrap:
-            return [sys.executable, "-I", "-S", "-c", _BEGIN]
+            return [sys.executable, *_ALONE, _BEGIN]
         interpreter = str(Path(sys.base_prefix) / "bin" / _VERSION)
-        return [*_ordinary(), self.bubblewrap, *_walls(self.limits.scratch), interpreter, "-I", "-S", "-c", _BEGIN]
+        return [*_ordinary(), self.bubblewrap, *_walls(self.limits.scratch), interpreter, *_ALONE, _BEGIN]
 
 
 class Box:
@@ -230,7 +235,7 @@ def _walls(scratch: int) -> list[str]:
     binds = [*_system(), *_numpy()]
     return [
         *shared, *rights, "--die-with-parent", "--new-session", "--clearenv",
-        "--setenv", "OPENBLAS_NUM_THREADS", "1", "--setenv", "PYTHONHASHSEED", "0",
+        *(word for name, value in _INSIDE.items() for word in ("--setenv", name, value)),
         *_folders(target for _, target in binds), *_links(),
         *(word for source, target in binds for word in ("--ro-bind", str(source), target)),
         *(word for path in _installed() for word in ("--size", "4096", "--tmpfs", path, "--remount-ro", path)),
