@@ -85,6 +85,7 @@ def _quality(
         "tasks": record.setup["tasks"],
         "outcomes": [[j.base, j.plus, j.why] for j in judged],
         "dataset": f"HumanEval+, {len(tasks)} tasks",
+        "dataset_tasks": len(_prompts()),
         "python": platform.python_version(),
         "sandbox": dict(sandbox.facts),
         "model": record.setup.get("model", {}),
