@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bench.workloads.prompt_styles import AS_IS
+
 from .forms import ALL_NINE, M_SWEEP, PRUNED, Preset, Sweep, quality_sweep
 
 # fp32 and 4bit-default are what the study ran without saying so: their shares of its gap are told apart.
@@ -37,7 +39,8 @@ PAPER = Preset(
 _COMPAT_ARMS = ("fp32", "4bit-default", "int8")
 COMPAT = Preset(
     "paper-compat",
-    "the StarCoder2 study as it was run: fp32 original, library defaults for 4-bit, early stop, no warm-up",
+    "the StarCoder2 study as it was run: fp32 original, library defaults for 4-bit, prompts as they are, early stop, "
+    "no warm-up",
     "shape:starcoder2-3b",
     sweeps=tuple(
         Sweep(
@@ -45,6 +48,7 @@ COMPAT = Preset(
             _COMPAT_ARMS,
             new_tokens=tokens,
             stop="eos",
+            prompt_style=AS_IS,
             calls=164,
             warmup_calls=0,
             repeats=5,
@@ -53,7 +57,10 @@ COMPAT = Preset(
         )
         for tokens in (128, 256)
     )
-    + tuple(quality_sweep(f"pass@1, {tokens} tokens", _COMPAT_ARMS, new_tokens=tokens) for tokens in (128, 256)),
+    + tuple(
+        quality_sweep(f"pass@1, {tokens} tokens", _COMPAT_ARMS, new_tokens=tokens, prompt_style=AS_IS)
+        for tokens in (128, 256)
+    ),
     reference="fp32",
     machine=(),
 )

@@ -71,6 +71,7 @@ def _coordinate(name: str, value: Any) -> str:
         "new_tokens": f"{value} new tokens",
         "cache": f"{value} cache",
         "dropped_layers": f"less layers {value}",
+        "prompt_style": f"{value} prompt",
         "stop": "stops at end-of-text" if value == "eos" else "",
         "layer": str(value),
         "op": "" if value == "linear" else str(value).replace("_", " "),

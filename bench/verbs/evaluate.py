@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.analysis.passing import pass_at_k, wilson
 from bench.quality.answers import Kept, folder
-from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples
+from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples, stalled
 from bench.quality.mbpp import TOO_LARGE, mbpp_plus
 from bench.quality.sandbox import Sandbox, find
 from bench.quality.tasks import PlusTask, humaneval_plus
@@ -47,7 +47,7 @@ def main(options: argparse.Namespace) -> int:
     # What runs without a sandbox could change the kept answers, and so let wrong programs pass for ever after.
     kept = None if options.no_cache or options.no_sandbox else Kept(folder(), sandbox.limits)
     found = _judged(tasks, samples, sandbox, options, kept)
-    missing = _missing(tasks, samples)
+    missing, finding = _missing(tasks, samples), stalled(tasks, samples)
     document = {
         "dataset": options.dataset,
         "samples": options.samples.name,
@@ -57,6 +57,7 @@ def main(options: argparse.Namespace) -> int:
         "tasks": len(tasks),
         "tasks_missing": missing,
         "scores": {name: _scores(found, name, len(missing)) for name in ("base", "plus")},
+        "findings": [asdict(finding)] if finding else [],
         "judgements": [asdict(judgement) for judgement in found],
     }
     if options.out:
@@ -136,6 +137,8 @@ def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:
             low, high = scores["interval"]
             told += f" [{low:.3f}, {high:.3f}], {scores['passed']} of {scores['tasks']}"
         print(f"{title:<11} {told}{_beside(document, scores)}")
+    for finding in document["findings"]:
+        print(f"{finding['severity']}: {finding['message']}; {finding['remedy']}")
     failed = [j for j in found if not j.passed]
     for judgement in failed:
         print(f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {visible(judgement.why)}")
