@@ -8,6 +8,7 @@ tokens must begin the tokens of prompt and solution together.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +69,8 @@ def style_of(case: Case) -> str:
 
 
 def prompt(task: Task, style: str, tokenizer: Any = None) -> Prompt:
-    """The task's prompt in a style. Raises UsageError where the tokenizer has no chat template and one is asked for."""
+    """The task's prompt in a style. Raises UsageError where a chat is asked for and the tokenizer has no template for
+    one."""
     bare = task.prompt.strip()
     rest = task.prompt[len(task.prompt.rstrip()) :] + task.canonical_solution
     if style == STRIPPED:
@@ -87,9 +89,11 @@ def program(prompt_text: str, style: str, completion: str) -> str:
 
 
 def shares(tasks: Sequence[Task], tokenizer: Any) -> dict[str, float]:
-    """Style → share of the tasks' prompts that can be gone on with. Without a chat template there is no such style."""
-    possible = [style for style in STYLES if style != CHAT or _template(tokenizer)]
-    return {style: _share(tasks, style, tokenizer) for style in possible}
+    """Style → share of the tasks' prompts that can be gone on with. Without a usable chat template there is no chat."""
+    found = {style: _share(tasks, style, tokenizer) for style in STYLES if style != CHAT}
+    with contextlib.suppress(UsageError):
+        found[CHAT] = _share(tasks, CHAT, tokenizer)
+    return found
 
 
 def finding(style: str, found: Mapping[str, float]) -> Finding | None:
@@ -119,18 +123,17 @@ def _share(tasks: Sequence[Task], style: str, tokenizer: Any) -> float:
     return sum(prompt(task, style, tokenizer).continues(tokenizer) for task in tasks) / len(tasks)
 
 
-def _template(tokenizer: Any) -> bool:
-    return bool(getattr(tokenizer, "chat_template", None))
-
-
 def _chat(bare: str, tokenizer: Any) -> str:
-    if not _template(tokenizer):
+    if not getattr(tokenizer, "chat_template", None):
         raise UsageError(f"this model's tokenizer has no chat template: use --prompt-style {DEFAULT}")
     messages = [
         {"role": "user", "content": f"{_ASK}\n```\n{bare}\n```\n"},
         {"role": "assistant", "content": f"{_ANSWER}\n```python\n{_HERE}\n```\n"},
     ]
-    text, mark, _ = tokenizer.apply_chat_template(messages, tokenize=False).partition(_HERE)
+    try:
+        text, mark, _ = tokenizer.apply_chat_template(messages, tokenize=False).partition(_HERE)
+    except Exception as error:  # a template is a program of the model's: it may raise what it likes
+        raise UsageError(f"this model's chat template fails ({error}): use another --prompt-style") from error
     if not mark:
         raise UsageError("this model's chat template leaves the assistant's words out: use another --prompt-style")
     return str(text)

@@ -175,12 +175,20 @@ def test_without_a_chat_template_the_style_is_refused(like_llama3):
     with pytest.raises(UsageError, match="no chat template: use --prompt-style stripped"):
         prompt(TASKS[0], CHAT, like_llama3)
     assert CHAT not in shares(TASKS[:3], like_llama3)
-    like_llama3.chat_template = "{{ messages[0].content }}"
-    try:
-        with pytest.raises(UsageError, match="leaves the assistant's words out"):
-            prompt(TASKS[0], CHAT, like_llama3)
-    finally:
-        like_llama3.chat_template = None
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{{ messages[0].content }}", "leaves the assistant's words out"),
+        ("{{ raise_exception('no') }}", r"fails \(no\)"),
+    ],
+)
+def test_a_chat_template_that_cannot_be_used_is_in_nobody_elses_way(template, told, like_llama3, monkeypatch):
+    monkeypatch.setattr(like_llama3, "chat_template", template)
+    with pytest.raises(UsageError, match=told):
+        prompt(TASKS[0], CHAT, like_llama3)
+    assert set(shares(TASKS[:3], like_llama3)) == {STRIPPED, AS_IS, EVALPLUS}
 
 
 def test_the_solutions_tokens_begin_where_the_prompts_end(like_gpt2, like_llama3):
