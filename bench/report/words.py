@@ -96,6 +96,8 @@ def short_labels(settings: Sequence[Coordinates]) -> dict[Coordinates, str]:
 
 def _told_apart(setting: Coordinates, names: Sequence[str]) -> str:
     known = dict(setting)
+    if known.get("prompts") == "humaneval":
+        known.setdefault("prompt_style", "as-is")  # Cases of before name none
     parts = [_coordinate(name, known[name]) or f"{name} {known[name]}" for name in names if name in known]
     return " · ".join(parts)
 

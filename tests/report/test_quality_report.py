@@ -88,6 +88,16 @@ def test_a_score_over_all_tasks_has_no_such_note() -> None:
     assert not any("Over" in item.note for item in found.tables)
 
 
+def test_programs_of_two_prompt_styles_are_two_settings() -> None:
+    """The one without a name is of before, when prompts were given as they are."""
+    both = [*q.arm("fp16", passed=2), *q.arm("fp16", passed=20, prompt_style="stripped")]
+    rows = cells(section(both, "quality"), "Quality")
+    assert {row["Setting"]: row["HumanEval+ pass@1"][:6] for row in rows} == {
+        "as-is prompt": "5.0 % ",
+        "stripped prompt": "50.0 %",
+    }
+
+
 def test_a_row_per_number_of_removed_layers(records: list[Record]) -> None:
     found = section(records, "quality")
     rows = cells(found, "Layers removed")
