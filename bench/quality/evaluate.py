@@ -97,7 +97,8 @@ def _program(line: str, where: str, known: dict[str, PlusTask]) -> tuple[str, st
 
 def stalled(tasks: Sequence[PlusTask], samples: Sequence[Sample]) -> Finding | None:
     """Where many samples add nothing to the prompt that they begin with, or the same function anew: the score is then
-    about how the prompt ends, not about the model. Samples that do not begin with their prompt are not looked at."""
+    about how the prompt ends, not about the model. Samples that do not begin with their prompt are not looked at, nor
+    tasks whose prompt begins no function (MBPP's)."""
     known = {task.task_id: task for task in tasks}
     count = sum(_is_stalled(known[sample.task_id], sample.program) for sample in samples)
     return completions.finding(count, len(samples))
@@ -105,9 +106,9 @@ def stalled(tasks: Sequence[PlusTask], samples: Sequence[Sample]) -> Finding | N
 
 def _is_stalled(task: PlusTask, program: str) -> bool:
     begun, prompt = program.lstrip(), task.prompt.strip()
-    return begun.startswith(prompt) and completions.stalled(
-        completions.cut(begun.removeprefix(prompt)), task.entry_point
-    )
+    if f"def {task.entry_point}" not in prompt or not begun.startswith(prompt):
+        return False
+    return completions.stalled(completions.cut(begun.removeprefix(prompt)), task.entry_point)
 
 
 def evaluate(

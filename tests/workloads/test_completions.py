@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,9 @@ def test_programs_that_do_not_begin_with_their_prompt_are_no_stalled_completions
     tasks = humaneval_plus(None, ("HumanEval/53",))
     assert stalled(tasks, [Sample("HumanEval/53", 0, "def add(x, y):\n    return x + y\n")]) is None
     assert stalled(tasks, [Sample("HumanEval/53", 0, tasks[0].prompt)]) is not None
+    # MBPP's prompts are a text alone: the function is for the model to begin.
+    mbpp = replace(tasks[0], prompt='"""Add two numbers."""\n')
+    assert stalled([mbpp], [Sample("HumanEval/53", 0, mbpp.prompt + "\ndef add(x, y):\n    return x + y\n")]) is None
 
 
 @pytest.fixture(scope="module")
