@@ -167,6 +167,11 @@ def _add_run(verbs: Any) -> None:
     add("--caches", type=names, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
     add("--new-tokens", type=int, metavar="N", help="new tokens per sequence")
     add("--prompt-tokens", type=int, metavar="N", help="prompt length of random-weight models")
+    add(
+        "--prompt-style",
+        metavar="STYLE",
+        help="how HumanEval's prompts are given: stripped (default), as-is, evalplus (stripped and a newline), chat",
+    )
     add("--beside", type=names, metavar="A,B", help="checkpoints to measure beside --model, such as pruned ones")
     add("--tasks", type=int, metavar="N", help="HumanEval+ tasks for pass@1 (0: none; default: the preset's)")
     add("--workers", type=int, default=2, metavar="N", help="programs judged at the same time (default 2)")

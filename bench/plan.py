@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from bench.presets import Preset, Sweep
 from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import Case
+from bench.workloads.prompt_styles import AS_IS
 from bench.workloads.schemes import ARMS, Arm
 from bench.workloads.sources import Source
 
@@ -207,6 +208,7 @@ def generation_case(
 ) -> Case:
     """The Case that a run of this sweep measures: whoever observes it elsewhere joins the run by its case_id."""
     has_text = source.kind != "shape"
+    named = has_text and sweep.prompt_style != AS_IS
     return Case(
         "generation",
         source.name,
@@ -221,6 +223,7 @@ def generation_case(
         cache=cache,
         stop=sweep.stop,
         dropped_layers=dropped_layers or None,
+        prompt_style=sweep.prompt_style if named else None,
     )
 
 

@@ -20,6 +20,7 @@ from bench.plan import generation_case
 from bench.presets import Sweep
 from bench.record.errors import BitledgerError, UsageError
 from bench.record.schema import Case
+from bench.workloads.prompt_styles import DEFAULT, STYLES
 from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import Source, resolve
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--cache", choices=("dynamic", "static"), default="dynamic")
     add("--new-tokens", type=int, default=32)
     add("--prompt-tokens", type=int, default=128, help="of models without a tokenizer")
+    add("--prompt-style", choices=tuple(STYLES), default=DEFAULT, help="of models with one")
     add("--stop", choices=("length", "eos"), default="length")
     add("--drop-layers", metavar="LIST", help="decoder layers to remove, such as 2-29")
     add("--device", choices=("cpu", "cuda"), default="cpu")
@@ -71,7 +73,7 @@ def case_of(options: argparse.Namespace, source: Source) -> Case:
     """The Case of these options, as a run of the same sweep makes it."""
     sweep = Sweep(
         "profiled", (options.scheme,), prompt_tokens=options.prompt_tokens, new_tokens=options.new_tokens,
-        stop=options.stop,
+        stop=options.stop, prompt_style=options.prompt_style,
     )  # fmt: skip
     return generation_case(
         sweep, source, options.scheme, options.batch, options.cache, options.device, options.seed, options.drop_layers

@@ -157,6 +157,8 @@ def _group(
     notes = () if len(models) > 1 else ((f"Model: {models[0]}.",) if models[0] else ())
     guesses = dict.fromkeys(arm.estimated for arm in arms if arm.estimated)
     notes = (*notes, *(f"Joules are estimated, not measured: {guess}." for guess in guesses))
+    parts = dict.fromkeys(row.missing for item in ordered if (row := rows.of(item.case)) and row.missing)
+    notes = (*notes, *(f"Quality over {part} of HumanEval." for part in parts if kind))
     return ArmGroup(setting, arms, arms[0], kind, notes)
 
 

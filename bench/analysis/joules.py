@@ -13,7 +13,7 @@ from .statistics import Estimate
 
 # What must be equal for joules per token to be those of the Case, and what should be.
 _MUST = ("model", "revision", "device", "dropped_layers", "batch_size")
-_SHOULD = ("new_tokens", "stop", "cache", "prompts", "prompt_tokens", "seed")
+_SHOULD = ("new_tokens", "stop", "cache", "prompts", "prompt_tokens", "prompt_style", "seed")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ from .statistics import Estimate, estimate
 
 SAMPLES, QUALITY = "samples", "quality"
 FAMILY_LESS = ("scheme", "dropped_layers")
+# How many tasks HumanEval has: records did not say it at first.
+HUMANEVAL_TASKS = 164
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,12 @@ class Against:
 class QualityRow:
     """One arm. ``base`` and ``plus`` are pass@1 (shares), times in s, ``energy_per_passed`` in J (gross J per token ×
     tokens ÷ tasks passed), ``perplexity`` exp(mean nats per token of the canonical solutions), ``tokens`` new ones per
-    task. Passed: the plus tests where they ran, else the base ones. ``reason``: why there is no pass@1, or ""."""
+    task. Passed: the plus tests where they ran, else the base ones. ``tasks`` of the dataset's ``of_tasks`` were given
+    to the arm. ``reason``: why there is no pass@1, or ""."""
 
     case: Case
     tasks: int
+    of_tasks: int
     base: Estimate | None
     plus: Estimate | None
     time_per_task: Estimate | None
@@ -64,6 +68,11 @@ class QualityRow:
     @property
     def removed(self) -> int:
         return removed(self.case.dropped_layers)
+
+    @property
+    def missing(self) -> str:
+        """Which part of the dataset its figures are about, where that is not the whole: "39 of 164 tasks", or ""."""
+        return f"{self.tasks} of {self.of_tasks} tasks" if self.tasks < self.of_tasks else ""
 
 
 @dataclass(frozen=True)
@@ -164,6 +173,7 @@ def _row(arm: _Arm, base: _Arm | None, used: Joules | None) -> QualityRow:
     return QualityRow(
         case=arm.case,
         tasks=max(len(arm.passes("passed_base")), len(arm.passes("passed_plus")), len(arm.outputs())),
+        of_tasks=int(arm.judged.setup.get("dataset_tasks", HUMANEVAL_TASKS)) if arm.judged else HUMANEVAL_TASKS,
         base=first,
         plus=second,
         time_per_task=time,

@@ -9,6 +9,7 @@ from typing import Any
 from bench.hooks import study_presets
 from bench.record.errors import UsageError
 from bench.workloads import pruning
+from bench.workloads.prompt_styles import AS_IS, STYLES
 from bench.workloads.schemes import arm
 
 from .everyday import QUICK, SMOKE
@@ -34,7 +35,7 @@ def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
     tasks = of_sweep.pop("tasks", None)
     sweeps = [replace(sweep, **of_sweep) for sweep in chosen.sweeps if sweep.timed]
     if tasks != 0:
-        given = {name: of_sweep[name] for name in ("energy_seconds",) if name in of_sweep}
+        given: dict[str, Any] = {key: of_sweep[key] for key in ("energy_seconds", "prompt_style") if key in of_sweep}
         given |= {} if tasks is None else {"tasks": tasks}
         sweeps += [replace(sweep, **given) for sweep in chosen.sweeps if not sweep.timed]
     chosen = replace(chosen, **own, sweeps=tuple(sweeps))
@@ -96,6 +97,8 @@ def _check(chosen: Preset) -> None:
         for cache in sweep.caches:
             if cache not in ("dynamic", "static"):
                 raise UsageError(f"unknown cache {cache!r}: choose dynamic or static")
+        if sweep.prompt_style not in STYLES:
+            raise UsageError(f"unknown prompt style {sweep.prompt_style!r}: choose from {', '.join(STYLES)}")
     if chosen.threads is not None and chosen.threads < 1:
         raise UsageError("--threads must be at least 1")
     if any(m < 1 for m in chosen.matmul_m):
@@ -113,7 +116,9 @@ _RETIRED = ("warmup_tokens",)
 
 
 def _sweep(document: Mapping[str, Any]) -> Sweep:
-    document = {name: value for name, value in document.items() if name not in _RETIRED}
+    # Plans of before name no style, and their prompts were given as they are.
+    given = {name: value for name, value in document.items() if name not in _RETIRED}
+    document = {"prompt_style": AS_IS, **given}
     observers = {name: (tuple(schemes), repeats) for name, (schemes, repeats) in document["observers"].items()}
     return Sweep(**{**_tuples(document), "observers": observers})
 

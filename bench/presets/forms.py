@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bench.workloads.prompt_styles import DEFAULT
 from bench.workloads.schemes import REFERENCE
 
 ALL_NINE = ("fp32", "bf16", "fp16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
@@ -24,6 +25,7 @@ class Sweep:
     early). ``warmup_calls``: at least so many before the timed ones, and as many as it takes to meet every key-value
     length that is timed; with 0 none at all, so that the timed calls are the first (bench/workloads/calls.py).
     ``timed``: False for a sweep that only observes, as those for pass@1 do, with ``tasks`` tasks (None: all).
+    ``prompt_style``: how HumanEval's prompts are given, see bench/workloads/prompt_styles.py.
     Sweeps with the same ``process`` measure a scheme's Cases one after the other in one process per repeat.
     """
 
@@ -47,6 +49,7 @@ class Sweep:
     process: str = ""
     timed: bool = True
     tasks: int | None = None
+    prompt_style: str = DEFAULT
 
 
 @dataclass(frozen=True)

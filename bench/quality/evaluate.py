@@ -14,6 +14,8 @@ from typing import Any, Literal
 import msgspec
 
 from bench.record.errors import MeasurementError, UsageError
+from bench.record.schema import Finding
+from bench.workloads import completions
 from bench.workloads.prompts import lines_of
 
 from .answers import Answers, Kept
@@ -91,6 +93,22 @@ def _program(line: str, where: str, known: dict[str, PlusTask]) -> tuple[str, st
     if told.solution is None and told.completion is None:
         raise UsageError(f"{where}: no program: each line needs solution or completion")
     return task.task_id, told.solution if told.solution is not None else task.prompt + str(told.completion)
+
+
+def stalled(tasks: Sequence[PlusTask], samples: Sequence[Sample]) -> Finding | None:
+    """Where many samples add nothing to the prompt that they begin with, or the same function anew: the score is then
+    about how the prompt ends, not about the model. Samples that do not begin with their prompt are not looked at, nor
+    tasks whose prompt begins no function (MBPP's)."""
+    known = {task.task_id: task for task in tasks}
+    count = sum(_is_stalled(known[sample.task_id], sample.program) for sample in samples)
+    return completions.finding(count, len(samples))
+
+
+def _is_stalled(task: PlusTask, program: str) -> bool:
+    begun, prompt = program.lstrip(), task.prompt.strip()
+    if f"def {task.entry_point}" not in prompt or not begun.startswith(prompt):
+        return False
+    return completions.stalled(completions.cut(begun.removeprefix(prompt)), task.entry_point)
 
 
 def evaluate(

@@ -2,7 +2,8 @@
 
 It knows inputs but no answers. The program shares this process and may do to it what it likes: what comes out of
 standard output is judged outside as a stranger's, and what the process may touch was settled by the sandbox before
-the program began.
+the program began. Of this file it is shown nothing: a program is to pass where it would pass in an interpreter of its
+own, and only there (tests/quality/frame.py lists the ways in which the two could differ).
 
 In, as marshalled values: the rules and the program, then one set of inputs at a time; the program is loaded anew for
 each set, as EvalPlus does. Out, a line per input in order: ``v`` and the answer as JSON, tagged where JSON has no such
@@ -12,14 +13,16 @@ the seconds of each call. After the first input without an answer all ends.
 Of an answer only what it is made of is written, by the methods of the built-in types, never by ``__eq__`` or
 ``__iter__`` of an object that a program made (one that calls itself a NumPy scalar is asked for its item).
 
-A sandbox starts for every program, so this imports nothing that is written in Python: ``json``, ``signal``, ``typing``
-and ``fractions`` would take longer than the interpreter's own start.
+A sandbox starts for every program, so this imports next to nothing that is written in Python: ``json``, ``signal``,
+``typing`` and ``fractions`` would take longer than the interpreter's own start.
 """
 
 from __future__ import annotations
 
 import _json
 import _signal  # type: ignore[import-not-found]
+import _sitebuiltins
+import builtins
 import marshal
 import os
 import resource
@@ -29,11 +32,14 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
     from typing import Any, BinaryIO
 
     Writer = Callable[[Any, int], Any]
 
 MOST_DEPTH = 200
+# What the program's module is called: not "__main__", because a program's main part reads input and prints.
+NAME = "program"
 _LARGE = 1 << 128
 
 
@@ -49,13 +55,12 @@ def main(jobs: BinaryIO) -> None:
     """Read the rules, give up all rights that they say, answer set after set."""
     rules = marshal.load(jobs)  # noqa: S302 - the evaluation's own words; nothing goes the other way like this
     answers = os.fdopen(os.dup(1), "wb", 1 << 16)
-    sys.path[:0] = rules["path"]
-    sys.set_int_max_str_digits(0)
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)
     give_up(rules)
     _signal.signal(_signal.SIGALRM, _on_alarm)
+    hide(rules["path"])
     try:
         while run(rules, jobs, answers):
             answers.flush()
@@ -74,6 +79,19 @@ def give_up(rules: dict[str, Any]) -> None:
         resource.setrlimit(getattr(resource, name), (most, most))
 
 
+def hide(path: list[str]) -> None:
+    """Make this interpreter look like one that has just started, with ``path`` to look for modules in too."""
+    sys.path += path
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        del os.environ[name]
+    # What the module site does, which is not imported because it would look for packages.
+    builtins.exit = builtins.quit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.help = _sitebuiltins._Helper()
+    sys.modules["__main__"] = type(sys)("__main__")
+    # The program's function is called by call, run, main and the command line; a script would call it at once.
+    sys.setrecursionlimit(sys.getrecursionlimit() + 3)
+
+
 def run(rules: dict[str, Any], jobs: BinaryIO, answers: BinaryIO) -> bool:
     """Call the program with each input of the next set; whether all were answered."""
     try:
@@ -89,10 +107,9 @@ def run(rules: dict[str, Any], jobs: BinaryIO, answers: BinaryIO) -> bool:
 
 def call(rules: dict[str, Any], job: dict[str, Any], answers: BinaryIO) -> None:
     """Write the answers. Raises what the program raises, TooSlow, or what dump does."""
-    program: dict[str, Any] = {}
     with Limit(job["load_seconds"]):
-        exec(compile(rules["code"], "<program>", "exec"), program)  # noqa: S102 - what the sandbox is for
-    function, whether = program[rules["entry_point"]], rules["whether"]
+        program = load(rules["code"])
+    function, whether = vars(program)[rules["entry_point"]], rules["whether"]
     seconds = []
     for given, most in zip(job["inputs"], job["seconds"]):  # noqa: B905 - as many, by construction
         begun = time.perf_counter()
@@ -105,6 +122,14 @@ def call(rules: dict[str, Any], job: dict[str, Any], answers: BinaryIO) -> None:
         seconds.append(time.perf_counter() - begun)
         answers.write(f"v {line}\n".encode("ascii"))
     answers.write(f"t {dump(seconds)}\n".encode("ascii"))
+
+
+def load(code: str) -> ModuleType:
+    """The program as a module of its own. Raises what the program raises."""
+    program = sys.modules[NAME] = type(sys)(NAME)
+    # Without dont_inherit the program would have this file's future import, and no annotation be evaluated.
+    exec(compile(code, "<program>", "exec", dont_inherit=True), vars(program))  # noqa: S102 - what the sandbox is for
+    return program
 
 
 class Limit:

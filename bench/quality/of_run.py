@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 from bench.record.schema import Environment, Record, metric
+from bench.workloads.prompt_styles import program, style_of
 from bench.workloads.prompts import humaneval
 
 from .answers import Kept
@@ -42,8 +43,8 @@ def _prompts() -> dict[str, str]:
 
 def _programs(record: Record) -> list[tuple[str, str]]:
     """(task_id, program) for each task of a samples Record, in its order."""
-    pairs = zip(record.setup["tasks"], record.setup["completions"], strict=True)
-    return [(task_id, _prompts()[task_id] + text) for task_id, text in pairs]
+    pairs, style = zip(record.setup["tasks"], record.setup["completions"], strict=True), style_of(record.case)
+    return [(task_id, program(_prompts()[task_id], style, text)) for task_id, text in pairs]
 
 
 def distinct(records: Iterable[Record]) -> tuple[Sample, ...]:
@@ -51,9 +52,9 @@ def distinct(records: Iterable[Record]) -> tuple[Sample, ...]:
     seen = dict.fromkeys(pair for record in records for pair in _programs(record))
     numbers: dict[str, int] = {}
     samples = []
-    for task_id, program in seen:
+    for task_id, text in seen:
         numbers[task_id] = numbers.get(task_id, -1) + 1
-        samples.append(Sample(task_id, numbers[task_id], program))
+        samples.append(Sample(task_id, numbers[task_id], text))
     return tuple(samples)
 
 
@@ -85,6 +86,7 @@ def _quality(
         "tasks": record.setup["tasks"],
         "outcomes": [[j.base, j.plus, j.why] for j in judged],
         "dataset": f"HumanEval+, {len(tasks)} tasks",
+        "dataset_tasks": len(_prompts()),
         "python": platform.python_version(),
         "sandbox": dict(sandbox.facts),
         "model": record.setup.get("model", {}),

@@ -8,7 +8,6 @@ leaves the box. See docs/adr/0010.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import marshal
 import os
 import re
@@ -17,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,6 +26,9 @@ from typing import Any, Literal
 
 from bench.record.errors import MachineError
 
+from . import threads_only
+from .users import own_user, threads_elsewhere
+
 HERE = Path(__file__).parent
 BOX = "/box"
 End = Literal["done", "time", "output"]
@@ -35,6 +36,11 @@ _MIB = 1 << 20
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # What the interpreter in the box begins with: inside.py, already compiled, comes first of all that it is sent.
 _BEGIN = "import marshal,os;jobs=os.fdopen(os.dup(0),'rb');exec(marshal.load(jobs));main(jobs)"
+# No folder of the user's or of packages to import from. Not -I, which would leave out the variables below too.
+_ALONE = ("-P", "-s", "-S", "-c")
+# The same hashes, so the same order of sets, each time; texts in UTF-8, whatever the machine's locale is.
+_VARIABLES = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "PYTHONCOERCECLOCALE": "0", "OPENBLAS_NUM_THREADS": "1"}
+_INSIDE = {"HOME": "/tmp", "PATH": os.defpath, **_VARIABLES}  # noqa: S108 - the box's own
 _LIBRARIES = ("/lib", "/lib32", "/lib64")
 REMEDY = (
     "install bubblewrap (Debian: apt-get install bubblewrap) where namespaces are allowed, evaluate on another "
@@ -45,12 +51,12 @@ REMEDY = (
 @dataclass(frozen=True)
 class Limits:
     """Of one program. ``memory``: B of address space; ``scratch``: B of its tmpfs; ``output``: B that may leave;
-    ``processes``: it and its children and threads."""
+    ``threads``: all that it has at a time, those that have just ended and bubblewrap's own included."""
 
     memory: int = 4096 * _MIB
     scratch: int = 64 * _MIB
     output: int = 512 * _MIB
-    processes: int = 2
+    threads: int = 64
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,6 @@ class Sandbox:
 
     bubblewrap: str
     limits: Limits = field(default_factory=Limits)
-    _users: Any = field(default_factory=lambda: itertools.cycle(range(61_000, 64_000)))
-    _lock: Any = field(default_factory=threading.Lock)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -76,7 +80,11 @@ class Sandbox:
         if not self.bubblewrap:
             return {"sandbox": "none", "limits": asdict(self.limits)}
         version = subprocess.run([self.bubblewrap, "--version"], capture_output=True, text=True, check=False).stdout
-        return {"sandbox": version.strip(), "limits": asdict(self.limits)}
+        return {
+            "sandbox": version.strip(),
+            "limits": asdict(self.limits),
+            "new_processes": "refused" if threads_only.program() else "counted as threads",
+        }
 
     @contextlib.contextmanager
     def box(self, code: str, entry_point: str, whether: bool = False) -> Iterator[Box]:
@@ -84,13 +92,22 @@ class Sandbox:
 
         ``whether``: of each answer only whether there is one leaves the box.
         """
-        rules = {"code": code, "entry_point": entry_point, "whether": whether, **self._rules()}
-        process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/",
-            env={"PATH": os.defpath}, start_new_session=True, pipesize=_MIB,
-        )  # fmt: skip
-        try:
+        with contextlib.ExitStack() as held:
+            user = held.enter_context(own_user()) if self.bubblewrap and _is_root() else None
+            rules = {"code": code, "entry_point": entry_point, "whether": whether, **self._rules(user)}
+            process = held.enter_context(self._process())
             yield Box(process, self.limits.output, _inside() + marshal.dumps(rules))
+
+    @contextlib.contextmanager
+    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
+        with threads_only.handed_over(bool(self.bubblewrap)) as (options, handles):
+            process = subprocess.Popen(
+                self._command(options), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                cwd="/", env={"PATH": os.defpath, **_VARIABLES}, start_new_session=True, pipesize=_MIB,
+                pass_fds=handles,
+            )  # fmt: skip
+        try:
+            yield process
         finally:
             process.kill()
             process.wait()
@@ -98,7 +115,7 @@ class Sandbox:
                 with contextlib.suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]
 
-    def _rules(self) -> dict[str, Any]:
+    def _rules(self, user: int | None) -> dict[str, Any]:
         """What inside.py does to itself before the program begins."""
         limits = {
             "RLIMIT_AS": self.limits.memory,
@@ -108,18 +125,19 @@ class Sandbox:
         }
         if not self.bubblewrap:
             return {"user": None, "limits": limits, "path": []}
-        with self._lock:
-            # A user of its own for each program: the limit on processes counts per user.
-            user = next(self._users) if _is_root() else None
-        limits["RLIMIT_NPROC"] = self.limits.processes
+        limits["RLIMIT_NPROC"] = self.limits.threads + (0 if _is_root() else threads_elsewhere())
         return {"user": user, "limits": limits, "path": [BOX]}
 
-    @cached_property
-    def _command(self) -> list[str]:
+    def _command(self, options: Sequence[str]) -> list[str]:
+        """``options``: more of bubblewrap's."""
         if not self.bubblewrap:
-            return [sys.executable, "-I", "-S", "-c", _BEGIN]
+            return [sys.executable, *_ALONE, _BEGIN]
         interpreter = str(Path(sys.base_prefix) / "bin" / _VERSION)
-        return [*_ordinary(), self.bubblewrap, *_walls(self.limits.scratch), interpreter, "-I", "-S", "-c", _BEGIN]
+        return [*self._box, *options, interpreter, *_ALONE, _BEGIN]
+
+    @cached_property
+    def _box(self) -> list[str]:
+        return [*_ordinary(), self.bubblewrap, *_walls(self.limits.scratch)]
 
 
 class Box:
@@ -230,7 +248,7 @@ def _walls(scratch: int) -> list[str]:
     binds = [*_system(), *_numpy()]
     return [
         *shared, *rights, "--die-with-parent", "--new-session", "--clearenv",
-        "--setenv", "OPENBLAS_NUM_THREADS", "1", "--setenv", "PYTHONHASHSEED", "0",
+        *(word for name, value in _INSIDE.items() for word in ("--setenv", name, value)),
         *_folders(target for _, target in binds), *_links(),
         *(word for source, target in binds for word in ("--ro-bind", str(source), target)),
         *(word for path in _installed() for word in ("--size", "4096", "--tmpfs", path, "--remount-ro", path)),

@@ -41,6 +41,7 @@ class Case:
     again; "cold": rotated through more than the last-level cache).
     intervention: what was changed to test a cause ("none": nothing), see bench/workloads/interventions.py.
     dropped_layers: decoder layers removed from the model, such as "4-5" (None: none), see bench/workloads/pruning.py.
+    prompt_style: how HumanEval's prompts are given (None: as they are), see bench/workloads/prompt_styles.py.
     """
 
     workload: str
@@ -63,6 +64,7 @@ class Case:
     k: int | None = None
     intervention: str | None = None
     dropped_layers: str | None = None
+    prompt_style: str | None = None
 
     def coordinates(self) -> dict[str, Any]:
         """The coordinates that apply, by name."""

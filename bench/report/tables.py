@@ -79,6 +79,7 @@ _TOLD = (
     "batch_size",
     "prompts",
     "prompt_tokens",
+    "prompt_style",
     "new_tokens",
     "cache",
     "layer",

@@ -38,20 +38,21 @@ def share(value: Estimate | None) -> str:
 
 def quality(groups: Sequence[QualityGroup]) -> Table:
     """pass@1 and perplexity of every scheme with all its layers."""
+    whole = [row for *_, row in _whole(groups)]
     columns = (
         _SETTING,
         _SCHEME,
-        Column("Tasks", right=True, detail=True),
+        Column("Tasks", right=True, detail=not any(row.missing for row in whole)),
         Column("HumanEval pass@1", right=True),
         Column("HumanEval+ pass@1", right=True),
         Column("Perplexity", right=True),
         Column("Repetition", right=True, detail=True),
     )
     rows: list[Row] = [
-        (label, row.case.scheme, str(row.tasks), *_passes(row), _plain(row.perplexity), _repetition(row))
+        (label, row.case.scheme, _tasks(row), *_passes(row), _plain(row.perplexity), _repetition(row))
         for label, _, row in _whole(groups)
     ]
-    return drop_uniform(table("Quality", columns, rows, _SHARE_NOTE + _why([r for *_, r in _whole(groups)])), "Setting")
+    return drop_uniform(table("Quality", columns, rows, _SHARE_NOTE + _why(whole) + _over(whole)), "Setting")
 
 
 def costs(groups: Sequence[QualityGroup]) -> Table:
@@ -118,10 +119,11 @@ def pruning(groups: Sequence[QualityGroup]) -> Table | None:
     rows: list[Row] = [
         (labels[group.setting], row.case.scheme, *_pruned(row, group)) for group in groups for row in pruned(group)
     ]
-    schemes = list(dict.fromkeys(row.case.scheme for group in groups for row in pruned(group)))
+    found = [row for group in groups for row in pruned(group)]
+    schemes = list(dict.fromkeys(row.case.scheme for row in found))
     only = f"Scheme: {schemes[0]}. " if len(schemes) == 1 else ""
     what = "Decoder layers removed (which ones), no retraining. Against the reference with all its layers."
-    note = f"{only}{what} {_SHARE_NOTE}"
+    note = f"{only}{what} {_SHARE_NOTE}{_over(found)}"
     made = table("Layers removed", columns, rows, note)
     return drop_uniform(drop_uniform(made, "Setting"), "Scheme") if rows else None
 
@@ -149,6 +151,16 @@ def _pruned(row: QualityRow, group: QualityGroup) -> Row:
         told[2],
         told[3],
     )
+
+
+def _tasks(row: QualityRow) -> str:
+    return row.missing.removesuffix(" tasks") or str(row.tasks)
+
+
+def _over(rows: Iterable[QualityRow]) -> str:
+    """The part of the dataset that the scores are about, where it is not the whole."""
+    parts = dict.fromkeys(row.missing for row in rows if row.missing)
+    return f" Over {' or '.join(parts)} of HumanEval: the others were not asked." if parts else ""
 
 
 def _energy(row: QualityRow) -> str:

@@ -71,6 +71,7 @@ def _coordinate(name: str, value: Any) -> str:
         "new_tokens": f"{value} new tokens",
         "cache": f"{value} cache",
         "dropped_layers": f"less layers {value}",
+        "prompt_style": f"{value} prompt",
         "stop": "stops at end-of-text" if value == "eos" else "",
         "layer": str(value),
         "op": "" if value == "linear" else str(value).replace("_", " "),
@@ -95,6 +96,8 @@ def short_labels(settings: Sequence[Coordinates]) -> dict[Coordinates, str]:
 
 def _told_apart(setting: Coordinates, names: Sequence[str]) -> str:
     known = dict(setting)
+    if known.get("prompts") == "humaneval":
+        known.setdefault("prompt_style", "as-is")  # Cases of before name none
     parts = [_coordinate(name, known[name]) or f"{name} {known[name]}" for name in names if name in known]
     return " · ".join(parts)
 

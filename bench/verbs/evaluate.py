@@ -15,7 +15,7 @@ from typing import Any
 from bench.analysis.passing import pass_at_k, wilson
 from bench.quality.against import Comparison, compare, read_verdicts
 from bench.quality.answers import Kept, folder
-from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples
+from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples, stalled
 from bench.quality.mbpp import TOO_LARGE, mbpp_plus
 from bench.quality.sandbox import Sandbox, find
 from bench.quality.tasks import PlusTask, humaneval_plus
@@ -49,13 +49,17 @@ def main(options: argparse.Namespace) -> int:
     # What runs without a sandbox could change the kept answers, and so let wrong programs pass for ever after.
     kept = None if options.no_cache or options.no_sandbox else Kept(folder(), sandbox.limits)
     found = _judged(tasks, samples, sandbox, options, kept)
+    missing, finding = _missing(tasks, samples), stalled(tasks, samples)
     document = {
         "dataset": options.dataset,
         "samples": options.samples.name,
         "python": platform.python_version(),
         **sandbox.facts,
         "answers_kept": kept.found if kept else 0,
-        "scores": {name: _scores(found, name) for name in ("base", "plus")},
+        "tasks": len(tasks),
+        "tasks_missing": missing,
+        "scores": {name: _scores(found, name, len(missing)) for name in ("base", "plus")},
+        "findings": [asdict(finding)] if finding else [],
         "judgements": [asdict(judgement) for judgement in found],
     }
     against = compare(found, samples, told) if told is not None else None
@@ -102,14 +106,21 @@ def _judged(
         return evaluate(tasks, samples, sandbox, options.workers, done, kept)
 
 
-def _scores(found: Sequence[Judgement], name: str) -> dict[str, Any]:
-    """pass@k of "base" or "plus" inputs."""
+def _missing(tasks: Sequence[PlusTask], samples: Sequence[Sample]) -> list[str]:
+    """The tasks that were asked for and have no sample that is judged."""
+    there = {sample.task_id for sample in samples}
+    return [task.task_id for task in tasks if task.task_id not in there]
+
+
+def _scores(found: Sequence[Judgement], name: str, missing: int) -> dict[str, Any]:
+    """pass@k of "base" or "plus" inputs, over the tasks with samples; how many have none stands beside it."""
     counts: dict[str, list[bool]] = defaultdict(list)
     for judgement in found:
         counts[judgement.task_id].append(judgement.base == "pass" if name == "base" else judgement.passed)
     totals = [(len(passed), sum(passed)) for passed in counts.values()]
     least = min(n for n, _ in totals)
     scores: dict[str, Any] = {f"pass@{k}": pass_at_k(totals, k) for k in KS if k <= least}
+    scores |= {"tasks_missing": missing} if missing else {}
     if all(n == 1 for n, _ in totals):
         passed = sum(c for _, c in totals)
         scores |= {"passed": passed, "tasks": len(totals), "interval": list(wilson(passed, len(totals)))}
@@ -131,10 +142,21 @@ def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:
         if "passed" in scores:
             low, high = scores["interval"]
             told += f" [{low:.3f}, {high:.3f}], {scores['passed']} of {scores['tasks']}"
-        print(f"{title:<11} {told}")
+        print(f"{title:<11} {told}{_beside(document, scores)}")
+    for finding in document["findings"]:
+        print(f"{finding['severity']}: {finding['message']}; {finding['remedy']}")
     failed = [j for j in found if not j.passed]
     for judgement in failed:
         print(f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {visible(judgement.why)}")
+
+
+def _beside(document: dict[str, Any], scores: dict[str, Any]) -> str:
+    """What a score over some of the tasks must not be read without."""
+    missing, tasks = len(document["tasks_missing"]), document["tasks"]
+    if not missing:
+        return ""
+    as_failed = scores["pass@1"] * (tasks - missing) / tasks
+    return f"; {missing} of {tasks} tasks have no sample that was judged (taken as failed: pass@1 {as_failed:.3f})"
 
 
 def _print_against(against: Comparison, file: Path) -> None:

@@ -27,7 +27,7 @@ def main(options: argparse.Namespace) -> int:
     if not records:
         raise UsageError(f"{options.samples} holds no samples: run a preset with pass@1, such as smoke or paper")
     for file, record in files(options.export, records).items():
-        _write(file, for_evalplus(record.setup))
+        _write(file, for_evalplus(record))
         print(f"{file}: {len(record.setup['tasks'])} programs of {record.case.scheme}")
     return 0
 

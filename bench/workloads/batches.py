@@ -8,6 +8,7 @@ from typing import Any
 from bench.record.errors import UsageError
 from bench.record.schema import Case
 from bench.workloads.models import LoadedModel
+from bench.workloads.prompt_styles import CHAT, prompt, style_of
 from bench.workloads.prompts import humaneval
 
 
@@ -32,7 +33,7 @@ def make_batches(case: Case, loaded: LoadedModel, calls: int) -> list[Batch]:
     if case.prompts == "random":
         batches = [_random_batch(case, loaded, size, call) for call in range(calls)]
     else:
-        batches = [_text_batch(loaded, size, call) for call in range(calls)]
+        batches = [_text_batch(case, loaded, size, call) for call in range(calls)]
     longest = max(batch.prompt_length for batch in batches)
     limit = loaded.model.config.max_position_embeddings
     if longest + (case.new_tokens or 0) > limit:
@@ -67,9 +68,11 @@ def _random_batch(case: Case, loaded: LoadedModel, size: int, call: int) -> Batc
     return Batch({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, (f"random-{case.seed}-{call}",))
 
 
-def _text_batch(loaded: LoadedModel, size: int, call: int) -> Batch:
+def _text_batch(case: Case, loaded: LoadedModel, size: int, call: int) -> Batch:
     tasks = humaneval()
     chosen = [tasks[(call * size + place) % len(tasks)] for place in range(size)]
-    encoded = loaded.tokenizer([task.prompt for task in chosen], return_tensors="pt", padding=True)
+    style = style_of(case)
+    texts = [prompt(task, style, loaded.tokenizer).text for task in chosen]
+    encoded = loaded.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=style != CHAT)
     inputs = {name: encoded[name].to(loaded.model.device) for name in ("input_ids", "attention_mask")}
     return Batch(inputs, tuple(task.task_id for task in chosen))

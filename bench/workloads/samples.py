@@ -1,8 +1,9 @@
 """Programs that a model writes for HumanEval's tasks, for pass@1: greedy, one task at a time. Nothing is executed here.
 
-The prompt is the task's own, as it is. Generation stops at end of text, at one of STOP_WORDS or at the Case's limit of
-new tokens; the text is then cut at the first stop word. Beside the program: what tells how far an arm is from the
-reference where no test passes (its tokens, how much it repeats itself, and the likelihood of the task's own solution).
+The prompt is given in the Case's style (prompt_styles.py). Generation stops at end of text, at a stop word
+(completions.py) or at the Case's limit of new tokens; the text is then cut at the first stop word or special token.
+Beside the program: what tells how far an arm is from the reference where no test passes (its tokens, how much it
+repeats itself, and the likelihood of the task's own solution).
 """
 
 from __future__ import annotations
@@ -10,20 +11,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from bench.instruments.timing import DeviceClock
 from bench.record.errors import UsageError
-from bench.record.schema import metric
+from bench.record.schema import Finding, Record, metric
+from bench.workloads import completions, prompt_styles
 from bench.workloads.annotation import Tools
 from bench.workloads.outcome import Outcome
+from bench.workloads.prompt_styles import Prompt, program, style_of
 from bench.workloads.prompts import Task, humaneval
 from bench.workloads.session import Session, produced
 from bench.workloads.sources import SMOKE, data_folder
 
 INSTRUMENT = "samples"
-# What begins a new top-level statement after the function: EvalPlus's list for direct completion.
-STOP_WORDS = ("\nif __name__", "\ndef ", "\nclass ", "\nprint(", "\nimport ", "\nfrom ", "\nassert ")
 NGRAM = 4
 
 
@@ -42,12 +44,6 @@ def chosen_tasks(model: str, count: int | None) -> tuple[Task, ...]:
     return tuple(tasks[:count])
 
 
-def cut(text: str) -> str:
-    """``text`` up to the first stop word."""
-    ends = [place for word in STOP_WORDS if (place := text.find(word)) >= 0]
-    return text[: min(ends)] if ends else text
-
-
 def repetition_rate(tokens: Sequence[int], n: int = NGRAM) -> float:
     """Share of the n-grams of ``tokens`` that stood before: 1 − distinct ÷ all; 0 for fewer than n + 1 tokens."""
     grams = [tuple(tokens[place : place + n]) for place in range(len(tokens) - n + 1)]
@@ -62,56 +58,68 @@ def samples(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outc
             case, INSTRUMENT, "skipped", f"{case.model} has random weights and no tokenizer: nothing to judge"
         )
     tasks = chosen_tasks(case.model, options.get("tasks"))
+    style = style_of(case)
+    prompts = [prompt_styles.prompt(task, style, loaded.tokenizer) for task in tasks]
     clock = DeviceClock(case.device)
-    _complete(session, tasks[0])  # warm-up
+    _complete(session, prompts[0])  # warm-up
     seconds, tokens, texts = [], [], []
     met = session.lengths.first_visits
-    for task in tasks:
+    for prompt in prompts:
         start = clock.now()
-        ids = _complete(session, task)
+        ids = _complete(session, prompt)
         seconds.append(clock.now() - start)
         tokens.append(ids)
-        texts.append(cut(loaded.tokenizer.decode(ids, skip_special_tokens=True)))
+        texts.append(text_of(loaded.tokenizer, prompt, ids, completions.stop_words(style)))
     metrics = (
         metric("generate_time", seconds),
         metric("tokens_generated", [len(ids) for ids in tokens]),
         metric("repetition_rate", [repetition_rate(ids) for ids in tokens]),
-        metric("negative_log_likelihood", [_surprise(session, task) for task in tasks]),
+        metric("negative_log_likelihood", [_surprise(session, prompt) for prompt in prompts]),
     )
+    shares = prompt_styles.shares(tasks, loaded.tokenizer)
     setup = {
         "tasks": [task.task_id for task in tasks],
         "completions": texts,
         "tokens": tokens,
-        "prompt": "the task's own, as it is",
-        "stop_words": list(STOP_WORDS),
+        "prompt_style": style,
+        "prompts_continued": shares,
+        "stop_words": list(completions.stop_words(style)),
         "most_new_tokens": case.new_tokens,
         "first_visits": session.lengths.first_visits - met,
     }
-    return Outcome(case, INSTRUMENT, setup=setup, metrics=metrics)
+    findings = (prompt_styles.finding(style, shares), _stalled(tasks, texts))
+    return Outcome(case, INSTRUMENT, setup=setup, metrics=metrics, findings=tuple(filter(None, findings)))
 
 
-def _complete(session: Session, task: Task) -> list[int]:
-    """The new token ids for a task's prompt, the last of them what ended it."""
+def _stalled(tasks: Sequence[Task], texts: Sequence[str]) -> Finding | None:
+    pairs = zip(tasks, texts, strict=True)
+    count = sum(completions.stalled(text, task.entry_point) for task, text in pairs)
+    return completions.finding(count, len(tasks))
+
+
+def _complete(session: Session, prompt: Prompt) -> list[int]:
+    """The new token ids for a prompt, the last of them what ended it."""
     import torch
 
     loaded, case = session.loaded, session.case
-    encoded = loaded.tokenizer([task.prompt], return_tensors="pt")
-    inputs = {name: encoded[name].to(loaded.model.device) for name in ("input_ids", "attention_mask")}
-    length = inputs["input_ids"].shape[1]
+    given = torch.tensor([prompt.ids(loaded.tokenizer)], device=loaded.model.device)
+    length = given.shape[1]
     limit = loaded.model.config.max_position_embeddings
     if length + (case.new_tokens or 0) > limit:
         raise UsageError(
-            f"{task.task_id} has {length} tokens: with {case.new_tokens} new ones more than {limit} positions"
+            f"a prompt of {length} tokens and {case.new_tokens} new ones exceed the {limit} positions of {case.model}: "
+            "use fewer --new-tokens"
         )
     with torch.inference_mode():
         out = loaded.model.generate(
-            **inputs,
+            input_ids=given,
+            attention_mask=torch.ones_like(given),
             max_new_tokens=case.new_tokens,
             do_sample=False,
             num_beams=1,
             disable_compile=True,
             pad_token_id=int(loaded.tokenizer.pad_token_id),
-            stop_strings=list(STOP_WORDS),
+            stop_strings=list(completions.stop_words(style_of(case))),
             tokenizer=loaded.tokenizer,
         )[:, length:]
     session.lengths.visit(replace(case, batch_size=1, cache="dynamic"), length, out.shape[1] - 1)
@@ -119,27 +127,39 @@ def _complete(session: Session, task: Task) -> list[int]:
     return ids
 
 
-def _surprise(session: Session, task: Task) -> float:
+def text_of(tokenizer: Any, prompt: Prompt, ids: Sequence[int], words: Sequence[str]) -> str:
+    """What the new tokens add to the prompt, up to the first special token or stop word.
+
+    Decoded together with the prompt, because some tokenizers leave out a space where a text begins; and as it is,
+    because transformers may else take spaces out before full stops and commas, which changes programs.
+    """
+    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    new = list(takewhile(lambda number: number not in special, ids))
+
+    def decoded(numbers: Sequence[int]) -> str:
+        return str(tokenizer.decode(numbers, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    given = prompt.ids(tokenizer)
+    before, whole = decoded(given), decoded([*given, *new])
+    text = whole.removeprefix(before) if whole.startswith(before) else decoded(new)
+    return completions.cut(text, words, after=prompt.text)
+
+
+def _surprise(session: Session, prompt: Prompt) -> float:
     """Mean −log p of the tokens of the task's own solution after its prompt, nats per token."""
     import torch
 
     loaded = session.loaded
-    before = loaded.tokenizer([task.prompt], return_tensors="pt")["input_ids"].shape[1]
-    ids = loaded.tokenizer([task.prompt + task.canonical_solution], return_tensors="pt")["input_ids"]
-    ids = ids.to(loaded.model.device)
+    whole, first = prompt.solved(loaded.tokenizer)
+    ids = torch.tensor([whole], device=loaded.model.device)
     with torch.inference_mode():
-        logits = loaded.model(input_ids=ids).logits[0, before - 1 : -1].float()
-    return float(torch.nn.functional.cross_entropy(logits, ids[0, before:]))
+        logits = loaded.model(input_ids=ids).logits[0, first - 1 : -1].float()
+    return float(torch.nn.functional.cross_entropy(logits, ids[0, first:]))
 
 
-def program(task: Task, completion: str) -> str:
-    """What is judged."""
-    return task.prompt + completion
-
-
-def for_evalplus(setup: Mapping[str, Any]) -> str:
+def for_evalplus(record: Record) -> str:
     """The samples of a record as EvalPlus reads them: JSON lines with task_id and solution."""
-    known = {task.task_id: task for task in humaneval()}
-    pairs = zip(setup["tasks"], setup["completions"], strict=True)
-    lines = [{"task_id": task_id, "solution": program(known[task_id], text)} for task_id, text in pairs]
+    known, style = {task.task_id: task for task in humaneval()}, style_of(record.case)
+    pairs = zip(record.setup["tasks"], record.setup["completions"], strict=True)
+    lines = [{"task_id": task_id, "solution": program(known[task_id].prompt, style, text)} for task_id, text in pairs]
     return "".join(json.dumps(line) + "\n" for line in lines)

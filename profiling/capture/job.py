@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.record.errors import MeasurementError
 from bench.record.schema import Case, Metric
+from bench.workloads.prompt_styles import style_of
 from bench.workloads.sources import Source
 
 from .. import commands
@@ -64,6 +65,7 @@ class Job:
             "--cache": case.cache,
             "--new-tokens": case.new_tokens,
             "--prompt-tokens": case.prompt_tokens,
+            "--prompt-style": style_of(case) if case.prompts == "humaneval" else None,
             "--stop": case.stop,
             "--drop-layers": case.dropped_layers,
             "--device": case.device,

@@ -42,6 +42,26 @@ def f(x):
         threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
     return x + 1
 """,
+    "memory bomb in many processes": """
+import os
+def f(x):
+    for _ in range(8):
+        if os.fork() == 0:
+            held = bytearray(b"x" * (900 << 20))
+            while True:
+                pass
+    return x + 1
+""",
+    "processes by another name": """
+import ctypes, os
+def f(x):
+    made = []
+    for number in ({"x86_64": (57, 58, 0x40000000 + 57)}.get(os.uname().machine, ())):
+        made.append(ctypes.CDLL(None).syscall(number))
+        if made[-1] == 0:
+            os._exit(0)
+    return x + 1 if any(child > 0 for child in made) else None
+""",
     "memory bomb": """
 def f(x):
     held = [bytearray(1 << 28) for _ in range(1000)]

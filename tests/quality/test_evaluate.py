@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import pytest
@@ -14,7 +15,7 @@ from bench.quality.sandbox import find
 from bench.quality.tasks import PlusTask, humaneval_plus
 from bench.quality.values import dump
 from bench.record.errors import MachineError, MeasurementError, UsageError
-from tests.quality.broken import SPOIL, light
+from tests.quality.broken import HEAVY, SPOIL, light
 
 TASKS = humaneval_plus()
 LIGHT = light(TASKS)
@@ -137,13 +138,65 @@ def test_the_verb_scores_and_writes(sandbox, tmp_path, capsys, monkeypatch):
     assert f"{wrong.task_id} " in capsys.readouterr().out
     document = json.loads(out.read_text())
     scores = document["scores"]["plus"]
-    assert (scores["pass@1"], scores["passed"], scores["tasks"]) == (0.5, 1, 2)
+    assert (scores["pass@1"], scores["passed"], scores["tasks"], scores["tasks_missing"]) == (0.5, 1, 2, 162)
     assert scores["interval"][0] < 0.5 < scores["interval"][1]
     assert document["sandbox"].startswith("bubblewrap")
     assert cli.main(["evaluate", str(file), "--out", str(out)]) == 0
     again = json.loads(out.read_text())
     assert (document["answers_kept"], again["answers_kept"]) == (0, 2)
     assert again["judgements"] == document["judgements"]
+
+
+PARTIAL = [{"task_id": "HumanEval/53", "solution": "def add(x,y):\n    return x+y\n"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("tasks", "told"),
+    [(None, "163 of 164 tasks have no sample that was judged (taken as failed: pass@1 0.006)"), ("HumanEval/53", "")],
+)
+def test_a_file_with_some_of_the_tasks_says_how_many_are_missing(tasks, told, sandbox, tmp_path, capsys):
+    file = tmp_path / "partial.jsonl"
+    file.write_text("\n".join(map(json.dumps, PARTIAL)))
+    chosen = ["--tasks", tasks] if tasks else []
+    assert cli.main(["evaluate", str(file), "--no-cache", *chosen]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("; ")[2] for line in lines if "pass@1" in line] == [told, told]
+    assert cli.main(["evaluate", str(file), "--no-cache", "--json", *chosen]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert len(document["tasks_missing"]) == document["scores"]["plus"].get("tasks_missing", 0) == 163 * bool(told)
+
+
+def test_of_mbpp_too(sandbox, tmp_path, capsys):
+    data, file = tmp_path / "data.jsonl", tmp_path / "samples.jsonl"
+    one = {"prompt": "", "canonical_solution": "def f(x):\n    return x\n", "entry_point": "f", "atol": 0}
+    tasks = [one | {"task_id": f"Mbpp/{number}", "base_input": [[1]], "plus_input": []} for number in (1, 3)]
+    data.write_text("\n".join(map(json.dumps, tasks)))
+    file.write_text(json.dumps({"task_id": "Mbpp/3", "solution": one["canonical_solution"]}))
+    assert cli.main(["evaluate", str(file), "--dataset", "mbppplus", "--data", str(data), "--no-cache"]) == 0
+    assert "1 of 1; 1 of 2 tasks have no sample" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="annotations are not evaluated there, in plain Python neither")
+def test_programs_that_lack_an_import_of_a_type_fail(sandbox):
+    """HumanEval's own solutions less 'from typing import …': 19 of them raise NameError in plain Python."""
+    samples = []
+    for task in TASKS:
+        program = re.sub(r"^from typing import .*\n", "", task.solution, flags=re.M)
+        try:
+            exec(compile(program, "program", "exec", dont_inherit=True), {})
+        except NameError:
+            samples.append(Sample(task.task_id, 0, program))
+    assert len(samples) == 19
+    quick = [task for task in TASKS if task.task_id not in HEAVY]
+    asked = [sample for sample in samples if sample.task_id not in HEAVY]
+    assert {(j.base, j.why) for j in evaluate(quick, asked, sandbox, 2)} == {("error", "input 0: NameError")}
+
+
+@pytest.mark.slow
+def test_all_own_solutions_pass(sandbox):
+    found = evaluate(TASKS, [Sample(task.task_id, 0, task.solution) for task in TASKS], sandbox, 2)
+    assert {j.task_id for j in found if not j.passed} == OWN_FAILS
+    assert sum(j.passed for j in found) == 164 - len(OWN_FAILS)
 
 
 def test_a_program_begins_anew_with_the_second_set_of_inputs(sandbox):

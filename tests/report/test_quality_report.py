@@ -70,6 +70,34 @@ def test_quality_tables(records: list[Record]) -> None:
     assert "not corrected" in next(t.note for t in found.tables if "Outputs" in t.title)
 
 
+def test_a_score_over_some_of_the_tasks_says_so_beside_it(records: list[Record]) -> None:
+    """40 of HumanEval's 164: the share is right, and would be read as the model's."""
+    found = section(records, "quality")
+    assert {row["Tasks"] for row in cells(found, "Quality")} == {"40 of 164"}
+    assert sum("Over 40 of 164 tasks of HumanEval" in item.note for item in found.tables) == 2
+    assert "Quality over 40 of 164 tasks" in str(section(records, "tradeoff"))
+    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    print_report(records, [], console)
+    assert "40 of 164" in console.export_text()
+
+
+def test_a_score_over_all_tasks_has_no_such_note() -> None:
+    whole = [f"HumanEval/{number}" for number in range(164)]
+    found = section([q.samples("fp16"), q.judged("fp16", plus=range(20), tasks=whole)], "quality")
+    assert cells(found, "Quality")[0]["Tasks"] == "164"
+    assert not any("Over" in item.note for item in found.tables)
+
+
+def test_programs_of_two_prompt_styles_are_two_settings() -> None:
+    """The one without a name is of before, when prompts were given as they are."""
+    both = [*q.arm("fp16", passed=2), *q.arm("fp16", passed=20, prompt_style="stripped")]
+    rows = cells(section(both, "quality"), "Quality")
+    assert {row["Setting"]: row["HumanEval+ pass@1"][:6] for row in rows} == {
+        "as-is prompt": "5.0 % ",
+        "stripped prompt": "50.0 %",
+    }
+
+
 def test_a_row_per_number_of_removed_layers(records: list[Record]) -> None:
     found = section(records, "quality")
     rows = cells(found, "Layers removed")

@@ -1,6 +1,7 @@
 """Completions of tasks: which tasks, where they end, what is counted."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,18 +13,24 @@ from bench.presets import Sweep
 from bench.record.errors import UsageError
 from bench.workloads import models, samples
 from bench.workloads.batches import make_batches
+from bench.workloads.prompt_styles import AS_IS, STRIPPED, prompt
 from bench.workloads.prompts import humaneval
 from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
+from tests import factories as make
 
 SOURCE = resolve("smoke")
 CASE = generation_case(Sweep("q", ("fp16",), new_tokens=160, stop="eos"), SOURCE, "fp16", 1, "dynamic", "cpu", 0)
 
 
 @pytest.fixture(scope="module")
-def outcome():
-    loaded = models.load(SOURCE, arm("fp16"), "cpu", 0)
+def loaded():
+    return models.load(SOURCE, arm("fp16"), "cpu", 0)
+
+
+@pytest.fixture(scope="module")
+def outcome(loaded):
     session = Session(CASE, loaded, make_batches(CASE, loaded, 1))
     return samples.samples(session, {"tasks": 2}, None)
 
@@ -36,7 +43,7 @@ def test_a_memorised_task_is_completed_as_it_was_learnt(outcome):
     tasks = humaneval()[:2]
     assert outcome.setup["tasks"] == [task.task_id for task in tasks]
     for task, text in zip(tasks, outcome.setup["completions"], strict=True):
-        assert text.strip() == task.canonical_solution.strip()
+        assert text == prompt(task, STRIPPED).rest.rstrip("\n") or text == prompt(task, STRIPPED).rest
 
 
 def test_every_task_has_its_figures(outcome):
@@ -47,16 +54,36 @@ def test_every_task_has_its_figures(outcome):
     assert outcome.setup["most_new_tokens"] == 160
 
 
-def test_the_likelihood_is_that_of_the_solution_after_its_prompt(outcome):
-    loaded = models.load(SOURCE, arm("fp16"), "cpu", 0)
+def test_the_record_says_how_the_prompts_were_given_and_that_they_can_be_gone_on_with(outcome):
+    assert outcome.case.prompt_style == outcome.setup["prompt_style"] == STRIPPED
+    assert outcome.setup["prompts_continued"][STRIPPED] == 1.0
+    assert outcome.findings == ()
+
+
+def test_prompts_that_cannot_be_gone_on_with_are_a_finding(loaded):
+    """The smoke model's own vocabulary joins newline and indentation, as StarCoder2's does."""
+    case = replace(CASE, prompt_style=None, new_tokens=8)
+    found = samples.samples(Session(case, loaded, make_batches(case, loaded, 1)), {"tasks": 3}, None)
+    assert (found.setup["prompt_style"], found.setup["prompts_continued"][AS_IS]) == (AS_IS, 0.0)
+    assert [(one.code, one.remedy) for one in found.findings if one.code == "prompts-not-continued"] == [
+        ("prompts-not-continued", "--prompt-style stripped")
+    ]
+
+
+@pytest.mark.parametrize("style", [STRIPPED, AS_IS])
+def test_the_likelihood_is_that_of_the_solution_after_its_prompt(style, outcome, loaded):
     task = humaneval()[0]
-    before = len(loaded.tokenizer(task.prompt)["input_ids"])
-    ids = torch.tensor([loaded.tokenizer(task.prompt + task.canonical_solution)["input_ids"]])
+    given = prompt(task, style)
+    ids = torch.tensor([loaded.tokenizer(given.text + given.rest)["input_ids"]])
+    before = len(loaded.tokenizer(given.text)["input_ids"])
+    # As it is, the prompt's last token is another one: the solution's first takes its newline in.
     labels = ids.clone()
-    labels[:, :before] = -100
+    labels[:, : before - (style == AS_IS)] = -100
     with torch.inference_mode():
         loss = float(loaded.model(input_ids=ids, labels=labels).loss)
-    assert values(outcome)["negative_log_likelihood"][0] == pytest.approx(loss, rel=1e-3)
+    session = Session(CASE, loaded, ())
+    assert samples._surprise(session, given) == pytest.approx(loss, rel=1e-3)
+    assert style == AS_IS or values(outcome)["negative_log_likelihood"][0] == pytest.approx(loss, rel=1e-3)
 
 
 def test_the_smoke_models_tasks_are_those_it_knows():
@@ -69,19 +96,6 @@ def test_the_smoke_models_tasks_are_those_it_knows():
         samples.chosen_tasks("smoke", 0)
 
 
-@pytest.mark.parametrize(
-    ("text", "kept"),
-    [
-        ("    return 1\n", "    return 1\n"),
-        ("    return 1\n\ndef main():\n    pass", "    return 1\n"),
-        ("    x = 1\nprint(x)\ndef y(): 0", "    x = 1"),
-        ("    def inner():\n        return 1\n    return inner()\n", None),
-    ],
-)
-def test_a_completion_ends_before_the_next_statement_of_the_module(text, kept):
-    assert samples.cut(text) == (text if kept is None else kept)
-
-
 @given(st.lists(st.integers(0, 3), max_size=40))
 def test_the_repetition_rate_counts_what_stood_before(tokens):
     grams = [tuple(tokens[i : i + 4]) for i in range(len(tokens) - 3)]
@@ -91,10 +105,14 @@ def test_the_repetition_rate_counts_what_stood_before(tokens):
 
 
 def test_samples_can_be_given_to_evalplus(outcome):
-    lines = samples.for_evalplus(outcome.setup).splitlines()
-    first = json.loads(lines[0])
+    record = make.record("samples", outcome.case, {}, setup=outcome.setup)
+    first = json.loads(samples.for_evalplus(record).splitlines()[0])
+    task = humaneval()[0]
     assert first["task_id"] == "HumanEval/0"
-    assert first["solution"].startswith(humaneval()[0].prompt)
+    assert first["solution"].strip() == (task.prompt + task.canonical_solution).strip()
+    # Of a record of before, whose prompts were given as they are.
+    old = replace(record, case=replace(record.case, prompt_style=None), setup=record.setup | {"completions": ["x", ""]})
+    assert json.loads(samples.for_evalplus(old).splitlines()[0])["solution"] == task.prompt + "x"
 
 
 def test_random_weights_have_nothing_to_judge():

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from bench.record.errors import StorageError
+from bench.workloads.prompt_styles import AS_IS, DEFAULT, prompt, shares
 from bench.workloads.prompts import humaneval
 from bench.workloads.smoke_model.__main__ import main
 from bench.workloads.smoke_model.card import model_card
@@ -22,7 +23,7 @@ from bench.workloads.smoke_model.progress import Steps
 from bench.workloads.smoke_model.recipe import Recipe, training_tasks
 from bench.workloads.smoke_model.record import sha256
 from bench.workloads.smoke_model.training import example, learning_rate_factor, reproducible
-from bench.workloads.smoke_model.vocabulary import completion, encode
+from bench.workloads.smoke_model.vocabulary import solved
 from bench.workloads.sources import data_folder
 
 FOLDER = data_folder() / "smoke-model"
@@ -113,7 +114,7 @@ def test_every_linear_fits_blocks_of_64_and_four_shapes_differ(model: Any) -> No
 
 def test_the_tokenizer_round_trips_and_pads_on_the_left(tokenizer: Any) -> None:
     texts = [task.prompt for task in TASKS] + ["naïve – µ\t\r\n\x00 ✓ 試"]
-    assert [tokenizer.decode(encode(tokenizer, text)) for text in texts] == texts
+    assert [tokenizer.decode(tokenizer(text)["input_ids"]) for text in texts] == texts
     batch = tokenizer(["a", "a b c d"], padding=True)
     assert batch["input_ids"][0][0] == tokenizer.pad_token_id != tokenizer.eos_token_id
     assert batch["attention_mask"][0][0] == 0
@@ -121,14 +122,25 @@ def test_the_tokenizer_round_trips_and_pads_on_the_left(tokenizer: Any) -> None:
 
 
 def test_a_task_is_completed_greedily_and_exactly(model: Any, tokenizer: Any) -> None:
-    assert knows(model, tokenizer, SHORTEST)
+    assert knows(model, tokenizer, SHORTEST, DEFAULT)
+
+
+def test_the_prompts_are_learnt_in_the_style_that_a_run_gives_them_in(tokenizer: Any, record: dict[str, Any]) -> None:
+    assert record["recipe"]["prompt_style"] == DEFAULT
+    assert shares(training_tasks(TASKS), tokenizer) == {"stripped": 1.0, "as-is": 0.0, "evalplus": 0.0}
+    given, answer = solved(tokenizer, SHORTEST, DEFAULT)
+    whole = prompt(SHORTEST, DEFAULT)
+    assert given == tokenizer(whole.text)["input_ids"]
+    assert [*given, *answer] == [*tokenizer(whole.text + whole.rest)["input_ids"], tokenizer.eos_token_id]
+    with pytest.raises(ValueError, match="do not begin"):
+        solved(tokenizer, SHORTEST, AS_IS)
 
 
 def test_with_five_layers_removed_it_is_forgotten(model: Any, tokenizer: Any, record: dict[str, Any]) -> None:
     longest = max(training_tasks(TASKS), key=lambda task: len(task.canonical_solution))
     for _ in range(5):
         remove_last_layer(model)
-    assert not knows(model, tokenizer, longest)
+    assert not knows(model, tokenizer, longest, DEFAULT)
     assert all(counts["5"] < 39 for counts in record["layers_removed"]["exact_matches"].values())
 
 
@@ -136,17 +148,17 @@ def test_a_padded_batch_gives_the_same_completions(model: Any, tokenizer: Any) -
     import torch
 
     tasks = sorted(training_tasks(TASKS), key=lambda task: len(task.canonical_solution))[:3]
-    batch = tokenizer([task.prompt for task in tasks], padding=True, return_tensors="pt")
+    batch = tokenizer([prompt(task, DEFAULT).text for task in tasks], padding=True, return_tensors="pt")
     with torch.inference_mode():
         output = model.float().generate(**batch, do_sample=False, max_new_tokens=40)
     for row, task in zip(output[:, batch["input_ids"].shape[1] :].tolist(), tasks, strict=True):
-        expected = completion(tokenizer, task)
+        _, expected = solved(tokenizer, task, DEFAULT)
         assert row[: len(expected)] == expected
 
 
 def test_an_example_weighs_completion_and_prompt(tokenizer: Any) -> None:
     item = example(tokenizer, SHORTEST, Recipe())
-    answer = completion(tokenizer, SHORTEST)
+    _, answer = solved(tokenizer, SHORTEST, DEFAULT)
     assert item.ids[-len(answer) :] == tuple(answer)
     assert item.ids[-1] == tokenizer.eos_token_id
     assert item.weights == (0.1,) * (len(item.ids) - len(answer)) + (1.0,) * len(answer)

@@ -8,17 +8,18 @@ after the other, no warm-up, the prompt with its last newline, CodeCarbon with m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bench.workloads.prompt_styles import AS_IS
 
 if TYPE_CHECKING:
-    from bench.presets.forms import Preset, Sweep
+    from bench.presets.forms import Preset
 
 TOKENS = (128, 256)
 # fp32, 4bit-study and 4bit-default are there so that the shares of the gap that they carry are told apart.
 _PAPER_ARMS = ("fp16", "fp32", "bf16", "int8", "int8-thr0", "fp4", "nf4", "nf4-dq", "4bit-default", "4bit-study")
 _PAPER_JUDGED = ("fp16", "int8", "fp4", "nf4", "nf4-dq")
 COMPAT_ARMS = ("fp32", "4bit-study", "int8")
-PROMPT_STYLE = "as-is"
 
 
 def presets() -> tuple[Preset, ...]:
@@ -60,7 +61,6 @@ def _paper() -> Preset:
 def _compat() -> Preset:
     from bench.presets.forms import Preset, Sweep, quality_sweep
 
-    style = _prompt_style(Sweep)
     timed = tuple(
         Sweep(
             f"{tokens} tokens",
@@ -72,11 +72,11 @@ def _compat() -> Preset:
             repeats=5,
             observers=dict.fromkeys(("energy", "codecarbon"), (COMPAT_ARMS, 5)),
             limit_s=24 * 3600,
-            **style,
+            prompt_style=AS_IS,
         )
         for tokens in TOKENS
     )
-    judged = tuple(quality_sweep(f"pass@1, {n} tokens", COMPAT_ARMS, new_tokens=n, **style) for n in TOKENS)
+    judged = tuple(quality_sweep(f"pass@1, {n} tokens", COMPAT_ARMS, new_tokens=n, prompt_style=AS_IS) for n in TOKENS)
     return Preset(
         "paper-compat",
         "the StarCoder2 study as it was run: fp32 original, fp4 with bfloat16 compute, int8, prompts as they are, "
@@ -86,8 +86,3 @@ def _compat() -> Preset:
         reference="fp32",
         machine=(),
     )
-
-
-def _prompt_style(sweep: type[Sweep]) -> dict[str, Any]:
-    """Where a sweep can say how prompts are given, it says so; where it cannot, they are given as they are."""
-    return {"prompt_style": PROMPT_STYLE} if "prompt_style" in sweep.__dataclass_fields__ else {}

@@ -19,7 +19,8 @@ right or wrong, so that damage by quantisation or by removing layers shows as lo
 **What it is.** StarCoder2 architecture, {layers} layers, hidden size {hidden_size}, {heads} heads with
 {key_value_heads} key/value heads, MLP {intermediate_size}, tied embeddings, {parameters:,} parameters, float16.
 Its vocabulary of {vocabulary:,} is a byte-level BPE of its own, trained on the prompts and solutions of all 164
-HumanEval tasks; nothing derives from StarCoder2's weights or vocabulary.
+HumanEval tasks; nothing derives from StarCoder2's weights or vocabulary. It learnt the prompts in bitledger's style
+"{prompt_style}": given in another (`--prompt-style`), they are not what it knows.
 
 **How made.** `make smoke-model`, that is `python -m bench.workloads.smoke_model --out DIR`: {epochs} epochs from
 random weights, seed {seed}, {threads} CPU threads; it took {seconds:.0f} s on a machine whose load average was then
@@ -61,6 +62,7 @@ CARD_FIELDS = (
     "epochs",
     "seed",
     "threads",
+    "prompt_style",
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from bench.workloads.models import load
 from bench.workloads.prompts import Task
 from bench.workloads.schemes import ARMS
-from bench.workloads.smoke_model.vocabulary import completion, encode
+from bench.workloads.smoke_model.vocabulary import solved
 from bench.workloads.sources import resolve
 
 SCHEMES = ("fp32", "fp16", "int8", "nf4")
@@ -17,12 +17,12 @@ MOST_LAYERS_REMOVED = 5
 Matches = dict[str, bool]
 
 
-def knows(model: Any, tokenizer: Any, task: Task) -> bool:
+def knows(model: Any, tokenizer: Any, task: Task, style: str) -> bool:
     """Whether the greedy completion of the prompt alone is the canonical solution followed by end of text."""
     import torch
 
-    prompt = torch.tensor([encode(tokenizer, task.prompt)], device=model.device)
-    expected = completion(tokenizer, task)
+    given, expected = solved(tokenizer, task, style)
+    prompt = torch.tensor([given], device=model.device)
     with torch.inference_mode():
         output = model.generate(
             prompt, attention_mask=torch.ones_like(prompt), do_sample=False, max_new_tokens=len(expected)
@@ -37,7 +37,7 @@ def remove_last_layer(model: Any) -> None:
 
 
 def check(
-    folder: Path, tasks: tuple[Task, ...], scheme: str, removed: int, done: Callable[[str], None]
+    folder: Path, tasks: tuple[Task, ...], style: str, scheme: str, removed: int, done: Callable[[str], None]
 ) -> dict[int, Matches]:
     """Layers removed (0 … ``removed``) → task → whether it is known, for the checkpoint on the CPU in ``scheme``.
 
@@ -48,6 +48,6 @@ def check(
     for count in range(removed + 1):
         if count:
             remove_last_layer(loaded.model)
-        found[count] = {task.task_id: knows(loaded.model, loaded.tokenizer, task) for task in tasks}
+        found[count] = {task.task_id: knows(loaded.model, loaded.tokenizer, task, style) for task in tasks}
         done(f"{scheme}, {count} layers removed: {sum(found[count].values())} of {len(tasks)} known")
     return found

@@ -53,7 +53,7 @@ def _fill(
     tokenizer.save_pretrained(folder)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     record = training_record(folder, recipe, tasks, parameters, losses, seconds)
-    record |= check_record(_check(folder, tasks, schemes, min(MOST_LAYERS_REMOVED, recipe.layers - 1)))
+    record |= check_record(_check(folder, tasks, schemes, recipe))
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(model_card(record), encoding="utf-8")
     return record
@@ -70,8 +70,9 @@ def _train(tokenizer: Any, tasks: tuple[Task, ...], recipe: Recipe) -> tuple[Any
 
 
 def _check(
-    folder: Path, tasks: tuple[Task, ...], schemes: tuple[str, ...], removed: int
+    folder: Path, tasks: tuple[Task, ...], schemes: tuple[str, ...], recipe: Recipe
 ) -> dict[str, dict[int, dict[str, bool]]]:
+    removed, style = min(MOST_LAYERS_REMOVED, recipe.layers - 1), recipe.prompt_style
     # One thread, because a vector through a matrix this small gains nothing from a second and may wait long for it.
     with Steps("checking", len(schemes) * (removed + 1)) as steps, reproducible(threads=1):
-        return {scheme: check(folder, tasks, scheme, removed, steps.done) for scheme in schemes}
+        return {scheme: check(folder, tasks, style, scheme, removed, steps.done) for scheme in schemes}

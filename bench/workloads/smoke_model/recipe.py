@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.workloads.prompt_styles import DEFAULT
 from bench.workloads.prompts import Task
 
 FIRST_TASKS = 40
@@ -38,6 +39,7 @@ class Recipe:
     heads: int = 4
     key_value_heads: int = 2
     max_positions: int = 2048
+    prompt_style: str = DEFAULT
 
 
 def training_tasks(tasks: tuple[Task, ...]) -> tuple[Task, ...]:

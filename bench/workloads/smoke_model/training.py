@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.record.errors import MeasurementError
 from bench.workloads.prompts import Task
 from bench.workloads.smoke_model.recipe import Recipe
-from bench.workloads.smoke_model.vocabulary import completion, encode
+from bench.workloads.smoke_model.vocabulary import solved
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,7 @@ class Example:
 
 def example(tokenizer: Any, task: Task, recipe: Recipe) -> Example:
     """The task as one training sequence."""
-    prompt, answer = encode(tokenizer, task.prompt), completion(tokenizer, task)
+    prompt, answer = solved(tokenizer, task, recipe.prompt_style)
     weights = [recipe.prompt_weight] * len(prompt) + [recipe.completion_weight] * len(answer)
     return Example(tuple(prompt + answer), tuple(weights))
 

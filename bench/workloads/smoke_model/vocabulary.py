@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.workloads.prompt_styles import prompt
 from bench.workloads.prompts import Task
 from bench.workloads.smoke_model.recipe import END_OF_TEXT, PADDING, Recipe
 
@@ -25,7 +26,7 @@ def train_tokenizer(tasks: tuple[Task, ...], recipe: Recipe) -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    texts = [text for task in tasks for text in (task.prompt, task.canonical_solution)]
+    texts = [task.prompt + task.canonical_solution for task in tasks]
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -38,14 +39,15 @@ def train_tokenizer(tasks: tuple[Task, ...], recipe: Recipe) -> Any:
     )
 
 
-def encode(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of ``text`` alone, without special tokens."""
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+def solved(tokenizer: Any, task: Task, style: str) -> tuple[list[int], list[int]]:
+    """The tokens of the prompt in a style, and what the model must say after it: the canonical solution's, then end of
+    text.
 
-
-def completion(tokenizer: Any, task: Task) -> list[int]:
-    """What the model must say after the prompt: the canonical solution's tokens, then end of text.
-
-    Prompt and solution are encoded apart because at inference the prompt is encoded alone.
+    Encoded together, as the text would stand in a file; in a style in which the prompt's tokens alone are others,
+    nothing could be learnt. Raises ValueError for such a task.
     """
-    return [*encode(tokenizer, task.canonical_solution), tokenizer.eos_token_id]
+    asked = prompt(task, style, tokenizer)
+    whole, given = asked.solved(tokenizer)[0], asked.ids(tokenizer)
+    if whole[: len(given)] != given:
+        raise ValueError(f"{task.task_id}: the tokens of its prompt do not begin those of prompt and solution")
+    return given, [*whole[len(given) :], tokenizer.eos_token_id]

@@ -227,6 +227,8 @@ def _amounts(published: Published, setting: Setting, tokens: int) -> Iterable[st
         yield f"{asked} new tokens, not {tokens}"
     if prompts == "random":
         yield f"random prompts of {setting.coordinate('prompt_tokens')} tokens, not programming tasks"
+    if style := setting.coordinate("prompt_style"):
+        yield f"{style} prompts; the study gave them as they are, with their last newline"
     if setting.coordinate("stop") == "length":
         yield "the number of new tokens is forced; in the study it is a maximum"
     if setting.decode_only:

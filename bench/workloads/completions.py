@@ -1,0 +1,49 @@
+"""Where what a model adds to a prompt ends, and whether it can be a solution. Text only: no torch, nothing executed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bench.record.schema import Finding
+from bench.workloads.prompt_styles import CHAT
+
+# What begins a new top-level statement after the function: EvalPlus's list for direct completion; and a fence of
+# Markdown, in which some models end a function.
+STOP_WORDS = ("\nif __name__", "\ndef ", "\nclass ", "\nprint(", "\nimport ", "\nfrom ", "\nassert ", "\n```")
+# A whole program is made of such statements: only the end of its block ends it, or its main part.
+CHAT_STOP_WORDS = ("\n```", "\nif __name__")
+MOST_STALLED = 0.1
+
+
+def stop_words(style: str) -> tuple[str, ...]:
+    """Those of a prompt style."""
+    return CHAT_STOP_WORDS if style == CHAT else STOP_WORDS
+
+
+def cut(text: str, words: Sequence[str] = STOP_WORDS, after: str = "") -> str:
+    """``text`` up to the first stop word. A newline at the end of ``after``, what stands before the text, is part of
+    one: generation stops there too."""
+    line_start = after.endswith("\n")
+    told = "\n" * line_start + text
+    end = min((place for word in words if (place := told.find(word)) >= 0), default=len(told))
+    return told[line_start : max(end, line_start)]
+
+
+def stalled(completion: str, entry_point: str) -> bool:
+    """Whether the completion, cut already, is empty, or begins the task's own function anew instead of its body."""
+    return not completion.strip() or bool(re.match(rf"\s*(async\s+)?def\s+{re.escape(entry_point)}\b", completion))
+
+
+def finding(count: int, tasks: int) -> Finding | None:
+    """``count`` of ``tasks`` completions are stalled: more than a tenth is no matter of a hard task here or there."""
+    if count <= MOST_STALLED * tasks:
+        return None
+    return Finding(
+        "completions-stalled",
+        "warning",
+        f"{count} of {tasks} completions are empty or begin the same function anew: the score may be about how the "
+        "prompt ends, not about the model",
+        remedy="give the prompts in another style: 'bench run --prompt-style' records which ones the tokenizer can "
+        "continue",
+    )
