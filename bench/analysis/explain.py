@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from bench.record import causes as c
 from bench.record.schema import Finding, Record
 
-from . import generation, matmul
+from . import generation, matmul, quality
 from .energy_ledger import EnergyPair, energy_pairs
 from .generation import GenerationRow
-from .grouping import REFERENCE
+from .grouping import REFERENCE, Coordinates
 from .hypotheses import Evidence, Judged, judge
-from .interventions import InterventionRow, Removals, removals
+from .interventions import InterventionRow, Removals, predicted_only, removals
 from .interventions import summarise as summarise_interventions
 from .ledger.pairs import Pair, pairs
 from .ledger.uniform import uniform_factor
 from .remedies import Remedy, remedies
+from .settings import Asked, check_chosen, fits, in_order
 from .standings import Place, rows
 
 # Share of the reference's time that may stay unexplained on either side before the ledger says so.
@@ -37,6 +39,8 @@ class Explanation:
     remedies: tuple[Remedy, ...]
     findings: tuple[Finding, ...]
     standings: Mapping[Place, GenerationRow]
+    settings: tuple[Coordinates, ...]
+    quality: tuple[quality.QualityGroup, ...]
 
 
 def explain(
@@ -45,18 +49,41 @@ def explain(
     reference: str = REFERENCE,
     generated: Sequence[generation.GenerationGroup] | None = None,
     layers: Sequence[matmul.MatmulRow] | None = None,
+    asked: Asked = (),
 ) -> Explanation:
-    """The explanation of a run; what was analysed already can be given."""
+    """The explanation of a run; what was analysed already can be given. ``asked``: the settings that its plan asks
+    for, in order."""
     groups = generation.summarise(records, reference=reference) if generated is None else tuple(generated)
     products = matmul.summarise(records, reference=reference) if layers is None else tuple(layers)
-    found = pairs(records, reference)
+    found = in_order(pairs(records, reference), lambda pair: pair.setting, asked)
+    groups = in_order(groups, lambda group: group.setting, asked)
     changed = summarise_interventions(records)
     joules = energy_pairs(records, reference)
     evidence = Evidence(records, found, changed, groups, products, joules)
     return Explanation(
-        found, joules, changed, removals(records, reference), judge(evidence), remedies(changed, groups, records),
-        findings(found), rows(groups),
+        found, joules, changed, removals(records, reference), judge(evidence),
+        remedies(changed, groups, records, predicted_only(records)), findings(found), rows(groups),
+        tuple(dict.fromkeys(pair.setting for pair in found)), quality.summarise(records, reference=reference),
     )  # fmt: skip
+
+
+def narrowed(found: Explanation, wanted: Mapping[str, Any]) -> Explanation:
+    """What it says of one scheme, and of settings with some coordinates. Hypotheses and findings stay those of the
+    whole run. Raises UsageError, which says what there is, where nothing was measured there."""
+    check_chosen(((*pair.setting, ("scheme", pair.scheme)) for pair in found.pairs), wanted)
+    coordinates = {name: value for name, value in wanted.items() if name != "scheme"}
+
+    def here(item: Pair | EnergyPair | InterventionRow | Remedy) -> bool:
+        return wanted.get("scheme", item.scheme) == item.scheme and fits(dict(item.setting), coordinates)
+
+    return replace(
+        found,
+        pairs=tuple(filter(here, found.pairs)),
+        energy=tuple(filter(here, found.energy)),
+        interventions=tuple(filter(here, found.interventions)),
+        removals=tuple(item for item in found.removals if wanted.get("scheme", item.scheme) == item.scheme),
+        remedies=tuple(filter(here, found.remedies)),
+    )
 
 
 def findings(found: Sequence[Pair]) -> tuple[Finding, ...]:
