@@ -20,6 +20,7 @@ from bench.output import accept_any_terminal
 from bench.record.errors import BitledgerError
 from bench.record.secrets import mask_argv
 from bench.sweep.options import add_options, names
+from bench.verbs.choosing import add_choices
 
 EXIT_CODES = """exit codes:
   0    done
@@ -303,6 +304,7 @@ def _add_explain(verbs: Any) -> None:
         "explain",
         "say why a scheme is slower: the ledger of a run, or of any two traces, as lines that add up",
         "  python -m bench explain reports/runs/mine\n"
+        "  python -m bench explain reports/runs/mine --scheme nf4 --batch-size 8\n"
         "  python -m bench explain --reference fp16.sqlite --candidate nf4.sqlite\n"
         "  python -m bench explain --reference a.json.gz --candidate b.json.gz --step-range ProfilerStep --json\n",
     )
@@ -312,6 +314,7 @@ def _add_explain(verbs: Any) -> None:
     add("--candidate", type=Path, metavar="B", help="the trace to explain")
     add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
     add("--json", action="store_true", help="as JSON")
+    add_choices(parser)
 
 
 def _add_whatif(verbs: Any) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 
 from bench.record.metrics import METRICS
 from bench.record.schema import Case, Environment, Finding, Metric, Record, Status, metric
+from bench.workloads import schemes
+from bench.workloads.interventions import changed_arm, parse
 
 RUN_ID = "20250101T120000-test"
 CPU = Environment(
@@ -367,7 +369,8 @@ def intervention(
     **coordinates: Any,
 ) -> Record:
     """One repeat of an arm under an intervention."""
-    of = case(scheme, intervention=name, **coordinates)
+    moved = {key: value for item in parse(name) for key, value in item.case.items()}
+    of = case(scheme, intervention=name, **(moved | coordinates))
     rng = np.random.default_rng([23, repeat, sum((scheme + name).encode())])
     latencies = step * (1 + 0.01 * rng.standard_normal((3, 15)))
     told = [
@@ -379,7 +382,8 @@ def intervention(
         "tokens_generated": [16] * 3,
         "model_footprint": 1.39e6 if "linears" not in name else 2.44e6,
     }
-    setup = {"interventions": told, "output": {"tokens": [[list(tokens)]], "logits": list(logits)}}
+    changed = changed_arm(schemes.arm(scheme), parse(name)).facts()
+    setup = {"arm": changed, "interventions": told, "output": {"tokens": [[list(tokens)]], "logits": list(logits)}}
     return record("intervention", of, metrics, repeat=repeat, setup=setup)
 
 

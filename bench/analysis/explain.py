@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from bench.record import causes as c
 from bench.record.schema import Finding, Record
 
-from . import claims, generation, matmul
+from . import claims, generation, matmul, quality
 from .energy_ledger import EnergyPair, energy_pairs
 from .first_generation import FirstGeneration
 from .generation import GenerationRow
 from .grouping import REFERENCE, Coordinates
 from .hypotheses import Evidence, Judged, judge
-from .interventions import InterventionRow, Removals, removals
+from .interventions import InterventionRow, Removals, predicted_only, removals
 from .interventions import summarise as summarise_interventions
 from .ledger.first_visits import FirstVisits, first_visits
 from .ledger.pairs import Pair, pairs
 from .ledger.uniform import uniform_factor
 from .ledger.windows import unlike_windows
 from .remedies import Remedy, remedies
+from .settings import Asked, check_chosen, fits, in_order
 from .standings import Place, rows
 
 # Share of the reference's time that may stay unexplained on either side before the ledger says so.
@@ -50,6 +52,8 @@ class Explanation:
     remedies: tuple[Remedy, ...]
     findings: tuple[Finding, ...]
     standings: Mapping[Place, GenerationRow]
+    settings: tuple[Coordinates, ...]
+    quality: tuple[quality.QualityGroup, ...]
     first: tuple[FirstAnswer, ...] = ()
 
 
@@ -59,17 +63,22 @@ def explain(
     reference: str = REFERENCE,
     generated: Sequence[generation.GenerationGroup] | None = None,
     layers: Sequence[matmul.MatmulRow] | None = None,
+    asked: Asked = (),
 ) -> Explanation:
-    """The explanation of a run; what was analysed already can be given."""
+    """The explanation of a run; what was analysed already can be given. ``asked``: the settings that its plan asks
+    for, in order."""
     groups = generation.summarise(records, reference=reference) if generated is None else tuple(generated)
     products = matmul.summarise(records, reference=reference) if layers is None else tuple(layers)
-    found = pairs(records, reference)
+    found = in_order(pairs(records, reference), lambda pair: pair.setting, asked)
+    groups = in_order(groups, lambda group: group.setting, asked)
     changed = summarise_interventions(records)
     joules = energy_pairs(records, reference)
     evidence = Evidence(records, found, changed, groups, products, joules)
     return Explanation(
-        found, joules, changed, removals(records, reference), judge(evidence), remedies(changed, groups, records),
+        found, joules, changed, removals(records, reference), judge(evidence),
+        remedies(changed, groups, records, predicted_only(records)),
         (*findings(found), *claims.findings(records), *unlike_windows(records)), rows(groups),
+        tuple(dict.fromkeys(pair.setting for pair in found)), quality.summarise(records, reference=reference),
         _first(groups, first_visits(records, reference)),
     )  # fmt: skip
 
@@ -83,6 +92,38 @@ def _first(groups: Sequence[generation.GenerationGroup], ledgers: Sequence[First
         if firsts:
             made.append(FirstAnswer(group.setting, group.reference, firsts, own))
     return tuple(made)
+
+
+def narrowed(found: Explanation, wanted: Mapping[str, Any]) -> Explanation:
+    """What it says of one scheme, and of settings with some coordinates. Hypotheses and findings stay those of the
+    whole run. Raises UsageError, which says what there is, where nothing was measured there."""
+    check_chosen(((*pair.setting, ("scheme", pair.scheme)) for pair in found.pairs), wanted)
+    coordinates = {name: value for name, value in wanted.items() if name != "scheme"}
+
+    def here(item: Pair | EnergyPair | InterventionRow | Remedy) -> bool:
+        return wanted.get("scheme", item.scheme) == item.scheme and fits(dict(item.setting), coordinates)
+
+    return replace(
+        found,
+        pairs=tuple(filter(here, found.pairs)),
+        energy=tuple(filter(here, found.energy)),
+        interventions=tuple(filter(here, found.interventions)),
+        removals=tuple(item for item in found.removals if wanted.get("scheme", item.scheme) == item.scheme),
+        remedies=tuple(filter(here, found.remedies)),
+        first=tuple(_of_scheme(item, wanted) for item in found.first if fits(dict(item.setting), coordinates)),
+    )
+
+
+def _of_scheme(found: FirstAnswer, wanted: Mapping[str, Any]) -> FirstAnswer:
+    """Its rows and ledgers of one scheme and of the reference."""
+    kept = (wanted.get("scheme"), found.reference)
+    if "scheme" not in wanted:
+        return found
+    return replace(
+        found,
+        rows=tuple(row for row in found.rows if row.scheme in kept),
+        ledgers=tuple(item for item in found.ledgers if item.scheme in kept),
+    )
 
 
 def findings(found: Sequence[Pair]) -> tuple[Finding, ...]:

@@ -18,6 +18,8 @@ SCHEME_ORDER = (
     "fp4", "nf4", "nf4-dq", "nf4-bf16", "4bit-default", "4bit-study", "int4-tinygemm",
 )  # fmt: skip
 
+UNQUANTISED = ("fp32", "bf16", "fp16")
+
 Coordinates = tuple[tuple[str, Any], ...]
 
 

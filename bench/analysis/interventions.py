@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.record.schema import Record
+from bench.record.schema import Case, Record
 
 from .claims import kept
 from .first_generation import first_times
 from .generation import call_times
-from .grouping import REFERENCE, pooled, reference_of, scheme_rank
+from .grouping import REFERENCE, Coordinates, pooled, reference_of, scheme_rank, setting_of
 from .statistics import Estimate, Samples, difference, estimate, ratio
 from .verdict import MARGIN, Verdict, verdict
 
@@ -44,9 +44,11 @@ class Output:
 class InterventionRow:
     """Times in s per token, memory in B. ``gain`` above 0: faster. ``predicted``: the replay's gain, stated before;
     None where none was stated, and ``why_not`` says so. ``time_ratio`` is with over without. All of these are of seen
-    key-value lengths; ``first_gain`` is the gain at new ones, None where either side met none.
+    key-value lengths; ``first_gain`` is the gain at new ones, None where either side met none. ``setting``: that of the
+    unchanged arm; ``arm`` and ``batch_size``: as changed.
     """
 
+    setting: Coordinates
     model: str
     device: str
     scheme: str
@@ -62,6 +64,8 @@ class InterventionRow:
     why_not: str
     output: Output
     footprint: tuple[float, float]
+    arm: Any
+    batch_size: int
     first_gain: Estimate | None = None
 
     @property
@@ -107,11 +111,9 @@ def summarise(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[Int
 def _by_setting(records: Sequence[Record]) -> dict[_Key, dict[str, list[Record]]]:
     """(setting less what interventions change, scheme) → intervention → its records, in order of repeat."""
     found: dict[_Key, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    changed = ("scheme", "intervention", "batch_size", "cache")
     for record in records:
         if record.instrument == INSTRUMENT and record.status == "ok":
-            setting = tuple(item for item in record.case.coordinates().items() if item[0] not in changed)
-            found[setting, record.case.scheme][str(record.case.intervention)].append(record)
+            found[_less_changes(record.case), record.case.scheme][str(record.case.intervention)].append(record)
     return {
         key: {n: sorted(items, key=lambda r: r.repeat) for n, items in named.items()} for key, named in found.items()
     }
@@ -133,6 +135,7 @@ def _row(
     gain, between = difference(before, after), ratio(after, before)
     told = items[0].setup["interventions"]
     return InterventionRow(
+        setting=unchanged(base[0].case),
         model=items[0].case.model,
         device=items[0].case.device,
         scheme=scheme,
@@ -148,6 +151,8 @@ def _row(
         why_not=_why_not(prediction),
         output=_output(base[0], items[0]),
         footprint=(_footprint(base), _footprint(items)),
+        arm=items[0].setup.get("arm"),
+        batch_size=items[0].case.batch_size or 1,
         first_gain=_first_gain(base, items),
     )
 
@@ -155,6 +160,47 @@ def _row(
 def _first_gain(base: Sequence[Record], items: Sequence[Record]) -> Estimate | None:
     before, after = (tuple(times for r in side if (times := first_times(r))) for side in (base, items))
     return difference(before, after) if before and after else None
+
+
+def unchanged(case: Case) -> Coordinates:
+    """The setting in which the unchanged arm is timed, from its Case among the interventions."""
+    return tuple(item for item in setting_of(case) if item[0] != "intervention")
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A gain, s per token, that the replay predicts of an intervention which was not measured. ``arm``: as changed."""
+
+    setting: Coordinates
+    scheme: str
+    name: str
+    gain: float
+    arm: Any
+    batch_size: int
+
+
+def predicted_only(records: Sequence[Record]) -> tuple[Predicted, ...]:
+    """The predictions without a measurement. Where the measurement failed or was skipped there is none either: what
+    cannot be done on this machine is no advice."""
+    tried = {record.case_id for record in records if record.instrument == INSTRUMENT}
+    stated = [record for record in records if record.instrument == PREDICTION and record.case_id not in tried]
+    return tuple(_stated(record, gain) for record in stated if (gain := _predicted(record, record)) is not None)
+
+
+def _stated(record: Record, gain: float) -> Predicted:
+    case = record.case
+    base = dict(unchanged(case)) | dict(record.setup.get("unchanged", {}))
+    arm = record.setup.get("changed_arm")
+    return Predicted(
+        setting_of(Case(scheme="", **base)), case.scheme, str(case.intervention), gain, arm, case.batch_size or 1
+    )
+
+
+_CHANGED = ("scheme", "intervention", "batch_size", "cache")
+
+
+def _less_changes(case: Case) -> Coordinates:
+    return tuple(item for item in case.coordinates().items() if item[0] not in _CHANGED)
 
 
 def _verdict(gain: Estimate, time_ratio: Estimate, margin: float) -> Verdict:

@@ -1,29 +1,41 @@
-"""What to change: everything measured in the run that made a slower scheme faster, with its price and the exact code.
+"""What to change: everything that made, or by replay would make, a slower scheme faster, with its price and exact code.
 
-Ranked by gain. A remedy comes from an intervention that was measured, or from another scheme that was measured in the
-same setting. The price is the error added to the output, where it was measured, and the memory.
+A remedy comes from an intervention that was measured, from the same scheme measured in another use (cache, batch), from
+another scheme in the same setting, or from a prediction of the replay where nothing was measured, and is called so.
+Users quantise to save memory: what keeps that saving comes first, what gives up quantisation last; within these, what
+was measured goes before what was predicted, what is sure before what is not, and then the larger gain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench.record.schema import Record
 
 from .generation import GenerationGroup, GenerationRow, call_times
-from .grouping import setting_of
-from .interventions import InterventionRow
+from .grouping import Coordinates, setting_of
+from .interventions import InterventionRow, Predicted
 from .paired import paired_difference
 from .pairing import Located, located, matched
+from .settings import fits
+from .user_code import code, known
+
+# In order: the memory saving stays; it stays, for several prompts at a time; part of it stays; none of it does.
+KEEPS = ("all", "batch", "part", "nothing")
+# More memory than this share above the scheme's own is a part of the saving given up.
+_MORE = 1.05
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """``gain`` in s per token (Estimate where an interval is known), ``memory`` in B more (None: not known).
-    ``price``: what it costs in accuracy, in words. ``basis``: where the gain was measured."""
+    """``gain`` in s per token (low and high where an interval is known), ``memory`` in B more (None: not known).
+    ``price``: what it costs in accuracy, in words. ``basis``: where the gain comes from. ``keeps``: of the memory
+    saving, see KEEPS. ``predicted``: by replay, not measured. ``assumed``: the spread that its interval assumes.
+    ``instead``: another scheme."""
 
+    setting: Coordinates
     scheme: str
     title: str
     gain: float
@@ -33,70 +45,116 @@ class Remedy:
     price: str
     basis: str
     code: str
+    keeps: str
+    predicted: bool = False
+    assumed: str = ""
+    instead: bool = False
 
     @property
     def sure(self) -> bool:
         return self.low is not None and self.low > 0
 
 
-_CODE: Mapping[str, tuple[str, str]] = {
-    "threshold-0": (
-        "switch LLM.int8()'s outlier handling off",
-        "BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=0.0)",
-    ),
-    "compute-matched": (
-        "compute in the model's dtype",
-        'BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float16)',
-    ),
-    "float16-model": (
-        "load the model in float16, which the int8 path needs",
-        "AutoModelForCausalLM.from_pretrained(..., dtype=torch.float16, quantization_config=config)",
-    ),
-    "logger-silenced": (
-        "silence bitsandbytes' log call in every product",
-        'logging.getLogger("bitsandbytes").setLevel(logging.ERROR)',
-    ),
-    "double-quant-off": (
-        "leave double quantisation off",
-        "BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_use_double_quant=False, ...)",
-    ),
-    "blocksize-128": ("use blocks of 128 weights per scale", "bnb.nn.Params4bit(weight, blocksize=128, ...)"),
-    "fp4-codes": ("use fp4 codes", 'BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="fp4", ...)'),
-    "old-kernel": ("call the older 4-bit kernel", "bnb.functional.gemv_4bit(x, packed.t(), state=quant_state)"),
-    "pre-dequantised": ("dequantise the weights once, if memory allows", "model.dequantize()"),
-    "plain-linears": ("dequantise the weights once, if memory allows", "model.dequantize()"),
-    "bare-op": (
-        "call bitsandbytes' operator without its Python layers",
-        'torch.ops.bitsandbytes.gemm_4bit.default(x, packed, shape, absmax, 64, "nf4", bias=bias)',
-    ),
-    "cuda-graph": (
-        "capture the decode step in a CUDA graph",
-        "with torch.cuda.graph(graph): model(input_ids=token, past_key_values=static_cache)",
-    ),
-    "no-cudnn-attention": ("switch cuDNN's attention off", "torch.backends.cuda.enable_cudnn_sdp(False)"),
-    "static-cache": ("use a static cache", 'model.generate(..., cache_implementation="static")'),
+_TITLES: Mapping[str, str] = {
+    "threshold-0": "switch LLM.int8()'s outlier handling off",
+    "compute-matched": "compute in the model's dtype",
+    "float16-model": "load the model in float16, which the int8 path needs",
+    "logger-silenced": "silence bitsandbytes' log call in every product",
+    "double-quant-off": "leave double quantisation off",
+    "blocksize-128": "use blocks of 128 weights per scale",
+    "fp4-codes": "use fp4 codes",
+    "pre-dequantised": "dequantise the weights once, if memory allows",
+    "plain-linears": "dequantise the weights once, if memory allows",
+    "bare-op": "call bitsandbytes' operator without its Python layers",
+    "cuda-graph": "capture the decode step in a CUDA graph",
+    "no-cudnn-attention": "switch cuDNN's attention off",
+    "static-cache": "use a static cache",
 }
+_GIVE_UP = ("pre-dequantised", "plain-linears")
 
 
 def remedies(
-    interventions: Sequence[InterventionRow], groups: Sequence[GenerationGroup], records: Sequence[Record]
+    interventions: Sequence[InterventionRow],
+    groups: Sequence[GenerationGroup],
+    records: Sequence[Record],
+    predicted: Sequence[Predicted] = (),
 ) -> tuple[Remedy, ...]:
-    """All that helped a scheme which is slower than its reference, the largest sure gain first."""
-    slower = {row.scheme for group in groups for row in group.rows if row.verdict == "SLOWER"}
-    found = [_of_intervention(row) for row in interventions if row.name in _CODE and row.scheme in slower]
-    for group in groups[:1]:
-        found += _of_arms(group, records)
+    """All that helps a scheme which is slower than its reference, in order."""
+    slower = [(group.setting, row.scheme) for group in groups for row in group.rows if row.verdict == "SLOWER"]
+    found = [_of_intervention(row, home) for row in interventions for home in _homes(row, slower)]
+    found += [_of_prediction(row, home) for row in predicted for home in _homes(row, slower)]
+    found = [remedy for remedy in found if remedy.code]  # arms that no user can load, such as planted ones
+    for group in groups:
+        found += [*_of_arms(group, records), *_of_other_uses(group, groups, records)]
     useful = [remedy for remedy in found if remedy.gain > 0]
-    return tuple(sorted(useful, key=lambda remedy: (not remedy.sure, -remedy.gain)))
+    return tuple(sorted(useful, key=_rank))
 
 
-def _of_intervention(row: InterventionRow) -> Remedy:
-    title, code = _CODE[row.name]
+def _rank(remedy: Remedy) -> tuple[int, bool, bool, float]:
+    return KEEPS.index(remedy.keeps), remedy.predicted, not remedy.sure, -remedy.gain
+
+
+# Coordinates in which an intervention may have been measured otherwise and still be about the same loss.
+_LOOSE = ("new_tokens", "stop")
+
+
+def _homes(row: InterventionRow | Predicted, slower: Sequence[tuple[Coordinates, str]]) -> list[Coordinates]:
+    """The settings in which the row's scheme is slower and to which it belongs: its own, else one that differs in how
+    long it generates."""
+    places = [setting for setting, scheme in slower if scheme == row.scheme] if _title(row.name) else []
+    if row.setting in places:
+        return [row.setting]
+    return [setting for setting in places if _tight(setting) == _tight(row.setting)]
+
+
+def _tight(setting: Coordinates) -> list[tuple[str, Any]]:
+    return [item for item in setting if item[0] not in _LOOSE]
+
+
+def _title(name: str) -> str:
+    """Of an intervention or a combination; "" where it is no remedy."""
+    parts = name.split("+")
+    if not all(map(known, parts)):
+        return ""
+    return " and ".join(_batch_title(part) if part.startswith("batch-") else _TITLES.get(part, "") for part in parts)
+
+
+def _batch_title(name: str) -> str:
+    return f"generate {name.removeprefix('batch-')} sequences together"
+
+
+def _of_intervention(row: InterventionRow, home: Coordinates) -> Remedy:
     before, after = row.footprint
+    tokens = dict(row.setting).get("new_tokens")
+    other = "" if row.setting == home else f", with {tokens} new tokens"
     return Remedy(
-        row.scheme, title, row.gain.value, row.gain.low, row.gain.high, after - before, _price(row),
-        f"intervention {row.name}, measured beside the unchanged arm", code,
+        home, row.scheme, _title(row.name), row.gain.value, row.gain.low, row.gain.high, after - before,
+        _price(row), f"intervention {row.name}, measured beside the unchanged arm{other}",
+        code(row.arm, row.name.split("+"), row.batch_size), _keeps(row.name, row.arm, after / before),
+        assumed=row.gain.assumed,
     )  # fmt: skip
+
+
+def _of_prediction(row: Predicted, home: Coordinates) -> Remedy:
+    return Remedy(
+        home, row.scheme, _title(row.name), row.gain, None, None, None,
+        "not measured: the output may differ", f"predicted by replay of a recorded step for intervention {row.name}",
+        code(row.arm, row.name.split("+"), row.batch_size), _keeps(row.name, row.arm, 1.0), predicted=True,
+    )  # fmt: skip
+
+
+def _keeps(name: str, arm: Any, ratio: float) -> str:
+    """Of the memory saving; ``ratio``: of the model's bytes with and without."""
+    parts = name.split("+")
+    if any(part in _GIVE_UP for part in parts) and _kind(arm) != "float":
+        return "nothing"
+    if ratio > _MORE:
+        return "part"
+    return "batch" if any(part.startswith("batch-") for part in parts) else "all"
+
+
+def _kind(arm: Any) -> str:
+    return str(arm.get("kind")) if isinstance(arm, Mapping) else ""
 
 
 def _price(row: InterventionRow) -> str:
@@ -113,12 +171,12 @@ def _of_arms(group: GenerationGroup, records: Sequence[Record]) -> list[Remedy]:
     timed = [record for record in records if record.instrument == "generation"]
     facts = {record.case.scheme: record.setup.get("arm") for record in timed}
     arms = _located(group, timed)
-    known = [row for row in group.rows if row.time_per_token]
+    known_rows = [row for row in group.rows if row.time_per_token]
     passed = _passed(group, records)
     return [
-        _switch(slow, other, facts.get(other.scheme), _quality(passed.get(slow.scheme), passed.get(other.scheme)), arms)
-        for slow in known
-        for other in known
+        _switch(group, slow, other, facts, _quality(passed.get(slow.scheme), passed.get(other.scheme)), arms)
+        for slow in known_rows
+        for other in known_rows
         if slow.verdict == "SLOWER" and other is not slow and _time(other) < _time(slow)
         if _meant(other, facts.get(other.scheme), group.reference)
     ]
@@ -165,13 +223,20 @@ def _time(row: GenerationRow) -> float:
     return row.time_per_token.value
 
 
-def _switch(slow: GenerationRow, other: GenerationRow, arm: Any, price: str, arms: Mapping[str, Located]) -> Remedy:
+def _switch(
+    group: GenerationGroup, slow: GenerationRow, other: GenerationRow, facts: Mapping[str, Any], price: str,
+    arms: Mapping[str, Located],
+) -> Remedy:  # fmt: skip
     gain, low, high = _gain(slow, other, arms)
-    memory = [row.memory.get("model_footprint") for row in (slow, other)]
-    more = memory[1] - memory[0] if memory[0] is not None and memory[1] is not None else None
+    before, after = (row.memory.get("model_footprint") for row in (slow, other))
+    more = after - before if after is not None and before is not None else None
+    arm = facts.get(other.scheme)
+    how = "both schemes measured in this run" + ("" if code(arm) else "; this tool's own module, so no code for users")
+    gives_up = _kind(arm) == "float" and _kind(facts.get(slow.scheme)) != "float"
+    keeps = "nothing" if gives_up else _keeps("", arm, after / before if after and before else 1.0)
     return Remedy(
-        slow.scheme, f"use {other.scheme} instead", gain, low, high, more,
-        price, "both schemes measured in this run", code_of(arm),
+        group.setting, slow.scheme, f"use {other.scheme} instead", gain, low, high, more,
+        price, how, code(arm), keeps, instead=True,
     )  # fmt: skip
 
 
@@ -180,30 +245,54 @@ def _gain(
 ) -> tuple[float, float | None, float | None]:
     """The difference in s per token: in pairs where a sweep measured both, else with a cautious interval, from the
     nearer to the farther ends of the two arms' own."""
-    before, after = slow.time_per_token, other.time_per_token
-    assert before is not None and after is not None
     pairs = matched(arms[slow.scheme], arms[other.scheme])
     if pairs:
         found = paired_difference(pairs)
         return found.value, found.low, found.high
+    return _cautious(slow, other)
+
+
+def _cautious(slow: GenerationRow, other: GenerationRow) -> tuple[float, float | None, float | None]:
+    before, after = slow.time_per_token, other.time_per_token
+    assert before is not None and after is not None
     gain = before.value - after.value
     if before.low is None or before.high is None or after.low is None or after.high is None:
         return gain, None, None
     return gain, before.low - after.high, before.high - after.low
 
 
-def code_of(arm: Any) -> str:
-    """How a user loads an arm with transformers."""
-    if not isinstance(arm, Mapping):
-        return ""
-    if arm.get("kind") == "float":
-        return f"AutoModelForCausalLM.from_pretrained(..., dtype=torch.{arm.get('dtype')})"
-    if arm.get("kind") == "int8":
-        return f"BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold={arm.get('threshold')})"
-    if arm.get("kind") == "int4":
-        size = arm.get("blocksize")
-        return f'quantize_(model, Int4WeightOnlyConfig(group_size={size}, int4_packing_format="tile_packed_to_4d"))'
-    return (
-        f'BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="{arm.get("quant_type")}", '
-        f"bnb_4bit_use_double_quant={arm.get('double_quant')}, bnb_4bit_compute_dtype=torch.{arm.get('compute_dtype')})"
-    )
+# Coordinates in which the same scheme may have been timed otherwise, and how a user gets there.
+_USES = ("cache", "batch_size")
+
+
+def _of_other_uses(
+    group: GenerationGroup, groups: Sequence[GenerationGroup], records: Sequence[Record]
+) -> Iterator[Remedy]:
+    """A slower scheme timed in settings that differ in one such coordinate only: a static cache, or a larger batch."""
+    facts = {record.case.scheme: record.setup.get("arm") for record in records if record.instrument == "generation"}
+    here = dict(group.setting)
+    for name in _USES:
+        rest = {key: value for key, value in here.items() if key != name}
+        for other in groups:
+            there = dict(other.setting)
+            if there.keys() == here.keys() and fits(there, rest) and _further(name, here[name], there[name]):
+                yield from _in_use(group, other, facts)
+
+
+def _further(name: str, here: Any, there: Any) -> bool:
+    return bool(there == "static" != here if name == "cache" else there > here)
+
+
+def _in_use(group: GenerationGroup, other: GenerationGroup, facts: Mapping[str, Any]) -> Iterator[Remedy]:
+    there = {row.scheme: row for row in other.rows if row.time_per_token}
+    batch = dict(other.setting).get("batch_size") or 1
+    change = f"batch-{batch}" if batch != (dict(group.setting).get("batch_size") or 1) else "static-cache"
+    price = "each sequence waits for the others" if change != "static-cache" else "the output was not compared"
+    for slow in group.rows:
+        if slow.verdict == "SLOWER" and slow.scheme in there:
+            gain, low, high = _cautious(slow, there[slow.scheme])
+            arm = facts.get(slow.scheme)
+            yield Remedy(
+                group.setting, slow.scheme, _title(change), gain, low, high, None, price,
+                "both settings measured in this run", code(arm, (change,), batch), _keeps(change, arm, 1.0),
+            )  # fmt: skip

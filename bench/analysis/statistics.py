@@ -37,7 +37,8 @@ class Estimate:
 
     ``low`` and ``high`` bound the ``confidence`` interval and are None where one value gives none (``basis`` "one
     value"). ``basis`` "within one process" says that process-to-process variation is not in the interval.
-    ``relative_error`` is the standard error divided by the value.
+    ``relative_error`` is the standard error divided by the value. ``assumed``: which spread the interval takes from
+    elsewhere because these samples cannot show it, in words, or "".
     """
 
     value: float
@@ -48,6 +49,7 @@ class Estimate:
     basis: Basis
     relative_error: float | None = None
     confidence: float = CONFIDENCE
+    assumed: str = ""
 
     def inverse(self, scale: float = 1.0) -> Estimate:
         """``scale`` divided by this figure (seconds per token → tokens per second); the bounds swap."""

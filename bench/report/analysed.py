@@ -9,6 +9,7 @@ from bench.analysis import annotation, energy, explain, findings, generation, ma
 from bench.analysis.ceilings import Ceilings
 from bench.analysis.grouping import REFERENCE, standing
 from bench.analysis.hardware import Part, unlike_parts
+from bench.analysis.settings import Asked
 from bench.analysis.unpaired import of_pairing
 from bench.analysis.verdict import MARGIN
 from bench.record.errors import RecordError
@@ -48,17 +49,27 @@ class Analysed:
 
 
 def analyse(
-    records: Sequence[Record], extra: Sequence[Finding] = (), *, reference: str = REFERENCE, margin: float = MARGIN
+    records: Sequence[Record],
+    extra: Sequence[Finding] = (),
+    *,
+    reference: str = REFERENCE,
+    margin: float = MARGIN,
+    asked: Asked = (),
 ) -> Analysed:
-    """Analyse the records of a run. Raises RecordError where there are none."""
+    """Analyse the records of a run. ``asked``: the settings that its plan asks for, in order. Raises RecordError where
+    there are no records."""
     if not records:
         raise RecordError("the run has no records: run 'python -m bench run' first")
     records = standing(visible_all(records))
     extra = visible_all(extra)
     parts, found = unlike_parts(records), nodes.nodes(records)
-    made = summaries(parts, reference, margin)
+    made = summaries(parts, reference, margin, asked)
     explained = explain.explain(
-        parts[0].records, reference=reference, generated=made.generation_of_first, layers=made.matmul_of_first
+        parts[0].records,
+        reference=reference,
+        generated=made.generation_of_first,
+        layers=made.matmul_of_first,
+        asked=asked,
     )
     own = (
         *findings.of_generation(made.generation),

@@ -1,115 +1,139 @@
-"""The first screen's answer: the verdict in one sentence, the three strongest causes, what to do."""
+"""The first screen's answer: the verdict in one sentence, the causes, what to do."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from bench.analysis import user_code
 from bench.analysis.explain import Explanation
 from bench.analysis.generation import GenerationRow
-from bench.analysis.ledger.closure import Line
-from bench.analysis.ledger.pairs import REST, Pair
-from bench.analysis.remedies import Remedy
+from bench.analysis.grouping import UNQUANTISED
+from bench.analysis.ledger.accounting import Cause
+from bench.analysis.ledger.pairs import Pair
 from bench.analysis.standings import Place
 from bench.analysis.verdict import Verdict
 from bench.record import causes as c
 
 from . import figure_ledger, first_generation, units
-from .content import Answer, FigureSpec, Point, Tone
-from .words import setting_text
+from .actions import actions
+from .content import Answer, Commands, FigureSpec, Tone
+from .points import cause_points
+from .words import setting_text, short_labels
 
-MOST = 3
+Table = Mapping[Place, GenerationRow]
 
 
-def answer(explanation: Explanation) -> Answer | None:
-    """None where no scheme could be set against a reference."""
+def answer(explanation: Explanation, commands: Commands | None = None) -> Answer | None:
+    """None where no scheme could be set against a reference. ``commands``: what a user may type next."""
     pairs = first_setting(explanation.pairs)
-    if not pairs:
+    focus = focus_of(pairs, explanation.standings)
+    if focus is None:
         return None
-    focus = focus_of(pairs)
     table = explanation.standings
     told = _standing(pairs, table)
-    first = first_generation.points(explanation, pairs[0].setting)
-    if focus is None:
-        return Answer(_sentence(told, pairs[0].reference), _tone(told), None, (), (), "", first)
-    causes = tuple(_cause(line, focus) for line in strongest(focus))
-    figure = FigureSpec(
-        "answer", f"From {focus.reference} to {focus.scheme}, line by line", caption(focus), _drawn(focus)
-    )
     row = table.get((focus.setting, focus.scheme))
-    tried = any(item.scheme == focus.scheme for item in explanation.interventions)
-    actions = tuple(_action(remedy) for remedy in _for(explanation.remedies, focus.scheme)[:MOST])
-    note = (
-        f"{focus.scheme} against {focus.reference}: {setting_text(focus.setting)}. Work that {focus.reference} does "
-        "not do takes along the host's time that leads to it, so that a cause can be larger than its bar."
+    where = short_labels(explanation.settings).get(focus.setting, "")
+    sentence = f"{_sentence(told, focus.reference, where)} {_why(focus, row)}"
+    verdict = row.verdict if row else None
+    todo = actions(explanation, focus, verdict, commands)
+    return Answer(
+        sentence,
+        _tone(told),
+        waterfall("answer", focus) if focus.instrument else None,
+        cause_points(focus, verdict),
+        todo,
+        _note(focus),
+        user_code.preamble(focus.device) if any(user_code.is_code(point.code) for point in todo) else "",
+        first_generation.points(explanation, focus.setting),
     )
-    sentence = f"{_sentence(told, focus.reference)} {_why(focus, row)}"
-    todo = actions or _instead(focus, row.verdict if row else None, tried)
-    return Answer(sentence, _tone(told), figure if focus.instrument else None, causes, todo, note, first)
 
 
-def _drawn(pair: Pair) -> partial[object]:
-    return partial(figure_ledger.waterfall, pair)
+def waterfall(name: str, pair: Pair) -> FigureSpec:
+    """The figure of one pair's causes."""
+    title = f"From {pair.reference} to {pair.scheme}, cause by cause"
+    return FigureSpec(name, title, caption(pair), partial(figure_ledger.waterfall, pair))
 
 
 def first_setting(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
-    """The pairs of the first setting."""
+    """The pairs of the first setting; which that is, says bench/analysis/settings.py."""
     return tuple(pair for pair in pairs if pair.setting == pairs[0].setting)
 
 
-def focus_of(pairs: Sequence[Pair]) -> Pair | None:
-    """The scheme that the first screen explains: of those that users choose, the one that loses most."""
-    known = [pair for pair in pairs if pair.instrument and "planted" not in pair.scheme]
-    return max(known, key=lambda pair: pair.closed.delta.delta_ms, default=None)
+def focus_of(pairs: Sequence[Pair], table: Table) -> Pair | None:
+    """The scheme that the first screen explains, of those that users choose: one that is slower for sure goes first,
+    then one that is faster, then one with a ledger; of these the one with the largest difference."""
 
+    def rank(pair: Pair) -> tuple[bool, int, bool, float]:
+        row = table.get((pair.setting, pair.scheme))
+        verdict = row.verdict if row else None
+        order = ("SLOWER", "FASTER").index(verdict) if verdict in ("SLOWER", "FASTER") else 2
+        delta = pair.closed.delta.delta_ms
+        size = delta if verdict == "SLOWER" else abs(delta)
+        asked_for = pair.scheme in UNQUANTISED or "planted" in pair.scheme
+        return asked_for, order, not pair.instrument, -size
 
-def strongest(pair: Pair) -> tuple[Line, ...]:
-    """Its three largest causes that push the way that the scheme goes, sure ones first."""
-    sign = 1.0 if pair.closed.delta.delta_ms >= 0 else -1.0
-    pushing = [line for line in pair.causes if line.delta_ms * sign > 0]
-    return tuple(sorted(pushing, key=lambda line: (not line.sure, -abs(line.delta_ms)))[:MOST])
+    return min(pairs, key=rank, default=None)
 
 
 _Told = Mapping[Verdict, Sequence[str]]
 
 
-def _standing(pairs: Sequence[Pair], table: Mapping[Place, GenerationRow]) -> _Told:
+def _standing(pairs: Sequence[Pair], table: Table) -> _Told:
     """The schemes by what the table of generation says of them, so that the headline never claims more than it."""
     found: dict[Verdict, list[str]] = {}
     for pair in pairs:
         row = table.get((pair.setting, pair.scheme))
-        found.setdefault((row.verdict if row else None) or "AMBIGUOUS", []).append(pair.scheme)
+        verdict: Verdict = (row.verdict if row else None) or "AMBIGUOUS"
+        assumed = row is not None and row.time_ratio is not None and row.time_ratio.assumed
+        rests = assumed and verdict != "AMBIGUOUS"
+        found.setdefault(verdict, []).append(pair.scheme + " (spread assumed)" * bool(rests))
     return found
 
 
 _WORDS: Mapping[Verdict, str] = {
-    "SLOWER": "Slower than {reference}:",
-    "FASTER": "Faster than {reference}:",
-    "SAME": "As fast as {reference}:",
-    "AMBIGUOUS": "This run cannot tell for",
+    "SLOWER": "Slower than {reference}{where}:",
+    "FASTER": "Faster than {reference}{where}:",
+    "SAME": "As fast as {reference}{where}:",
+    "AMBIGUOUS": "This run cannot tell{where} for",
 }
 
 
-def _sentence(told: _Told, reference: str) -> str:
-    parts = (
-        f"{word.format(reference=reference)} {_listed(told[verdict])}"
-        for verdict, word in _WORDS.items()
-        if verdict in told
-    )
+def _sentence(told: _Told, reference: str, where: str) -> str:
+    """``where``: what tells the setting from the others of the run; said once."""
+    parts: list[str] = []
+    for verdict, words in _WORDS.items():
+        if verdict in told:
+            place = f" ({where})" if where and not parts else ""
+            parts.append(f"{words.format(reference=reference, where=place)} {_listed(told[verdict])}")
     return ". ".join(parts) + "."
 
 
 def _why(focus: Pair, row: GenerationRow | None) -> str:
-    """How much the explained scheme loses, by the table's ratio, and what most of it is for."""
-    closed, leads = focus.closed, strongest(focus)
-    why = f", mostly for {_of(leads[0])}" if leads else ""
+    """How much the explained scheme takes, by the table's ratio, and its largest cause."""
+    closed = focus.closed
     ratio = row.time_ratio.value if row and row.time_ratio else closed.scheme_ms / closed.reference_ms
-    return f"{focus.scheme} takes ×{ratio:.2f} the time per token ({closed.delta.delta_ms:+.3g} ms){why}."
+    size = f"{focus.scheme} takes ×{ratio:.2f} the time per token ({units.signed(closed.delta.delta_ms)} ms)"
+    if row is not None and row.verdict == "SAME":
+        return f"{size}."
+    return f"{size}{_largest(focus)}."
 
 
-def _of(line: Line) -> str:
-    return c.LABELS[line.cause]
+def _largest(focus: Pair) -> str:
+    """The largest cause of a pair with a ledger, and one that takes even more off it."""
+    if not focus.instrument or not focus.causes:
+        return ""
+    first, sign = focus.causes[0], 1.0 if focus.closed.delta.delta_ms >= 0 else -1.0
+    against = max(focus.causes, key=lambda cause: abs(cause.delta_ms))
+    if first.delta_ms * sign <= 0:
+        return f"; the largest change: {_of(first)}"
+    other = f"; against it {_of(against)}" if against is not first else ""
+    return f", the largest cause: {_of(first)}{other}"
+
+
+def _of(cause: Cause) -> str:
+    told = "is unexplained" if cause.cause == c.UNEXPLAINED else f"for {c.LABELS[cause.cause]}"
+    return f"{units.signed(cause.delta_ms)} ms {told}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -122,78 +146,22 @@ def _tone(told: _Told) -> Tone:
     return "good" if "FASTER" in told else "same" if "SAME" in told else "unsure"
 
 
-def _cause(line: Line, pair: Pair) -> Point:
-    share = line.delta_ms / pair.closed.delta.delta_ms if pair.closed.delta.delta_ms else 0.0
-    label = c.LABELS[line.cause]
-    title = f"{label[0].upper()}{label[1:]}: {line.delta_ms:+.3g} ms per token, {share:.0%} of the difference"
-    bounds = "" if line.low is None or line.high is None else f" 95 % interval {line.low:+.3g} to {line.high:+.3g} ms."
-    sure = "" if line.sure else " Not sure: the interval holds 0."
-    return Point(title, _evidence(line, pair) + bounds + sure)
-
-
-def _evidence(line: Line, pair: Pair) -> str:
-    """Where an idle line comes from, or what kind of work it is and how much of it is the host's way there."""
-    meaning = f"{c.MEANINGS[line.cause][0].upper()}{c.MEANINGS[line.cause][1:]}."
-    if line.cause in c.IDLE:
-        return _sources(line, pair) or meaning
-    alone = pair.closed.line(line.cause)
-    leading = line.delta_ms - alone.delta_ms if alone is not None else 0.0
-    return f"{meaning} Of it, {leading:+.3g} ms is the host's way there." if leading > 0 else meaning
-
-
-def _sources(line: Line, pair: Pair) -> str:
-    totals: dict[str, float] = {}
-    for source in pair.sources:
-        if source.cause == line.cause and source.delta_ms > 0 and source.range != REST:
-            name = source.operator or source.range
-            totals[name] = totals.get(name, 0.0) + source.delta_ms
-    named = sorted(totals.items(), key=lambda item: -item[1])[:2]
-    return "Mostly at " + " and ".join(f"{name} ({ms:+.3g} ms)" for name, ms in named) + "." if named else ""
-
-
-def _instead(focus: Pair, verdict: Verdict | None, tried: bool) -> tuple[Point, ...]:
-    """What to do where no remedy is known."""
-    if verdict in ("FASTER", "SAME"):
-        return (Point("Nothing", f"{focus.scheme} is not slower."),)
-    if verdict != "SLOWER":
-        text = f"It cannot be told whether {focus.scheme} is slower, so no remedy can be judged. In a new folder:"
-        code = f"python -m bench run --model {shlex.quote(focus.model)} --repeats 5"
-        return (Point("Measure more processes first", text, code),)
-    if tried:
-        return (Point("Nothing that was tried made it faster", "What was tried stands under the causes removed."),)
+def _note(focus: Pair) -> str:
+    busy = "GPU" if focus.device != "cpu" else "operators"
     return (
-        Point("Remove its causes one by one", "Nothing was tried yet.", "python -m bench intervene --out RUN_FOLDER"),
+        f"{focus.scheme} against {focus.reference}: {setting_text(focus.setting)}. Each cause: the time of its {busy} "
+        "and of the host; work that only one of the two does takes along the host's time that leads to it. All causes "
+        "together are the difference exactly."
     )
-
-
-def _for(remedies: Sequence[Remedy], scheme: str) -> list[Remedy]:
-    """The remedies of one scheme; one per title."""
-    found: dict[str, Remedy] = {}
-    for remedy in remedies:
-        if remedy.scheme == scheme:
-            found.setdefault(remedy.title, remedy)
-    return list(found.values())
-
-
-def _action(remedy: Remedy) -> Point:
-    title = f"{remedy.title[0].upper()}{remedy.title[1:]}: {remedy.gain * 1e3:.3g} ms per token less"
-    bounds = "" if remedy.low is None or remedy.high is None else f" [{remedy.low * 1e3:.3g}, {remedy.high * 1e3:.3g}]"
-    memory = "" if remedy.memory is None else f"; memory {_signed(remedy.memory)}"
-    sure = "" if remedy.sure else " Not sure: the interval holds 0."
-    price = remedy.price[0].upper() + remedy.price[1:]
-    return Point(title + bounds, f"{price}{memory}. Basis: {remedy.basis}.{sure}", remedy.code)
-
-
-def _signed(amount: float) -> str:
-    return ("+" if amount >= 0 else "−") + units.si(abs(amount), "B")
 
 
 def caption(pair: Pair) -> str:
     """What a waterfall shows, on what, how often."""
     closed = pair.closed
+    busy = "the GPU" if pair.device != "cpu" else "operators"
     return (
-        f"Each bar: what one line of the ledger adds to {pair.reference}'s time per token; together they give "
-        f"{pair.scheme}'s exactly. Thin lines: 95 % intervals. Lines from {pair.instrument or 'no'} timelines of "
-        f"{pair.observed_steps[0]} and {pair.observed_steps[1]} decode steps; wall times from unprofiled calls "
-        f"({closed.reference_ms:.3g} and {closed.scheme_ms:.3g} ms)."
+        f"Each bar: what one cause adds to {pair.reference}'s time per token, {busy} dark, the host light, neither "
+        f"grey; together they give {pair.scheme}'s exactly. Thin lines: 95 % intervals. Causes from "
+        f"{pair.instrument or 'no'} timelines of {pair.observed_steps[0]} and {pair.observed_steps[1]} decode steps; "
+        f"times per token from unprofiled calls ({closed.reference_ms:.3g} and {closed.scheme_ms:.3g} ms)."
     )

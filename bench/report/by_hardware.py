@@ -18,6 +18,7 @@ from bench.analysis.generation import GenerationGroup
 from bench.analysis.grouping import Coordinates
 from bench.analysis.hardware import Part
 from bench.analysis.matmul import MatmulRow
+from bench.analysis.settings import Asked, in_order
 
 Item = TypeVar("Item", GenerationGroup, EnergyGroup, MatmulRow, AnnotationRow)
 
@@ -35,9 +36,12 @@ class Summaries:
     matmul_of_first: tuple[MatmulRow, ...]
 
 
-def summaries(parts: Sequence[Part], reference: str, margin: float) -> Summaries:
-    """Everything that is summarised, each part for itself."""
-    generated = [generation.summarise(part.records, reference=reference, margin=margin) for part in parts]
+def summaries(parts: Sequence[Part], reference: str, margin: float, asked: Asked = ()) -> Summaries:
+    """Everything that is summarised, each part for itself. ``asked``: the settings of the plan, in order."""
+    generated = [
+        in_order(generation.summarise(part.records, reference=reference, margin=margin), _setting, asked)
+        for part in parts
+    ]
     joules = [energy.summarise(part.records, reference=reference, margin=margin) for part in parts]
     layers = [matmul.summarise(part.records, reference=reference, margin=margin) for part in parts]
     marks = [annotation.summarise(part.records, margin=margin) for part in parts]
@@ -50,6 +54,10 @@ def summaries(parts: Sequence[Part], reference: str, margin: float) -> Summaries
         _named(parts, generated), _named(parts, joules), rows, _named(parts, marks), _ceilings(parts), generated[0],
         layers[0],
     )  # fmt: skip
+
+
+def _setting(group: GenerationGroup) -> Coordinates:
+    return group.setting
 
 
 def _named(parts: Sequence[Part], found: Sequence[Sequence[Item]]) -> tuple[Item, ...]:

@@ -61,14 +61,25 @@ class CountedFinding:
 
 
 @dataclass(frozen=True)
+class Point:
+    """One cause or one thing to do: ``title`` says it, ``text`` gives the evidence, ``code`` is what to write (several
+    lines, or a command)."""
+
+    title: str
+    text: str
+    code: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
-    """A part of the report, in order: text, figures, tables, findings."""
+    """A part of the report, in order: text, figures, tables, points, findings."""
 
     anchor: str
     title: str
     text: tuple[str, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
     tables: tuple[Table, ...] = ()
+    points: tuple[Point, ...] = ()
     findings: tuple[CountedFinding, ...] = ()
     folded: bool = False
 
@@ -84,18 +95,10 @@ class Headline:
 
 
 @dataclass(frozen=True)
-class Point:
-    """One cause or one thing to do: ``title`` says it, ``text`` gives the evidence, ``code`` is what to write."""
-
-    title: str
-    text: str
-    code: str = ""
-
-
-@dataclass(frozen=True)
 class Answer:
-    """Why, by how much, what to do: for the first screen. ``figure`` is the waterfall of one scheme; ``first``: what
-    someone who generates once waits for."""
+    """Why, by how much, what to do: for the first screen. ``figure`` is the waterfall of one scheme; ``preamble`` is
+    what the actions' Python code expects before it, "" where none of them has any; ``first``: what someone who
+    generates once waits for."""
 
     sentence: str
     tone: Tone
@@ -103,7 +106,17 @@ class Answer:
     causes: tuple[Point, ...]
     actions: tuple[Point, ...]
     note: str
+    preamble: str = ""
     first: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What a user may type next, ready to be pasted: ``again`` measures the same with more processes, in another
+    folder; ``intervene`` tries interventions in this run folder, and takes "--schemes NAME" behind it."""
+
+    again: str
+    intervene: str
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,39 @@
-"""The waterfall from the reference's time per token to a scheme's: one bar per line of the ledger."""
+"""The waterfall from the reference's time per token to a scheme's: one bar per cause, its work and its host part."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from bench.analysis.ledger.closure import Line
+from bench.analysis.ledger.accounting import Cause
 from bench.analysis.ledger.pairs import Pair
 from bench.record import causes as c
 
 from . import units
 from .figures import panels
-from .palette import INK, LESS, MORE, SOFT
+from .palette import INK, LESS, LESS_HOST, MORE, MORE_HOST, NEITHER, SOFT
 
-# Lines that move the sum by less than this share of the largest are drawn as one.
+# For more and for less time.
+_COLOURS = {"work": (MORE, LESS), "host": (MORE_HOST, LESS_HOST), "": (NEITHER, NEITHER)}
+# Causes that move the sum by less than this share of the largest are drawn as one.
 _SMALL = 0.02
+
+
+@dataclass(frozen=True)
+class Bar:
+    """``parts``: (ms, "work", "host" or "" for neither) from left to right, together ``ms``. ``bounds``: of its 95 %
+    interval."""
+
+    label: str
+    ms: float
+    parts: tuple[tuple[float, str], ...]
+    bounds: tuple[float, float] | None = None
 
 
 def waterfall(pair: Pair) -> Any:
     """The figure; bars to the right are time that the scheme takes more, to the left less."""
-    shown = merged(pair)
+    shown = bars(pair.causes)
 
     def draw(_figure: Any, axes: Any) -> None:
         _draw(axes[0, 0], pair, shown)
@@ -27,36 +41,44 @@ def waterfall(pair: Pair) -> Any:
     return panels(1, 1, 0.27 * (len(shown) + 2) + 0.75, draw)
 
 
-def merged(pair: Pair) -> list[tuple[str, float, Line | None]]:
-    """(label, ms, line) in order of size; small ones together as the last. Corrections stay by themselves."""
-    lines = list(pair.closed.lines)
-    largest = max((abs(line.delta_ms) for line in lines), default=0.0)
-    kept = [line for line in lines if line.cause in c.CORRECTIONS or abs(line.delta_ms) >= _SMALL * largest]
-    last = {name: place for place, name in enumerate(c.CORRECTIONS, 1)}
-    kept.sort(key=lambda line: (last.get(line.cause, 0), -abs(line.delta_ms)))
-    small = [line for line in lines if line not in kept]
-    rows: list[tuple[str, float, Line | None]] = [(c.LABELS[line.cause], line.delta_ms, line) for line in kept]
+def bars(causes: Sequence[Cause]) -> tuple[Bar, ...]:
+    """A bar per cause in their order; small ones together as the last."""
+    largest = max((abs(cause.delta_ms) for cause in causes), default=0.0)
+    small = [cause for cause in causes if abs(cause.delta_ms) < _SMALL * largest]
+    small = small if len(small) > 1 else []
+    kept = [_bar(cause) for cause in causes if cause not in small]
     if small:
-        place = next((i for i, row in enumerate(rows) if row[2] and row[2].cause in c.CORRECTIONS), len(rows))
-        rows.insert(place, (f"{len(small)} small lines", sum(line.delta_ms for line in small), None))
-    return rows
+        ms = sum(cause.delta_ms for cause in small)
+        kept.append(Bar(f"{len(small)} small causes", ms, ((ms, ""),)))
+    return tuple(kept)
 
 
-def _draw(axes: Any, pair: Pair, rows: Sequence[tuple[str, float, Line | None]]) -> None:
+def _bar(cause: Cause) -> Bar:
+    bounds = None if cause.low is None or cause.high is None else (cause.low, cause.high)
+    return Bar(c.LABELS[cause.cause], cause.delta_ms, _parts(cause), bounds)
+
+
+def _parts(cause: Cause) -> tuple[tuple[float, str], ...]:
+    """Parts that pull in opposite directions cannot stand beside each other: the bar is then the larger one's."""
+    if cause.work_ms is None or cause.host_ms is None:
+        return ((cause.delta_ms, ""),)
+    if cause.work_ms * cause.host_ms > 0:
+        return ((cause.work_ms, "work"), (cause.host_ms, "host"))
+    return ((cause.delta_ms, "host" if abs(cause.host_ms) > abs(cause.work_ms) else "work"),)
+
+
+def _draw(axes: Any, pair: Pair, shown: Sequence[Bar]) -> None:
     closed = pair.closed
     at = closed.reference_ms
     axes.barh(0, at, color=SOFT.light, height=0.62)
-    _say(axes, 0, at, units.si(at * 1e-3, "s"))
-    for place, (_, ms, line) in enumerate(rows, 1):
-        axes.barh(place, ms, left=at, color=MORE.light if ms > 0 else LESS.light, height=0.62)
-        if line is not None and line.low is not None and line.high is not None:
-            axes.plot([at + line.low, at + line.high], [place, place], color=INK.light, linewidth=1.0)
-        axes.plot([at + ms, at + ms], [place - 0.31, place + 1.31], color=SOFT.light, linewidth=0.8)
-        at += ms
-        _say(axes, place, at, f"{ms:+.3g} ms")
-    axes.barh(len(rows) + 1, closed.scheme_ms, color=SOFT.light, height=0.62)
-    _say(axes, len(rows) + 1, closed.scheme_ms, units.si(closed.scheme_ms * 1e-3, "s"))
-    names = [pair.reference, *(row[0] for row in rows), pair.scheme]
+    _say(axes, 0, units.si(at * 1e-3, "s"))
+    for place, bar in enumerate(shown, 1):
+        _draw_bar(axes, place, at, bar)
+        at += bar.ms
+        _say(axes, place, f"{units.signed(bar.ms)} ms")
+    axes.barh(len(shown) + 1, closed.scheme_ms, color=SOFT.light, height=0.62)
+    _say(axes, len(shown) + 1, units.si(closed.scheme_ms * 1e-3, "s"))
+    names = [pair.reference, *(bar.label for bar in shown), pair.scheme]
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(False, axis="y")
@@ -65,5 +87,16 @@ def _draw(axes: Any, pair: Pair, rows: Sequence[tuple[str, float, Line | None]])
     axes.set_xlabel("ms per token")
 
 
-def _say(axes: Any, place: int, _at: float, text: str) -> None:
+def _draw_bar(axes: Any, place: int, at: float, bar: Bar) -> None:
+    left = at
+    for ms, kind in bar.parts:
+        more, less = _COLOURS[kind]
+        axes.barh(place, ms, left=left, color=(more if ms > 0 else less).light, height=0.62)
+        left += ms
+    if bar.bounds is not None:
+        axes.plot([at + bar.bounds[0], at + bar.bounds[1]], [place, place], color=INK.light, linewidth=1.0)
+    axes.plot([at + bar.ms, at + bar.ms], [place - 0.31, place + 1.31], color=SOFT.light, linewidth=0.8)
+
+
+def _say(axes: Any, place: int, text: str) -> None:
     axes.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)

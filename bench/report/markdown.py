@@ -20,13 +20,6 @@ def escape(text: str) -> str:
     return _LEADING.sub(lambda found: found[0] + "\\" if found[0][:1].isdigit() else "\\" + found[0], line)
 
 
-def code(text: str) -> str:
-    """Text between backticks: with more of them around than it holds in a row, and on one line."""
-    line = " ".join(visible(text).split())
-    around = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
-    return f"{around}{line}{around}" if around == "`" else f"{around} {line} {around}"
-
-
 def render(report: Report, figures: Mapping[str, str]) -> str:
     """The whole document. ``figures``: name → path of its picture, relative to the run folder."""
     lines = [f"# {escape(report.title)}", "", f"Run {escape(report.run_id)}. {escape(report.counts)}", ""]
@@ -51,13 +44,24 @@ def _answer(answer: Answer, figures: Mapping[str, str]) -> Iterable[str]:
     for title, points in (("Why", answer.causes), (FIRST_TITLE, answer.first), ("What to do", answer.actions)):
         if points:
             yield from (f"## {title}", "")
-            yield from (_point(place, point) for place, point in enumerate(points, 1))
-            yield ""
+            yield from _points(points)
+    if answer.preamble:
+        yield from ("Before any of this code:", "", *fenced(answer.preamble, ""), "")
 
 
-def _point(place: int, point: Point) -> str:
-    shown = f" {code(point.code)}" if point.code else ""
-    return f"{place}. **{escape(point.title)}.** {escape(point.text)}{shown}"
+def _points(points: Iterable[Point]) -> Iterable[str]:
+    for place, point in enumerate(points, 1):
+        yield f"{place}. **{escape(point.title)}.** {escape(point.text)}".rstrip()
+        if point.code:
+            yield from ("", *fenced(point.code, "   "), "")
+    yield ""
+
+
+def fenced(text: str, indent: str) -> list[str]:
+    """A block of code, its lines as they are: with more backticks around than it holds in a row."""
+    lines = [visible(line) for line in text.splitlines()]
+    fence = "`" * max(3, max((len(run) for line in lines for run in re.findall("`+", line)), default=0) + 1)
+    return [f"{indent}{line}".rstrip() for line in (fence, *lines, fence)]
 
 
 def _section(section: Section, figures: Mapping[str, str]) -> Iterable[str]:
@@ -68,6 +72,7 @@ def _section(section: Section, figures: Mapping[str, str]) -> Iterable[str]:
         yield from (f"![{escape(figure.title)}]({figures[figure.name]})", "", f"*{escape(figure.caption)}*", "")
     for table in section.tables:
         yield from _table(table, 3)
+    yield from _points(section.points) if section.points else ()
     for finding in section.findings:
         yield _finding(finding)
     if section.findings:

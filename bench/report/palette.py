@@ -26,6 +26,9 @@ BAND = Role("--fig-band", "#eef1f4", "#262c34")
 PAPER = Role("--fig-paper", "#fefefe", "#15181c")
 MORE = Role("--fig-more", "#c4443c", "#f08a80")
 LESS = Role("--fig-less", "#2b8352", "#72cf98")
+MORE_HOST = Role("--fig-more-host", "#e3a29b", "#9c5a53")
+LESS_HOST = Role("--fig-less-host", "#93c7a8", "#3f7a57")
+NEITHER = Role("--fig-neither", "#c3c9d0", "#59626d")
 
 # Unquantised schemes are neutral, int8 is blue, 4-bit is warm.
 _SCHEMES = {
@@ -52,7 +55,8 @@ _OTHERS = tuple(
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
 
-ROLES: tuple[Role, ...] = (INK, SOFT, GRID, BAND, PAPER, MORE, LESS, *_SCHEMES.values(), *_OTHERS)
+_PLAIN = (INK, SOFT, GRID, BAND, PAPER, MORE, LESS, MORE_HOST, LESS_HOST, NEITHER)
+ROLES: tuple[Role, ...] = (*_PLAIN, *_SCHEMES.values(), *_OTHERS)
 
 
 def colour(scheme: str, schemes: Sequence[str]) -> str:

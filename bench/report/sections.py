@@ -30,7 +30,7 @@ from . import (
     units,
 )
 from .analysed import Analysed
-from .content import FigureSpec, Report, Section, Table
+from .content import Commands, FigureSpec, Report, Section, Table
 from .tables_environment import before_after, machine, models
 from .words import interval_text, model_labels, setting_text, span
 
@@ -38,8 +38,8 @@ MOST_FIGURES = 4
 BARS = "95 % interval"
 
 
-def build(analysed: Analysed) -> Report:
-    """The whole report; nothing is drawn or written yet."""
+def build(analysed: Analysed, commands: Commands | None = None) -> Report:
+    """The whole report; nothing is drawn or written yet. ``commands``: what a user may type next."""
     groups = overview.main_groups(analysed)
     records = analysed.records
     sections = (
@@ -70,7 +70,7 @@ def build(analysed: Analysed) -> Report:
         labels=(*model_labels(records), *machine_line.labels(analysed.parts)),
         counts=_counts(analysed),
         sections=tuple(section for section in sections if section is not None),
-        answer=answer.answer(analysed.explanation),
+        answer=answer.answer(analysed.explanation, commands),
     )
 
 

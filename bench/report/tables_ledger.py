@@ -1,26 +1,20 @@
-"""Tables of the ledger: lines, sources of idle time, causes, joules, interventions, hypotheses, remedies."""
+"""Tables of the ledger: lines, sources of idle time, causes, joules."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bench.analysis.energy_ledger import EnergyPair, Split
-from bench.analysis.hypotheses import Judged
-from bench.analysis.interventions import InterventionRow, Removals
+from bench.analysis.ledger.accounting import Cause, shares
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
-from bench.analysis.remedies import Remedy
 from bench.analysis.replay.align import Diagnosis
-from bench.analysis.statistics import Estimate
 from bench.record import causes as c
 
 from . import units
-from .content import Cell, Column, Table, Tone, table, without
-from .words import verdict_cell
+from .content import Cell, Column, Table, Tone, table
 
 _MOST_SOURCES = 8
-_NEW_LENGTHS = "Gain at new lengths"
-_TONES: dict[str, Tone] = {"supported": "bad", "refuted": "good", "ambiguous": "unsure", "not tested": "muted"}
 
 
 def ledger(pair: Pair) -> Table:
@@ -29,16 +23,17 @@ def ledger(pair: Pair) -> Table:
 
 
 def differences(pairs: Sequence[Pair]) -> Table | None:
-    """Every line's difference for each scheme of the first setting."""
+    """Every cause for each scheme of the first setting."""
     shown = [pair for pair in pairs if pair.setting == pairs[0].setting]
-    names = [name for name in c.LINES if any(pair.closed.line(name) for pair in shown)]
-    columns = (Column("Line"), *(Column(pair.scheme, right=True, detail=_minor(pair)) for pair in shown))
+    found = [{cause.cause: cause for cause in pair.causes} for pair in shown]
+    names = [name for name in c.LINES if any(name in causes for causes in found)]
+    columns = (Column("Cause"), *(Column(pair.scheme, right=True, detail=_minor(pair)) for pair in shown))
     rows: list[tuple[Cell | str, ...]] = [
-        (name, *(_difference(pair.closed.line(name)) for pair in shown)) for name in names
+        (c.LABELS[name], *(_difference(causes.get(name)) for causes in found)) for name in names
     ]
     rows.append(("time per token", *(_difference(pair.closed.delta) for pair in shown)))
     note = f"ms per token more (+) or less (−) than {shown[0].reference}; coloured where the 95 % interval excludes 0."
-    return table("Differences by line", columns, rows, note)
+    return table("Differences by cause", columns, rows, note)
 
 
 def _minor(pair: Pair) -> bool:
@@ -73,7 +68,8 @@ def _note(pair: Pair) -> str:
     told = f" In other: {unknown}." if unknown else ""
     return (
         f"ms per token. Lines from {pair.instrument} timelines of {pair.observed_steps[0]} and "
-        f"{pair.observed_steps[1]} decode steps, less the modelled cost of observing.{told}"
+        f"{pair.observed_steps[1]} decode steps, less the modelled cost of observing. Idle lines are whole here; among "
+        f"the causes, a part of them stands with the work that it leads to.{told}"
     )
 
 
@@ -98,25 +94,39 @@ def _interval(low: float | None, high: float | None, scale: float) -> str:
 
 
 def causes(pair: Pair) -> Table | None:
-    """The causes in order: what the reference does not do takes the idle time along that leads to it."""
+    """The causes in order, each with its parts; they add up to the difference."""
     columns = (
         Column("Cause"),
-        Column("Costs ms", right=True),
-        Column("95 % interval", right=True),
+        Column("GPU ms" if pair.device != "cpu" else "Operators ms", right=True, detail=True),
+        Column("Host ms", right=True, detail=True),
+        Column("Together ms", right=True),
+        Column("95 % interval", right=True, detail=True),
         Column("Share", right=True),
     )
-    total = pair.closed.delta.delta_ms
-    rows = [
-        (
-            c.LABELS[line.cause],
-            Cell(f"{line.delta_ms:+.3f}", ("bad" if line.delta_ms > 0 else "good") if line.sure else ""),
-            _interval(line.low, line.high, 1.0),
-            f"{line.delta_ms / total:.0%}" if total else units.ABSENT,
-        )
-        for line in pair.causes
-    ]
-    note = "Work that the reference does not do takes along the host's time that leads to it; coloured where sure."
-    return table(f"Causes: {pair.scheme}", columns, rows, note) if rows else None
+    told = shares(pair.causes) or (None,) * len(pair.causes)
+    rows = [_cause(cause, share) for cause, share in zip(pair.causes, told, strict=True)]
+    rows.append(("difference", "", "", *_total(pair), units.ABSENT if None in told else "100 %"))
+    note = (
+        "They add up to the difference exactly. Work that only one of the two does takes along the host's time that "
+        "leads to it; coloured where sure. No shares where the causes cancel each other almost."
+    )
+    return table(f"Causes: {pair.scheme}", columns, rows, note) if pair.causes else None
+
+
+def _cause(cause: Cause, share: int | None) -> tuple[Cell | str, ...]:
+    return (
+        c.LABELS[cause.cause],
+        units.ABSENT if cause.work_ms is None else f"{cause.work_ms:+.4f}",
+        units.ABSENT if cause.host_ms is None else f"{cause.host_ms:+.4f}",
+        Cell(f"{cause.delta_ms:+.4f}", ("bad" if cause.delta_ms > 0 else "good") if cause.sure else ""),
+        _interval(cause.low, cause.high, 1.0),
+        units.ABSENT if share is None else f"{share} %",
+    )
+
+
+def _total(pair: Pair) -> tuple[str, str]:
+    delta = pair.closed.delta
+    return f"{delta.delta_ms:+.4f}", _interval(delta.low, delta.high, 1.0)
 
 
 def diagnosis(found: Diagnosis) -> Table | None:
@@ -200,120 +210,3 @@ def _split(split: Split) -> tuple[str, ...]:
         f"{split.reference:.4g}", f"{split.scheme:.4g}", f"{delta.value:+.3g}{bounds}", f"{split.longer:+.3g}",
         f"{split.power:+.3g}",
     )  # fmt: skip
-
-
-def interventions(rows: Sequence[InterventionRow]) -> Table | None:
-    """Each switch: predicted, measured, and what it did to the output."""
-    columns = (
-        Column("Scheme"),
-        Column("Switch"),
-        Column("Predicted gain", right=True),
-        Column("Measured gain", right=True),
-        Column(_NEW_LENGTHS, right=True),
-        Column("Within"),
-        Column("Verdict"),
-        Column("Output", detail=True),
-        Column("Memory", right=True, detail=True),
-    )
-    body = [_intervention(row) for row in rows]
-    note = (
-        "ms per token less than without the switch; the prediction was stated by replay before. Within: it lies in the "
-        "measured 95 % interval. Output: share of tokens before the first that differs, relative error of the logits."
-    )
-    made = table("Interventions", columns, body, note)
-    if not body:
-        return None
-    return made if any(row.first_gain for row in rows) else without(made, _NEW_LENGTHS)
-
-
-def _gain(gain: Estimate) -> str:
-    return f"{gain.value * 1e3:+.3g} [{_signed(gain.low)}, {_signed(gain.high)}]"
-
-
-def _intervention(row: InterventionRow) -> tuple[Cell | str, ...]:
-    gain = _gain(row.gain)
-    within = {True: Cell("yes", "good"), False: Cell("no", "bad"), None: Cell(units.ABSENT, "muted")}[row.agrees]
-    agreement = "not compared" if row.output.agreement is None else f"{row.output.agreement:.0%}"
-    error = "" if row.output.error is None else f", {row.output.error:.2g}"
-    before, after = row.footprint
-    return (
-        row.scheme,
-        row.name,
-        units.ABSENT if row.predicted is None else f"{row.predicted * 1e3:+.3g}",
-        gain,
-        _gain(row.first_gain) if row.first_gain else units.ABSENT,
-        within,
-        verdict_cell(row.verdict),
-        agreement + error,
-        units.si(after - before, "B") if after >= before else "−" + units.si(before - after, "B"),
-    )
-
-
-def _signed(value: float | None) -> str:
-    return units.ABSENT if value is None else f"{value * 1e3:+.3g}"
-
-
-def removals(found: Sequence[Removals]) -> Table | None:
-    """Causes removed together and one by one, and what is left."""
-    columns = (
-        Column("Scheme"),
-        Column("Together"),
-        Column("Gain", right=True),
-        Column("Removed alone", right=True),
-        Column("Added alone", right=True, detail=True),
-        Column("Interaction", right=True),
-        Column("Left over the reference", right=True),
-    )
-    rows = [
-        (
-            item.scheme, item.together, _signed(item.all),
-            "; ".join(f"{name} {_signed(value)}" for name, value in item.one.items()),
-            "; ".join(f"{name} {_signed(value)}" for name, value in item.added.items()),
-            _signed(item.interaction), _signed(item.rest),
-        )
-        for item in found
-    ]  # fmt: skip
-    note = "ms per token. Interaction: the gain of all together less the sum of the single gains."
-    return table("Causes removed together", columns, rows, note) if rows else None
-
-
-def hypotheses(found: Sequence[Judged]) -> Table:
-    """H1 to H14 with their verdicts and evidence."""
-    columns = (Column("Id"), Column("Hypothesis"), Column("Verdict"), Column("Evidence"))
-    rows = [
-        (
-            item.id, item.statement + (f" (the study's {item.paper})" if item.paper else ""),
-            Cell(item.verdict, _TONES[item.verdict]), "; ".join(item.evidence[:4]),
-        )
-        for item in found
-    ]  # fmt: skip
-    note = "supported: at least a tenth of a slower scheme's difference, surely; refuted: surely less in all of them."
-    return table("Hypotheses", columns, rows, note)
-
-
-def remedies(found: Sequence[Remedy]) -> Table | None:
-    """What to change, by gain."""
-    columns = (
-        Column("Scheme"),
-        Column("Change"),
-        Column("Gain ms", right=True),
-        Column("Price"),
-        Column("Memory", right=True, detail=True),
-        Column("Code", detail=True),
-    )
-    rows = [
-        (
-            item.scheme, item.title, Cell(f"{item.gain * 1e3:.3g}{_bounds(item)}", "good" if item.sure else ""),
-            item.price, units.ABSENT if item.memory is None else units.si(item.memory, "B"), item.code,
-        )
-        for item in found
-    ]  # fmt: skip
-    return (
-        table("What to change", columns, rows, "ms per token less, as measured in this run; green where sure.")
-        if rows
-        else None
-    )
-
-
-def _bounds(item: Remedy) -> str:
-    return "" if item.low is None or item.high is None else f" [{item.low * 1e3:.3g}, {item.high * 1e3:.3g}]"

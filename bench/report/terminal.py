@@ -15,7 +15,19 @@ from bench.record.schema import Finding, Record
 
 from . import units
 from .analysed import analyse
-from .content import FIRST_TITLE, Answer, Cell, Column, CountedFinding, Report, Section, Table, Tone, table
+from .content import (
+    FIRST_TITLE,
+    Answer,
+    Cell,
+    Column,
+    CountedFinding,
+    Point,
+    Report,
+    Section,
+    Table,
+    Tone,
+    table,
+)
 from .sections import build
 from .words import TONES, case_text, interval_text, verdict_cell
 
@@ -64,6 +76,8 @@ def _section(section: Section, console: Console, report: Report | None) -> None:
         console.print(Text(f"{section.title}: {text}", style="dim"))
     for item in section.tables:
         _section_table(item, report, console)
+    if section.points:
+        console.print(Text("The code of each: in the report's files, and with 'explain --json'.\n", style="dim"))
     for finding in section.findings:
         _finding(finding, console)
 
@@ -101,10 +115,22 @@ def print_answer(answer: Answer, console: Console) -> None:
         if points:
             console.print(Text(title, style="bold"))
         for place, point in enumerate(points, 1):
-            console.print(Text(f" {place}. {point.title}.") + Text(f" {point.text}", style="dim"))
-            if point.code:
-                console.print(Text(f"    {point.code}", style="cyan"))
+            _point(place, point, console)
+    if answer.preamble:
+        console.print(Text("Before any of this code", style="dim"))
+        _code(answer.preamble, console)
     console.print()
+
+
+def _point(place: int, point: Point, console: Console) -> None:
+    console.print(Text(f" {place}. {point.title}.") + Text(f" {point.text}", style="dim"))
+    if point.code:
+        _code(point.code, console)
+
+
+def _code(text: str, console: Console) -> None:
+    """Code as it is, from the first column on and not wrapped, so that it can be copied."""
+    console.print(Text(text, style="cyan"), soft_wrap=True)
 
 
 def print_table(source: Table, console: Console) -> None:

@@ -41,6 +41,11 @@ def _grouped(text: str) -> str:
     return f"{int(whole):,}".replace(",", "\u202f") + dot + rest if len(whole.lstrip("-")) > 4 else text
 
 
+def signed(value: float) -> str:
+    """``value`` with its sign and three significant digits, without an exponent in daily sizes: "+1.2", "-0.05"."""
+    return f"{value:+.3g}" if not 1e3 <= abs(value) < 1e9 else f"{value:+.0f}"
+
+
 def si(value: float | None, unit: str, digits: int = 3) -> str:
     """``value`` in ``unit`` as text: 0.0123, "s" → "12.3 ms"; None → a dash."""
     if value is None or not math.isfinite(value):

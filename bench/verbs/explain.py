@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.energy_ledger import EnergyPair, Split
+from bench.analysis.energy_passed import joules_per_passed
 from bench.analysis.explain import Explanation, FirstAnswer, explain
 from bench.analysis.hardware import unlike_parts
 from bench.analysis.hypotheses import Judged
@@ -19,8 +20,12 @@ from bench.analysis.traces import TracePair, explain_traces
 from bench.record.causes import CORRECTIONS
 from bench.record.errors import RecordError, UsageError
 from bench.record.store import load
+from bench.report.content import Commands
 from bench.report.visible import dumps
-from bench.verbs.report import planned_reference
+from bench.verbs.answer_json import answer_document, causes_document
+from bench.verbs.choosing import chosen, refuse_choices
+from bench.verbs.commands import commands
+from bench.verbs.planned import plan_of
 
 NO_DISTURBANCE = "not known: the traces come with no unprofiled run"
 
@@ -38,27 +43,32 @@ def _run(options: argparse.Namespace) -> int:
     records = load(options.run).records
     if not records:
         raise RecordError(f"{options.run} holds no records yet: run 'python -m bench run --out {options.run}'")
-    reference = options.reference or planned_reference(options.run)
+    planned = plan_of(options.run)
+    reference = options.reference or planned.reference
     # A sweep over unlike nodes is explained once per hardware, because no ledger may run from one to another.
-    explained = {part.name: explain(part.records, reference=reference) for part in unlike_parts(records)}
+    parts = unlike_parts(records)
+    explained = {part.name: explain(part.records, reference=reference, asked=planned.asked) for part in parts}
     found = {name: each for name, each in explained.items() if each.pairs}
     if not found:
         raise RecordError(f"{options.run} holds no scheme beside an unquantised one: measure fp16 and another scheme")
+    found, next_ = chosen(found, options), commands(options.run, records, planned.preset)
     if options.json:
-        print(dumps(run_document(found, several=len(explained) > 1)))
+        print(dumps(run_document(found, next_, several=len(explained) > 1)))
     else:
-        _print_run(found, several=len(explained) > 1)
+        _print_run(found, next_, several=len(explained) > 1)
     return 0
 
 
-def run_document(found: Mapping[str, Explanation], *, several: bool) -> dict[str, Any]:
+def run_document(
+    found: Mapping[str, Explanation], commands: Commands | None = None, *, several: bool
+) -> dict[str, Any]:
     """A run's explanation as JSON; of several kinds of hardware as a list of such under "machines"."""
     if several:
-        return {"machines": [{"machine": name, **document(each)} for name, each in found.items()]}
-    return document(next(iter(found.values())))
+        return {"machines": [{"machine": name, **document(each, commands)} for name, each in found.items()]}
+    return document(next(iter(found.values())), commands)
 
 
-def _print_run(found: Mapping[str, Explanation], *, several: bool) -> None:
+def _print_run(found: Mapping[str, Explanation], commands: Commands, *, several: bool) -> None:
     for name, each in found.items():
         if several:
             from rich.text import Text
@@ -66,12 +76,13 @@ def _print_run(found: Mapping[str, Explanation], *, several: bool) -> None:
             from bench.report.console import console as make_console
 
             make_console().print(Text(f"On {name}", style="bold underline"))
-        _print(each)
+        _print(each, commands)
 
 
 def _traces(options: argparse.Namespace) -> int:
     if options.run is not None:
         raise UsageError("give either a run folder or two traces, not both")
+    refuse_choices(options)
     if options.reference is None:
         raise UsageError("--candidate needs --reference: the trace to set it against")
     reference, candidate = Path(options.reference), options.candidate
@@ -114,11 +125,12 @@ def ranked(closed: Closed) -> list[Line]:
     return sorted(closed.lines, key=lambda line: (last.get(line.cause, 0), -abs(line.delta_ms)))
 
 
-def document(found: Explanation) -> dict[str, Any]:
+def document(found: Explanation, commands: Commands | None = None) -> dict[str, Any]:
     """A run's explanation as JSON."""
     return {
+        "answer": answer_document(found, commands),
         "pairs": [_pair(pair) for pair in found.pairs],
-        "energy": [_energy(pair) for pair in found.energy],
+        "energy": [_energy(pair, found) for pair in found.energy],
         "interventions": [
             {
                 "scheme": row.scheme, "name": row.name, "cause": row.cause, "sense": row.sense,
@@ -173,7 +185,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "reference": pair.reference,
         "scheme": pair.scheme,
         **_closed(pair.closed),
-        "causes": [_line(line) for line in pair.causes],
+        "causes": causes_document(pair),
         "sources": [_source(part) for part in pair.sources],
         "unknown": [{"name": name, "share": share} for name, share in pair.unknown],
         "instrument": pair.instrument or None,
@@ -182,13 +194,17 @@ def _pair(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _energy(pair: EnergyPair) -> dict[str, Any]:
+def _energy(pair: EnergyPair, found: Explanation) -> dict[str, Any]:
+    passed = joules_per_passed(pair, found.quality)
     return {
         "reference": pair.reference, "scheme": pair.scheme, "source": pair.source,
         "estimated": bool(pair.estimated), "estimated_why": pair.estimated or None,
         "gross": _split(pair.gross), "net": _split(pair.net), "net_missing": pair.missing or None,
         "power_w": pair.power, "time_s_per_token": pair.time,
-        "joules_per_passed_task": None, "passed_task_missing": "pass@1 was not measured in this run",
+        "joules_per_passed_task": passed.scheme and passed.scheme.value,
+        "joules_per_passed_task_ci": passed.scheme and [passed.scheme.low, passed.scheme.high],
+        "reference_joules_per_passed_task": passed.reference and passed.reference.value,
+        "passed_task_missing": passed.missing or None,
     }  # fmt: skip
 
 
@@ -210,7 +226,8 @@ def _remedy(item: Remedy) -> dict[str, Any]:
     return {
         "scheme": item.scheme, "change": item.title, "code": item.code, "gain_ms": item.gain * 1e3,
         "gain_ci": [_ms(item.low), _ms(item.high)], "price": item.price, "memory_bytes": item.memory,
-        "basis": item.basis,
+        "basis": item.basis, "setting": dict(item.setting), "keeps": item.keeps, "predicted": item.predicted,
+        "assumed": item.assumed or None,
     }  # fmt: skip
 
 
@@ -247,14 +264,14 @@ def trace_document(pair: TracePair, reference: Path, candidate: Path) -> dict[st
     }
 
 
-def _print(found: Explanation) -> None:
+def _print(found: Explanation, commands: Commands) -> None:
     from bench.report import ledger
     from bench.report.answer import answer
     from bench.report.console import console as make_console
     from bench.report.terminal import print_answer, print_finding_line, print_section
 
     console = make_console()
-    told = answer(found)
+    told = answer(found, commands)
     if told is not None:
         print_answer(told, console)
     for section in ledger.sections(found):

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.analysis.node_findings import on_nodes
 from bench.instruments.fitness import unfit
-from bench.planfile import PLAN
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.origin import node_of
 from bench.record.schema import Environment, Finding, Record
 from bench.record.store import load, remedy
+from bench.verbs.planned import plan_of
 from bench.workloads.schemes import REFERENCE
 
 if TYPE_CHECKING:
@@ -68,10 +67,7 @@ def _unwritable(folder: Path, error: OSError) -> StorageError:
 
 def planned_reference(folder: Path) -> str:
     """The reference of the preset that the run was planned from; fp16 for records without a plan."""
-    try:
-        return str(json.loads((folder / PLAN).read_text())["preset"]["reference"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return REFERENCE
+    return plan_of(folder).reference
 
 
 def report_run(folder: Path, *, reference: str = REFERENCE) -> None:
@@ -92,19 +88,32 @@ def write_run(folder: Path, reference: str) -> tuple[Report, Sequence[Path]]:
 
     Raises RecordError for a folder without records, StorageError where it cannot be written.
     """
-    from bench.report.analysed import analyse
     from bench.report.page import write
+
+    report, records = build_run(folder, reference)
+    try:
+        written = write(folder, report, records)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return report, written
+
+
+def build_run(folder: Path, reference: str) -> tuple[Report, Sequence[Record]]:
+    """The report of a run folder, not yet written, and the records that it is made of.
+
+    Raises RecordError for a folder without records.
+    """
+    from bench.report.analysed import analyse
     from bench.report.sections import build
+    from bench.verbs.commands import commands
 
     loaded = load(folder)
     if not loaded.records:
         raise RecordError(f"{folder} holds no records yet: run 'python -m bench run --resume --out {folder}'")
-    report = build(analyse(loaded.records, (*_doubts(loaded.records), *loaded.findings), reference=reference))
-    try:
-        written = write(folder, report, loaded.records)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    return report, written
+    planned = plan_of(folder)
+    extra = (*_doubts(loaded.records), *loaded.findings)
+    analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)
+    return build(analysed, commands(folder, loaded.records, planned.preset)), loaded.records
 
 
 def _doubts(records: Sequence[Record]) -> tuple[Finding, ...]:

@@ -1,0 +1,237 @@
+"""The code with which a user gets an arm of this tool with transformers: from the facts that were recorded of it.
+
+Every piece runs as printed after ``preamble``; a test runs each and sets the model beside the one that was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Facts = Mapping[str, Any]
+# What transformers' BitsAndBytesConfig cannot be told: it knows this block size only.
+BLOCKSIZE = 64
+
+
+def preamble(device: str) -> str:
+    """What the code expects: imports, the model's place, and a prompt."""
+    return (
+        "import torch\n"
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+        "from transformers import BitsAndBytesConfig, StaticCache\n"
+        f'model_id, device = "YOUR_MODEL", "{device}"  # a folder or a Hub id\n'
+        "tokenizer = AutoTokenizer.from_pretrained(model_id)\n"
+        'inputs = tokenizer("def add(a, b):", return_tensors="pt").to(device)'
+    )
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is such code, and no command."""
+    return text.startswith("model = ")
+
+
+def code(facts: Any, changes: Sequence[str] = (), batch_size: int = 1) -> str:
+    """How to load the arm with these facts, as the interventions ``changes`` left it, and to use it; "" where this
+    tool knows no code for it."""
+    if not isinstance(facts, Mapping):
+        return ""
+    loading = _loading(facts)
+    steps = [_AFTER[name](facts, batch_size) for name in _after(changes)]
+    return "\n".join((loading, *steps)) if loading and all(steps) else ""
+
+
+def known(change: str) -> bool:
+    """Whether an intervention changes the arm's facts alone, or in a way that there is code for."""
+    return change in _BY_FACTS or _name(change) in _AFTER
+
+
+def _after(changes: Sequence[str]) -> list[str]:
+    """Those that are made on the loaded model, in order; the other ones are in the arm's facts."""
+    return [_name(change) for change in changes if change not in _BY_FACTS]
+
+
+def _name(change: str) -> str:
+    return "batch" if change.startswith("batch-") else change
+
+
+# Interventions that change what the arm is loaded as.
+_BY_FACTS = frozenset(
+    ("threshold-0", "compute-matched", "float16-model", "double-quant-off", "blocksize-128", "fp4-codes")
+)
+
+
+def _loading(facts: Facts) -> str:
+    if facts.get("planted_columns") or facts.get("kind") not in ("float", "int8", "4bit"):
+        return ""
+    if facts.get("kind") == "4bit" and facts.get("blocksize") not in (None, BLOCKSIZE):
+        return f"{_pretrained(facts, '')}\n{_blocks(facts)}"
+    return _pretrained(facts, _quantisation(facts))
+
+
+def _pretrained(facts: Facts, quantisation: str) -> str:
+    told = f",\n    quantization_config={quantisation}" if quantisation else ""
+    return (
+        "model = AutoModelForCausalLM.from_pretrained(\n"
+        f"    model_id, dtype=torch.{facts.get('dtype')}, device_map=device{told},\n)"
+    )
+
+
+def _quantisation(facts: Facts) -> str:
+    kept = list(facts.get("not_converted") or ["lm_head"])
+    options = [] if kept == ["lm_head"] else [f"llm_int8_skip_modules={kept!r}"]
+    if facts.get("kind") == "int8":
+        options = ["load_in_8bit=True", f"llm_int8_threshold={facts.get('threshold')}", *options]
+    if facts.get("kind") == "4bit":
+        options = [
+            f'load_in_4bit=True, bnb_4bit_quant_type="{facts.get("quant_type")}"',
+            f"bnb_4bit_use_double_quant={bool(facts.get('double_quant'))}",
+            f"bnb_4bit_compute_dtype=torch.{facts.get('compute_dtype')}", *options,
+        ]  # fmt: skip
+    lines = "".join(f"        {option},\n" for option in options)
+    return f"BitsAndBytesConfig(\n{lines}    )" if facts.get("kind") != "float" else ""
+
+
+def _blocks(facts: Facts) -> str:
+    """Another block size: the modules are made by hand."""
+    kept = list(facts.get("not_converted") or ["lm_head"])
+    return f"""import bitsandbytes as bnb
+kind = {{
+    "compress_statistics": {bool(facts.get("double_quant"))},
+    "quant_type": "{facts.get("quant_type")}",
+}}
+linears = [
+    (name, module) for name, module in model.named_modules()
+    if type(module) is torch.nn.Linear
+    and name.rpartition(".")[2] not in {kept!r}
+]
+for name, linear in linears:
+    packed = bnb.nn.Linear4bit(
+        linear.in_features, linear.out_features, linear.bias is not None,
+        compute_dtype=torch.{facts.get("compute_dtype")}, **kind,
+    )
+    packed.weight = bnb.nn.Params4bit(
+        linear.weight.data, requires_grad=False,
+        blocksize={facts.get("blocksize")}, module=packed, **kind,
+    ).to(device)
+    packed.bias = linear.bias
+    model.set_submodule(name, packed.eval())"""
+
+
+def _silenced(_facts: Facts, _batch: int) -> str:
+    return 'import logging\nlogging.getLogger("bitsandbytes").setLevel(logging.ERROR)'
+
+
+def _no_cudnn(_facts: Facts, _batch: int) -> str:
+    return "torch.backends.cuda.enable_cudnn_sdp(False)"
+
+
+def _dequantised(_facts: Facts, _batch: int) -> str:
+    return "model = model.dequantize().eval()"
+
+
+def _static(_facts: Facts, _batch: int) -> str:
+    return (
+        "tokens = model.generate(\n    **inputs, max_new_tokens=32, do_sample=False,\n"
+        '    cache_implementation="static", disable_compile=True,\n)'
+    )
+
+
+def _together(_facts: Facts, batch: int) -> str:
+    return (
+        'tokenizer.padding_side = "left"\n'
+        "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token\n"
+        f'prompts = ["def add(a, b):"] * {batch}  # yours: {batch} at a time\n'
+        'inputs = tokenizer(prompts, return_tensors="pt", padding=True).to(device)\n'
+        "tokens = model.generate(\n    **inputs, max_new_tokens=32, do_sample=False, disable_compile=True,\n)"
+    )
+
+
+def _bare(facts: Facts, _batch: int) -> str:
+    kind, text = ("Linear4bit", _BARE_4BIT) if facts.get("kind") == "4bit" else ("Linear8bitLt", _BARE_INT8)
+    if facts.get("double_quant"):
+        text = text.replace(_PLAIN_SCALES, _NESTED_SCALES)
+    if facts.get("threshold"):
+        text = text.replace(_PRODUCT, _MIXED_PRODUCT)
+    return (
+        f"import bitsandbytes as bnb\n{text}\nfor layer in model.modules():\n"
+        f"    if isinstance(layer, bnb.nn.{kind}):\n        layer.forward = bare(layer)"
+    )
+
+
+_PLAIN_SCALES = "absmax, nested = state.absmax, {}"
+_NESTED_SCALES = """absmax, nested = state.state2.absmax, {
+        "absmax_8bit": state.absmax, "absmax_code": state.state2.code,
+        "absmax_offset": state.offset,
+    }"""
+_BARE_4BIT = f"""def bare(layer):
+    state, dtype = layer.weight.quant_state, layer.compute_dtype
+    packed = layer.weight.data.view(-1, 1)
+    bias = None if layer.bias is None else layer.bias.to(dtype)
+    {_PLAIN_SCALES}
+    def forward(x):
+        out = torch.ops.bitsandbytes.gemm_4bit.default(
+            x.to(dtype), packed, state.shape, absmax, state.blocksize,
+            state.quant_type, bias=bias, **nested,
+        )
+        return out.to(x.dtype)
+    return forward"""
+_PRODUCT = """ops.int8_scaled_mm.default(
+            codes, weight, row_scales, scales, bias=layer.bias, dtype=x.dtype,
+        )"""
+_MIXED_PRODUCT = """ops.int8_mixed_scaled_mm.default(
+            rows, codes, weight, row_scales, scales, columns, layer.bias,
+        )[0]"""
+_BARE_INT8 = f"""def bare(layer):
+    ops = torch.ops.bitsandbytes
+    weight, scales = layer.weight.data, layer.weight.SCB
+    def forward(x):
+        rows = x.reshape(-1, x.shape[-1])
+        codes, row_scales, columns = ops.int8_vectorwise_quant.default(
+            rows.half(), layer.state.threshold,
+        )
+        out = {_PRODUCT}
+        return out.reshape(*x.shape[:-1], out.shape[-1])
+    return forward"""
+
+
+def _graph(_facts: Facts, _batch: int) -> str:
+    return _GRAPH
+
+
+# A captured step bakes in the place in a sliding window, so that it is for models without one.
+_GRAPH = """if getattr(model.config, "sliding_window", None):
+    raise SystemExit("a captured step is wrong with a sliding window")
+prompt, new_tokens = inputs["input_ids"], 32
+length = prompt.shape[1] + new_tokens + 4
+cache = StaticCache(config=model.config, max_cache_len=length)
+def step(ids):
+    logits = model(ids, past_key_values=cache, use_cache=True).logits
+    return logits[:, -1].argmax(-1, keepdim=True)
+with torch.inference_mode():
+    token, stream = step(prompt), torch.cuda.Stream()
+    graph = torch.cuda.CUDAGraph()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            token.copy_(step(token))
+    torch.cuda.current_stream().wait_stream(stream)
+    with torch.cuda.graph(graph):
+        token.copy_(step(token))
+    for layer in cache.layers:
+        layer.reset()
+    token.copy_(step(prompt))
+    tokens = [token.clone()]
+    for _ in range(new_tokens - 1):
+        graph.replay()
+        tokens.append(token.clone())"""
+
+_AFTER = {
+    "bare-op": _bare,
+    "cuda-graph": _graph,
+    "logger-silenced": _silenced,
+    "no-cudnn-attention": _no_cudnn,
+    "pre-dequantised": _dequantised,
+    "plain-linears": _dequantised,
+    "static-cache": _static,
+    "batch": _together,
+}

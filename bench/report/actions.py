@@ -1,0 +1,82 @@
+"""What to do, as the first screen says it: the remedies of one scheme, or else the next command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from bench.analysis.explain import Explanation
+from bench.analysis.ledger.pairs import Pair
+from bench.analysis.remedies import Remedy
+from bench.analysis.verdict import Verdict
+
+from . import units
+from .content import Commands, Point
+
+MOST = 3
+
+
+def actions(
+    explanation: Explanation, focus: Pair, verdict: Verdict | None, commands: Commands | None
+) -> tuple[Point, ...]:
+    """The best remedies of the scheme in its setting; where none is known, what to do instead."""
+    known = tuple(map(_action, _shown(_for(explanation.remedies, focus))))
+    tried = any(row.scheme == focus.scheme and row.setting == focus.setting for row in explanation.interventions)
+    return known or (_instead(focus, verdict, commands, tried=tried),)
+
+
+def _shown(found: Sequence[Remedy]) -> list[Remedy]:
+    """The first ones; where none of these is sure, the first sure one in the last place."""
+    first = list(found[:MOST])
+    sure = next((remedy for remedy in found[MOST:] if remedy.sure), None)
+    return [*first[:-1], sure] if sure and not any(remedy.sure for remedy in first) else first
+
+
+def _for(remedies: Sequence[Remedy], focus: Pair) -> list[Remedy]:
+    """The remedies of one scheme; one per title, and of other schemes that keep as much of the saving the best one."""
+    found: dict[str, Remedy] = {}
+    for remedy in remedies:
+        if (remedy.setting, remedy.scheme) == (focus.setting, focus.scheme):
+            found.setdefault(f"instead, {remedy.keeps}" if remedy.instead else remedy.title, remedy)
+    return list(found.values())
+
+
+def _instead(focus: Pair, verdict: Verdict | None, commands: Commands | None, *, tried: bool) -> Point:
+    if verdict in ("FASTER", "SAME"):
+        return Point("Nothing", f"{focus.scheme} is not slower.")
+    if verdict != "SLOWER":
+        text = f"It cannot be told whether {focus.scheme} is slower, so no remedy can be judged."
+        how = " In a new folder:" if commands else " Run the same with a larger --repeats, in a new folder."
+        return Point("Measure more processes first", text + how, commands.again if commands else "")
+    if tried:
+        return Point("Nothing that was tried made it faster", "What was tried stands under the causes removed.")
+    code = f"{commands.intervene} --schemes {shlex.quote(focus.scheme)}" if commands else ""
+    how = "Nothing was tried yet." if commands else "Nothing was tried yet: see 'python -m bench intervene --help'."
+    return Point("Remove its causes one by one", how, code)
+
+
+def _action(remedy: Remedy) -> Point:
+    word = "Predicted, not measured: " if remedy.predicted else ""
+    title = f"{remedy.title[0].upper()}{remedy.title[1:]}" if not word else f"{word}{remedy.title}"
+    gain = f"{title}: {remedy.gain * 1e3:.3g} ms per token less"
+    bounds = "" if remedy.low is None or remedy.high is None else f" [{remedy.low * 1e3:.3g}, {remedy.high * 1e3:.3g}]"
+    memory = "" if remedy.memory is None else f"; memory {_signed(remedy.memory)}"
+    return Point(gain + bounds, f"{_price(remedy)}{memory}. Basis: {remedy.basis}.{_doubt(remedy)}", remedy.code)
+
+
+def _price(remedy: Remedy) -> str:
+    price = f"{remedy.price[0].upper()}{remedy.price[1:]}"
+    gives_up = {"nothing": "; gives quantisation up", "part": "; gives part of the memory saving up"}
+    return price + gives_up.get(remedy.keeps, "")
+
+
+def _doubt(remedy: Remedy) -> str:
+    if remedy.predicted or (remedy.sure and not remedy.assumed):
+        return ""
+    if remedy.sure:
+        return f" The interval assumes {remedy.assumed}."
+    return " Not sure: one value has no interval." if remedy.low is None else " Not sure: the interval holds 0."
+
+
+def _signed(amount: float) -> str:
+    return ("+" if amount >= 0 else "−") + units.si(abs(amount), "B")

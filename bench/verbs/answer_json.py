@@ -1,0 +1,53 @@
+"""The first screen of a run as JSON: the same sentence, causes and actions that page and terminal show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.analysis.explain import Explanation
+from bench.analysis.ledger.accounting import Cause, shares
+from bench.analysis.ledger.pairs import Pair
+from bench.report.answer import answer, first_setting, focus_of
+from bench.report.content import Commands, Point
+
+
+def answer_document(found: Explanation, commands: Commands | None) -> dict[str, Any] | None:
+    """None where nothing was compared."""
+    told, focus = answer(found, commands), focus_of(first_setting(found.pairs), found.standings)
+    if told is None or focus is None:
+        return None
+    row = found.standings.get((focus.setting, focus.scheme))
+    ratio = row.time_ratio if row else None
+    return {
+        "sentence": told.sentence,
+        "setting": dict(focus.setting),
+        "reference": focus.reference,
+        "scheme": focus.scheme,
+        "verdict": row.verdict if row else None,
+        "time_ratio": ratio and ratio.value,
+        "time_ratio_ci": ratio and [ratio.low, ratio.high],
+        "assumed": (ratio and ratio.assumed) or None,
+        "delta_ms": focus.closed.delta.delta_ms,
+        "causes": causes_document(focus),
+        "why": [_point(point) for point in told.causes],
+        "what_to_do": [_point(point) for point in told.actions],
+        "preamble": told.preamble or None,
+    }
+
+
+def causes_document(pair: Pair) -> list[dict[str, Any]]:
+    """The causes of a pair in order; "delta_ms" of all of them is the pair's, exactly."""
+    told = shares(pair.causes) or (None,) * len(pair.causes)
+    return [_cause(cause, share) for cause, share in zip(pair.causes, told, strict=True)]
+
+
+def _cause(cause: Cause, share: int | None) -> dict[str, Any]:
+    return {
+        "cause": cause.cause, "reference_ms": cause.reference_ms, "scheme_ms": cause.scheme_ms,
+        "delta_ms": cause.delta_ms, "work_ms": cause.work_ms, "host_ms": cause.host_ms,
+        "ci": [cause.low, cause.high], "sure": cause.sure, "share_percent": share,
+    }  # fmt: skip
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {"title": point.title, "text": point.text, "code": point.code or None}

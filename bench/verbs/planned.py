@@ -1,0 +1,52 @@
+"""What a report takes from a run's plan; a run without a plan, or with a damaged one, is reported all the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import presets
+from bench.planfile import PLAN
+from bench.workloads.schemes import REFERENCE
+
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``preset``: its name, None where there is no plan. ``asked``: the coordinates of each setting, in the order in
+    which the user and the preset name them (the blocks themselves are shuffled)."""
+
+    reference: str = REFERENCE
+    preset: str | None = None
+    asked: tuple[Mapping[str, Any], ...] = ()
+
+
+def plan_of(folder: Path) -> Plan:
+    """What the plan in ``folder`` says; of one that another version wrote, what can still be read."""
+    try:
+        document = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        reference, name = str(document["preset"]["reference"]), str(document["preset"]["name"])
+    except _DAMAGED:
+        return Plan()
+    try:
+        models = [str(one["name"]) for one in (document["model"], *document.get("beside", ()))]
+        return Plan(reference, name, tuple(_asked(presets.from_json(document["preset"]), models)))
+    except _DAMAGED:
+        return Plan(reference, name)
+
+
+def _asked(preset: presets.Preset, models: Sequence[str]) -> list[Mapping[str, Any]]:
+    return [
+        {"model": model, "new_tokens": sweep.new_tokens, "batch_size": batch, "cache": cache, "stop": sweep.stop}
+        | ({"dropped_layers": dropped} if dropped else {})
+        for sweep in preset.sweeps
+        if sweep.timed
+        for model in models
+        for dropped in sweep.dropped_layers
+        for batch in sweep.batch_sizes
+        for cache in sweep.caches
+    ]

@@ -1,0 +1,202 @@
+"""The code of a remedy, run as it is printed: it makes the arm that was measured, weight for weight."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import textwrap
+
+import pytest
+import torch
+
+from bench.analysis.remedies import remedies
+from bench.analysis.user_code import code, is_code, preamble
+from bench.workloads import models, patches
+from bench.workloads.interventions import INTERVENTIONS, applicable, changed_arm, combinations, parse
+from bench.workloads.schemes import ARMS, arm
+from bench.workloads.sources import resolve
+from tests import factories as make
+
+SOURCE = resolve("smoke")
+IDS = torch.arange(1, 25)[None]
+# Every change that a remedy may print, on an arm where it means something.
+TRIED = [
+    *((name, "") for name in ("fp16", "bf16", "int8", "int8-thr0", "fp4", "nf4-dq", "nf4-bf16", "4bit-default")),
+    ("int8", "threshold-0"),
+    ("int8", "plain-linears"),
+    ("int8", "bare-op"),
+    ("int8", "threshold-0+bare-op"),
+    ("int8-bf16", "float16-model"),
+    ("int8-bf16", "logger-silenced"),
+    ("int8-bf16", "bare-op"),
+    ("4bit-default", "compute-matched"),
+    ("4bit-default", "bare-op"),
+    ("nf4-dq", "double-quant-off"),
+    ("nf4-dq", "bare-op"),
+    ("nf4-dq", "pre-dequantised"),
+    ("nf4-dq", "blocksize-128"),
+    ("nf4", "fp4-codes"),
+    ("nf4", "static-cache"),
+    ("fp4", "batch-8"),
+    ("fp4", "blocksize-128"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet():
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    level, threads = logging.getLogger("bitsandbytes").level, torch.get_num_threads()
+    torch.set_num_threads(1)  # the model is tiny
+    yield
+    torch.set_num_threads(threads)
+    logging.getLogger("bitsandbytes").setLevel(level)
+    transformers.utils.logging.enable_progress_bar()
+
+
+def printed(scheme, change=""):
+    """The code as a record's facts give it."""
+    chosen = parse(change) if change else ()
+    batch = max([item.case.get("batch_size", 1) for item in chosen], default=1)
+    return code(changed_arm(arm(scheme), chosen).facts(), change.split("+") if change else (), batch)
+
+
+def run(text, **names):
+    """The names that the code leaves. Only the model's place is put in."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        exec(preamble("cpu").replace("YOUR_MODEL", SOURCE.location) + "\n" + text, names)
+    return names
+
+
+def measured(scheme, change=""):
+    """The model that the tool measures."""
+    chosen = parse(change) if change else ()
+    loaded = models.load(SOURCE, changed_arm(arm(scheme), chosen), "cpu", 0)
+    for item in chosen:
+        if item.patch in patches.PATCHES:
+            patches.apply(loaded.model, item.patch)
+    return loaded.model
+
+
+def facts_of(model):
+    """What decides what a model computes, Linear by Linear."""
+    found = {}
+    for name, module in model.named_modules():
+        if hasattr(module, "in_features"):
+            state, int8 = getattr(module.weight, "quant_state", None), getattr(module, "state", None)
+            own = (type(module).__name__, module.weight.dtype, "forward" in vars(module), module.training)
+            of_4bit = state and (state.quant_type, state.blocksize, state.nested, module.compute_dtype)
+            found[name] = (*own, of_4bit, int8 is not None and int8.threshold)
+    return found
+
+
+@pytest.mark.parametrize(("scheme", "change"), TRIED)
+def test_the_printed_code_makes_the_arm_that_was_measured(scheme, change):
+    names, wanted = run(printed(scheme, change)), measured(scheme, change)
+    model = names["model"]
+    assert facts_of(model) == facts_of(wanted)
+    assert model.dtype == wanted.dtype
+    with torch.inference_mode():
+        assert torch.equal(model(input_ids=IDS).logits, wanted(input_ids=IDS).logits)
+    if change.startswith("batch-"):
+        assert names["tokens"].shape[0] == int(change.removeprefix("batch-"))
+    if change == "logger-silenced":
+        assert not logging.getLogger("bitsandbytes").isEnabledFor(logging.WARNING)
+
+
+def test_the_static_cache_is_one_and_nothing_is_compiled(monkeypatch):
+    from transformers import StaticCache
+
+    seen = []
+    made = StaticCache.__init__
+    monkeypatch.setattr(StaticCache, "__init__", lambda self, *a, **k: (seen.append(k), made(self, *a, **k))[1])
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: pytest.fail("compiled"))
+    names = run(printed("nf4", "static-cache"))
+    assert seen
+    with torch.inference_mode():
+        loop = names["model"].generate(**names["inputs"], max_new_tokens=32, do_sample=False, disable_compile=True)
+    assert torch.equal(names["tokens"], loop)
+
+
+def test_the_captured_step_computes_the_tokens_of_the_loop(monkeypatch):
+    """Capture and replay in small: the graph calls the captured step again on the same tensors."""
+    captured = []
+
+    class Graph:
+        def replay(self):
+            captured[-1]()
+
+    class Stream:
+        def wait_stream(self, _other):
+            pass
+
+    text = printed("nf4", "cuda-graph")
+    assert "token.copy_(step(token))" in text
+    cut = text.replace(
+        "    with torch.cuda.graph(graph):\n",
+        "    captured.append(lambda: token.copy_(step(token)))\n    with torch.cuda.graph(graph):\n",
+    )
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _stream: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph", lambda _graph: contextlib.nullcontext())
+    names = run(cut, captured=captured)
+    model, ids = names["model"], names["inputs"]["input_ids"]
+    start = ids.shape[1]
+    with torch.inference_mode():
+        for _ in range(32):
+            ids = torch.cat((ids, model(input_ids=ids).logits[:, -1].argmax(-1, keepdim=True)), dim=1)
+    assert torch.cat(names["tokens"], dim=1).tolist() == ids[:, start:].tolist()
+
+
+@pytest.mark.parametrize("scheme", sorted(ARMS))
+def test_every_remedy_of_every_arm_has_code_that_fits_in_80_columns(scheme):
+    """Through the records: what an intervention changed is what the code loads."""
+    chosen = arm(scheme)
+    for name in (*applicable(chosen, "cuda"), *combinations(chosen, "cuda")):
+        records = [
+            item
+            for repeat in range(3)
+            for item in (
+                make.intervention(scheme, "none", repeat, step=0.02),
+                make.intervention(scheme, name, repeat, step=0.01),
+            )
+        ]
+        found = made(records, scheme)
+        for remedy in found:
+            assert is_code(remedy.code), (scheme, name)
+            compile(remedy.code, "remedy", "exec")
+            assert "..." not in remedy.code
+            assert max(map(len, remedy.code.splitlines())) <= 80
+            assert remedy.code == printed(scheme, name)
+
+
+def made(records, scheme):
+    from bench.analysis import generation, interventions
+
+    timed = [make.generation(name, repeat, step=0.01) for repeat in range(4) for name in ("fp16",)]
+    timed += [make.generation(scheme, repeat, step=0.1) for repeat in range(4)]
+    groups = generation.summarise(timed, reference="bf16" if scheme == "fp16" else "fp16")
+    found = remedies(interventions.summarise(records), groups, timed)
+    return [item for item in found if item.basis.startswith("intervention")]
+
+
+def test_what_no_user_can_load_has_no_code():
+    assert printed("int4-tinygemm") == ""
+    assert printed("int8-planted") == ""
+    assert code(None) == ""
+    assert max(map(len, preamble("cuda").splitlines())) <= 80
+    assert textwrap.dedent(printed("nf4")) == printed("nf4")
+
+
+def test_every_intervention_is_a_remedy_or_is_known_not_to_be():
+    from bench.analysis.remedies import _title
+
+    without = {name for name in INTERVENTIONS if not _title(name)}
+    assert without == {
+        "threshold-1e4", "compute-float32", "double-quant-on", "old-kernel",
+        *(f"planted-{n}" for n in (1, 6, 16, 64, 256)),
+    }  # fmt: skip
