@@ -32,7 +32,7 @@ from tests.safety.hostile import PAYLOADS, Page, hostile
 
 ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "nav", "section", "div", "p", "span", "b"),
-    *("h1", "h2", "ul", "ol", "li", "a", "br", "code", "figure", "figcaption", "details", "summary"),
+    *("h1", "h2", "ul", "ol", "li", "a", "br", "code", "pre", "figure", "figcaption", "details", "summary"),
     *("table", "thead", "tbody", "tr", "th", "td", "svg", "g", "defs", "path", "rect", "use", "text", "clippath"),
     *("lineargradient", "stop", "image"),
 }
@@ -71,7 +71,7 @@ ATTRIBUTES = {
     ),
 }
 MARKDOWN_ELEMENTS = {
-    *("h1", "h2", "h3", "p", "ul", "ol", "li", "strong", "em", "code", "blockquote"),
+    *("h1", "h2", "h3", "p", "ul", "ol", "li", "strong", "em", "code", "pre", "blockquote"),
     *("table", "thead", "tbody", "tr", "th", "td", "img"),
 }
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b\ufeff]")
