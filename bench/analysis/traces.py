@@ -15,7 +15,7 @@ from .ledger.closure import Closed, Side, close, on_grid
 from .ledger.costs import Ns, Source, StepCosts
 from .ledger.pairs import SourceLine, with_rest
 from .ledger.read import STEP_RANGE, step_costs
-from .replay.align import Diagnosis
+from .replay.diagnosis import Diagnosis
 from .replay.whatif import Replay
 from .timeline import Analysis
 

@@ -10,7 +10,7 @@ from bench.analysis.interventions import InterventionRow, Removals
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.analysis.remedies import Remedy
-from bench.analysis.replay.align import Diagnosis
+from bench.analysis.replay.diagnosis import Diagnosis
 from bench.record import causes as c
 
 from . import units

@@ -140,10 +140,13 @@ class _Builder:
         return Program(items, ops, self._tails(items), len(self._rows), span, usual_gap, calls, self._row_of)
 
     def _tails(self, items: list[Item]) -> dict[int, int]:
-        """The host's time from its last call to the end of the last step, on the threads that run the steps."""
+        """The host's time from its last call to the end of the last step, on the threads that run the steps; where
+        nothing is called in them, all of it."""
         last = {item.thread: item.end for item in items}
         ends = int(self._inside.upto(self._host[1][-1:])[0])
         own = set(self._analysis.timeline.ranges.thread[self._rows].tolist())
+        if not last:
+            return dict.fromkeys(own, ends)
         # Where other threads launch everything (a backward pass), theirs is the host's time.
         return {t: max(ends - end, 0) for t, end in last.items() if t in own or not own & set(last)}
 

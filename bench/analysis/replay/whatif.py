@@ -12,9 +12,11 @@ from ..ledger.classes import Classes
 from ..ledger.observer import ObserverModel
 from ..ledger.read import STEP_RANGE
 from ..ledger.segments import Segment, Step, cpu_steps
+from ..spread import NOTHING, Spread
 from ..timeline import Analysis
-from .align import Diagnosis, diagnose_cpu, diagnose_gpu
 from .change import Change
+from .diagnosis import Diagnosis, diagnose_gpu
+from .diagnosis_cpu import diagnose_cpu
 from .program import Program, program_of
 from .simulate import play
 
@@ -71,12 +73,13 @@ class Replay:
         unchanged = play(program, Change()).span
         return WhatIf(program.steps, program.span * scale, unchanged * scale, played.span * scale, played.notes)
 
-    def diagnose(self, reference: Replay) -> Diagnosis:
-        """What each cause costs this trace over the reference. Raises RecordError for traces of unlike devices."""
+    def diagnose(self, reference: Replay, spread: Spread = NOTHING) -> Diagnosis:
+        """What each cause costs this trace over the reference. ``spread``: how much another process of each is assumed
+        to differ. Raises RecordError for traces of unlike devices."""
         if self._program is not None and reference._program is not None:
-            return diagnose_gpu(reference._program, self._program)
+            return diagnose_gpu(reference._program, self._program, spread)
         if self._program is None and reference._program is None:
-            return diagnose_cpu(reference._steps, self._steps)
+            return diagnose_cpu(reference._steps, self._steps, spread)
         raise RecordError("a trace with GPU work cannot be set against one without")
 
     def _on_cpu(self, change: Change) -> WhatIf:

@@ -1,0 +1,183 @@
+"""What each cause of a difference costs: the candidate's trace played again with that cause alone as in the reference.
+
+What this saves is the cause's size. So in a host-bound step a kernel that vanishes saves its launch, and in a GPU-bound
+step a host delay that is hidden saves nothing, which no subtraction of lines can tell. All causes together should give
+the reference: what they miss is the rest.
+
+Intervals: both recordings' steps are left out group by group, because a factor taken from the steps themselves does not
+show in values per step; and each recording is played with a slower host and a slower GPU, by what another process of it
+is assumed to differ (see ``spread``). What all causes together miss is in every interval: none is known better.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.record import causes as c
+
+from ..ledger.uniform import SHARE_GPU, uniform_factor
+from ..spread import NOTHING, Spread, reach
+from .align import Aligner, Counted, Setting
+from .jackknife import Steps, half_width, left_out
+from .program import Program, leave_gaps
+from .simulate import Ns, Plan, Played, play_plan, play_plans
+
+_MOST_IDLE = 0.15
+
+
+@dataclass(frozen=True)
+class Cost:
+    """ns per step that ``cause`` costs the candidate over the reference, as the replay predicts it. ``reach``: half its
+    95 % interval; None where one of the traces has one step only."""
+
+    cause: str
+    mean: float
+    reach: float | None = None
+
+    @property
+    def sure(self) -> bool:
+        """The interval excludes 0."""
+        return self.reach is not None and abs(self.mean) > self.reach
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """ns per step. ``costs``, largest first; ``aligned``: what the candidate takes with all causes as in the
+    reference, for which ``reference`` is the truth. ``uniform``: the factor where all that the reference does takes
+    longer (or shorter) by about the same: then it is the machine, a clock or a neighbour, and no cause of its own."""
+
+    costs: tuple[Cost, ...]
+    reference: float
+    candidate: float
+    aligned: float
+    uniform: float | None = None
+
+    @property
+    def delta(self) -> float:
+        """Candidate less reference, as recorded."""
+        return self.candidate - self.reference
+
+    @property
+    def rest(self) -> float:
+        """What no cause accounts for."""
+        return self.aligned - self.reference
+
+
+@dataclass(frozen=True)
+class Varied:
+    """One figure: as it is, with each group of the reference's and of the candidate's steps left out, and where a
+    recording is one standard deviation slower."""
+
+    point: float
+    reference: Sequence[float]
+    candidate: Sequence[float]
+    slower: Sequence[float]
+
+    def cost(self, cause: str, missed: float) -> Cost:
+        """The figure with its interval."""
+        within = half_width(self.reference, self.candidate)
+        return Cost(cause, self.point, reach(within, (value - self.point for value in self.slower), missed))
+
+
+def ranked(costs: Iterable[Cost]) -> tuple[Cost, ...]:
+    """The largest first; what is exactly nothing is left out."""
+    return tuple(sorted((cost for cost in costs if cost.mean), key=lambda cost: -abs(cost.mean)))
+
+
+def diagnose_gpu(reference: Program, candidate: Program, spread: Spread = NOTHING) -> Diagnosis:
+    """The costs of a GPU's candidate. ``spread``: how much another process of each is assumed to differ."""
+    if not candidate.usual_gap:
+        leave_gaps(candidate.ops, reference.usual_gap)
+    aligner, settings = Aligner(candidate), _Settings(reference, candidate, spread)
+    walls = reference.span / reference.steps, candidate.span / candidate.steps
+    together = aligner.plan(c.CAUSES, settings.point)
+    aligned = play_plan(candidate, together).span / candidate.steps if together is not None else walls[1]
+    found = _varied(candidate, aligner, settings)
+    costs = ranked(value.cost(cause, aligned - walls[0]) for cause, value in found.items())
+    # Idle time scales with no clock; where it is small, what the GPU does decides.
+    busy = _busy(reference), _busy(candidate)
+    idle = 1.0 - sum(busy[0].values()) / walls[0] if walls[0] else 1.0
+    uniform = uniform_factor(*busy, share=SHARE_GPU) if idle < _MOST_IDLE else None
+    return Diagnosis(costs, *walls, aligned, uniform)
+
+
+class _Settings:
+    """What the candidate is set against: as recorded; with steps left out; with a slower recording."""
+
+    def __init__(self, reference: Program, candidate: Program, spread: Spread) -> None:
+        theirs, mine = Counted(reference), Counted(candidate)
+        whole = tuple(np.ones(program.steps, bool) for program in (reference, candidate))
+        arms = theirs.over(whole[0]), mine.over(whole[1])
+        self.point = Setting(*arms, whole[1])
+        self.reference = [replace(self.point, theirs=theirs.over(steps)) for steps in left_out(reference.steps)]
+        self.candidate = [
+            replace(self.point, mine=mine.over(steps), steps=steps) for steps in left_out(candidate.steps)
+        ]
+        factors = [(1.0 + spread.host, 1.0)] * bool(spread.host) + [(1.0, 1.0 + spread.gpu)] * bool(spread.gpu)
+        self.slower = [replace(self.point, theirs=arms[0].slower(*both)) for both in factors]
+        self.slower += [
+            replace(self.point, mine=arms[1].slower(*both), host=both[0], gpu=both[1]) for both in factors
+        ]
+
+    @property
+    def all(self) -> list[Setting]:
+        """All of them, the point first."""
+        return [self.point, *self.reference, *self.candidate, *self.slower]
+
+
+def _varied(candidate: Program, aligner: Aligner, settings: _Settings) -> Mapping[str, Varied]:
+    """Each cause that changes anything, in every setting."""
+    causes = [cause for cause in c.CAUSES if aligner.plan((cause,), settings.point) is not None]
+    plans: list[Plan] = []
+    for setting in settings.all:
+        base = aligner.base(setting)
+        plans += [base, *(aligner.plan((cause,), setting) or base for cause in causes)]
+    over = _Ends(candidate)
+    ends = [over.of(played) for played in play_plans(candidate, plans)]
+    width = len(causes) + 1
+    saved = [
+        [_saved(ends[first], end, setting.steps) for end in ends[first + 1 : first + width]]
+        for first, setting in zip(range(0, len(ends), width), settings.all, strict=True)
+    ]
+    one, two = 1 + len(settings.reference), 1 + len(settings.reference) + len(settings.candidate)
+    return {
+        cause: Varied(values[0], values[1:one], values[one:two], values[two:])
+        for cause, values in zip(causes, zip(*saved, strict=True), strict=True)
+    }
+
+
+def _saved(base: Ns, ends: Ns, steps: Steps) -> float:
+    """ns per step that were saved in these steps."""
+    return float(np.diff(base - ends, prepend=0.0)[steps].mean())
+
+
+def _busy(program: Program) -> dict[str, float]:
+    """Work by cause, ns per step."""
+    found: dict[str, float] = defaultdict(float)
+    for op in program.ops:
+        found[op.cause] += (op.end - op.start) / program.steps
+    return dict(found)
+
+
+class _Ends:
+    """When each step is over: its calls have returned and its work, and that of earlier steps, is done."""
+
+    def __init__(self, program: Program) -> None:
+        self._steps = program.steps
+        # What other threads wait for holds up no step.
+        self._items = np.array([r for r, item in enumerate(program.items) if item.thread in program.tail], np.int64)
+        self._ops = np.array([r for r, op in enumerate(program.ops) if op.item >= 0], np.int64)
+        self._item_step = np.array([program.items[row].step for row in self._items], np.int64)
+        self._op_step = np.array([program.items[program.ops[row].item].step for row in self._ops], np.int64)
+
+    def of(self, played: Played) -> Ns:
+        """[steps] ns."""
+        ends = np.zeros(self._steps)
+        np.maximum.at(ends, self._item_step, played.item_end[self._items])
+        np.maximum.at(ends, self._op_step, played.op_end[self._ops])
+        ends[-1] = max(ends[-1], played.span)
+        return np.maximum.accumulate(ends)
