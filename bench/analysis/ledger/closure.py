@@ -29,7 +29,8 @@ class Side:
     cost taken off. ``plain``: unprofiled calls of the observed processes, () where there are none; the repeats of
     ``lines`` and ``plain`` correspond. ``statistic`` is what one repeat's wall time is: the median of its calls, or
     for a trace the mean of its steps. ``wall_spots`` and ``line_spots``: for a sweep, where each repeat of ``wall`` and
-    of ``lines`` ran; a difference's interval is then taken over pairs.
+    of ``lines`` ran; a difference's interval is then taken over pairs. ``leading``: (idle cause, work) → the part of
+    that idle line after which work of that kind was to start, steps as in ``lines``.
     """
 
     wall: Samples
@@ -38,10 +39,15 @@ class Side:
     statistic: Statistic = "median"
     wall_spots: tuple[Spot, ...] = ()
     line_spots: tuple[Spot, ...] = ()
+    leading: Mapping[tuple[str, str], Samples] = field(default_factory=dict)
 
     def cause(self, name: str) -> Samples:
         """The samples of one line; what the observer says not to occur is 0 in every step."""
         return self.lines.get(name, tuple((0.0,) for _ in self._repeats()))
+
+    def leads(self, idle: str, work: str) -> Samples:
+        """The samples of the part of an idle line that leads to some work; 0 where nothing does."""
+        return self.leading.get((idle, work), tuple((0.0,) for _ in self._repeats()))
 
     def line(self, name: str) -> Located:
         """The samples of one line and where they were observed."""

@@ -21,7 +21,8 @@ from ..generation import call_times
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_of, setting_of
 from ..pairing import located, partners, spots
 from ..statistics import Samples
-from .closure import Closed, Line, Side, close, line_of, on_grid
+from .accounting import Cause, account
+from .closure import Closed, Line, Side, close, on_grid
 from .observer import NOTHING, ObserverModel, Seconds, middle, observer_model
 
 TIMELINES = ("kineto", "nsys")
@@ -50,8 +51,8 @@ class SourceLine:
 @dataclass(frozen=True)
 class Pair:
     """One ledger. ``instrument``: of the lines, "" where no steps were observed, and then ``missing`` says why.
-    ``causes``, largest first: the lines once more, but work that the reference does not do takes the idle time along
-    that leads to it. ``unknown``: names in ``other`` with their share of it."""
+    ``causes``: the one accounting of the difference (see accounting.py). ``unknown``: names in ``other`` with their
+    share of it."""
 
     setting: Coordinates
     model: str
@@ -59,7 +60,7 @@ class Pair:
     reference: str
     scheme: str
     closed: Closed
-    causes: tuple[Line, ...] = ()
+    causes: tuple[Cause, ...] = ()
     sources: tuple[SourceLine, ...] = ()
     unknown: tuple[tuple[str, float], ...] = ()
     instrument: str = ""
@@ -114,13 +115,13 @@ def _pair(group: Group, base: str, scheme: str, observed: Observed, models: Mode
     timed = partners(group.schemes[base], group.schemes[scheme])
     before, after = (_side(*side, model) for side in zip(timed, sides, strict=True))
     closed = close(before, after)
-    told = (group.setting, str(known.get("model")), str(known.get("device")), base, scheme, closed)
+    causes = account(before, after, closed)
+    told = (group.setting, str(known.get("model")), str(known.get("device")), base, scheme, closed, causes)
     if not instrument:
         return Pair(*told, missing=_why(group, (base, scheme), observed))
     sources = _sources(sides, closed, int(known.get("batch_size") or 1), model)
-    causes = _causes((before, after), sides, closed, model)
     steps = sum(len(middle(record)) for record in sides[0]), sum(len(middle(record)) for record in sides[1])
-    return Pair(*told, causes, sources, _unknown(sides[1]), instrument, "", steps)
+    return Pair(*told, sources, _unknown(sides[1]), instrument, "", steps)
 
 
 def _common(
@@ -159,7 +160,8 @@ def _side(timed: Sequence[Record], observed: Sequence[Record], model: ObserverMo
     ]
     wall = located(timed, call_times)
     known = tuple(plain) if all(plain) else ()
-    return Side(wall.samples, lines, known, wall_spots=wall.spots, line_spots=spots(observed))
+    leading = _leading(observed, batch, model)
+    return Side(wall.samples, lines, known, wall_spots=wall.spots, line_spots=spots(observed), leading=leading)
 
 
 def line_steps(record: Record, cause: str, model: ObserverModel) -> Seconds:
@@ -174,53 +176,20 @@ def line_steps(record: Record, cause: str, model: ObserverModel) -> Seconds:
     return values[rows]
 
 
-# Work that takes less than this share of what it takes in the scheme is not done by the reference.
-_ABSENT = 0.01
+def _leading(records: Sequence[Record], batch: int, model: ObserverModel) -> dict[tuple[str, str], Samples]:
+    """(idle cause, work) → s per token of that idle line after which that work was to start, as in the lines."""
+    keys = dict.fromkeys(
+        (item["cause"], item["work"]) for record in records for item in record.setup["ledger"]["sources"]
+    )
+    return {key: tuple(tuple(_leading_to(record, *key, model) / batch) for record in records) for key in keys}
 
 
-def _causes(
-    arms: tuple[Side, Side], sides: tuple[Sequence[Record], Sequence[Record]], closed: Closed, model: ObserverModel
-) -> tuple[Line, ...]:
-    new = [
-        line.cause
-        for line in closed.lines
-        if line.cause in c.BUSY and line.scheme_ms > 0 and line.reference_ms < _ABSENT * line.scheme_ms
-    ]
-    batch = sides[0][0].case.batch_size or 1
-    lines = [_moved(arms, cause, cause in new, sides, new, batch, model) for cause in c.CAUSES]
-    return tuple(sorted((line for line in lines if line.delta_ms), key=lambda line: -abs(line.delta_ms)))
-
-
-def _moved(
-    arms: tuple[Side, Side],
-    cause: str,
-    is_new: bool,
-    sides: tuple[Sequence[Record], Sequence[Record]],
-    new: Sequence[str],
-    batch: int,
-    model: ObserverModel,
-) -> Line:
-    """One cause's line with the idle time that leads to new work moved to that work."""
-    columns = []
-    for arm, records in zip(arms, sides, strict=True):
-        parts = []
-        for own, record in zip(arm.cause(cause), records, strict=True):
-            moved = np.zeros(len(own))
-            if is_new:
-                moved = _leading_to(record, (cause,), c.IDLE, model) / batch
-            elif cause in c.IDLE:
-                moved = -_leading_to(record, new, (cause,), model) / batch
-            parts.append(tuple(np.asarray(own) + moved))
-        columns.append(tuple(parts))
-    return line_of(cause, *(arm.observed(column) for arm, column in zip(arms, columns, strict=True)))
-
-
-def _leading_to(record: Record, works: Sequence[str], idle: Sequence[str], model: ObserverModel) -> Seconds:
-    """[middle steps] s of the idle causes ``idle`` that led to these kinds of work."""
+def _leading_to(record: Record, idle: str, work: str, model: ObserverModel) -> Seconds:
+    """[middle steps] s of one idle cause that led to work of one kind."""
     rows = middle(record)
     total = np.zeros(len(rows))
     for item in record.setup["ledger"]["sources"]:
-        if item["work"] in works and item["cause"] in idle:
+        if (item["cause"], item["work"]) == (idle, work):
             total += (np.asarray(item["seconds"], np.float64) - model.cost(item))[rows]
     return total
 
