@@ -298,12 +298,16 @@ def _add_explain(verbs: Any) -> None:
         "say why a scheme is slower: the ledger of a run, or of any two traces, as lines that add up",
         "  python -m bench explain reports/runs/mine\n"
         "  python -m bench explain --reference fp16.sqlite --candidate nf4.sqlite\n"
-        "  python -m bench explain --reference a.json.gz --candidate b.json.gz --step-range ProfilerStep --json\n",
+        "  python -m bench explain --reference a.json.gz --candidate b.json.gz --step-range ProfilerStep --json\n"
+        "  python -m bench explain --reference a.sqlite --candidate b.sqlite --reference-time 16 --candidate-time 20\n",
     )
     add: Callable[..., Any] = parser.add_argument
     add("run", type=Path, nargs="?", help="run folder")
     add("--reference", metavar="A", help="a trace (nsys SQLite or Kineto JSON); with a run folder: a scheme")
     add("--candidate", type=Path, metavar="B", help="the trace to explain")
+    unprofiled = "ms per step of this trace's steps without a profiler (default: that of the run folder it lies in)"
+    add("--reference-time", type=float, metavar="MS", help=unprofiled)
+    add("--candidate-time", type=float, metavar="MS", help=unprofiled)
     add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
     add("--json", action="store_true", help="as JSON")
 
@@ -322,6 +326,10 @@ def _add_whatif(verbs: Any) -> None:
     add("--remove", action="append", metavar="CAUSE", help="a line of the ledger; may be given several times")
     add("--scale", action="append", metavar="CAUSE=FACTOR", help="multiply a cause's cost; may be given several times")
     add("--cuda-graph", action="store_true", help="each step's launches become one")
+    add(
+        "--time", type=float, metavar="MS",
+        help="ms per step without a profiler (default: that of the run folder it lies in, else the step as recorded)",
+    )  # fmt: skip
     add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
     add("--json", action="store_true", help="as JSON")
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from bench.record.schema import Record
+
 from .ledger.costs import EventCosts, StepCosts
 from .ledger.read import STEP_RANGE, step_costs
 from .replay.undisturb import Undisturbed
@@ -19,15 +21,15 @@ from .timeline import Analysis
 
 MOST = 8.0
 NO_EVENTS = EventCosts()
-_ROUNDS = 9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WithoutObserver:
-    """``scale``: the factor on the costs of events, 0 (no disturbance) to MOST."""
+    """``scale``: the factor on the costs of events, 0 (no disturbance) to MOST; ``analysis``: the trace less them."""
 
     costs: StepCosts
     scale: float
+    analysis: Analysis
 
 
 def without_observer(
@@ -38,23 +40,22 @@ def without_observer(
     step_range: str = STEP_RANGE,
     bitsandbytes: str | None = None,
 ) -> WithoutObserver:
-    """The costs with the events' cost taken off as far as ``plain_ns``, ns per step, asks for; by bisection, because
-    a step can only get shorter with it."""
-
+    """The costs with the events' cost taken off as far as ``plain_ns``, ns per step, asks for."""
     if float(observed.wall.mean()) <= plain_ns or events == NO_EVENTS:
-        return WithoutObserver(replace(observed, events={}), 0.0)
+        return WithoutObserver(replace(observed, events={}), 0.0, analysis)
     trace = Undisturbed(analysis, step_range, bitsandbytes)
+    scale = trace.scale(events, plain_ns, MOST)
+    less = trace.at(events.times(scale))
+    return WithoutObserver(step_costs(less, step_range, bitsandbytes), scale, less)
 
-    def at(scale: float) -> StepCosts:
-        less = EventCosts(events.operator * scale, events.range * scale, events.call * scale)
-        return step_costs(trace.at(less), step_range, bitsandbytes)
 
-    low, high = 0.0, MOST
-    best = at(high)
-    if float(best.wall.mean()) >= plain_ns:
-        return WithoutObserver(best, high)
-    for _ in range(_ROUNDS):
-        middle = (low + high) / 2
-        best = at(middle)
-        low, high = (middle, high) if float(best.wall.mean()) > plain_ns else (low, middle)
-    return WithoutObserver(best, (low + high) / 2)
+def recorded_costs(record: Record) -> EventCosts:
+    """The costs of events that the ledger of a GPU's record took off."""
+    scale = float(record.setup["ledger"].get("observer_scale", 0.0))
+    return event_costs(record).times(scale) if scale else NO_EVENTS
+
+
+def event_costs(record: Record) -> EventCosts:
+    """What an event cost in the short loops of a record's process, ns: the medians."""
+    medians = [sorted(record.values(f"{name}_event_cost") or (0.0,)) for name in ("operator", "range", "call")]
+    return EventCosts(*(max(values[len(values) // 2], 0.0) * 1e9 for values in medians))

@@ -10,7 +10,6 @@ from bench.analysis.interventions import InterventionRow, Removals
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.analysis.remedies import Remedy
-from bench.analysis.replay.diagnosis import Diagnosis
 from bench.record import causes as c
 
 from . import units
@@ -117,42 +116,12 @@ def causes(pair: Pair) -> Table | None:
     return table(f"Causes: {pair.scheme}", columns, rows, note) if rows else None
 
 
-def diagnosis(found: Diagnosis) -> Table | None:
-    """The causes of a trace's difference, by replay."""
-    columns = (
-        Column("Cause"),
-        Column("Costs ms", right=True),
-        Column("95 % interval", right=True),
-        Column("Share", right=True),
-    )
-    rows = [
-        (
-            c.LABELS[cost.cause],
-            Cell(f"{cost.mean * 1e-6:+.4f}", ("bad" if cost.mean > 0 else "good") if cost.sure else ""),
-            _interval(cost.mean - cost.reach, cost.mean + cost.reach, 1e-6),
-            f"{cost.mean / found.delta:.0%}" if found.delta else units.ABSENT,
-        )
-        for cost in found.costs
-    ]
-    note = (
-        "Each cause alone set to what it is in the reference, and the trace replayed; coloured where sure. With all of "
-        f"them the replay misses the reference by {found.rest * 1e-6:+.4f} ms."
-    )
-    if found.uniform is not None:
-        note += (
-            f" Everything takes ×{found.uniform:.2f}: that is a slower (or faster) machine, a clock or a neighbour, "
-            "and no cause of its own."
-        )
-    return table("Causes, by replay", columns, rows, note) if rows else None
-
-
 def sources(title: str, found: Sequence[SourceLine]) -> Table | None:
     """What the idle lines waited for."""
     columns = (
         Column("Line"),
         Column("Range"),
         Column("Waited for"),
-        Column("Work", detail=True),
         Column("Before ms", right=True, detail=True),
         Column("After ms", right=True, detail=True),
         Column("Difference ms", right=True),
@@ -160,13 +129,20 @@ def sources(title: str, found: Sequence[SourceLine]) -> Table | None:
     shown = sorted(found, key=lambda part: -abs(part.delta_ms))[:_MOST_SOURCES]
     rows = [
         (
-            part.cause, part.range or "(outside modules)", part.operator or units.ABSENT, part.work or units.ABSENT,
-            _ms(part.reference_ms), _ms(part.scheme_ms), f"{part.delta_ms:+.4f}",
+            part.cause, part.range or "(outside modules)", _waited_for(part), _ms(part.reference_ms),
+            _ms(part.scheme_ms), f"{part.delta_ms:+.4f}",
         )
         for part in shown
     ]  # fmt: skip
-    note = "Idle time by what was to start next: the range it is in and what launched it."
+    note = "Idle time by what was to start next: the range it is in, what launched it, and which line that is."
     return table(title, columns, rows, note) if rows else None
+
+
+def _waited_for(part: SourceLine) -> str:
+    """Both, because one operator may launch work of several lines."""
+    return (
+        f"{part.operator} ({part.work})" if part.operator and part.work else part.operator or part.work or units.ABSENT
+    )
 
 
 def energy(pairs: Sequence[EnergyPair]) -> Table | None:

@@ -11,6 +11,7 @@ is assumed to differ (see ``spread``). What all causes together miss is in every
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,9 +21,9 @@ import numpy as np
 from bench.record import causes as c
 
 from ..ledger.uniform import SHARE_GPU, uniform_factor
-from ..spread import NOTHING, Spread, reach
+from ..spread import NOTHING, Spread, half_width
 from .align import Aligner, Counted, Setting
-from .jackknife import Steps, half_width, left_out
+from .jackknife import Steps, left_out, part
 from .program import Program, leave_gaps
 from .simulate import Ns, Plan, Played, play_plan, play_plans
 
@@ -79,8 +80,9 @@ class Varied:
 
     def cost(self, cause: str, missed: float) -> Cost:
         """The figure with its interval."""
-        within = half_width(self.reference, self.candidate)
-        return Cost(cause, self.point, reach(within, (value - self.point for value in self.slower), missed))
+        steps = part(self.reference), part(self.candidate)
+        half = half_width(steps, (value - self.point for value in self.slower))
+        return Cost(cause, self.point, None if half is None else math.hypot(half, missed))
 
 
 def ranked(costs: Iterable[Cost]) -> tuple[Cost, ...]:
@@ -119,9 +121,7 @@ class _Settings:
         ]
         factors = [(1.0 + spread.host, 1.0)] * bool(spread.host) + [(1.0, 1.0 + spread.gpu)] * bool(spread.gpu)
         self.slower = [replace(self.point, theirs=arms[0].slower(*both)) for both in factors]
-        self.slower += [
-            replace(self.point, mine=arms[1].slower(*both), host=both[0], gpu=both[1]) for both in factors
-        ]
+        self.slower += [replace(self.point, mine=arms[1].slower(*both), host=both[0], gpu=both[1]) for both in factors]
 
     @property
     def all(self) -> list[Setting]:
@@ -136,7 +136,7 @@ def _varied(candidate: Program, aligner: Aligner, settings: _Settings) -> Mappin
     for setting in settings.all:
         base = aligner.base(setting)
         plans += [base, *(aligner.plan((cause,), setting) or base for cause in causes)]
-    over = _Ends(candidate)
+    over = Ends(candidate)
     ends = [over.of(played) for played in play_plans(candidate, plans)]
     width = len(causes) + 1
     saved = [
@@ -163,7 +163,7 @@ def _busy(program: Program) -> dict[str, float]:
     return dict(found)
 
 
-class _Ends:
+class Ends:
     """When each step is over: its calls have returned and its work, and that of earlier steps, is done."""
 
     def __init__(self, program: Program) -> None:

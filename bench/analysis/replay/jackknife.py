@@ -1,4 +1,4 @@
-"""The variation of a figure between the steps of recordings, by leaving out some of them at a time (jackknife).
+"""The variation of a figure between the steps of a recording, by leaving out some of them at a time (jackknife).
 
 Efron & Stein 1981 (Annals of Statistics 9(3)): with a figure θ₍ⱼ₎ for each of n groups of steps left out, the variance
 of θ is about (n − 1)/n · Σ (θ₍ⱼ₎ − mean)². What all steps have in common is counted once, whatever the figure does with
@@ -7,13 +7,12 @@ the steps, which the spread of values per step does not do: a factor taken from 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..student import t_quantile
+from ..spread import Part
 
 Steps = NDArray[np.bool_]
 # More groups would say the same again.
@@ -28,14 +27,8 @@ def left_out(steps: int) -> list[Steps]:
     return [~np.isin(np.arange(steps), group) for group in groups]
 
 
-def half_width(*recordings: Sequence[float]) -> float | None:
-    """Half the 95 % interval of a figure of independent recordings; each is given as the figure with each group of its
-    steps left out. None where a recording has one step. Degrees of freedom are Welch–Satterthwaite's."""
-    if any(len(values) < 2 for values in recordings):
-        return None
-    variances = [(len(values) - 1) ** 2 / len(values) * float(np.var(values, ddof=1)) for values in recordings]
-    total = sum(variances)
-    if total <= 0.0:
-        return 0.0
-    shares = [(variance / total) ** 2 / (len(v) - 1) for variance, v in zip(variances, recordings, strict=True)]
-    return t_quantile(0.975, round(1.0 / sum(shares), 2)) * math.sqrt(total)
+def part(values: Sequence[float]) -> Part:
+    """The variance of a figure, given with each group of a recording's steps left out, and its degrees of freedom."""
+    if len(values) < 2:
+        return 0.0, 0.0
+    return (len(values) - 1) ** 2 / len(values) * float(np.var(values, ddof=1)), len(values) - 1.0

@@ -74,7 +74,7 @@ def unchanged(program: Program) -> Plan:
 
 
 def slower(plan: Plan, *, host: float = 1.0, gpu: float = 1.0) -> Plan:
-    """The same plan with all of the host's work, or all of the GPU's, times a factor. Waiting is not the host's work."""
+    """The same plan with all of the host's work, or all of the GPU's, times a factor. Waiting is not work."""
     return Plan(
         plan.before * host, plan.length * host, plan.after * host, plan.waits.copy(), plan.dropped.copy(),
         plan.graph_head.copy(), plan.op * gpu, plan.op_dropped.copy(), plan.tail * host, plan.notes,
@@ -186,8 +186,8 @@ class _Player:
         self._after = np.where(waits, np.array([plan.after for plan in plans]).T, -np.inf)
         self._op = np.array([plan.op for plan in plans]).T
         self._dropped = np.array([plan.op_dropped for plan in plans]).T
-        self._drops: list[bool] = self._dropped.any(axis=1).tolist()
-        self._waits: list[bool] = waits.any(axis=1).tolist()
+        self._drops: list[bool] = [bool(row.any()) for row in self._dropped]
+        self._waits: list[bool] = [bool(row.any()) for row in waits]
         items, ops = (len(program.items), len(plans)), (len(program.ops), len(plans))
         self._item_start, self._item_end = np.zeros(items), np.zeros(items)
         self._op_start, self._op_end = np.zeros(ops), np.zeros(ops)
@@ -203,12 +203,13 @@ class _Player:
     def _played(self, place: int) -> Played:
         plan = self._plans[place]
         columns = (self._item_start, self._item_end, self._op_start, self._op_end)
-        mine = [np.ascontiguousarray(column[:, place]) for column in columns]
+        item_start, item_end, op_start, op_end = (np.ascontiguousarray(column[:, place]) for column in columns)
         tails = [
             float(self._host[thread][place] if thread in self._host else 0.0) + tail * plan.tail
             for thread, tail in self._program.tail.items()
         ]
-        return Played(*mine, max([*tails, float(mine[3].max(initial=0.0))]), plan.notes)
+        span = max([*tails, float(op_end.max(initial=0.0))])
+        return Played(item_start, item_end, op_start, op_end, span, plan.notes)
 
     def _begin(self, row: int) -> None:
         item = self._program.items[row]

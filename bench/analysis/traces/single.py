@@ -1,0 +1,51 @@
+"""One trace after a change: on real time where a step's is known, else as recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..ledger.read import STEP_RANGE, step_costs
+from ..observer import without_observer
+from ..replay.change import Change
+from ..replay.whatif import Replay, WhatIf
+from ..spread import ASSUMED, Spread
+from ..timeline import Analysis
+from .arm import cpu_model
+from .origin import origin_of
+from .pair import Trace
+from .times import StepTime, given, timed_in
+
+AS_RECORDED = (
+    "as recorded: the profiler's own cost is in the host's work, so the time of a real step is another, and what a "
+    "change saves is too"
+)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """``said``: where the measured time is from. ``missing``: why it is not a real one, "" where it is."""
+
+    found: WhatIf
+    said: str
+    missing: str = ""
+
+
+def predict(trace: Trace, change: Change, step_range: str = STEP_RANGE, spread: Spread = ASSUMED) -> Prediction:
+    """Raises RecordError where the trace has no such steps or cannot be changed so."""
+    known = (given(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin_of(trace.path), step_range)
+    time, missing = known
+    if time is None:
+        return Prediction(Replay(trace.analysis, step_range).whatif(change, spread), AS_RECORDED, missing)
+    time = replace(time, plain=None)
+    found = _on_time(trace.analysis, time, step_range).whatif(change, spread)
+    return Prediction(found.over(time.seconds * 1e3), time.said)
+
+
+def _on_time(analysis: Analysis, time: StepTime, step_range: str) -> Replay:
+    """The replay of the steps without their observer."""
+    if not analysis.devices:
+        model = cpu_model([analysis], [time], step_range)
+        return Replay(analysis, step_range, time.bitsandbytes).less_observer(model)
+    observed = step_costs(analysis, step_range, time.bitsandbytes)
+    less = without_observer(analysis, observed, time.events, time.seconds * 1e9, step_range, time.bitsandbytes)
+    return Replay(less.analysis, step_range, time.bitsandbytes)
