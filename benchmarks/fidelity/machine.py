@@ -67,7 +67,7 @@ class Machine:
     """Plays steps. ``slowdown`` stretches all GPU work (a lower clock), ``host`` all of the host's; ``jitter`` the
     host's work before each call, at random. ``noise``: relative standard deviation of the host's speed from step to
     step, and of each kernel's length. ``observer``: ns that recording costs the host per operator, per end of a range
-    and per call."""
+    and per call; ``inside``: the share of a call's that lies after what the call does."""
 
     def __init__(
         self,
@@ -77,12 +77,14 @@ class Machine:
         jitter: float = 0.0,
         noise: tuple[float, float] = (0.0, 0.0),
         observer: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        inside: float = 0.0,
         seed: int = 0,
         origin: int = 1_000_000,
     ) -> None:
         self.happened = Happened()
         self._slowdown, self._jitter, self._random = slowdown, jitter, random.Random(seed)
-        self._speed, self._step_speed, self._noise, self._observer = host, host, noise, observer
+        self._speed, self._step_speed, self._noise = host, host, noise
+        self._observer, self._inside = observer, inside
         self._host: dict[int, int] = {}
         self._stream: dict[int, int] = {}
         self._events: dict[str, int] = {}
@@ -130,7 +132,7 @@ class Machine:
         thread = action.thread
         stretched = (1.0 + self._jitter * self._random.uniform(-1.0, 1.0)) * self._step_speed
         recorded = self._observer[2] * self._step_speed if action.kind != "host" else 0.0
-        start = self._now(thread) + round(action.before * stretched + recorded)
+        start = self._now(thread) + round(action.before * stretched + recorded * (1.0 - self._inside))
         if action.kind == "host":
             self._host[thread] = start
             return
@@ -142,6 +144,7 @@ class Machine:
             end = max(end, max(self._stream.values(), default=0) + back)
         if action.kind == "copy back":
             end = max(end, max(done) + back)
+        end += round(recorded * self._inside)
         self.happened.calls.append((thread, _call_name(action), start, end, self._correlation))
         self._correlation += 1
         self._host[thread] = end

@@ -29,7 +29,8 @@ REGIMES: Mapping[str, Mapping[str, int]] = {"host-bound": HOST_BOUND, "GPU-bound
 # Of the committed H100 traces: steps of one recording differ by 1 to 2 %, kernels of one kind by 1 %.
 JITTER, STEP_NOISE, KERNEL_NOISE = 0.2, 0.02, 0.01
 # ns per recorded operator, end of a range and call: medians of the short loops on the H100, times what its traces say
-# that they cost in the midst of a model. Each recording draws each of the three anew, within a factor of 1.5.
+# that they cost in the midst of a model. Each recording draws each of the three anew, within a factor of 1.5, and how
+# much of a call's lies after what it does.
 OBSERVER, SCALE, UNLIKE = (880.0, 1475.0, 1350.0), 2.0, 1.5
 
 
@@ -86,7 +87,7 @@ def play(decode: Decode, rng: np.random.Generator, spread: tuple[float, float], 
     host, gpu = (math.exp(rng.normal(0.0, each)) if each else 1.0 for each in spread)
     machine = Machine(
         host=host, slowdown=gpu, jitter=JITTER, noise=(STEP_NOISE, KERNEL_NOISE), observer=observer,
-        seed=int(rng.integers(2**31)),
+        inside=float(rng.uniform()), seed=int(rng.integers(2**31)),
     )  # fmt: skip
     for _ in range(STEPS):
         machine.step(decode.step())

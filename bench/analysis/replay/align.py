@@ -8,9 +8,8 @@ reference's. What the reference does more often than the candidate is not put in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +18,9 @@ from bench.record import causes as c
 
 from .jackknife import Steps
 from .program import Item, Op, Program
-from .simulate import Plan, slower, unchanged
+from .simulate import Ns, Plan, slower
 
 Group = tuple[str, str]
-Row = TypeVar("Row", Item, Op)
 Rows = NDArray[np.int64]
 
 
@@ -45,45 +43,48 @@ class Arm:
     host: Means
     waits: Means
 
-    def slower(self, host: float, gpu: float) -> Arm:
-        """The same with all of the host's, or all of the GPU's, work times a factor."""
-        return Arm(_times(self.work, gpu), _times(self.host, host), _times(self.waits, host))
-
-
-def _times(means: Means, factor: float) -> Means:
-    return {group: Mean(mean.count, mean.ns * factor) for group, mean in means.items()}
-
 
 class Counted:
-    """One program counted step by step, so that the means over some of its steps can be had."""
+    """One program counted step by step by a plan, so that the means over some of its steps can be had."""
 
-    def __init__(self, program: Program) -> None:
-        self._steps = program.steps
-        ops = [op for op in program.ops if own(program, op)]
-        self._work = self._table(ops, work_group, lambda op: op.end - op.start, lambda op: step_of(program, op))
-        launching = [item for item in program.items if item.ops]
-        self._host = self._table(launching, lambda item: host_group(program, item), _host_ns, _step)
-        waiting = [item for item in program.items if holds_up(program, item)]
-        self._waits = self._table(waiting, wait_group, _host_ns, _step)
-
-    def _table(
-        self,
-        rows: Iterable[Row],
-        group_of: Callable[[Row], Group],
-        ns_of: Callable[[Row], float],
-        step_of_row: Callable[[Row], int],
-    ) -> dict[Group, NDArray[np.float64]]:
-        """Group → [2, steps] counts and ns."""
-        table: dict[Group, NDArray[np.float64]] = defaultdict(lambda: np.zeros((2, self._steps)))
-        for row in rows:
-            column = table[group_of(row)][:, step_of_row(row)]
-            column[0] += 1.0
-            column[1] += ns_of(row)
-        return dict(table)
+    def __init__(self, program: Program, plan: Plan) -> None:
+        host = plan.before + np.where([item.waits for item in program.items], 0.0, plan.length)
+        self._work = _table(
+            program.steps,
+            (
+                (work_group(op), step_of(program, op), row, plan.op)
+                for row, op in enumerate(program.ops)
+                if own(program, op)
+            ),
+        )
+        self._host = _table(
+            program.steps,
+            ((host_group(program, item), item.step, row, host) for row, item in enumerate(program.items) if item.ops),
+        )
+        self._waits = _table(
+            program.steps,
+            (
+                (wait_group(item), item.step, row, host)
+                for row, item in enumerate(program.items)
+                if holds_up(program, item)
+            ),
+        )
 
     def over(self, steps: Steps) -> Arm:
         """The means over these steps."""
         return Arm(*(_means(table, steps) for table in (self._work, self._host, self._waits)))
+
+
+Counts = dict[Group, NDArray[np.float64]]
+
+
+def _table(steps: int, rows: Iterable[tuple[Group, int, int, Ns]]) -> Counts:
+    """Group → [2, steps] counts and ns. ``rows``: the group, the step, and where in which column the ns are."""
+    table: Counts = defaultdict(lambda: np.zeros((2, steps)))
+    for group, step, row, column in rows:
+        table[group][0, step] += 1.0
+        table[group][1, step] += column[row]
+    return dict(table)
 
 
 def _means(table: Mapping[Group, NDArray[np.float64]], steps: Steps) -> Means:
@@ -92,14 +93,13 @@ def _means(table: Mapping[Group, NDArray[np.float64]], steps: Steps) -> Means:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a plan starts from: ``theirs`` is the reference, ``mine`` the candidate over ``steps``; the candidate's own
-    work times ``host`` and ``gpu``."""
+    """What a plan starts from: ``theirs`` is the reference, ``mine`` the candidate over ``steps``, by its plan
+    ``base``."""
 
     theirs: Arm
     mine: Arm
     steps: Steps
-    host: float = 1.0
-    gpu: float = 1.0
+    base: Plan
 
 
 @dataclass
@@ -115,7 +115,6 @@ class Aligner:
 
     def __init__(self, candidate: Program) -> None:
         self._program = candidate
-        self._unchanged = unchanged(candidate)
         items, ops = candidate.items, candidate.ops
         self._step = np.array([step_of(candidate, op) for op in ops], np.int64)
         self._op_item = np.array([op.item for op in ops], np.int64)
@@ -145,13 +144,9 @@ class Aligner:
                 found[host_group(self._program, item)].append(row)
         return {group: np.array(rows, np.int64) for group, rows in found.items()}
 
-    def base(self, setting: Setting) -> Plan:
-        """The candidate as it is."""
-        return slower(self._unchanged, host=setting.host, gpu=setting.gpu)
-
     def plan(self, causes: Sequence[str], setting: Setting) -> Plan | None:
         """The candidate with these causes as in the reference; None where nothing changes."""
-        plan = self.base(setting)
+        plan = slower(setting.base)
         changed = False
         for cause in causes:
             if cause == c.HOST_GAP:
@@ -252,11 +247,3 @@ def host_group(program: Program, item: Item) -> Group:
 def wait_group(item: Item) -> Group:
     """(range, "wait") of a waiting call."""
     return item.range, "wait"
-
-
-def _step(item: Item) -> int:
-    return item.step
-
-
-def _host_ns(item: Item) -> float:
-    return item.before + (0 if item.waits else item.length)

@@ -5,8 +5,9 @@ step a host delay that is hidden saves nothing, which no subtraction of lines ca
 the reference: what they miss is the rest.
 
 Intervals: both recordings' steps are left out group by group, because a factor taken from the steps themselves does not
-show in values per step; and each recording is played with a slower host and a slower GPU, by what another process of it
-is assumed to differ (see ``spread``). What all causes together miss is in every interval: none is known better.
+show in values per step; and each recording is played with what is not known of it one standard deviation away: a slower
+host or GPU of another process (see ``spread``), another cost of recording. What all causes together miss is in every
+interval: none is known better.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ import numpy as np
 from bench.record import causes as c
 
 from ..ledger.uniform import SHARE_GPU, uniform_factor
-from ..spread import NOTHING, Spread, half_width
+from ..spread import half_width
 from .align import Aligner, Counted, Setting
 from .jackknife import Steps, left_out, part
 from .program import Program, leave_gaps
-from .simulate import Ns, Plan, Played, play_plan, play_plans
+from .simulate import Ns, Plan, Played, Recording, play_plan, play_plans
 
 _MOST_IDLE = 0.15
 
@@ -70,18 +71,18 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Varied:
-    """One figure: as it is, with each group of the reference's and of the candidate's steps left out, and where a
-    recording is one standard deviation slower."""
+    """One figure: as it is, with each group of the reference's and of the candidate's steps left out, and with each
+    thing that is not known one standard deviation away."""
 
     point: float
     reference: Sequence[float]
     candidate: Sequence[float]
-    slower: Sequence[float]
+    other: Sequence[float]
 
     def cost(self, cause: str, missed: float) -> Cost:
         """The figure with its interval."""
         steps = part(self.reference), part(self.candidate)
-        half = half_width(steps, (value - self.point for value in self.slower))
+        half = half_width(steps, (value - self.point for value in self.other))
         return Cost(cause, self.point, None if half is None else math.hypot(half, missed))
 
 
@@ -90,43 +91,48 @@ def ranked(costs: Iterable[Cost]) -> tuple[Cost, ...]:
     return tuple(sorted((cost for cost in costs if cost.mean), key=lambda cost: -abs(cost.mean)))
 
 
-def diagnose_gpu(reference: Program, candidate: Program, spread: Spread = NOTHING) -> Diagnosis:
-    """The costs of a GPU's candidate. ``spread``: how much another process of each is assumed to differ."""
-    if not candidate.usual_gap:
-        leave_gaps(candidate.ops, reference.usual_gap)
-    aligner, settings = Aligner(candidate), _Settings(reference, candidate, spread)
-    walls = reference.span / reference.steps, candidate.span / candidate.steps
+def diagnose_gpu(reference: Recording, candidate: Recording) -> Diagnosis:
+    """The costs of a GPU's candidate."""
+    program = candidate.program
+    if not program.usual_gap:
+        leave_gaps(program.ops, reference.program.usual_gap)
+    aligner, settings = Aligner(program), _Settings(reference, candidate)
+    walls = reference.span / reference.program.steps, candidate.span / program.steps
     together = aligner.plan(c.CAUSES, settings.point)
-    aligned = play_plan(candidate, together).span / candidate.steps if together is not None else walls[1]
-    found = _varied(candidate, aligner, settings)
+    aligned = play_plan(program, together).span / program.steps if together is not None else walls[1]
+    found = _varied(program, aligner, settings)
     costs = ranked(value.cost(cause, aligned - walls[0]) for cause, value in found.items())
     # Idle time scales with no clock; where it is small, what the GPU does decides.
-    busy = _busy(reference), _busy(candidate)
+    busy = _busy(reference.program), _busy(program)
     idle = 1.0 - sum(busy[0].values()) / walls[0] if walls[0] else 1.0
     uniform = uniform_factor(*busy, share=SHARE_GPU) if idle < _MOST_IDLE else None
     return Diagnosis(costs, *walls, aligned, uniform)
 
 
 class _Settings:
-    """What the candidate is set against: as recorded; with steps left out; with a slower recording."""
+    """What the candidate is set against: as recorded; with steps left out; with what is not known one standard
+    deviation away."""
 
-    def __init__(self, reference: Program, candidate: Program, spread: Spread) -> None:
-        theirs, mine = Counted(reference), Counted(candidate)
-        whole = tuple(np.ones(program.steps, bool) for program in (reference, candidate))
-        arms = theirs.over(whole[0]), mine.over(whole[1])
-        self.point = Setting(*arms, whole[1])
-        self.reference = [replace(self.point, theirs=theirs.over(steps)) for steps in left_out(reference.steps)]
+    def __init__(self, reference: Recording, candidate: Recording) -> None:
+        theirs, mine = (Counted(each.program, each.plan) for each in (reference, candidate))
+        all_theirs, all_mine = (np.ones(each.program.steps, bool) for each in (reference, candidate))
+        self.point = Setting(theirs.over(all_theirs), mine.over(all_mine), all_mine, candidate.plan)
+        self.reference = [replace(self.point, theirs=theirs.over(s)) for s in left_out(reference.program.steps)]
         self.candidate = [
-            replace(self.point, mine=mine.over(steps), steps=steps) for steps in left_out(candidate.steps)
+            replace(self.point, mine=mine.over(steps), steps=steps) for steps in left_out(candidate.program.steps)
         ]
-        factors = [(1.0 + spread.host, 1.0)] * bool(spread.host) + [(1.0, 1.0 + spread.gpu)] * bool(spread.gpu)
-        self.slower = [replace(self.point, theirs=arms[0].slower(*both)) for both in factors]
-        self.slower += [replace(self.point, mine=arms[1].slower(*both), host=both[0], gpu=both[1]) for both in factors]
+        self.other = [
+            replace(self.point, theirs=Counted(reference.program, plan).over(all_theirs)) for plan in reference.others
+        ]
+        self.other += [
+            replace(self.point, mine=Counted(candidate.program, plan).over(all_mine), base=plan)
+            for plan in candidate.others
+        ]
 
     @property
     def all(self) -> list[Setting]:
         """All of them, the point first."""
-        return [self.point, *self.reference, *self.candidate, *self.slower]
+        return [self.point, *self.reference, *self.candidate, *self.other]
 
 
 def _varied(candidate: Program, aligner: Aligner, settings: _Settings) -> Mapping[str, Varied]:
@@ -134,8 +140,7 @@ def _varied(candidate: Program, aligner: Aligner, settings: _Settings) -> Mappin
     causes = [cause for cause in c.CAUSES if aligner.plan((cause,), settings.point) is not None]
     plans: list[Plan] = []
     for setting in settings.all:
-        base = aligner.base(setting)
-        plans += [base, *(aligner.plan((cause,), setting) or base for cause in causes)]
+        plans += [setting.base, *(aligner.plan((cause,), setting) or setting.base for cause in causes)]
     over = Ends(candidate)
     ends = [over.of(played) for played in play_plans(candidate, plans)]
     width = len(causes) + 1

@@ -17,7 +17,8 @@ def replay_of(record: Record, analysis: Analysis, models: Models) -> Replay:
     where the trace has no steps."""
     bitsandbytes = record.setup["ledger"]["bitsandbytes"]
     if analysis.devices:
-        analysis = Undisturbed(analysis, STEP_RANGE, bitsandbytes).at(recorded_costs(record))
+        trace = Undisturbed(analysis, STEP_RANGE, bitsandbytes)
+        return Replay.of(trace.recording(trace.plan(recorded_costs(record))))
     replay = Replay(analysis, bitsandbytes=bitsandbytes)
     model = models.get((record.instrument, record.case.device))
     return replay.less_observer(model) if model is not None else replay

@@ -7,13 +7,14 @@ stands for one moment, with a number per plan.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import causes as c
 
+from ..spread import Spread
 from .change import Change
 from .program import Item, Op, Program
 
@@ -73,17 +74,35 @@ def unchanged(program: Program) -> Plan:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A program with the plan by which it is played unchanged: as recorded, or without its observer. ``span``: ns, of
+    what it stands for. ``others``: the plan again, each time with one thing that is not known one standard deviation
+    away."""
+
+    program: Program
+    plan: Plan
+    span: float
+    others: tuple[Plan, ...] = ()
+
+    def spread(self, spread: Spread) -> Recording:
+        """With other processes among what is not known."""
+        more = [slower(self.plan, host=1.0 + spread.host)] * bool(spread.host)
+        more += [slower(self.plan, gpu=1.0 + spread.gpu)] * bool(spread.gpu)
+        return replace(self, others=(*self.others, *more))
+
+
+def as_recorded(program: Program) -> Recording:
+    """The program as it was recorded."""
+    return Recording(program, unchanged(program), program.span)
+
+
 def slower(plan: Plan, *, host: float = 1.0, gpu: float = 1.0) -> Plan:
     """The same plan with all of the host's work, or all of the GPU's, times a factor. Waiting is not work."""
     return Plan(
         plan.before * host, plan.length * host, plan.after * host, plan.waits.copy(), plan.dropped.copy(),
         plan.graph_head.copy(), plan.op * gpu, plan.op_dropped.copy(), plan.tail * host, plan.notes,
     )  # fmt: skip
-
-
-def play(program: Program, change: Change) -> Played:
-    """The program after ``change``."""
-    return play_plan(program, changed(program, change))
 
 
 def play_plan(program: Program, plan: Plan) -> Played:
@@ -103,9 +122,9 @@ def play_plans(program: Program, plans: Sequence[Plan]) -> list[Played]:
     ]
 
 
-def changed(program: Program, change: Change) -> Plan:
-    """The plan of ``change``."""
-    plan = unchanged(program)
+def changed(program: Program, base: Plan, change: Change) -> Plan:
+    """The plan ``base`` after ``change``."""
+    plan = slower(base)
     host, sync = change.of(c.HOST_GAP), change.of(c.SYNC_STALL)
     for row, op in enumerate(program.ops):
         plan.op[row] *= change.of(op.cause)
@@ -121,7 +140,7 @@ def changed(program: Program, change: Change) -> Plan:
         plan.dropped[row] = _drops(item, change, plan.op_dropped)
         if plan.dropped[row]:
             plan.op_dropped[item.ops] = True
-    plan.tail = host
+    plan.tail *= host
     if change.cuda_graph:
         _capture(program, plan)
     return plan

@@ -7,6 +7,7 @@ tells. What one event costs is measured in the observed process (see the metrics
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,29 +20,25 @@ from ..ledger.classes import Classes
 from ..ledger.costs import EventCosts, Ns
 from ..timeline import Analysis
 from .program import Program, program_of
-from .simulate import Plan, Played, play_plan, play_plans, slower, unchanged
+from .simulate import Plan, Played, Recording, play_plan, play_plans, unchanged
 
-# A step's length is tried at so many scales at a time; twice gives the scale to a thousandth of its range.
-_TRIED, _ROUNDS = 33, 2
 Times = NDArray[np.float64]
 AnyTable = TypeVar("AnyTable", Kernels, Copies, Calls, Spans)
 
 
 class Undisturbed:
-    """The steps of one GPU trace, ready to be played as they would have been.
-
-    What is made holds the steps only, one after the other, with the calls that matter to the GPU.
-    """
+    """The steps of one GPU trace, ready to be played as they would have been."""
 
     def __init__(self, analysis: Analysis, step_range: str, bitsandbytes: str | None = None) -> None:
         self._timeline = analysis.timeline
-        self._program = program_of(analysis, Classes(bitsandbytes), step_range)
-        self._unchanged = unchanged(self._program)
+        self.program = program_of(analysis, Classes(bitsandbytes), step_range)
+        self._unchanged = unchanged(self.program)
         self._operators, self._marks = self._recorded()
+        self._waits = np.array([item.waits for item in self.program.items], bool)
 
     def _recorded(self) -> tuple[Times, Times]:
         """[items] how many operators, and ends of ranges, were recorded in the host's work before each call."""
-        timeline, program = self._timeline, self._program
+        timeline, program = self._timeline, self.program
         call = np.array(program.call, np.int64)
         operators, marks = np.zeros(len(call)), np.zeros(len(call))
         for thread in {item.thread for item in program.items}:
@@ -52,35 +49,34 @@ class Undisturbed:
             marks[rows] = _marks_in(timeline.ranges, thread, since, begins)
         return operators, marks
 
-    def _cheaper(self, costs: EventCosts) -> Plan:
-        """The host's work less what recording cost it."""
-        recorded = self._operators * costs.operator + self._marks * (costs.range / 2)
-        before = np.maximum(self._unchanged.before - recorded, 0.0)
-        return replace(self._unchanged, before=before, length=np.maximum(self._unchanged.length - costs.call, 0.0))
+    def total(self, costs: EventCosts) -> float:
+        """ns that recording all of it cost."""
+        calls = len(self.program.items) * costs.call
+        return float(self._operators.sum()) * costs.operator + float(self._marks.sum()) * costs.range / 2 + calls
 
-    def at(self, costs: EventCosts) -> Analysis:
-        """The steps without an observer whose events cost so much, as a trace of its own."""
-        return Analysis(_retimed(self._timeline, self._program, self._cheaper(costs)))
+    def plan(self, costs: EventCosts, inside: float = 0.5) -> Plan:
+        """The host's work less what recording cost it. Of a call that waits, the share ``inside`` of its own cost is
+        taken to lie after what it waits for, the rest before it: in between it would cost nothing."""
+        plan, waiting = self._unchanged, np.where(self._waits, costs.call, 0.0)
+        recorded = self._operators * costs.operator + self._marks * (costs.range / 2) + waiting * (1.0 - inside)
+        return replace(
+            plan,
+            before=np.maximum(plan.before - recorded, 0.0),
+            length=np.maximum(plan.length - np.where(self._waits, waiting * inside, costs.call), 0.0),
+            after=np.maximum(plan.after - waiting * inside, 0.0),
+        )
 
-    def scale(self, costs: EventCosts, plain_ns: float, most: float) -> float:
-        """The factor on ``costs``, 0 to ``most``, with which a step takes ``plain_ns``; by trying many at once, because
-        a step can only get shorter with it."""
-        low, high = 0.0, most
-        for _ in range(_ROUNDS):
-            tried = np.linspace(low, high, _TRIED)
-            plans = [self._cheaper(costs.times(float(factor))) for factor in tried]
-            lengths = np.array([played.span for played in play_plans(self._program, plans)]) / self._program.steps
-            at = int(np.searchsorted(-lengths, -plain_ns))
-            if at == 0 or at == len(tried):
-                return float(tried[min(at, len(tried) - 1)])
-            low, high = float(tried[at - 1]), float(tried[at])
-        gained = lengths[at - 1] - lengths[at]
-        return low + (high - low) * float((lengths[at - 1] - plain_ns) / gained) if gained else high
+    def lengths(self, plans: Sequence[Plan]) -> Times:
+        """[plans] ns per step."""
+        return np.array([played.span for played in play_plans(self.program, plans)]) / self.program.steps
 
-    def slower(self, *, host: float = 1.0, gpu: float = 1.0) -> Analysis:
-        """The steps with all of the host's, or all of the GPU's, work times a factor, as a trace of its own."""
-        plan = slower(unchanged(self._program), host=host, gpu=gpu)
-        return Analysis(_retimed(self._timeline, self._program, plan))
+    def analysis(self, plan: Plan) -> Analysis:
+        """The steps by a plan as a trace of its own: one after the other, with the calls that matter to the GPU."""
+        return Analysis(_retimed(self._timeline, self.program, plan))
+
+    def recording(self, plan: Plan, others: Sequence[Plan] = ()) -> Recording:
+        """The steps by a plan, to be replayed."""
+        return Recording(self.program, plan, play_plan(self.program, plan).span, tuple(others))
 
 
 def _ends_in(spans: Spans, thread: int, start: Ns, end: Ns) -> Ns:

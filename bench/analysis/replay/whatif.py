@@ -19,8 +19,8 @@ from ..timeline import Analysis
 from .change import Change
 from .diagnosis import Diagnosis, Ends, diagnose_gpu
 from .diagnosis_cpu import diagnose_cpu
-from .program import Program, program_of
-from .simulate import Ns, changed, play, play_plans, slower
+from .program import program_of
+from .simulate import Ns, Recording, as_recorded, changed, play_plan, play_plans
 
 _MS = 1e-6
 # A replay that misses the step that it starts from by more than this share predicts nothing.
@@ -69,14 +69,21 @@ class Replay:
 
     def __init__(self, analysis: Analysis, step_range: str = STEP_RANGE, bitsandbytes: str | None = None) -> None:
         classes = Classes(bitsandbytes)
-        self._program: Program | None = None
+        self._recording: Recording | None = None
         self._steps: list[Step] = []
         if analysis.devices:
-            self._program = program_of(analysis, classes, step_range)
+            self._recording = as_recorded(program_of(analysis, classes, step_range))
         elif len(analysis.timeline.operators):
             self._steps, _ = cpu_steps(analysis.timeline, classes, step_range)
         else:
             raise RecordError("the trace holds neither GPU work nor operators: there is nothing to replay")
+
+    @classmethod
+    def of(cls, recording: Recording) -> Replay:
+        """Of a GPU's trace that is read already."""
+        made = cls.__new__(cls)
+        made._recording, made._steps = recording, []
+        return made
 
     @property
     def cpu_steps(self) -> tuple[Step, ...]:
@@ -91,27 +98,17 @@ class Replay:
     def whatif(self, change: Change, spread: Spread = NOTHING) -> WhatIf:
         """The step's time after ``change``. ``spread``: how much another process is assumed to differ. Raises
         RecordError for a CUDA graph of a CPU's trace."""
-        return (self._on_cpu if self._program is None else self._on_gpu)(change, spread)
-
-    def _on_gpu(self, change: Change, spread: Spread) -> WhatIf:
-        program = self._program
-        assert program is not None
-        plan = changed(program, change)
-        plans = (plan, slower(plan, host=1.0 + spread.host), slower(plan, gpu=1.0 + spread.gpu))
-        found, *others = play_plans(program, plans)
-        scale = _MS / program.steps
-        steps = np.diff(Ends(program).of(found), prepend=0.0) * _MS
-        replayed = play(program, Change()).span * scale
-        effects = [(other.span - found.span) * scale for other in others]
-        made = WhatIf(program.steps, 0.0, replayed, found.span * scale, notes=found.notes)
-        return _bounded(made, steps, effects).over(program.span * scale)
+        if self._recording is None:
+            return self._on_cpu(change, spread)
+        return _on_gpu(self._recording.spread(spread), change)
 
     def diagnose(self, reference: Replay, spread: Spread = NOTHING) -> Diagnosis:
         """What each cause costs this trace over the reference. ``spread``: how much another process of each is assumed
         to differ. Raises RecordError for traces of unlike devices."""
-        if self._program is not None and reference._program is not None:
-            return diagnose_gpu(reference._program, self._program, spread)
-        if self._program is None and reference._program is None:
+        theirs, mine = reference._recording, self._recording
+        if theirs is not None and mine is not None:
+            return diagnose_gpu(theirs.spread(spread), mine.spread(spread))
+        if theirs is None and mine is None:
             return diagnose_cpu(reference._steps, self._steps, spread)
         raise RecordError("a trace with GPU work cannot be set against one without")
 
@@ -125,6 +122,17 @@ class Replay:
         predicted = float(steps.mean())
         made = WhatIf(len(self._steps), measured, measured, predicted)
         return _bounded(made, steps, [predicted * spread.host])
+
+
+def _on_gpu(recording: Recording, change: Change) -> WhatIf:
+    program, scale = recording.program, _MS / recording.program.steps
+    plans = [changed(program, plan, change) for plan in (recording.plan, *recording.others)]
+    found, *others = play_plans(program, plans)
+    steps = np.diff(Ends(program).of(found), prepend=0.0) * _MS
+    replayed = play_plan(program, recording.plan).span * scale
+    effects = [(other.span - found.span) * scale for other in others]
+    made = WhatIf(program.steps, 0.0, replayed, found.span * scale, notes=found.notes)
+    return _bounded(made, steps, effects).over(recording.span * scale)
 
 
 def _bounded(made: WhatIf, steps: Ns, effects: Sequence[float]) -> WhatIf:

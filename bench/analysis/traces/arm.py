@@ -21,8 +21,9 @@ from ..ledger.costs import Ns, StepCosts
 from ..ledger.cpu import costs_of
 from ..ledger.observer import ObserverModel, fitted
 from ..ledger.read import step_costs
-from ..ledger.segments import cpu_steps
-from ..observer import without_observer
+from ..ledger.segments import Step, cpu_steps
+from ..observer import UNLIKE, observer
+from ..replay.simulate import Recording
 from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, less_observer
 from ..spread import Part, Spread, half_width
@@ -36,12 +37,13 @@ AnyLine = TypeVar("AnyLine", bound=Line)
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """``costs``: of the steps without the observer; ``side``: their ledger, with the time; ``slower``: the ledger as it
-    would be with a host, or a GPU, slower by one assumed standard deviation; ``replay``: of the same steps."""
+    """``costs``: of the steps without the observer; ``side``: their ledger, with the time; ``others``: the ledger with
+    each thing that is not known one standard deviation away, such as the host's speed; ``replay``: of the same
+    steps."""
 
     costs: StepCosts
     side: Side
-    slower: tuple[Side, ...]
+    others: tuple[Side, ...]
     replay: Replay
 
 
@@ -54,21 +56,22 @@ def arms(analyses: Sequence[Analysis], times: Sequence[StepTime], step_range: st
 
 
 def _on_gpu(analysis: Analysis, time: StepTime, step_range: str, spread: Spread) -> Arm:
-    observed = step_costs(analysis, step_range, time.bitsandbytes)
-    found = without_observer(analysis, observed, time.events, time.observed / _NS, step_range, time.bitsandbytes)
-    costs, less = found.costs, found.analysis
-    slower = _slower_gpu(less, costs, step_range, time.bitsandbytes, spread)
-    return Arm(costs, _side(costs, time), _sides(costs, slower, time), Replay(less, step_range, time.bitsandbytes))
+    trace = Undisturbed(analysis, step_range, time.bitsandbytes)
+    recording = observer(trace, time.events, time.observed / _NS).off(trace)
+    costs, *others = _costs(trace, recording.spread(spread), analysis, step_range, time.bitsandbytes)
+    return Arm(costs, _side(costs, time), _sides(costs, others, time), Replay.of(recording))
 
 
-def _slower_gpu(
-    analysis: Analysis, costs: StepCosts, step_range: str, bitsandbytes: str | None, spread: Spread
+def _costs(
+    trace: Undisturbed, recording: Recording, analysis: Analysis, step_range: str, bitsandbytes: str | None
 ) -> list[StepCosts]:
-    if not any(costs.causes[name].any() for name in c.BUSY):
-        return [_times(costs, 1.0 + spread.host)]  # nothing runs on the GPU in these steps
-    played = Undisturbed(analysis, step_range, bitsandbytes)
-    traces = (played.slower(host=1.0 + spread.host), played.slower(gpu=1.0 + spread.gpu))
-    return [step_costs(trace, step_range, bitsandbytes) for trace in traces]
+    """Of the steps by each plan, its own first."""
+    observed = step_costs(analysis, step_range, bitsandbytes)
+    if not any(observed.causes[name].any() for name in c.BUSY):
+        # Nothing runs on the GPU in these steps: they are all host.
+        return [observed, *(_times(observed, plan.tail) for plan in recording.others)]
+    traces = (trace.analysis(plan) for plan in (recording.plan, *recording.others))
+    return [step_costs(each, step_range, bitsandbytes) for each in traces]
 
 
 def cpu_model(analyses: Sequence[Analysis], times: Sequence[StepTime], step_range: str) -> ObserverModel:
@@ -89,10 +92,21 @@ def _counts(costs: StepCosts) -> tuple[float, float]:
 
 def _on_cpu(analysis: Analysis, time: StepTime, step_range: str, model: ObserverModel, spread: Spread) -> Arm:
     steps, unknown = cpu_steps(analysis.timeline, Classes(time.bitsandbytes), step_range)
-    costs = costs_of(list(less_observer(steps, model)), unknown)
+    costs, *others = (
+        costs_of(list(less_observer(steps, each)), unknown) for each in (model, *_otherwise(steps, model))
+    )
     replay = Replay(analysis, step_range, time.bitsandbytes).less_observer(model)
-    slower = [_times(costs, 1.0 + spread.host)]
-    return Arm(costs, _side(costs, time), _sides(costs, slower, time), replay)
+    others.append(_times(costs, 1.0 + spread.host))
+    return Arm(costs, _side(costs, time), _sides(costs, others, time), replay)
+
+
+def _otherwise(steps: Sequence[Step], model: ObserverModel) -> list[ObserverModel]:
+    """The same cost in all, with operators dearer than ranges."""
+    counts = [(item.operators, item.ranges) for step in steps for item in step.segments]
+    operators, ends = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    total = operators * model.operator + ends * model.range_end
+    dearer = operators * model.operator * UNLIKE + ends * model.range_end
+    return [ObserverModel(model.operator * UNLIKE * total / dearer, model.range_end * total / dearer)] if dearer else []
 
 
 def _times(costs: StepCosts, factor: float) -> StepCosts:
@@ -105,10 +119,10 @@ def _times(costs: StepCosts, factor: float) -> StepCosts:
     return replace(costs, wall=wall, causes=longer(costs.causes), sources=longer(costs.sources))  # type: ignore[arg-type]
 
 
-def _sides(costs: StepCosts, slower: Sequence[StepCosts], time: StepTime) -> tuple[Side, ...]:
-    """The ledgers of a slower machine: the unprofiled time grows as the step does."""
+def _sides(costs: StepCosts, others: Sequence[StepCosts], time: StepTime) -> tuple[Side, ...]:
+    """The ledgers of other machines: the unprofiled time grows as the step does."""
     before = float(costs.wall.mean())
-    return tuple(_side(each, time, float(each.wall.mean()) / before if before else 1.0) for each in slower)
+    return tuple(_side(each, time, float(each.wall.mean()) / before if before else 1.0) for each in others)
 
 
 def _side(costs: StepCosts, time: StepTime, factor: float = 1.0) -> Side:
@@ -142,7 +156,7 @@ def with_spread(line: AnyLine, both: Sequence[Arm], samples: Callable[[Side], Sa
     for arm in both:
         steps = np.asarray(samples(arm.side)[0], np.float64) * 1e3
         parts.append((float(steps.var(ddof=1)) / len(steps), len(steps) - 1.0) if len(steps) > 1 else (0.0, 0.0))
-        effects += [float(np.mean(samples(side)[0])) * 1e3 - float(steps.mean()) for side in arm.slower]
+        effects += [float(np.mean(samples(side)[0])) * 1e3 - float(steps.mean()) for side in arm.others]
     half = half_width(parts, effects)
     if half is None:
         return replace(line, low=None, high=None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..ledger.read import STEP_RANGE, step_costs
-from ..observer import without_observer
+from ..ledger.read import STEP_RANGE
+from ..observer import observer
 from ..replay.change import Change
+from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, WhatIf
 from ..spread import ASSUMED, Spread
 from ..timeline import Analysis
@@ -46,6 +47,5 @@ def _on_time(analysis: Analysis, time: StepTime, step_range: str) -> Replay:
     if not analysis.devices:
         model = cpu_model([analysis], [time], step_range)
         return Replay(analysis, step_range, time.bitsandbytes).less_observer(model)
-    observed = step_costs(analysis, step_range, time.bitsandbytes)
-    less = without_observer(analysis, observed, time.events, time.seconds * 1e9, step_range, time.bitsandbytes)
-    return Replay(less.analysis, step_range, time.bitsandbytes)
+    trace = Undisturbed(analysis, step_range, time.bitsandbytes)
+    return Replay.of(observer(trace, time.events, time.seconds * 1e9).off(trace))
