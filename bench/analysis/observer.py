@@ -14,7 +14,7 @@ On a CPU the same model is fitted over all arms of a run (ledger.observer), so t
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from bench.record.schema import Record
 
 from .ledger.costs import EventCosts, StepCosts
 from .ledger.read import STEP_RANGE, step_costs
-from .replay.simulate import Recording
+from .replay.simulate import Plan, Recording
 from .replay.undisturb import Undisturbed
 from .timeline import Analysis
 
@@ -37,7 +37,7 @@ UNLIKE = 1.5
 # A waiting call's own cost is half after its wait, but for a standard deviation: that of any share from none to all.
 INSIDE = 0.5 + 0.29
 NO_EVENTS = EventCosts()
-_TRIED = 33
+_TRIED, _ROUNDS = 9, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,22 +80,39 @@ def without_observer(
     return WithoutObserver(step_costs(less, step_range, bitsandbytes), found.scale)
 
 
-def observer(trace: Undisturbed, events: EventCosts, plain_ns: float) -> Observer:
-    """What the observer cost a trace whose steps take ``plain_ns`` without it. ``events``: how its costs compare."""
+def observer(trace: Undisturbed, events: EventCosts, plain_ns: float, gpu: float = 0.0) -> Observer:
+    """What the observer cost a trace whose steps take ``plain_ns`` without it. ``events``: how its costs compare;
+    ``gpu``: by how much the GPU of the process that took ``plain_ns`` differs, relative, where that is another one."""
     if not trace.total(events):
         return Observer(events, 0.0)
-    low, high = 0.0, MOST
-    for _ in range(2):
-        tried = np.linspace(low, high, _TRIED)
-        lengths = trace.lengths([trace.plan(events.times(float(factor))) for factor in tried])
-        unlikely = ((lengths - plain_ns) / (TIME * plain_ns)) ** 2 + ((tried - USUAL) / ITS_SPREAD) ** 2
-        at = int(unlikely.argmin())
-        slope = abs(float(np.gradient(lengths, tried)[at]))
-        low, high = float(tried[max(at - 1, 0)]), float(tried[min(at + 1, len(tried) - 1)])
-    scale = float(tried[at])
-    spread = 1.0 / math.hypot(1.0 / ITS_SPREAD, slope / (TIME * plain_ns))
-    others = (events.times(scale + spread), *_otherwise(trace, events.times(scale)))
-    return Observer(events, scale, others)
+    scale, spread = scales(trace, events, [(trace.unchanged, plain_ns)], gpu)[0]
+    return Observer(events, scale, (events.times(scale + spread), *_otherwise(trace, events.times(scale))))
+
+
+def scales(
+    trace: Undisturbed, events: EventCosts, asked: Sequence[tuple[Plan, float]], gpu: float = 0.0
+) -> list[tuple[float, float]]:
+    """The likeliest scale with its standard deviation, for each recording and time of its steps without the observer;
+    by trying some for all at once, and then others between the best."""
+    plain = np.array([ns for _, ns in asked])
+    error = np.hypot(TIME * plain, gpu * trace.busy)
+    low, high = np.zeros(len(asked)), np.full(len(asked), MOST)
+    rows = np.arange(len(asked))
+    for _ in range(_ROUNDS):
+        tried = np.linspace(low, high, _TRIED, axis=1)
+        plans = [
+            trace.plan(events.times(float(scale)), base=base)
+            for (base, _), each in zip(asked, tried, strict=True)
+            for scale in each
+        ]
+        lengths = trace.lengths(plans).reshape(tried.shape)
+        misses = (lengths - plain[:, None]) / error[:, None]
+        at = (misses**2 + ((tried - USUAL) / ITS_SPREAD) ** 2).argmin(axis=1)
+        before, after = np.maximum(at - 1, 0), np.minimum(at + 1, _TRIED - 1)
+        low, high = tried[rows, before], tried[rows, after]
+        slope = np.abs(lengths[rows, after] - lengths[rows, before]) / np.maximum(high - low, 1e-12)
+    spread = 1.0 / np.hypot(1.0 / ITS_SPREAD, slope / error)
+    return list(zip(tried[rows, at].tolist(), spread.tolist(), strict=True))
 
 
 def _otherwise(trace: Undisturbed, costs: EventCosts) -> tuple[EventCosts, ...]:

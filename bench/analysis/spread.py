@@ -26,6 +26,7 @@ from .student import t_quantile
 # (variance, degrees of freedom)
 Part = tuple[float, float]
 FREEDOM = 2.0
+_MANY = 1e3
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,14 @@ ASSUMED = Spread(host=0.12, gpu=0.02)
 NOTHING = Spread(0.0, 0.0)
 
 
-def half_width(seen: Sequence[Part], effects: Iterable[float] = ()) -> float | None:
-    """Half a 95 % interval: ``seen``, the variances between steps, and ``effects``, a figure's change where a recording
-    is one assumed standard deviation slower. None where a recording has one step, which shows no variation."""
+def half_width(seen: Sequence[Part], processes: Iterable[float] = (), model: Iterable[float] = ()) -> float | None:
+    """Half a 95 % interval: ``seen``, the variances between steps; ``processes``, a figure's change where a recording
+    is of a process that is one assumed standard deviation slower; ``model``, the same where what a model takes off is
+    one standard deviation away. None where a recording has one step, which shows no variation."""
     if any(df < 1.0 for _, df in seen):
         return None
-    parts = [*seen, (math.fsum(effect * effect for effect in effects), FREEDOM)]
+    assumed = math.fsum(effect * effect for effect in processes)
+    parts = [*seen, (assumed, FREEDOM), (math.fsum(effect * effect for effect in model), _MANY)]
     total = math.fsum(variance for variance, _ in parts)
     if total <= 0.0:
         return 0.0

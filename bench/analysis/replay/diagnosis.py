@@ -16,6 +16,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,18 +72,20 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Varied:
-    """One figure: as it is, with each group of the reference's and of the candidate's steps left out, and with each
-    thing that is not known one standard deviation away."""
+    """One figure: as it is; with each group of the reference's and of the candidate's steps left out; with a process,
+    and with the model of the observer, one standard deviation away."""
 
     point: float
     reference: Sequence[float]
     candidate: Sequence[float]
-    other: Sequence[float]
+    processes: Sequence[float] = ()
+    model: Sequence[float] = ()
 
     def cost(self, cause: str, missed: float) -> Cost:
         """The figure with its interval."""
         steps = part(self.reference), part(self.candidate)
-        half = half_width(steps, (value - self.point for value in self.other))
+        processes, model = ([value - self.point for value in each] for each in (self.processes, self.model))
+        half = half_width(steps, processes, model)
         return Cost(cause, self.point, None if half is None else math.hypot(half, missed))
 
 
@@ -121,18 +124,21 @@ class _Settings:
         self.candidate = [
             replace(self.point, mine=mine.over(steps), steps=steps) for steps in left_out(candidate.program.steps)
         ]
-        self.other = [
-            replace(self.point, theirs=Counted(reference.program, plan).over(all_theirs)) for plan in reference.others
-        ]
-        self.other += [
-            replace(self.point, mine=Counted(candidate.program, plan).over(all_mine), base=plan)
-            for plan in candidate.others
+        self._programs, self._whole = (reference.program, candidate.program), (all_theirs, all_mine)
+        self.processes = self._away(reference.processes, candidate.processes)
+        self.model = self._away(reference.model, candidate.model)
+
+    def _away(self, theirs: Sequence[Plan], mine: Sequence[Plan]) -> list[Setting]:
+        """With one of the recordings by another plan."""
+        found = [replace(self.point, theirs=Counted(self._programs[0], p).over(self._whole[0])) for p in theirs]
+        return found + [
+            replace(self.point, mine=Counted(self._programs[1], plan).over(self._whole[1]), base=plan) for plan in mine
         ]
 
     @property
     def all(self) -> list[Setting]:
         """All of them, the point first."""
-        return [self.point, *self.reference, *self.candidate, *self.other]
+        return [self.point, *self.reference, *self.candidate, *self.processes, *self.model]
 
 
 def _varied(candidate: Program, aligner: Aligner, settings: _Settings) -> Mapping[str, Varied]:
@@ -148,9 +154,10 @@ def _varied(candidate: Program, aligner: Aligner, settings: _Settings) -> Mappin
         [_saved(ends[first], end, setting.steps) for end in ends[first + 1 : first + width]]
         for first, setting in zip(range(0, len(ends), width), settings.all, strict=True)
     ]
-    one, two = 1 + len(settings.reference), 1 + len(settings.reference) + len(settings.candidate)
+    parts = (settings.reference, settings.candidate, settings.processes, settings.model)
+    edges = np.cumsum([1, *map(len, parts)]).tolist()
     return {
-        cause: Varied(values[0], values[1:one], values[one:two], values[two:])
+        cause: Varied(values[0], *(values[a:b] for a, b in pairwise(edges)))
         for cause, values in zip(causes, zip(*saved, strict=True), strict=True)
     }
 

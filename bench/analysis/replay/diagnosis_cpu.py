@@ -35,8 +35,15 @@ def line_means(steps: Sequence[Step]) -> dict[str, float]:
     return dict(found)
 
 
-def diagnose_cpu(reference: Sequence[Step], candidate: Sequence[Step], spread: Spread = NOTHING) -> Diagnosis:
-    """The costs of a CPU's candidate. ``spread``: how much another process of each is assumed to differ."""
+def diagnose_cpu(
+    reference: Sequence[Step],
+    candidate: Sequence[Step],
+    spread: Spread = NOTHING,
+    reference_model: Sequence[Sequence[Step]] = (),
+    candidate_model: Sequence[Sequence[Step]] = (),
+) -> Diagnosis:
+    """The costs of a CPU's candidate. ``spread``: how much another process of each is assumed to differ;
+    ``reference_model`` and ``candidate_model``: the steps again, less what recording may have cost as well."""
     before, after = _Counted(reference), _Counted(candidate)
     theirs, mine = before.over(before.whole), after.over(after.whole)
     point = _costs(theirs, mine)
@@ -44,11 +51,11 @@ def diagnose_cpu(reference: Sequence[Step], candidate: Sequence[Step], spread: S
     without_mine = [_costs(theirs, after.over(steps)) for steps in left_out(len(candidate))]
     factor = 1.0 + spread.host
     slower = [_costs(theirs.times(factor), mine), _costs(theirs, mine.times(factor))] if spread.host else []
+    modelled = [_costs(_mean(steps), mine) for steps in reference_model]
+    modelled += [_costs(theirs, _mean(steps)) for steps in candidate_model]
+    varied = (without_theirs, without_mine, slower, modelled)
     costs = ranked(
-        Varied(
-            value,
-            *([other.get(cause, 0.0) for other in found] for found in (without_theirs, without_mine, slower)),
-        ).cost(cause, 0.0)
+        Varied(value, *([other.get(cause, 0.0) for other in found] for found in varied)).cost(cause, 0.0)
         for cause, value in point.items()
     )
     walls = [float(np.mean([step.ns for step in steps])) for steps in (reference, candidate)]
@@ -98,6 +105,11 @@ class _Counted:
             {group: float(column[steps].mean()) for group, column in self._gaps.items()},
             {group: float(column[steps].mean()) for group, column in self._begun.items()},
         )
+
+
+def _mean(steps: Sequence[Step]) -> _Means:
+    found = _Counted(steps)
+    return found.over(found.whole)
 
 
 def _costs(reference: _Means, candidate: _Means) -> dict[str, float]:

@@ -77,19 +77,22 @@ def unchanged(program: Program) -> Plan:
 @dataclass(frozen=True, eq=False)
 class Recording:
     """A program with the plan by which it is played unchanged: as recorded, or without its observer. ``span``: ns, of
-    what it stands for. ``others``: the plan again, each time with one thing that is not known one standard deviation
-    away."""
+    what it stands for. ``processes`` and ``model``: the plan again, each time one standard deviation away in what
+    another process would do, or in what recording cost."""
 
     program: Program
     plan: Plan
     span: float
-    others: tuple[Plan, ...] = ()
+    processes: tuple[Plan, ...] = ()
+    model: tuple[Plan, ...] = ()
 
     def spread(self, spread: Spread) -> Recording:
-        """With other processes among what is not known."""
-        more = [slower(self.plan, host=1.0 + spread.host)] * bool(spread.host)
-        more += [slower(self.plan, gpu=1.0 + spread.gpu)] * bool(spread.gpu)
-        return replace(self, others=(*self.others, *more))
+        """With processes that differ so much, where these are not known already."""
+        if self.processes:
+            return self
+        found = [slower(self.plan, host=1.0 + spread.host)] * bool(spread.host)
+        found += [slower(self.plan, gpu=1.0 + spread.gpu)] * bool(spread.gpu)
+        return replace(self, processes=tuple(found))
 
 
 def as_recorded(program: Program) -> Recording:

@@ -32,7 +32,7 @@ class Undisturbed:
     def __init__(self, analysis: Analysis, step_range: str, bitsandbytes: str | None = None) -> None:
         self._timeline = analysis.timeline
         self.program = program_of(analysis, Classes(bitsandbytes), step_range)
-        self._unchanged = unchanged(self.program)
+        self.unchanged = unchanged(self.program)
         self._operators, self._marks = self._recorded()
         self._waits = np.array([item.waits for item in self.program.items], bool)
 
@@ -49,15 +49,21 @@ class Undisturbed:
             marks[rows] = _marks_in(timeline.ranges, thread, since, begins)
         return operators, marks
 
+    @property
+    def busy(self) -> float:
+        """ns per step that kernels and copies take, one after the other."""
+        return float(self.unchanged.op.sum()) / self.program.steps
+
     def total(self, costs: EventCosts) -> float:
         """ns that recording all of it cost."""
         calls = len(self.program.items) * costs.call
         return float(self._operators.sum()) * costs.operator + float(self._marks.sum()) * costs.range / 2 + calls
 
-    def plan(self, costs: EventCosts, inside: float = 0.5) -> Plan:
-        """The host's work less what recording cost it. Of a call that waits, the share ``inside`` of its own cost is
-        taken to lie after what it waits for, the rest before it: in between it would cost nothing."""
-        plan, waiting = self._unchanged, np.where(self._waits, costs.call, 0.0)
+    def plan(self, costs: EventCosts, inside: float = 0.5, base: Plan | None = None) -> Plan:
+        """The host's work less what recording cost it; ``base``: of another recording than this one. Of a call that
+        waits, the share ``inside`` of its own cost is taken to lie after what it waits for, the rest before it: in
+        between it would cost nothing."""
+        plan, waiting = base or self.unchanged, np.where(self._waits, costs.call, 0.0)
         recorded = self._operators * costs.operator + self._marks * (costs.range / 2) + waiting * (1.0 - inside)
         return replace(
             plan,
@@ -74,9 +80,9 @@ class Undisturbed:
         """The steps by a plan as a trace of its own: one after the other, with the calls that matter to the GPU."""
         return Analysis(_retimed(self._timeline, self.program, plan))
 
-    def recording(self, plan: Plan, others: Sequence[Plan] = ()) -> Recording:
-        """The steps by a plan, to be replayed."""
-        return Recording(self.program, plan, play_plan(self.program, plan).span, tuple(others))
+    def recording(self, plan: Plan, model: Sequence[Plan] = ()) -> Recording:
+        """The steps by a plan, to be replayed. ``model``: other plans that may as well be right."""
+        return Recording(self.program, plan, play_plan(self.program, plan).span, model=tuple(model))
 
 
 def _ends_in(spans: Spans, thread: int, start: Ns, end: Ns) -> Ns:

@@ -71,6 +71,7 @@ class Replay:
         classes = Classes(bitsandbytes)
         self._recording: Recording | None = None
         self._steps: list[Step] = []
+        self._others: tuple[Sequence[Step], ...] = ()
         if analysis.devices:
             self._recording = as_recorded(program_of(analysis, classes, step_range))
         elif len(analysis.timeline.operators):
@@ -82,7 +83,7 @@ class Replay:
     def of(cls, recording: Recording) -> Replay:
         """Of a GPU's trace that is read already."""
         made = cls.__new__(cls)
-        made._recording, made._steps = recording, []
+        made._recording, made._steps, made._others = recording, [], ()
         return made
 
     @property
@@ -90,8 +91,10 @@ class Replay:
         """The steps of a CPU's trace; () for a GPU's."""
         return tuple(self._steps)
 
-    def less_observer(self, model: ObserverModel) -> Replay:
-        """The same CPU trace with what recording cost taken off every segment; a GPU's is left as it is."""
+    def less_observer(self, model: ObserverModel, others: Sequence[ObserverModel] = ()) -> Replay:
+        """The same CPU trace with what recording cost taken off every segment; a GPU's is left as it is. ``others``:
+        models one standard deviation away."""
+        self._others = tuple(less_observer(self._steps, other) for other in others)
         self._steps = list(less_observer(self._steps, model))
         return self
 
@@ -109,7 +112,7 @@ class Replay:
         if theirs is not None and mine is not None:
             return diagnose_gpu(theirs.spread(spread), mine.spread(spread))
         if theirs is None and mine is None:
-            return diagnose_cpu(reference._steps, self._steps, spread)
+            return diagnose_cpu(reference._steps, self._steps, spread, reference._others, self._others)
         raise RecordError("a trace with GPU work cannot be set against one without")
 
     def _on_cpu(self, change: Change, spread: Spread) -> WhatIf:
@@ -126,19 +129,20 @@ class Replay:
 
 def _on_gpu(recording: Recording, change: Change) -> WhatIf:
     program, scale = recording.program, _MS / recording.program.steps
-    plans = [changed(program, plan, change) for plan in (recording.plan, *recording.others)]
+    plans = [changed(program, p, change) for p in (recording.plan, *recording.processes, *recording.model)]
     found, *others = play_plans(program, plans)
     steps = np.diff(Ends(program).of(found), prepend=0.0) * _MS
     replayed = play_plan(program, recording.plan).span * scale
     effects = [(other.span - found.span) * scale for other in others]
+    processes, model = effects[: len(recording.processes)], effects[len(recording.processes) :]
     made = WhatIf(program.steps, 0.0, replayed, found.span * scale, notes=found.notes)
-    return _bounded(made, steps, effects).over(recording.span * scale)
+    return _bounded(made, steps, processes, model).over(recording.span * scale)
 
 
-def _bounded(made: WhatIf, steps: Ns, effects: Sequence[float]) -> WhatIf:
+def _bounded(made: WhatIf, steps: Ns, processes: Sequence[float], model: Sequence[float] = ()) -> WhatIf:
     """The prediction with its interval; [steps] ms."""
     one = (float(steps.var(ddof=1)) / len(steps), len(steps) - 1.0) if len(steps) > 1 else (0.0, 0.0)
-    half = half_width([one], effects)
+    half = half_width([one], processes, model)
     if half is None or made.predicted_ms is None:
         return made
     return replace(made, low=max(made.predicted_ms - half, 0.0), high=made.predicted_ms + half)

@@ -150,10 +150,10 @@ def _of_run(run: Run, analyses: Sequence[Analysis], times: tuple[StepTime, StepT
 
 def _made(analyses: Sequence[Analysis], times: tuple[StepTime, StepTime], step_range: str, spread: Spread) -> Timed:
     """The answer from the two traces, each closed on its time."""
-    before, after = arms(analyses, times, step_range, spread)
+    both = arms(analyses, times, step_range, spread)
+    before, after = both.before, both.after
     closed = close(before.side, after.side)
     causes = account(before.side, after.side, closed)
-    both = (before, after)
     lines = tuple(with_spread(line, both, partial(Side.cause, name=line.cause)) for line in closed.lines)
     causes = tuple(
         with_spread(cause, both, partial(cause_samples, name=cause.cause, closed=closed)) for cause in causes

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..ledger.read import STEP_RANGE
-from ..observer import observer
+from ..ledger.read import STEP_RANGE, step_costs
 from ..replay.change import Change
 from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, WhatIf
 from ..spread import ASSUMED, Spread
 from ..timeline import Analysis
-from .arm import cpu_model
+from .arm import cpu_model, less_observer_of
 from .origin import origin_of
 from .pair import Trace
 from .times import StepTime, given, timed_in
@@ -38,14 +37,14 @@ def predict(trace: Trace, change: Change, step_range: str = STEP_RANGE, spread: 
     if time is None:
         return Prediction(Replay(trace.analysis, step_range).whatif(change, spread), AS_RECORDED, missing)
     time = replace(time, plain=None)
-    found = _on_time(trace.analysis, time, step_range).whatif(change, spread)
+    found = _on_time(trace.analysis, time, step_range, spread).whatif(change, spread)
     return Prediction(found.over(time.seconds * 1e3), time.said)
 
 
-def _on_time(analysis: Analysis, time: StepTime, step_range: str) -> Replay:
+def _on_time(analysis: Analysis, time: StepTime, step_range: str, spread: Spread) -> Replay:
     """The replay of the steps without their observer."""
     if not analysis.devices:
-        model = cpu_model([analysis], [time], step_range)
+        model = cpu_model([step_costs(analysis, step_range, time.bitsandbytes)], [time])
         return Replay(analysis, step_range, time.bitsandbytes).less_observer(model)
     trace = Undisturbed(analysis, step_range, time.bitsandbytes)
-    return Replay.of(observer(trace, time.events, time.seconds * 1e9).off(trace))
+    return Replay.of(less_observer_of(trace, time, spread))
