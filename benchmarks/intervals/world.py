@@ -8,9 +8,10 @@ recording carries the observer's cost. So one recording and one time of each arm
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from bench.analysis.timeline import Analysis
 from bench.analysis.traces.pair import Trace
 from bench.record import causes as c
 from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode
-from benchmarks.fidelity.machine import Happened, Machine
+from benchmarks.fidelity.machine import Action, Happened, Machine
 from benchmarks.fidelity.planted import cases
 from benchmarks.fidelity.writers import write_kineto
 from profiling.summarize import read_timeline
@@ -52,13 +53,41 @@ class Spread:
         return self.host * factors[0], self.gpu * factors[1]
 
 
+class Decodes(Protocol):
+    """What a machine can play."""
+
+    def step(self) -> Iterator[Action]: ...
+
+
+@dataclass(frozen=True)
+class CpuDecode:
+    """A decode step without a GPU: operators, and the host's way to each. ``casts``: one more operator per Linear."""
+
+    casts: bool = False
+
+    def step(self) -> Iterator[Action]:
+        """The actions of one step."""
+        for _ in range(4):
+            for name in ("q_proj", "k_proj", "v_proj", "o_proj", "c_fc", "c_proj"):
+                if self.casts:
+                    yield from self._operator("aten::_to_copy", 15_000, name)
+                yield from self._operator("aten::linear", 40_000, name)
+            yield from self._operator("aten::scaled_dot_product_attention", 12_000, "layer")
+            yield from self._operator("aten::gelu", 8_000, "layer")
+
+    @staticmethod
+    def _operator(name: str, ns: int, where: str) -> Iterator[Action]:
+        yield Action("host", 6_000, ranges=("layer", where))
+        yield Action("host", ns, ranges=("layer", where), operators=(name,))
+
+
 @dataclass(frozen=True)
 class Scene:
     """``cause``: what the candidate has more than the reference, "" for nothing."""
 
     regime: str
-    reference: Decode
-    candidate: Decode
+    reference: Decodes
+    candidate: Decodes
     cause: str
 
     @property
@@ -77,10 +106,11 @@ def scenes() -> tuple[Scene, ...]:
         found += [Scene(regime, base, planted[cause].candidate, cause) for cause in (c.CAST, c.SYNC_STALL)]
     host = Decode(**HOST_BOUND)
     found.append(Scene("host-bound", host, replace(host, linear_host=12_000), c.HOST_GAP))
+    found += [Scene("CPU", CpuDecode(), CpuDecode(), ""), Scene("CPU", CpuDecode(), CpuDecode(casts=True), c.CAST)]
     return tuple(found)
 
 
-def play(decode: Decode, rng: np.random.Generator, spread: tuple[float, float], *, observed: bool) -> Happened:
+def play(decode: Decodes, rng: np.random.Generator, spread: tuple[float, float], *, observed: bool) -> Happened:
     """A fresh process that decodes."""
     factors = UNLIKE ** rng.uniform(-1.0, 1.0, 3) * SCALE * observed
     observer = (OBSERVER[0] * factors[0], OBSERVER[1] * factors[1], OBSERVER[2] * factors[2])
@@ -94,7 +124,7 @@ def play(decode: Decode, rng: np.random.Generator, spread: tuple[float, float], 
     return machine.happened
 
 
-def ideal(decode: Decode) -> Happened:
+def ideal(decode: Decodes) -> Happened:
     """The same without noise, observer or another speed: the truth."""
     machine = Machine()
     for _ in range(STEPS):
@@ -113,9 +143,7 @@ def step_ms(analysis: Analysis) -> float:
     return float(step_costs(analysis).wall.mean()) * 1e-6
 
 
-def recording(
-    decode: Decode, rng: np.random.Generator, spread: tuple[float, float], path: Path, *, timed: bool = True
-) -> Trace:
+def recording(decode: Decodes, rng: np.random.Generator, spread: tuple[float, float], path: Path) -> Trace:
     """A recording, and the unprofiled time of a step in another process."""
-    time = step_ms(read(play(decode, rng, spread, observed=False), path)) if timed else None
+    time = step_ms(read(play(decode, rng, spread, observed=False), path))
     return Trace(path, read(play(decode, rng, spread, observed=True), path), time)

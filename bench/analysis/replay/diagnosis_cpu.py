@@ -18,7 +18,6 @@ from bench.record import causes as c
 
 from ..ledger.segments import Step
 from ..ledger.uniform import uniform_factor
-from ..spread import NOTHING, Spread
 from .align import Group
 from .diagnosis import Diagnosis, Varied, ranked
 from .jackknife import Steps, left_out
@@ -35,25 +34,21 @@ def line_means(steps: Sequence[Step]) -> dict[str, float]:
     return dict(found)
 
 
+Pair = tuple[Sequence[Step], Sequence[Step]]
+
+
 def diagnose_cpu(
-    reference: Sequence[Step],
-    candidate: Sequence[Step],
-    spread: Spread = NOTHING,
-    reference_model: Sequence[Sequence[Step]] = (),
-    candidate_model: Sequence[Sequence[Step]] = (),
+    reference: Sequence[Step], candidate: Sequence[Step], processes: Sequence[Pair] = (), model: Sequence[Pair] = ()
 ) -> Diagnosis:
-    """The costs of a CPU's candidate. ``spread``: how much another process of each is assumed to differ;
-    ``reference_model`` and ``candidate_model``: the steps again, less what recording may have cost as well."""
+    """The costs of a CPU's candidate. ``processes`` and ``model``: reference and candidate again, each time one
+    standard deviation away in what another process would do, or in what recording cost."""
     before, after = _Counted(reference), _Counted(candidate)
     theirs, mine = before.over(before.whole), after.over(after.whole)
     point = _costs(theirs, mine)
     without_theirs = [_costs(before.over(steps), mine) for steps in left_out(len(reference))]
     without_mine = [_costs(theirs, after.over(steps)) for steps in left_out(len(candidate))]
-    factor = 1.0 + spread.host
-    slower = [_costs(theirs.times(factor), mine), _costs(theirs, mine.times(factor))] if spread.host else []
-    modelled = [_costs(_mean(steps), mine) for steps in reference_model]
-    modelled += [_costs(theirs, _mean(steps)) for steps in candidate_model]
-    varied = (without_theirs, without_mine, slower, modelled)
+    away = ([_costs(_mean(one), _mean(other)) for one, other in pairs] for pairs in (processes, model))
+    varied = (without_theirs, without_mine, *away)
     costs = ranked(
         Varied(value, *([other.get(cause, 0.0) for other in found] for found in varied)).cost(cause, 0.0)
         for cause, value in point.items()
@@ -71,14 +66,6 @@ class _Means:
     lines: Mapping[str, float]
     gaps: Mapping[Group, float]
     begun: Mapping[Group, float]
-
-    def times(self, factor: float) -> _Means:
-        """The same on a slower machine."""
-        return _Means(
-            {name: ns * factor for name, ns in self.lines.items()},
-            {group: ns * factor for group, ns in self.gaps.items()},
-            self.begun,
-        )
 
 
 class _Counted:

@@ -71,7 +71,6 @@ class Replay:
         classes = Classes(bitsandbytes)
         self._recording: Recording | None = None
         self._steps: list[Step] = []
-        self._others: tuple[Sequence[Step], ...] = ()
         if analysis.devices:
             self._recording = as_recorded(program_of(analysis, classes, step_range))
         elif len(analysis.timeline.operators):
@@ -83,7 +82,7 @@ class Replay:
     def of(cls, recording: Recording) -> Replay:
         """Of a GPU's trace that is read already."""
         made = cls.__new__(cls)
-        made._recording, made._steps, made._others = recording, [], ()
+        made._recording, made._steps = recording, []
         return made
 
     @property
@@ -91,10 +90,8 @@ class Replay:
         """The steps of a CPU's trace; () for a GPU's."""
         return tuple(self._steps)
 
-    def less_observer(self, model: ObserverModel, others: Sequence[ObserverModel] = ()) -> Replay:
-        """The same CPU trace with what recording cost taken off every segment; a GPU's is left as it is. ``others``:
-        models one standard deviation away."""
-        self._others = tuple(less_observer(self._steps, other) for other in others)
+    def less_observer(self, model: ObserverModel) -> Replay:
+        """The same CPU trace with what recording cost taken off every segment; a GPU's is left as it is."""
         self._steps = list(less_observer(self._steps, model))
         return self
 
@@ -112,7 +109,9 @@ class Replay:
         if theirs is not None and mine is not None:
             return diagnose_gpu(theirs.spread(spread), mine.spread(spread))
         if theirs is None and mine is None:
-            return diagnose_cpu(reference._steps, self._steps, spread, reference._others, self._others)
+            one, other = reference._steps, self._steps
+            slower = ((longer(one, 1.0 + spread.host), other), (one, longer(other, 1.0 + spread.host)))
+            return diagnose_cpu(one, other, slower if spread.host else ())
         raise RecordError("a trace with GPU work cannot be set against one without")
 
     def _on_cpu(self, change: Change, spread: Spread) -> WhatIf:
@@ -152,6 +151,14 @@ def less_observer(steps: Sequence[Step], model: ObserverModel) -> tuple[Step, ..
     """Steps of a CPU's trace with what recording cost taken off every segment."""
     return tuple(
         Step(tuple(replace(item, ns=item.ns - _recorded(item, model)) for item in step.segments), step.begun)
+        for step in steps
+    )
+
+
+def longer(steps: Sequence[Step], factor: float) -> tuple[Step, ...]:
+    """Steps of a CPU's trace on a slower machine."""
+    return tuple(
+        replace(step, segments=tuple(replace(item, ns=round(item.ns * factor)) for item in step.segments))
         for step in steps
     )
 

@@ -24,9 +24,11 @@ from ..ledger.observer import NOTHING, ObserverModel, fitted
 from ..ledger.read import step_costs
 from ..ledger.segments import Step, cpu_steps
 from ..observer import UNLIKE, observer, scales
+from ..replay.diagnosis import Diagnosis
+from ..replay.diagnosis_cpu import Pair, diagnose_cpu
 from ..replay.simulate import Plan, Recording, slower
 from ..replay.undisturb import Undisturbed
-from ..replay.whatif import Replay, less_observer
+from ..replay.whatif import Replay, less_observer, longer
 from ..spread import Spread, half_width
 from ..statistics import Samples
 from ..timeline import Analysis
@@ -38,12 +40,10 @@ AnyLine = TypeVar("AnyLine", bound=Line)
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """``costs``: of the steps without the observer; ``side``: their ledger, with the time; ``replay``: of the same
-    steps."""
+    """``costs``: of the steps without the observer; ``side``: their ledger, with the time."""
 
     costs: StepCosts
     side: Side
-    replay: Replay
 
 
 Sides = tuple[Side, Side]
@@ -52,32 +52,40 @@ Sides = tuple[Side, Side]
 @dataclass(frozen=True)
 class Arms:
     """Both recordings. ``processes`` and ``model``: their ledgers again, each time one standard deviation away in what
-    another process would do, or in what recording cost."""
+    another process would do, or in what recording cost. ``diagnosis``: by replay of the same steps."""
 
     before: Arm
     after: Arm
     processes: tuple[Sides, ...]
     model: tuple[Sides, ...]
+    diagnosis: Diagnosis
 
 
 def arms(analyses: Sequence[Analysis], times: Sequence[StepTime], step_range: str, spread: Spread) -> Arms:
     """Both recordings. Raises RecordError where one has no such steps."""
     if not analyses[0].devices:
         return _on_cpu(analyses, times, step_range, spread)
-    (before, *theirs), (after, *mine) = (
-        _on_gpu(one, time, step_range, spread) for one, time in zip(analyses, times, strict=True)
-    )
+    one, other = (_on_gpu(each, time, step_range, spread) for each, time in zip(analyses, times, strict=True))
+    sides = one.arm.side, other.arm.side
     processes, model = (
-        (*((side, after.side) for side in one), *((before.side, side) for side in other))
-        for one, other in zip(theirs, mine, strict=True)
+        (*((side, sides[1]) for side in theirs), *((sides[0], side) for side in mine))
+        for theirs, mine in ((one.processes, other.processes), (one.model, other.model))
     )
-    return Arms(before, after, processes, model)
+    found = Replay.of(other.recording).diagnose(Replay.of(one.recording), spread)
+    return Arms(one.arm, other.arm, processes, model, found)
 
 
-def _on_gpu(
-    analysis: Analysis, time: StepTime, step_range: str, spread: Spread
-) -> tuple[Arm, tuple[Side, ...], tuple[Side, ...]]:
-    """One recording, and its ledgers one standard deviation away in its process and in its observer."""
+@dataclass(frozen=True, eq=False)
+class _OnGpu:
+    """One recording, and its ledgers one standard deviation away in its processes and in its observer."""
+
+    arm: Arm
+    recording: Recording
+    processes: tuple[Side, ...]
+    model: tuple[Side, ...]
+
+
+def _on_gpu(analysis: Analysis, time: StepTime, step_range: str, spread: Spread) -> _OnGpu:
     trace = Undisturbed(analysis, step_range, time.bitsandbytes)
     recording = less_observer_of(trace, time, spread)
     observed = step_costs(analysis, step_range, time.bitsandbytes)
@@ -87,11 +95,11 @@ def _on_gpu(
             return _times(observed, plan.tail)  # nothing runs on the GPU in these steps: they are all host
         return step_costs(trace.analysis(plan), step_range, time.bitsandbytes)
 
+    def sides(plans: Sequence[Plan]) -> tuple[Side, ...]:
+        return tuple(_side(costs_by(plan), time) for plan in plans)
+
     costs = costs_by(recording.plan)
-    processes, model = (
-        tuple(_side(costs_by(plan), time) for plan in plans) for plans in (recording.processes, recording.model)
-    )
-    return Arm(costs, _side(costs, time), Replay.of(recording)), processes, model
+    return _OnGpu(Arm(costs, _side(costs, time)), recording, sides(recording.processes), sides(recording.model))
 
 
 def less_observer_of(trace: Undisturbed, time: StepTime, spread: Spread) -> Recording:
@@ -113,67 +121,69 @@ def less_observer_of(trace: Undisturbed, time: StepTime, spread: Spread) -> Reco
     return replace(recording, processes=tuple(plans))
 
 
-def cpu_model(
-    observed: Sequence[StepCosts], times: Sequence[StepTime], factors: Sequence[float] = (1.0, 1.0)
-) -> ObserverModel:
-    """What recording cost on a CPU, fitted over some recordings whose times are known; ``factors``: of recordings that
-    took longer than these."""
-    counts = np.array([_counts(costs) for costs in observed])
-    plain = np.array([time.observed for time in times])
-    walls = [float(costs.wall.mean()) * _NS * factor for costs, factor in zip(observed, factors, strict=False)]
-    loops = np.mean([(time.events.operator, time.events.range / 2) for time in times], axis=0) * _NS
-    return fitted(counts, np.array(walls) - plain, plain, loops)
-
-
 def _counts(costs: StepCosts) -> tuple[float, float]:
     """Recorded operators and range ends of one step."""
     events = [costs.events[name] for name in costs.causes if name in costs.events]
     return sum(float(one.mean()) for one, _ in events), sum(float(other.mean()) for _, other in events)
 
 
-def _on_cpu(analyses: Sequence[Analysis], times: Sequence[StepTime], step_range: str, spread: Spread) -> Arms:
-    """The observer is one for both, and so is its error."""
-    read = [_Read.of(analysis, time, step_range) for analysis, time in zip(analyses, times, strict=True)]
-    observed = [each.less(NOTHING) for each in read]
-    model, slower = cpu_model(observed, times), 1.0 + spread.host
-    costs = [each.less(model) for each in read]
-    sides = [_side(each, time) for each, time in zip(costs, times, strict=True)]
-
-    def both(model: ObserverModel, factors: Sequence[float] = (1.0, 1.0)) -> Sides:
-        rows = zip(read, times, factors, strict=True)
-        one, other = (_side(each.less(model, factor), time) for each, time, factor in rows)
-        return one, other
-
-    timed = [_side(_times(each, slower), time) for each, time in zip(costs, times, strict=True)]
-    recorded = [both(cpu_model(observed, times, factors), factors) for factors in ((slower, 1.0), (1.0, slower))]
-    processes = ((timed[0], sides[1]), (sides[0], timed[1]), *recorded) if spread.host else ()
-    others = _otherwise(observed, model)
-    arms = [
-        Arm(cost, side, Replay(analysis, step_range, time.bitsandbytes).less_observer(model, others))
-        for cost, side, analysis, time in zip(costs, sides, analyses, times, strict=True)
-    ]
-    return Arms(arms[0], arms[1], processes, tuple(both(other) for other in others))
-
-
 @dataclass(frozen=True)
-class _Read:
-    """A CPU's recording, read once."""
+class CpuRecording:
+    """A CPU's recording, read once, and its time."""
 
     steps: Sequence[Step]
     unknown: dict[str, int]
+    time: StepTime
 
     @classmethod
-    def of(cls, analysis: Analysis, time: StepTime, step_range: str) -> _Read:
-        return cls(*cpu_steps(analysis.timeline, Classes(time.bitsandbytes), step_range))
+    def of(cls, analysis: Analysis, time: StepTime, step_range: str) -> CpuRecording:
+        """Of a trace. Raises RecordError where it has no such steps."""
+        return cls(*cpu_steps(analysis.timeline, Classes(time.bitsandbytes), step_range), time)
 
-    def less(self, model: ObserverModel, factor: float = 1.0) -> StepCosts:
-        """The costs of steps that took ``factor`` times as long, less what recording cost."""
-        steps = self.steps if factor == 1.0 else [_longer(step, factor) for step in self.steps]
-        return costs_of(list(less_observer(steps, model)), self.unknown)
+    def slower(self, *, recorded: float = 1.0, timed: float = 1.0) -> CpuRecording:
+        """As other processes would have it: the one that was recorded, or the one that was timed."""
+        samples = tuple(tuple(value * timed for value in part) for part in self.time.samples)
+        plain = None if self.time.plain is None else self.time.plain * timed
+        return replace(self, steps=longer(self.steps, recorded), time=replace(self.time, samples=samples, plain=plain))
+
+    def side(self, model: ObserverModel) -> Side:
+        """Its ledger less what recording cost."""
+        return _side(self.costs(model), self.time)
+
+    def costs(self, model: ObserverModel) -> StepCosts:
+        """Its costs less what recording cost."""
+        return costs_of(list(less_observer(self.steps, model)), self.unknown)
 
 
-def _longer(step: Step, factor: float) -> Step:
-    return replace(step, segments=tuple(replace(item, ns=round(item.ns * factor)) for item in step.segments))
+def cpu_model(recordings: Sequence[CpuRecording]) -> ObserverModel:
+    """What recording cost on a CPU, fitted over some recordings whose times are known."""
+    observed = [each.costs(NOTHING) for each in recordings]
+    counts = np.array([_counts(costs) for costs in observed])
+    plain = np.array([each.time.observed for each in recordings])
+    extra = np.array([float(costs.wall.mean()) * _NS for costs in observed]) - plain
+    loops = np.mean([(each.time.events.operator, each.time.events.range / 2) for each in recordings], axis=0) * _NS
+    return fitted(counts, extra, plain, loops)
+
+
+def _on_cpu(analyses: Sequence[Analysis], times: Sequence[StepTime], step_range: str, spread: Spread) -> Arms:
+    """The observer is one for both, and so is its error."""
+    one, other = (CpuRecording.of(each, time, step_range) for each, time in zip(analyses, times, strict=True))
+    model = cpu_model((one, other))
+    arms = [Arm(each.costs(model), each.side(model)) for each in (one, other)]
+    factors = [{"recorded": 1.0 + spread.host}, {"timed": 1.0 + spread.host}] if spread.host else []
+    away = [(one.slower(**each), other) for each in factors] + [(one, other.slower(**each)) for each in factors]
+    processes = [(both, cpu_model(both)) for both in away]
+    others = [((one, other), each) for each in _otherwise([each.costs(NOTHING) for each in (one, other)], model)]
+
+    def sides(found: Sequence[tuple[tuple[CpuRecording, CpuRecording], ObserverModel]]) -> tuple[Sides, ...]:
+        return tuple((both[0].side(model), both[1].side(model)) for both, model in found)
+
+    def steps(both: tuple[CpuRecording, CpuRecording], model: ObserverModel) -> Pair:
+        return less_observer(both[0].steps, model), less_observer(both[1].steps, model)
+
+    known = ([steps(*each) for each in found] for found in (processes, others))
+    found = diagnose_cpu(*steps((one, other), model), *known)
+    return Arms(arms[0], arms[1], sides(processes), sides(others), found)
 
 
 def _otherwise(observed: Sequence[StepCosts], model: ObserverModel) -> list[ObserverModel]:
@@ -215,10 +225,10 @@ def _column(column: Ns) -> Samples:
 def with_spread(line: AnyLine, both: Arms, samples: Callable[[Side], Samples]) -> AnyLine:
     """A difference of the two arms with its interval. ``samples``: of one side the steps of one recording, s.
 
-    A correction stays as it is: what one recording and one time leave open has no variation to show.
+    A correction has none: what one recording and one time leave open has no variation to show.
     """
     if line.cause in c.CORRECTIONS:
-        return line
+        return replace(line, low=None, high=None)
 
     def steps(side: Side) -> NDArray[np.float64]:
         return np.asarray(samples(side)[0], np.float64) * 1e3

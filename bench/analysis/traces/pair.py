@@ -160,9 +160,8 @@ def _made(analyses: Sequence[Analysis], times: tuple[StepTime, StepTime], step_r
     )
     ratio = time_ratio(*times, spread)
     closed = Closed(closed.reference_ms, closed.scheme_ms, _wall(closed, spread), lines)
-    found = after.replay.diagnose(before.replay, spread)
     sources = _sources((before.costs, after.costs), closed)
-    return Timed(times, closed, causes, ratio, verdict(ratio), found, sources)
+    return Timed(times, closed, causes, ratio, verdict(ratio), both.diagnosis, sources)
 
 
 def _wall(closed: Closed, spread: Spread) -> Line:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..ledger.read import STEP_RANGE, step_costs
+from ..ledger.read import STEP_RANGE
 from ..replay.change import Change
 from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, WhatIf
 from ..spread import ASSUMED, Spread
 from ..timeline import Analysis
-from .arm import cpu_model, less_observer_of
+from .arm import CpuRecording, cpu_model, less_observer_of
 from .origin import origin_of
 from .pair import Trace
 from .times import StepTime, given, timed_in
@@ -44,7 +44,7 @@ def predict(trace: Trace, change: Change, step_range: str = STEP_RANGE, spread: 
 def _on_time(analysis: Analysis, time: StepTime, step_range: str, spread: Spread) -> Replay:
     """The replay of the steps without their observer."""
     if not analysis.devices:
-        model = cpu_model([step_costs(analysis, step_range, time.bitsandbytes)], [time])
+        model = cpu_model([CpuRecording.of(analysis, time, step_range)])
         return Replay(analysis, step_range, time.bitsandbytes).less_observer(model)
     trace = Undisturbed(analysis, step_range, time.bitsandbytes)
     return Replay.of(less_observer_of(trace, time, spread))
