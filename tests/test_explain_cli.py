@@ -9,7 +9,6 @@ import pytest
 from bench.cli import main
 from bench.record import causes as c
 from bench.record.store import open_run
-from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode
 from benchmarks.fidelity.planted import cases
 from benchmarks.fidelity.writers import write_kineto, write_nsys
 from tests import factories as make

@@ -7,7 +7,7 @@ assumed, and carried into a figure by what the figure does when a recording's ho
 machines differ in this spread too, it counts as known with FREEDOM degrees of freedom only.
 
 ASSUMED.host is that of the verdicts. ASSUMED.gpu is generous: over the eight processes of the committed H100 run the
-kernels of the output layer, the same in all arms, have a standard deviation of 0.3 % (tests/analysis/test_spread.py),
+kernels of the output layer, the same in all arms, have a standard deviation of 0.7 % (tests/analysis/test_spread.py),
 but clocks of another day are not in that.
 
 An interval is point ± t·sqrt(Σ variances), t with the degrees of freedom of Welch and Satterthwaite (Welch 1947,

@@ -83,7 +83,8 @@ def _sentence(timed: Timed, asked: Asked) -> str:
 
 
 def _named(cause: Cause) -> str:
-    return f"{_ms(cause.delta_ms)} for {c.LABELS[cause.cause]}"
+    told = "is unexplained" if cause.cause == c.UNEXPLAINED else f"for {c.LABELS[cause.cause]}"
+    return f"{_ms(cause.delta_ms)} {told}"
 
 
 def basis(timed: Timed, pair: TracePair) -> str:

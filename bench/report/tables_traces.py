@@ -14,12 +14,12 @@ from .content import Cell, Column, Table, Tone, table
 INFLATED = "inflated by the profiler"
 
 
-def recorded(found: Recorded, reference: str, candidate: str) -> Table:
+def recorded(found: Recorded) -> Table:
     """Every line as recorded; a difference only where recording does not decide it."""
     columns = (
         Column("Line"),
-        Column(f"{reference} ms", right=True),
-        Column(f"{candidate} ms", right=True),
+        Column("Reference ms", right=True),
+        Column("Candidate ms", right=True),
         Column("Difference ms", right=True),
         Column("95 % interval", right=True),
     )

@@ -49,12 +49,12 @@ def _print(pair: TracePair, asked: Asked) -> None:
     told = answer(pair, asked)
     print_answer(told, console)
     if pair.timed is None:
-        tables: list[Table | None] = [tables_traces.recorded(pair.recorded, *names)]
+        tables: list[Table | None] = [tables_traces.recorded(pair.recorded)]
         console.print(Text(told.note, style="dim"))
     else:
         note = f"ms per {pair.timed.unit}. {basis(pair.timed, pair)}"
         tables = [
-            tables_ledger.lines(f"Ledger: {names[0]} → {names[1]}", *names, pair.timed.closed, note),
+            tables_ledger.lines(f"Ledger: {names[0]} → {names[1]}", "Reference", "Candidate", pair.timed.closed, note),
             tables_traces.causes(pair.timed),
             tables_traces.savings(pair.timed.diagnosis),
             tables_ledger.sources("Idle time", pair.timed.sources),

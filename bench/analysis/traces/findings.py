@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.record import causes as c
 from bench.record.errors import UsageError
 from bench.record.schema import Finding
 
+from ..explain import UNEXPLAINED
+from ..ledger.closure import Closed
 from ..timeline import Analysis
 from ..unlike import differences
 from .origin import Origin
@@ -53,4 +56,26 @@ def of_times(times: tuple[StepTime, StepTime], alone: Recorded, device: str) -> 
             message = f"the {name}'s recorded steps are shorter than its time, and recording only adds"
             evidence = f"{wall:.4g} ms recorded, {ms:.4g} ms {time.said}"
             made.append(Finding("unlike-steps", "warning", message, evidence, "record and time the same steps"))
+    return made
+
+
+def left_open(closed: Closed, unit: str, uniform: float | None) -> list[Finding]:
+    """What the ledger does not explain, on either side, and whether the machine is the cause. ``uniform``: the factor
+    by which everything takes longer, where it does."""
+    made: list[Finding] = []
+    line = closed.line(c.UNEXPLAINED)
+    if line is not None and max(map(abs, (line.reference_ms, line.scheme_ms))) > UNEXPLAINED * closed.reference_ms:
+        message = f"{line.delta_ms:+.3g} ms per {unit} of the difference are unexplained"
+        evidence = (
+            f"{line.reference_ms:+.3g} ms of the reference and {line.scheme_ms:+.3g} ms of the candidate: its recorded "
+            "steps took another time than the timed ones, beyond what recording costs"
+        )
+        remedy = "record and time the same steps, in one process, on a quiet machine"
+        made.append(Finding("unexplained", "warning", message, evidence, remedy))
+    if uniform is not None:
+        message = f"everything takes ×{uniform:.2f}, as on a slower machine"
+        evidence = "a lower clock, heat, or a neighbour, rather than what the two differ in"
+        made.append(
+            Finding("machine-slower", "warning", message, evidence, "look at clocks and load, and record again")
+        )
     return made

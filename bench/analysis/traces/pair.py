@@ -11,13 +11,12 @@ from bench.record import causes as c
 from bench.record.errors import RecordError
 from bench.record.schema import Finding
 
-from ..explain import findings as findings_of_run
 from ..generation import summarise
 from ..grouping import setting_of
 from ..ledger.accounting import Cause, account, cause_samples
 from ..ledger.closure import Closed, Line, Side, close, on_grid
 from ..ledger.costs import Ns, Source, StepCosts
-from ..ledger.pairs import Pair, SourceLine, observed_records, observer_models, pairs, with_rest
+from ..ledger.pairs import SourceLine, observed_records, observer_models, pairs, with_rest
 from ..ledger.read import STEP_RANGE, step_costs
 from ..replay.diagnosis import Diagnosis
 from ..replay.of_record import replay_of
@@ -27,7 +26,7 @@ from ..statistics import Estimate
 from ..timeline import Analysis
 from ..verdict import Verdict, verdict
 from .arm import arms, with_spread
-from .findings import of_times, unlike
+from .findings import left_open, of_times, unlike
 from .origin import Found, Origin, origin_of
 from .recorded import Recorded, recorded
 from .times import StepTime, given, time_ratio, timed_in
@@ -100,7 +99,7 @@ def explain_traces(
         run = _one_run(both, found, step_range)
         timed = _of_run(run, analyses, times, spread) if run else None
         timed = timed or _made(analyses, times, step_range, spread)
-        noticed += _left_open(timed)
+        noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform)
     sources = _sources(costs, None)
     steps = costs[0].steps, costs[1].steps
     return TracePair(costs[1].device, steps, alone, timed, missing, sources, _unknown(costs[1]), tuple(noticed))
@@ -171,12 +170,6 @@ def _wall(closed: Closed, spread: Spread) -> Line:
         return line
     half = half_width((), (spread.host * closed.reference_ms, spread.host * closed.scheme_ms)) or 0.0
     return replace(line, low=line.delta_ms - half, high=line.delta_ms + half)
-
-
-def _left_open(timed: Timed) -> list[Finding]:
-    """What the ledger leaves open."""
-    pair = Pair((), "", "", "reference", "candidate", timed.closed, timed.causes, instrument="kineto")
-    return list(findings_of_run([pair]))
 
 
 def _sources(costs: tuple[StepCosts, StepCosts], closed: Closed | None) -> tuple[SourceLine, ...]:
