@@ -84,14 +84,9 @@ def recorded(
     return Recorded((wall[0], wall[1]), (floor[0], floor[1]), lines, low, high, verdict)
 
 
-def floor_ms(analysis: Analysis, costs: StepCosts, step_range: str) -> float:
-    """What a real step takes at least, ms."""
-    return _floor(analysis, costs, step_range)
-
-
 def _floor(analysis: Analysis, costs: StepCosts, step_range: str) -> float:
     if costs.device == "cpu":
-        return max(float((costs.wall - _most(analysis, costs, *costs.causes)).mean()), 0.0) * _MS
+        return max(float((costs.wall - _most(analysis, costs)).mean()), 0.0) * _MS
     timeline = analysis.timeline
     rows = step_rows(timeline, step_range)
     start, end = step_windows(timeline, rows, work_of(analysis, Classes(), step_range))
@@ -106,14 +101,12 @@ def _floor(analysis: Analysis, costs: StepCosts, step_range: str) -> float:
     return busiest
 
 
-def _most(analysis: Analysis, costs: StepCosts, *names: str) -> Ns:
-    """[steps] ns that recording can have cost at most inside some lines of a CPU's steps. Recorded Python frames have
-    no bound: then it may be all."""
+def _most(analysis: Analysis, costs: StepCosts) -> Ns:
+    """[steps] ns that recording can have cost at most in a CPU's step, wherever in it. Recorded Python frames have no
+    bound: then it may be all."""
     if len(analysis.timeline.frames):
         return costs.wall
-    zero = np.zeros(costs.steps, np.int64)
-    counts = [costs.events.get(name, (zero, zero)) for name in names]
-    operators, ends = (np.sum(column, axis=0) for column in zip(*counts, strict=True))
+    operators, ends = (np.sum(column, axis=0) for column in zip(*(costs.events[n] for n in costs.causes), strict=True))
     most: Ns = np.rint((operators * MOST_COST.operator + ends * MOST_COST.range_end) / _S).astype(np.int64)
     return most
 
@@ -124,7 +117,7 @@ def _line(
     columns = [each.causes.get(name, np.zeros(each.steps, np.int64)) for each in costs]
     before, after = (float(column.mean()) * _MS for column in columns)
     if costs[0].device == "cpu":
-        most = [float(_most(*each, name).mean()) * _MS for each in zip(analyses, costs, strict=True)]
+        most = [float(_most(*each).mean()) * _MS for each in zip(analyses, costs, strict=True)]
         least = [max(mean - cost, 0.0) for mean, cost in zip((before, after), most, strict=True)]
         other = half_width((), (spread.host * before, spread.host * after)) or 0.0
         low, high = least[1] - before - other, after - least[0] + other
