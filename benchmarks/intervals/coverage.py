@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from bench.analysis.replay.change import Change
 from bench.analysis.traces.pair import Timed, Trace, TracePair, explain_traces
 from bench.analysis.traces.single import predict
 from bench.record import causes as c
+from bench.record.errors import UsageError
 
 from .world import Scene, Spread, ideal, read, recording, step_ms
 
@@ -89,8 +89,8 @@ def told(pair: TracePair, truth: Truth) -> Iterator[Told]:
     """Every interval of the answer on real time."""
     timed = pair.timed
     assert timed is not None
-    yield from _told("line", timed.closed.lines, truth.lines)
-    yield from _told("cause", timed.causes, truth.causes)
+    yield from bounded("line", timed.closed.lines, truth.lines)
+    yield from bounded("cause", timed.causes, truth.causes)
     yield from _savings(timed, truth)
     delta, ratio = timed.closed.delta, timed.ratio
     if delta.low is not None and delta.high is not None:
@@ -99,7 +99,8 @@ def told(pair: TracePair, truth: Truth) -> Iterator[Told]:
         yield Told("ratio", "ratio", truth.candidate / truth.reference, ratio.low, ratio.high)
 
 
-def _told(kind: str, lines: Iterable[object], truth: Mapping[str, float]) -> Iterator[Told]:
+def bounded(kind: str, lines: Iterable[object], truth: Mapping[str, float]) -> Iterator[Told]:
+    """Lines or causes that have an interval, corrections aside."""
     for line in lines:
         name, low, high = (getattr(line, part) for part in ("cause", "low", "high"))
         if name in c.CAUSES and low is not None and high is not None:
@@ -117,7 +118,7 @@ def _savings(timed: Timed, truth: Truth) -> Iterator[Told]:
 def without_times(pair: TracePair, truth: Truth) -> Iterator[Told]:
     """Every interval of the answer from the recordings alone."""
     lines = [line for line in pair.recorded.lines if not line.inflated]
-    for item in _told("GPU work, no times", lines, truth.lines):
+    for item in bounded("GPU work, no times", lines, truth.lines):
         yield Told("GPU work, no times", item.name, item.truth, item.low, item.high)
 
 
@@ -139,13 +140,11 @@ def counted(scene: Scene, spread: Spread, pairs: int, seed: int, folder: Path) -
         machine = spread.of_machine(rng)
         one = recording(scene.reference, rng, machine, folder / "reference.json")
         other = recording(scene.candidate, rng, machine, folder / "candidate.json")
-        pair = explain_traces(one, other)
+        try:
+            pair = explain_traces(one, other)
+        except UsageError:
+            counts["refused"].intervals += 1  # a time that is less than the GPU's work in the recorded steps
+            continue
         for item in (*told(pair, truth), *without_times(pair, truth), *prediction(scene, other, truth)):
             counts[item.kind].add(item, NOTHING * truth.reference)
     return dict(counts)
-
-
-def bounds(share: float, count: int) -> tuple[float, float]:
-    """Where a share that is really so much lies in 95 % of samples: normal approximation of the binomial."""
-    reach = 1.96 * math.sqrt(share * (1.0 - share) / count) if count else 1.0
-    return share - reach, share + reach

@@ -110,11 +110,19 @@ def scenes() -> tuple[Scene, ...]:
     return tuple(found)
 
 
-def play(decode: Decodes, rng: np.random.Generator, spread: tuple[float, float], *, observed: bool) -> Happened:
-    """A fresh process that decodes."""
-    factors = UNLIKE ** rng.uniform(-1.0, 1.0, 3) * SCALE * observed
-    observer = (OBSERVER[0] * factors[0], OBSERVER[1] * factors[1], OBSERVER[2] * factors[2])
-    host, gpu = (math.exp(rng.normal(0.0, each)) if each else 1.0 for each in spread)
+def play(
+    decode: Decodes,
+    rng: np.random.Generator,
+    spread: tuple[float, float],
+    *,
+    observed: bool,
+    factors: tuple[float, ...] = (1.0, 1.0),
+) -> Happened:
+    """A fresh process that decodes; ``factors``: on its host and GPU, beside those that it draws."""
+    unlike = UNLIKE ** rng.uniform(-1.0, 1.0, 3) * SCALE * observed
+    observer = (OBSERVER[0] * unlike[0], OBSERVER[1] * unlike[1], OBSERVER[2] * unlike[2])
+    drawn = (math.exp(rng.normal(0.0, each)) if each else 1.0 for each in spread)
+    host, gpu = (one * other for one, other in zip(drawn, factors, strict=True))
     machine = Machine(
         host=host, slowdown=gpu, jitter=JITTER, noise=(STEP_NOISE, KERNEL_NOISE), observer=observer,
         inside=float(rng.uniform()), seed=int(rng.integers(2**31)),
