@@ -168,6 +168,9 @@ def test_whatif(traces, walls, capsys, timed):
     assert found["measured"] == "as given" if timed else found["measured"].startswith("as recorded: the profiler")
     assert found["replayed_ms"] == pytest.approx(found["measured_ms"], rel=0.03)
     assert found["predicted_ms"] < 0.7 * found["measured_ms"]
+    if not timed:
+        assert found["predicted_ci"] is None, "of a recorded step, which no real one is"
+        return
     low, high = found["predicted_ci"]
     assert low < found["predicted_ms"] < high
     assert low < walls[0] < high, "the reference, which has no cast"

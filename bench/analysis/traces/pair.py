@@ -126,6 +126,8 @@ def _one_run(both: Sequence[Trace], found: Sequence[Found], step_range: str) -> 
     one, other = (each.origin for each in found)
     if one is None or other is None or any(trace.time_ms is not None for trace in both) or step_range != STEP_RANGE:
         return None
+    if not all("ledger" in origin.record.setup for origin in (one, other)):
+        return None
     same = one.folder == other.folder and setting_of(one.record.case) == setting_of(other.record.case)
     return (one, other) if same and one.record.case.scheme != other.record.case.scheme else None
 

@@ -35,7 +35,8 @@ def predict(trace: Trace, change: Change, step_range: str = STEP_RANGE, spread: 
     known = (given(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin_of(trace.path), step_range)
     time, missing = known
     if time is None:
-        return Prediction(Replay(trace.analysis, step_range).whatif(change, spread), AS_RECORDED, missing)
+        found = Replay(trace.analysis, step_range).whatif(change)
+        return Prediction(replace(found, low=None, high=None), AS_RECORDED, missing)  # of no real step
     time = replace(time, plain=None)
     found = _on_time(trace.analysis, time, step_range, spread).whatif(change, spread)
     return Prediction(found.over(time.seconds * 1e3), time.said)
