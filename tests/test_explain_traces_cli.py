@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -209,3 +210,16 @@ def test_whatif_says_where_the_replay_misses_instead_of_predicting(traces, walls
     out = told(capsys, "whatif", traces / "candidate.json", "--remove", "cast", "--time", 1.1 * walls[1]).out
     assert "no prediction: the replay takes" in out
     assert "predicted  " not in out
+
+
+def test_two_sums_rounding_is_no_cause(tmp_path, capsys):
+    """One step each, of matrix products alone: nothing of 1e-9 ms is named beside them."""
+    decode = Decode(**GPU_BOUND)
+    for name, values in (("reference", decode), ("candidate", replace(decode, gemm=80_000))):
+        machine = Machine()
+        machine.step(values.step())
+        write_kineto(tmp_path / f"{name}.json", machine.happened)
+    arguments = ("explain", "--reference", tmp_path / "reference.json", "--candidate", tmp_path / "candidate.json")
+    out = told(capsys, *arguments, "--reference-time", "1.0761", "--candidate-time", "2.0361").out
+    assert "e-" not in out.split("Ledger")[0]
+    assert "time per step" in out and "time per token" not in out

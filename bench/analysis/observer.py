@@ -22,7 +22,7 @@ import numpy as np
 from bench.record.schema import Record
 
 from .ledger.costs import EventCosts, StepCosts
-from .ledger.read import STEP_RANGE, step_costs
+from .ledger.read import STEP_RANGE
 from .replay.simulate import Plan, Recording
 from .replay.undisturb import Undisturbed
 from .timeline import Analysis
@@ -76,8 +76,7 @@ def without_observer(
         return WithoutObserver(replace(observed, events={}), 0.0)
     trace = Undisturbed(analysis, step_range, bitsandbytes)
     found = observer(trace, events, plain_ns)
-    less = trace.analysis(found.off(trace).plan)
-    return WithoutObserver(step_costs(less, step_range, bitsandbytes), found.scale)
+    return WithoutObserver(trace.costs(found.off(trace).plan), found.scale)
 
 
 def observer(trace: Undisturbed, events: EventCosts, plain_ns: float, gpu: float = 0.0) -> Observer:

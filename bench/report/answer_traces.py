@@ -19,6 +19,8 @@ from .words import TONES
 MOST = 3
 # A cause under this share of all that moved is no reason of its own.
 LEAST = 0.01
+# What moves less than this share of it, such as the rounding of two sums, is not named.
+NOTHING = 1e-4
 _WHAT = {"SLOWER": "time added", "FASTER": "time saved"}
 _WORDS: dict[Verdict, str] = {
     "SLOWER": "Slower:",
@@ -108,6 +110,7 @@ def _causes(timed: Timed) -> tuple[Point, ...]:
     large = [row for row in told if abs(row[0].delta_ms) >= LEAST * moved][:MOST]
     points = [_cause(cause, share, what, timed) for cause, share in large]
     rest = [row for row in told if row not in large]
+    rest = rest if sum(abs(cause.delta_ms) for cause, _ in rest) >= NOTHING * moved else []
     return (*points, _others(rest, what, timed.unit)) if rest else tuple(points)
 
 

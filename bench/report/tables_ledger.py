@@ -48,7 +48,7 @@ def _difference(line: Line | None) -> Cell:
     return Cell(f"{line.delta_ms:+.3f}", ("bad" if line.delta_ms > 0 else "good") if line.sure else "")
 
 
-def lines(title: str, reference: str, scheme: str, closed: Closed, note: str) -> Table:
+def lines(title: str, reference: str, scheme: str, closed: Closed, note: str, unit: str = "token") -> Table:
     """The lines of a closed ledger as a table."""
     columns = (
         Column("Line"),
@@ -59,7 +59,7 @@ def lines(title: str, reference: str, scheme: str, closed: Closed, note: str) ->
         Column("Meaning", detail=True),
     )
     rows = [_line(line, c.MEANINGS.get(line.cause, "")) for line in closed.lines]
-    rows.append(_line(closed.delta, "time per token"))
+    rows.append(_line(closed.delta, f"time per {unit}"))
     return table(title, columns, rows, note)
 
 

@@ -54,7 +54,9 @@ def _print(pair: TracePair, asked: Asked) -> None:
     else:
         note = f"ms per {pair.timed.unit}. {basis(pair.timed, pair)}"
         tables = [
-            tables_ledger.lines(f"Ledger: {names[0]} → {names[1]}", "Reference", "Candidate", pair.timed.closed, note),
+            tables_ledger.lines(
+                f"Ledger: {names[0]} → {names[1]}", "Reference", "Candidate", pair.timed.closed, note, pair.timed.unit
+            ),
             tables_traces.causes(pair.timed),
             tables_traces.savings(pair.timed.diagnosis),
             tables_ledger.sources("Idle time", pair.timed.sources),

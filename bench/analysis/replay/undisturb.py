@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from bench.record.timeline import Calls, Copies, Kernels, Spans, Timeline
 
 from ..ledger.classes import Classes
-from ..ledger.costs import EventCosts, Ns
+from ..ledger.costs import EventCosts, Ns, StepCosts
+from ..ledger.gpu import Work, costs_of_work, work_of
 from ..timeline import Analysis
 from .program import Program, program_of
 from .simulate import Plan, Played, Recording, play_plan, play_plans, unchanged
@@ -30,7 +31,8 @@ class Undisturbed:
     """The steps of one GPU trace, ready to be played as they would have been."""
 
     def __init__(self, analysis: Analysis, step_range: str, bitsandbytes: str | None = None) -> None:
-        self._timeline = analysis.timeline
+        self._timeline, self._step_range = analysis.timeline, step_range
+        self._work = work_of(analysis, Classes(bitsandbytes), step_range)
         self.program = program_of(analysis, Classes(bitsandbytes), step_range)
         self.unchanged = unchanged(self.program)
         self._operators, self._marks = self._recorded()
@@ -79,6 +81,26 @@ class Undisturbed:
     def analysis(self, plan: Plan) -> Analysis:
         """The steps by a plan as a trace of its own: one after the other, with the calls that matter to the GPU."""
         return Analysis(_retimed(self._timeline, self.program, plan))
+
+    def costs(self, plan: Plan) -> StepCosts:
+        """What the steps by a plan cost. Each piece of work is what it was when it was recorded: where a plan leaves
+        the host no time, ranges have lost their length, and launches no longer lie inside them."""
+        analysis, asked = self.analysis(plan), np.array(self.program.row, np.int64)
+        copy = _work_rows(self._timeline)[asked] >= len(self._timeline.kernels)
+        order = _work_rows(analysis.timeline)
+        row = np.concatenate((asked[~copy], asked[copy]))[order]
+        table = analysis.timeline
+        start, end, call = (
+            np.concatenate(pair)[order]
+            for pair in (
+                (table.kernels.start, table.copies.start),
+                (table.kernels.end, table.copies.end),
+                (analysis.launch, analysis.copy_call),
+            )
+        )
+        code, key, names = (column[row] for column in (self._work.code, self._work.key, self._work.names))
+        work = Work(start, end, call, code, key, self._work.keys, names)
+        return costs_of_work(analysis, work, self._step_range)
 
     def recording(self, plan: Plan, model: Sequence[Plan] = ()) -> Recording:
         """The steps by a plan, to be replayed. ``model``: other plans that may as well be right."""

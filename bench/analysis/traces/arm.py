@@ -93,7 +93,7 @@ def _on_gpu(analysis: Analysis, time: StepTime, step_range: str, spread: Spread)
     def costs_by(plan: Plan) -> StepCosts:
         if not any(observed.causes[name].any() for name in c.BUSY):
             return _times(observed, plan.tail)  # nothing runs on the GPU in these steps: they are all host
-        return step_costs(trace.analysis(plan), step_range, time.bitsandbytes)
+        return trace.costs(plan)
 
     def sides(plans: Sequence[Plan]) -> tuple[Side, ...]:
         return tuple(_side(costs_by(plan), time) for plan in plans)

@@ -81,7 +81,7 @@ def test_a_trace_with_time_between_its_steps_is_written_down_whole(tmp_path):
     write_kineto(path, played.happened)
     analysis = Analysis(read_timeline(path))
     trace = Undisturbed(analysis, "decode_step")
-    again = step_costs(trace.analysis(trace.unchanged))
+    again = trace.costs(trace.unchanged)
     assert again.wall.tolist() == pytest.approx(step_costs(analysis).wall.tolist(), abs=2)
 
 
@@ -153,5 +153,16 @@ def test_work_on_another_stream_keeps_its_own_time(tmp_path):
 
     decode = Decode(**HOST_BOUND, after_linear=beside)
     trace = Undisturbed(analysis_of(tmp_path, decode), "decode_step")
-    again = step_costs(trace.analysis(trace.unchanged))
+    again = trace.costs(trace.unchanged)
     assert again.wall.mean() == pytest.approx(step_costs(analysis_of(tmp_path, decode)).wall.mean(), rel=0.01)
+
+
+@BOTH
+def test_work_is_what_it_was_where_a_plan_leaves_the_host_no_time(tmp_path, values):
+    """Ranges lose their length with the host's work in them; what was launched there is the output layer's still."""
+    analysis = analysis_of(tmp_path, Decode(**values))
+    trace = Undisturbed(analysis, "decode_step")
+    observed, less = step_costs(analysis), trace.costs(trace.plan(EventCosts(1e5, 1e5, 1e5)))
+    for name in c.BUSY:
+        assert less.causes[name].tolist() == pytest.approx(observed.causes[name].tolist(), abs=2 * len(c.BUSY)), name
+    assert less.causes[c.LM_HEAD].all()
