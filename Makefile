@@ -152,7 +152,7 @@ faults: $(VENV_READY) ## provoke every fault again and compare with docs/faults.
 fidelity: $(VENV_READY) ## plant causes of known size and judge the diagnosis (10 minutes; writes docs/fidelity.md)
 	$(PY) -m benchmarks.fidelity
 
-intervals: $(VENV_READY) ## simulated traces and runs: do the printed intervals hold the truth? (about half an hour)
+intervals: $(VENV_READY) ## simulated traces and runs: do the printed intervals hold the truth? (about 10 minutes)
 	$(PY) -m benchmarks.intervals --out benchmarks/results/intervals.json --page docs/intervals.md
 
 sweep-simulation: $(VENV_READY) ## simulated sweeps over 500 nodes: do their intervals hold? (about 15 minutes)
