@@ -18,7 +18,6 @@ SPREADS = (
     Spread("as assumed", ASSUMED.host, ASSUMED.gpu, FREEDOM),
     Spread("the same on every machine", ASSUMED.host, ASSUMED.gpu),
     Spread("none", 0.0, 0.0),
-    Spread("twice the assumed", 2 * ASSUMED.host, 2 * ASSUMED.gpu),
 )
 Row = dict[str, Any]
 # The part, the index of the spread, the index of the scene, pairs or runs, repeats: scenes hold functions, which do not
