@@ -306,12 +306,16 @@ def _add_explain(verbs: Any) -> None:
         "  python -m bench explain reports/runs/mine\n"
         "  python -m bench explain reports/runs/mine --scheme nf4 --batch-size 8\n"
         "  python -m bench explain --reference fp16.sqlite --candidate nf4.sqlite\n"
-        "  python -m bench explain --reference a.json.gz --candidate b.json.gz --step-range ProfilerStep --json\n",
+        "  python -m bench explain --reference a.json.gz --candidate b.json.gz --step-range ProfilerStep --json\n"
+        "  python -m bench explain --reference a.sqlite --candidate b.sqlite --reference-time 16 --candidate-time 20\n",
     )
     add: Callable[..., Any] = parser.add_argument
     add("run", type=Path, nargs="?", help="run folder")
     add("--reference", metavar="A", help="a trace (nsys SQLite or Kineto JSON); with a run folder: a scheme")
     add("--candidate", type=Path, metavar="B", help="the trace to explain")
+    unprofiled = "ms per step of this trace's steps without a profiler (default: that of the run folder it lies in)"
+    add("--reference-time", type=float, metavar="MS", help=unprofiled)
+    add("--candidate-time", type=float, metavar="MS", help=unprofiled)
     add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
     add("--json", action="store_true", help="as JSON")
     add_choices(parser)
@@ -331,6 +335,10 @@ def _add_whatif(verbs: Any) -> None:
     add("--remove", action="append", metavar="CAUSE", help="a line of the ledger; may be given several times")
     add("--scale", action="append", metavar="CAUSE=FACTOR", help="multiply a cause's cost; may be given several times")
     add("--cuda-graph", action="store_true", help="each step's launches become one")
+    add(
+        "--time", type=float, metavar="MS",
+        help="ms per step without a profiler (default: that of the run folder it lies in, else the step as recorded)",
+    )  # fmt: skip
     add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
     add("--json", action="store_true", help="as JSON")
 

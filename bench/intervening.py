@@ -13,18 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.ledger.pairs import observed_records, observer_models
-from bench.analysis.ledger.read import STEP_RANGE
-from bench.analysis.observer import NO_EVENTS
 from bench.analysis.replay.change import Change
-from bench.analysis.replay.undisturb import Undisturbed
+from bench.analysis.replay.of_record import replay_of
 from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
 from bench.plan import Block, Request, generation_case
 from bench.presets import Sweep
 from bench.record import causes as c
-from bench.record.errors import BitledgerError
+from bench.record.errors import BitledgerError, RecordError
 from bench.record.schema import Case, Environment, Record, metric
 from bench.record.timeline import Timeline
 from bench.workloads.interventions import (
@@ -152,13 +149,7 @@ class Predictor:
             return f"no timeline of {scheme} was kept in this run folder"
         record, path = traces[-1]
         try:
-            analysis = Analysis(self.read(path))
-            bitsandbytes = record.setup["ledger"]["bitsandbytes"]
-            if analysis.devices:
-                analysis = Undisturbed(analysis, STEP_RANGE, bitsandbytes).at(_event_costs(record))
-            replay = Replay(analysis, bitsandbytes=bitsandbytes)
-            model = models.get((TIMELINE, record.case.device))
-            return replay.less_observer(model) if model is not None else replay
+            return replay_of(record, Analysis(self.read(path)), models)
         except BitledgerError as error:
             return str(error)
 
@@ -187,13 +178,7 @@ def _predicted(case: Case, replay: Replay, reference: Replay | str) -> tuple[flo
     change = _change(case)
     assert change is not None, "only Cases with something to change are predicted"
     told = replay.whatif(change)
+    if told.predicted_ms is None:
+        raise RecordError(told.missing)
     setup = {"factors": dict(change.factors), "cuda_graph": change.cuda_graph, "notes": list(told.notes)}
     return told.replayed_ms, told.predicted_ms, setup
-
-
-def _event_costs(record: Record) -> EventCosts:
-    """The event costs of a GPU's record, as its own ledger took them off."""
-    scale = float(record.setup["ledger"].get("observer_scale", 0.0))
-    medians = [sorted(record.values(f"{name}_event_cost") or (0.0,)) for name in ("operator", "range", "call")]
-    ns = [max(values[len(values) // 2], 0.0) * 1e9 * scale for values in medians]
-    return EventCosts(*ns) if scale else NO_EVENTS

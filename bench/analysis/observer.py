@@ -5,29 +5,62 @@ observed process tell how the three compare; in the midst of a model, with cold 
 factor that is chosen so that the step gets the length of those steps of the same call that were not observed. What that
 does to a step is found by playing the trace again (replay.undisturb), because a GPU that is busy hides it.
 
+Where it hides the observer, the step's length tells nothing of the factor, and a little less than the GPU can do would
+ask for all of the host's work. So the factor is the likeliest one, given the length, which is known to TIME, and what
+the factor is elsewhere, which is USUAL ± ITS_SPREAD: a step that waits for its host decides alone.
+
 On a CPU the same model is fitted over all arms of a run (ledger.observer), so that its error shows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from bench.record.schema import Record
+
 from .ledger.costs import EventCosts, StepCosts
-from .ledger.read import STEP_RANGE, step_costs
+from .ledger.read import STEP_RANGE
+from .replay.simulate import Plan, Recording
 from .replay.undisturb import Undisturbed
 from .timeline import Analysis
 
 MOST = 8.0
+# Of the committed H100 run, over its eight processes: 1.7 to 2.9, and 6.0.
+USUAL, ITS_SPREAD = 2.2, 1.2
+# The relative error of an unobserved step's time as that of the observed steps.
+TIME = 0.01
+# How far the costs of operators, ranges and calls may compare otherwise than in short loops.
+UNLIKE = 1.5
+# A waiting call's own cost is half after its wait, but for a standard deviation: that of any share from none to all.
+INSIDE = 0.5 + 0.29
 NO_EVENTS = EventCosts()
-_ROUNDS = 9
+_TRIED, _ROUNDS = 9, 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WithoutObserver:
     """``scale``: the factor on the costs of events, 0 (no disturbance) to MOST."""
 
     costs: StepCosts
     scale: float
+
+
+@dataclass(frozen=True)
+class Observer:
+    """What recording cost: ``scale`` times ``events``. ``others``: the same one standard deviation away."""
+
+    events: EventCosts
+    scale: float
+    others: tuple[EventCosts, ...] = ()
+
+    def off(self, trace: Undisturbed) -> Recording:
+        """The trace without it."""
+        costs = self.events.times(self.scale)
+        others = [trace.plan(each) for each in self.others]
+        return trace.recording(trace.plan(costs), [*others, trace.plan(costs, inside=INSIDE)])
 
 
 def without_observer(
@@ -38,23 +71,63 @@ def without_observer(
     step_range: str = STEP_RANGE,
     bitsandbytes: str | None = None,
 ) -> WithoutObserver:
-    """The costs with the events' cost taken off as far as ``plain_ns``, ns per step, asks for; by bisection, because
-    a step can only get shorter with it."""
-
+    """The costs with the events' cost taken off as far as ``plain_ns``, ns per step, asks for."""
     if float(observed.wall.mean()) <= plain_ns or events == NO_EVENTS:
         return WithoutObserver(replace(observed, events={}), 0.0)
     trace = Undisturbed(analysis, step_range, bitsandbytes)
+    found = observer(trace, events, plain_ns)
+    return WithoutObserver(trace.costs(found.off(trace).plan), found.scale)
 
-    def at(scale: float) -> StepCosts:
-        less = EventCosts(events.operator * scale, events.range * scale, events.call * scale)
-        return step_costs(trace.at(less), step_range, bitsandbytes)
 
-    low, high = 0.0, MOST
-    best = at(high)
-    if float(best.wall.mean()) >= plain_ns:
-        return WithoutObserver(best, high)
+def observer(trace: Undisturbed, events: EventCosts, plain_ns: float, gpu: float = 0.0) -> Observer:
+    """What the observer cost a trace whose steps take ``plain_ns`` without it. ``events``: how its costs compare;
+    ``gpu``: by how much the GPU of the process that took ``plain_ns`` differs, relative, where that is another one."""
+    if not trace.total(events):
+        return Observer(events, 0.0)
+    scale, spread = scales(trace, events, [(trace.unchanged, plain_ns)], gpu)[0]
+    return Observer(events, scale, (events.times(scale + spread), *_otherwise(trace, events.times(scale))))
+
+
+def scales(
+    trace: Undisturbed, events: EventCosts, asked: Sequence[tuple[Plan, float]], gpu: float = 0.0
+) -> list[tuple[float, float]]:
+    """The likeliest scale with its standard deviation, for each recording and time of its steps without the observer;
+    by trying some for all at once, and then others between the best."""
+    plain = np.array([ns for _, ns in asked])
+    error = np.hypot(TIME * plain, gpu * trace.busy)
+    low, high = np.zeros(len(asked)), np.full(len(asked), MOST)
+    rows = np.arange(len(asked))
     for _ in range(_ROUNDS):
-        middle = (low + high) / 2
-        best = at(middle)
-        low, high = (middle, high) if float(best.wall.mean()) > plain_ns else (low, middle)
-    return WithoutObserver(best, (low + high) / 2)
+        tried = np.linspace(low, high, _TRIED, axis=1)
+        plans = [
+            trace.plan(events.times(float(scale)), base=base)
+            for (base, _), each in zip(asked, tried, strict=True)
+            for scale in each
+        ]
+        lengths = trace.lengths(plans).reshape(tried.shape)
+        misses = (lengths - plain[:, None]) / error[:, None]
+        at = (misses**2 + ((tried - USUAL) / ITS_SPREAD) ** 2).argmin(axis=1)
+        before, after = np.maximum(at - 1, 0), np.minimum(at + 1, _TRIED - 1)
+        low, high = tried[rows, before], tried[rows, after]
+        slope = np.abs(lengths[rows, after] - lengths[rows, before]) / np.maximum(high - low, 1e-12)
+    spread = 1.0 / np.hypot(1.0 / ITS_SPREAD, slope / error)
+    return list(zip(tried[rows, at].tolist(), spread.tolist(), strict=True))
+
+
+def _otherwise(trace: Undisturbed, costs: EventCosts) -> tuple[EventCosts, ...]:
+    """The same cost in all, with operators dearer, and with calls dearer."""
+    total = trace.total(costs)
+    found = (replace(costs, operator=costs.operator * UNLIKE), replace(costs, call=costs.call * UNLIKE))
+    return tuple(each.times(total / trace.total(each)) for each in found) if total else ()
+
+
+def recorded_costs(record: Record) -> EventCosts:
+    """The costs of events that the ledger of a GPU's record took off."""
+    scale = float(record.setup["ledger"].get("observer_scale", 0.0))
+    return event_costs(record).times(scale) if scale else NO_EVENTS
+
+
+def event_costs(record: Record) -> EventCosts:
+    """What an event cost in the short loops of a record's process, ns: the medians."""
+    medians = [sorted(record.values(f"{name}_event_cost") or (0.0,)) for name in ("operator", "range", "call")]
+    return EventCosts(*(max(values[len(values) // 2], 0.0) * 1e9 for values in medians))

@@ -8,7 +8,6 @@ from bench.analysis.energy_ledger import EnergyPair, Split
 from bench.analysis.ledger.accounting import Cause, shares
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
-from bench.analysis.replay.align import Diagnosis
 from bench.record import causes as c
 
 from . import units
@@ -46,7 +45,7 @@ def _difference(line: Line | None) -> Cell:
     return Cell(f"{line.delta_ms:+.3f}", ("bad" if line.delta_ms > 0 else "good") if line.sure else "")
 
 
-def lines(title: str, reference: str, scheme: str, closed: Closed, note: str) -> Table:
+def lines(title: str, reference: str, scheme: str, closed: Closed, note: str, unit: str = "token") -> Table:
     """The lines of a closed ledger as a table."""
     columns = (
         Column("Line"),
@@ -57,7 +56,7 @@ def lines(title: str, reference: str, scheme: str, closed: Closed, note: str) ->
         Column("Meaning", detail=True),
     )
     rows = [_line(line, c.MEANINGS.get(line.cause, "")) for line in closed.lines]
-    rows.append(_line(closed.delta, "time per token"))
+    rows.append(_line(closed.delta, f"time per {unit}"))
     return table(title, columns, rows, note)
 
 
@@ -129,42 +128,12 @@ def _total(pair: Pair) -> tuple[str, str]:
     return f"{delta.delta_ms:+.4f}", _interval(delta.low, delta.high, 1.0)
 
 
-def diagnosis(found: Diagnosis) -> Table | None:
-    """The causes of a trace's difference, by replay."""
-    columns = (
-        Column("Cause"),
-        Column("Costs ms", right=True),
-        Column("95 % interval", right=True),
-        Column("Share", right=True),
-    )
-    rows = [
-        (
-            c.LABELS[cost.cause],
-            Cell(f"{cost.mean * 1e-6:+.4f}", ("bad" if cost.mean > 0 else "good") if cost.sure else ""),
-            _interval(cost.mean - cost.reach, cost.mean + cost.reach, 1e-6),
-            f"{cost.mean / found.delta:.0%}" if found.delta else units.ABSENT,
-        )
-        for cost in found.costs
-    ]
-    note = (
-        "Each cause alone set to what it is in the reference, and the trace replayed; coloured where sure. With all of "
-        f"them the replay misses the reference by {found.rest * 1e-6:+.4f} ms."
-    )
-    if found.uniform is not None:
-        note += (
-            f" Everything takes ×{found.uniform:.2f}: that is a slower (or faster) machine, a clock or a neighbour, "
-            "and no cause of its own."
-        )
-    return table("Causes, by replay", columns, rows, note) if rows else None
-
-
 def sources(title: str, found: Sequence[SourceLine]) -> Table | None:
     """What the idle lines waited for."""
     columns = (
         Column("Line"),
         Column("Range"),
         Column("Waited for"),
-        Column("Work", detail=True),
         Column("Before ms", right=True, detail=True),
         Column("After ms", right=True, detail=True),
         Column("Difference ms", right=True),
@@ -172,13 +141,20 @@ def sources(title: str, found: Sequence[SourceLine]) -> Table | None:
     shown = sorted(found, key=lambda part: -abs(part.delta_ms))[:_MOST_SOURCES]
     rows = [
         (
-            part.cause, part.range or "(outside modules)", part.operator or units.ABSENT, part.work or units.ABSENT,
-            _ms(part.reference_ms), _ms(part.scheme_ms), f"{part.delta_ms:+.4f}",
+            part.cause, part.range or "(outside modules)", _waited_for(part), _ms(part.reference_ms),
+            _ms(part.scheme_ms), f"{part.delta_ms:+.4f}",
         )
         for part in shown
     ]  # fmt: skip
-    note = "Idle time by what was to start next: the range it is in and what launched it."
+    note = "Idle time by what was to start next: the range it is in, what launched it, and which line that is."
     return table(title, columns, rows, note) if rows else None
+
+
+def _waited_for(part: SourceLine) -> str:
+    """Both, because one operator may launch work of several lines."""
+    return (
+        f"{part.operator} ({part.work})" if part.operator and part.work else part.operator or part.work or units.ABSENT
+    )
 
 
 def energy(pairs: Sequence[EnergyPair]) -> Table | None:

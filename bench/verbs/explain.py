@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from bench.analysis.energy_ledger import EnergyPair, Split
@@ -15,25 +14,24 @@ from bench.analysis.hypotheses import Judged
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.analysis.remedies import Remedy
-from bench.analysis.timeline import Analysis
-from bench.analysis.traces import TracePair, explain_traces
 from bench.record.causes import CORRECTIONS
 from bench.record.errors import RecordError, UsageError
 from bench.record.store import load
 from bench.report.content import Commands
 from bench.report.visible import dumps
+from bench.verbs import explain_traces
 from bench.verbs.answer_json import answer_document, causes_document
-from bench.verbs.choosing import chosen, refuse_choices
+from bench.verbs.choosing import chosen
 from bench.verbs.commands import commands
 from bench.verbs.planned import plan_of
-
-NO_DISTURBANCE = "not known: the traces come with no unprofiled run"
 
 
 def main(options: argparse.Namespace) -> int:
     """Print why."""
     if options.candidate is not None:
-        return _traces(options)
+        return explain_traces.main(options)
+    if options.reference_time is not None or options.candidate_time is not None:
+        raise UsageError("--reference-time and --candidate-time are of two traces: a run has times of its own")
     if options.run is None:
         raise UsageError("give a run folder, or two traces with --reference A --candidate B")
     return _run(options)
@@ -77,22 +75,6 @@ def _print_run(found: Mapping[str, Explanation], commands: Commands, *, several:
 
             make_console().print(Text(f"On {name}", style="bold underline"))
         _print(each, commands)
-
-
-def _traces(options: argparse.Namespace) -> int:
-    if options.run is not None:
-        raise UsageError("give either a run folder or two traces, not both")
-    refuse_choices(options)
-    if options.reference is None:
-        raise UsageError("--candidate needs --reference: the trace to set it against")
-    reference, candidate = Path(options.reference), options.candidate
-    one, other = (Analysis(options.read_timeline(path)) for path in (reference, candidate))
-    pair = explain_traces(one, other, options.step_range)
-    if options.json:
-        print(dumps(trace_document(pair, reference, candidate)))
-    else:
-        _print_traces(pair, reference, candidate)
-    return 0
 
 
 def _line(line: Line) -> dict[str, Any]:
@@ -231,39 +213,6 @@ def _remedy(item: Remedy) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def trace_document(pair: TracePair, reference: Path, candidate: Path) -> dict[str, Any]:
-    """Two traces' explanation as JSON, in the form of a run's."""
-    diagnosis = pair.diagnosis
-    causes = [
-        {
-            "cause": cost.cause, "cost_ms": cost.mean * 1e-6,
-            "ci": [(cost.mean - cost.reach) * 1e-6, (cost.mean + cost.reach) * 1e-6], "sure": cost.sure,
-        }
-        for cost in diagnosis.costs
-    ]  # fmt: skip
-    return {
-        "pairs": [
-            {
-                "model": None,
-                "device": pair.device,
-                "reference": str(reference),
-                "scheme": str(candidate),
-                **_closed(pair.closed),
-                "causes": causes,
-                "causes_missed_ms": diagnosis.rest * 1e-6,
-                "uniform_factor": diagnosis.uniform,
-                "sources": [_source(part) for part in pair.sources],
-                "unknown": [{"name": name, "share": share} for name, share in pair.unknown],
-                "profiler_disturbance": NO_DISTURBANCE,
-                "steps": list(pair.steps),
-            }
-        ],
-        "energy": [],
-        "hypotheses": [],
-        "remedies": [],
-    }
-
-
 def _print(found: Explanation, commands: Commands) -> None:
     from bench.report import ledger
     from bench.report.answer import answer
@@ -279,28 +228,3 @@ def _print(found: Explanation, commands: Commands) -> None:
             print_section(section, console)
     for finding in found.findings:
         print_finding_line(finding, console)
-
-
-def _print_traces(pair: TracePair, reference: Path, candidate: Path) -> None:
-    from bench.report import tables_ledger
-    from bench.report.console import console as make_console
-    from bench.report.terminal import print_table
-
-    console = make_console()
-    note = f"ms per step, over {pair.steps[0]} and {pair.steps[1]} steps. profiler_disturbance: {NO_DISTURBANCE}."
-    names = _short(reference, candidate)
-    console_tables: Sequence[Any] = (
-        tables_ledger.lines(f"Ledger: {names[0]} → {names[1]}", *names, pair.closed, note),
-        tables_ledger.diagnosis(pair.diagnosis),
-        tables_ledger.sources("Idle time", pair.sources),
-    )
-    for table in console_tables:
-        if table is not None:
-            print_table(table, console)
-
-
-def _short(reference: Path, candidate: Path) -> tuple[str, str]:
-    """File names, or where they are the same, their folders' names too."""
-    if reference.name != candidate.name:
-        return reference.name, candidate.name
-    return f"{reference.parent.name}/{reference.name}", f"{candidate.parent.name}/{candidate.name}"

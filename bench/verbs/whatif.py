@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
+from typing import Any
 
 from bench.analysis.replay.change import Change
-from bench.analysis.replay.whatif import Replay, WhatIf
 from bench.analysis.timeline import Analysis
+from bench.analysis.traces.pair import Trace
+from bench.analysis.traces.single import Prediction, predict
 from bench.record.errors import UsageError
-from bench.report.visible import visible
+from bench.report.visible import dumps, visible
 
 
 def main(options: argparse.Namespace) -> int:
     """Print the prediction."""
     change = _change(options)
-    found = Replay(Analysis(options.read_timeline(options.file)), options.step_range).whatif(change)
+    trace = Trace(options.file, Analysis(options.read_timeline(options.file)), options.time)
+    found = predict(trace, change, options.step_range)
     if options.json:
-        print(json.dumps({name: value for name, value in asdict(found).items() if name != "notes" or value}))
+        print(dumps(_document(found)))
     else:
         _print(found)
     return 0
@@ -37,10 +38,41 @@ def _change(options: argparse.Namespace) -> Change:
     return Change(factors, options.cuda_graph)
 
 
-def _print(found: WhatIf) -> None:
+def _document(told: Prediction) -> dict[str, Any]:
+    found = told.found
+    return {
+        "steps": found.steps,
+        "measured": told.said,
+        "measured_ms": found.measured_ms,
+        "replayed_ms": found.replayed_ms,
+        "predicted_ms": found.predicted_ms,
+        "predicted_ci": None if found.low is None else [found.low, found.high],
+        "missing": found.missing or None,
+        "notes": list(found.notes),
+    }
+
+
+def _print(told: Prediction) -> None:
+    found = told.found
     print(f"{found.steps} steps, per step:")
-    print(f"  measured   {found.measured_ms:9.4f} ms  as recorded, with the observer's disturbance")
+    print(f"  measured   {found.measured_ms:9.4f} ms  {told.said}")
     print(f"  replayed   {found.replayed_ms:9.4f} ms  unchanged")
-    print(f"  predicted  {found.predicted_ms:9.4f} ms  ×{found.ratio:.3f} of the replayed step")
-    for note in found.notes:
+    if found.predicted_ms is None:
+        print(f"  no prediction: {found.missing}")
+    else:
+        ratio = "" if found.ratio is None else f"×{found.ratio:.3f} of the replayed step"
+        bounds = "" if found.low is None else f", 95 % interval {found.low:.4f} to {found.high:.4f} ms"
+        print(f"  predicted  {found.predicted_ms:9.4f} ms  {ratio}{bounds}")
+    for note in _notes(told):
         print(f"  note: {visible(note)}")
+
+
+def _notes(told: Prediction) -> list[str]:
+    notes = list(told.found.notes)
+    if told.found.low is not None:
+        notes.append(
+            "how much another process would differ is assumed in the interval; the replay's error is not in it"
+        )
+    if told.missing:
+        notes.append(f"no unprofiled time is taken: {told.missing}")
+    return notes

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.replay.align import Diagnosis
 from bench.analysis.replay.change import Change
+from bench.analysis.replay.diagnosis import Diagnosis
 from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
 from profiling.summarize import read_timeline

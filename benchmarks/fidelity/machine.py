@@ -8,6 +8,7 @@ happened.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -63,11 +64,27 @@ class Happened:
 
 
 class Machine:
-    """Plays steps. ``slowdown`` stretches all GPU work (a lower clock); ``jitter`` the host's work, at random."""
+    """Plays steps. ``slowdown`` stretches all GPU work (a lower clock), ``host`` all of the host's; ``jitter`` the
+    host's work before each call, at random. ``noise``: relative standard deviation of the host's speed from step to
+    step, and of each kernel's length. ``observer``: ns that recording costs the host per operator, per end of a range
+    and per call; ``inside``: the share of a call's that lies after what the call does."""
 
-    def __init__(self, *, slowdown: float = 1.0, jitter: float = 0.0, seed: int = 0, origin: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        *,
+        slowdown: float = 1.0,
+        host: float = 1.0,
+        jitter: float = 0.0,
+        noise: tuple[float, float] = (0.0, 0.0),
+        observer: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        inside: float = 0.0,
+        seed: int = 0,
+        origin: int = 1_000_000,
+    ) -> None:
         self.happened = Happened()
         self._slowdown, self._jitter, self._random = slowdown, jitter, random.Random(seed)
+        self._speed, self._step_speed, self._noise = host, host, noise
+        self._observer, self._inside = observer, inside
         self._host: dict[int, int] = {}
         self._stream: dict[int, int] = {}
         self._events: dict[str, int] = {}
@@ -77,6 +94,7 @@ class Machine:
     def step(self, actions: Iterable[Action], name: str = "decode_step") -> None:
         """One step on thread 0, with its range; actions of other threads run beside it."""
         start = self._now(0)
+        self._step_speed = self._speed * self._varied(self._noise[0])
         opened: list[tuple[str, str, int]] = []
         for action in actions:
             if action.thread == 0:
@@ -84,6 +102,14 @@ class Machine:
             self._act(action)
         self._close(opened, 0)
         self.happened.spans.append(("range", 0, name, start, self._now(0)))
+
+    def _record(self, kinds: list[str]) -> None:
+        """What it costs to record these beginnings and ends; an operator is recorded at its end."""
+        cost = self._observer[1] * kinds.count("range") + self._observer[0] / 2 * kinds.count("operator")
+        self._host[0] = self._now(0) + round(cost * self._step_speed)
+
+    def _varied(self, noise: float) -> float:
+        return math.exp(self._random.gauss(0.0, noise)) if noise else 1.0
 
     def _now(self, thread: int) -> int:
         return self._host.setdefault(thread, self._origin)
@@ -95,6 +121,7 @@ class Machine:
         while same < min(len(opened), len(wanted)) and opened[same][:2] == wanted[same]:
             same += 1
         self._close(opened, same)
+        self._record([kind for kind, *_ in (*opened[same:], *wanted[same:])])
         return opened[:same] + [(kind, name, self._now(0)) for kind, name in wanted[same:]]
 
     def _close(self, opened: list[tuple[str, str, int]], keep: int) -> None:
@@ -103,19 +130,21 @@ class Machine:
 
     def _act(self, action: Action) -> None:
         thread = action.thread
-        stretched = 1.0 + self._jitter * self._random.uniform(-1.0, 1.0)
-        start = self._now(thread) + round(action.before * stretched)
+        stretched = (1.0 + self._jitter * self._random.uniform(-1.0, 1.0)) * self._step_speed
+        recorded = self._observer[2] * self._step_speed if action.kind != "host" else 0.0
+        start = self._now(thread) + round(action.before * stretched + recorded * (1.0 - self._inside))
         if action.kind == "host":
             self._host[thread] = start
             return
-        end = start + action.call
+        end, back = start + round(action.call * self._step_speed), round(SYNC_RETURN * self._step_speed)
         done = [self._run(kernel, start, place, action) for place, kernel in enumerate(action.work)]
         if action.kind == "record":
             self._events[action.event] = self._stream.get(7, 0) if not action.work else max(done)
         if action.kind == "sync":
-            end = max(end, max(self._stream.values(), default=0) + SYNC_RETURN)
+            end = max(end, max(self._stream.values(), default=0) + back)
         if action.kind == "copy back":
-            end = max(end, max(done) + SYNC_RETURN)
+            end = max(end, max(done) + back)
+        end += round(recorded * self._inside)
         self.happened.calls.append((thread, _call_name(action), start, end, self._correlation))
         self._correlation += 1
         self._host[thread] = end
@@ -128,7 +157,7 @@ class Machine:
             ready = max(ready, free + gap)
         if kernel.after:
             ready = max(ready, self._events[kernel.after] + 1_200)
-        end = ready + round(kernel.ns * self._slowdown)
+        end = ready + round(kernel.ns * self._slowdown * self._varied(self._noise[1]))
         self._stream[kernel.stream] = end
         if kernel.copy:
             self.happened.copies.append((kernel.copy, kernel.stream, ready, end, self._correlation))

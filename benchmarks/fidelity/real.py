@@ -28,7 +28,8 @@ from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.ledger.observer import ObserverModel, fitted
 from bench.analysis.ledger.segments import Step
 from bench.analysis.ledger.uniform import uniform_factor
-from bench.analysis.replay.align import Diagnosis, diagnose_cpu, line_means
+from bench.analysis.replay.diagnosis import Diagnosis
+from bench.analysis.replay.diagnosis_cpu import diagnose_cpu, line_means
 from bench.analysis.replay.whatif import Replay, less_observer
 from bench.analysis.timeline import Analysis
 from bench.plan import generation_case

@@ -85,6 +85,12 @@ def _cause(name: str, sides: tuple[Side, Side], closed: Closed, alone: Sequence[
     return Cause(name, before, after, delta, low, high, spread.basis, work, delta - work)
 
 
+def cause_samples(side: Side, name: str, closed: Closed) -> Samples:
+    """Per observed repeat the steps of one cause, s per token, in the accounting of ``closed``."""
+    alone = [line.cause for line in closed.lines if line.cause in c.BUSY and _one_sided(line)]
+    return _samples(side, name, *_moved(name, alone))
+
+
 def _moved(name: str, alone: Sequence[str]) -> tuple[list[tuple[str, str]], float]:
     """Which idle time, by (idle cause, work), a cause takes over (+1) or gives away (-1)."""
     if name in c.IDLE:

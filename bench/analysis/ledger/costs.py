@@ -35,6 +35,10 @@ class EventCosts:
     range: float = 0.0
     call: float = 0.0
 
+    def times(self, factor: float) -> EventCosts:
+        """All of them times a factor."""
+        return EventCosts(self.operator * factor, self.range * factor, self.call * factor)
+
 
 @dataclass(frozen=True, eq=False)
 class StepCosts:

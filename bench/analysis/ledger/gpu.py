@@ -108,8 +108,12 @@ def step_windows(timeline: Timeline, rows: Ns, work: Work) -> tuple[Ns, Ns]:
 
 def gpu_costs(analysis: Analysis, classes: Classes, step_range: str) -> StepCosts:
     """The costs of the steps called ``step_range``. Raises RecordError where there are none."""
+    return costs_of_work(analysis, work_of(analysis, classes, step_range), step_range)
+
+
+def costs_of_work(analysis: Analysis, work: Work, step_range: str) -> StepCosts:
+    """The same of work whose causes are known. Raises RecordError where there are no such steps."""
     rows = step_rows(analysis.timeline, step_range)
-    work = work_of(analysis, classes, step_range)
     start, end = step_windows(analysis.timeline, rows, work)
     columns = zeros(gpu_causes(), len(rows))
     reach = np.maximum.accumulate(work.end) if len(work.end) else work.end

@@ -184,20 +184,31 @@ class _Sweep:
 
     def _close_until(self, time: int, coming: int | None) -> None:
         ends = self._reader.end
-        while self._open and ends[self._open[-1]] <= time:
-            self._cut(ends[self._open[-1]], coming)
+        while self._open and ends[row := self._open[-1]] <= time:
+            if ends[row] == time and self._calls(row, coming):
+                return
+            self._cut(ends[row], coming)
             self._open.pop()
             self._recorded += 1
 
+    def _calls(self, row: int, coming: int | None) -> bool:
+        """Whether ``coming`` is inside ``row``: an operator of no length may begin where its caller ends."""
+        while coming is not None and coming in self._parent:
+            coming = self._parent[coming]
+            if coming == row:
+                return True
+        return False
+
     def _cut(self, time: int, coming: int | None) -> None:
         """End the segment that is running at ``time``; ``coming`` is the next operator, for a gap."""
+        time = max(time, self._begun)  # one that crosses another may be closed late
         if time > self._begun or self._recorded:
             cause, source = self._whose(coming)
             passed = self._passed
             while self._passed < len(self._marks) and self._marks[self._passed] < time:
                 self._passed += 1
             self._segments.append(Segment(time - self._begun, cause, source, self._recorded, self._passed - passed))
-        self._begun, self._recorded = max(time, self._begun), 0
+        self._begun, self._recorded = time, 0
 
     def _real_work(self) -> dict[int, int]:
         """For each outermost operator the next one, itself included, that does work; -1: none in this step."""

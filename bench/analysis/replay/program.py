@@ -88,7 +88,8 @@ class Op:
 class Program:
     """``items`` and ``ops`` by start; ``call`` and ``row``: which call and which row of the trace's work each is.
     ``tail``: thread of the steps → its time after its last call. ``span`` ns over ``steps`` steps. ``usual_gap`` is
-    between two kernels that follow each other at once."""
+    between two kernels that follow each other at once. ``inside``: the steps on the trace's clock, and ``edges`` where
+    their ranges begin and end on it."""
 
     items: list[Item]
     ops: list[Op]
@@ -96,6 +97,8 @@ class Program:
     steps: int
     span: int
     usual_gap: int
+    inside: Cover
+    edges: Ns
     call: list[int] = field(default_factory=list)
     row: list[int] = field(default_factory=list)
 
@@ -136,14 +139,20 @@ class _Builder:
                 item.work = ""  # launches are what their kernels are
         if not len(self._analysis.timeline.operators):
             _serve_by_range(items, ops)
-        span, calls = int(self._inside.total), self._call_of
-        return Program(items, ops, self._tails(items), len(self._rows), span, usual_gap, calls, self._row_of)
+        span, edges = int(self._inside.total), np.sort(np.concatenate(self._host))
+        return Program(
+            items, ops, self._tails(items), len(self._rows), span, usual_gap, self._inside, edges, self._call_of,
+            self._row_of,
+        )  # fmt: skip
 
     def _tails(self, items: list[Item]) -> dict[int, int]:
-        """The host's time from its last call to the end of the last step, on the threads that run the steps."""
+        """The host's time from its last call to the end of the last step, on the threads that run the steps; where
+        nothing is called in them, all of it."""
         last = {item.thread: item.end for item in items}
         ends = int(self._inside.upto(self._host[1][-1:])[0])
         own = set(self._analysis.timeline.ranges.thread[self._rows].tolist())
+        if not last:
+            return dict.fromkeys(own, ends)
         # Where other threads launch everything (a backward pass), theirs is the host's time.
         return {t: max(ends - end, 0) for t, end in last.items() if t in own or not own & set(last)}
 

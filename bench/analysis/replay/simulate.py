@@ -1,19 +1,28 @@
-"""Plays a program again, changed or not: when each call returns and each kernel ends."""
+"""Plays a program again, changed or not: when each call returns and each kernel ends.
+
+Many plans of one program are played at once, because what waits for what is the same in all of them: a row of numbers
+stands for one moment, with a number per plan.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import causes as c
 
+from ..spread import Spread
 from .change import Change
 from .program import Item, Op, Program
 
 _BEGIN, _OP, _END = range(3)
 Ns = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+# Moments × plans that are held at once: 64 MB.
+_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,23 +38,23 @@ class Played:
     notes: tuple[str, ...] = ()
 
 
-@dataclass
+@dataclass(eq=False)
 class Plan:
     """What each call and each piece of work costs in a replay; may be changed before it is played.
 
-    Per item: the host's work ``before`` it, its own ``length``, what comes ``after`` waiting, whether it ``waits`` at
-    all, whether it is ``dropped``, and the item whose graph launches its work (-1: it does so itself). Per op: its
-    length and whether it is dropped. ``tail`` scales the host's time after its last call.
+    [items]: the host's work ``before`` each, its own ``length``, what comes ``after`` waiting, whether it ``waits`` at
+    all, whether it is ``dropped``, and the item whose graph launches its work (-1: it does so itself). [ops]: lengths,
+    and whether dropped. ``tail`` scales the host's time after its last call.
     """
 
-    before: list[float]
-    length: list[float]
-    after: list[float]
-    waits: list[bool]
-    dropped: list[bool]
-    graph_head: list[int]
-    op: list[float]
-    op_dropped: list[bool]
+    before: Ns
+    length: Ns
+    after: Ns
+    waits: Flags
+    dropped: Flags
+    graph_head: NDArray[np.int64]
+    op: Ns
+    op_dropped: Flags
     tail: float = 1.0
     notes: tuple[str, ...] = ()
 
@@ -54,29 +63,71 @@ def unchanged(program: Program) -> Plan:
     """The program as it was recorded."""
     items, ops = program.items, program.ops
     return Plan(
-        before=[float(item.before) for item in items],
-        length=[float(_length(item)) for item in items],
-        after=[float(item.after) for item in items],
-        waits=[item.waits for item in items],
-        dropped=[False] * len(items),
-        graph_head=[-1] * len(items),
-        op=[float(op.end - op.start) for op in ops],
-        op_dropped=[False] * len(ops),
+        before=np.array([item.before for item in items], np.float64),
+        length=np.array([_length(item) for item in items], np.float64),
+        after=np.array([item.after for item in items], np.float64),
+        waits=np.array([item.waits for item in items], bool),
+        dropped=np.zeros(len(items), bool),
+        graph_head=np.full(len(items), -1, np.int64),
+        op=np.array([op.end - op.start for op in ops], np.float64),
+        op_dropped=np.zeros(len(ops), bool),
     )
 
 
-def play(program: Program, change: Change) -> Played:
-    """The program after ``change``."""
-    return play_plan(program, _changed(program, change))
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A program with the plan by which it is played unchanged: as recorded, or without its observer. ``span``: ns, of
+    what it stands for. ``processes`` and ``model``: the plan again, each time one standard deviation away in what
+    another process would do, or in what recording cost."""
+
+    program: Program
+    plan: Plan
+    span: float
+    processes: tuple[Plan, ...] = ()
+    model: tuple[Plan, ...] = ()
+
+    def spread(self, spread: Spread) -> Recording:
+        """With processes that differ so much, where these are not known already."""
+        if self.processes:
+            return self
+        found = [slower(self.plan, host=1.0 + spread.host)] * bool(spread.host)
+        found += [slower(self.plan, gpu=1.0 + spread.gpu)] * bool(spread.gpu)
+        return replace(self, processes=tuple(found))
+
+
+def as_recorded(program: Program) -> Recording:
+    """The program as it was recorded."""
+    return Recording(program, unchanged(program), program.span)
+
+
+def slower(plan: Plan, *, host: float = 1.0, gpu: float = 1.0) -> Plan:
+    """The same plan with all of the host's work, or all of the GPU's, times a factor. Waiting is not work."""
+    return Plan(
+        plan.before * host, plan.length * host, plan.after * host, plan.waits.copy(), plan.dropped.copy(),
+        plan.graph_head.copy(), plan.op * gpu, plan.op_dropped.copy(), plan.tail * host, plan.notes,
+    )  # fmt: skip
 
 
 def play_plan(program: Program, plan: Plan) -> Played:
     """The program as planned."""
-    return _Player(program, plan).run()
+    return play_plans(program, (plan,))[0]
 
 
-def _changed(program: Program, change: Change) -> Plan:
-    plan = unchanged(program)
+def play_plans(program: Program, plans: Sequence[Plan]) -> list[Played]:
+    """The program by each plan; the plans must agree in their graphs."""
+    moments = max(2 * (len(program.items) + len(program.ops)), 1)
+    size = max(_AT_ONCE // moments, 1)
+    order = _order(program)
+    return [
+        played
+        for first in range(0, len(plans), size)
+        for played in _Player(program, plans[first : first + size]).run(order)
+    ]
+
+
+def changed(program: Program, base: Plan, change: Change) -> Plan:
+    """The plan ``base`` after ``change``."""
+    plan = slower(base)
     host, sync = change.of(c.HOST_GAP), change.of(c.SYNC_STALL)
     for row, op in enumerate(program.ops):
         plan.op[row] *= change.of(op.cause)
@@ -91,9 +142,8 @@ def _changed(program: Program, change: Change) -> Plan:
         plan.waits[row] = item.waits and not (inner and change.removes(c.SYNC_STALL))
         plan.dropped[row] = _drops(item, change, plan.op_dropped)
         if plan.dropped[row]:
-            for op_row in item.ops:
-                plan.op_dropped[op_row] = True
-    plan.tail = host
+            plan.op_dropped[item.ops] = True
+    plan.tail *= host
     if change.cuda_graph:
         _capture(program, plan)
     return plan
@@ -104,12 +154,12 @@ def _length(item: Item) -> float:
     return min(item.length, item.after) if item.waits and item.awaits >= 0 else item.length
 
 
-def _drops(item: Item, change: Change, op_dropped: list[bool]) -> bool:
+def _drops(item: Item, change: Change, op_dropped: Flags) -> bool:
     """A call goes with the work that it is for; a synchronisation when its cause, or all synchronising, is removed."""
     if item.work and change.removes(item.work):
         return True
     if item.ops:
-        return all(op_dropped[row] for row in item.ops)
+        return bool(op_dropped[item.ops].all())
     return item.waits and change.removes(c.SYNC_STALL) and not item.last_wait
 
 
@@ -133,31 +183,55 @@ def _capture(program: Program, plan: Plan) -> None:
         )
 
 
+def _order(program: Program) -> list[tuple[int, int]]:
+    """Everything in the order in which it happened, so that what is waited for comes first."""
+    items, ops = program.items, program.ops
+    order = [(item.start, _BEGIN, row) for row, item in enumerate(items)]
+    order += [(item.end, _END, row) for row, item in enumerate(items)]
+    order += [
+        (max(op.start, items[op.item].start) if op.item >= 0 else op.start, _OP, row) for row, op in enumerate(ops)
+    ]
+    return [(what, row) for _, what, row in sorted(order)]
+
+
 class _Player:
-    def __init__(self, program: Program, plan: Plan) -> None:
-        self._program, self._plan = program, plan
-        items, ops = program.items, program.ops
-        self._item_start, self._item_end = np.zeros(len(items)), np.zeros(len(items))
-        self._op_start, self._op_end = np.zeros(len(ops)), np.zeros(len(ops))
-        self._host: dict[int, float] = {}
+    """[items or ops, plans] arrays of moments."""
+
+    def __init__(self, program: Program, plans: Sequence[Plan]) -> None:
+        self._program, self._plans = program, plans
+        self._graph_head: list[int] = plans[0].graph_head.tolist()
+        dropped = np.array([plan.dropped for plan in plans]).T
+        self._before = np.where(dropped, 0.0, np.array([plan.before for plan in plans]).T)
+        self._length = np.where(dropped, 0.0, np.array([plan.length for plan in plans]).T)
+        waits = np.array([plan.waits for plan in plans]).T & ~dropped
+        # What does not wait is never held up: then the end of the work that it would wait for is long past.
+        self._after = np.where(waits, np.array([plan.after for plan in plans]).T, -np.inf)
+        self._op = np.array([plan.op for plan in plans]).T
+        self._dropped = np.array([plan.op_dropped for plan in plans]).T
+        self._drops: list[bool] = [bool(row.any()) for row in self._dropped]
+        self._waits: list[bool] = [bool(row.any()) for row in waits]
+        items, ops = (len(program.items), len(plans)), (len(program.ops), len(plans))
+        self._item_start, self._item_end = np.zeros(items), np.zeros(items)
+        self._op_start, self._op_end = np.zeros(ops), np.zeros(ops)
+        self._host: dict[int, Ns] = {}
         self._running: dict[int, int | None] = {}
 
-    def run(self) -> Played:
-        for _, what, row in self._order():
-            (self._begin, self._work, self._finish)[what](row)
-        tails = [self._host[thread] + tail * self._plan.tail for thread, tail in self._program.tail.items()]
-        span = float(max([*tails, self._op_end.max(initial=0.0)], default=0.0))
-        return Played(self._item_start, self._item_end, self._op_start, self._op_end, span, self._plan.notes)
+    def run(self, order: Sequence[tuple[int, int]]) -> list[Played]:
+        steps = (self._begin, self._work, self._finish)
+        for what, row in order:
+            steps[what](row)
+        return [self._played(place) for place in range(len(self._plans))]
 
-    def _order(self) -> list[tuple[int, int, int]]:
-        """Everything in the order in which it happened, so that what is waited for comes first."""
-        items, ops = self._program.items, self._program.ops
-        order = [(item.start, _BEGIN, row) for row, item in enumerate(items)]
-        order += [(item.end, _END, row) for row, item in enumerate(items)]
-        order += [
-            (max(op.start, items[op.item].start) if op.item >= 0 else op.start, _OP, row) for row, op in enumerate(ops)
+    def _played(self, place: int) -> Played:
+        plan = self._plans[place]
+        columns = (self._item_start, self._item_end, self._op_start, self._op_end)
+        item_start, item_end, op_start, op_end = (np.ascontiguousarray(column[:, place]) for column in columns)
+        tails = [
+            float(self._host[thread][place] if thread in self._host else 0.0) + tail * plan.tail
+            for thread, tail in self._program.tail.items()
         ]
-        return sorted(order)
+        span = max([*tails, float(op_end.max(initial=0.0))])
+        return Played(item_start, item_end, op_start, op_end, span, plan.notes)
 
     def _begin(self, row: int) -> None:
         item = self._program.items[row]
@@ -166,49 +240,42 @@ class _Player:
         if before_it is not None:
             self._finish(before_it)
         self._running[item.thread] = row
-        before = 0.0 if self._plan.dropped[row] else self._plan.before[row]
-        self._item_start[row] = self._host.get(item.thread, 0.0) + before
+        host = self._host.get(item.thread)
+        self._item_start[row] = self._before[row] if host is None else host + self._before[row]
 
     def _finish(self, row: int) -> None:
-        item, plan = self._program.items[row], self._plan
+        item = self._program.items[row]
         if self._running.get(item.thread) != row:
             return
         self._running[item.thread] = None
-        end = self._item_start[row]
-        if not plan.dropped[row]:
-            end += plan.length[row]
-            if plan.waits[row] and item.awaits >= 0:
-                end = max(end, self._op_end[self._kept(item.awaits)] + plan.after[row])
+        end = self._item_start[row] + self._length[row]
+        if item.awaits >= 0 and self._waits[row]:
+            end = np.maximum(end, self._op_end[item.awaits] + self._after[row])
         self._item_end[row] = self._host[item.thread] = end
-
-    def _kept(self, row: int) -> int:
-        """The work itself, or where it was removed the last before it in its stream that was not."""
-        ops = self._program.ops
-        while self._plan.op_dropped[row] and ops[row].follows >= 0:
-            row = ops[row].follows
-        return row
 
     def _work(self, row: int) -> None:
         op = self._program.ops[row]
         start = self._ready(op)
         self._op_start[row] = start
-        self._op_end[row] = start if self._plan.op_dropped[row] else start + self._plan.op[row]
-        if self._plan.op_dropped[row] and op.follows >= 0:
+        end = start + self._op[row]
+        if self._drops[row]:
             # A removed kernel holds nobody up: its stream is where the work before it left it.
-            self._op_end[row] = self._op_end[op.follows]
+            end = np.where(self._dropped[row], self._op_end[op.follows] if op.follows >= 0 else start, end)
+        self._op_end[row] = end
 
-    def _ready(self, op: Op) -> float:
-        start = 0.0 if op.item >= 0 else float(op.start)
+    def _ready(self, op: Op) -> Ns:
         if op.item >= 0:
-            head = self._plan.graph_head[op.item]
+            head = self._graph_head[op.item]
             latency = op.latency if head < 0 or head == op.item else 0
-            start = self._item_start[op.item if head < 0 else head] + latency
+            start: Ns = self._item_start[op.item if head < 0 else head] + latency
+        else:
+            start = np.full(len(self._plans), float(op.start))
         if op.follows >= 0:
-            start = max(start, self._op_end[op.follows] + self._gap(op))
+            start = np.maximum(start, self._op_end[op.follows] + self._gap(op))
         if op.handed_by >= 0:
-            start = max(start, self._op_end[op.handed_by] + op.handover)
-        return float(start)
+            start = np.maximum(start, self._op_end[op.handed_by] + op.handover)
+        return start
 
     def _gap(self, op: Op) -> int:
-        in_graph = op.item >= 0 and self._plan.graph_head[op.item] >= 0
+        in_graph = op.item >= 0 and self._graph_head[op.item] >= 0
         return max(op.gap, self._program.usual_gap) if in_graph else op.gap

@@ -1,4 +1,4 @@
-"""A trace without its observer: played again with the host's work less what recording cost it.
+"""A GPU trace as it would have been: without its observer, or on a slower machine. It is played again and written down.
 
 An observer slows the host down, once per operator, annotated range and call that it records; the GPU's kernels last as
 long as without it. So in a host-bound step the idle time between kernels is inflated, and by how much only a replay
@@ -7,7 +7,8 @@ tells. What one event costs is measured in the observed process (see the metrics
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -16,44 +17,94 @@ from numpy.typing import NDArray
 from bench.record.timeline import Calls, Copies, Kernels, Spans, Timeline
 
 from ..ledger.classes import Classes
-from ..ledger.costs import EventCosts, Ns
+from ..ledger.costs import EventCosts, Ns, StepCosts
+from ..ledger.gpu import Work, costs_of_work, work_of
 from ..timeline import Analysis
 from .program import Program, program_of
-from .simulate import Plan, Played, play_plan, unchanged
+from .simulate import Plan, Played, Recording, play_plan, play_plans, unchanged
 
+Times = NDArray[np.float64]
 AnyTable = TypeVar("AnyTable", Kernels, Copies, Calls, Spans)
 
 
 class Undisturbed:
-    """The steps of one GPU trace, ready to be played without their observer at any cost of its events."""
+    """The steps of one GPU trace, ready to be played as they would have been."""
 
     def __init__(self, analysis: Analysis, step_range: str, bitsandbytes: str | None = None) -> None:
-        self._timeline = analysis.timeline
-        self._program = program_of(analysis, Classes(bitsandbytes), step_range)
+        self._timeline, self._step_range = analysis.timeline, step_range
+        self._work = work_of(analysis, Classes(bitsandbytes), step_range)
+        self.program = program_of(analysis, Classes(bitsandbytes), step_range)
+        self.unchanged = unchanged(self.program)
+        self._operators, self._marks = self._recorded()
+        self._waits = np.array([item.waits for item in self.program.items], bool)
 
-    def at(self, costs: EventCosts) -> Analysis:
-        """The steps as they would have been, as a trace of its own.
+    def _recorded(self) -> tuple[Times, Times]:
+        """[items] how many operators, and ends of ranges, were recorded in the host's work before each call."""
+        timeline, program = self._timeline, self.program
+        call = np.array(program.call, np.int64)
+        operators, marks = np.zeros(len(call)), np.zeros(len(call))
+        for thread in {item.thread for item in program.items}:
+            rows = np.array([row for row, item in enumerate(program.items) if item.thread == thread], np.int64)
+            begins, ends = timeline.calls.start[call[rows]], timeline.calls.end[call[rows]]
+            since = np.concatenate((begins[:1] - program.items[rows[0]].before, ends[:-1]))
+            operators[rows] = _ends_in(timeline.operators, thread, since, begins)
+            marks[rows] = _marks_in(timeline.ranges, thread, since, begins)
+        return operators, marks
 
-        It holds the steps only, one after the other, with the calls that matter to the GPU.
-        """
-        played = play_plan(self._program, _cheaper(self._timeline, self._program, costs))
-        return Analysis(_retimed(self._timeline, self._program, played))
+    @property
+    def busy(self) -> float:
+        """ns per step that kernels and copies take, one after the other."""
+        return float(self.unchanged.op.sum()) / self.program.steps
 
+    def total(self, costs: EventCosts) -> float:
+        """ns that recording all of it cost."""
+        calls = len(self.program.items) * costs.call
+        return float(self._operators.sum()) * costs.operator + float(self._marks.sum()) * costs.range / 2 + calls
 
-def _cheaper(timeline: Timeline, program: Program, costs: EventCosts) -> Plan:
-    plan = unchanged(program)
-    calls = timeline.calls
-    own = np.array(program.call, np.int64)
-    for thread in {item.thread for item in program.items}:
-        rows = [row for row, item in enumerate(program.items) if item.thread == thread]
-        begins, ends = calls.start[own[rows]], calls.end[own[rows]]
-        since = np.concatenate((begins[:1] - program.items[rows[0]].before, ends[:-1]))
-        recorded = _ends_in(timeline.operators, thread, since, begins) * costs.operator
-        recorded += _marks_in(timeline.ranges, thread, since, begins) * costs.range / 2
-        for place, row in enumerate(rows):
-            plan.before[row] = max(plan.before[row] - float(recorded[place]), 0.0)
-            plan.length[row] = max(plan.length[row] - costs.call, 0.0)
-    return plan
+    def plan(self, costs: EventCosts, inside: float = 0.5, base: Plan | None = None) -> Plan:
+        """The host's work less what recording cost it; ``base``: of another recording than this one. Of a call that
+        waits, the share ``inside`` of its own cost is taken to lie after what it waits for, the rest before it: in
+        between it would cost nothing."""
+        plan, waiting = base or self.unchanged, np.where(self._waits, costs.call, 0.0)
+        recorded = self._operators * costs.operator + self._marks * (costs.range / 2) + waiting * (1.0 - inside)
+        return replace(
+            plan,
+            before=np.maximum(plan.before - recorded, 0.0),
+            length=np.maximum(plan.length - np.where(self._waits, waiting * inside, costs.call), 0.0),
+            after=np.maximum(plan.after - waiting * inside, 0.0),
+        )
+
+    def lengths(self, plans: Sequence[Plan]) -> Times:
+        """[plans] ns per step."""
+        return np.array([played.span for played in play_plans(self.program, plans)]) / self.program.steps
+
+    def analysis(self, plan: Plan) -> Analysis:
+        """The steps by a plan as a trace of its own: one after the other, with the calls that matter to the GPU."""
+        return Analysis(_retimed(self._timeline, self.program, plan))
+
+    def costs(self, plan: Plan) -> StepCosts:
+        """What the steps by a plan cost. Each piece of work is what it was when it was recorded: where a plan leaves
+        the host no time, ranges have lost their length, and launches no longer lie inside them."""
+        analysis, asked = self.analysis(plan), np.array(self.program.row, np.int64)
+        copy = _work_rows(self._timeline)[asked] >= len(self._timeline.kernels)
+        order = _work_rows(analysis.timeline)
+        row = np.concatenate((asked[~copy], asked[copy]))[order]
+        table = analysis.timeline
+        start, end, call = (
+            np.concatenate(pair)[order]
+            for pair in (
+                (table.kernels.start, table.copies.start),
+                (table.kernels.end, table.copies.end),
+                (analysis.launch, analysis.copy_call),
+            )
+        )
+        code, key, names = (column[row] for column in (self._work.code, self._work.key, self._work.names))
+        work = Work(start, end, call, code, key, self._work.keys, names)
+        return costs_of_work(analysis, work, self._step_range)
+
+    def recording(self, plan: Plan, model: Sequence[Plan] = ()) -> Recording:
+        """The steps by a plan, to be replayed. ``model``: other plans that may as well be right."""
+        return Recording(self.program, plan, play_plan(self.program, plan).span, model=tuple(model))
 
 
 def _ends_in(spans: Spans, thread: int, start: Ns, end: Ns) -> Ns:
@@ -67,15 +118,18 @@ def _marks_in(spans: Spans, thread: int, start: Ns, end: Ns) -> Ns:
     return np.searchsorted(times, end) - np.searchsorted(times, start)
 
 
-def _retimed(timeline: Timeline, program: Program, played: Played) -> Timeline:
-    """The trace with the played times. Ranges and operators move with the calls around them."""
+def _retimed(timeline: Timeline, program: Program, plan: Plan) -> Timeline:
+    """The trace with the times of a plan. Ranges and operators move with the calls around them."""
+    played = play_plan(program, plan)
     call, row = np.array(program.call, np.int64), np.array(program.row, np.int64)
     item_start, item_end = np.rint(played.item_start).astype(np.int64), np.rint(played.item_end).astype(np.int64)
     op_start, op_end = np.rint(played.op_start).astype(np.int64), np.rint(played.op_end).astype(np.int64)
     work = _work_rows(timeline)[row] if len(row) else row
     kernel, copy = work < len(timeline.kernels), work >= len(timeline.kernels)
+    threads = {item.thread for item in program.items} | set(program.tail)
     moved = {
-        thread: _Moved(timeline, program, played, thread, call) for thread in {item.thread for item in program.items}
+        thread: _moved(program, plan, thread, (timeline.calls.start[call], timeline.calls.end[call]), played)
+        for thread in threads
     }
     return replace(
         timeline,
@@ -100,21 +154,12 @@ def _taken(table: AnyTable, rows: Ns, start: Ns, end: Ns) -> AnyTable:
     return type(table).build(**{**columns, "start": start, "end": end})
 
 
+@dataclass(frozen=True, eq=False)
 class _Moved:
-    """Old host times of one thread → new ones, straight between the edges of its calls."""
+    """Old host times of one thread → new ones, straight between the known ones."""
 
-    def __init__(self, timeline: Timeline, program: Program, played: Played, thread: int, call: Ns) -> None:
-        rows = [row for row, item in enumerate(program.items) if item.thread == thread]
-        calls = timeline.calls
-        old, new = [], []
-        for row in rows:
-            old += [int(calls.start[call[row]]), int(calls.end[call[row]])]
-            new += [float(played.item_start[row]), float(played.item_end[row])]
-        first, last = rows[0], rows[-1]
-        head, tail = program.items[first].before, program.tail.get(thread, 0)
-        before = float(played.item_start[first])
-        self.old = np.array([old[0] - head, *old, old[-1] + tail], np.float64)
-        self.new = np.array([min(0.0, before), *new, float(played.item_end[last]) + tail], np.float64)
+    old: Times
+    new: Times
 
     def __call__(self, times: Ns) -> Ns:
         return np.rint(np.interp(times, self.old, self.new)).astype(np.int64)
@@ -122,6 +167,27 @@ class _Moved:
     def inside(self, start: Ns, end: Ns) -> NDArray[np.bool_]:
         inside: NDArray[np.bool_] = (end > self.old[0]) & (start < self.old[-1])
         return inside
+
+
+def _moved(program: Program, plan: Plan, thread: int, calls: tuple[Ns, Ns], played: Played) -> _Moved:
+    """From the edges of its calls, and those of the steps: what lies between two steps takes no time in the program."""
+    rows = np.array([row for row, item in enumerate(program.items) if item.thread == thread], np.int64)
+    edges = program.edges
+    at_edges = program.inside.upto(edges).astype(np.float64)
+    if not len(rows):
+        return _Moved(edges.astype(np.float64), at_edges * plan.tail)
+    old = np.stack([calls[0][rows], calls[1][rows]], axis=1).ravel().astype(np.float64)
+    clock = np.array([time for row in rows for time in (program.items[row].start, program.items[row].end)], np.float64)
+    new = np.stack([played.item_start[rows], played.item_end[rows]], axis=1).ravel()
+    head, tail = program.items[rows[0]].before, program.tail.get(thread, 0)
+    clock = np.concatenate(([clock[0] - head], clock, [clock[-1] + tail]))
+    known = np.concatenate(([new[0] - plan.before[rows[0]]], new, [new[-1] + tail * plan.tail]))
+    old = np.concatenate(([old[0] - head], old, [old[-1] + tail]))
+    between = (edges > old[0]) & (edges < old[-1])
+    times = np.concatenate((old, edges[between]))
+    places = np.concatenate((known, np.interp(at_edges[between], clock, known)))
+    order = np.argsort(times, kind="stable")
+    return _Moved(times[order], np.maximum.accumulate(places[order]))
 
 
 def _spans(spans: Spans, moved: dict[int, _Moved]) -> Spans:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.ledger.classes import Classes
 from bench.analysis.ledger.cpu import cpu_costs
 from bench.analysis.ledger.segments import cpu_steps
+from bench.analysis.replay.change import Change
+from bench.analysis.replay.whatif import Replay
+from bench.analysis.timeline import Analysis
 from bench.record import causes as c
 from bench.record.timeline import Spans, Threads, Timeline
 
@@ -17,6 +21,7 @@ STRINGS = (
     "", "decode_step", "layer", "q_proj", "aten::linear", "aten::addmm", "aten::view", QUANT, "aten::ge", "aten::max",
     "bitsandbytes::gemm_4bit", "bitsandbytes::dequantize_4bit", "custom::op",
 )  # fmt: skip
+NONE = [(0, 0, "aten::view")]
 
 
 def timeline(operators, ranges) -> Timeline:
@@ -88,10 +93,10 @@ def trees(draw, start=0, end=200, depth=3):
     edges = sorted(draw(st.lists(st.integers(start, end), max_size=6)))
     found = []
     for a, b in zip(edges[::2], edges[1::2], strict=False):
-        if a < b:
-            found.append((a, b, draw(st.sampled_from(STRINGS[4:]))))
-            if depth and b - a > 2 and draw(st.booleans()):
-                found += draw(trees(a, b, depth - 1))
+        # Times are whole microseconds in old traces: operators of no length, several of one start, one in another.
+        found += [(a, b, draw(st.sampled_from(STRINGS[4:]))) for _ in range(draw(st.integers(1, 2)))]
+        if depth and draw(st.booleans()):
+            found += draw(trees(a, b, depth - 1))
     return found
 
 
@@ -107,10 +112,65 @@ def test_every_nanosecond_is_in_one_line(operators, edge):
     assert (gaps == found.causes[c.HOST_GAP]).all()
 
 
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.sampled_from(STRINGS[4:])), max_size=8))
+def test_operators_that_cross_are_not_counted_twice(rows):
+    operators = [(min(a, b), max(a, b), name) for a, b, name in rows]
+    found = costs(operators, [(0, 20, "decode_step")])
+    assert (np.sum(list(found.causes.values()), axis=0) == 20).all()
+
+
 @given(trees())
 def test_the_innermost_operator_owns_the_moment(operators):
     found = costs(operators, [(0, 200, "decode_step")])
+    assert found.steps == 1
     covered = {ns for start, end, _ in operators for ns in range(start, end)}
     busy = sum(int(column.sum()) for name, column in found.causes.items() if name != c.HOST_GAP)
     assert busy <= len(covered)
     assert int(found.wall.sum()) == 200
+
+
+@given(trees(), st.randoms())
+def test_the_order_of_the_events_in_the_file_does_not_matter(operators, random):
+    """Names of equal spans aside: of those the earlier row is the outer one, and nothing else tells them apart."""
+    distinct = list({(start, end): (start, end, name) for start, end, name in operators}.values())
+    shuffled = random.sample(distinct, len(distinct))
+    one, other = (costs(rows, [(0, 200, "decode_step")]) for rows in (distinct, shuffled))
+    assert {name: column.tolist() for name, column in one.causes.items()} == {
+        name: column.tolist() for name, column in other.causes.items()
+    }
+
+
+@given(trees())
+def test_operators_of_no_length_add_nothing(operators):
+    long = [row for row in operators if row[1] > row[0]]
+    one, other = (costs(rows, [(0, 200, "decode_step")]) for rows in (operators, long))
+    assert one.wall.tolist() == other.wall.tolist()
+    assert (np.sum(list(one.causes.values()), axis=0) == one.wall).all()
+    counted = sum(int(operators.sum()) for operators, _ in (one.events[name] for name in one.causes))
+    assert counted == sum(start < 200 for start, _, _ in operators)
+
+
+@given(trees(), trees())
+def test_a_replay_of_any_steps_starts_from_what_they_took(operators, others):
+    first, second = (
+        Replay(Analysis(timeline(rows, [(0, 200, "decode_step")]))) for rows in (operators or NONE, others or NONE)
+    )
+    found = first.whatif(Change.removing(c.GEMM))
+    assert found.measured_ms == found.replayed_ms == pytest.approx(200e-6)
+    assert 0.0 <= found.predicted_ms <= found.measured_ms
+    told = first.diagnose(second)
+    assert sum(cost.mean for cost in told.costs) == pytest.approx(told.delta, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("operators", "gap"),
+    [
+        ([(10, 30, "aten::linear"), (30, 30, "aten::view")], 80),
+        ([(10, 30, "aten::linear"), (50, 50, "aten::view"), (50, 50, "aten::view")], 80),
+        ([(10, 30, "aten::linear"), (10, 10, "aten::view"), (30, 30, "aten::addmm"), (30, 30, "aten::view")], 80),
+    ],
+)
+def test_operators_of_no_length_are_read(operators, gap):
+    """As traces with whole microseconds hold them: at the end of their caller, and one calling another."""
+    found = costs(operators)
+    assert (found.causes[c.GEMM].tolist(), found.causes[c.HOST_GAP].tolist()) == ([100 - gap], [gap])

@@ -1,0 +1,81 @@
+"""What does not fit between two traces, or between a trace and its time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.record import causes as c
+from bench.record.errors import UsageError
+from bench.record.schema import Finding
+
+from ..explain import UNEXPLAINED
+from ..ledger.closure import Closed
+from ..timeline import Analysis
+from ..unlike import differences
+from .origin import Origin
+from .recorded import Recorded
+from .times import StepTime
+
+# A given time under this share of the GPU's work in a step is not that step's; a time this much over the recorded step
+# is not either, since recording only adds.
+_LEAST, _MOST = 0.8, 1.25
+
+
+def unlike(analyses: Sequence[Analysis], origins: Sequence[Origin | None]) -> list[Finding]:
+    """In what the two differ beside the scheme, as far as it is known: then the difference may be from that."""
+    tools = [analysis.timeline.source for analysis in analyses]
+    told = [f"tool: {tools[0]} and {tools[1]}"] if tools[0] != tools[1] else []
+    known = [origin.record for origin in origins if origin is not None]
+    if len(known) == 2:
+        one, other = (record.case.coordinates() for record in known)
+        told += [
+            f"{name.replace('_', ' ')}: {one.get(name)} and {other.get(name)}"
+            for name in dict.fromkeys((*one, *other))
+            if name not in ("scheme", "seed") and one.get(name) != other.get(name)
+        ]
+        told += [f"{item.fact}: {' and '.join(value for value, _ in item.values)}" for item in differences(known)]
+    if not told:
+        return []
+    return [
+        Finding(
+            "unlike", "warning", "the two traces are not of the same thing", "; ".join(told),
+            "record both on one machine, with one tool, in one setting",
+        )
+    ]  # fmt: skip
+
+
+def of_times(times: tuple[StepTime, StepTime], alone: Recorded, device: str) -> list[Finding]:
+    """Times that do not fit the recorded steps. Raises UsageError for one that the GPU's work alone exceeds."""
+    made: list[Finding] = []
+    for name, time, wall, floor in zip(("reference", "candidate"), times, alone.wall_ms, alone.floor_ms, strict=True):
+        ms = time.seconds * 1e3
+        if device == "cuda" and ms < _LEAST * floor:
+            told = f"{ms:.4g} ms, is less than the GPU works in one of its recorded steps, {floor:.4g} ms"
+            raise UsageError(f"the {name}'s time, {told}: give ms per step, of the steps that were recorded")
+        if ms > _MOST * wall:
+            message = f"the {name}'s recorded steps are shorter than its time, and recording only adds"
+            evidence = f"{wall:.4g} ms recorded, {ms:.4g} ms {time.said}"
+            made.append(Finding("unlike-steps", "warning", message, evidence, "record and time the same steps"))
+    return made
+
+
+def left_open(closed: Closed, unit: str, uniform: float | None) -> list[Finding]:
+    """What the ledger does not explain, on either side, and whether the machine is the cause. ``uniform``: the factor
+    by which everything takes longer, where it does."""
+    made: list[Finding] = []
+    line = closed.line(c.UNEXPLAINED)
+    if line is not None and max(map(abs, (line.reference_ms, line.scheme_ms))) > UNEXPLAINED * closed.reference_ms:
+        message = f"{line.delta_ms:+.3g} ms per {unit} of the difference are unexplained"
+        evidence = (
+            f"{line.reference_ms:+.3g} ms of the reference and {line.scheme_ms:+.3g} ms of the candidate: its recorded "
+            "steps took another time than the timed ones, beyond what recording costs"
+        )
+        remedy = "record and time the same steps, in one process, on a quiet machine"
+        made.append(Finding("unexplained", "warning", message, evidence, remedy))
+    if uniform is not None:
+        message = f"everything takes ×{uniform:.2f}, as on a slower machine"
+        evidence = "a lower clock, heat, or a neighbour, rather than what the two differ in"
+        made.append(
+            Finding("machine-slower", "warning", message, evidence, "look at clocks and load, and record again")
+        )
+    return made

@@ -1,0 +1,202 @@
+"""Two traces explained: as a run is where the unprofiled times of a step are known, else as far as the traces tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from bench.record import causes as c
+from bench.record.errors import RecordError
+from bench.record.schema import Finding
+
+from ..generation import summarise
+from ..grouping import setting_of
+from ..ledger.accounting import Cause, account, cause_samples
+from ..ledger.closure import Closed, Line, Side, close, on_grid
+from ..ledger.costs import Ns, Source, StepCosts
+from ..ledger.pairs import SourceLine, observed_records, observer_models, pairs, with_rest
+from ..ledger.read import STEP_RANGE, step_costs
+from ..replay.diagnosis import Diagnosis
+from ..replay.of_record import replay_of
+from ..spread import ASSUMED, Spread, half_width, seen
+from ..standings import rows
+from ..statistics import Estimate
+from ..timeline import Analysis
+from ..verdict import Verdict, verdict
+from .arm import arms, with_spread
+from .findings import left_open, of_times, unlike
+from .origin import Found, Origin, origin_of
+from .recorded import Recorded, recorded
+from .times import StepTime, given, time_ratio, timed_in
+
+_MS = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A trace to explain. ``time_ms``: what a step takes without a profiler, where the user says so."""
+
+    path: Path
+    analysis: Analysis
+    time_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The answer on real time. ``closed`` and ``causes`` in ms per ``unit``; ``diagnosis``: what removing each cause
+    would save, by replay. ``run``: the folder whose own answer this is, "" where it was made from the traces.
+    ``seen``: whether times of several processes show how much these differ; else that is assumed."""
+
+    times: tuple[StepTime, StepTime]
+    closed: Closed
+    causes: tuple[Cause, ...]
+    ratio: Estimate
+    verdict: Verdict
+    diagnosis: Diagnosis
+    sources: tuple[SourceLine, ...]
+    unit: str = "step"
+    run: str = ""
+
+    @property
+    def seen(self) -> bool:
+        return seen(self.ratio.basis)
+
+
+@dataclass(frozen=True)
+class TracePair:
+    """``recorded``: what the traces say by themselves; ``timed``: None where a step's time is not known of both.
+    ``missing``: why. ``unknown``: names in ``other`` of the candidate, with their share of it."""
+
+    device: str
+    steps: tuple[int, int]
+    recorded: Recorded
+    timed: Timed | None
+    missing: str
+    sources: tuple[SourceLine, ...]
+    unknown: tuple[tuple[str, float], ...]
+    findings: tuple[Finding, ...]
+
+
+def explain_traces(
+    reference: Trace, candidate: Trace, step_range: str = STEP_RANGE, spread: Spread = ASSUMED
+) -> TracePair:
+    """The candidate against the reference. Raises RecordError where a trace has no such steps, or where one holds GPU
+    work and the other does not, and UsageError for times that cannot be those of the recorded steps."""
+    both = (reference, candidate)
+    if bool(reference.analysis.devices) != bool(candidate.analysis.devices):
+        raise RecordError("one trace holds GPU work and the other does not: take two traces of the same kind of device")
+    costs = step_costs(reference.analysis, step_range), step_costs(candidate.analysis, step_range)
+    analyses = reference.analysis, candidate.analysis
+    alone = recorded(analyses, costs, step_range, spread)
+    found = [origin_of(trace.path) for trace in both]
+    times, missing = _times(both, found, step_range)
+    noticed = unlike(analyses, [one.origin for one in found])
+    timed = None
+    if times is not None:
+        noticed += of_times(times, alone, costs[0].device)
+        run = _one_run(both, found, step_range)
+        timed = _of_run(run, analyses, times, spread) if run else None
+        timed = timed or _made(analyses, times, step_range, spread)
+        noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform)
+    sources = _sources(costs, None)
+    steps = costs[0].steps, costs[1].steps
+    return TracePair(costs[1].device, steps, alone, timed, missing, sources, _unknown(costs[1]), tuple(noticed))
+
+
+def _times(
+    both: Sequence[Trace], found: Sequence[Found], step_range: str
+) -> tuple[tuple[StepTime, StepTime] | None, str]:
+    """Both times, or why there are none."""
+    times: list[StepTime] = []
+    missing: list[str] = []
+    for trace, origin, name in zip(both, found, ("reference", "candidate"), strict=True):
+        time, why = (given(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin, step_range)
+        times += [time] if time is not None else []
+        missing += [] if time is not None else [f"of the {name}" + (f" ({why})" if why else "")]
+    return ((times[0], times[1]), "") if len(times) == 2 else (None, " and ".join(missing))
+
+
+Run = tuple[Origin, Origin]
+
+
+def _one_run(both: Sequence[Trace], found: Sequence[Found], step_range: str) -> Run | None:
+    """Where the traces are of one run, in one setting: then its records say more than one trace of each."""
+    one, other = (each.origin for each in found)
+    if one is None or other is None or any(trace.time_ms is not None for trace in both) or step_range != STEP_RANGE:
+        return None
+    if not all("ledger" in origin.record.setup for origin in (one, other)):
+        return None
+    same = one.folder == other.folder and setting_of(one.record.case) == setting_of(other.record.case)
+    return (one, other) if same and one.record.case.scheme != other.record.case.scheme else None
+
+
+def _of_run(run: Run, analyses: Sequence[Analysis], times: tuple[StepTime, StepTime], spread: Spread) -> Timed | None:
+    """The run's own answer; None where it holds none."""
+    one, other = run
+    setting, scheme = setting_of(other.record.case), other.record.case.scheme
+    base = one.record.case.scheme
+    told = [pair for pair in pairs(one.records, base) if (pair.setting, pair.scheme) == (setting, scheme)]
+    row = rows(summarise(one.records, reference=base)).get((setting, scheme))
+    if not told or not told[0].instrument or told[0].reference != base or row is None or row.time_ratio is None:
+        return None
+    pair = told[0]
+    models = observer_models(observed_records(one.records))
+    before, after = (replay_of(each.record, analysis, models) for each, analysis in zip(run, analyses, strict=True))
+    found = after.diagnose(before, spread)
+    judged = row.verdict or verdict(row.time_ratio)
+    return Timed(times, pair.closed, pair.causes, row.time_ratio, judged, found, pair.sources, "token", one.folder.name)
+
+
+def _made(analyses: Sequence[Analysis], times: tuple[StepTime, StepTime], step_range: str, spread: Spread) -> Timed:
+    """The answer from the two traces, each closed on its time."""
+    both = arms(analyses, times, step_range, spread)
+    before, after = both.before, both.after
+    closed = close(before.side, after.side)
+    causes = account(before.side, after.side, closed)
+    lines = tuple(with_spread(line, both, partial(Side.cause, name=line.cause)) for line in closed.lines)
+    causes = tuple(
+        with_spread(cause, both, partial(cause_samples, name=cause.cause, closed=closed)) for cause in causes
+    )
+    ratio = time_ratio(*times, spread)
+    closed = Closed(closed.reference_ms, closed.scheme_ms, _wall(closed, spread), lines)
+    sources = _sources((before.costs, after.costs), closed)
+    return Timed(times, closed, causes, ratio, verdict(ratio), both.diagnosis, sources)
+
+
+def _wall(closed: Closed, spread: Spread) -> Line:
+    """The difference of the times, by the same rule as their ratio."""
+    line = closed.delta
+    if seen(line.basis):
+        return line
+    half = half_width((), (spread.host * closed.reference_ms, spread.host * closed.scheme_ms)) or 0.0
+    return replace(line, low=line.delta_ms - half, high=line.delta_ms + half)
+
+
+def _sources(costs: tuple[StepCosts, StepCosts], closed: Closed | None) -> tuple[SourceLine, ...]:
+    """The idle lines by what was to start next; with ``closed`` they add up to its lines."""
+    before, after = costs
+    made: list[SourceLine] = []
+    for cause in c.IDLE:
+        keys = [key for key in dict.fromkeys((*before.sources, *after.sources)) if key.cause == cause]
+        parts = [_part(key, before.sources, after.sources) for key in keys]
+        line = closed.line(cause) if closed is not None else _line(cause, costs)
+        made += with_rest(line, parts) if parts and line is not None else []
+    return tuple(made)
+
+
+def _line(cause: str, costs: tuple[StepCosts, StepCosts]) -> Line:
+    one, other = (on_grid(float(each.causes[cause].mean()) * _MS) if cause in each.causes else 0.0 for each in costs)
+    return Line(cause, one, other, other - one, None, None, "one value")
+
+
+def _part(key: Source, before: Mapping[Source, Ns], after: Mapping[Source, Ns]) -> SourceLine:
+    one, other = (on_grid(float(side[key].mean()) * _MS) if key in side else 0.0 for side in (before, after))
+    return SourceLine(key.cause, key.range, key.operator, key.work, one, other)
+
+
+def _unknown(costs: StepCosts) -> tuple[tuple[str, float], ...]:
+    total = sum(costs.unknown.values())
+    ranked = sorted(costs.unknown.items(), key=lambda item: -item[1])[:5]
+    return tuple((name, ns / total) for name, ns in ranked) if total else ()

@@ -1,0 +1,137 @@
+"""What two traces say without the unprofiled times of a step.
+
+A profiler makes the host slower, by how much the trace does not tell. It leaves the GPU's kernels as they are, and it
+never makes a step shorter. So what the GPU works can be compared; idle time cannot. And the real step lies between what
+it cannot do without and what was recorded. On a GPU that is the work of its busiest stream, because one stream does one
+thing after the other; on a CPU the recorded step less the most that recording its operators and ranges can have cost.
+Only where these bounds of both traces lie apart, by more than two processes are assumed to differ, is there an answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.record import causes as c
+
+from ..intervals import Cover
+from ..ledger.classes import Classes
+from ..ledger.costs import Ns, StepCosts, step_rows
+from ..ledger.gpu import step_windows, work_of
+from ..ledger.observer import ObserverModel
+from ..spread import ASSUMED, Part, Spread, apart, half_width
+from ..timeline import Analysis
+from ..verdict import Verdict
+
+_MS, _S = 1e-6, 1e-9
+# Some times what the committed runs show (1.4 µs per operator, 20 µs per end of a range with its hooks), since other
+# traces hold shapes and allocations too.
+MOST_COST = ObserverModel(operator=10e-6, range_end=50e-6)
+
+
+@dataclass(frozen=True)
+class RecordedLine:
+    """One line as recorded, ms per step. ``low`` and ``high``: what the real difference lies between, None where that
+    cannot be told. ``inflated``: the profiler's own cost is in it."""
+
+    cause: str
+    reference_ms: float
+    scheme_ms: float
+    low: float | None
+    high: float | None
+    inflated: bool
+
+    @property
+    def delta_ms(self) -> float:
+        """As recorded."""
+        return self.scheme_ms - self.reference_ms
+
+    @property
+    def sure(self) -> bool:
+        """What the real difference lies between excludes 0."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Of the reference and the scheme: ``wall_ms``, what a recorded step took, and ``floor_ms``, what a real one takes
+    at least. ``low`` and ``high`` bound the ratio of the real times (``high`` None: no bound); ``verdict``: None where
+    that gives no answer."""
+
+    wall_ms: tuple[float, float]
+    floor_ms: tuple[float, float]
+    lines: tuple[RecordedLine, ...]
+    low: float
+    high: float | None
+    verdict: Verdict | None
+
+
+def recorded(
+    analyses: tuple[Analysis, Analysis], costs: tuple[StepCosts, StepCosts], step_range: str, spread: Spread = ASSUMED
+) -> Recorded:
+    """Both traces as recorded."""
+    wall = tuple(float(each.wall.mean()) * _MS for each in costs)
+    floor = tuple(_floor(*each, step_range) for each in zip(analyses, costs, strict=True))
+    names = [name for name in c.CAUSES if any(name in each.causes and each.causes[name].any() for each in costs)]
+    bounded = all(each.steps > 1 for each in costs)
+    lines = tuple(_line(name, analyses, costs, spread, bounded=bounded) for name in names)
+    low, high = floor[1] / wall[0] if wall[0] else 0.0, wall[1] / floor[0] if floor[0] else None
+    verdict: Verdict | None = None
+    if bounded:
+        far = apart(spread)
+        verdict = "SLOWER" if low > far else "FASTER" if high is not None and high < 1.0 / far else None
+    return Recorded((wall[0], wall[1]), (floor[0], floor[1]), lines, low, high, verdict)
+
+
+def _floor(analysis: Analysis, costs: StepCosts, step_range: str) -> float:
+    if costs.device == "cpu":
+        return max(float((costs.wall - _most(analysis, costs)).mean()), 0.0) * _MS
+    timeline = analysis.timeline
+    rows = step_rows(timeline, step_range)
+    start, end = step_windows(timeline, rows, work_of(analysis, Classes(), step_range))
+    own = int(timeline.threads.process[timeline.ranges.thread[rows[0]]])
+    busiest = 0.0
+    for table in (timeline.kernels, timeline.copies):
+        mine = table.process == own  # another process' work holds up no step of this one
+        for device, stream in set(zip(table.device[mine].tolist(), table.stream[mine].tolist(), strict=True)):
+            here = mine & (table.device == device) & (table.stream == stream)
+            busy = Cover.union(table.start[here], table.end[here]).within(start, end)
+            busiest = max(busiest, float(busy.mean()) * _MS)
+    return busiest
+
+
+def _most(analysis: Analysis, costs: StepCosts) -> Ns:
+    """[steps] ns that recording can have cost at most in a CPU's step, wherever in it. Recorded Python frames have no
+    bound: then it may be all."""
+    if len(analysis.timeline.frames):
+        return costs.wall
+    operators, ends = (np.sum(column, axis=0) for column in zip(*(costs.events[n] for n in costs.causes), strict=True))
+    most: Ns = np.rint((operators * MOST_COST.operator + ends * MOST_COST.range_end) / _S).astype(np.int64)
+    return most
+
+
+def _line(
+    name: str, analyses: tuple[Analysis, Analysis], costs: tuple[StepCosts, StepCosts], spread: Spread, *, bounded: bool
+) -> RecordedLine:
+    columns = [each.causes.get(name, np.zeros(each.steps, np.int64)) for each in costs]
+    before, after = (float(column.mean()) * _MS for column in columns)
+    if costs[0].device == "cpu":
+        most = [float(_most(*each).mean()) * _MS for each in zip(analyses, costs, strict=True)]
+        least = [max(mean - cost, 0.0) for mean, cost in zip((before, after), most, strict=True)]
+        other = half_width((), (spread.host * before, spread.host * after)) or 0.0
+        low, high = least[1] - before - other, after - least[0] + other
+        return RecordedLine(name, before, after, low if bounded else None, high if bounded else None, inflated=True)
+    if name in c.IDLE:
+        return RecordedLine(name, before, after, None, None, inflated=True)
+    half = half_width([_part(column) for column in columns], (spread.gpu * before, spread.gpu * after))
+    if half is None:
+        return RecordedLine(name, before, after, None, None, inflated=False)
+    return RecordedLine(name, before, after, after - before - half, after - before + half, inflated=False)
+
+
+def _part(column: Ns) -> Part:
+    """The variance of a mean step, ms²."""
+    if len(column) < 2:
+        return 0.0, 0.0
+    return float((column * _MS).var(ddof=1)) / len(column), len(column) - 1.0

@@ -1,0 +1,89 @@
+"""What a step of a trace takes without a profiler: given by the user, or timed in the run that the trace belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from statistics import median
+
+from bench.record.errors import UsageError
+
+from ..generation import call_times
+from ..ledger.costs import EventCosts
+from ..ledger.plain import plain_times
+from ..ledger.read import STEP_RANGE
+from ..observer import event_costs
+from ..spread import Spread, assumed_ratio
+from ..statistics import Estimate, Samples, location, ratio
+from .origin import Found, Origin
+
+# Medians over the processes of the committed H100 run (tests/analysis/traces/test_origin.py): what matters is how the
+# three compare, because they are scaled until the step takes its time.
+TYPICAL = EventCosts(operator=900.0, range=2990.0, call=1410.0)
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """``samples``: s per step, one sequence per process. ``said``: where they are from. ``plain``: s of a step of the
+    observed process that was not observed, where known; ``events``: what recording one event cost there, ns."""
+
+    samples: Samples
+    said: str
+    plain: float | None = None
+    events: EventCosts = TYPICAL
+    bitsandbytes: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """s per step."""
+        return location(self.samples)
+
+    @property
+    def observed(self) -> float:
+        """s of the observed process's own step without the observer, or the best guess at it."""
+        return self.seconds if self.plain is None else self.plain
+
+
+def given(ms: float) -> StepTime:
+    """A time from the command line, ms per step. Raises UsageError for what is no time."""
+    if not 0.0 < ms < float("inf"):
+        raise UsageError(f"a step cannot take {ms:g} ms: give the time of a step without a profiler, in ms")
+    return StepTime(((ms * 1e-3,),), "as given")
+
+
+def timed_in(found: Found, step_range: str) -> tuple[StepTime | None, str]:
+    """The time of the run that the trace belongs to, and why there is none where the trace does lie in a run folder."""
+    origin = found.origin
+    if origin is None:
+        return None, found.note
+    if step_range != STEP_RANGE:
+        return None, f"{origin.folder.name} timed decode steps, not {step_range}: its times are not used"
+    batch = origin.record.case.batch_size or 1
+    samples = tuple(tuple(time * batch for time in call_times(record)) for record in origin.timed)
+    samples = tuple(part for part in samples if part)
+    if not samples:
+        return None, f"{origin.folder.name} holds no unprofiled call of this Case"
+    return replace(_observed(origin), samples=samples, said=_said(origin, samples)), ""
+
+
+def _observed(origin: Origin) -> StepTime:
+    """What the record of the trace itself says."""
+    record = origin.record
+    plain = plain_times(record)
+    costs = event_costs(record)
+    version = record.setup.get("ledger", {}).get("bitsandbytes")
+    return StepTime((), "", median(plain) if plain else None, costs if costs != EventCosts() else TYPICAL, version)
+
+
+def _said(origin: Origin, samples: Samples) -> str:
+    calls = sum(map(len, samples))
+    return f"timed in {origin.folder.name}: {_count(calls, 'call')} of {_count(len(samples), 'process')}"
+
+
+def _count(number: int, what: str) -> str:
+    plural = "" if number == 1 else "es" if what.endswith("s") else "s"
+    return f"{number} {what}{plural}"
+
+
+def time_ratio(reference: StepTime, candidate: StepTime, spread: Spread) -> Estimate:
+    """The candidate's time over the reference's. The one place where times of single processes get an interval."""
+    return assumed_ratio(ratio(candidate.samples, reference.samples), spread)

@@ -1,0 +1,233 @@
+"""The answer of two traces in the form of a run's: the verdict, why, what to do; or why there is no verdict."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.analysis.ledger.accounting import Cause, shares
+from bench.analysis.traces.pair import Timed, TracePair
+from bench.analysis.traces.recorded import Recorded, RecordedLine
+from bench.analysis.verdict import Verdict
+from bench.record import causes as c
+
+from .content import Answer, Point, Tone
+from .words import TONES
+
+MOST = 3
+# A cause under this share of all that moved is no reason of its own.
+LEAST = 0.01
+# What moves less than this share of it, such as the rounding of two sums, is not named.
+NOTHING = 1e-4
+_WHAT = {"SLOWER": "time added", "FASTER": "time saved"}
+_WORDS: dict[Verdict, str] = {
+    "SLOWER": "Slower:",
+    "FASTER": "Faster:",
+    "SAME": "As fast:",
+    "AMBIGUOUS": "These times cannot tell:",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The two traces by the names that are printed, and as they were given, for commands."""
+
+    reference: str
+    candidate: str
+    reference_path: Path
+    candidate_path: Path
+    step_range: str = "decode_step"
+
+    def explain(self) -> str:
+        """The command that gives an answer on real time."""
+        return (
+            f"python -m bench explain --reference {_quoted(self.reference_path)} --candidate "
+            f"{_quoted(self.candidate_path)}{self._range()} --reference-time MS --candidate-time MS"
+        )
+
+    def whatif(self, cause: str, time_ms: float) -> str:
+        """The command that predicts the candidate without a cause."""
+        trace = f"{_quoted(self.candidate_path)}{self._range()}"
+        return f"python -m bench whatif {trace} --remove {cause} --time {time_ms:.6g}"
+
+    def _range(self) -> str:
+        return "" if self.step_range == "decode_step" else f" --step-range {shlex.quote(self.step_range)}"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def answer(pair: TracePair, asked: Asked) -> Answer:
+    """What the two traces say."""
+    return _on_time(pair, pair.timed, asked) if pair.timed is not None else _as_recorded(pair, asked)
+
+
+def _on_time(pair: TracePair, timed: Timed, asked: Asked) -> Answer:
+    causes = _causes(timed)
+    return Answer(
+        _sentence(timed, asked), TONES[timed.verdict], None, causes, _actions(timed, asked), basis(timed, pair)
+    )
+
+
+def _sentence(timed: Timed, asked: Asked) -> str:
+    closed = timed.closed
+    size = (
+        f"{asked.candidate} takes ×{timed.ratio.value:.2f} the time per {timed.unit} of {asked.reference} "
+        f"({_ms(closed.delta.delta_ms)})"
+    )
+    first = timed.causes[0] if timed.causes else None
+    same_way = first is not None and first.delta_ms * closed.delta.delta_ms > 0
+    why = f", the largest cause: {_named(first)}" if first is not None and same_way and timed.verdict != "SAME" else ""
+    return f"{_WORDS[timed.verdict]} {size}{why}."
+
+
+def _named(cause: Cause) -> str:
+    told = "is unexplained" if cause.cause == c.UNEXPLAINED else f"for {c.LABELS[cause.cause]}"
+    return f"{_ms(cause.delta_ms)} {told}"
+
+
+def basis(timed: Timed, pair: TracePair) -> str:
+    """What the answer rests on."""
+    one, other = timed.times
+    times = f"Times: {one.seconds * 1e3:.4g} ms {one.said}, {other.seconds * 1e3:.4g} ms {other.said}."
+    steps = f" Lines from {pair.steps[0]} and {pair.steps[1]} recorded steps, less what recording cost."
+    if timed.run:
+        return f"{times} This is the answer of {timed.run}, from its records."
+    if timed.seen:
+        return times + steps + " How much processes differ is assumed for the lines: one recording of each."
+    return times + steps + " One process of each: how much another would differ is assumed, here and in every interval."
+
+
+def _causes(timed: Timed) -> tuple[Point, ...]:
+    """The largest causes, then the others as one: together they are the difference."""
+    known = shares(timed.causes) or (None,) * len(timed.causes)
+    told = list(zip(timed.causes, known, strict=True))
+    what = _WHAT.get(timed.verdict, "difference")
+    moved = sum(abs(cause.delta_ms) for cause in timed.causes)
+    large = [row for row in told if abs(row[0].delta_ms) >= LEAST * moved][:MOST]
+    points = [_cause(cause, share, what, timed) for cause, share in large]
+    rest = [row for row in told if row not in large]
+    rest = rest if sum(abs(cause.delta_ms) for cause, _ in rest) >= NOTHING * moved else []
+    return (*points, _others(rest, what, timed.unit)) if rest else tuple(points)
+
+
+def _title(name: str, ms: float, share: int | None, what: str, unit: str) -> str:
+    return f"{name[0].upper()}{name[1:]}: {_ms(ms)} per {unit}" + (f", {share} % of the {what}" if share else "")
+
+
+def _cause(cause: Cause, share: int | None, what: str, timed: Timed) -> Point:
+    meaning = f"{c.MEANINGS[cause.cause][0].upper()}{c.MEANINGS[cause.cause][1:]}."
+    if cause.cause in c.BUSY and cause.host_ms:
+        meaning += f" Its work {_ms(cause.work_ms or 0.0)}, the host on the way there {_ms(cause.host_ms)}."
+    return Point(_title(c.LABELS[cause.cause], cause.delta_ms, share, what, timed.unit), meaning + _bounds(cause))
+
+
+def _bounds(line: Cause | RecordedLine) -> str:
+    if line.low is None or line.high is None:
+        return " No interval."
+    return f" 95 % interval {_ms(line.low)} to {_ms(line.high)}." + ("" if line.sure else " Not sure: it holds 0.")
+
+
+def _others(rest: Sequence[tuple[Cause, int | None]], what: str, unit: str) -> Point:
+    causes = [cause for cause, _ in rest]
+    known = [share for _, share in rest if share is not None]
+    named = ", ".join(f"{c.LABELS[one.cause]} {_ms(one.delta_ms)}" for one in sorted(causes, key=_size)[:MOST])
+    name = "one more cause" if len(rest) == 1 else f"{len(rest)} more causes together"
+    share = sum(known) if len(known) == len(rest) else None
+    return Point(_title(name, sum(one.delta_ms for one in causes), share, what, unit), f"{named}.")
+
+
+def _size(cause: Cause) -> float:
+    return -abs(cause.delta_ms)
+
+
+def _actions(timed: Timed, asked: Asked) -> tuple[Point, ...]:
+    if timed.verdict in ("FASTER", "SAME"):
+        return (Point("Nothing", f"{asked.candidate} is not slower."),)
+    if timed.verdict == "AMBIGUOUS":
+        text = (
+            "These times do not tell the two apart. A run interleaves processes of both arms, and measures how much "
+            "these differ."
+        )
+        return (Point("Time both in three fresh processes or more", text, "python -m bench run --repeats 5"),)
+    found = [cost for cost in timed.diagnosis.costs if cost.mean > 0][:MOST]
+    return tuple(
+        Point(
+            f"Without {c.LABELS[cost.cause]}: {_ms(-cost.mean * 1e-6)} per step",
+            "Predicted by replay, with that cause alone as in the reference." + _sure(cost.sure),
+            asked.whatif(cost.cause, timed.times[1].seconds * 1e3),
+        )
+        for cost in found
+    ) or (Point("Nothing that a replay could remove", "No cause alone saves time where it is as in the reference."),)
+
+
+def _sure(sure: bool) -> str:
+    return "" if sure else " Not sure."
+
+
+def _as_recorded(pair: TracePair, asked: Asked) -> Answer:
+    found = pair.recorded
+    note = (
+        f"Recorded steps: {found.wall_ms[0]:.4g} and {found.wall_ms[1]:.4g} ms; real ones take at least "
+        f"{found.floor_ms[0]:.4g} and {found.floor_ms[1]:.4g} ms. No time is known {pair.missing}."
+    )
+    text = "Then idle time, causes and a verdict are on real time. A run's own traces need no times: they are found."
+    todo = (Point("Time a step of both without a profiler", text, asked.explain()),)
+    return Answer(_recorded_sentence(pair, asked), _tone(found), None, _work(found), todo, note)
+
+
+def _tone(found: Recorded) -> Tone:
+    return TONES[found.verdict] if found.verdict else "unsure"
+
+
+def _recorded_sentence(pair: TracePair, asked: Asked) -> str:
+    found = pair.recorded
+    if found.verdict == "SLOWER":
+        return (
+            f"Slower even without times: a real step of {asked.candidate} takes at least ×{found.low:.2f} of one of "
+            f"{asked.reference}."
+        )
+    if found.verdict == "FASTER" and found.high is not None:
+        return (
+            f"Faster even without times: a real step of {asked.candidate} takes at most ×{found.high:.2f} of one of "
+            f"{asked.reference}."
+        )
+    cannot = "No overall answer without the times of unprofiled steps: recording slows the host, by an unknown amount."
+    if pair.device == "cpu":
+        return cannot
+    before, after = (sum(getattr(line, side) for line in _gpu(found)) for side in ("reference_ms", "scheme_ms"))
+    return f"{cannot} The GPU works {before:.3g} ms per step in {asked.reference}, {after:.3g} ms in {asked.candidate}."
+
+
+def _gpu(found: Recorded) -> list[RecordedLine]:
+    return [line for line in found.lines if not line.inflated]
+
+
+def _work(found: Recorded) -> tuple[Point, ...]:
+    """The largest differences that recording does not touch, or that are larger than it can be."""
+    told = [line for line in found.lines if line.sure or not line.inflated]
+    least = LEAST * sum(max(line.reference_ms, line.scheme_ms) for line in told)
+    large = [line for line in told if line.delta_ms and abs(line.delta_ms) >= least]
+    ranked = sorted(large, key=lambda line: (not line.sure, -abs(line.delta_ms)))[:MOST]
+    return tuple(
+        Point(
+            f"{c.LABELS[line.cause][0].upper()}{c.LABELS[line.cause][1:]}: {_ms(line.delta_ms)} of "
+            f"{'recorded' if line.inflated else 'GPU'} work per step",
+            _lies(line),
+        )
+        for line in ranked
+    )
+
+
+def _lies(line: RecordedLine) -> str:
+    if line.inflated and line.low is not None and line.high is not None:
+        return f"Less what recording can have cost, it lies between {_ms(line.low)} and {_ms(line.high)}."
+    return _bounds(line).strip()
+
+
+def _ms(value: float) -> str:
+    text = f"{value:+.3g}" if not 1e3 <= abs(value) < 1e9 else f"{value:+.0f}"
+    return f"{text} ms"

@@ -1,0 +1,106 @@
+"""Tables of two traces: the lines as recorded, the causes on real time, what removing each would save."""
+
+from __future__ import annotations
+
+from bench.analysis.ledger.accounting import Cause, shares
+from bench.analysis.replay.diagnosis import Diagnosis
+from bench.analysis.traces.pair import Timed
+from bench.analysis.traces.recorded import Recorded, RecordedLine
+from bench.record import causes as c
+
+from . import units
+from .content import Cell, Column, Table, Tone, table
+
+INFLATED = "inflated by the profiler"
+
+
+def recorded(found: Recorded) -> Table:
+    """Every line as recorded; a difference only where recording does not decide it."""
+    columns = (
+        Column("Line"),
+        Column("Reference ms", right=True),
+        Column("Candidate ms", right=True),
+        Column("Difference ms", right=True),
+        Column("95 % interval", right=True),
+    )
+    rows = [_recorded(line) for line in sorted(found.lines, key=_place)]
+    wall = [f"{ms:.4f}" for ms in found.wall_ms]
+    rows.append(("recorded step", *(Cell(ms, "muted") for ms in wall), Cell(INFLATED, "muted"), units.ABSENT))
+    note = (
+        f"ms per step, as recorded. What is {INFLATED} is in no difference and in no order. Intervals: the steps' "
+        "variation, and an assumed one between processes; for lines that recording is in, with the most that can be."
+    )
+    return table("As recorded", columns, rows, note)
+
+
+def _place(line: RecordedLine) -> tuple[bool, float, int]:
+    """By the size of the difference; what is inflated last, in the order of the ledger."""
+    hidden = line.inflated and not line.sure
+    return hidden, 0.0 if hidden else -abs(line.delta_ms), c.CAUSES.index(line.cause)
+
+
+def _recorded(line: RecordedLine) -> tuple[Cell | str, ...]:
+    both = (f"{line.reference_ms:.4f}", f"{line.scheme_ms:.4f}")
+    if line.inflated and not line.sure:
+        return (line.cause, *(Cell(ms, "muted") for ms in both), Cell(INFLATED, "muted"), units.ABSENT)
+    return (line.cause, *both, _delta(line.delta_ms, line.sure), _interval(line.low, line.high))
+
+
+def _delta(ms: float, sure: bool) -> Cell:
+    tone: Tone = ("bad" if ms > 0 else "good") if sure else ""
+    return Cell(f"{ms:+.4f}", tone)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return units.ABSENT if low is None or high is None else f"{low:+.3f} to {high:+.3f}"
+
+
+def causes(timed: Timed) -> Table | None:
+    """The one accounting: all causes add up to the difference exactly."""
+    columns = (
+        Column("Cause"),
+        Column("Costs ms", right=True),
+        Column("95 % interval", right=True),
+        Column("Work ms", right=True, detail=True),
+        Column("Host ms", right=True, detail=True),
+        Column("Share", right=True),
+    )
+    known = shares(timed.causes) or (None,) * len(timed.causes)
+    rows = [_cause(cause, share) for cause, share in zip(timed.causes, known, strict=True)]
+    note = (
+        f"ms per {timed.unit}. Work that only one of the two does takes along the host's time that leads to it. All "
+        "together are the difference exactly; coloured where sure."
+    )
+    return table("Causes", columns, rows, note) if rows else None
+
+
+def _cause(cause: Cause, share: int | None) -> tuple[Cell | str, ...]:
+    work, host = (units.ABSENT if part is None else f"{part:+.4f}" for part in (cause.work_ms, cause.host_ms))
+    return (
+        c.LABELS[cause.cause], _delta(cause.delta_ms, cause.sure), _interval(cause.low, cause.high), work, host,
+        units.ABSENT if share is None else f"{share} %",
+    )  # fmt: skip
+
+
+def savings(found: Diagnosis) -> Table | None:
+    """What a replay predicts for each cause alone as in the reference."""
+    columns = (Column("Cause"), Column("Saves ms", right=True), Column("95 % interval", right=True))
+    rows = [
+        (
+            c.LABELS[cost.cause], _delta(cost.mean * 1e-6, cost.sure),
+            units.ABSENT if cost.reach is None
+            else _interval((cost.mean - cost.reach) * 1e-6, (cost.mean + cost.reach) * 1e-6),
+        )
+        for cost in found.costs
+    ]  # fmt: skip
+    note = (
+        "Predicted: each cause alone set to what it is in the reference, and the candidate replayed. These overlap "
+        "and need not add up. With all of them the replay misses the reference by "
+        f"{found.rest * 1e-6:+.4f} ms, which is in every interval."
+    )
+    if found.uniform is not None:
+        note += (
+            f" Everything takes ×{found.uniform:.2f}: that is a slower (or faster) machine, a clock or a neighbour, "
+            "and no cause of its own."
+        )
+    return table("Predicted savings, by replay", columns, rows, note) if rows else None

@@ -1,0 +1,181 @@
+"""``python -m bench explain --reference A --candidate B``: two traces that anyone made."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bench.analysis.ledger.accounting import Cause, shares
+from bench.analysis.ledger.closure import Line
+from bench.analysis.statistics import Estimate
+from bench.analysis.timeline import Analysis
+from bench.analysis.traces.pair import Timed, Trace, TracePair, explain_traces
+from bench.analysis.traces.recorded import Recorded, RecordedLine
+from bench.record.errors import UsageError
+from bench.report.answer_traces import Asked
+from bench.report.content import Table
+from bench.report.visible import dumps
+from bench.verbs.choosing import refuse_choices
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print why one trace's steps take longer than the other's."""
+    if options.run is not None:
+        raise UsageError("give either a run folder or two traces, not both")
+    refuse_choices(options)
+    if options.reference is None:
+        raise UsageError("--candidate needs --reference: the trace to set it against")
+    paths = Path(options.reference), options.candidate
+    times = options.reference_time, options.candidate_time
+    both = [Trace(path, Analysis(options.read_timeline(path)), time) for path, time in zip(paths, times, strict=True)]
+    pair = explain_traces(both[0], both[1], options.step_range)
+    asked = Asked(*_short(*paths), *paths, options.step_range)
+    if options.json:
+        print(dumps(document(pair, asked)))
+    else:
+        _print(pair, asked)
+    return 0
+
+
+def _print(pair: TracePair, asked: Asked) -> None:
+    from rich.text import Text
+
+    from bench.report import tables_ledger, tables_traces
+    from bench.report.answer_traces import answer, basis
+    from bench.report.console import console as make_console
+    from bench.report.terminal import print_answer, print_finding_line, print_table
+
+    console = make_console()
+    names = asked.reference, asked.candidate
+    told = answer(pair, asked)
+    print_answer(told, console)
+    if pair.timed is None:
+        tables: list[Table | None] = [tables_traces.recorded(pair.recorded)]
+        console.print(Text(told.note, style="dim"))
+    else:
+        note = f"ms per {pair.timed.unit}. {basis(pair.timed, pair)}"
+        tables = [
+            tables_ledger.lines(
+                f"Ledger: {names[0]} → {names[1]}", "Reference", "Candidate", pair.timed.closed, note, pair.timed.unit
+            ),
+            tables_traces.causes(pair.timed),
+            tables_traces.savings(pair.timed.diagnosis),
+            tables_ledger.sources("Idle time", pair.timed.sources),
+        ]
+    for table in tables:
+        if table is not None:
+            print_table(table, console)
+    if pair.unknown:
+        named = "; ".join(f"{name} {share:.0%}" for name, share in pair.unknown)
+        console.print(Text(f"In other: {named}.", style="dim"))
+    for finding in pair.findings:
+        print_finding_line(finding, console)
+
+
+def _short(reference: Path, candidate: Path) -> tuple[str, str]:
+    """File names, or where they are the same, their folders' names too."""
+    if reference.name != candidate.name:
+        return reference.name, candidate.name
+    return f"{reference.parent.name}/{reference.name}", f"{candidate.parent.name}/{candidate.name}"
+
+
+def document(pair: TracePair, asked: Asked) -> dict[str, Any]:
+    """Two traces' explanation as JSON, in the form of a run's. What is not known is null, or an empty list."""
+    timed = pair.timed
+    return {
+        "pairs": [
+            {
+                "model": None,
+                "device": pair.device,
+                "reference": str(asked.reference_path),
+                "scheme": str(asked.candidate_path),
+                "steps": list(pair.steps),
+                **(_no_time(pair) if timed is None else _timed(timed)),
+                "recorded": _recorded(pair.recorded),
+                "unknown": [{"name": name, "share": share} for name, share in pair.unknown],
+            }
+        ],
+        "energy": [],
+        "hypotheses": [],
+        "remedies": [],
+        "findings": [vars(finding) for finding in pair.findings],
+    }
+
+
+def _no_time(pair: TracePair) -> dict[str, Any]:
+    return {
+        "verdict": pair.recorded.verdict, "ratio": None, "times": None, "answer_of_run": None,
+        "times_missing": f"no time is known {pair.missing}",
+        "unit": "step", "wall_ms": None, "delta_ms": None, "delta_ci": None, "lines": [], "causes": [],
+        "unexplained_ms": None, "predicted_savings": [], "predicted_missed_ms": None, "uniform_factor": None,
+        "sources": [],
+    }  # fmt: skip
+
+
+def _timed(timed: Timed) -> dict[str, Any]:
+    closed, found = timed.closed, timed.diagnosis
+    known = shares(timed.causes) or (None,) * len(timed.causes)
+    return {
+        "verdict": timed.verdict,
+        "ratio": _ratio(timed.ratio, timed.seen),
+        "times": [{"ms": time.seconds * 1e3, "said": time.said} for time in timed.times],
+        "times_missing": None,
+        "answer_of_run": timed.run or None,
+        "unit": timed.unit,
+        "wall_ms": {"reference": closed.reference_ms, "scheme": closed.scheme_ms},
+        "delta_ms": closed.delta.delta_ms,
+        "delta_ci": [closed.delta.low, closed.delta.high],
+        "lines": [_line(line) for line in closed.lines],
+        "unexplained_ms": closed.unexplained_ms,
+        "causes": [_cause(cause, share) for cause, share in zip(timed.causes, known, strict=True)],
+        "predicted_savings": [
+            {
+                "cause": cost.cause, "ms": cost.mean * 1e-6, "sure": cost.sure,
+                "ci": None if cost.reach is None
+                else [(cost.mean - cost.reach) * 1e-6, (cost.mean + cost.reach) * 1e-6],
+            }
+            for cost in found.costs
+        ],
+        "predicted_missed_ms": found.rest * 1e-6,
+        "uniform_factor": found.uniform,
+        "sources": [{**vars(part), "delta_ms": part.delta_ms} for part in timed.sources],
+    }  # fmt: skip
+
+
+def _ratio(ratio: Estimate, seen: bool) -> dict[str, Any]:
+    return {
+        "value": ratio.value, "ci": [ratio.low, ratio.high], "basis": ratio.basis,
+        "assumed": None if seen else "how much processes differ",
+    }  # fmt: skip
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "cause": line.cause, "reference_ms": line.reference_ms, "scheme_ms": line.scheme_ms, "delta_ms": line.delta_ms,
+        "ci": [line.low, line.high],
+    }  # fmt: skip
+
+
+def _cause(cause: Cause, share: int | None) -> dict[str, Any]:
+    return {
+        **_line(cause), "work_ms": cause.work_ms, "host_ms": cause.host_ms, "share_percent": share, "sure": cause.sure
+    }  # fmt: skip
+
+
+def _recorded(found: Recorded) -> dict[str, Any]:
+    return {
+        "wall_ms": {"reference": found.wall_ms[0], "scheme": found.wall_ms[1]},
+        "at_least_ms": {"reference": found.floor_ms[0], "scheme": found.floor_ms[1]},
+        "ratio_between": [found.low, found.high],
+        "lines": [_recorded_line(line) for line in found.lines],
+    }
+
+
+def _recorded_line(line: RecordedLine) -> dict[str, Any]:
+    told = not line.inflated or line.sure
+    return {
+        "cause": line.cause, "reference_ms": line.reference_ms, "scheme_ms": line.scheme_ms,
+        "delta_ms": line.delta_ms if told else None, "ci": [line.low, line.high] if told else None,
+        "inflated": line.inflated,
+    }  # fmt: skip
