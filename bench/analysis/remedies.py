@@ -15,14 +15,14 @@ from bench.record.schema import Record
 from .generation import GenerationGroup, GenerationRow, call_times
 from .grouping import setting_of
 from .interventions import InterventionRow
-from .paired import paired_difference
-from .pairing import Located, located, matched
+from .pairing import Located, difference_between, located
 
 
 @dataclass(frozen=True)
 class Remedy:
     """``gain`` in s per token (Estimate where an interval is known), ``memory`` in B more (None: not known).
-    ``price``: what it costs in accuracy, in words. ``basis``: where the gain was measured."""
+    ``price``: what it costs in accuracy, in words. ``basis``: where the gain was measured. ``assumed``: which spread of
+    the interval was not seen but assumed, or ""."""
 
     scheme: str
     title: str
@@ -33,6 +33,7 @@ class Remedy:
     price: str
     basis: str
     code: str
+    assumed: str = ""
 
     @property
     def sure(self) -> bool:
@@ -94,7 +95,7 @@ def _of_intervention(row: InterventionRow) -> Remedy:
     before, after = row.footprint
     return Remedy(
         row.scheme, title, row.gain.value, row.gain.low, row.gain.high, after - before, _price(row),
-        f"intervention {row.name}, measured beside the unchanged arm", code,
+        f"intervention {row.name}, measured beside the unchanged arm", code, row.gain.assumed,
     )  # fmt: skip
 
 
@@ -165,30 +166,13 @@ def _time(row: GenerationRow) -> float:
 
 
 def _switch(slow: GenerationRow, other: GenerationRow, arm: Any, price: str, arms: Mapping[str, Located]) -> Remedy:
-    gain, low, high = _gain(slow, other, arms)
+    gain = difference_between(arms[slow.scheme], arms[other.scheme])
     memory = [row.memory.get("model_footprint") for row in (slow, other)]
     more = memory[1] - memory[0] if memory[0] is not None and memory[1] is not None else None
     return Remedy(
-        slow.scheme, f"use {other.scheme} instead", gain, low, high, more,
-        price, "both schemes measured in this run", code_of(arm),
+        slow.scheme, f"use {other.scheme} instead", gain.value, gain.low, gain.high, more,
+        price, "both schemes measured in this run", code_of(arm), gain.assumed,
     )  # fmt: skip
-
-
-def _gain(
-    slow: GenerationRow, other: GenerationRow, arms: Mapping[str, Located]
-) -> tuple[float, float | None, float | None]:
-    """The difference in s per token: in pairs where a sweep measured both, else with a cautious interval, from the
-    nearer to the farther ends of the two arms' own."""
-    before, after = slow.time_per_token, other.time_per_token
-    assert before is not None and after is not None
-    pairs = matched(arms[slow.scheme], arms[other.scheme])
-    if pairs:
-        found = paired_difference(pairs)
-        return found.value, found.low, found.high
-    gain = before.value - after.value
-    if before.low is None or before.high is None or after.low is None or after.high is None:
-        return gain, None, None
-    return gain, before.low - after.high, before.high - after.low
 
 
 def code_of(arm: Any) -> str:

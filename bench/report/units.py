@@ -66,16 +66,21 @@ def _shown(unit: str) -> str:
 
 
 def estimate(value: Estimate | None, unit: str) -> str:
-    """A figure and its interval in one prefix: "98.1 tok/s [92.5, 104]"; without an interval the figure alone."""
+    """A figure and its interval in one prefix: "98.1 tok/s [92.5, 104]"; without an interval the figure alone. Where a
+    part of the interval was not seen, "assumed" follows."""
     if value is None:
         return ABSENT
     scale, _ = prefix_for(value.value, unit)
     if value.low is None or value.high is None:
         return si(value.value, unit)
     digits = _digits(value.low, value.high)
-    return (
-        f"{si(value.value, unit, digits)} [{number(value.low / scale, digits)}, {number(value.high / scale, digits)}]"
-    )
+    low, high = number(value.low / scale, digits), number(value.high / scale, digits)
+    return f"{si(value.value, unit, digits)} [{low}, {high}]{assumed(value.assumed)}"
+
+
+def assumed(what: str) -> str:
+    """The word after an interval of which a part was not seen (``Estimate.assumed``); "" where all was."""
+    return " assumed" if what else ""
 
 
 def _digits(low: float, high: float) -> int:
@@ -91,7 +96,8 @@ def ratio(value: Estimate | None) -> str:
         return f"×{value.value:.2f} [no interval]"
     width = value.high - value.low
     decimals = 3 if width <= 0 else min(4, max(2, 1 - math.floor(math.log10(width)) - (value.value >= 100)))
-    return f"×{value.value:.{decimals}f} [{value.low:.{decimals}f}, {value.high:.{decimals}f}]"
+    bounds = f"[{value.low:.{decimals}f}, {value.high:.{decimals}f}]"
+    return f"×{value.value:.{decimals}f} {bounds}{assumed(value.assumed)}"
 
 
 def percent(share: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bench.analysis.assumed import BURST, ENOUGH, PROCESS, RUN, merged
 from bench.analysis.grouping import Coordinates
 from bench.analysis.statistics import Basis, Estimate
 from bench.analysis.verdict import Verdict
@@ -19,10 +20,18 @@ AMOUNTS: dict[Verdict, str] = {"SLOWER": "MORE", "FASTER": "LESS", "SAME": "SAME
 _BASES: dict[Basis, str] = {
     "between processes": "bootstrap over repeats (fresh processes), then calls; widened for few repeats",
     "between nodes": "bootstrap over nodes, each with all its processes; widened for few nodes",
-    "within one process": "bootstrap over the calls of one process; variation between processes is NOT in it",
+    "between runs": "bootstrap over runs, each with all its processes; widened for few runs",
+    "in turns": "bootstrap over bursts of arms that took turns in one process; other processes are NOT in it",
+    "within one process": "bootstrap over the calls of one process",
     "paired blocks": "Student's t over nodes, from pairs of arms in one block on one node",
     "paired blocks, one node": "Student's t over paired blocks of one node; variation between nodes is NOT in it",
-    "one value": "none where there is one value only",
+    "one value": "none where there is one value only and nothing is assumed",
+}
+# What stands behind an interval of which a part was not seen.
+_ASSUMED = {
+    "processes": f"fewer than {ENOUGH} processes do not show how processes differ: {100 * PROCESS:.0f} %",
+    "runs": f"a run of each does not show how runs differ: {100 * RUN:.0f} %",
+    "bursts": f"fewer than {ENOUGH} bursts do not show how bursts differ: {100 * BURST:.0f} %",
 }
 CPU_LABEL = "Measured on a CPU: CPU timings say nothing about a GPU."
 _LABELS = {
@@ -32,10 +41,19 @@ _LABELS = {
 
 
 def interval_text(estimates: Iterable[Estimate | None], what: str = "calls") -> str:
-    """What the bounds of these figures are, by what their variation was drawn over."""
-    bases = dict.fromkeys(item.basis for item in estimates if item is not None)
+    """What the bounds of these figures are, by what their variation was drawn over and what of it was assumed."""
+    known = [item for item in estimates if item is not None]
+    bases = dict.fromkeys(item.basis for item in known)
     told = " / ".join(_BASES[basis].replace("calls", what) for basis in _BASES if basis in bases)
-    return f"[low, high]: 95 % interval ({told or 'none here'})"
+    why = assumed_text(item.assumed for item in known)
+    return f"[low, high]: 95 % interval ({told or 'none here'}{why and '; '}{why})"
+
+
+def assumed_text(assumed: Iterable[str]) -> str:
+    """What "assumed" beside an interval means, for these figures' ``Estimate.assumed``; "" where none assumes."""
+    told = merged(assumed)
+    parts = [text for kind, text in _ASSUMED.items() if kind in told]
+    return f"assumed: {'; '.join(parts)} (standard deviation) is assumed, docs/verdicts.md" if parts else ""
 
 
 def verdict_cell(value: Verdict | None, *, amounts: bool = False) -> Cell:

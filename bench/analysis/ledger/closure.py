@@ -66,7 +66,7 @@ class Side:
 @dataclass(frozen=True)
 class Line:
     """One line of the ledger, ms per token. ``low`` and ``high`` bound the difference's 95 % interval, None where
-    there is one value only."""
+    there is none. ``assumed``: which spread of it was not seen but assumed, or ""."""
 
     cause: str
     reference_ms: float
@@ -75,6 +75,7 @@ class Line:
     low: float | None
     high: float | None
     basis: Basis
+    assumed: str = field(default="", kw_only=True)
 
     @property
     def sure(self) -> bool:
@@ -139,7 +140,7 @@ def _made(cause: str, reference: float, scheme: float, spread: Estimate) -> Line
     shift = delta - spread.value * _MS
     low = None if spread.low is None else spread.low * _MS + shift
     high = None if spread.high is None else spread.high * _MS + shift
-    return Line(cause, reference, scheme, delta, low, high, spread.basis)
+    return Line(cause, reference, scheme, delta, low, high, spread.basis, assumed=spread.assumed)
 
 
 def _disturbance(side: Side) -> Samples:
