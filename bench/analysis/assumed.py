@@ -30,6 +30,9 @@ BURST = 0.05
 FREEDOM = 2.0
 ENOUGH = 3
 
+# What stands after an interval of which a part was not seen.
+WORD = "assumed"
+
 # (variance, degrees of freedom)
 Part = tuple[float, float]
 
@@ -66,6 +69,11 @@ def merged(texts: Iterable[str]) -> str:
     """The text of all that is assumed in several figures, each kind once."""
     kinds = (kind for text in texts if text for kind in text.removeprefix(_BETWEEN).split(_AND))
     return Assumed(between=tuple(dict.fromkeys(kinds))).text
+
+
+def mark(assumed: str) -> str:
+    """What follows an interval, for its ``Estimate.assumed``: " assumed", or "" where all of it was seen."""
+    return f" {WORD}" if assumed else ""
 
 
 def of_processes(count: int) -> Assumed:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from bench.analysis.assumed import mark
 from bench.analysis.explain import Explanation
 from bench.analysis.generation import GenerationRow
 from bench.analysis.ledger.closure import Line
@@ -17,7 +18,7 @@ from bench.record import causes as c
 
 from . import figure_ledger, units
 from .content import Answer, FigureSpec, Point, Tone
-from .words import setting_text
+from .words import assumed_bars, setting_text
 
 MOST = 3
 
@@ -125,7 +126,9 @@ def _cause(line: Line, pair: Pair) -> Point:
     share = line.delta_ms / pair.closed.delta.delta_ms if pair.closed.delta.delta_ms else 0.0
     label = c.LABELS[line.cause]
     title = f"{label[0].upper()}{label[1:]}: {line.delta_ms:+.3g} ms per token, {share:.0%} of the difference"
-    bounds = "" if line.low is None or line.high is None else f" 95 % interval {line.low:+.3g} to {line.high:+.3g} ms."
+    word = mark(line.assumed)
+    known = line.low is not None and line.high is not None
+    bounds = f" 95 % interval{word} {line.low:+.3g} to {line.high:+.3g} ms." if known else ""
     sure = "" if line.sure else " Not sure: the interval holds 0."
     return Point(title, _evidence(line, pair) + bounds + sure)
 
@@ -177,6 +180,7 @@ def _for(remedies: Sequence[Remedy], scheme: str) -> list[Remedy]:
 def _action(remedy: Remedy) -> Point:
     title = f"{remedy.title[0].upper()}{remedy.title[1:]}: {remedy.gain * 1e3:.3g} ms per token less"
     bounds = "" if remedy.low is None or remedy.high is None else f" [{remedy.low * 1e3:.3g}, {remedy.high * 1e3:.3g}]"
+    bounds += mark(remedy.assumed)
     memory = "" if remedy.memory is None else f"; memory {_signed(remedy.memory)}"
     sure = "" if remedy.sure else " Not sure: the interval holds 0."
     price = remedy.price[0].upper() + remedy.price[1:]
@@ -194,5 +198,5 @@ def caption(pair: Pair) -> str:
         f"Each bar: what one line of the ledger adds to {pair.reference}'s time per token; together they give "
         f"{pair.scheme}'s exactly. Thin lines: 95 % intervals. Lines from {pair.instrument or 'no'} timelines of "
         f"{pair.observed_steps[0]} and {pair.observed_steps[1]} decode steps; wall times from unprofiled calls "
-        f"({closed.reference_ms:.3g} and {closed.scheme_ms:.3g} ms)."
+        f"({closed.reference_ms:.3g} and {closed.scheme_ms:.3g} ms).{assumed_bars(closed.lines)}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.analysis.assumed import mark
 from bench.analysis.energy_ledger import EnergyPair, Split
 from bench.analysis.hypotheses import Judged
 from bench.analysis.interventions import InterventionRow, Removals
@@ -82,7 +83,7 @@ def _line(line: Line, meaning: str) -> tuple[Cell | str, ...]:
         _ms(line.reference_ms),
         _ms(line.scheme_ms),
         Cell(f"{line.delta_ms:+.4f}", tone),
-        _interval(line.low, line.high, 1.0),
+        _interval(line.low, line.high, 1.0) + mark(line.assumed),
         meaning,
     )
 
@@ -108,7 +109,7 @@ def causes(pair: Pair) -> Table | None:
         (
             c.LABELS[line.cause],
             Cell(f"{line.delta_ms:+.3f}", ("bad" if line.delta_ms > 0 else "good") if line.sure else ""),
-            _interval(line.low, line.high, 1.0),
+            _interval(line.low, line.high, 1.0) + mark(line.assumed),
             f"{line.delta_ms / total:.0%}" if total else units.ABSENT,
         )
         for line in pair.causes
@@ -187,13 +188,14 @@ def energy(pairs: Sequence[EnergyPair]) -> Table | None:
         for name, split in (("gross", pair.gross), ("net of idle", pair.net)):
             if split is not None:
                 rows.append((pair.scheme, pair.source, *_split(split), f"{name}, {kind}"))
-    note = "Joules per token: ΔE = P_ref·Δt + t_scheme·ΔP, exactly. [low, high]: 95 % interval where windows repeat."
+    note = "Joules per token: ΔE = P_ref·Δt + t_scheme·ΔP, exactly. [low, high]: 95 % interval."
     return table("Energy ledger", columns, rows, note) if rows else None
 
 
 def _split(split: Split) -> tuple[str, ...]:
     delta = split.delta
     bounds = "" if delta.low is None or delta.high is None else f" [{delta.low:+.3g}, {delta.high:+.3g}]"
+    bounds += mark(delta.assumed)
     return (
         f"{split.reference:.4g}", f"{split.scheme:.4g}", f"{delta.value:+.3g}{bounds}", f"{split.longer:+.3g}",
         f"{split.power:+.3g}",
@@ -222,6 +224,7 @@ def interventions(rows: Sequence[InterventionRow]) -> Table | None:
 
 def _intervention(row: InterventionRow) -> tuple[Cell | str, ...]:
     gain = f"{row.gain.value * 1e3:+.3g} [{_signed(row.gain.low)}, {_signed(row.gain.high)}]"
+    gain += mark(row.gain.assumed)
     within = {True: Cell("yes", "good"), False: Cell("no", "bad"), None: Cell(units.ABSENT, "muted")}[row.agrees]
     agreement = "not compared" if row.output.agreement is None else f"{row.output.agreement:.0%}"
     error = "" if row.output.error is None else f", {row.output.error:.2g}"
@@ -305,4 +308,5 @@ def remedies(found: Sequence[Remedy]) -> Table | None:
 
 
 def _bounds(item: Remedy) -> str:
-    return "" if item.low is None or item.high is None else f" [{item.low * 1e3:.3g}, {item.high * 1e3:.3g}]"
+    bounds = "" if item.low is None or item.high is None else f" [{item.low * 1e3:.3g}, {item.high * 1e3:.3g}]"
+    return bounds + mark(item.assumed)

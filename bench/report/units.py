@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from bench.analysis.assumed import BURST, ENOUGH, PROCESS, RUN, WORD, mark
 from bench.analysis.statistics import Estimate
 
 _PREFIXES = (
@@ -21,6 +22,11 @@ _PREFIXES = (
 _NO_LARGE = {"s", "tok/s", "degC", "1", ""}
 _NO_SMALL = {"tok/s", "degC", "1", "", "B"}
 ABSENT = "–"
+# What the word beside an interval means.
+ASSUMED_NOTE = (
+    f"{WORD}: fewer than {ENOUGH} processes, runs, or bursts in one process do not show how such differ, so that a "
+    f"standard deviation of {100 * PROCESS:.0f}, {100 * RUN:.0f} or {100 * BURST:.0f} % is taken (docs/verdicts.md)."
+)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -75,12 +81,7 @@ def estimate(value: Estimate | None, unit: str) -> str:
         return si(value.value, unit)
     digits = _digits(value.low, value.high)
     low, high = number(value.low / scale, digits), number(value.high / scale, digits)
-    return f"{si(value.value, unit, digits)} [{low}, {high}]{assumed(value.assumed)}"
-
-
-def assumed(what: str) -> str:
-    """The word after an interval of which a part was not seen (``Estimate.assumed``); "" where all was."""
-    return " assumed" if what else ""
+    return f"{si(value.value, unit, digits)} [{low}, {high}]{mark(value.assumed)}"
 
 
 def _digits(low: float, high: float) -> int:
@@ -97,7 +98,7 @@ def ratio(value: Estimate | None) -> str:
     width = value.high - value.low
     decimals = 3 if width <= 0 else min(4, max(2, 1 - math.floor(math.log10(width)) - (value.value >= 100)))
     bounds = f"[{value.low:.{decimals}f}, {value.high:.{decimals}f}]"
-    return f"×{value.value:.{decimals}f} {bounds}{assumed(value.assumed)}"
+    return f"×{value.value:.{decimals}f} {bounds}{mark(value.assumed)}"
 
 
 def percent(share: float | None) -> str:

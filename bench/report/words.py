@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bench.analysis.assumed import BURST, ENOUGH, PROCESS, RUN, merged
 from bench.analysis.grouping import Coordinates
+from bench.analysis.ledger.closure import Line
 from bench.analysis.statistics import Basis, Estimate
 from bench.analysis.verdict import Verdict
 from bench.record.schema import Case, Environment, Record
 
 from .content import Cell, Tone
-from .units import ratio
+from .units import ASSUMED_NOTE, ratio
 
 TONES: dict[Verdict, Tone] = {"SLOWER": "bad", "FASTER": "good", "SAME": "same", "AMBIGUOUS": "unsure"}
 # The same verdict about joules or bytes instead of seconds.
@@ -27,12 +27,6 @@ _BASES: dict[Basis, str] = {
     "paired blocks, one node": "Student's t over paired blocks of one node; variation between nodes is NOT in it",
     "one value": "none where there is one value only and nothing is assumed",
 }
-# What stands behind an interval of which a part was not seen.
-_ASSUMED = {
-    "processes": f"fewer than {ENOUGH} processes do not show how processes differ: {100 * PROCESS:.0f} %",
-    "runs": f"a run of each does not show how runs differ: {100 * RUN:.0f} %",
-    "bursts": f"fewer than {ENOUGH} bursts do not show how bursts differ: {100 * BURST:.0f} %",
-}
 CPU_LABEL = "Measured on a CPU: CPU timings say nothing about a GPU."
 _LABELS = {
     "memorised": "Memorised smoke checkpoint: the speed figures describe this tiny model only.",
@@ -41,19 +35,17 @@ _LABELS = {
 
 
 def interval_text(estimates: Iterable[Estimate | None], what: str = "calls") -> str:
-    """What the bounds of these figures are, by what their variation was drawn over and what of it was assumed."""
-    known = [item for item in estimates if item is not None]
-    bases = dict.fromkeys(item.basis for item in known)
+    """What the bounds of these figures are, by what their variation was drawn over."""
+    bases = dict.fromkeys(item.basis for item in estimates if item is not None)
     told = " / ".join(_BASES[basis].replace("calls", what) for basis in _BASES if basis in bases)
-    why = assumed_text(item.assumed for item in known)
-    return f"[low, high]: 95 % interval ({told or 'none here'}{why and '; '}{why})"
+    return f"[low, high]: 95 % interval ({told or 'none here'})"
 
 
-def assumed_text(assumed: Iterable[str]) -> str:
-    """What "assumed" beside an interval means, for these figures' ``Estimate.assumed``; "" where none assumes."""
-    told = merged(assumed)
-    parts = [text for kind, text in _ASSUMED.items() if kind in told]
-    return f"assumed: {'; '.join(parts)} (standard deviation) is assumed, docs/verdicts.md" if parts else ""
+def assumed_bars(estimates: Iterable[Estimate | Line | None]) -> str:
+    """For a caption: that a part of the drawn intervals was not seen; "" where all was."""
+    if not any(item.assumed for item in estimates if item is not None and item.low is not None):
+        return ""
+    return f" Part of the bars is {ASSUMED_NOTE}"
 
 
 def verdict_cell(value: Verdict | None, *, amounts: bool = False) -> Cell:

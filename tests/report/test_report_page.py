@@ -173,7 +173,7 @@ def test_one_call_has_an_assumed_interval_and_no_verdict(tmp_path: Path) -> None
     write_report(tmp_path, [make.generation("fp16", calls=1), make.generation("nf4", calls=1)], [])
     text = (tmp_path / "report.md").read_text(encoding="utf-8").replace("\\", "")
     assert "AMBIGUOUS" in text and re.search(r"×1\.\d\d \[0\.\d\d, 2\.\d\d\] assumed", text)
-    assert "12 % (standard deviation) is assumed" in text
+    assert "standard deviation of 12, 6 or 5 % is taken" in text
 
 
 def test_no_records_are_refused_in_one_line(tmp_path: Path) -> None:
