@@ -15,7 +15,7 @@ from benchmarks.fidelity.writers import write_kineto, write_nsys
 from tests import factories as make
 from tests.profiling.trace_files import nsys_file
 
-LINE_KEYS = {"cause", "reference_ms", "scheme_ms", "delta_ms", "ci"}
+LINE_KEYS = {"cause", "reference_ms", "scheme_ms", "delta_ms", "ci", "assumed"}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from bench.record.schema import Record
 
 from .paired import BlockPair, paired_difference, paired_ratio
 from .runs import run_of
-from .statistics import Estimate, Samples, Statistic, difference, estimate, location, ratio
+from .statistics import Estimate, Samples, Statistic, Unit, difference, estimate, location, ratio
 
 Take = Callable[[Record], Sequence[float]]
 
@@ -89,13 +89,20 @@ def ratio_between(
     return paired_ratio(pairs) if pairs else None
 
 
-def difference_between(arm: Located, reference: Located, statistic: Statistic = "median") -> Estimate:
-    """The arm's location less the reference's with its interval: in pairs where there are any. Raises ValueError
-    where a side has no values."""
+def difference_between(
+    arm: Located,
+    reference: Located,
+    statistic: Statistic = "median",
+    *,
+    unit: Unit = "processes",
+    levels: tuple[float, float] | None = None,
+) -> Estimate:
+    """The arm's location less the reference's with its interval: in pairs where there are any, else as ``difference``.
+    Raises ValueError where a side has no values."""
     pairs = matched(arm, reference, statistic)
     if pairs:
         return paired_difference(pairs)
-    return difference(arm.samples, reference.samples, statistic=statistic)
+    return difference(arm.samples, reference.samples, statistic=statistic, unit=unit, levels=levels)
 
 
 def matched(arm: Located, reference: Located, statistic: Statistic = "median") -> list[BlockPair]:

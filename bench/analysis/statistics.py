@@ -139,17 +139,19 @@ def difference(
     statistic: Statistic = "median",
     confidence: float = CONFIDENCE,
     seed: int = 0,
+    unit: Unit = "processes",
+    levels: tuple[float, float] | None = None,
 ) -> Estimate:
     """location(samples) - location(reference) with its interval, in the samples' unit; values may have any sign.
 
-    The arms are resampled independently, as in ``ratio``; what is assumed is relative to each arm's own level.
-    ``relative_error`` is None: a difference may be 0.
+    The arms are resampled independently, as in ``ratio``; what is assumed is relative to each arm's own level, or to
+    ``levels`` of the two where the values are themselves what is left of two larger ones. ``relative_error`` is None: a
+    difference may be 0.
     """
     streams = np.random.default_rng(seed).spawn(2)
-    top, bottom = (
-        _draw(side, statistic, rng, "processes") for side, rng in zip((samples, reference), streams, strict=True)
-    )
-    more = [_assumed(side, "processes").of_level(side.point) for side in (top, bottom)]
+    top, bottom = (_draw(side, statistic, rng, unit) for side, rng in zip((samples, reference), streams, strict=True))
+    known = levels or (top.point, bottom.point)
+    more = [_assumed(side, unit).of_level(level) for side, level in zip((top, bottom), known, strict=True)]
     return _known(_between(top, bottom, more[0] + more[1], confidence))
 
 

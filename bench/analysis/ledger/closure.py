@@ -114,10 +114,11 @@ def close(reference: Side, scheme: Side) -> Closed:
     before, after = (on_grid(location(side.wall, side.statistic) * _MS) for side in (reference, scheme))
     made = [line_of(name, reference.line(name), scheme.line(name)) for name in _names(reference, scheme)]
     if reference.plain and scheme.plain:
-        disturbed = (side.observed(_disturbance(side)) for side in (reference, scheme))
-        made.append(line_of(c.DISTURBANCE, *disturbed))
+        disturbed = [side.observed(_disturbance(side)) for side in (reference, scheme)]
+        known = [on_grid(location(side.samples, "mean") * _MS) for side in disturbed]
+        made.append(_made(c.DISTURBANCE, known[0], known[1], _between_moments(reference, scheme, disturbed)))
     rest = before - sum(line.reference_ms for line in made), after - sum(line.scheme_ms for line in made)
-    spread = difference_between(_unexplained(scheme), _unexplained(reference), "mean")
+    spread = _between_moments(reference, scheme, [_unexplained(reference), _unexplained(scheme)])
     made.append(_made(c.UNEXPLAINED, rest[0], rest[1], spread))
     wall = difference_between(scheme.timed(scheme.wall), reference.timed(reference.wall), scheme.statistic)
     return Closed(before, after, _made("wall", before, after, wall), tuple(made))
@@ -141,6 +142,13 @@ def _made(cause: str, reference: float, scheme: float, spread: Estimate) -> Line
     low = None if spread.low is None else spread.low * _MS + shift
     high = None if spread.high is None else spread.high * _MS + shift
     return Line(cause, reference, scheme, delta, low, high, spread.basis, assumed=spread.assumed)
+
+
+def _between_moments(reference: Side, scheme: Side, left: Sequence[Located]) -> Estimate:
+    """The difference of what is left, on either side, of a figure less another of the same processes at another time.
+    How moments differ is assumed relative to the whole figures; steps of a trace are set against themselves."""
+    levels = [location(side.wall) if side.statistic == "median" else 0.0 for side in (scheme, reference)]
+    return difference_between(left[1], left[0], "mean", unit="bursts", levels=(levels[0], levels[1]))
 
 
 def _disturbance(side: Side) -> Samples:
