@@ -2,7 +2,7 @@
 
 A ratio answers "which is faster" only where all else is alike. What is not alike is refused, unless the user names it
 as the question (a new version of a package) or forces the comparison. What a side does not tell is unknown: it is
-shown, but no reason to refuse (docs/adr/0017).
+shown, but no reason to refuse (docs/adr/0019).
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ def _finding(item: Condition, forced: bool) -> Finding:
 
 
 def _over_all(found: Sequence[Condition]) -> Condition:
+    # A layer product has no tokens: what neither side of a pair tells is told by the others, if by any.
+    found = [item for item in found if (item.a, item.b) != (UNKNOWN, UNKNOWN)] or found
     for alike in (False, None):
         for item in found:
             if item.alike is alike:

@@ -105,6 +105,12 @@ def test_what_a_side_does_not_tell_is_unknown_and_no_reason_to_refuse() -> None:
     assert found.findings == ()
 
 
+def test_what_does_not_apply_to_a_case_is_told_by_the_others() -> None:
+    run = [*side(), make.matmul("nf4")]
+    texts = [item.text for item in compare(run, run).conditions]
+    assert "tokens: 32" in texts
+
+
 def compared(a: str, b: str, change: Change = lambda record: record) -> Comparison:
     return compare(side(a), side(b, change), scheme_a=a, scheme_b=b)
 
