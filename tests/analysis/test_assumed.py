@@ -138,6 +138,14 @@ def test_bursts_count_not_their_calls() -> None:
     assert verdict(ratio([nf4.values("forward_time")], [fp16.values("forward_time")], unit="fixed")) != "AMBIGUOUS"
 
 
+def test_a_round_that_is_slow_for_both_arms_is_in_neither() -> None:
+    slow = [1.0, 1.4, 0.8, 1.2, 1.0]
+    found = ratio_of_products(
+        [products("nf4", [1.05e-3 * s for s in slow])], [products("fp16", [1e-3 * s for s in slow])]
+    )
+    assert found is not None and verdict(found) == "SLOWER" and found.value == pytest.approx(1.05, abs=0.01)
+
+
 def test_only_rounds_that_both_arms_have_are_compared() -> None:
     """One arm was done after three rounds, in which the machine was slow; the other went on when it was fast."""
     fp16, nf4 = products("fp16", [1.5e-3] * 3), products("nf4", [1.5e-3] * 3 + [1e-3] * 9)

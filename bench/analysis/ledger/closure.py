@@ -157,11 +157,12 @@ def _disturbance(side: Side) -> Samples:
 
 
 def _unexplained(side: Side) -> Located:
-    """Per repeat: the wall time less what the observed processes say (in a sweep: those of the same block, where it
-    has any), for the interval."""
+    """Per repeat: the wall time less what the observed processes say, for the interval: in a sweep those of the same
+    block, where it has any; where every repeat was observed its own process; else the mean of those that were."""
     told = [float(np.mean(part)) for part in side.plain] or (side.sums() if side.lines else [0.0])
     mean = float(np.mean(told))
     own = dict(zip(side.line_spots, told, strict=False))
-    less = [own.get(spot, mean) for spot in side.wall_spots] or [mean] * len(side.wall)
+    each = told if len(told) == len(side.wall) else [mean] * len(side.wall)
+    less = [own.get(spot, mean) for spot in side.wall_spots] or each
     walls = (location((part,), side.statistic) for part in side.wall)
     return side.timed(tuple((wall - one,) for wall, one in zip(walls, less, strict=True)))
