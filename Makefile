@@ -1,7 +1,7 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
 .PHONY: help setup bundle bench bench-in-container paper paper-compat profile test test-slurm test-gpu lint format report doctor gpu-study \
-  image image-check shell smoke-model faults fuzz fidelity intervals sweep-simulation benchmarks clean
+  image image-check shell smoke-model faults fuzz fidelity intervals verdicts sweep-simulation benchmarks clean
 
 PRESET ?= auto
 PYTHON ?= python3
@@ -154,6 +154,9 @@ fidelity: $(VENV_READY) ## plant causes of known size and judge the diagnosis (1
 
 intervals: $(VENV_READY) ## simulated traces and runs: do the printed intervals hold the truth? (about 10 minutes)
 	$(PY) -m benchmarks.intervals --out benchmarks/results/intervals.json --page docs/intervals.md
+
+verdicts: $(VENV_READY) ## simulated arms: are verdicts right, do intervals hold? (about 15 minutes)
+	$(PY) -m benchmarks.verdicts --out benchmarks/results/verdicts.json --page docs/verdicts.md
 
 sweep-simulation: $(VENV_READY) ## simulated sweeps over 500 nodes: do their intervals hold? (about 15 minutes)
 	$(PY) -m benchmarks.sweep_simulation --out benchmarks/results/sweep_simulation.json --page docs/sweep-simulation.md

@@ -140,6 +140,10 @@ def _sets(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(";"))
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(name) for name in names(text))
 
@@ -235,7 +239,14 @@ def _add_compare(verbs: Any) -> None:
     )
     parser.add_argument("a", metavar="A", help="reference: a run folder, or FOLDER::SCHEME")
     parser.add_argument("b", metavar="B", help="what is judged: a run folder, or FOLDER::SCHEME")
-    parser.add_argument("--force", action="store_true", help="compare even if the machines differ")
+    parser.add_argument("--force", action="store_true", help="compare even if machines or conditions differ")
+    parser.add_argument(
+        "--allow",
+        type=_names,
+        default=(),
+        metavar="NAMES",
+        help="conditions that may differ because they are the question, such as versions,commit",
+    )
     parser.add_argument("--margin", type=float, default=0.02, help="relative difference that counts as none (0.02)")
     parser.add_argument("--fail-on-slower", action="store_true", help="exit 1 if anything is SLOWER")
     parser.add_argument("--json", action="store_true", help="as JSON")

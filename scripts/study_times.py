@@ -118,6 +118,7 @@ def _request(request: Any, block: Block, known: Costs) -> float:
         {
             "generation": first + options["calls"] * call,
             "energy": _at(known.energy, case.scheme) * (case.new_tokens or 0) / TOKENS,
+            "codecarbon": _at(known.energy, case.scheme) * (case.new_tokens or 0) / TOKENS,
             "kineto": _at(known.timeline, case.scheme),
             "kineto-first": _at(known.timeline, case.scheme) * FIRST_VISITS,
             "annotation": 2 * options["annotation_pairs"] * call,

@@ -209,8 +209,19 @@ def matmul(
         of,
         {"forward_time": times, "relative_error": 0.09 if "4" in scheme else 3e-4, "warmup_time": base * 3},
         repeat=repeat,
-        setup={"stop": "noise", "copies": 1 if residency == "hot" else 64, "rotated_bytes": 4e7, "cache_bytes": 3.2e7},
+        setup={
+            "stop": "noise",
+            "copies": 1 if residency == "hot" else 64,
+            "rotated_bytes": 4e7,
+            "cache_bytes": 3.2e7,
+            "burst": 20,
+        },
     )
+
+
+def other_run(of: Record, run_id: str = "20250102T120000-other") -> Record:
+    """The same Record as another run would have written it."""
+    return replace(of, run_id=run_id)
 
 
 def ceiling(device: str = "cpu", repeat: int = 0) -> Record:

@@ -36,7 +36,7 @@ def summarise(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[Ann
         for scheme, items in group.schemes.items():
             ratios = tuple(part for record in items if (part := pair_ratios(record)))
             if ratios:
-                cost = estimate(ratios)
+                cost = estimate(ratios, unit="fixed")  # each pair of one process, its two calls in turn
                 pairs = sum(map(len, ratios))
                 rows.append(AnnotationRow(group.setting, scheme, pairs, cost, verdict(cost, margin)))
     return tuple(rows)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from bench.record.errors import UsageError
 from bench.record.schema import Case, Finding, Record
 
+from .conditions import Condition, check, conditions
 from .energy import gross_per_token
 from .event_overhead import less_overhead
 from .generation import call_times
 from .grouping import setting_of
-from .machines import check_machines, package_findings
+from .machines import check_machines
 from .matmul import has_bias
 from .pairing import Take, estimate_of, ratio_between, taking
 from .statistics import Estimate
@@ -39,12 +40,13 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows, what was noticed, and the Cases that only one side has."""
+    """The rows, what was noticed, the Cases that only one side has, and under which conditions either side was made."""
 
     rows: tuple[ComparisonRow, ...]
     findings: tuple[Finding, ...]
     only_a: tuple[Case, ...]
     only_b: tuple[Case, ...]
+    conditions: tuple[Condition, ...] = ()
 
 
 def _joules(name: str) -> Take:
@@ -73,27 +75,31 @@ def compare(
     scheme_b: str | None = None,
     margin: float = MARGIN,
     force: bool = False,
+    allow: Sequence[str] = (),
 ) -> Comparison:
     """B against A, for every Case that both hold.
 
     Cases are matched by ``case_id``; where schemes are picked, by their coordinates less the scheme. Raises
-    MachineError for unlike machines unless ``force``, and UsageError where no Case matches.
+    MachineError for unlike machines and UsageError for other unlike conditions (bench/analysis/conditions.py) unless
+    ``force``, or ``allow`` names the condition; and UsageError where no Case matches.
     """
     records_a = _pick(less_overhead(records_a), scheme_a)
     records_b = _pick(less_overhead(records_b), scheme_b)
-    findings = (*check_machines(records_a, records_b, force=force), *package_findings(records_a, records_b))
+    findings = check_machines(records_a, records_b, force=force)
     key = _by_setting if scheme_a or scheme_b else _by_identity
     left, right = _index(records_a, key), _index(records_b, key)
     common = [name for name in left if name in right]
     if not common:
         raise UsageError("the two runs have no Case in common: compare runs of one preset and model, or pick schemes")
     findings += _bias_findings(left, right)
+    alike = conditions([(left[k], right[k]) for k in common], one_run=_one_sweep(records_a, records_b))
+    findings += check(alike, allow=allow, force=force)
     rows = [row for name in common for row in _rows(left[name], right[name], margin)]
     beside = bool(scheme_a and scheme_b) and _one_sweep(records_a, records_b)
     alone = of_comparison(records_b, records_a) if beside else ()
     return Comparison(
         tuple(rows), (*findings, *alone), _cases(left[k] for k in left if k not in right),
-        _cases(right[k] for k in right if k not in left),
+        _cases(right[k] for k in right if k not in left), alike,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ the same split is made of what the work itself draws. Windows hold whole generat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.record.schema import Record
 
@@ -121,7 +121,7 @@ def _moved(spread: Estimate, delta: float) -> Estimate:
     shift = delta - spread.value
     low = None if spread.low is None else spread.low + shift
     high = None if spread.high is None else spread.high + shift
-    return Estimate(delta, low, high, spread.repeats, spread.samples, spread.basis)
+    return replace(spread, value=delta, low=low, high=high)
 
 
 def _gross(records: Sequence[Record], source: Source) -> Located:

@@ -10,6 +10,7 @@ from bench.record import causes as c
 from bench.record.schema import Finding, Record
 
 from . import claims, generation, matmul, quality
+from .assumed import mark
 from .energy_ledger import EnergyPair, energy_pairs
 from .first_generation import FirstGeneration
 from .generation import GenerationRow
@@ -161,6 +162,7 @@ def _unexplained(pair: Pair) -> list[Finding]:
         return []
     line = next(line for line in closed.lines if line.cause == "unexplained")
     bounds = "unknown" if line.low is None or line.high is None else f"[{line.low:+.3g}, {line.high:+.3g}]"
+    bounds += mark(line.assumed)
     within = line.low is not None and line.high is not None and line.low <= 0 <= line.high
     why = (
         "the interval holds 0: the machine's speed changed between the timed and the observed calls"

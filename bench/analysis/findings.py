@@ -23,7 +23,7 @@ def of_generation(groups: Sequence[GenerationGroup]) -> tuple[Finding, ...]:
             Finding(
                 "one-repeat",
                 "warning",
-                "some schemes ran in one process only: their intervals leave process-to-process variation out",
+                "some schemes ran in one process only: how processes differ is assumed in their intervals, not seen",
                 ", ".join(sorted({row.scheme for row in rows if row.repeats == 1})),
                 "run with three or more repeats",
             )

@@ -1,8 +1,8 @@
-"""Are two sets of records from like machines? Unlike ones are refused, unlike packages are told."""
+"""Are two sets of records from like machines? Unlike ones are refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from bench.record.errors import MachineError
@@ -55,21 +55,3 @@ def check_machines(a: Sequence[Record], b: Sequence[Record], *, force: bool = Fa
         )
     remedy = "measure both on one machine before you trust the ratio"
     return (Finding("unlike-machines", "error", "the two sides ran on unlike machines", listed, remedy),)
-
-
-def package_findings(a: Sequence[Record], b: Sequence[Record]) -> tuple[Finding, ...]:
-    """One warning that lists the packages whose versions differ, or nothing."""
-    left, right = _versions(a), _versions(b)
-    changed = [
-        f"{name} {left.get(name, 'absent')} → {right.get(name, 'absent')}"
-        for name in DECISIVE_PACKAGES
-        if left.get(name) != right.get(name)
-    ]
-    if not changed:
-        return ()
-    remedy = "if only the scheme should differ, measure both with the same packages"
-    return (Finding("package-versions-differ", "warning", "package versions differ", ", ".join(changed), remedy),)
-
-
-def _versions(records: Iterable[Record]) -> dict[str, str]:
-    return {name: version for record in records for name, version in record.environment.packages.items()}

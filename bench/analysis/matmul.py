@@ -13,9 +13,10 @@ from bench.record.schema import Record
 from .ceilings import Bound, Ceilings, bound, ceilings
 from .event_overhead import TAKEN_OFF, less_overhead
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
-from .pairing import estimate_of, ratio_between, taking
+from .pairing import estimate_of, taking
 from .statistics import Estimate
 from .traffic import Traffic, flop, traffic
+from .turns import ratio_of_products
 from .verdict import MARGIN, Verdict, verdict
 
 
@@ -128,7 +129,7 @@ def _row(
     arm = _arm(records[0])
     time = estimate_of(records, taking("forward_time"))
     assert time is not None  # its caller leaves schemes without times out
-    between = ratio_between(records, base, taking("forward_time"))
+    between = ratio_of_products(records, base)
     biased, processors = has_bias(records[0]), _multiprocessors(records[0])
     moved = traffic(arm, m, n, k, op=op, device=case.device, multiprocessors=processors, bias=biased)
     work = flop(m, n, k) if op in ("linear", "gemm") else 0.0

@@ -13,10 +13,8 @@ import numpy as np
 
 from bench.record.schema import Record
 
+from .disturbed import HARMLESS
 from .outlying import LEAST, LIMIT, modified_z
-
-# NVML's reasons that are no complaint: nothing to do, and clocks that somebody set (nvml.h).
-_HARMLESS = frozenset(("gpu_idle", "applications_clocks_setting", "display_clock_setting"))
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def _throttled(records: Sequence[Record]) -> dict[str, float] | None:
     told = [gpus for record in records if (gpus := [gpu for gpu in _gpus(record) if "throttle_reasons" in gpu])]
     if not told:
         return None
-    each = [{str(reason) for gpu in gpus for reason in gpu["throttle_reasons"] or ()} - _HARMLESS for gpus in told]
+    each = [{str(reason) for gpu in gpus for reason in gpu["throttle_reasons"] or ()} - HARMLESS for gpus in told]
     return {name: sum(name in found for found in each) / len(each) for name in sorted(set().union(*each))}
 
 

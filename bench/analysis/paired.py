@@ -11,6 +11,8 @@ node it is the paired t interval over blocks. docs/adr/0015 tells why variance c
 1946).
 
 Where all blocks ran on one node, t is taken over its blocks and the basis says so: other nodes are then NOT in it.
+
+The two halves of a pair are still two processes: with fewer than three pairs their spread is assumed (see ``assumed``).
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .assumed import Assumed, of_processes, reach
 from .resampling import Array, Basis
 from .statistics import CONFIDENCE, Estimate
-from .student import t_quantile
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,20 @@ class BlockPair:
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean over nodes: ``error`` is its standard error, ``df`` the degrees of freedom (0: nothing is known)."""
+    """A mean over nodes: ``error`` is its standard error, ``df`` the degrees of freedom (0: nothing was seen)."""
 
     mean: float
     error: float
     df: int
     basis: Basis
 
-    def bounds(self, confidence: float) -> tuple[float, float] | tuple[None, None]:
-        if not self.df:
+    def bounds(self, more: Assumed, confidence: float) -> tuple[float, float] | tuple[None, None]:
+        """``more``: what is assumed of the mean's variance."""
+        seen = [(self.error**2, float(self.df))] if self.df else []
+        if not seen and not more.variance:
             return None, None
-        reach = t_quantile(0.5 + 0.5 * confidence, self.df) * self.error
-        return self.mean - reach, self.mean + reach
+        half = reach(seen, more, confidence)
+        return self.mean - half, self.mean + half
 
 
 def spread(values: Sequence[float] | Array, nodes: Sequence[str]) -> Spread:
@@ -74,12 +78,15 @@ def spread(values: Sequence[float] | Array, nodes: Sequence[str]) -> Spread:
 def paired_ratio(pairs: Sequence[BlockPair], confidence: float = CONFIDENCE) -> Estimate:
     """The arm over the reference, a geometric mean, with its interval; made on the logarithm.
 
-    ``relative_error``: the standard error of the logarithm. Raises ValueError for no pairs, or values not positive.
+    ``relative_error``: the standard error of the logarithm, as far as it was seen. Raises ValueError for no pairs, or
+    values not positive.
     """
     if any(pair.value <= 0 or pair.reference <= 0 for pair in pairs):
         raise ValueError("a ratio needs positive values")
     found = spread([math.log(pair.value) - math.log(pair.reference) for pair in pairs], _nodes(pairs))
-    low, high = found.bounds(confidence)
+    one = of_processes(len(pairs))
+    more = one + one
+    low, high = found.bounds(more, confidence)
     return Estimate(
         math.exp(found.mean),
         None if low is None else math.exp(low),
@@ -89,6 +96,7 @@ def paired_ratio(pairs: Sequence[BlockPair], confidence: float = CONFIDENCE) -> 
         found.basis,
         found.error if found.df else None,
         confidence,
+        more.text,
     )
 
 
@@ -98,9 +106,11 @@ def paired_difference(pairs: Sequence[BlockPair], confidence: float = CONFIDENCE
     ``relative_error`` is None: a difference may be 0. Raises ValueError for no pairs.
     """
     found = spread([pair.value - pair.reference for pair in pairs], _nodes(pairs))
-    low, high = found.bounds(confidence)
+    levels = (np.mean([pair.value for pair in pairs]), np.mean([pair.reference for pair in pairs]))
+    more = [of_processes(len(pairs)).of_level(float(level)) for level in levels]
+    low, high = found.bounds(more[0] + more[1], confidence)
     samples = sum(pair.samples for pair in pairs)
-    return Estimate(found.mean, low, high, len(pairs), samples, found.basis, None, confidence)
+    return Estimate(found.mean, low, high, len(pairs), samples, found.basis, None, confidence, (more[0] + more[1]).text)
 
 
 def _nodes(pairs: Sequence[BlockPair]) -> list[str]:

@@ -13,7 +13,8 @@ from bench.record.origin import Place, block_of, place_of
 from bench.record.schema import Record
 
 from .paired import BlockPair, paired_difference, paired_ratio
-from .statistics import Estimate, Samples, Statistic, difference, estimate, location, ratio
+from .runs import run_of
+from .statistics import Estimate, Samples, Statistic, Unit, difference, estimate, location, ratio
 
 Take = Callable[[Record], Sequence[float]]
 
@@ -28,10 +29,12 @@ class Spot:
 
 @dataclass(frozen=True)
 class Located:
-    """One arm: a sequence of values per Record, and the spot of each; ``spots`` is () for an ordinary run's."""
+    """One arm: a sequence of values per Record, and the spot of each; ``spots`` is () for an ordinary run's. ``runs``:
+    of which run each is; () where that is not asked."""
 
     samples: Samples
     spots: tuple[Spot, ...] = ()
+    runs: tuple[str, ...] = ()
 
 
 def taking(name: str) -> Take:
@@ -49,7 +52,8 @@ def spots(records: Sequence[Record]) -> tuple[Spot, ...]:
 def located(records: Sequence[Record], take: Take) -> Located:
     """What ``take`` finds in the Records that have any of it."""
     parts = [(record, values) for record in records if (values := tuple(take(record)))]
-    return Located(tuple(values for _, values in parts), spots([record for record, _ in parts]))
+    found = [record for record, _ in parts]
+    return Located(tuple(values for _, values in parts), spots(found), tuple(map(run_of, found)))
 
 
 def partners(records: Sequence[Record], base: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
@@ -80,18 +84,25 @@ def ratio_between(
     if not arm.samples or not reference.samples or not _positive(arm.samples, reference.samples):
         return None
     if not (paired and arm.spots and reference.spots):
-        return ratio(arm.samples, reference.samples)
+        return ratio(arm.samples, reference.samples, runs=(arm.runs, reference.runs))
     pairs = matched(arm, reference)
     return paired_ratio(pairs) if pairs else None
 
 
-def difference_between(arm: Located, reference: Located, statistic: Statistic = "median") -> Estimate:
-    """The arm's location less the reference's with its interval: in pairs where there are any. Raises ValueError
-    where a side has no values."""
+def difference_between(
+    arm: Located,
+    reference: Located,
+    statistic: Statistic = "median",
+    *,
+    unit: Unit = "processes",
+    levels: tuple[float, float] | None = None,
+) -> Estimate:
+    """The arm's location less the reference's with its interval: in pairs where there are any, else as ``difference``.
+    Raises ValueError where a side has no values."""
     pairs = matched(arm, reference, statistic)
     if pairs:
         return paired_difference(pairs)
-    return difference(arm.samples, reference.samples, statistic=statistic)
+    return difference(arm.samples, reference.samples, statistic=statistic, unit=unit, levels=levels)
 
 
 def matched(arm: Located, reference: Located, statistic: Statistic = "median") -> list[BlockPair]:

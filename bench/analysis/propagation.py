@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from .assumed import merged
 from .statistics import Estimate
 
 Power = tuple[Estimate, float]
@@ -37,8 +38,13 @@ def product(powers: Sequence[Power]) -> Estimate:
     return replace(
         first, value=math.exp(middle), low=low if bounded else None, high=high if bounded else None,
         repeats=min(item.repeats for item, _ in powers), samples=min(item.samples for item, _ in powers),
-        relative_error=None,
+        relative_error=None, assumed=assumed_in(item for item, _ in used),
     )  # fmt: skip
+
+
+def assumed_in(figures: Iterable[Estimate]) -> str:
+    """What is assumed in a figure that is made of these."""
+    return merged(item.assumed for item in figures)
 
 
 def _reach(item: Estimate, power: float) -> float | None:

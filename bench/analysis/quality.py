@@ -219,7 +219,7 @@ def _perplexity(record: Record | None) -> Estimate | None:
     values = record.values("negative_log_likelihood") if record else ()
     if not values:
         return None
-    mean = estimate((values,), statistic="mean")
+    mean = estimate((values,), statistic="mean", unit="fixed")  # of one arm's arithmetic, in any process
     low, high = (None if bound is None else math.exp(bound) for bound in (mean.low, mean.high))
     return replace(mean, value=math.exp(mean.value), low=low, high=high, relative_error=None)
 

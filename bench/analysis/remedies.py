@@ -17,8 +17,7 @@ from bench.record.schema import Record
 from .generation import GenerationGroup, GenerationRow, call_times
 from .grouping import Coordinates, setting_of
 from .interventions import InterventionRow, Predicted
-from .paired import paired_difference
-from .pairing import Located, located, matched
+from .pairing import Located, difference_between, located
 from .settings import fits
 from .user_code import code, known
 
@@ -227,7 +226,7 @@ def _switch(
     group: GenerationGroup, slow: GenerationRow, other: GenerationRow, facts: Mapping[str, Any], price: str,
     arms: Mapping[str, Located],
 ) -> Remedy:  # fmt: skip
-    gain, low, high = _gain(slow, other, arms)
+    gain = difference_between(arms[slow.scheme], arms[other.scheme])
     before, after = (row.memory.get("model_footprint") for row in (slow, other))
     more = after - before if after is not None and before is not None else None
     arm = facts.get(other.scheme)
@@ -235,24 +234,13 @@ def _switch(
     gives_up = _kind(arm) == "float" and _kind(facts.get(slow.scheme)) != "float"
     keeps = "nothing" if gives_up else _keeps("", arm, after / before if after and before else 1.0)
     return Remedy(
-        group.setting, slow.scheme, f"use {other.scheme} instead", gain, low, high, more,
-        price, how, code(arm), keeps, instead=True,
+        group.setting, slow.scheme, f"use {other.scheme} instead", gain.value, gain.low, gain.high, more,
+        price, how, code(arm), keeps, assumed=gain.assumed, instead=True,
     )  # fmt: skip
 
 
-def _gain(
-    slow: GenerationRow, other: GenerationRow, arms: Mapping[str, Located]
-) -> tuple[float, float | None, float | None]:
-    """The difference in s per token: in pairs where a sweep measured both, else with a cautious interval, from the
-    nearer to the farther ends of the two arms' own."""
-    pairs = matched(arms[slow.scheme], arms[other.scheme])
-    if pairs:
-        found = paired_difference(pairs)
-        return found.value, found.low, found.high
-    return _cautious(slow, other)
-
-
 def _cautious(slow: GenerationRow, other: GenerationRow) -> tuple[float, float | None, float | None]:
+    """s per token, with an interval from the nearer to the farther ends of the two settings' own."""
     before, after = slow.time_per_token, other.time_per_token
     assert before is not None and after is not None
     gain = before.value - after.value
@@ -291,8 +279,10 @@ def _in_use(group: GenerationGroup, other: GenerationGroup, facts: Mapping[str, 
     for slow in group.rows:
         if slow.verdict == "SLOWER" and slow.scheme in there:
             gain, low, high = _cautious(slow, there[slow.scheme])
-            arm = facts.get(slow.scheme)
+            arm, times = facts.get(slow.scheme), (slow.time_per_token, there[slow.scheme].time_per_token)
+            assumed = next((time.assumed for time in times if time and time.assumed), "")
             yield Remedy(
                 group.setting, slow.scheme, _title(change), gain, low, high, None, price,
                 "both settings measured in this run", code(arm, (change,), batch), _keeps(change, arm, 1.0),
+                assumed=assumed,
             )  # fmt: skip

@@ -15,6 +15,8 @@ Samples = Sequence[Sequence[float]]
 Basis = Literal[
     "between processes",
     "between nodes",
+    "between runs",
+    "in turns",  # bursts of arms that took turns in one process
     "within one process",
     "one value",
     "paired blocks",  # these two: see paired
@@ -55,21 +57,31 @@ def centre(part: Sequence[float] | Array, statistic: Statistic) -> float:
     return float(np.median(part) if statistic == "median" else np.mean(part))
 
 
-def draw(
-    parts: list[Array], statistic: Statistic, rng: np.random.Generator, nodes: Sequence[str] | None = None
-) -> Draws:
-    """RESAMPLES locations of ``parts`` under resampling; the method is told in ``statistics``. ``nodes``: where each
-    part was measured; None where that does not matter."""
+@dataclass(frozen=True)
+class Clusters:
+    """What parts have in common that makes them alike: ``names``, one per part, of the nodes or runs of ``basis``."""
+
+    names: Sequence[str]
+    basis: Basis
+
+    def __bool__(self) -> bool:
+        return len(set(self.names)) > 1
+
+
+def draw(parts: list[Array], statistic: Statistic, rng: np.random.Generator, clusters: Clusters | None = None) -> Draws:
+    """RESAMPLES locations of ``parts`` under resampling; the method is told in ``statistics``. ``clusters``: whole ones
+    are resampled where there are two or more; None where that does not matter."""
     point = float(np.mean([centre(part, statistic) for part in parts]))
     samples = sum(part.size for part in parts)
     if len(parts) == 1:
         values = _resampled(parts[0], statistic, RESAMPLES, rng)
         basis: Basis = "within one process" if samples > 1 else "one value"
         return Draws(point, values, samples, 1, samples, basis, _expansion(samples))
-    if nodes is None or len(set(nodes)) < 2:
-        n, basis, values = len(parts), "between processes", _between(parts, statistic, rng)
+    if clusters:
+        n, basis = len(set(clusters.names)), clusters.basis
+        values = _between_clusters(parts, statistic, rng, clusters.names)
     else:
-        n, basis, values = len(set(nodes)), "between nodes", _between_nodes(parts, statistic, rng, nodes)
+        n, basis, values = len(parts), "between processes", _between(parts, statistic, rng)
     expansion = _expansion(n)
     if n > _MANY or len(parts) > 10 * _MANY:
         return Draws(point, values, n, len(parts), samples, basis, expansion)
@@ -85,10 +97,10 @@ def _between(parts: list[Array], statistic: Statistic, rng: np.random.Generator)
     return drawn
 
 
-def _between_nodes(parts: list[Array], statistic: Statistic, rng: np.random.Generator, nodes: Sequence[str]) -> Array:
-    """Whole nodes are drawn, each with all its processes, because these share what the node is."""
-    names = {name: number for number, name in enumerate(dict.fromkeys(nodes))}
-    code = np.array([names[node] for node in nodes])
+def _between_clusters(parts: list[Array], statistic: Statistic, rng: np.random.Generator, of: Sequence[str]) -> Array:
+    """Whole nodes are drawn, each with all its processes, because these share what the node is; runs likewise."""
+    names = {name: number for number, name in enumerate(dict.fromkeys(of))}
+    code = np.array([names[name] for name in of])
     sums, counts = np.bincount(code, [centre(part, statistic) for part in parts]), np.bincount(code)
     drawn = rng.integers(0, len(names), size=(RESAMPLES, len(names)))
     means: Array = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)

@@ -13,6 +13,9 @@ expands the percentile to α' = Φ(−sqrt(n/(n − 1))·t). With two or three r
 resample of so few values can reach, so the bound is the wider of that percentile and its normal-tail equal,
 point ± sqrt(n/(n − 1))·t·SE. All is done on the logarithm where the values are positive, so that bounds are
 ratios, are never negative, and do not depend on the unit.
+
+What one or two repeats cannot show, nor one run of each arm, is assumed and added (see ``assumed``), and the Estimate
+says so.
 """
 
 from __future__ import annotations
@@ -20,25 +23,32 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from .resampling import Array, Basis, Draws, Samples, Statistic, centre, clean, draw
-from .student import normal_cdf, t_quantile
+from .assumed import NOTHING, Assumed, Part, freedom, of_bursts, of_processes, quantile, reach
+from .resampling import Array, Basis, Clusters, Draws, Samples, Statistic, centre, clean, draw
+from .runs import Runs, between_runs
+from .student import normal_cdf
 
-__all__ = ["Basis", "Estimate", "Samples", "Statistic", "difference", "estimate", "location", "quantiles", "ratio"]
+__all__ = [
+    "Basis", "Estimate", "Samples", "Statistic", "Unit", "difference", "estimate", "location", "quantiles", "ratio"
+]  # fmt: skip
 
 CONFIDENCE = 0.95
+# What the parts of Samples are: fresh processes; bursts of one process, in which the arms took turns; or parts of what
+# another process would not change, such as a greedy answer or pairs that were measured together.
+Unit = Literal["processes", "bursts", "fixed"]
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A figure and how well it is known.
 
-    ``low`` and ``high`` bound the ``confidence`` interval and are None where one value gives none (``basis`` "one
-    value"). ``basis`` "within one process" says that process-to-process variation is not in the interval.
-    ``relative_error`` is the standard error divided by the value. ``assumed``: which spread the interval takes from
-    elsewhere because these samples cannot show it, in words, or "".
+    ``low`` and ``high`` bound the ``confidence`` interval and are None where there is none. ``basis``: over what the
+    variation was drawn. ``assumed``: which part of it was not seen but assumed, such as "between processes", or "".
+    ``relative_error`` is the standard error divided by the value.
     """
 
     value: float
@@ -73,23 +83,23 @@ def estimate(
     confidence: float = CONFIDENCE,
     seed: int = 0,
     nodes: Sequence[str] | None = None,
+    unit: Unit = "processes",
 ) -> Estimate:
     """The location of ``samples`` (one sequence per repeat, any unit) with its interval. Deterministic by ``seed``.
 
     ``nodes``: for a sweep, where each repeat ran; with two or more, whole nodes are resampled.
     """
-    parts = clean(samples)
-    known = None if nodes is None else [node for node, part in zip(nodes, samples, strict=True) if len(part)]
-    draws = draw(parts, statistic, np.random.default_rng(seed), known)
+    clusters = None if nodes is None else Clusters(_present(nodes, samples), "between nodes")
+    draws = _draw(samples, statistic, np.random.default_rng(seed), unit, clusters)
+    more = _assumed(draws, unit)
     positive = bool(draws.point > 0 and np.all(draws.values > 0))
-    logged = _logged(draws) if positive else draws
-    bounds = _bounds(logged.point, logged.values, draws.expansion, max(draws.units - 1, 1), confidence)
-    low, high = bounds if draws.basis != "one value" else (None, None)
-    if positive and low is not None and high is not None:
+    side, more = (_logged(draws), more) if positive else (draws, more.of_level(draws.point))
+    low, high = _bounds(side.point, side.values, side.expansion, [_part(side)], more, confidence)
+    if positive:
         low, high = math.exp(low), math.exp(high)
-    return Estimate(
-        draws.point, low, high, draws.repeats, draws.samples, draws.basis, _relative_error(draws), confidence
-    )
+    error = math.sqrt(_part(side)[0] + more.variance) / (1.0 if positive else abs(draws.point) or math.nan)
+    counts = draws.repeats, draws.samples
+    return _known(Estimate(draws.point, low, high, *counts, draws.basis, error, confidence, more.text))
 
 
 def ratio(
@@ -99,34 +109,27 @@ def ratio(
     statistic: Statistic = "median",
     confidence: float = CONFIDENCE,
     seed: int = 0,
+    unit: Unit = "processes",
+    runs: Runs | None = None,
 ) -> Estimate:
     """location(samples) / location(reference) with its interval; all values must be positive.
 
-    The two arms are resampled independently. The degrees of freedom are Welch–Satterthwaite's (Welch 1947,
-    Biometrika 34), from the arms' bootstrap variances. Raises ValueError for values that are not positive.
+    The two arms are resampled independently. The degrees of freedom are Welch–Satterthwaite's, from the arms'
+    bootstrap variances. ``runs``: of which run each part of the two is; None where all are of one. Raises ValueError
+    for values that are not positive.
     """
-    parts, reference_parts = clean(samples), clean(reference)
-    if any(float(part.min()) <= 0 for part in (*parts, *reference_parts)):
+    if any(float(part.min()) <= 0 for part in (*clean(samples), *clean(reference))):
         raise ValueError("a ratio needs positive values")
     streams = np.random.default_rng(seed).spawn(2)
-    top = _logged(draw(parts, statistic, streams[0]))
-    bottom = _logged(draw(reference_parts, statistic, streams[1]))
-    point = top.point - bottom.point
-    spread = (top.values - top.point) * top.expansion - (bottom.values - bottom.point) * bottom.expansion
-    low, high = _bounds(point, point + spread, 1.0, _welch(top, bottom), confidence)
-    basis = _weakest(top.basis, bottom.basis)
-    error = float(spread.std())
-    known = basis != "one value"
-    return Estimate(
-        math.exp(point),
-        math.exp(low) if known else None,
-        math.exp(high) if known else None,
-        min(top.repeats, bottom.repeats),
-        min(top.samples, bottom.samples),
-        basis,
-        error if known else None,
-        confidence,
-    )
+    known = between_runs(runs, (samples, reference))
+    sides = (samples, known.clusters[0]), (reference, known.clusters[1])
+    drawn = [_draw(side, statistic, rng, unit, of) for (side, of), rng in zip(sides, streams, strict=True)]
+    more = _assumed(drawn[0], unit) + _assumed(drawn[1], unit) + known.assumed
+    top, bottom = map(_logged, drawn)
+    found = _between(top, bottom, more, confidence)
+    error = math.sqrt(sum(_part(side)[0] for side in (top, bottom)) + more.variance)
+    bounds = [None if bound is None else math.exp(bound) for bound in (found.low, found.high)]
+    return _known(replace(found, value=math.exp(found.value), low=bounds[0], high=bounds[1], relative_error=error))
 
 
 def difference(
@@ -136,20 +139,20 @@ def difference(
     statistic: Statistic = "median",
     confidence: float = CONFIDENCE,
     seed: int = 0,
+    unit: Unit = "processes",
+    levels: tuple[float, float] | None = None,
 ) -> Estimate:
     """location(samples) - location(reference) with its interval, in the samples' unit; values may have any sign.
 
-    The arms are resampled independently, as in ``ratio``. ``relative_error`` is None: a difference may be 0.
+    The arms are resampled independently, as in ``ratio``; what is assumed is relative to each arm's own level, or to
+    ``levels`` of the two where the values are themselves what is left of two larger ones. ``relative_error`` is None: a
+    difference may be 0.
     """
     streams = np.random.default_rng(seed).spawn(2)
-    top, bottom = draw(clean(samples), statistic, streams[0]), draw(clean(reference), statistic, streams[1])
-    point = top.point - bottom.point
-    spread = (top.values - top.point) * top.expansion - (bottom.values - bottom.point) * bottom.expansion
-    low, high = _bounds(point, point + spread, 1.0, _welch(top, bottom), confidence)
-    basis = _weakest(top.basis, bottom.basis)
-    known = basis != "one value"
-    counts = min(top.repeats, bottom.repeats), min(top.samples, bottom.samples)
-    return Estimate(point, low if known else None, high if known else None, *counts, basis, None, confidence)
+    top, bottom = (_draw(side, statistic, rng, unit) for side, rng in zip((samples, reference), streams, strict=True))
+    known = levels or (top.point, bottom.point)
+    more = [_assumed(side, unit).of_level(level) for side, level in zip((top, bottom), known, strict=True)]
+    return _known(_between(top, bottom, more[0] + more[1], confidence))
 
 
 def relative_standard_error(values: Sequence[float]) -> float:
@@ -165,34 +168,60 @@ def quantiles(values: Sequence[float], levels: Sequence[float]) -> tuple[float, 
     return tuple(float(q) for q in np.quantile(np.asarray(values, dtype=np.float64), levels))
 
 
+def _draw(
+    samples: Samples, statistic: Statistic, rng: np.random.Generator, unit: Unit, clusters: Clusters | None = None
+) -> Draws:
+    draws = draw(clean(samples), statistic, rng, clusters)
+    turns = unit == "bursts" and draws.basis == "between processes"
+    return replace(draws, basis="in turns") if turns else draws
+
+
+def _assumed(draws: Draws, unit: Unit) -> Assumed:
+    if unit == "fixed":
+        return NOTHING
+    return of_bursts(draws.repeats) if unit == "bursts" else of_processes(draws.repeats)
+
+
+def _present(names: Sequence[str], samples: Samples) -> list[str]:
+    """The names of the parts that have values."""
+    return [name for name, part in zip(names, samples, strict=True) if len(part)]
+
+
 def _logged(draws: Draws) -> Draws:
     return replace(draws, point=math.log(draws.point), values=np.log(draws.values))
 
 
-def _bounds(point: float, draws: Array, expansion: float, df: float, confidence: float) -> tuple[float, float]:
-    # Rounded, so that the few values that occur are found in the cache.
-    z = expansion * t_quantile(0.5 + 0.5 * confidence, round(df, 2))
-    tail = normal_cdf(-z)
+def _part(draws: Draws) -> Part:
+    """The variance that was seen."""
+    return float(draws.values.var()) * draws.expansion**2, max(draws.units - 1, 1)
+
+
+def _between(top: Draws, bottom: Draws, more: Assumed, confidence: float) -> Estimate:
+    """top - bottom, on whatever scale the two are."""
+    point = top.point - bottom.point
+    spread = (top.values - top.point) * top.expansion - (bottom.values - bottom.point) * bottom.expansion
+    low, high = _bounds(point, point + spread, 1.0, [_part(top), _part(bottom)], more, confidence)
+    counts = min(top.repeats, bottom.repeats), min(top.samples, bottom.samples)
+    return Estimate(point, low, high, *counts, _weakest(top.basis, bottom.basis), None, confidence, more.text)
+
+
+def _bounds(
+    point: float, draws: Array, expansion: float, seen: Sequence[Part], more: Assumed, confidence: float
+) -> tuple[float, float]:
+    tail = normal_cdf(-expansion * quantile(freedom(seen), confidence))
     low, high = np.quantile(draws, [tail, 1.0 - tail])
-    reach = z * float(draws.std())
-    return min(float(low), point - reach), max(float(high), point + reach)
+    half = reach(seen, more, confidence)
+    return min(float(low), point - half), max(float(high), point + half)
 
 
-def _welch(top: Draws, bottom: Draws) -> float:
-    variances = [(float(arm.values.var()) * arm.expansion**2, max(arm.units - 1, 1)) for arm in (top, bottom)]
-    total = sum(variance for variance, _ in variances)
-    if total == 0.0:
-        return float(min(df for _, df in variances))
-    # By shares of the total, because the square of a tiny variance is 0.
-    return 1.0 / sum((variance / total) ** 2 / df for variance, df in variances)
+def _known(found: Estimate) -> Estimate:
+    """Without an interval where one value gives none and nothing is assumed."""
+    known = found.basis != "one value" or found.assumed
+    return found if known else replace(found, low=None, high=None, relative_error=None)
 
 
 def _weakest(*bases: Basis) -> Basis:
-    order: tuple[Basis, ...] = ("one value", "within one process", "between processes")
+    order: tuple[Basis, ...] = (
+        "one value", "within one process", "in turns", "between processes", "between runs", "between nodes"
+    )  # fmt: skip
     return min(bases, key=order.index)
-
-
-def _relative_error(draws: Draws) -> float | None:
-    if draws.basis == "one value" or draws.point == 0:
-        return None
-    return float(draws.values.std()) * draws.expansion / abs(draws.point)

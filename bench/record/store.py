@@ -42,7 +42,8 @@ class Loaded:
 def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Loaded:
     """Read a run folder or a records file. ``damaged`` is told of each bad line, which is then left out.
 
-    Raises RecordError if it is missing, unreadable, empty of records, or damaged before its last line.
+    Raises RecordError if it is missing, unreadable, empty of records, or damaged before its last line, and, unless
+    ``damaged`` is given, where a key has two results: each would count as a repeat of its own.
     """
     file = _records_file(path)
     try:
@@ -57,8 +58,25 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
     # Line by line, because a list of all lines would be the file once more.
     lines = ((number, line) for number, line in enumerate(io.BytesIO(content), 1) if line.endswith(b"\n"))
     records = tuple(_parsed(lines, file, damaged))
+    if damaged is None:
+        _refuse_twice(records, file)
     findings = (_truncated(file),) if content[whole:].strip() else ()
     return Loaded(records, findings)
+
+
+def _refuse_twice(records: Iterable[Record], file: Path) -> None:
+    """Only what failed or was skipped may stand again, as it was measured again."""
+    done: set[tuple[str, str, int]] = set()
+    for record in records:
+        if record.status != "ok":
+            continue
+        if record.key in done:
+            raise RecordError(
+                f"{file} holds two results of {record.instrument} of {record.case.scheme}, repeat {record.repeat} "
+                f"(case_id {record.case_id}): remove the line that does not belong to this run (different runs are set "
+                "against each other with 'python -m bench compare'); 'python -m bench verify' lists all such keys"
+            )
+        done.add(record.key)
 
 
 def _parsed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from bench.analysis.assumed import mark
 from bench.analysis.explain import Explanation
 from bench.analysis.ledger.pairs import Pair
 from bench.analysis.remedies import Remedy
@@ -60,6 +61,7 @@ def _action(remedy: Remedy) -> Point:
     title = f"{remedy.title[0].upper()}{remedy.title[1:]}" if not word else f"{word}{remedy.title}"
     gain = f"{title}: {remedy.gain * 1e3:.3g} ms per token less"
     bounds = "" if remedy.low is None or remedy.high is None else f" [{remedy.low * 1e3:.3g}, {remedy.high * 1e3:.3g}]"
+    bounds += mark(remedy.assumed)
     memory = "" if remedy.memory is None else f"; memory {_signed(remedy.memory)}"
     return Point(gain + bounds, f"{_price(remedy)}{memory}. Basis: {remedy.basis}.{_doubt(remedy)}", remedy.code)
 

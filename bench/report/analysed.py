@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.analysis import annotation, energy, explain, findings, generation, matmul, node_findings, nodes
 from bench.analysis.ceilings import Ceilings
+from bench.analysis.conditions import mixed
 from bench.analysis.grouping import REFERENCE, standing
 from bench.analysis.hardware import Part, unlike_parts
 from bench.analysis.settings import Asked
@@ -77,6 +78,7 @@ def analyse(
         *findings.of_annotation(made.annotation),
         *explained.findings,
         *of_pairing(records, reference),
+        *mixed(records),
         *node_findings.of_nodes(found),
         *node_findings.of_parts(parts),
     )

@@ -19,7 +19,7 @@ from . import figure_ledger, first_generation, units
 from .actions import actions
 from .content import Answer, Commands, FigureSpec, Tone
 from .points import cause_points
-from .words import setting_text, short_labels
+from .words import assumed_bars, setting_text, short_labels
 
 Table = Mapping[Place, GenerationRow]
 
@@ -164,4 +164,5 @@ def caption(pair: Pair) -> str:
         f"grey; together they give {pair.scheme}'s exactly. Thin lines: 95 % intervals. Causes from "
         f"{pair.instrument or 'no'} timelines of {pair.observed_steps[0]} and {pair.observed_steps[1]} decode steps; "
         f"times per token from unprofiled calls ({closed.reference_ms:.3g} and {closed.scheme_ms:.3g} ms)."
+        f"{assumed_bars(pair.causes)}"
     )

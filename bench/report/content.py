@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bench.analysis.assumed import WORD
 from bench.record.schema import Finding
+
+from .units import ASSUMED_NOTE
 
 # Above what the first screen says of first generations.
 FIRST_TITLE = "Generating once, with every length new"
@@ -142,11 +145,14 @@ class Report:
 
 
 def table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], note: str = "") -> Table:
-    """A Table from rows of texts or Cells. Raises ValueError for a row that does not fit the columns."""
+    """A Table from rows of texts or Cells. The note says what "assumed" is where a cell has it. Raises ValueError for a
+    row that does not fit the columns."""
     made = tuple(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)
     for row in made:
         if len(row) != len(columns):
             raise ValueError(f"table {title!r}: a row has {len(row)} cells, not {len(columns)}")
+    if any(WORD in cell.text.split() for row in made for cell in row):
+        note = " ".join(filter(None, (note, ASSUMED_NOTE[0].upper() + ASSUMED_NOTE[1:])))
     return Table(title, tuple(columns), made, note)
 
 

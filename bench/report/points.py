@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bench.analysis.assumed import mark
 from bench.analysis.ledger.accounting import Cause, shares
 from bench.analysis.ledger.pairs import REST, Pair
 from bench.analysis.verdict import Verdict
@@ -35,7 +36,7 @@ def _title(name: str, ms: float, share: int | None, what: str) -> str:
 def _cause(cause: Cause, share: int | None, what: str, pair: Pair) -> Point:
     bounds = ""
     if cause.low is not None and cause.high is not None:
-        bounds = f" 95 % interval {units.signed(cause.low)} to {units.signed(cause.high)} ms."
+        bounds = f" 95 % interval{mark(cause.assumed)} {units.signed(cause.low)} to {units.signed(cause.high)} ms."
         bounds += "" if cause.sure else " Not sure: it holds 0."
     elif cause.basis == "one value":
         bounds = " One value only, so no interval."

@@ -21,7 +21,7 @@ from .analysed import Analysed
 from .by_hardware import on
 from .content import FigureSpec, Section
 from .tradeoff import signmap_section, tradeoff_section
-from .words import setting_text
+from .words import assumed_bars, setting_text
 
 MOST_FIGURES = 4
 
@@ -72,4 +72,5 @@ def _caption(group: QualityGroup, analysed: Analysed) -> str:
         "Measured: share of tasks passed by one greedy program each, and joules per task that passed; no energy where "
         f"none passed. Vertical bars: 95 % interval. Setting: {setting_text(group.setting)}. "
         f"Machine: {analysed.machine}. How often: {tasks} tasks per point."
+        f"{assumed_bars(row.energy_per_passed for row in group.rows)}"
     )

@@ -32,7 +32,7 @@ from . import (
 from .analysed import Analysed
 from .content import Commands, FigureSpec, Report, Section, Table
 from .tables_environment import before_after, machine, models
-from .words import interval_text, model_labels, setting_text, span
+from .words import assumed_bars, interval_text, model_labels, setting_text, span
 
 MOST_FIGURES = 4
 BARS = "95 % interval"
@@ -115,7 +115,7 @@ def _throughput(analysed: Analysed, groups: Sequence[GenerationGroup]) -> Sectio
         FigureSpec(
             _named("throughput", i),
             "Decode throughput per scheme",
-            _caption(what, group, analysed),
+            _caption(what, group, analysed) + assumed_bars(row.decode_rate for row in group.rows),
             partial(figure_generation.throughput, group),
         )
         for i, group in enumerate(groups[:MOST_FIGURES])
@@ -138,9 +138,8 @@ def _over_batch(analysed: Analysed) -> list[FigureSpec]:
         FigureSpec(
             _named("throughput-over-batch", i),
             "Decode throughput over batch size",
-            _caption(what, groups[0], analysed).replace(
-                f"batch {dict(groups[0].setting)['batch_size']}", "all batches"
-            ),
+            _caption(what, groups[0], analysed).replace(f"batch {dict(groups[0].setting)['batch_size']}", "all batches")
+            + assumed_bars(row.decode_rate for group in groups for row in group.rows),
             partial(figure_generation.over_batch, groups),
         )
         for i, groups in enumerate(swept[:MOST_FIGURES])
@@ -190,7 +189,7 @@ def _energy(analysed: Analysed) -> Section:
             "Energy per token",
             f"{what} Setting: {setting_text(group.setting) if group else 'none'}. "
             f"Machine: {analysed.machine}. How often: "
-            f"{_windows(group)} per scheme and source.",
+            f"{_windows(group)} per scheme and source.{assumed_bars(row.gross for row in group.rows) if group else ''}",
             partial(figure_energy.energy, group),
         )
         for i, group in enumerate(found)
@@ -237,6 +236,7 @@ def _matmul_figure(analysed: Analysed, rows: Sequence[MatmulRow], index: int) ->
         f"can beat it when hot, because it stays in the cache. Model {rows[0].model}. "
         f"Machine: {analysed.machine}. How often: {calls} calls in "
         f"{span(row.time.repeats for row in linear)} process(es) per point.{left}"
+        f"{assumed_bars(row.time for row in linear)}"
     )
     name = _named("matmul", index)
     return FigureSpec(name, "Time of a Linear over m", caption, partial(figure_matmul.matmul, linear, shown))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.analysis.assumed import mark
 from bench.analysis.energy_ledger import EnergyPair, Split
 from bench.analysis.ledger.accounting import Cause, shares
 from bench.analysis.ledger.closure import Closed, Line
@@ -79,7 +80,7 @@ def _line(line: Line, meaning: str) -> tuple[Cell | str, ...]:
         _ms(line.reference_ms),
         _ms(line.scheme_ms),
         Cell(f"{line.delta_ms:+.4f}", tone),
-        _interval(line.low, line.high, 1.0),
+        _interval(line.low, line.high, 1.0) + mark(line.assumed),
         meaning,
     )
 
@@ -118,14 +119,14 @@ def _cause(cause: Cause, share: int | None) -> tuple[Cell | str, ...]:
         units.ABSENT if cause.work_ms is None else f"{cause.work_ms:+.4f}",
         units.ABSENT if cause.host_ms is None else f"{cause.host_ms:+.4f}",
         Cell(f"{cause.delta_ms:+.4f}", ("bad" if cause.delta_ms > 0 else "good") if cause.sure else ""),
-        _interval(cause.low, cause.high, 1.0),
+        _interval(cause.low, cause.high, 1.0) + mark(cause.assumed),
         units.ABSENT if share is None else f"{share} %",
     )
 
 
 def _total(pair: Pair) -> tuple[str, str]:
     delta = pair.closed.delta
-    return f"{delta.delta_ms:+.4f}", _interval(delta.low, delta.high, 1.0)
+    return f"{delta.delta_ms:+.4f}", _interval(delta.low, delta.high, 1.0) + mark(delta.assumed)
 
 
 def sources(title: str, found: Sequence[SourceLine]) -> Table | None:
@@ -175,13 +176,14 @@ def energy(pairs: Sequence[EnergyPair]) -> Table | None:
         for name, split in (("gross", pair.gross), ("net of idle", pair.net)):
             if split is not None:
                 rows.append((pair.scheme, pair.source, *_split(split), f"{name}, {kind}"))
-    note = "Joules per token: ΔE = P_ref·Δt + t_scheme·ΔP, exactly. [low, high]: 95 % interval where windows repeat."
+    note = "Joules per token: ΔE = P_ref·Δt + t_scheme·ΔP, exactly. [low, high]: 95 % interval."
     return table("Energy ledger", columns, rows, note) if rows else None
 
 
 def _split(split: Split) -> tuple[str, ...]:
     delta = split.delta
     bounds = "" if delta.low is None or delta.high is None else f" [{delta.low:+.3g}, {delta.high:+.3g}]"
+    bounds += mark(delta.assumed)
     return (
         f"{split.reference:.4g}", f"{split.scheme:.4g}", f"{delta.value:+.3g}{bounds}", f"{split.longer:+.3g}",
         f"{split.power:+.3g}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis import user_code
+from bench.analysis.assumed import mark
 from bench.analysis.hypotheses import Judged
 from bench.analysis.interventions import InterventionRow, Removals
 from bench.analysis.remedies import Remedy
@@ -43,7 +44,7 @@ def interventions(rows: Sequence[InterventionRow]) -> Table | None:
 
 
 def _gain(gain: Estimate) -> str:
-    return f"{gain.value * 1e3:+.3g} [{_signed(gain.low)}, {_signed(gain.high)}]"
+    return f"{gain.value * 1e3:+.3g} [{_signed(gain.low)}, {_signed(gain.high)}]{mark(gain.assumed)}"
 
 
 def _intervention(row: InterventionRow) -> tuple[Cell | str, ...]:
@@ -126,6 +127,7 @@ def remedies(found: Sequence[Remedy]) -> Table | None:
 
 def _remedy(item: Remedy) -> tuple[Cell | str, ...]:
     bounds = "" if item.low is None or item.high is None else f" [{item.low * 1e3:.3g}, {item.high * 1e3:.3g}]"
+    bounds += mark(item.assumed)
     return (
         item.scheme,
         ("predicted: " if item.predicted else "") + item.title,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from bench.analysis.assumed import BURST, ENOUGH, PROCESS, RUN, WORD, mark
 from bench.analysis.statistics import Estimate
 
 _PREFIXES = (
@@ -21,6 +22,11 @@ _PREFIXES = (
 _NO_LARGE = {"s", "tok/s", "degC", "1", ""}
 _NO_SMALL = {"tok/s", "degC", "1", "", "B"}
 ABSENT = "–"
+# What the word beside an interval means.
+ASSUMED_NOTE = (
+    f"{WORD}: fewer than {ENOUGH} processes, runs, or bursts in one process do not show how such differ, so that a "
+    f"standard deviation of {100 * PROCESS:.0f}, {100 * RUN:.0f} or {100 * BURST:.0f} % is taken (docs/verdicts.md)."
+)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -71,16 +77,16 @@ def _shown(unit: str) -> str:
 
 
 def estimate(value: Estimate | None, unit: str) -> str:
-    """A figure and its interval in one prefix: "98.1 tok/s [92.5, 104]"; without an interval the figure alone."""
+    """A figure and its interval in one prefix: "98.1 tok/s [92.5, 104]"; without an interval the figure alone. Where a
+    part of the interval was not seen, "assumed" follows."""
     if value is None:
         return ABSENT
     scale, _ = prefix_for(value.value, unit)
     if value.low is None or value.high is None:
         return si(value.value, unit)
     digits = _digits(value.low, value.high)
-    return (
-        f"{si(value.value, unit, digits)} [{number(value.low / scale, digits)}, {number(value.high / scale, digits)}]"
-    )
+    low, high = number(value.low / scale, digits), number(value.high / scale, digits)
+    return f"{si(value.value, unit, digits)} [{low}, {high}]{mark(value.assumed)}"
 
 
 def _digits(low: float, high: float) -> int:
@@ -96,7 +102,8 @@ def ratio(value: Estimate | None) -> str:
         return f"×{value.value:.2f} [no interval]"
     width = value.high - value.low
     decimals = 3 if width <= 0 else min(4, max(2, 1 - math.floor(math.log10(width)) - (value.value >= 100)))
-    return f"×{value.value:.{decimals}f} [{value.low:.{decimals}f}, {value.high:.{decimals}f}]"
+    bounds = f"[{value.low:.{decimals}f}, {value.high:.{decimals}f}]"
+    return f"×{value.value:.{decimals}f} {bounds}{mark(value.assumed)}"
 
 
 def percent(share: float | None) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.analysis.grouping import Coordinates
+from bench.analysis.ledger.closure import Line
 from bench.analysis.statistics import Basis, Estimate
 from bench.analysis.verdict import Verdict
 from bench.record.schema import Case, Environment, Record
 
 from .content import Cell, Tone
-from .units import ratio
+from .units import ASSUMED_NOTE, ratio
 
 TONES: dict[Verdict, Tone] = {"SLOWER": "bad", "FASTER": "good", "SAME": "same", "AMBIGUOUS": "unsure"}
 # The same verdict about joules or bytes instead of seconds.
@@ -19,10 +20,12 @@ AMOUNTS: dict[Verdict, str] = {"SLOWER": "MORE", "FASTER": "LESS", "SAME": "SAME
 _BASES: dict[Basis, str] = {
     "between processes": "bootstrap over repeats (fresh processes), then calls; widened for few repeats",
     "between nodes": "bootstrap over nodes, each with all its processes; widened for few nodes",
-    "within one process": "bootstrap over the calls of one process; variation between processes is NOT in it",
+    "between runs": "bootstrap over runs, each with all its processes; widened for few runs",
+    "in turns": "bootstrap over bursts of arms that took turns in one process; other processes are NOT in it",
+    "within one process": "bootstrap over the calls of one process",
     "paired blocks": "Student's t over nodes, from pairs of arms in one block on one node",
     "paired blocks, one node": "Student's t over paired blocks of one node; variation between nodes is NOT in it",
-    "one value": "none where there is one value only",
+    "one value": "none where there is one value only and nothing is assumed",
 }
 CPU_LABEL = "Measured on a CPU: CPU timings say nothing about a GPU."
 _LABELS = {
@@ -36,6 +39,13 @@ def interval_text(estimates: Iterable[Estimate | None], what: str = "calls") -> 
     bases = dict.fromkeys(item.basis for item in estimates if item is not None)
     told = " / ".join(_BASES[basis].replace("calls", what) for basis in _BASES if basis in bases)
     return f"[low, high]: 95 % interval ({told or 'none here'})"
+
+
+def assumed_bars(estimates: Iterable[Estimate | Line | None]) -> str:
+    """For a caption: that a part of the drawn intervals was not seen; "" where all was."""
+    if not any(item.assumed for item in estimates if item is not None and item.low is not None):
+        return ""
+    return f" Part of the bars is {ASSUMED_NOTE}"
 
 
 def verdict_cell(value: Verdict | None, *, amounts: bool = False) -> Cell:

@@ -27,6 +27,7 @@ def main(options: argparse.Namespace) -> int:
         scheme_b=scheme_b,
         margin=options.margin,
         force=options.force,
+        allow=options.allow,
     )
     if options.json:
         print(dumps(_document(comparison)))
@@ -46,6 +47,7 @@ def _document(comparison: Comparison) -> dict[str, Any]:
     return {
         "rows": [_row(row) for row in comparison.rows],
         "findings": [asdict(finding) for finding in comparison.findings],
+        "conditions": [asdict(condition) for condition in comparison.conditions],
         "only_a": [case.coordinates() for case in comparison.only_a],
         "only_b": [case.coordinates() for case in comparison.only_b],
     }
@@ -63,6 +65,9 @@ def _print(comparison: Comparison) -> None:
 
     console = make_console()
     print_comparison(comparison.rows, console)
+    console.print(
+        f"conditions: {'; '.join(item.text for item in comparison.conditions)}", highlight=False, markup=False
+    )
     for finding in comparison.findings:
         console.print(_text(finding), highlight=False, markup=False)
     for name, cases in (("A", comparison.only_a), ("B", comparison.only_b)):

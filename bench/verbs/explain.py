@@ -84,6 +84,7 @@ def _line(line: Line) -> dict[str, Any]:
         "scheme_ms": line.scheme_ms,
         "delta_ms": line.delta_ms,
         "ci": [line.low, line.high],
+        "assumed": line.assumed,
     }
 
 
@@ -96,6 +97,7 @@ def _closed(closed: Closed) -> dict[str, Any]:
         "wall_ms": {"reference": closed.reference_ms, "scheme": closed.scheme_ms},
         "delta_ms": closed.delta.delta_ms,
         "delta_ci": [closed.delta.low, closed.delta.high],
+        "delta_assumed": closed.delta.assumed,
         "lines": [_line(line) for line in ranked(closed)],
         "unexplained_ms": closed.unexplained_ms,
     }
@@ -118,6 +120,7 @@ def document(found: Explanation, commands: Commands | None = None) -> dict[str, 
                 "scheme": row.scheme, "name": row.name, "cause": row.cause, "sense": row.sense,
                 "before_ms": row.before.value * 1e3, "after_ms": row.after.value * 1e3,
                 "gain_ms": row.gain.value * 1e3, "gain_ci": [_ms(row.gain.low), _ms(row.gain.high)],
+                "gain_assumed": row.gain.assumed,
                 "predicted_gain_ms": _ms(row.predicted), "within": row.agrees, "verdict": row.verdict,
                 "first_gain_ms": _ms(row.first_gain.value if row.first_gain else None),
                 "token_agreement": row.output.agreement, "logit_error": row.output.error,
@@ -196,6 +199,7 @@ def _split(split: Split | None) -> dict[str, Any] | None:
     return {
         "reference_j": split.reference, "scheme_j": split.scheme, "delta_j": split.longer + split.power,
         "longer_time_j": split.longer, "other_power_j": split.power, "delta_ci": [split.delta.low, split.delta.high],
+        "delta_assumed": split.delta.assumed,
     }  # fmt: skip
 
 
@@ -209,7 +213,7 @@ def _remedy(item: Remedy) -> dict[str, Any]:
         "scheme": item.scheme, "change": item.title, "code": item.code, "gain_ms": item.gain * 1e3,
         "gain_ci": [_ms(item.low), _ms(item.high)], "price": item.price, "memory_bytes": item.memory,
         "basis": item.basis, "setting": dict(item.setting), "keeps": item.keeps, "predicted": item.predicted,
-        "assumed": item.assumed or None,
+        "gain_assumed": item.assumed,
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
-from bench.verbs.same_machine import refuse_other_machine
+from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 from bench.workloads.interventions import INTERVENTIONS
 from bench.workloads.schemes import REFERENCE, arm
 from bench.workloads.sources import Source, resolve
@@ -57,6 +57,7 @@ def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environme
     with open_run(folder) as writer:
         recorded = load(folder).records if (folder / RECORDS).exists() else ()
         refuse_other_machine(recorded, machine)
+        tell_other_software(recorded, machine)
         observed = frozenset(r.case.scheme for r in recorded if r.instrument == "kineto" and r.artifacts)
         threads = options.threads or preset.threads
         plan = intervening.make_plan(sweep, source, device, seed, names, observed, threads)

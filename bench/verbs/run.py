@@ -21,7 +21,7 @@ from bench.verbs.evaluate_run import after_run
 from bench.verbs.planning import asked
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
-from bench.verbs.same_machine import refuse_other_machine
+from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 
 RUNS = Path("reports/runs")
 
@@ -91,6 +91,7 @@ def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery)
         done = runner.records_done(recorded, retry_failed=options.retry_failed)
         refuse_other_machine(recorded, machine)
         left = remaining(run.blocks, done)
+        tell_other_software(recorded, machine)
         for finding in writer.findings:
             print(f"{finding.severity}: {finding.message}")
         kept, blocks = len(recorded), len(run.blocks)

@@ -27,7 +27,8 @@ from bench.workloads.schemes import arm
 
 BURST = 20
 PRIMING_CALLS = 2
-MIN_SAMPLES = 20
+# Calls of one burst are alike, so three bursts are the least that shows how bursts differ (bench/analysis/turns.py).
+MIN_SAMPLES = 3 * BURST
 MAX_SAMPLES = 400
 # Rotation covers the last-level cache this many times, because replacement is not strictly least recently used.
 CACHE_FACTOR = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,16 @@ def fill(page: Path, document: dict[str, Any]) -> None:
 
 def filled(text: str, document: dict[str, Any]) -> str:
     """``text`` with the tables of ``document``. Raises ValueError where a mark is missing."""
-    for name, table in TABLES.items():
+    return marked(text, {name: make(document) for name, make in TABLES.items()})
+
+
+def marked(text: str, tables: Mapping[str, Iterable[str]]) -> str:
+    """``text`` with these lines between the marks of their names. Raises ValueError where a mark is missing."""
+    for name, lines in tables.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         if begin not in text or end not in text:
             raise ValueError(f"the page has no mark for its table {name!r}")
-        body = begin + "\n".join(table(document)) + "\n" + end
+        body = begin + "\n".join(lines) + "\n" + end
         text = re.sub(re.escape(begin) + ".*?" + re.escape(end), lambda _, body=body: body, text, flags=re.DOTALL)
     return text
 
@@ -46,7 +51,7 @@ def _designs(document: dict[str, Any]) -> Iterable[str]:
         )
         for row in document["designs"]
     )
-    return _table(head, 3, rows)
+    return table(head, 3, rows)
 
 
 def _few(document: dict[str, Any]) -> Iterable[str]:
@@ -62,7 +67,7 @@ def _few(document: dict[str, Any]) -> Iterable[str]:
         )
         for row in document["few"]
     )
-    return _table(head, 4, rows)
+    return table(head, 4, rows)
 
 
 def _scale(document: dict[str, Any]) -> Iterable[str]:
@@ -79,7 +84,7 @@ def _scale(document: dict[str, Any]) -> Iterable[str]:
         ("Median ± half-width", f"{found['half_width']:.1%}"),
         ("Finding *unpaired*", found["finding"]),
     )
-    return _table(("", ""), 1, rows)
+    return table(("", ""), 1, rows)
 
 
 def _effects(document: dict[str, Any]) -> Iterable[str]:
@@ -99,7 +104,7 @@ def _effects(document: dict[str, Any]) -> Iterable[str]:
         ("Calls in a process, recorded", f"{deviations['calls']:.3f}"),
         ("Calls per process", str(effects["calls"])),
     )
-    return _table(("Effect", "Size"), 1, rows)
+    return table(("Effect", "Size"), 1, rows)
 
 
 def _sources(document: dict[str, Any]) -> Iterable[str]:
@@ -113,7 +118,7 @@ def _coverage(row: dict[str, Any]) -> str:
     return f"{row['coverage']:.1%} ± {row['coverage_error']:.1%}"
 
 
-def _table(head: Sequence[str], texts: int, rows: Iterable[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], texts: int, rows: Iterable[Sequence[str]]) -> list[str]:
     """``texts``: how many columns are words; the others are figures."""
     marks = ["---"] * texts + ["---:"] * (len(head) - texts)
     return [f"| {' | '.join(cells)} |" for cells in (head, marks, *rows)]

@@ -39,7 +39,7 @@ def test_rows_hold_rates_errors_and_ratios() -> None:
     records = [make.ceiling("cpu"), make.matmul("fp16", 4), make.matmul("nf4", 4)]
     reference, row = summarise(records)
     assert reference.scheme == "fp16" and reference.time_ratio is None
-    assert row.time_ratio is not None and row.time_ratio.basis == "within one process"
+    assert row.time_ratio is not None and row.time_ratio.basis == "in turns"
     assert row.relative_error == 0.09
     assert row.achieved_rate == pytest.approx(flop(4, 512, 128) / row.time.value)
     assert row.traffic is not None and row.achieved_bandwidth is not None

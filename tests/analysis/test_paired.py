@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.analysis.assumed import PROCESS
 from bench.analysis.paired import BlockPair, paired_difference, paired_ratio, spread
 from bench.analysis.statistics import Estimate
 
@@ -51,10 +52,21 @@ def test_one_node_alone_says_that_other_nodes_are_not_in_it() -> None:
     assert found.low is not None and found.low < found.value
 
 
-def test_one_pair_has_no_interval() -> None:
+def test_of_one_pair_all_spread_is_assumed() -> None:
+    """As of one process of each arm anywhere else: ± t(2)·sqrt(2)·PROCESS."""
     found = paired_ratio([BlockPair(3.0, 2.0, "a", samples=4)])
-    assert (found.value, found.low, found.high, found.basis) == (pytest.approx(1.5), None, None, "one value")
+    reach = math.exp(4.3027 * math.sqrt(2) * PROCESS)
+    assert bounds(found) == pytest.approx((1.5 / reach, 1.5 * reach), rel=1e-4)
+    assert (found.basis, found.assumed) == ("one value", "between processes")
     assert (found.repeats, found.samples, found.relative_error) == (1, 4, None)
+
+
+def test_two_pairs_never_tell_more_than_their_own_t_interval() -> None:
+    seen = math.log(4.0) / 2 * 12.706  # half of ln 4 is the standard error of ln 2 and ln 8
+    found = paired_ratio([BlockPair(2.0, 1.0, "a"), BlockPair(8.0, 1.0, "b")])
+    assert math.log(bounds(found)[1] / found.value) == pytest.approx(seen, rel=1e-3)
+    agreed = paired_ratio([BlockPair(2.0, 1.0, "a"), BlockPair(2.0, 1.0, "b")])
+    assert bounds(agreed)[1] / agreed.value > 1.6 and agreed.assumed
 
 
 def test_no_pairs_and_values_that_are_not_positive_are_refused() -> None:

@@ -3,7 +3,9 @@
 import pytest
 
 from bench.analysis import generation
+from bench.analysis.generation import call_times
 from bench.analysis.remedies import remedies
+from bench.analysis.statistics import difference
 from tests import factories as make
 from tests import quality_records as quality
 from tests.sweep_records import sweep
@@ -44,9 +46,10 @@ def test_in_a_sweep_the_gain_is_that_of_the_pairs_whatever_the_nodes_do():
     assert remedy.gain == pytest.approx(slow.value - other.value, rel=0.05)
 
 
-def test_an_ordinary_runs_gain_has_the_cautious_interval_of_the_two_arms():
+def test_an_ordinary_runs_gain_has_the_interval_of_the_two_arms_difference():
     records = [make.generation(scheme, repeat) for scheme in ("fp16", "nf4") for repeat in range(3)]
     (group,) = generation.summarise(records)
     (remedy,) = remedies((), (group,), records)
-    slow, other = group.rows[1].time_per_token, group.rows[0].time_per_token
-    assert (remedy.low, remedy.high) == (slow.low - other.high, slow.high - other.low)
+    times = [[call_times(r) for r in records if r.case.scheme == scheme] for scheme in ("nf4", "fp16")]
+    between = difference(*times)
+    assert (remedy.low, remedy.high, remedy.assumed) == (between.low, between.high, "")

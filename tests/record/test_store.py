@@ -11,6 +11,7 @@ import pytest
 from bench.record.errors import RecordError, StorageError
 from bench.record.schema import to_json
 from bench.record.store import RECORDS, load, open_run
+from tests import factories as make
 from tests.record.test_schema import RECORD
 
 
@@ -22,8 +23,9 @@ def write(folder, count):
 
 def test_what_is_appended_is_loaded_in_order(tmp_path):
     write(tmp_path, 3)
-    write(tmp_path, 1)
-    assert [record.repeat for record in load(tmp_path).records] == [0, 1, 2, 0]
+    with open_run(tmp_path) as writer:
+        writer.append(replace(RECORD, repeat=7))
+    assert [record.repeat for record in load(tmp_path).records] == [0, 1, 2, 7]
 
 
 def test_each_record_is_on_disk_before_append_returns(tmp_path):
@@ -45,8 +47,9 @@ def test_appending_after_a_truncated_line_gives_a_whole_file(tmp_path):
     write(tmp_path, 2)
     file = tmp_path / RECORDS
     file.write_bytes(file.read_bytes()[:-10])
-    write(tmp_path, 1)
-    assert [record.repeat for record in load(tmp_path).records] == [0, 0]
+    with open_run(tmp_path) as writer:
+        writer.append(replace(RECORD, repeat=1))
+    assert [record.repeat for record in load(tmp_path).records] == [0, 1]
     assert not load(tmp_path).findings
 
 
@@ -157,3 +160,19 @@ def test_numbers_keep_every_digit(tmp_path):
     write(tmp_path, 1)
     line = json.loads((tmp_path / RECORDS).read_text())
     assert line["case_id"] == RECORD.case_id
+
+
+def test_a_key_with_two_results_is_refused_with_what_to_do(tmp_path):
+    """As after two run folders were put into one file: each result would count as a repeat of its own."""
+    record = make.generation("nf4", 2)
+    failed = make.record("generation", record.case, repeat=2, status="failed", reason="it was killed")
+    with open_run(tmp_path) as writer:
+        writer.append(failed)
+        writer.append(record)
+    assert len(load(tmp_path).records) == 2  # measured again after it failed
+    with open_run(tmp_path) as writer:
+        writer.append(make.other_run(record))
+    with pytest.raises(RecordError, match=r"two results of generation of nf4, repeat 2 .*remove the line") as refused:
+        load(tmp_path)
+    assert record.case_id in str(refused.value) and "bench verify" in str(refused.value)
+    assert len(load(tmp_path, lambda _: None).records) == 3  # 'verify' reads on and lists them

@@ -22,7 +22,7 @@ from bench.report.terminal import print_comparison, print_report
 assert "matplotlib" not in sys.modules, "matplotlib is for drawing only"
 from tests import factories as make
 
-records = make.run(schemes=("fp16", "nf4"), repeats=2)
+records = make.run(schemes=("fp16", "nf4"), repeats=3)
 with bench.record.store.open_run(pathlib.Path(sys.argv[1])) as writer:
     for item in records:
         writer.append(item)

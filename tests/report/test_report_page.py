@@ -156,7 +156,7 @@ def test_names_from_outside_cannot_become_markup(tmp_path: Path) -> None:
 
 
 def test_two_models_are_told_apart(tmp_path: Path) -> None:
-    records = [make.generation(scheme, r, model=m) for m in ("a", "b") for scheme in ("fp16", "nf4") for r in range(2)]
+    records = [make.generation(scheme, r, model=m) for m in ("a", "b") for scheme in ("fp16", "nf4") for r in range(3)]
     write_report(tmp_path, records, [])
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "a: nf4 is" in text and "b: nf4 is" in text
@@ -169,10 +169,11 @@ def test_only_failures_still_make_a_report(tmp_path: Path) -> None:
     assert "No scheme was compared" in text and "signal 9" in text
 
 
-def test_one_call_gives_no_interval_and_no_verdict(tmp_path: Path) -> None:
+def test_one_call_has_an_assumed_interval_and_no_verdict(tmp_path: Path) -> None:
     write_report(tmp_path, [make.generation("fp16", calls=1), make.generation("nf4", calls=1)], [])
-    text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "AMBIGUOUS" in text and "no interval" in text.replace("\\", "")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8").replace("\\", "")
+    assert "AMBIGUOUS" in text and re.search(r"×1\.\d\d \[0\.\d\d, 2\.\d\d\] assumed", text)
+    assert "standard deviation of 12, 6 or 5 % is taken" in text
 
 
 def test_no_records_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -53,23 +53,20 @@ def _times(one: Estimate, factor: int) -> Estimate:
 
 
 def _jumps(four: _Steps, base: Mapping[int, Estimate]) -> Found:
-    """Supported where the intervals leave no other reading of a jump; refuted where there are intervals and none."""
-    told, steps = [], []
+    """Supported where the intervals leave no other reading than a jump; refuted where they allow none."""
+    told: list[str] = []
+    steps: list[bool | None] = []
     for scheme, sizes in four.items():
         ordered = sorted(set(sizes) & set(base))
         ratio = {size: sizes[size].value / base[size].value for size in ordered}
         told.append(f"{scheme} ÷ fp16, by batch: " + ", ".join(f"{size}: ×{ratio[size]:.2f}" for size in ordered))
         bounds = [_bounds(sizes[size], base[size]) for size in ordered]
-        steps += [
-            (ratio[b] > JUMP * ratio[a], _apart_by(JUMP, *pair))
-            for (a, b), pair in zip(pairwise(ordered), pairwise(bounds), strict=True)
-        ]
-        if None in bounds:
-            told.append(f"{scheme}: one process for each size has no interval")
-    if any(sure for _, sure in steps):
+        steps += [_apart_by(JUMP, *pair) for pair in pairwise(bounds)]
+        if any(sizes[size].assumed or base[size].assumed for size in ordered):
+            told.append(f"{scheme}: with few processes for each size, their spread is assumed")
+    if any(steps):
         return Found("supported", tuple(told))
-    unknown = any(sure is None or jump for jump, sure in steps)
-    return Found("ambiguous" if unknown else "refuted", tuple(told))
+    return Found("ambiguous" if None in steps else "refuted", tuple(told))
 
 
 _Bounds = tuple[float, float] | None
@@ -83,5 +80,7 @@ def _bounds(one: Estimate, other: Estimate) -> _Bounds:
 
 
 def _apart_by(factor: float, before: _Bounds, after: _Bounds) -> bool | None:
-    """Whether ``after`` is more than ``factor`` times ``before`` for sure; None where that has no interval."""
-    return None if before is None or after is None else after[0] > factor * before[1]
+    """Whether ``after`` is more than ``factor`` times ``before``; None where the intervals allow both, or miss."""
+    if before is None or after is None:
+        return None
+    return True if after[0] > factor * before[1] else False if after[1] <= factor * before[0] else None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bench.record.schema import Record
 
-from ..matmul import MatmulRow
+from ..assumed import mark
+from ..turns import ratio_of_products
+from ..verdict import verdict
 from .evidence import Evidence, Found, not_tested
 from .rules import SHARE
 
@@ -68,31 +72,33 @@ def caches(e: Evidence) -> Found:
 
 def integer(e: Evidence) -> Found:
     """The bare int8 product against the 16-bit one at the same shape and rows."""
-    float_, integer = {}, {}
-    for row in e.matmul:
-        key = (row.layer, row.n, row.k, row.m, row.residency)
-        if row.scheme == "fp16" and row.op == "linear":
-            float_[key] = row
-        if row.scheme in ("int8", "int8-thr0") and row.op == "gemm":
-            integer[key] = row
-    common = [key for key in integer if key in float_ and key[3] == 1]
-    if not common:
+    floats, integers = _products(e, ("fp16",), "linear"), _products(e, ("int8", "int8-thr0"), "gemm")
+    ratios = {
+        key: found
+        for key, records in integers.items()
+        if key in floats and key[3] == 1 and (found := ratio_of_products(records, floats[key])) is not None
+    }
+    if not ratios:
         return not_tested("the bare int8 product was not measured beside the 16-bit one")
-    ratios = [integer[key].time.value / float_[key].time.value for key in common]
     told = tuple(
-        f"{key[0]} {key[1]}×{key[2]}, m=1, {key[4]}: int8 product ÷ fp16 Linear ×{ratio:.2f}"
-        for key, ratio in zip(common, ratios, strict=True)
+        f"{key[0]} {key[1]}×{key[2]}, m=1, {key[4]}: int8 product ÷ fp16 Linear ×{found.value:.2f}{mark(found.assumed)}"
+        for key, found in ratios.items()
     )
-    sure = [_apart(integer[key], float_[key]) for key in common]
-    if all(sign > 0 for sign in sure):
+    verdicts = {verdict(found) for found in ratios.values()}
+    if verdicts == {"SLOWER"}:
         return Found("supported", told)
-    return Found("refuted" if all(sign < 0 for sign in sure) else "ambiguous", told)
+    return Found("refuted" if verdicts == {"FASTER"} else "ambiguous", told)
 
 
-def _apart(one: MatmulRow, other: MatmulRow) -> int:
-    """+1 where ``one`` is slower for sure, -1 where it is faster, else 0."""
-    if None in (one.time.low, one.time.high, other.time.low, other.time.high):
-        return 0
-    if one.time.low > other.time.high:  # type: ignore[operator]
-        return 1
-    return -1 if one.time.high < other.time.low else 0  # type: ignore[operator]
+_Product = tuple[str | None, int | None, int | None, int | None, str | None]
+
+
+def _products(e: Evidence, schemes: Sequence[str], op: str) -> dict[_Product, list[Record]]:
+    """(layer, n, k, m, residency) → the records of the last of these schemes that has any."""
+    found: dict[_Product, dict[str, list[Record]]] = {}
+    for record in e.records:
+        case = record.case
+        if record.instrument == "matmul" and record.status == "ok" and case.scheme in schemes and case.op == op:
+            key = (case.layer, case.n, case.k, case.m, case.residency)
+            found.setdefault(key, {}).setdefault(case.scheme, []).append(record)
+    return {key: named[max(named, key=schemes.index)] for key, named in found.items()}

@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.record.schema import Record
 
+from ..conditions import mixed
 from .evidence import Evidence, Found, not_tested
 
 # NVML's clock event reasons that slow a GPU down: power cap, hardware slowdown, thermal (nvml.h).
@@ -43,13 +44,21 @@ def unfair(e: Evidence) -> Found:
     short = [f"{row.scheme} made fewer tokens than asked for" for g in e.generation for row in g.rows if row.short]
     if not e.generation:
         return not_tested("nothing was generated")
-    unfair = tuple(dict.fromkeys((*found, *short)))
+    software = [finding.evidence for finding in mixed(_timed(e.records))]
+    unfair = tuple(dict.fromkeys((*found, *short, *software)))
     if unfair:
         return Found("supported", unfair)
     return Found(
         "refuted",
-        ("compilation is off on every arm, compute dtypes are the models', token counts and attention are alike",),
+        (
+            "compilation is off on every arm, compute dtypes are the models', token counts, attention and versions "
+            "are alike",
+        ),
     )
+
+
+def _timed(records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record.instrument == "generation" and record.status == "ok"]
 
 
 def _differences(records: Iterable[Record], schemes: set[str], setting: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..assumed import mark
 from ..interventions import InterventionRow
 from ..ledger.closure import Line
 from ..ledger.pairs import Pair
@@ -17,6 +18,7 @@ SHARE = 0.10
 def _line_text(pair: Pair, line: Line) -> str:
     share = line.delta_ms / pair.closed.delta.delta_ms
     bounds = "" if line.low is None or line.high is None else f" [{line.low:+.3g}, {line.high:+.3g}]"
+    bounds += mark(line.assumed)
     return (
         f"{pair.scheme}: {line.cause} {line.delta_ms:+.3g}{bounds} ms/token of "
         f"{pair.closed.delta.delta_ms:+.3g} ({share:.0%})"
@@ -58,5 +60,6 @@ def by_removal(evidence: Evidence, names: Sequence[str], otherwise: Callable[[],
 def gain_text(row: InterventionRow) -> str:
     low, high = row.gain.low, row.gain.high
     bounds = "" if low is None or high is None else f" [{low * 1e3:+.3g}, {high * 1e3:+.3g}]"
+    bounds += mark(row.gain.assumed)
     said = "" if row.predicted is None else f", predicted {row.predicted * 1e3:+.3g}"
     return f"{row.scheme} with {row.name}: gain {row.gain.value * 1e3:+.3g}{bounds} ms/token{said} ({row.verdict})"

@@ -82,7 +82,7 @@ def _cause(name: str, sides: tuple[Side, Side], closed: Closed, alone: Sequence[
     spread = difference_between(scheme, reference, "mean")
     shift = delta - spread.value * _MS
     low, high = (None if bound is None else bound * _MS + shift for bound in (spread.low, spread.high))
-    return Cause(name, before, after, delta, low, high, spread.basis, work, delta - work)
+    return Cause(name, before, after, delta, low, high, spread.basis, work, delta - work, assumed=spread.assumed)
 
 
 def cause_samples(side: Side, name: str, closed: Closed) -> Samples:

@@ -72,7 +72,7 @@ class Side:
 @dataclass(frozen=True)
 class Line:
     """One line of the ledger, ms per token. ``low`` and ``high`` bound the difference's 95 % interval, None where
-    there is one value only."""
+    there is none. ``assumed``: which spread of it was not seen but assumed, or ""."""
 
     cause: str
     reference_ms: float
@@ -81,6 +81,7 @@ class Line:
     low: float | None
     high: float | None
     basis: Basis
+    assumed: str = field(default="", kw_only=True)
 
     @property
     def sure(self) -> bool:
@@ -119,10 +120,11 @@ def close(reference: Side, scheme: Side) -> Closed:
     before, after = (on_grid(location(side.wall, side.statistic) * _MS) for side in (reference, scheme))
     made = [line_of(name, reference.line(name), scheme.line(name)) for name in _names(reference, scheme)]
     if reference.plain and scheme.plain:
-        disturbed = (side.observed(_disturbance(side)) for side in (reference, scheme))
-        made.append(line_of(c.DISTURBANCE, *disturbed))
+        disturbed = [side.observed(_disturbance(side)) for side in (reference, scheme)]
+        known = [on_grid(location(side.samples, "mean") * _MS) for side in disturbed]
+        made.append(_made(c.DISTURBANCE, known[0], known[1], _between_moments(reference, scheme, disturbed)))
     rest = before - sum(line.reference_ms for line in made), after - sum(line.scheme_ms for line in made)
-    spread = difference_between(_unexplained(scheme), _unexplained(reference), "mean")
+    spread = _between_moments(reference, scheme, [_unexplained(reference), _unexplained(scheme)])
     made.append(_made(c.UNEXPLAINED, rest[0], rest[1], spread))
     wall = difference_between(scheme.timed(scheme.wall), reference.timed(reference.wall), scheme.statistic)
     return Closed(before, after, _made("wall", before, after, wall), tuple(made))
@@ -145,7 +147,14 @@ def _made(cause: str, reference: float, scheme: float, spread: Estimate) -> Line
     shift = delta - spread.value * _MS
     low = None if spread.low is None else spread.low * _MS + shift
     high = None if spread.high is None else spread.high * _MS + shift
-    return Line(cause, reference, scheme, delta, low, high, spread.basis)
+    return Line(cause, reference, scheme, delta, low, high, spread.basis, assumed=spread.assumed)
+
+
+def _between_moments(reference: Side, scheme: Side, left: Sequence[Located]) -> Estimate:
+    """The difference of what is left, on either side, of a figure less another of the same processes at another time.
+    How moments differ is assumed relative to the whole figures; steps of a trace are set against themselves."""
+    levels = [location(side.wall) if side.statistic == "median" else 0.0 for side in (scheme, reference)]
+    return difference_between(left[1], left[0], "mean", unit="bursts", levels=(levels[0], levels[1]))
 
 
 def _disturbance(side: Side) -> Samples:
@@ -154,11 +163,12 @@ def _disturbance(side: Side) -> Samples:
 
 
 def _unexplained(side: Side) -> Located:
-    """Per repeat: the wall time less what the observed processes say (in a sweep: those of the same block, where it
-    has any), for the interval."""
+    """Per repeat: the wall time less what the observed processes say, for the interval: in a sweep those of the same
+    block, where it has any; where every repeat was observed its own process; else the mean of those that were."""
     told = [float(np.mean(part)) for part in side.plain] or (side.sums() if side.lines else [0.0])
     mean = float(np.mean(told))
     own = dict(zip(side.line_spots, told, strict=False))
-    less = [own.get(spot, mean) for spot in side.wall_spots] or [mean] * len(side.wall)
+    each = told if len(told) == len(side.wall) else [mean] * len(side.wall)
+    less = [own.get(spot, mean) for spot in side.wall_spots] or each
     walls = (location((part,), side.statistic) for part in side.wall)
     return side.timed(tuple((wall - one,) for wall, one in zip(walls, less, strict=True)))

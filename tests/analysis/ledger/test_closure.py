@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.analysis.assumed import PROCESS
 from bench.analysis.ledger.closure import GRID, Side, close, on_grid
 from bench.analysis.statistics import location
 from bench.record import causes as c
@@ -81,8 +82,10 @@ def test_without_plain_calls_there_is_no_disturbance_line():
     assert [line.cause for line in close(side, side).lines] == [c.GEMM, c.UNEXPLAINED]
 
 
-def test_repeats_give_an_interval_and_one_value_gives_none():
+def test_one_process_each_has_an_assumed_interval_and_repeats_have_their_own():
     one, many = Side(((0.01,),)), Side(tuple((0.01 + i * 1e-5,) for i in range(4)))
-    assert close(one, one).delta.low is None
+    alone = close(one, one).delta
+    assert alone.assumed == "between processes" and not alone.sure
+    assert alone.high == pytest.approx(10.0 * PROCESS * 2**0.5 * 4.3027, rel=1e-3)  # of the arms' own levels, ms
     told = close(many, many).delta
     assert told.low is not None and told.low < 0 < (told.high or 0)

@@ -128,7 +128,7 @@ def place(setting: Setting) -> str:
 def _bounds(value: Estimate) -> str:
     if value.low is None or value.high is None:
         return f"×{value.value:.2f} [no interval]"
-    inside = ", calls of one process" if value.basis == "within one process" else ""
+    inside = ", assumed" if value.assumed else ""
     return f"×{value.value:.2f} [{value.low:.2f}, {value.high:.2f}{inside}]"
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.analysis.propagation import assumed_in
 from bench.analysis.statistics import Estimate, Samples
 from bench.record.schema import Record
 
@@ -68,7 +69,8 @@ def _share(as_run: Estimate | None, effect: Estimate | None) -> float | None:
 def _quotient(top: Estimate, bottom: Estimate) -> Estimate:
     """top / bottom, as if the two were independent."""
     point = math.log(top.value) - math.log(bottom.value)
-    value = replace(bottom if bottom.low is None else top, value=math.exp(point), relative_error=None)
+    assumed = assumed_in((top, bottom))
+    value = replace(bottom if bottom.low is None else top, value=math.exp(point), relative_error=None, assumed=assumed)
     if top.low is None or top.high is None or bottom.low is None or bottom.high is None:
         return replace(value, low=None, high=None)
     down = math.hypot(math.log(top.value / top.low), math.log(bottom.high / bottom.value))

@@ -11,7 +11,7 @@ from bench.record.schema import Record
 from bench.report import units
 from bench.report.content import CountedFinding, FigureSpec, Headline, Report, Section
 from bench.report.visible import visible_all
-from bench.report.words import machine_text, model_labels, setting_text
+from bench.report.words import assumed_bars, machine_text, model_labels, setting_text
 
 from ..published import Published, StudyFigure
 from ..raw.page import results
@@ -108,6 +108,7 @@ def _times(study: Study) -> Section:
         if rows:
             of = rows[0].published
             what = f"{of.time_from}, {of.model}, {of.tokens} tokens. Bars: 95 % interval."
+            what += assumed_bars(row.measured.ratio for row in rows if row.measured)
             name = f"study-time-{tables.name_of(study, setting).lower()}"
             title = "Time over the original: published and measured"
             figures.append(FigureSpec(name, title, _caption(study, setting, what), partial(draw.time_ratios, rows)))
@@ -141,6 +142,7 @@ def _energy_figures(study: Study, figure: StudyFigure) -> list[FigureSpec]:
             what = (
                 f"Figure {figure.figure} ({figure.model}, {figure.tokens} tokens) made again. Measured: joules per new "
                 f"token, gross; bars: 95 % interval; small dots: every window ({windows} per scheme)."
+                f"{assumed_bars(row.measured.value for row in own if row.measured)}"
             )
             made.append(FigureSpec(name, title, _caption(study, setting, what), partial(draw.energies, own)))
     return made
@@ -165,6 +167,7 @@ def _pruning(study: Study) -> Section:
     if powered:
         estimated = "ESTIMATED joules. " if any(one.estimated for one in powered) else ""
         what = f"Figure 8 made again: joules per token by {powered[0].source}; small dots: each window. {estimated}"
+        what += assumed_bars(point.joules for one in powered for point in one.points).lstrip()
         caption = _caption(study, powered[0].setting, what)
         name, title = f"study-figure-{PRUNED_ENERGY_FIGURE}", "Figure 8 made again: energy over layers removed"
         figures.append(FigureSpec(name, title, caption, partial(draw.pruned_energies, powered)))
