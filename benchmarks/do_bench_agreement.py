@@ -11,7 +11,6 @@ Exit code 0 where all ten agree, 1 where some do not, 2 where there is no GPU or
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from typing import Any
 
 from bench.analysis.statistics import ratio
 from bench.record.errors import BitledgerError, MachineError
+from benchmarks import writing
 
 CRITERION = 0.02
 BURSTS = 10
@@ -65,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="where to write the result as JSON")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of both timers (default 7)")
     options = parser.parse_args(argv)
+    writing.check(options.out)
     try:
         do_bench = _do_bench()
         rows = [agreement(shape, _timers(shape, do_bench), options.rounds) for shape in SHAPES]
@@ -74,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
     result = _surroundings() | summary(rows)
     _print(result)
     if options.out:
-        options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        writing.write(options.out, result)
     return 0 if result["agree"] else 1
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.quality.tasks import humaneval_plus, shipped
+from benchmarks import writing
 from tests.quality.broken import SPOIL, light
 
 ROOT = Path(__file__).parents[1]
@@ -123,6 +124,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of four runs each (default 3)")
     parser.add_argument("--out", type=Path, default=RESULTS / "evaluation.json")
     options = parser.parse_args()
+    writing.check(options.out)
     with tempfile.TemporaryDirectory(prefix="evaluation-") as name:
         result = rounds(options.rounds, options.evalplus.resolve(), Path(name))
     peer = [str(options.evalplus / "bin" / "python"), "-c", "from importlib.metadata import version as v; "
@@ -131,7 +133,7 @@ def main() -> None:
     machine = {"cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
     facts = {"machine": machine, "evalplus": version, "evalplus_python": python, "workers": int(WORKERS)}
     document = {**facts, **medians(result["runs"]), **result}
-    options.out.write_text(json.dumps(document, indent=1) + "\n")
+    writing.write(options.out, document)
     print(json.dumps({name: document[name] for name in document if name.endswith("wall_s") or name == "disagree"}))
 
 

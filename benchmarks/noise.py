@@ -8,7 +8,6 @@ Exit code 0; 2 where the run cannot be read or holds no timed Cases.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 import sys
@@ -20,6 +19,7 @@ from bench.analysis.statistics import relative_standard_error
 from bench.record.errors import BitledgerError, RecordError
 from bench.record.schema import Record
 from bench.record.store import load
+from benchmarks import writing
 
 METRICS = {
     "generation": ("time_to_first_token", "inter_token_latency", "memory_load_peak"),
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="run folder or records file")
     parser.add_argument("--out", type=Path, help="where to write the result as JSON")
     options = parser.parse_args(argv)
+    writing.check(options.out, options.run)
     try:
         rows = noise(load(options.run).records)
     except BitledgerError as error:
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{row['setting']}: {row['metric']}: within {within}, between {row['processes']} processes {between}")
     if options.out:
         document = {"run": options.run.name, "rows": rows}
-        options.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        writing.write(options.out, document)
     return 0
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import writing
 from benchmarks.sweep.coverage import judge, replicate
 from benchmarks.sweep.designs import DESIGNS, in_blocks
 from benchmarks.sweep.figure import draw
@@ -44,13 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {','.join(PARTS)}; '' for the page alone")
     parser.add_argument("--replicates", type=int, default=4000, help="per design, half of it from 100 blocks on")
     options = parser.parse_args(argv)
+    writing.check(options.out, *filter(None, (options.page,)))
     document = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
     known = recorded()
     made = {"designs": _designs, "few": _few, "scale": _scale}
     for part in filter(None, options.parts.split(",")):
         document[part] = made[part](known, options.replicates)
         document |= _facts(known)
-        options.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        writing.write(options.out, document)
     if options.page:
         fill(options.page, document)
         draw(options.page.with_suffix(".svg"), document["designs"])

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import writing
 from benchmarks.traces import make, write_kineto, write_nsys
 
 ROOT = Path(__file__).parents[1]
@@ -186,6 +187,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for timeline_scale.json and .png")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    writing.check(options.out / "timeline_scale.json")
     result: Run = {"machine": _machine(), "repeats": options.repeats}
     with tempfile.TemporaryDirectory(prefix="timeline-scale-") as name:
         folder = Path(name)
@@ -196,7 +198,7 @@ def main() -> None:
             for key in ("nsys", "hta"):
                 print(f"{key}: {result[key]['times_faster_wall']:.1f}× (wall)", flush=True)
         result["growth"] = list(growth(options.sizes, folder, options.repeats))
-    (options.out / "timeline_scale.json").write_text(json.dumps(result, indent=1) + "\n")
+    writing.write(options.out / "timeline_scale.json", result)
     plot(result, options.out / "timeline_scale.png")
 
 

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import statistics
 import time
@@ -29,6 +28,7 @@ from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from bench.workloads.stepper import overhead
+from benchmarks import writing
 
 SHAPES = {"smoke c_fc": (512, 128), "starcoder2-3b q_proj": (3072, 3072)}
 
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
+    writing.check(options.out)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     results = {
         "machine": environment.capture().cpu.get("model", platform.machine()),
@@ -50,7 +51,7 @@ def main() -> None:
     }
     _print(results)
     if options.out:
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
+        writing.write(options.out, results)
 
 
 def harness(device: str) -> dict[str, Any]:

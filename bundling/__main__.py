@@ -9,11 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.record.errors import BitledgerError
+from bench.record.files import replace_text
+from bench.record.outputs import check_file
+
 from .build import ROOT, Bundle, Order, build
 from .errors import BundleError
 from .source import uncommitted
 from .target import MACHINES, PYTHONS, Target
 
+# How a file of --json begins: an earlier one is written over, another file is not.
+BEGINNING = b'{\n "archive": "'
 EXAMPLES = """examples:
   python -m bundling                                          Python 3.12, x86_64, CUDA 13.0; the host has torch
   python -m bundling --python 3.11 --cuda 128 --platform aarch64
@@ -26,18 +32,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, or 2 with one line that says what to do."""
     options = _parser().parse_args(argv)
     try:
+        if options.json:
+            check_file(options.json, begins=BEGINNING)
         target = Target(options.python, options.platform, options.cuda)
         left = uncommitted(ROOT)
         if left:
             _say(f"{left} changed file(s) do not travel: the source is the last commit")
         named = tuple(filter(None, options.named.split(",")))
         made = build(Order(target, named, options.dev, options.level), options.out, _say)
-    except BundleError as error:
+        if options.json:
+            replace_text(options.json, json.dumps(_facts(made), indent=1) + "\n")
+    except (BundleError, BitledgerError) as error:
         print(f"bitledger: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"bitledger: cannot write {error.filename or options.out}: {error.strerror or error}", file=sys.stderr)
+        return 2
     _tell(made)
-    if options.json:
-        options.json.write_text(json.dumps(_facts(made), indent=1) + "\n")
     return 0
 
 

@@ -7,9 +7,10 @@ one by one, so that the document never exists as a whole.
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from gzip import GzipFile
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +18,11 @@ import numpy as np
 
 from bench.analysis.timeline import Analysis
 from bench.record.errors import StorageError
+from bench.record.files import replacing
 from bench.record.timeline import CALL_KINDS, COPY_KINDS, Spans, Timeline
+
+# How an exported trace begins: an earlier one is written over, another file is not.
+BEGINNING = b'{"displayTimeUnit":"ns","otherData":{"writer":"bitledger"},"traceEvents":[\n'
 
 Event = dict[str, Any]
 Classify = Callable[[str, str], str]
@@ -52,19 +57,19 @@ def export(timeline: Timeline, out: Path, classify: Classify = no_class) -> int:
     ``classify``: kernel name and name of its innermost range → a class of COLOURS. Raises StorageError.
     """
     try:
-        with _opened(out) as file:
-            file.write('{"displayTimeUnit":"ns","traceEvents":[\n')
+        with replacing(out) as stream, _packed(stream, out) as file:
+            file.write(BEGINNING)
             count = 0
             for count, event in enumerate(_events(Analysis(timeline), classify), 1):
-                file.write((",\n" if count > 1 else "") + json.dumps(event, separators=(",", ":")))
-            file.write("\n]}\n")
+                file.write(((",\n" if count > 1 else "") + json.dumps(event, separators=(",", ":"))).encode())
+            file.write(b"\n]}\n")
     except OSError as error:
         raise StorageError(f"{out}: cannot be written ({error.strerror or error})") from error
     return count
 
 
-def _opened(out: Path) -> IO[str]:
-    return gzip.open(out, "wt", encoding="utf-8") if out.suffix == ".gz" else out.open("w", encoding="utf-8")
+def _packed(stream: IO[bytes], out: Path) -> AbstractContextManager[IO[bytes]]:
+    return GzipFile("", "wb", fileobj=stream, mtime=0) if out.suffix == ".gz" else nullcontext(stream)  # type: ignore[return-value]
 
 
 def _events(analysis: Analysis, classify: Classify) -> Iterator[Event]:

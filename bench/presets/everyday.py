@@ -45,7 +45,7 @@ SMOKE = Preset(
 # would have to be assumed (docs/verdicts.md). The other schemes join their first round.
 _CORE = ("fp16", "int8", "nf4")
 _OTHERS = ("fp32", "bf16", "int8-thr0", "int8-planted", "fp4", "nf4-dq")
-_TIMED: dict[str, Any] = {"new_tokens": 64, "calls": 2, "warmup_calls": 1, "process": "arm"}
+_TIMED: dict[str, Any] = {"new_tokens": 32, "calls": 2, "warmup_calls": 1, "process": "arm"}
 # Windows and products as long as those of the H100 run, by which scripts/study_times.py tells how long all of it takes.
 _OBSERVED: dict[str, Any] = {"timeline_steps": 4, "energy_windows": 1, "energy_seconds": 1.5}
 QUICK = Preset(

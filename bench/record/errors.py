@@ -8,6 +8,8 @@ BitledgerError
 └── MeasurementError  a measurement began and gave something unusable (NaN logits, wrong token count)
 """
 
+from .secrets import mask_text
+
 _LONGEST, _HEAD = 1000, 600
 
 
@@ -15,11 +17,12 @@ class BitledgerError(Exception):
     """Base of all errors whose message is written for the user.
 
     Messages quote files and other programs, so what they hold is made one printable line of at most 1,000 characters:
-    a name with an escape sequence in it must not reach a terminal.
+    a name with an escape sequence in it must not reach a terminal. Secrets of the environment are masked, before the
+    cut, because half of one would not be recognised when a Record with this text is written.
     """
 
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return one_line(mask_text(super().__str__()))
 
 
 class UsageError(BitledgerError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RecordError, StorageError
+from .files import replace_text
 
 LEFT_OUT = "left-out.json"
 Key = tuple[str, str, int]
@@ -41,7 +42,7 @@ def add(folder: Path, entry: LeftOut) -> None:
     """Raises StorageError where the folder cannot be written."""
     document = [_document(item) for item in (*read(folder), entry)]
     try:
-        (folder / LEFT_OUT).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        replace_text(folder / LEFT_OUT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise StorageError(f"cannot write {folder / LEFT_OUT}: {error.strerror or error}") from error
 

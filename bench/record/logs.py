@@ -1,18 +1,22 @@
-"""What measuring processes print: a log each, in the run folder, kept masked and cut to its tail.
+"""What measuring processes and profilers print: a log each, in the run folder, kept masked and cut to its tail.
 
 A process writes its log as its libraries print, secrets included; whoever waits for the process masks the log when it
-has ended. Where that one was killed, the next that opens the folder does it.
+has ended. Where that one was killed, the next that opens the folder does it. Every text is masked before it is cut,
+because half a secret is not recognised any more.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
+from .files import replace_bytes
 from .secrets import mask_text
 
 TAIL_BYTES = 64 << 10
-LONGEST_SECRET = 4 << 10
+# Linux passes on no longer variable (execve(2), MAX_ARG_STRLEN), so that no secret of the environment is longer.
+LONGEST_SECRET = 128 << 10
 _NAMES = "artifacts/child-*.log"
 
 
@@ -23,11 +27,31 @@ def child_log(folder: Path, process: int, number: int) -> Path:
 
 def keep_tail(log: Path) -> str:
     """Mask the log and cut it to its tail; returns what is kept. Raises OSError where it cannot be read or written."""
-    # A little more than is kept, so that a secret which the cut would go through is masked first.
-    end = log.read_bytes()[-(TAIL_BYTES + LONGEST_SECRET) :]
-    kept = mask_text(end.decode(errors="replace")).encode()[-TAIL_BYTES:]
-    log.write_bytes(kept)
-    return kept.decode(errors="replace")
+    kept = masked_tail(log)
+    replace_bytes(log, kept.encode())
+    return kept
+
+
+def masked_tail(log: Path, begin: int = 0, most: int | None = None) -> str:
+    """At most the last ``most`` bytes (None: TAIL_BYTES) of what was printed from byte ``begin`` on, without secrets.
+
+    Raises OSError where the log cannot be read.
+    """
+    most = TAIL_BYTES if most is None else most
+    with log.open("rb") as stream:
+        # So much more that a secret which the cut goes through is read from its beginning.
+        stream.seek(max(begin, stream.seek(0, os.SEEK_END) - most - LONGEST_SECRET))
+        content = stream.read()
+    cut = _letter(content, max(0, len(content) - most))
+    kept = mask_text(os.fsdecode(content), begin=len(os.fsdecode(content[:cut])))
+    return os.fsencode(kept)[-most:].decode(errors="replace")
+
+
+def _letter(content: bytes, at: int) -> int:
+    """Where the letter begins that the byte ``at`` is part of: in UTF-8 all but the first have the form 10xxxxxx."""
+    while at and at < len(content) and content[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
 
 
 def mask_leftover(folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,28 @@ def _is_place(value: str) -> bool:
         return False
 
 
-def mask_text(text: str, environ: Mapping[str, str] | None = None) -> str:
-    """The text less secret values, and less what has the form of a credential."""
-    return _LOOKS_SECRET.sub(MASK, _IN_URL.sub(MASK, _without(text, secret_values(environ))))
+def mask_text(text: str, environ: Mapping[str, str] | None = None, *, begin: int = 0) -> str:
+    """The text less secret values, and less what has the form of a credential.
+
+    ``begin``: the text is cut there. What is a secret is seen in the whole text, because a part of one is not known.
+    """
+    parts, at = [], begin
+    for first, last in sorted(_spans(text, secret_values(environ))):
+        if last > at:
+            parts += [text[at:first], MASK] if first >= at else [MASK] if at == begin else []
+            at = last
+    return "".join((*parts, text[at:]))
+
+
+def _spans(text: str, secrets: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Where secrets begin and end; they may overlap."""
+    for secret in secrets:
+        at = text.find(secret)
+        while at >= 0:
+            yield at, at + len(secret)
+            at = text.find(secret, at + len(secret))
+    for pattern in (_IN_URL, _LOOKS_SECRET):
+        yield from (found.span() for found in pattern.finditer(text))
 
 
 def mask_argv(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[str, ...]:

@@ -23,12 +23,15 @@ import msgspec
 
 from . import packed
 from .errors import RecordError, StorageError
+from .files import sync_folder
 from .logs import mask_leftover
 from .schema import Artifact, Finding, Record, from_json, to_json
 from .secrets import mask_record
 from .weight import too_heavy
 
 RECORDS = "records.jsonl"
+PACKED = f"{RECORDS}.gz"
+_BEGINNING = b'{"run_id": "'
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,19 @@ def _records_file(path: Path) -> Path:
     """A run folder's records: as written, or gzipped to be kept in a repository."""
     if not path.is_dir():
         return path
-    gzipped = path / f"{RECORDS}.gz"
-    return gzipped if gzipped.exists() and not (path / RECORDS).exists() else path / RECORDS
+    return path / (PACKED if _only_packed(path) else RECORDS)
+
+
+def _only_packed(folder: Path) -> bool:
+    """Whether the records are in the gzipped file: there is no other, or only an empty one."""
+    file = folder / RECORDS
+    return (folder / PACKED).exists() and not (file.exists() and file.stat().st_size)
+
+
+def refuse_packed(folder: Path) -> None:
+    """Raises StorageError where the folder's records are gzipped: a second file of records would hide them."""
+    if _only_packed(folder):
+        raise StorageError(f"the records of {folder} are packed: unpack them first, gunzip {folder / PACKED}")
 
 
 def _parse(line: bytes, file: Path, number: int) -> Record:
@@ -243,9 +257,11 @@ def open_run(folder: Path) -> Iterator[Writer]:
     """Create or reopen a run folder for appending, locked against other runs.
 
     A truncated last line is cut off first, and logs that a killed run left are masked. Raises StorageError if the
-    folder cannot be written or is in use. Some file systems of clusters have no locks: then the writer's findings say
-    so.
+    folder cannot be written or is in use, or its records are gzipped; RecordError where its file of records is
+    another program's. Some file systems of clusters have no locks: then the writer's findings say so.
     """
+    refuse_packed(folder)
+    _refuse_foreign(folder / RECORDS)
     try:
         (folder / "artifacts").mkdir(parents=True, exist_ok=True)
         stream = (folder / RECORDS).open("a+b", buffering=0)
@@ -270,14 +286,16 @@ def _lock(stream: IO[bytes], folder: Path) -> tuple[Finding, ...]:
     return ()
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names of new files last: syncing a file alone does not. Some file systems cannot, and need not."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _refuse_foreign(file: Path) -> None:
+    """Raises RecordError where the first line is no record: nothing is added to such a file, and nothing cut off."""
+    if not file.exists():
+        return
+    with file.open("rb") as stream:
+        line = stream.readline()
+    if line.endswith(b"\n") and line.strip():
+        _parse(line, file, 1)
+    elif line.strip() and not line.startswith(_BEGINNING[: len(line)]):
+        raise RecordError(f"{file} holds something else than records: choose another folder with --out")
 
 
 def _cut_partial_line(file: Path) -> tuple[Finding, ...]:

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from bench.analysis.grouping import REFERENCE
+from bench.record.files import replace_bytes
 from bench.record.schema import Finding, Record
 
 from . import evidence, markdown, palette, svg
@@ -80,5 +81,5 @@ def _shown(value: object) -> object:
 
 
 def _write(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
+    replace_bytes(path, text.encode())
     return path

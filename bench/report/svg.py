@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from bench.record.files import replace_bytes, replacing
+
 from .palette import ROLES
 from .visible import visible
 
@@ -28,6 +30,11 @@ def rendered(figure: Any, name: str) -> str:
     return visible(buffer.getvalue())  # XML knows no control characters, and matplotlib writes them
 
 
+def files(folder: Path, name: str) -> tuple[Path, Path]:
+    """Where ``save`` writes."""
+    return folder / f"{name}.svg", folder / f"{name}.png"
+
+
 def save(figure: Any, folder: Path, name: str) -> tuple[str, list[Path]]:
     """Write ``name``.svg and ``name``.png in ``folder``; returns the SVG document and the paths.
 
@@ -39,11 +46,11 @@ def save(figure: Any, folder: Path, name: str) -> tuple[str, list[Path]]:
         raise ValueError(f"not a figure's name: {name!r}")
 
     document = rendered(figure, name)
-    vector, raster = folder / f"{name}.svg", folder / f"{name}.png"
-    vector.write_text(document, encoding="utf-8")
+    vector, raster = files(folder, name)
+    replace_bytes(vector, document.encode())
     figure.set_layout_engine("none")  # the SVG's layout serves the PNG: finding it is a third of all drawing
-    with mpl.rc_context(_RULES):
-        figure.savefig(raster, format="png", dpi=160)
+    with mpl.rc_context(_RULES), replacing(raster) as stream:
+        figure.savefig(stream, format="png", dpi=160)
     return document, [vector, raster]
 
 

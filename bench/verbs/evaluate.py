@@ -20,12 +20,17 @@ from bench.quality.mbpp import TOO_LARGE, mbpp_plus
 from bench.quality.sandbox import Sandbox, find
 from bench.quality.tasks import PlusTask, humaneval_plus
 from bench.record.errors import StorageError, UsageError
+from bench.record.files import replace_text
+from bench.record.outputs import check_file
+from bench.record.store import remedy, why
 from bench.report.console import console
 from bench.report.visible import visible
 from bench.verbs.judging import judging
 
 KS = (1, 10, 100)
 TITLES = {"humanevalplus": "HumanEval", "mbppplus": "MBPP"}
+# How a file of scores begins: an earlier one is written over, another file is not.
+BEGINNING = b'{\n "dataset": "'
 
 
 def main(options: argparse.Namespace) -> int:
@@ -40,6 +45,7 @@ def main(options: argparse.Namespace) -> int:
         from bench.verbs import evaluate_run
 
         return evaluate_run.main(options)
+    out = check_file(options.out, options.samples, options.data, begins=BEGINNING) if options.out else None
     tasks = _tasks(options)
     samples = _judgeable(read_samples(options.samples, tasks))
     told = read_verdicts(options.against, options.samples.name) if options.against else None
@@ -64,8 +70,8 @@ def main(options: argparse.Namespace) -> int:
     }
     against = compare(found, samples, told) if told is not None else None
     document |= {"against": asdict(against)} if against else {}
-    if options.out:
-        _write(options.out, document)
+    if out:
+        _write(out, document)
     if options.json:
         print(json.dumps(document))
     else:
@@ -129,9 +135,9 @@ def _scores(found: Sequence[Judgement], name: str, missing: int) -> dict[str, An
 
 def _write(file: Path, document: dict[str, Any]) -> None:
     try:
-        file.write_text(json.dumps(document, indent=1) + "\n")
+        replace_text(file, json.dumps(document, indent=1) + "\n")
     except OSError as error:
-        raise StorageError(f"cannot write {file}: {error.strerror}") from error
+        raise StorageError(f"cannot write {file}: {why(error)}; {remedy(error)}") from error
 
 
 def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:

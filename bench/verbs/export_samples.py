@@ -9,8 +9,10 @@ from pathlib import Path
 
 from bench.quality.of_run import SAMPLES
 from bench.record.errors import StorageError, UsageError
+from bench.record.files import replace_text
+from bench.record.outputs import check_file
 from bench.record.schema import Record
-from bench.record.store import load
+from bench.record.store import load, remedy, why
 from bench.workloads.samples import for_evalplus
 
 _ALWAYS = "scheme"
@@ -19,14 +21,15 @@ _ALWAYS = "scheme"
 def main(options: argparse.Namespace) -> int:
     """A file for each arm: FILE itself where only one wrote programs, else its name with the arm's added.
 
-    Raises UsageError where no arm wrote programs, StorageError where a file cannot be written.
+    Raises UsageError where no arm wrote programs or a file is there already, StorageError where one cannot be written.
     """
     if not options.samples.is_dir():
         raise UsageError("--export needs a run folder: a file of samples is one that EvalPlus reads already")
     records = [record for record in load(options.samples).records if record.instrument == SAMPLES and record.setup]
     if not records:
         raise UsageError(f"{options.samples} holds no samples: run a preset with pass@1, such as smoke or paper")
-    for file, record in files(options.export, records).items():
+    wanted = {check_file(file, options.samples): record for file, record in files(options.export, records).items()}
+    for file, record in wanted.items():
         _write(file, for_evalplus(record))
         print(f"{file}: {len(record.setup['tasks'])} programs of {record.case.scheme}")
     return 0
@@ -56,6 +59,6 @@ def _name(place: Mapping[str, object], differing: Sequence[str]) -> str:
 
 def _write(file: Path, text: str) -> None:
     try:
-        file.write_text(text, encoding="utf-8")
+        replace_text(file, text)
     except OSError as error:
-        raise StorageError(f"cannot write {file}: {error.strerror}") from error
+        raise StorageError(f"cannot write {file}: {why(error)}; {remedy(error)}") from error

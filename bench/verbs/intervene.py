@@ -16,8 +16,9 @@ from bench.planfile import PLAN, new_run_id, read_plan
 from bench.presets import Sweep
 from bench.processes import Nursery, Start
 from bench.record.errors import MachineError, UsageError
+from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Environment, Record
-from bench.record.store import RECORDS, Writer, load, open_run
+from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
@@ -41,6 +42,9 @@ def main(options: argparse.Namespace) -> int:
     schemes = tuple(dict.fromkeys((REFERENCE, *(options.schemes or DEFAULT))))
     for scheme in schemes:
         arm(scheme)
+    if options.out:
+        refuse_foreign(options.out)
+        refuse_packed(options.out)
     machine = environment.capture(Path.cwd())
     with Nursery(gpu=bool(machine.gpus)) as nursery:
         return _run(options, schemes, machine, nursery)
@@ -49,7 +53,7 @@ def main(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environment, nursery: Nursery) -> int:
     preset, source, device, seed, run_id = _setting(options, machine, nursery.start)
     sweep = _sweep(options, preset.sweeps[0])
-    folder = options.out or RUNS / run_id
+    folder = options.out or unused(RUNS / run_id)
     names = {
         scheme: intervening.names_for(scheme, device, options.only or (), options.batch_sizes or ())
         for scheme in schemes

@@ -13,10 +13,11 @@ from bench.instruments import environment
 from bench.planfile import Run, new_run_id, read_plan, read_planned, write_plan
 from bench.processes import Nursery
 from bench.record.errors import MachineError, RecordError, UsageError
+from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import load, open_run
 from bench.report.console import console as make_console
-from bench.verbs.run import RUNS, measure, refuse_used, unused
+from bench.verbs.run import RUNS, measure
 
 
 def main(options: argparse.Namespace) -> int:
@@ -42,9 +43,9 @@ def repeat(options: argparse.Namespace, machine: Environment, nursery: Nursery) 
         return 0
     if run.device == "cuda" and not machine.gpus:
         raise MachineError(f"{old} ran on a GPU, and here is none: repeat it where there is one")
-    refuse_used(new)
+    refuse_taken(new)
     with open_run(new) as writer:
-        refuse_used(new)
+        refuse_taken(new)
         write_plan(new, run)
         code = measure(run, run.blocks, writer, machine, options, nursery)
     _told_after(old, new, records)

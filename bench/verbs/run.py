@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from itertools import count
 from pathlib import Path
 
 from bench import runner
@@ -12,8 +11,9 @@ from bench.plan import Block, make_plan, remaining
 from bench.planfile import Run, new_run_id, read_plan, write_plan
 from bench.processes import Nursery
 from bench.record.errors import UsageError
+from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment
-from bench.record.store import RECORDS, Writer, load, open_run
+from bench.record.store import Writer, load, open_run
 from bench.sweep.folder import is_sweep
 from bench.sweep.options import refuse_stray
 from bench.verbs import sweep
@@ -41,24 +41,13 @@ def _main(options: argparse.Namespace, machine: Environment, nursery: Nursery) -
         return _resume(options, machine, nursery)
     folder_given: Path | None = options.out
     if folder_given is not None:
-        refuse_used(folder_given)
+        refuse_taken(folder_given)
     run = _plan(options, machine, nursery)
     folder = folder_given or unused(RUNS / run.run_id)
     with open_run(folder) as writer:
-        refuse_used(folder)  # again: another run may have begun, and ended, while this one was planned
+        refuse_taken(folder)  # again: another run may have begun, and ended, while this one was planned
         write_plan(folder, run)
         return measure(run, run.blocks, writer, machine, options, nursery)
-
-
-def unused(folder: Path) -> Path:
-    """The folder, or the first of its numbered names that no run has: a clock that was set back gives a name twice."""
-    names = (folder if number == 1 else folder.with_name(f"{folder.name}-{number}") for number in count(1))
-    return next(name for name in names if not name.exists())
-
-
-def refuse_used(folder: Path) -> None:
-    if (folder / RECORDS).exists() and (folder / RECORDS).stat().st_size:
-        raise UsageError(f"{folder} already holds a run: add --resume to finish it, or choose another --out")
 
 
 def _plan(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> Run:

@@ -15,8 +15,9 @@ from bench.plan import Block
 from bench.planfile import Run, new_run_id, read_planned
 from bench.processes import Nursery
 from bench.record.errors import MachineError, StorageError, UsageError
+from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment
-from bench.record.store import RECORDS, remedy, why
+from bench.record.store import refuse_packed, remedy, why
 from bench.report.console import console as make_console
 from bench.sweep import cluster, queue
 from bench.sweep import folder as places
@@ -72,6 +73,7 @@ def _planned(options: argparse.Namespace, machine: Environment, nursery: Nursery
     if options.resume:
         folder = _folder(options)
         places.read(folder)
+        refuse_packed(folder)
         with suppress(FileNotFoundError):
             (folder / places.CANCELLED).unlink()
         if options.repeats:
@@ -88,14 +90,14 @@ def plan(options: argparse.Namespace, machine: Environment, nursery: Nursery, de
     if name == "auto":
         name = "quick" if (options.device or device or ("cuda" if machine.gpus else "cpu")) == "cuda" else "smoke"
     given: Path | None = options.out
-    if given is not None and (places.is_sweep(given) or (given / RECORDS).exists()):
-        raise UsageError(f"{given} already holds a run: add --resume to go on with it, or choose another --out")
+    if given is not None:
+        refuse_taken(given)
     found = [asked(name, options, nursery, model, options.device or device) for model in options.models or (None,)]
     if len({one.source.name for one in found}) < len(found):
         raise UsageError("--models names a model twice")
     run_id = new_run_id(name, found[0].source, "sweep-")
     parts = [_Part(one, _divided(one, options.seed, first=one is found[0])) for one in found]
-    folder = given or RUNS / run_id
+    folder = given or unused(RUNS / run_id)
     _write(folder, run_id, parts, options)
     count = sum(len(part.shares) for part in parts)
     processes = sum(len(share.processes) for part in parts for share in part.shares)

@@ -6,17 +6,21 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.analysis.arms import Arm
 from bench.analysis.signmap import Place, Spot, signmap
 from bench.analysis.tradeoff import Ranked, Tradeoff, parse_weights, tradeoffs
 from bench.record.errors import RecordError, StorageError
+from bench.record.outputs import check_file
 from bench.record.schema import Record
 from bench.record.store import load
 from bench.report.visible import dumps
 
 from .report import planned_reference
+
+if TYPE_CHECKING:
+    from bench.report.content import FigureSpec
 
 
 def main(options: argparse.Namespace) -> int:
@@ -85,12 +89,19 @@ def _print(found: Sequence[Tradeoff], spots: Sequence[Spot], out: Path | None) -
     for section in sections:
         print_section(section, console)
     if out is not None:
-        from bench.report import svg
+        for path in _draw([figure for section in sections for figure in section.figures], out):
+            console.print(f"written: {path}", soft_wrap=True, highlight=False)
 
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            for figure in (figure for section in sections for figure in section.figures):
-                for path in svg.save(figure.draw(), out, figure.name)[1]:
-                    console.print(f"written: {path}", soft_wrap=True, highlight=False)
-        except OSError as error:
-            raise StorageError(f"cannot write the figures to {out}: {error.strerror or error}") from error
+
+def _draw(figures: Sequence[FigureSpec], out: Path) -> list[Path]:
+    """Raises UsageError where one of the files is there already, StorageError where one cannot be written."""
+    from bench.report import svg
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for figure in figures:
+            for file in svg.files(out, figure.name):
+                check_file(file)
+        return [path for figure in figures for path in svg.save(figure.draw(), out, figure.name)[1]]
+    except OSError as error:
+        raise StorageError(f"cannot write the figures to {out}: {error.strerror or error}") from error

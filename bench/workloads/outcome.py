@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.record.errors import BitledgerError
 from bench.record.schema import Artifact, Case, Finding, Metric, Status
+from bench.record.secrets import mask_text
 
 # How torch's allocator and the C library say that the host has no memory left.
 _HOST_MEMORY = re.compile("can't allocate memory|cannot allocate memory|not enough memory|bad_alloc", re.IGNORECASE)
@@ -40,7 +41,7 @@ def failed(case: Case, instrument: str, error: Exception) -> Outcome:
 
 def explain(error: Exception) -> str:
     """One line for the Record: our own errors as they are, memory and disk in plain words, others with their type."""
-    text = (str(error).strip() or "no message").splitlines()[0]
+    text = (mask_text(str(error)).strip() or "no message").splitlines()[0]  # a secret may go over several lines
     if isinstance(error, BitledgerError):
         return text
     if isinstance(error, OSError) and error.strerror:

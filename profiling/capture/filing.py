@@ -13,9 +13,10 @@ from typing import Any
 
 from bench.instruments import environment
 from bench.record.errors import BitledgerError, MachineError, UsageError
+from bench.record.logs import keep_tail
 from bench.record.places import artifact_folder
 from bench.record.schema import Artifact, Environment, Metric, Record, Status
-from bench.record.secrets import found_in, mask_text
+from bench.record.secrets import found_in
 from bench.record.store import Writer, load
 from bench.workloads.outcome import explain
 from bench.workloads.schemes import arm
@@ -26,7 +27,6 @@ from .observers import Observer
 from .request import Request
 from .settings import Settings
 
-_LOG_BYTES = 64 << 10
 Listener = Callable[[Record], None]
 
 
@@ -132,7 +132,7 @@ class Filer:
     def _keep(self, job: Job, files: Sequence[tuple[Path, str]]) -> tuple[tuple[Artifact, ...], list[str]]:
         """(artifacts, notes on files that were too large or hold a secret). All else in the job's folder goes."""
         if job.log.exists():
-            job.log.write_text(mask_text(job.log.read_bytes()[-_LOG_BYTES:].decode(errors="replace")), encoding="utf-8")
+            keep_tail(job.log)
             files = (*files, (job.log, "what the tools printed, its end"))
         why_not = {path: why for path, _ in files if (why := self._unfit(path))}
         left_out = [f"{path.name}: {why}" for path, why in why_not.items()]

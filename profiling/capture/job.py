@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.errors import MeasurementError
+from bench.record.logs import masked_tail
 from bench.record.schema import Case, Metric
 from bench.workloads.prompt_styles import style_of
 from bench.workloads.sources import Source
@@ -105,7 +106,7 @@ class Job:
         return {name: value for name, value in facts.items() if name not in ("case", "case_id")}
 
     def _last_line(self) -> str:
-        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [line.strip() for line in masked_tail(self.log).splitlines() if line.strip()]
         own = [line for line in lines if line.startswith("bitledger: ")]
         return (own or lines or ["it printed nothing"])[-1][:300]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.processes import die_with_parent
 from bench.record.errors import MachineError, MeasurementError
+from bench.record.logs import masked_tail
 
 from ..availability import find_tool
 from ..commands import Command
@@ -95,9 +96,7 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def _lines(log: Path, begin: int) -> tuple[str, ...]:
-    with log.open("rb") as stream:
-        stream.seek(max(begin, log.stat().st_size - _TAIL_BYTES))
-        text = stream.read().decode(errors="replace")
+    text = masked_tail(log, begin, _TAIL_BYTES)
     return tuple(line.strip() for line in re.split(r"[\r\n]+", text) if line.strip())
 
 

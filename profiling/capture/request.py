@@ -12,8 +12,9 @@ from bench.plan import generation_case
 from bench.planfile import PLAN, new_run_id, read_plan
 from bench.presets import Preset, Sweep
 from bench.record.errors import MachineError, UsageError
+from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Case, Environment
-from bench.record.store import RECORDS, load
+from bench.record.store import RECORDS, load, refuse_packed
 from bench.workloads import pruning
 from bench.workloads.schemes import arm
 from bench.workloads.sources import Source, resolve
@@ -45,13 +46,17 @@ class _Base:
 
 def request(options: argparse.Namespace, machine: Environment) -> Request:
     """The Cases that the options ask for. Raises a BitledgerError for what cannot be asked."""
+    if options.out:
+        refuse_foreign(options.out)
+        refuse_packed(options.out)
     base = _base(options, machine)
     device = options.device or base.device or _device(base.source, machine)
     names = options.scheme or base.preset.sweeps[0].schemes
     reference = base.preset.reference
     ordered = sorted(dict.fromkeys(names), key=lambda name: name != reference)
     cases = tuple(_case(options, base, name, device) for name in ordered)
-    return Request(base.run_id, options.out or RUNS / base.run_id, base.preset, base.source, cases)
+    folder = options.out or unused(RUNS / base.run_id)
+    return Request(base.run_id, folder, base.preset, base.source, cases)
 
 
 def _base(options: argparse.Namespace, machine: Environment) -> _Base:

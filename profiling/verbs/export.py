@@ -7,9 +7,11 @@ import argparse
 
 def main(options: argparse.Namespace) -> int:
     """Write the Chrome trace and say where."""
-    from profiling.export import export
+    from bench.record.outputs import check_file
+    from profiling.export import BEGINNING, export
     from profiling.summarize import read_timeline
 
-    events = export(read_timeline(options.file), options.out)
+    out = check_file(options.out, options.file, begins=BEGINNING)
+    events = export(read_timeline(options.file), out)
     print(f"{options.out}: {events} events; open it at ui.perfetto.dev or chrome://tracing")
     return 0

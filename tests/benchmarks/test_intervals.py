@@ -80,8 +80,8 @@ def test_the_same_pairs_for_the_same_seed(tmp_path):
     assert counted(scene, SPREADS[0], 2, 3, tmp_path) == counted(scene, SPREADS[0], 2, 3, tmp_path)
 
 
-def test_repeats_of_a_run_show_what_one_process_does_not(tmp_path):
-    """Over four repeats a run's intervals hold the truth where those of one process could not."""
+def test_the_intervals_of_one_process_assume_what_repeats_show(tmp_path):
+    """Four repeats show how processes differ; of one it is assumed, so that its intervals hold the truth too."""
     alike = Spread("fixed", 0.12, 0.02)
     held = {}
     for repeats in (1, 4):
@@ -89,7 +89,7 @@ def test_repeats_of_a_run_show_what_one_process_does_not(tmp_path):
         total = pooled([vars(count) for count in counts.values()])
         held[repeats] = total.holding / total.intervals
     assert held[4] > 0.7
-    assert held[4] >= held[1]
+    assert held[1] > 0.9
 
 
 def test_the_count_counts():

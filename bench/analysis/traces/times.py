@@ -16,7 +16,7 @@ from ..spread import Spread, assumed_ratio
 from ..statistics import Estimate, Samples, location, ratio
 from .origin import Found, Origin
 
-# Medians over the processes of the committed H100 run (tests/analysis/traces/test_origin.py): what matters is how the
+# Medians over the processes of the committed H100 run (test_origin_of_traces.py): what matters is how the
 # three compare, because they are scaled until the step takes its time.
 TYPICAL = EventCosts(operator=900.0, range=2990.0, call=1410.0)
 

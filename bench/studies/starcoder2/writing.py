@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from pathlib import Path
 
+from bench.record.files import replace_bytes
 from bench.report import markdown, svg
 from bench.report.content import Report
 from bench.report.page import render_html
@@ -25,7 +26,7 @@ def write(folder: Path, report: Report, name: str = "study") -> list[Path]:
         folder / f"{name}.html": render_html(report, inline),
     }
     for path, text in pages.items():
-        path.write_text(text, encoding="utf-8")
+        replace_bytes(path, text.encode())
     return [*pages, *written]
 
 
@@ -36,7 +37,7 @@ def write_paper(file: Path, report: Report) -> list[Path]:
     written = [file]
     for figure in report.figures:
         written.append(folder / f"{figure.name}.svg")
-        written[-1].write_text(svg.rendered(figure.draw(), figure.name), encoding="utf-8")
+        replace_bytes(written[-1], svg.rendered(figure.draw(), figure.name).encode())
     places = {figure.name: f"{folder.name}/{figure.name}.svg" for figure in report.figures}
-    file.write_text(markdown.render(report, places), encoding="utf-8")
+    replace_bytes(file, markdown.render(report, places).encode())
     return written

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.record.errors import StorageError
+from bench.record.errors import StorageError, UsageError
 from bench.workloads.prompts import Task
 from bench.workloads.smoke_model.card import model_card
 from bench.workloads.smoke_model.checking import MOST_LAYERS_REMOVED, SCHEMES, check
@@ -29,8 +29,10 @@ def make_checkpoint(
     """Trains on ``tasks`` (the tokenizer on ``all_tasks``), fills ``out`` and returns the training record.
 
     The files appear in ``out`` together at the end, so that weights and record always belong to each other.
-    Raises StorageError when ``out`` cannot be written.
+    Raises UsageError when ``out`` holds a checkpoint of another origin, StorageError when it cannot be written.
     """
+    if (out / "config.json").exists() and not (out / RECORD).exists():
+        raise UsageError(f"{out} holds another model, which would be lost: give a new folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".making-") as scratch:

@@ -1,0 +1,129 @@
+"""Files and folders that a user names for output: nothing that is there already may be lost by writing there.
+
+A file is written where there is none, or an empty one, or an earlier one of the same command. A folder is taken for a
+new run where no name that a run writes is in it. What is refused is refused before anything is measured or judged.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from .errors import StorageError, UsageError
+from .places import ARTIFACTS
+
+# What a run, a sweep or a report writes into its folder, beside its records.
+_OF_A_RUN = frozenset(
+    ("plan.json", "left-out.json", "sweep.json", "jobs.jsonl", "cancelled", "blocks", "slurm", ARTIFACTS, "figures",
+     "report.md", "report.html", "study.md", "study.html")
+)  # fmt: skip
+# Records in whatever form they are kept: records.jsonl, records.jsonl.gz, …
+_RECORDS = ("records", "as-measured")
+
+
+def check_file(file: Path, *inputs: Path | None, begins: bytes | None = None) -> Path:
+    """The file to write for the name that a user gave, which may be a link.
+
+    ``inputs``: what is read, files or run folders. ``begins``: how the files begin that the same command writes, packed
+    or not; None where they cannot be told from others. Raises UsageError where something would be lost, StorageError
+    where the file cannot be written.
+    """
+    file = _followed(file)
+    if file.exists() and not file.is_dir() and not file.is_file():
+        return file  # a terminal, a pipe, /dev/null
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder: give the name of a file")
+    for known in inputs:
+        if known is not None and _is_part(file, known):
+            raise UsageError(f"{file} is read by this command and would be lost: give another name for the output")
+    if file.exists() and file.stat().st_size and not (begins is not None and _start(file, len(begins)) == begins):
+        raise UsageError(f"{file} is there already, and nothing that this command wrote: remove it, or give another")
+    if not file.parent.is_dir():
+        raise StorageError(f"cannot write {file}: its folder is not there; make it first")
+    if why := _why_not(file):
+        raise StorageError(f"cannot write {file}: {why}; give another name")
+    return file
+
+
+def _followed(file: Path) -> Path:
+    """Where a link leads, because the name is to stay one."""
+    try:
+        return file.resolve() if file.is_symlink() else file
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, up to Python 3.12
+        raise StorageError(f"cannot write {file}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _is_part(file: Path, known: Path) -> bool:
+    """Whether it is the input itself, under whichever name, or a file of the folder that is the input."""
+    if not file.exists() or not known.exists():
+        return False
+    return file.samefile(known) or (known.is_dir() and file.resolve().is_relative_to(known.resolve()))
+
+
+def _start(file: Path, count: int) -> bytes:
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            return bytes(stream.read(count))
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def refuse_taken(folder: Path) -> None:
+    """For a new run. Raises UsageError where the folder holds a run, or what one would write over, and StorageError
+    where it cannot be written."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file: give a folder for the run with --out")
+    held = next(_taken(folder), None)
+    if held is not None:
+        if is_run(folder):
+            raise UsageError(f"{folder} already holds a run: add --resume to finish it, or choose another --out")
+        raise UsageError(f"{folder} holds {held}, which a run would write over: choose another --out")
+    if why := _why_not(folder):
+        raise StorageError(f"cannot write to {folder}: {why}; choose another folder with --out")
+
+
+def refuse_foreign(folder: Path) -> None:
+    """For what is added to a run, or makes a folder for itself. Raises as ``refuse_taken``, but for a run."""
+    if not is_run(folder):
+        refuse_taken(folder)
+
+
+def unused(folder: Path) -> Path:
+    """The folder, or the first of its numbered names that no run has: a clock that was set back gives a name twice."""
+    names = (folder if number == 1 else folder.with_name(f"{folder.name}-{number}") for number in count(1))
+    return next(name for name in names if not name.exists())
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a plan, or records in whatever form, are in the folder."""
+    return (folder / "plan.json").exists() or any(name.startswith(_RECORDS) for name in _taken(folder))
+
+
+def _taken(folder: Path) -> Iterator[str]:
+    """The names in the folder that a run has, less what an attempt leaves that ended before it began: empty ones."""
+    try:
+        for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+            name = entry.name.casefold()  # as some disks take it
+            if (name in _OF_A_RUN or name.startswith(_RECORDS)) and _filled(entry):
+                yield entry.name
+    except OSError as error:
+        raise StorageError(f"cannot look into {folder}: {error.strerror}; choose another --out") from error
+
+
+def _filled(entry: Path) -> bool:
+    return any(entry.iterdir()) if entry.is_dir() else entry.is_symlink() or entry.stat().st_size > 0
+
+
+def _why_not(path: Path) -> str:
+    """Why ``path`` cannot be made or written, found before hours of work and not after; "" where it can."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+        if place.is_file():
+            return os.strerror(errno.ENOTDIR)
+    return "" if os.access(place, os.W_OK) else "no permission, or a read-only disk"
