@@ -148,8 +148,6 @@ def _together(_facts: Facts, batch: int) -> str:
 
 def _bare(facts: Facts, _batch: int) -> str:
     kind, text = ("Linear4bit", _BARE_4BIT) if facts.get("kind") == "4bit" else ("Linear8bitLt", _BARE_INT8)
-    if facts.get("double_quant"):
-        text = text.replace(_PLAIN_SCALES, _NESTED_SCALES)
     if facts.get("threshold"):
         text = text.replace(_PRODUCT, _MIXED_PRODUCT)
     return (
@@ -158,20 +156,33 @@ def _bare(facts: Facts, _batch: int) -> str:
     )
 
 
-_PLAIN_SCALES = "absmax, nested = state.absmax, {}"
-_NESTED_SCALES = """absmax, nested = state.state2.absmax, {
-        "absmax_8bit": state.absmax, "absmax_code": state.state2.code,
-        "absmax_offset": state.offset,
-    }"""
-_BARE_4BIT = f"""def bare(layer):
-    state, dtype = layer.weight.quant_state, layer.compute_dtype
-    packed = layer.weight.data.view(-1, 1)
-    bias = None if layer.bias is None else layer.bias.to(dtype)
-    {_PLAIN_SCALES}
+# Which operator the module calls depends on the machine that runs this, not on the one that was measured: see
+# bench/workloads/linear_kernels.py. Packing also resolves nested scales.
+_BARE_4BIT = """def bare(layer):
+    ops, dtype, bias = torch.ops.bitsandbytes, layer.compute_dtype, layer.bias
+    nothing = torch.zeros(1, layer.in_features, dtype=dtype, device=device)
+    with torch.inference_mode():
+        layer(nothing)  # CPUs with AVX512-BF16 pack the weights here
+    state, weight, nested = layer.weight.quant_state, layer.weight.data, {}
+    absmax = state.absmax
+    def on_packed(x):
+        out = ops.gemv_4bit.default(
+            x.to(dtype), weight, state.shape,
+            absmax, state.code, state.blocksize,
+        )
+        return (out if bias is None else out.add_(bias)).to(x.dtype)
+    if getattr(state, "packing_format_for_cpu", False):
+        return on_packed
+    if state.nested:
+        absmax, nested = state.state2.absmax, {
+            "absmax_8bit": state.absmax, "absmax_code": state.state2.code,
+            "absmax_offset": state.offset,
+        }
+    weight, added = weight.view(-1, 1), None if bias is None else bias.to(dtype)
     def forward(x):
-        out = torch.ops.bitsandbytes.gemm_4bit.default(
-            x.to(dtype), packed, state.shape, absmax, state.blocksize,
-            state.quant_type, bias=bias, **nested,
+        out = ops.gemm_4bit.default(
+            x.to(dtype), weight, state.shape, absmax, state.blocksize,
+            state.quant_type, bias=added, **nested,
         )
         return out.to(x.dtype)
     return forward"""
@@ -198,28 +209,45 @@ def _graph(_facts: Facts, _batch: int) -> str:
     return _GRAPH
 
 
-# A captured step bakes in the place in a sliding window, so that it is for models without one.
-_GRAPH = """if getattr(model.config, "sliding_window", None):
-    raise SystemExit("a captured step is wrong with a sliding window")
+# A captured step keeps the numbers that it took from Python: cache layers with a window count there, so each is given
+# all positions, as bench/workloads/graphed.py does; the model's own mask hides what lies outside the window.
+_GRAPH = """from inspect import signature
+from transformers.cache_utils import StaticLayer, StaticSlidingWindowLayer
 prompt, new_tokens = inputs["input_ids"], 32
 length = prompt.shape[1] + new_tokens + 4
 cache = StaticCache(config=model.config, max_cache_len=length)
-def step(ids):
-    logits = model(ids, past_key_values=cache, use_cache=True).logits
+if not {type(layer) for layer in cache.layers} <= {
+    StaticLayer, StaticSlidingWindowLayer,
+}:
+    raise SystemExit("a captured step may be wrong with this model's cache")
+# Layers with a sliding window count in Python, which a replay does not see.
+cache.layers = [StaticLayer(max_cache_len=length) for _ in cache.layers]
+# Earlier versions of transformers are told the position.
+told = "cache_position" in signature(model.forward).parameters
+position = torch.zeros(1, dtype=torch.long, device=device)
+def answer(ids, **at):
+    logits = model(ids, past_key_values=cache, use_cache=True, **at).logits
     return logits[:, -1].argmax(-1, keepdim=True)
+def start():
+    for layer in cache.layers:
+        if layer.is_initialized:
+            layer.reset()
+    position.fill_(prompt.shape[1])
+    return answer(prompt)
+def step():
+    token.copy_(answer(token, **{"cache_position": position} if told else {}))
+    position.add_(1)
 with torch.inference_mode():
-    token, stream = step(prompt), torch.cuda.Stream()
+    token, stream = start(), torch.cuda.Stream()
     graph = torch.cuda.CUDAGraph()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(3):
-            token.copy_(step(token))
+            step()
     torch.cuda.current_stream().wait_stream(stream)
     with torch.cuda.graph(graph):
-        token.copy_(step(token))
-    for layer in cache.layers:
-        layer.reset()
-    token.copy_(step(prompt))
+        step()
+    token.copy_(start())
     tokens = [token.clone()]
     for _ in range(new_tokens - 1):
         graph.replay()

@@ -54,10 +54,11 @@ def simulated(step: Callable[[], None]) -> Callable[[], None]:
     recorder = Recorder()
     with recorder, nothing_read_back():
         step()
-    return lambda: _replay(recorder.calls)
+    return lambda: replay(recorder.calls)
 
 
-def _replay(calls: list[tuple[Any, Any, Any, Any]]) -> None:
+def replay(calls: list[tuple[Any, Any, Any, Any]]) -> None:
+    """Run them again on the same tensors."""
     for operator, args, kwargs, recorded in calls:
         again = operator(*args, **kwargs)
         for old, new in zip(tree_leaves(recorded), tree_leaves(again), strict=True):

@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import textwrap
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +18,9 @@ from bench.workloads.interventions import INTERVENTIONS, applicable, changed_arm
 from bench.workloads.schemes import ARMS, arm
 from bench.workloads.sources import resolve
 from tests import factories as make
+from tests.workloads.graph_simulation import Recorder, nothing_read_back, replay
+from tests.workloads.packed_4bit import WAYS, way
+from tests.workloads.tiny_models import ALWAYS_WINDOWED, PLAIN, WINDOWED, prompt, tiny
 
 SOURCE = resolve("smoke")
 IDS = torch.arange(1, 25)[None]
@@ -48,11 +52,10 @@ def quiet():
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    level, threads = logging.getLogger("bitsandbytes").level, torch.get_num_threads()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the model is tiny
     yield
     torch.set_num_threads(threads)
-    logging.getLogger("bitsandbytes").setLevel(level)
     transformers.utils.logging.enable_progress_bar()
 
 
@@ -92,9 +95,34 @@ def facts_of(model):
     return found
 
 
-@pytest.mark.parametrize(("scheme", "change"), TRIED)
-def test_the_printed_code_makes_the_arm_that_was_measured(scheme, change):
-    names, wanted = run(printed(scheme, change)), measured(scheme, change)
+@contextlib.contextmanager
+def logger_kept():
+    """What is silenced inside speaks again: the logger belongs to the whole process."""
+    logger = logging.getLogger("bitsandbytes")
+    before = logger.level
+    try:
+        yield logger
+    finally:
+        logger.setLevel(before)
+
+
+@pytest.fixture(params=WAYS)
+def kernel(request):
+    """4-bit Linears as CPUs with packing run them, and as all others do."""
+    with way(request.param):
+        yield request.param
+
+
+ON_EVERY_CPU = [(*item, name) for item in TRIED for name in (WAYS if "4" in item[0] else WAYS[:1])]
+
+
+@pytest.mark.parametrize(("scheme", "change", "kernel"), ON_EVERY_CPU, indirect=["kernel"])
+def test_the_printed_code_makes_the_arm_that_was_measured(scheme, change, kernel):
+    with logger_kept() as logger:
+        names = run(printed(scheme, change))
+        silenced = not logger.isEnabledFor(logging.WARNING)
+    with logger_kept():
+        wanted = measured(scheme, change)
     model = names["model"]
     assert facts_of(model) == facts_of(wanted)
     assert model.dtype == wanted.dtype
@@ -102,8 +130,7 @@ def test_the_printed_code_makes_the_arm_that_was_measured(scheme, change):
         assert torch.equal(model(input_ids=IDS).logits, wanted(input_ids=IDS).logits)
     if change.startswith("batch-"):
         assert names["tokens"].shape[0] == int(change.removeprefix("batch-"))
-    if change == "logger-silenced":
-        assert not logging.getLogger("bitsandbytes").isEnabledFor(logging.WARNING)
+    assert silenced == (change == "logger-silenced")
 
 
 def test_the_static_cache_is_one_and_nothing_is_compiled(monkeypatch):
@@ -120,36 +147,72 @@ def test_the_static_cache_is_one_and_nothing_is_compiled(monkeypatch):
     assert torch.equal(names["tokens"], loop)
 
 
-def test_the_captured_step_computes_the_tokens_of_the_loop(monkeypatch):
-    """Capture and replay in small: the graph calls the captured step again on the same tensors."""
-    captured = []
+@pytest.fixture
+def simulated_graph(monkeypatch):
+    """torch's names for a CUDA graph, by the simulation."""
 
     class Graph:
         def replay(self):
-            captured[-1]()
+            replay(self.recorder.calls)
 
     class Stream:
         def wait_stream(self, _other):
             pass
 
-    text = printed("nf4", "cuda-graph")
-    assert "token.copy_(step(token))" in text
-    cut = text.replace(
-        "    with torch.cuda.graph(graph):\n",
-        "    captured.append(lambda: token.copy_(step(token)))\n    with torch.cuda.graph(graph):\n",
-    )
+    @contextlib.contextmanager
+    def capture(graph):
+        graph.recorder = Recorder()
+        with graph.recorder, nothing_read_back():
+            yield
+
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda _stream: contextlib.nullcontext())
-    monkeypatch.setattr(torch.cuda, "graph", lambda _graph: contextlib.nullcontext())
-    names = run(cut, captured=captured)
-    model, ids = names["model"], names["inputs"]["input_ids"]
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+    with way("dequantised"):  # as on a GPU, which packs no weights
+        yield
+
+
+def loop(model, ids):
+    """32 tokens without a cache: [rows, 32]."""
     start = ids.shape[1]
     with torch.inference_mode():
         for _ in range(32):
-            ids = torch.cat((ids, model(input_ids=ids).logits[:, -1].argmax(-1, keepdim=True)), dim=1)
-    assert torch.cat(names["tokens"], dim=1).tolist() == ids[:, start:].tolist()
+            ids = torch.cat((ids, model(input_ids=ids, use_cache=False).logits[:, -1].argmax(-1, keepdim=True)), dim=1)
+    return ids[:, start:].tolist()
+
+
+def test_the_captured_step_computes_the_tokens_of_the_loop(simulated_graph):
+    names = run(printed("nf4", "cuda-graph"))
+    assert torch.cat(names["tokens"], dim=1).tolist() == loop(names["model"], names["inputs"]["input_ids"])
+
+
+def run_on(model, text):
+    """The code with ``model`` where it loads one."""
+    loads = SimpleNamespace(from_pretrained=lambda *_, **__: model)
+    names = run("", inputs=None)
+    names |= {"AutoModelForCausalLM": loads, "inputs": prompt(2, 9).inputs}
+    exec(text, names)
+    return names
+
+
+@pytest.mark.parametrize("window", [None, 4096, 16])
+@pytest.mark.parametrize("kind", [*WINDOWED, *PLAIN])
+def test_the_captured_step_computes_the_tokens_of_the_loop_through_a_window(simulated_graph, kind, window):
+    if window is None and kind in ALWAYS_WINDOWED:
+        pytest.skip("this architecture always has a window")
+    model = tiny(kind, window)
+    names = run_on(model, printed("fp16", "cuda-graph"))
+    tokens = torch.cat(names["tokens"], dim=1).tolist()
+    assert tokens == loop(model, prompt(2, 9).inputs["input_ids"])
+    assert len({token for row in tokens for token in row}) > 2, "tokens that never change show nothing"
+
+
+def test_a_cache_that_holds_other_things_is_refused(simulated_graph, monkeypatch):
+    monkeypatch.setattr("transformers.StaticCache", lambda **_: SimpleNamespace(layers=[object()]))
+    with pytest.raises(SystemExit, match="may be wrong with this model's cache"):
+        run_on(tiny("llama"), printed("fp16", "cuda-graph"))
 
 
 @pytest.mark.parametrize("scheme", sorted(ARMS))
