@@ -7,7 +7,6 @@ is the one module of bench that may open the profiling room.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -16,10 +15,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench.output import accept_any_terminal
-from bench.record.errors import BitledgerError
+from bench import kinds
+from bench.kinds import Parser, each_once, layer_sets, names
+from bench.output import accept_any_terminal, ended
 from bench.record.secrets import mask_argv
-from bench.sweep.options import add_options, names
+from bench.sweep.options import add_options
 from bench.verbs.choosing import add_choices
 
 EXIT_CODES = """exit codes:
@@ -36,23 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] in (["_child"], ["_nursery"]):
         return _measuring_process(arguments)
-    options = _parser().parse_args(arguments)
-    _end_in_order()
     accept_any_terminal()
-    try:
-        return _call(options, arguments)
-    except BitledgerError as error:
-        if options.debug:
-            raise
-        print(f"bitledger: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as stop:
-        code = stop.args[0] if stop.args else 130
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            print("bitledger: interrupted; what was measured is kept", file=sys.stderr)
-        return int(code)
-    except BrokenPipeError:
-        return 0
+    kept = "interrupted; what was measured is kept"
+    return ended(lambda: _call(arguments), debug="--debug" in arguments, interrupted=kept)
 
 
 def _end_in_order() -> None:
@@ -66,7 +52,9 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt(128 + number)
 
 
-def _call(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+def _call(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    _end_in_order()
     verb = import_module(f"bench.verbs.{options.verb.replace('-', '_')}")
     options.argv = mask_argv(("python", "-m", "bench", *arguments))
     options.read_timeline = _read_timeline
@@ -107,7 +95,7 @@ def _annotator() -> Any:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m bench",
         description="Measure fp16 against bitsandbytes int8, fp4 and nf4, end to end and by layer, and report it.",
         epilog=EXIT_CODES,
@@ -135,19 +123,6 @@ def _verb(verbs: Any, name: str, help_: str, examples: str) -> argparse.Argument
     return parser
 
 
-def _sets(text: str) -> tuple[str, ...]:
-    """Sets of layers apart by semicolons; an empty one is the whole model."""
-    return tuple(part.strip() for part in text.split(";"))
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(name) for name in names(text))
-
-
 def _add_run(verbs: Any) -> None:
     parser = _verb(
         verbs,
@@ -167,41 +142,56 @@ def _add_run(verbs: Any) -> None:
     add("--resume", action="store_true", help="finish the run in --out; nothing recorded is repeated")
     add("--retry-failed", action="store_true", help="with --resume: measure failed Cases again")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
-    add("--schemes", type=names, metavar="A,B", help="only these schemes")
-    add("--batch-sizes", type=_numbers, metavar="N,N", help="batch sizes of every sweep")
-    add("--caches", type=names, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
-    add("--new-tokens", type=int, metavar="N", help="new tokens per sequence")
-    add("--prompt-tokens", type=int, metavar="N", help="prompt length of random-weight models")
+    add("--schemes", type=each_once, metavar="A,B", help="only these schemes")
+    add("--batch-sizes", type=kinds.numbers(kinds.BATCH), metavar="N,N", help="batch sizes of every sweep")
+    add("--caches", type=each_once, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
+    add("--new-tokens", type=kinds.TOKENS, metavar="N", help="new tokens per sequence")
+    add("--prompt-tokens", type=kinds.COUNT, metavar="N", help="prompt length of random-weight models")
     add(
         "--prompt-style",
         metavar="STYLE",
         help="how HumanEval's prompts are given: stripped (default), as-is, evalplus (stripped and a newline), chat",
     )
     add("--beside", type=names, metavar="A,B", help="checkpoints to measure beside --model, such as pruned ones")
-    add("--tasks", type=int, metavar="N", help="HumanEval+ tasks for pass@1 (0: none; default: the preset's)")
-    add("--workers", type=int, default=2, metavar="N", help="programs judged at the same time (default 2)")
+    add(
+        "--tasks",
+        type=kinds.COUNT_OR_NONE,
+        metavar="N",
+        help="HumanEval+ tasks for pass@1 (0: none; default: the preset's)",
+    )
+    add("--workers", type=kinds.WORKERS, default=2, metavar="N", help="programs judged at the same time (default 2)")
     add(
         "--drop-layers",
         dest="dropped_layers",
-        type=_sets,
+        type=layer_sets,
         metavar="SET;SET",
         help="decoder layers to remove, such as 4-5, last:2 or 0;last:1 (the timed sweeps run once for each set)",
     )
-    add("--energy-seconds", type=float, metavar="S", help="length of an energy window (default: the preset's)")
-    add("--calls", type=int, metavar="N", help="timed generate calls per process")
+    add("--energy-seconds", type=kinds.SECONDS, metavar="S", help="length of an energy window (default: the preset's)")
+    add("--calls", type=kinds.COUNT, metavar="N", help="timed generate calls per process")
     add(
         "--repeats",
-        type=int,
+        type=kinds.REPEATS,
         metavar="N",
         help="fresh processes per Case; with --resume: more blocks for a sweep",
     )
-    add("--matmul-m", type=_numbers, metavar="N,N", help="rows (M) of the layer products; an empty list for none")
-    add("--matmul-seconds", type=float, metavar="S", help="time limit of one matmul point")
-    add("--threads", type=int, metavar="N", help="CPU threads of torch (default: the preset's; smoke uses one)")
+    add(
+        "--matmul-m",
+        type=kinds.ROWS_OR_NONE,
+        metavar="N,N",
+        help="rows (M) of the layer products; an empty list for none",
+    )
+    add("--matmul-seconds", type=kinds.SECONDS, metavar="S", help="time limit of one matmul point")
+    add(
+        "--threads",
+        type=kinds.THREADS,
+        metavar="N",
+        help="CPU threads of torch (default: the preset's; smoke uses one)",
+    )
     add("--annotate", action="store_true", default=None, help="NVTX ranges in timed runs (off for figures)")
     add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
     add("--country", metavar="ISO", help="country for CodeCarbon's carbon intensity (three letters)")
-    add("--seed", type=int, default=0, help="seed of weights, prompts and orders (default 0)")
+    add("--seed", type=kinds.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
     add_options(parser)
 
 
@@ -242,7 +232,7 @@ def _add_compare(verbs: Any) -> None:
     parser.add_argument("--force", action="store_true", help="compare even if machines or conditions differ")
     parser.add_argument(
         "--allow",
-        type=_names,
+        type=names,
         default=(),
         metavar="NAMES",
         help="conditions that may differ because they are the question, such as versions,commit",
@@ -281,7 +271,7 @@ def _add_rerun(verbs: Any) -> None:
     add("run", type=Path, help="run folder to repeat")
     add("--out", type=Path, help="run folder (default: reports/runs/<run-id>)")
     add("--dry-run", action="store_true", help="say what would be repeated and what differs, and measure nothing")
-    add("--workers", type=int, default=2, metavar="N", help="programs judged at the same time (default 2)")
+    add("--workers", type=kinds.WORKERS, default=2, metavar="N", help="programs judged at the same time (default 2)")
     add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
 
 
@@ -325,8 +315,8 @@ def _add_explain(verbs: Any) -> None:
     add("--reference", metavar="A", help="a trace (nsys SQLite or Kineto JSON); with a run folder: a scheme")
     add("--candidate", type=Path, metavar="B", help="the trace to explain")
     unprofiled = "ms per step of this trace's steps without a profiler (default: that of the run folder it lies in)"
-    add("--reference-time", type=float, metavar="MS", help=unprofiled)
-    add("--candidate-time", type=float, metavar="MS", help=unprofiled)
+    add("--reference-time", type=kinds.MILLISECONDS, metavar="MS", help=unprofiled)
+    add("--candidate-time", type=kinds.MILLISECONDS, metavar="MS", help=unprofiled)
     add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
     add("--json", action="store_true", help="as JSON")
     add_choices(parser)
@@ -347,7 +337,7 @@ def _add_whatif(verbs: Any) -> None:
     add("--scale", action="append", metavar="CAUSE=FACTOR", help="multiply a cause's cost; may be given several times")
     add("--cuda-graph", action="store_true", help="each step's launches become one")
     add(
-        "--time", type=float, metavar="MS",
+        "--time", type=kinds.MILLISECONDS, metavar="MS",
         help="ms per step without a profiler (default: that of the run folder it lies in, else the step as recorded)",
     )  # fmt: skip
     add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
@@ -369,20 +359,20 @@ def _add_intervene(verbs: Any) -> None:
     add("--model", help="without a run: smoke, shape:NAME, a local folder, or a Hugging Face id")
     add("--revision", help="commit, tag or branch of a Hugging Face id")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
-    add("--schemes", type=names, metavar="A,B", help="arms to intervene on (default fp16,int8,nf4)")
+    add("--schemes", type=each_once, metavar="A,B", help="arms to intervene on (default fp16,int8,nf4)")
     add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
-    add("--only", type=names, metavar="A,B", help="only these interventions (see 'python -m bench list')")
+    add("--only", type=each_once, metavar="A,B", help="only these interventions (see 'python -m bench list')")
     add(
         "--batch-sizes",
-        type=_numbers,
+        type=kinds.numbers(kinds.BATCH),
         metavar="N,N",
         help="batch sizes to sweep, of 2, 4, 6, 8, 16, 32, 64",
     )
-    add("--new-tokens", type=int, metavar="N", help="new tokens per sequence")
-    add("--calls", type=int, metavar="N", help="timed generate calls per process")
-    add("--repeats", type=int, metavar="N", help="fresh processes per intervention")
-    add("--threads", type=int, metavar="N", help="CPU threads of torch (default: the preset's)")
-    add("--seed", type=int, default=0, help="seed of weights, prompts and orders (default 0)")
+    add("--new-tokens", type=kinds.TOKENS, metavar="N", help="new tokens per sequence")
+    add("--calls", type=kinds.COUNT, metavar="N", help="timed generate calls per process")
+    add("--repeats", type=kinds.REPEATS, metavar="N", help="fresh processes per intervention")
+    add("--threads", type=kinds.THREADS, metavar="N", help="CPU threads of torch (default: the preset's)")
+    add("--seed", type=kinds.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
 
 
 def _add_evaluate(verbs: Any) -> None:
@@ -399,8 +389,8 @@ def _add_evaluate(verbs: Any) -> None:
     add("samples", type=Path, help="JSON lines (or .gz) with task_id, and solution or completion; or a run folder")
     add("--dataset", choices=("humanevalplus", "mbppplus"), default="humanevalplus", help="default: humanevalplus")
     add("--data", type=Path, help="its file (default: the package's HumanEval+; MBPP+ does not travel with it)")
-    add("--tasks", type=names, metavar="A,B", help="only these tasks; every sample must be of one of them")
-    add("--workers", type=int, default=2, help="programs that run at a time (default 2)")
+    add("--tasks", type=each_once, metavar="A,B", help="only these tasks; every sample must be of one of them")
+    add("--workers", type=kinds.WORKERS, default=2, help="programs that run at a time (default 2)")
     add("--no-cache", action="store_true", help="make the right answers again, and do not keep them")
     add("--against", type=Path, metavar="FILE", help="compare with EvalPlus's *_eval_results.json, task for task")
     add("--out", type=Path, metavar="FILE", help="write scores and judgements as JSON")
@@ -438,7 +428,7 @@ def _add_energy(verbs: Any) -> None:
     add("action", choices=("check",), help="what to do with the file")
     add("file", type=Path, metavar="FILE.csv", help="emissions.csv of CodeCarbon 2 or 3")
     add("--cpu-power", metavar="W-W", help="what the node's CPU packages drew together, from another source: 240-310")
-    add("--range", type=float, metavar="J", help="what the CPU's counter counts to (default: by the CPU's maker)")
+    add("--range", type=kinds.JOULES, metavar="J", help="what the counter counts to (default: by the CPU's maker)")
     add("--json", action="store_true", help="as JSON")
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict
+
+from msgspec import convert
 
 from bench.presets import Preset, Sweep
 from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import Case
+from bench.record.typed import typed
 from bench.workloads.prompt_styles import AS_IS
 from bench.workloads.schemes import ARMS, Arm
 from bench.workloads.sources import Source
@@ -43,6 +46,30 @@ class Request:
 
     def key(self, repeat: int) -> Key:
         return (self.case.case_id, self.instrument, repeat)
+
+
+class Options(TypedDict, total=False):
+    """The settings of blocks, by name. A block has those that its workload reads."""
+
+    calls: int
+    warmup_calls: int
+    warmup_tokens: int | None
+    threads: int | None
+    annotate: bool
+    annotation_pairs: int
+    timeline_steps: int
+    timeline_keep: bool
+    energy_windows: int
+    energy_seconds: float
+    country: str
+    tasks: int | None
+    seconds: float
+    relative_standard_error: float
+    max_copies: int
+    count_in_model: int
+    bias: bool
+    by_case: dict[str, Options]
+    block: Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -84,17 +111,42 @@ class Block:
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> Block:
         """Raises KeyError, TypeError or ValueError where it is none."""
-        if document["kind"] not in get_args(BlockKind) or type(document["repeat"]) is not int:
-            raise ValueError("a block of an unknown kind, or with a repeat that is no number")
-        requests = tuple(Request(Case(**item["case"]), item["instrument"]) for item in document["requests"])
-        return Block(
-            document["kind"],
-            Source(**document["source"]),
-            document["repeat"],
-            requests,
-            document["options"],
-            document["limit_s"],
-        )
+        block: Block = typed(Block, document)
+        block._check()
+        return block
+
+    def _check(self) -> None:
+        """What the types leave open. Raises ValueError."""
+        convert(self.options, Options)
+        if not self.requests or self.repeat < 0 or not 0 < self.limit_s <= LONGEST_S:
+            raise ValueError("a block without a request, with a negative repeat, or with no time to run")
+        for request in self.requests:
+            _check_case(self.kind, request.case)
+
+
+# What a block is of, by its kind, and the coordinates that its Cases need.
+_NEEDED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "machine": ("machine", ()),
+    "matmul": ("matmul", ("layer", "op", "residency", "n", "k")),
+    "generation": ("generation", ("batch_size", "new_tokens", "cache", "stop")),
+    "intervention": ("generation", ("batch_size", "new_tokens", "cache", "stop", "intervention")),
+}
+LONGEST_S = 1e9
+
+
+def _check_case(kind: BlockKind, case: Case) -> None:
+    """Raises ValueError for a Case that no such block can measure."""
+    workload, needed = _NEEDED[kind]
+    if case.workload != workload:
+        raise ValueError(f"a {kind} block with a Case of the workload {case.workload!r}")
+    if case.scheme not in ARMS:
+        raise ValueError(f"unknown scheme {case.scheme!r}")
+    for name, value in case.coordinates().items():
+        if isinstance(value, int) and value < (0 if name == "seed" else 1):
+            raise ValueError(f"{name} of a Case is {value}")
+    for name in needed:
+        if getattr(case, name) is None:
+            raise ValueError(f"a {kind} Case without {name}")
 
 
 def make_plan(

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from bench import presets
-from bench.plan import Block, Key, Request
+from bench.plan import Block, BlockKind, Key, Request
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.files import replace_text
-from bench.record.schema import Case
+from bench.record.typed import decode, typed
 from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, resolve
 
 PLAN = "plan.json"
@@ -89,46 +92,90 @@ def read_plan(folder: Path) -> Run:
     Raises UsageError where there is none or its model has changed since, RecordError where the file is damaged.
     """
     try:
-        document = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-        model = document["model"]
-        source = _same_model(model["name"], model["revision"])
-        beside = tuple(_same_model(other["name"], other["revision"]) for other in document.get("beside", ()))
-        known = {(one.name, one.revision): asdict(one) for one in (source, *beside)}
-        blocks = tuple(
-            Block.from_json({**block, "source": known.get(_model_of(block), asdict(source))})
-            for block in document["blocks"]
-        )
-        preset = presets.from_json(document["preset"])
-        return Run(
-            str(document["run_id"]), preset, source, document["device"], document["seed"], blocks, beside,
-            str(document.get("repeats", "")),
-        )  # fmt: skip
+        plan: _Plan = typed(_Plan, decode((folder / PLAN).read_bytes()))
+        preset = presets.from_json(plan.preset)
+        source = _same_model(plan.model)
+        beside = tuple(_same_model(other) for other in plan.beside)
+        known = {(one.name, one.revision): one for one in (source, *beside)}
+        blocks = tuple(block.of(known.get(block.model, source)) for block in plan.blocks)
+        return Run(plan.run_id, preset, source, plan.device, plan.seed, blocks, beside, plan.repeats)
     except FileNotFoundError:
         raise UsageError(f"{folder} holds no planned run: it has no {PLAN}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise RecordError(f"{folder / PLAN} is damaged ({error}): start a new run in another folder") from error
+
+
+@dataclass(frozen=True)
+class _Model:
+    name: str
+    revision: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A block as it is written: its model stands in its Cases."""
+
+    kind: BlockKind
+    repeat: int
+    requests: tuple[Request, ...]
+    options: Mapping[str, Any]
+    limit_s: float
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """Name and revision; the machine's ceilings are of no model and run with the main one."""
+        return (self.requests[0].case.model, self.requests[0].case.revision) if self.requests else ("", "")
+
+    def of(self, source: Source) -> Block:
+        """Raises ValueError where it could not be measured."""
+        return Block.from_json({**msgspec.to_builtins(self), "source": asdict(source)})
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The file. Written by ``write_plan``."""
+
+    run_id: str
+    preset: dict[str, Any]
+    model: _Model
+    device: Literal["cpu", "cuda"]
+    seed: int
+    blocks: tuple[_Block, ...]
+    beside: tuple[_Model, ...] = ()
+    repeats: str = ""
 
 
 def read_planned(folder: Path) -> Planned | None:
     """The keys planned in ``folder``, in order; None where there is no plan. Raises RecordError for a damaged one."""
     try:
-        document = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-        requests = ((item, block["repeat"]) for block in document["blocks"] for item in block["requests"])
-        keys = tuple(Request(Case(**item["case"]), item["instrument"]).key(repeat) for item, repeat in requests)
-        return Planned(str(document["run_id"]), keys)
+        document = decode((folder / PLAN).read_bytes())
+        blocks = msgspec.convert(document, _Keys).blocks
+        # Field by field, because a coordinate that this program does not know would make it another Case.
+        asked = [(typed(Request, request), block.repeat) for block in blocks for request in block.requests]
+        return Planned(document["run_id"], tuple(request.key(repeat) for request, repeat in asked))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise RecordError(f"{folder / PLAN} is damaged ({error}): restore the file") from error
 
 
-def _model_of(block: dict[str, Any]) -> tuple[str, str]:
-    """Name and revision; the machine's ceilings are of no model and run with the main one."""
-    case = block["requests"][0]["case"]
-    return case["model"], case["revision"]
+@dataclass(frozen=True)
+class _KeysOfBlock:
+    repeat: int
+    requests: tuple[dict[str, Any], ...]
 
 
-def _same_model(name: str, revision: str) -> Source:
+@dataclass(frozen=True)
+class _Keys:
+    """What of the file says which Records are planned; the rest may be another version's."""
+
+    run_id: str
+    blocks: tuple[_KeysOfBlock, ...]
+
+
+def _same_model(model: _Model) -> Source:
+    name, revision = model.name, model.revision
     if revision.startswith(FOLDER_REVISIONS) and name != SMOKE and not Path(name).expanduser().is_dir():
         raise UsageError(
             f"the model's folder {name} is gone: put it back as it was ({revision}), or run from where it is"

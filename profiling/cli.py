@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from bench.output import accept_any_terminal
-from bench.record.errors import BitledgerError
+from bench.kinds import COUNT, Parser
+from bench.output import accept_any_terminal, ended
 
 Options = argparse.ArgumentParser
 
@@ -24,27 +23,19 @@ EXIT_CODES = """exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
-    options = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
     accept_any_terminal()
-    try:
-        verb = import_module(f"profiling.verbs.{options.verb}")
-        return int(verb.main(options))
-    except BitledgerError as error:
-        if options.debug:
-            raise
-        print(f"bitledger: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("bitledger: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) has what it wanted; do not let the interpreter complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return ended(lambda: _call(arguments), debug="--debug" in arguments)
+
+
+def _call(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    verb = import_module(f"profiling.verbs.{options.verb}")
+    return int(verb.main(options))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m profiling",
         description="Read, and record, what the GPU and the host did.",
         epilog=EXIT_CODES,
@@ -64,7 +55,9 @@ def _summarize(parser: Options) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--tables", action="store_true", help="timelines: add the reports of `nsys stats`")
-    parser.add_argument("--top", type=int, default=20, metavar="N", help="rows per table (default 20; not for --json)")
+    parser.add_argument(
+        "--top", type=COUNT, default=20, metavar="N", help="rows per table, not for --json (default 20)"
+    )
 
 
 def _export(parser: Options) -> None:

@@ -35,6 +35,7 @@ from .statistics import Estimate
 
 CRITERIA = ("quality", "time", "energy", "memory")
 WEIGHTS: Mapping[str, float] = dict.fromkeys(CRITERIA, 1.0)
+MOST_WEIGHT = 1_000_000.0
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,17 @@ def parse_weights(text: str | None) -> dict[str, float]:
     if text is None:
         return dict(WEIGHTS)
     found = dict.fromkeys(CRITERIA, 0.0)
-    for part in filter(None, text.split(",")):
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
         name, _, value = part.partition("=")
         try:
             found[name] = float(value) if name in CRITERIA else math.nan
         except ValueError:
             found[name] = math.nan
-        if not math.isfinite(found[name]) or found[name] < 0:
+        if not 0 <= found[name] <= MOST_WEIGHT:
             raise UsageError(f"--weights {part!r}: give {', '.join(CRITERIA)} a weight of 0 or more, such as quality=2")
+    if len({part.partition("=")[0] for part in parts}) < len(parts):
+        raise UsageError(f"--weights {text!r}: give each criterion once")
     if not any(found.values()):
         raise UsageError("--weights: at least one criterion needs a weight above 0")
     return found

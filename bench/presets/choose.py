@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from bench.hooks import study_presets
 from bench.record.errors import UsageError
+from bench.record.typed import typed
 from bench.workloads import pruning
 from bench.workloads.prompt_styles import AS_IS, STYLES
 from bench.workloads.schemes import arm
@@ -65,6 +67,8 @@ def for_layers(chosen: Preset, layers: int) -> Preset:
 
 
 def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
+    if not schemes:
+        raise UsageError("nothing to measure: give at least one scheme")
     for name in schemes:
         arm(name)
     first = chosen.sweeps[0]
@@ -83,17 +87,26 @@ def _of(sweep: Sweep, schemes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check(chosen: Preset) -> None:
+    if not any(sweep.schemes for sweep in chosen.sweeps):
+        raise UsageError("nothing to measure: give at least one scheme")
     for sweep in chosen.sweeps:
-        positive = {
-            "batch size": min(sweep.batch_sizes),
-            "new tokens": sweep.new_tokens - 1,
-            "calls": sweep.calls,
-            "repeats": sweep.repeats,
-            "prompt tokens": sweep.prompt_tokens,
+        least = {
+            "batch size": (min(sweep.batch_sizes, default=0), 1),
+            "new tokens": (sweep.new_tokens, 2),
+            "calls": (sweep.calls, 1),
+            "repeats": (sweep.repeats, 1),
+            "prompt tokens": (sweep.prompt_tokens, 1),
+            "warm-up calls": (sweep.warmup_calls, 0),
+            "energy windows": (sweep.energy_windows, 1),
+            "annotation pairs": (sweep.annotation_pairs, 0),
+            "timeline steps": (sweep.timeline_steps, 0),
+            "tasks": (0 if sweep.tasks is None else sweep.tasks, 0),
+            "number of caches": (len(sweep.caches), 1),
         }
-        for what, value in positive.items():
-            if value < 1:
-                raise UsageError(f"{what} must be larger: at least {2 if what == 'new tokens' else 1}")
+        for what, (value, at_least) in least.items():
+            if value < at_least:
+                raise UsageError(f"{what} must be larger: at least {at_least}")
+        _check_seconds(energy_seconds=sweep.energy_seconds, limit_s=sweep.limit_s)
         for cache in sweep.caches:
             if cache not in ("dynamic", "static"):
                 raise UsageError(f"unknown cache {cache!r}: choose dynamic or static")
@@ -101,28 +114,40 @@ def _check(chosen: Preset) -> None:
             raise UsageError(f"unknown prompt style {sweep.prompt_style!r}: choose from {', '.join(STYLES)}")
     if chosen.threads is not None and chosen.threads < 1:
         raise UsageError("--threads must be at least 1")
-    if any(m < 1 for m in chosen.matmul_m):
-        raise UsageError("matmul rows (M) must be at least 1")
+    if any(m < 1 for m in chosen.matmul_m) or chosen.max_copies < 1:
+        raise UsageError("matmul rows (M) and copies must be at least 1")
+    _check_seconds(matmul_seconds=chosen.matmul_seconds, relative_standard_error=chosen.relative_standard_error)
 
 
-def from_json(document: Mapping[str, Any]) -> Preset:
-    """The preset in a run's plan. Raises KeyError or TypeError where it is not one."""
-    sweeps = tuple(_sweep(sweep) for sweep in document["sweeps"])
-    return Preset(**{**_tuples(document), "sweeps": sweeps})
+def _check_seconds(**values: float) -> None:
+    for what, value in values.items():
+        if not 0 < value < math.inf:
+            raise UsageError(f"{what.replace('_', ' ')} must be more than 0, not {value:g}")
 
 
 # What plans of earlier versions hold and nothing reads any more.
 _RETIRED = ("warmup_tokens",)
 
 
-def _sweep(document: Mapping[str, Any]) -> Sweep:
-    # Plans of before name no style, and their prompts were given as they are.
+def from_json(document: Any) -> Preset:
+    """The preset in a run's plan. Raises ValueError where it is not one, or holds a value out of range."""
+    found: Preset = typed(Preset, _of_today(document))
+    try:
+        _check(found)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+    return found
+
+
+def _of_today(document: Any) -> Any:
+    """Plans of before name no prompt style, and their prompts were given as they are."""
+    if not (isinstance(document, Mapping) and isinstance(document.get("sweeps"), list)):
+        return document
+    return {**document, "sweeps": [_sweep_of_today(sweep) for sweep in document["sweeps"]]}
+
+
+def _sweep_of_today(document: Any) -> Any:
+    if not isinstance(document, Mapping):
+        return document
     given = {name: value for name, value in document.items() if name not in _RETIRED}
-    document = {"prompt_style": AS_IS, **given}
-    observers = {name: (tuple(schemes), repeats) for name, (schemes, repeats) in document["observers"].items()}
-    return Sweep(**{**_tuples(document), "observers": observers})
-
-
-def _tuples(document: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no tuples: lists of values become tuples again."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
+    return {"prompt_style": AS_IS, **given}

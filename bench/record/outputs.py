@@ -45,7 +45,7 @@ def check_file(file: Path, *inputs: Path | None, begins: bytes | None = None) ->
         raise UsageError(f"{file} is there already, and nothing that this command wrote: remove it, or give another")
     if not file.parent.is_dir():
         raise StorageError(f"cannot write {file}: its folder is not there; make it first")
-    if why := _why_not(file):
+    if why := _why_not(file) or _why_not(file.parent):  # a new file takes its place there
         raise StorageError(f"cannot write {file}: {why}; give another name")
     return file
 

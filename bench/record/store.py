@@ -112,6 +112,14 @@ def _records_file(path: Path) -> Path:
     return path / (PACKED if _only_packed(path) else RECORDS)
 
 
+def run_id_of(folder: Path) -> str | None:
+    """The run that the folder's records are of: the last one's; None where there are none. Raises as ``load``."""
+    if not (folder / RECORDS).exists():
+        return None
+    records = load(folder).records
+    return records[-1].run_id if records else None
+
+
 def _only_packed(folder: Path) -> bool:
     """Whether the records are in the gzipped file: there is no other, or only an empty one."""
     file = folder / RECORDS

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from bench.kinds import MANY
 from bench.record.errors import MachineError, StorageError, UsageError
 from bench.record.store import remedy, why
 
@@ -64,6 +65,7 @@ def options_of(file: Path | None, given: Mapping[str, Any]) -> Cluster:
     return replace(Cluster(), **found)
 
 
+_LEAST = {"time": 1, "cpus": 1, "at_once": 1, "gpus": 0}
 _KINDS: dict[str, tuple[type, ...]] = {
     item.name: {
         "str | None": (str,), "int": (int,), "float | None": (int, float), "bool": (bool,),
@@ -90,10 +92,12 @@ def _check(name: str, value: object, file: Path | None) -> None:
     kinds = _KINDS[name]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise UsageError(f"{where}{name} must be {_WORDS[kinds[0]]}, not {value!r}")
-    if name in ("time", "cpus", "at_once") and isinstance(value, int) and value < 1:
-        raise UsageError(f"{where}{name} must be at least 1, not {value}")
-    if name == "gpus" and isinstance(value, int) and value < 0:
-        raise UsageError(f"{where}gpus must be 0 or more, not {value}")
+    if name in _LEAST and isinstance(value, int) and not _LEAST[name] <= value <= MANY:
+        least = f"at least {_LEAST[name]}" if _LEAST[name] else "0 or more"
+        which = least if value < _LEAST[name] else f"at most {MANY}"
+        raise UsageError(f"{where}{name} must be {which}, not {value}")
+    if name == "memory" and isinstance(value, int | float) and not 0 < value <= MANY:
+        raise UsageError(f"{where}memory must be more than 0 GB and at most {MANY}, not {value}")
     if name == "setup" and isinstance(value, list) and not all(isinstance(line, str) for line in value):
         raise UsageError(f"{where}setup must be a list of shell lines")
 

@@ -19,12 +19,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.planfile import Run, read_plan, write_plan
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.files import replace_text
 from bench.record.store import remedy, why
+from bench.record.typed import decode, typed
 
 SWEEP = "sweep.json"
 BLOCKS = "blocks"
@@ -167,10 +167,9 @@ def write_state(attempt: Path, state: State) -> None:
 def read_state(attempt: Path) -> State | None:
     """None where the attempt has not come so far, or its file cannot be read: it is told and not relied upon."""
     try:
-        document: dict[str, Any] = json.loads((attempt / STATE).read_text(encoding="utf-8"))
-        keys = tuple((str(case), str(instrument), int(repeat)) for case, instrument, repeat in document.pop("keys"))
-        return State(keys=keys, **document)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        found: State = typed(State, decode((attempt / STATE).read_bytes()))
+        return found
+    except (OSError, ValueError):
         return None
 
 

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from bench.kinds import INTEGER, SECONDS, names
 from bench.record.errors import UsageError
 
 
@@ -23,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--models", type=names, metavar="A,B", help="several models, each in blocks of its own")
     add(
         "--watch",
-        type=float,
+        type=SECONDS,
         nargs="?",
         const=10.0,
         metavar="S",
@@ -37,13 +38,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--constraint", metavar="TEXT", help="features that the nodes must have, such as h100")
     add("--nodelist", metavar="NODES", help="only these nodes")
     add("--exclude", metavar="NODES", help="not these nodes")
-    add("--gpus", type=int, metavar="N", help="GPUs per block (default 1; 0: measure the CPU)")
-    add("--cpus", type=int, metavar="N", help="CPU cores per block (default 8)")
+    add("--gpus", type=INTEGER, metavar="N", help="GPUs per block (default 1; 0: measure the CPU)")
+    add("--cpus", type=INTEGER, metavar="N", help="CPU cores per block (default 8)")
     add("--memory", type=float, metavar="GB", help="memory per block (default: the partition's)")
     add(
-        "--time", type=int, metavar="MIN", help="time of a job (default 60); a block that needs more goes on in another"
+        "--time",
+        type=INTEGER,
+        metavar="MIN",
+        help="time of a job (default 60); a block that needs more goes on in another",
     )
-    add("--at-once", type=int, metavar="N", help="blocks that run at the same time (default 256)")
+    add("--at-once", type=INTEGER, metavar="N", help="blocks that run at the same time (default 256)")
     add("--exclusive", action="store_true", default=None, help="the whole node for one block")
     add("--image", metavar="FILE", help="Apptainer image to measure in (docs/hosts.md)")
 
@@ -58,8 +62,3 @@ def refuse_stray(options: argparse.Namespace) -> None:
         raise UsageError(f"--{given[0].replace('_', '-')} is for --on slurm")
     if options.models and not options.on:
         raise UsageError("--models needs --on slurm or --on local")
-
-
-def names(text: str) -> tuple[str, ...]:
-    """The names between the commas."""
-    return tuple(name for name in text.split(",") if name)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.instruments import environment
-from bench.planfile import PLAN, read_plan
 from bench.quality.answers import Kept
 from bench.quality.answers import folder as folder_of_answers
 from bench.quality.of_run import Judging, distinct, judge, not_judged, waiting
@@ -17,7 +16,7 @@ from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
 from bench.report.console import console as make_console
 from bench.verbs.judging import judging
-from bench.verbs.report import report_run
+from bench.verbs.report import planned_reference, report_run
 
 
 def main(options: argparse.Namespace) -> int:
@@ -32,8 +31,7 @@ def main(options: argparse.Namespace) -> int:
         with open_run(folder) as writer:
             kept = None if options.no_sandbox else Kept(folder_of_answers(), sandbox.limits)
             _file(left, writer, sandbox, options.workers, _judging(left, options.argv), kept)
-    reference = read_plan(folder).preset.reference if (folder / PLAN).exists() else None
-    report_run(folder, **({"reference": reference} if reference else {}))
+    report_run(folder, reference=planned_reference(folder))
     return 0
 
 

@@ -24,6 +24,7 @@ from bench.verbs.answer_json import answer_document, causes_document
 from bench.verbs.choosing import chosen
 from bench.verbs.commands import commands
 from bench.verbs.planned import plan_of
+from bench.verbs.report import asked_reference
 
 
 def main(options: argparse.Namespace) -> int:
@@ -42,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
     if not records:
         raise RecordError(f"{options.run} holds no records yet: run 'python -m bench run --out {options.run}'")
     planned = plan_of(options.run)
-    reference = options.reference or planned.reference
+    reference = asked_reference(options.reference, options.run, records)
     # A sweep over unlike nodes is explained once per hardware, because no ledger may run from one to another.
     parts = unlike_parts(records)
     explained = {part.name: explain(part.records, reference=reference, asked=planned.asked) for part in parts}

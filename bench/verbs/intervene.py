@@ -18,7 +18,7 @@ from bench.processes import Nursery, Start
 from bench.record.errors import MachineError, UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Environment, Record
-from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed
+from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed, run_id_of
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
@@ -97,7 +97,8 @@ def _setting(
     preset = presets.preset(name)
     source = resolve(options.model or preset.model, options.revision)
     device = options.device or _device(source, machine, start)
-    return preset, source, device, options.seed, new_run_id(name, source, "intervene-")
+    run_id = (run_id_of(options.out) if options.out else None) or new_run_id(name, source, "intervene-")
+    return preset, source, device, options.seed, run_id
 
 
 def _device(source: Source, machine: Environment, start: Start) -> str:

@@ -1,8 +1,7 @@
-"""What a report takes from a run's plan; a run without a plan, or with a damaged one, is reported all the same."""
+"""What a report takes from a run's plan; a run without a plan is reported all the same."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 from bench import presets
 from bench.planfile import PLAN
+from bench.record.errors import RecordError
+from bench.record.typed import decode
 from bench.workloads.schemes import REFERENCE
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)
@@ -26,12 +27,22 @@ class Plan:
 
 
 def plan_of(folder: Path) -> Plan:
-    """What the plan in ``folder`` says; of one that another version wrote, what can still be read."""
+    """What the plan in ``folder`` says; of one that another version wrote, what can still be read. Raises RecordError
+    for one that is damaged."""
     try:
-        document = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-        reference, name = str(document["preset"]["reference"]), str(document["preset"]["name"])
-    except _DAMAGED:
+        content = (folder / PLAN).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         return Plan()
+    except OSError as error:
+        raise RecordError(f"{folder / PLAN} cannot be read: {error}") from error
+    try:
+        document = decode(content)
+        reference, name = document["preset"]["reference"], str(document["preset"]["name"])
+        if not isinstance(reference, str):
+            raise ValueError("the preset's reference is no name")
+    except _DAMAGED as error:
+        told = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
+        raise RecordError(f"{folder / PLAN} is damaged ({told}): restore the file, or remove it") from error
     try:
         models = [str(one["name"]) for one in (document["model"], *document.get("beside", ()))]
         return Plan(reference, name, tuple(_asked(presets.from_json(document["preset"]), models)))

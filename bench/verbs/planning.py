@@ -37,6 +37,9 @@ def asked(
     changes = {key: value for key, value in vars(options).items() if key not in ("preset", "model", "revision")}
     preset = presets.preset(name, changes)
     source = resolve(model or options.model or preset.model, options.revision)
+    beside = tuple(resolve(other) for other in options.beside or ())
+    if len({one.name for one in (source, *beside)}) <= len(beside):
+        raise UsageError("--beside names a model twice: give each once, and not the one of --model")
     facts = runner.describe_model(asdict(source), scratch_log(), nursery.start)
     preset = presets.for_layers(preset, facts["decoder_layers"])
     if device is None:
@@ -44,9 +47,6 @@ def asked(
         if device == "cuda" and not facts["cuda"]:
             raise MachineError("torch finds no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
     layers = tuple(Layer(**layer) for layer in facts["layers"]) if preset.matmul_m else ()
-    beside = tuple(resolve(other) for other in options.beside or ())
-    if len({one.name for one in (source, *beside)}) <= len(beside):
-        raise UsageError("--beside names a model twice: give each once, and not the one of --model")
     return Asked(preset, source, layers, device, beside)
 
 

@@ -33,7 +33,7 @@ def main(options: argparse.Namespace) -> int:
     if len(options.run) > 1:
         raise UsageError("a report is about one run: give one folder, or add --study")
     folder = options.run[0]
-    report_run(folder, reference=options.reference or planned_reference(folder))
+    report_run(folder, reference=asked_reference(options.reference, folder, load(folder).records))
     return 0
 
 
@@ -68,6 +68,16 @@ def _unwritable(folder: Path, error: OSError) -> StorageError:
 def planned_reference(folder: Path) -> str:
     """The reference of the preset that the run was planned from; fp16 for records without a plan."""
     return plan_of(folder).reference
+
+
+def asked_reference(asked: str | None, folder: Path, records: Sequence[Record]) -> str:
+    """The scheme that a user chose to compare with, or the planned one. Raises UsageError for one without records."""
+    if asked is None:
+        return planned_reference(folder)
+    known = dict.fromkeys(record.case.scheme for record in records if record.case.workload != "machine")
+    if asked not in known:
+        raise UsageError(f"--reference: no record has the scheme {asked!r}; choose from {', '.join(known) or 'none'}")
+    return asked
 
 
 def report_run(folder: Path, *, reference: str = REFERENCE) -> None:

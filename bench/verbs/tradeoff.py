@@ -17,7 +17,7 @@ from bench.record.schema import Record
 from bench.record.store import load
 from bench.report.visible import dumps
 
-from .report import planned_reference
+from .report import asked_reference
 
 if TYPE_CHECKING:
     from bench.report.content import FigureSpec
@@ -27,7 +27,7 @@ def main(options: argparse.Namespace) -> int:
     """Print the arms of one or several runs, and the sign map."""
     weights = parse_weights(options.weights)
     records: list[Record] = [record for run in options.runs for record in load(run).records]
-    reference = options.reference or planned_reference(options.runs[0])
+    reference = asked_reference(options.reference, options.runs[0], records)
     found = tradeoffs(records, reference=reference, weights=weights)
     spots = signmap(records, reference=reference)
     if not found and not spots:

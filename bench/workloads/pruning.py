@@ -13,6 +13,9 @@ from typing import Any
 
 from bench.record.errors import UsageError
 
+# So many layers no model has: a slip of the finger must not fill the memory with their numbers.
+MOST = 9_999
+
 
 def parse(text: str | None) -> tuple[int, ...]:
     """Layer numbers from 0, ascending: "0,3-5" is (0, 3, 4, 5); "" is (). Raises UsageError for anything else."""
@@ -21,9 +24,12 @@ def parse(text: str | None) -> tuple[int, ...]:
         if not part.strip():
             continue
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
+        ends = (first, last) if dash else (first, first)
+        if not all(end.isascii() and end.isdecimal() for end in ends) or int(ends[1]) < int(ends[0]):
             raise UsageError(f"{part.strip()!r} is no layer or range of layers: give them as 0,3-5")
-        found.update(range(int(first), int(last if dash else first) + 1))
+        if int(ends[1]) > MOST:
+            raise UsageError(f"{part.strip()!r}: no model has so many layers")
+        found.update(range(int(ends[0]), int(ends[1]) + 1))
     return tuple(sorted(found))
 
 

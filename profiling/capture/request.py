@@ -14,7 +14,7 @@ from bench.presets import Preset, Sweep
 from bench.record.errors import MachineError, UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Case, Environment
-from bench.record.store import RECORDS, load, refuse_packed
+from bench.record.store import refuse_packed, run_id_of
 from bench.workloads import pruning
 from bench.workloads.schemes import arm
 from bench.workloads.sources import Source, resolve
@@ -66,7 +66,7 @@ def _base(options: argparse.Namespace, machine: Environment) -> _Base:
     name = options.preset or ("quick" if machine.gpus and options.device != "cpu" else "smoke")
     preset = presets.preset(name)
     source = resolve(options.model or preset.model, options.revision)
-    run_id = (_run_id_of(options.out) if options.out else None) or new_run_id(name, source, "profile-")
+    run_id = (run_id_of(options.out) if options.out else None) or new_run_id(name, source, "profile-")
     return _Base(run_id, preset, source, None, 0)
 
 
@@ -76,14 +76,6 @@ def _plan(folder: Path) -> _Base | None:
         return None
     run = read_plan(folder)
     return _Base(run.run_id, run.preset, run.source, run.device, run.seed)
-
-
-def _run_id_of(folder: Path) -> str | None:
-    """The run id of the records in a folder."""
-    if not (folder / RECORDS).exists():
-        return None
-    records = load(folder).records
-    return records[-1].run_id if records else None
 
 
 def _device(source: Source, machine: Environment) -> str:
@@ -101,7 +93,8 @@ def _case(options: argparse.Namespace, base: _Base, scheme: str, device: str) ->
     found = _sweep(base.preset, scheme, options.batch, options.cache)
     changes = {"new_tokens": options.new_tokens, "prompt_tokens": options.prompt_tokens}
     sweep = replace(found, **{name: value for name, value in changes.items() if value is not None})
-    batch, cache = options.batch or sweep.batch_sizes[0], options.cache or sweep.caches[0]
+    batch = sweep.batch_sizes[0] if options.batch is None else options.batch
+    cache = options.cache or sweep.caches[0]
     if batch < 1 or sweep.new_tokens < 2 or sweep.prompt_tokens < 1:
         raise UsageError("--batch and --prompt-tokens must be at least 1, --new-tokens at least 2")
     seed = base.seed if options.seed is None else options.seed

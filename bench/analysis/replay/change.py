@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.record import causes as c
 from bench.record.errors import UsageError
+
+MOST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Change:
         for cause, factor in self.factors.items():
             if cause not in c.OBSERVED:
                 raise UsageError(f"unknown cause {cause!r} of a trace: choose from {', '.join(c.OBSERVED)}")
-            if not (math.isfinite(factor) and factor >= 0):
-                raise UsageError(f"{cause} cannot be scaled by {factor}: give a number from 0 up")
+            if not 0 <= factor <= MOST:
+                raise UsageError(f"{cause} cannot be scaled by {factor}: give a number from 0 up to {MOST:,}")
 
     def of(self, cause: str) -> float:
         return self.factors.get(cause, 1.0)
