@@ -141,7 +141,7 @@ def from_json(document: Any) -> Preset:
 
 def _of_today(document: Any) -> Any:
     """Plans of before name no prompt style, and their prompts were given as they are."""
-    if not (isinstance(document, Mapping) and isinstance(document.get("sweeps"), list)):
+    if not (isinstance(document, Mapping) and isinstance(document.get("sweeps"), list | tuple)):
         return document
     return {**document, "sweeps": [_sweep_of_today(sweep) for sweep in document["sweeps"]]}
 
