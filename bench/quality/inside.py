@@ -59,6 +59,7 @@ def main(jobs: BinaryIO) -> None:
     for number in (0, 1, 2):
         os.dup2(nothing, number)
     give_up(rules)
+    _as_python_starts()
     _signal.signal(_signal.SIGALRM, _on_alarm)
     hide(rules["path"])
     try:
@@ -67,6 +68,16 @@ def main(jobs: BinaryIO) -> None:
     finally:
         answers.flush()
         os._exit(0)
+
+
+def _as_python_starts() -> None:
+    """What whoever started the judge ignores (nohup: SIGHUP; a background job: SIGINT) is inherited: not by programs.
+
+    Python itself ignores SIGPIPE and SIGXFSZ, and makes SIGINT an exception unless it is ignored at its start."""
+    for number in _signal.valid_signals() - {_signal.SIGINT, _signal.SIGPIPE, _signal.SIGXFSZ}:
+        if _signal.getsignal(number) is _signal.SIG_IGN:
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
 
 def give_up(rules: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,12 +38,21 @@ def judged(sandbox, program: str):
     return found
 
 
+IGNORED = (signal.SIGINT, signal.SIGHUP)  # by a background job, by nohup
+
+
+def handled_anew() -> None:
+    """In the child, before it becomes plain Python: what started these tests may ignore signals."""
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def passes_in_plain_python(program: str, folder) -> bool:
     (folder / "program.py").write_bytes(program.encode())
     command = [PLAIN, "-X", "utf8", "-P", "-s", "-B", "-c", DRIVER]
     # Nothing of this process's own either: a parent's -W or PYTHONSTARTUP is no plain Python.
     ended = subprocess.run(command, cwd=folder, env={"HOME": str(folder)}, stdin=subprocess.DEVNULL,
-                           capture_output=True, check=False)  # fmt: skip
+                           capture_output=True, check=False, preexec_fn=handled_anew)  # fmt: skip
     return ended.returncode == PASSED
 
 
@@ -93,3 +103,14 @@ def test_modules_that_the_judge_loaded_bring_no_attribute_along(sandbox):
     bare = subprocess.run([PLAIN, "-I", "-S", "-c", "import os, sys; print(*sys.modules)"], capture_output=True,
                           text=True, check=True).stdout.split()  # fmt: skip
     assert not [name for name in set(loaded) - set(bare) if "." in name]
+
+
+def test_what_started_the_judge_may_ignore_signals(sandbox):
+    """Under nohup, or as a background job, the judge inherits ignored signals, and its programs do not."""
+    program, _ = PROGRAMS["handlers of signals"]
+    theirs = {number: signal.signal(number, signal.SIG_IGN) for number in IGNORED}
+    try:
+        assert judged(sandbox, program).passed
+    finally:
+        for number, handler in theirs.items():
+            signal.signal(number, handler)
