@@ -9,21 +9,15 @@ import pytest
 from bench.cli import main
 from bench.record import causes as c
 from bench.record.store import open_run
-from benchmarks.fidelity.planted import cases
-from benchmarks.fidelity.writers import write_kineto, write_nsys
 from tests import factories as make
+from tests.planted_traces import write_planted
 from tests.profiling.trace_files import nsys_file
 
 
 @pytest.fixture(scope="module")
 def traces(tmp_path_factory):
     """Reference and candidate of one planted case, by both tools."""
-    folder = tmp_path_factory.mktemp("traces")
-    case = next(item for item in cases() if item.cause == c.CAST and item.regime == "host-bound")
-    for name, happened in zip(("reference", "candidate"), case.happened(), strict=True):
-        write_nsys(folder / f"{name}.sqlite", happened)
-        write_kineto(folder / f"{name}.json", happened)
-    return folder
+    return write_planted(tmp_path_factory.mktemp("traces"))
 
 
 def run_folder(path, schemes=("fp16", "int8")):

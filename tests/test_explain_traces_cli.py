@@ -11,8 +11,8 @@ from bench.cli import main
 from bench.record import causes as c
 from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode
 from benchmarks.fidelity.machine import Machine
-from benchmarks.fidelity.planted import cases
-from benchmarks.fidelity.writers import write_kineto, write_nsys
+from benchmarks.fidelity.writers import write_kineto
+from tests.planted_traces import write_planted
 
 LINE_KEYS = {"cause", "reference_ms", "scheme_ms", "delta_ms", "ci"}
 CAUSE_KEYS = LINE_KEYS | {"work_ms", "host_ms", "share_percent", "sure"}
@@ -21,12 +21,7 @@ CAUSE_KEYS = LINE_KEYS | {"work_ms", "host_ms", "share_percent", "sure"}
 @pytest.fixture(scope="module")
 def traces(tmp_path_factory):
     """Reference and candidate of one planted case, by both tools, and the ms of a step of each."""
-    folder = tmp_path_factory.mktemp("traces")
-    case = next(item for item in cases() if item.cause == c.CAST and item.regime == "host-bound")
-    for name, happened in zip(("reference", "candidate"), case.happened(), strict=True):
-        write_nsys(folder / f"{name}.sqlite", happened)
-        write_kineto(folder / f"{name}.json", happened)
-    return folder
+    return write_planted(tmp_path_factory.mktemp("traces"))
 
 
 def told(capsys, *arguments, code=0):

@@ -6,12 +6,11 @@ one factor on all of the host's work and another on all of the GPU's, each with 
 assumed, and carried into a figure by what the figure does when a recording's host, or GPU, is that much slower. Since
 machines differ in this spread too, it counts as known with FREEDOM degrees of freedom only.
 
-ASSUMED.host is that of the verdicts. ASSUMED.gpu is generous: over the eight processes of the committed H100 run the
-kernels of the output layer, the same in all arms, have a standard deviation of 0.7 % (tests/analysis/test_spread.py),
-but clocks of another day are not in that.
+ASSUMED.host and FREEDOM are those of the verdicts (assumed.py). ASSUMED.gpu is generous: over the eight processes of
+the committed H100 run the kernels of the output layer, the same in all arms, have a standard deviation of 0.7 %
+(tests/analysis/test_spread.py), but clocks of another day are not in that.
 
-An interval is point ± t·sqrt(Σ variances), t with the degrees of freedom of Welch and Satterthwaite (Welch 1947,
-Biometrika 34).
+An interval is point ± t·sqrt(Σ variances), t as in assumed.py.
 """
 
 from __future__ import annotations
@@ -20,12 +19,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from .statistics import Basis, Estimate
-from .student import t_quantile
+from .assumed import FREEDOM, PROCESS, Part, freedom, quantile
+from .statistics import CONFIDENCE, Basis, Estimate
 
-# (variance, degrees of freedom)
-Part = tuple[float, float]
-FREEDOM = 2.0
+__all__ = ["ASSUMED", "FREEDOM", "NOTHING", "Part", "Spread", "apart", "assumed_ratio", "half_width", "seen"]
+
 _MANY = 1e3
 
 
@@ -37,7 +35,7 @@ class Spread:
     gpu: float
 
 
-ASSUMED = Spread(host=0.12, gpu=0.02)
+ASSUMED = Spread(host=PROCESS, gpu=0.02)
 # For two recordings of one process: nothing but the steps' own variation is between them.
 NOTHING = Spread(0.0, 0.0)
 
@@ -51,15 +49,12 @@ def half_width(seen: Sequence[Part], processes: Iterable[float] = (), model: Ite
     assumed = math.fsum(effect * effect for effect in processes)
     parts = [*seen, (assumed, FREEDOM), (math.fsum(effect * effect for effect in model), _MANY)]
     total = math.fsum(variance for variance, _ in parts)
-    if total <= 0.0:
-        return 0.0
-    # By shares of the total, because the square of a tiny variance is 0.
-    df = 1.0 / math.fsum((variance / total) ** 2 / df for variance, df in parts)
-    return t_quantile(0.975, round(df, 2)) * math.sqrt(total)
+    return quantile(freedom(parts), CONFIDENCE) * math.sqrt(total) if total > 0.0 else 0.0
 
 
 def seen(basis: Basis) -> bool:
-    """Whether an interval of this basis holds what processes differ by."""
+    """Whether more than one process is behind a figure, so that its interval says itself what of their spread it
+    assumes."""
     return basis not in ("one value", "within one process")
 
 
@@ -69,9 +64,9 @@ def apart(spread: Spread) -> float:
 
 
 def assumed_ratio(found: Estimate, spread: Spread) -> Estimate:
-    """A ratio of times with the spread between processes assumed where the data do not show it. As it is where they do.
+    """A ratio of times of single processes with this spread between processes; of several it is as it is.
 
-    The variation within one process is in neither: it is small beside, and single times have none."""
+    The variation within one process is not in it: it is small beside, and single times have none."""
     if seen(found.basis):
         return found
     factor = apart(spread)

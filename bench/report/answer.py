@@ -9,16 +9,14 @@ from bench.analysis import user_code
 from bench.analysis.explain import Explanation
 from bench.analysis.generation import GenerationRow
 from bench.analysis.grouping import UNQUANTISED
-from bench.analysis.ledger.accounting import Cause
 from bench.analysis.ledger.pairs import Pair
 from bench.analysis.standings import Place
 from bench.analysis.verdict import Verdict
-from bench.record import causes as c
 
 from . import figure_ledger, first_generation, units
 from .actions import actions
 from .content import Answer, Commands, FigureSpec, Tone
-from .points import cause_points
+from .points import cause_points, of_whole
 from .words import assumed_bars, setting_text, short_labels
 
 Table = Mapping[Place, GenerationRow]
@@ -126,14 +124,9 @@ def _largest(focus: Pair) -> str:
     first, sign = focus.causes[0], 1.0 if focus.closed.delta.delta_ms >= 0 else -1.0
     against = max(focus.causes, key=lambda cause: abs(cause.delta_ms))
     if first.delta_ms * sign <= 0:
-        return f"; the largest change: {_of(first)}"
-    other = f"; against it {_of(against)}" if against is not first else ""
-    return f", the largest cause: {_of(first)}{other}"
-
-
-def _of(cause: Cause) -> str:
-    told = "is unexplained" if cause.cause == c.UNEXPLAINED else f"for {c.LABELS[cause.cause]}"
-    return f"{units.signed(cause.delta_ms)} ms {told}"
+        return f"; the largest change: {of_whole(first)}"
+    other = f"; against it {of_whole(against)}" if against is not first else ""
+    return f", the largest cause: {of_whole(first)}{other}"
 
 
 def _listed(names: Sequence[str]) -> str:

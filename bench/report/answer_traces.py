@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.analysis.ledger.accounting import Cause, shares
+from bench.analysis.ledger.accounting import Cause
 from bench.analysis.traces.pair import Timed, TracePair
 from bench.analysis.traces.recorded import Recorded, RecordedLine
 from bench.analysis.verdict import Verdict
 from bench.record import causes as c
 
 from .content import Answer, Point, Tone
+from .points import MOST, of_whole, others, share_of, signed_ms, title, with_shares
 from .words import TONES
 
-MOST = 3
 # A cause under this share of all that moved is no reason of its own.
 LEAST = 0.01
 # What moves less than this share of it, such as the rounding of two sums, is not named.
 NOTHING = 1e-4
-_WHAT = {"SLOWER": "time added", "FASTER": "time saved"}
 _WORDS: dict[Verdict, str] = {
     "SLOWER": "Slower:",
     "FASTER": "Faster:",
@@ -76,17 +74,14 @@ def _sentence(timed: Timed, asked: Asked) -> str:
     closed = timed.closed
     size = (
         f"{asked.candidate} takes ×{timed.ratio.value:.2f} the time per {timed.unit} of {asked.reference} "
-        f"({_ms(closed.delta.delta_ms)})"
+        f"({signed_ms(closed.delta.delta_ms)})"
     )
     first = timed.causes[0] if timed.causes else None
     same_way = first is not None and first.delta_ms * closed.delta.delta_ms > 0
-    why = f", the largest cause: {_named(first)}" if first is not None and same_way and timed.verdict != "SAME" else ""
+    why = (
+        f", the largest cause: {of_whole(first)}" if first is not None and same_way and timed.verdict != "SAME" else ""
+    )
     return f"{_WORDS[timed.verdict]} {size}{why}."
-
-
-def _named(cause: Cause) -> str:
-    told = "is unexplained" if cause.cause == c.UNEXPLAINED else f"for {c.LABELS[cause.cause]}"
-    return f"{_ms(cause.delta_ms)} {told}"
 
 
 def basis(timed: Timed, pair: TracePair) -> str:
@@ -98,50 +93,33 @@ def basis(timed: Timed, pair: TracePair) -> str:
         return f"{times} This is the answer of {timed.run}, from its records."
     if timed.seen:
         return times + steps + " How much processes differ is assumed for the lines: one recording of each."
-    return times + steps + " One process of each: how much another would differ is assumed, here and in every interval."
+    return times + steps + " Too few processes: how much another would differ is assumed, here and in every interval."
 
 
 def _causes(timed: Timed) -> tuple[Point, ...]:
     """The largest causes, then the others as one: together they are the difference."""
-    known = shares(timed.causes) or (None,) * len(timed.causes)
-    told = list(zip(timed.causes, known, strict=True))
-    what = _WHAT.get(timed.verdict, "difference")
+    told, what = with_shares(timed.causes), share_of(timed.verdict)
     moved = sum(abs(cause.delta_ms) for cause in timed.causes)
     large = [row for row in told if abs(row[0].delta_ms) >= LEAST * moved][:MOST]
     points = [_cause(cause, share, what, timed) for cause, share in large]
     rest = [row for row in told if row not in large]
     rest = rest if sum(abs(cause.delta_ms) for cause, _ in rest) >= NOTHING * moved else []
-    return (*points, _others(rest, what, timed.unit)) if rest else tuple(points)
-
-
-def _title(name: str, ms: float, share: int | None, what: str, unit: str) -> str:
-    return f"{name[0].upper()}{name[1:]}: {_ms(ms)} per {unit}" + (f", {share} % of the {what}" if share else "")
+    return (*points, others(rest, what, timed.unit)) if rest else tuple(points)
 
 
 def _cause(cause: Cause, share: int | None, what: str, timed: Timed) -> Point:
     meaning = f"{c.MEANINGS[cause.cause][0].upper()}{c.MEANINGS[cause.cause][1:]}."
     if cause.cause in c.BUSY and cause.host_ms:
-        meaning += f" Its work {_ms(cause.work_ms or 0.0)}, the host on the way there {_ms(cause.host_ms)}."
-    return Point(_title(c.LABELS[cause.cause], cause.delta_ms, share, what, timed.unit), meaning + _bounds(cause))
+        meaning += f" Its work {signed_ms(cause.work_ms or 0.0)}, the host on the way there {signed_ms(cause.host_ms)}."
+    return Point(title(c.LABELS[cause.cause], cause.delta_ms, share, what, timed.unit), meaning + _bounds(cause))
 
 
 def _bounds(line: Cause | RecordedLine) -> str:
     if line.low is None or line.high is None:
         return " No interval."
-    return f" 95 % interval {_ms(line.low)} to {_ms(line.high)}." + ("" if line.sure else " Not sure: it holds 0.")
-
-
-def _others(rest: Sequence[tuple[Cause, int | None]], what: str, unit: str) -> Point:
-    causes = [cause for cause, _ in rest]
-    known = [share for _, share in rest if share is not None]
-    named = ", ".join(f"{c.LABELS[one.cause]} {_ms(one.delta_ms)}" for one in sorted(causes, key=_size)[:MOST])
-    name = "one more cause" if len(rest) == 1 else f"{len(rest)} more causes together"
-    share = sum(known) if len(known) == len(rest) else None
-    return Point(_title(name, sum(one.delta_ms for one in causes), share, what, unit), f"{named}.")
-
-
-def _size(cause: Cause) -> float:
-    return -abs(cause.delta_ms)
+    return f" 95 % interval {signed_ms(line.low)} to {signed_ms(line.high)}." + (
+        "" if line.sure else " Not sure: it holds 0."
+    )
 
 
 def _actions(timed: Timed, asked: Asked) -> tuple[Point, ...]:
@@ -156,7 +134,7 @@ def _actions(timed: Timed, asked: Asked) -> tuple[Point, ...]:
     found = [cost for cost in timed.diagnosis.costs if cost.mean > 0][:MOST]
     return tuple(
         Point(
-            f"Without {c.LABELS[cost.cause]}: {_ms(-cost.mean * 1e-6)} per step",
+            f"Without {c.LABELS[cost.cause]}: {signed_ms(-cost.mean * 1e-6)} per step",
             "Predicted by replay, with that cause alone as in the reference." + _sure(cost.sure),
             asked.whatif(cost.cause, timed.times[1].seconds * 1e3),
         )
@@ -214,7 +192,7 @@ def _work(found: Recorded) -> tuple[Point, ...]:
     ranked = sorted(large, key=lambda line: (not line.sure, -abs(line.delta_ms)))[:MOST]
     return tuple(
         Point(
-            f"{c.LABELS[line.cause][0].upper()}{c.LABELS[line.cause][1:]}: {_ms(line.delta_ms)} of "
+            f"{c.LABELS[line.cause][0].upper()}{c.LABELS[line.cause][1:]}: {signed_ms(line.delta_ms)} of "
             f"{'recorded' if line.inflated else 'GPU'} work per step",
             _lies(line),
         )
@@ -224,10 +202,5 @@ def _work(found: Recorded) -> tuple[Point, ...]:
 
 def _lies(line: RecordedLine) -> str:
     if line.inflated and line.low is not None and line.high is not None:
-        return f"Less what recording can have cost, it lies between {_ms(line.low)} and {_ms(line.high)}."
+        return f"Less what recording can have cost, it lies between {signed_ms(line.low)} and {signed_ms(line.high)}."
     return _bounds(line).strip()
-
-
-def _ms(value: float) -> str:
-    text = f"{value:+.3g}" if not 1e3 <= abs(value) < 1e9 else f"{value:+.0f}"
-    return f"{text} ms"

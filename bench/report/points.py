@@ -20,17 +20,35 @@ def cause_points(pair: Pair, verdict: Verdict | None) -> tuple[Point, ...]:
     """The largest causes with their evidence, then the others as one: together they are the difference."""
     if not pair.instrument:
         return (Point("Not known", f"{pair.missing[:1].upper()}{pair.missing[1:]}."),)
-    known = shares(pair.causes)
-    told = list(zip(pair.causes, known or (None,) * len(pair.causes), strict=True))
-    what = {"SLOWER": "time added", "FASTER": "time saved"}.get(str(verdict), "difference")
+    told, what = with_shares(pair.causes), share_of(verdict)
     points = [_cause(cause, share, what, pair) for cause, share in told[:MOST]]
     rest = told[MOST:]
-    return (*points, _others(rest, what)) if rest else tuple(points)
+    return (*points, others(rest, what)) if rest else tuple(points)
 
 
-def _title(name: str, ms: float, share: int | None, what: str) -> str:
+Share = tuple[Cause, int | None]
+
+
+def with_shares(causes: Sequence[Cause]) -> list[Share]:
+    """Each with its share of the difference in per cent; None where the causes cancel each other almost."""
+    return list(zip(causes, shares(causes) or (None,) * len(causes), strict=True))
+
+
+def share_of(verdict: Verdict | None) -> str:
+    """What a share is a share of."""
+    return {"SLOWER": "time added", "FASTER": "time saved"}.get(str(verdict), "difference")
+
+
+def title(name: str, ms: float, share: int | None, what: str, unit: str = "token") -> str:
+    """Such as "Casts: +1.2 ms per token, 12 % of the time added"."""
     part = "" if share is None else f", {share} % of the {what}"
-    return f"{name[0].upper()}{name[1:]}: {units.signed(ms)} ms per token{part}"
+    return f"{name[0].upper()}{name[1:]}: {signed_ms(ms)} per {unit}{part}"
+
+
+def of_whole(cause: Cause) -> str:
+    """A cause within a sentence."""
+    told = "is unexplained" if cause.cause == c.UNEXPLAINED else f"for {c.LABELS[cause.cause]}"
+    return f"{signed_ms(cause.delta_ms)} {told}"
 
 
 def _cause(cause: Cause, share: int | None, what: str, pair: Pair) -> Point:
@@ -40,10 +58,10 @@ def _cause(cause: Cause, share: int | None, what: str, pair: Pair) -> Point:
         bounds += "" if cause.sure else " Not sure: it holds 0."
     elif cause.basis == "one value":
         bounds = " One value only, so no interval."
-    return Point(_title(c.LABELS[cause.cause], cause.delta_ms, share, what), _evidence(cause, pair) + bounds)
+    return Point(title(c.LABELS[cause.cause], cause.delta_ms, share, what), _evidence(cause, pair) + bounds)
 
 
-def _others(rest: Sequence[tuple[Cause, int | None]], what: str) -> Point:
+def others(rest: Sequence[Share], what: str, unit: str = "token") -> Point:
     """Of the others the largest by name."""
     causes = [cause for cause, _ in rest]
     known = [share for _, share in rest if share is not None]
@@ -52,7 +70,7 @@ def _others(rest: Sequence[tuple[Cause, int | None]], what: str) -> Point:
     text = ", ".join(f"{c.LABELS[cause.cause]} {units.signed(cause.delta_ms)} ms" for cause in named)
     more = f" and {len(rest) - len(named)} smaller" if len(rest) > len(named) else ""
     name = "one more cause" if len(rest) == 1 else f"{len(rest)} more causes together"
-    return Point(_title(name, sum(cause.delta_ms for cause in causes), share, what), f"{text}{more}.")
+    return Point(title(name, sum(cause.delta_ms for cause in causes), share, what, unit), f"{text}{more}.")
 
 
 def _evidence(cause: Cause, pair: Pair) -> str:
@@ -63,10 +81,12 @@ def _evidence(cause: Cause, pair: Pair) -> str:
     if not cause.host_ms:
         return meaning
     busy = "GPU" if pair.device != "cpu" else "Operators"
-    return f"{meaning} {busy} {units.signed(cause.work_ms or 0.0)} ms, the host on the way there {_ms(cause.host_ms)}."
+    work, host = signed_ms(cause.work_ms or 0.0), signed_ms(cause.host_ms)
+    return f"{meaning} {busy} {work}, the host on the way there {host}."
 
 
-def _ms(ms: float) -> str:
+def signed_ms(ms: float) -> str:
+    """A difference in ms with its sign."""
     return f"{units.signed(ms)} ms"
 
 
@@ -85,4 +105,4 @@ def _sources(cause: Cause, pair: Pair) -> str:
 
 def _mostly(totals: Mapping[str, float]) -> str:
     named = sorted(totals.items(), key=lambda item: -abs(item[1]))[:2]
-    return "Mostly at " + " and ".join(f"{name} ({_ms(ms)})" for name, ms in named) + "." if named else ""
+    return "Mostly at " + " and ".join(f"{name} ({signed_ms(ms)})" for name, ms in named) + "." if named else ""

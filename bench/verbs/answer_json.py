@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bench.analysis.explain import Explanation
 from bench.analysis.ledger.accounting import Cause, shares
-from bench.analysis.ledger.pairs import Pair
 from bench.report.answer import answer, first_setting, focus_of
 from bench.report.content import Commands, Point
 
@@ -28,17 +28,17 @@ def answer_document(found: Explanation, commands: Commands | None) -> dict[str, 
         "time_ratio_ci": ratio and [ratio.low, ratio.high],
         "assumed": (ratio and ratio.assumed) or None,
         "delta_ms": focus.closed.delta.delta_ms,
-        "causes": causes_document(focus),
+        "causes": causes_document(focus.causes),
         "why": [_point(point) for point in told.causes],
         "what_to_do": [_point(point) for point in told.actions],
         "preamble": told.preamble or None,
     }
 
 
-def causes_document(pair: Pair) -> list[dict[str, Any]]:
-    """The causes of a pair in order; "delta_ms" of all of them is the pair's, exactly."""
-    told = shares(pair.causes) or (None,) * len(pair.causes)
-    return [_cause(cause, share) for cause, share in zip(pair.causes, told, strict=True)]
+def causes_document(causes: Sequence[Cause]) -> list[dict[str, Any]]:
+    """The causes of a difference in order; "delta_ms" of all of them is the difference, exactly."""
+    told = shares(causes) or (None,) * len(causes)
+    return [_cause(cause, share) for cause, share in zip(causes, told, strict=True)]
 
 
 def _cause(cause: Cause, share: int | None) -> dict[str, Any]:

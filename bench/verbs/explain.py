@@ -171,7 +171,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "reference": pair.reference,
         "scheme": pair.scheme,
         **_closed(pair.closed),
-        "causes": causes_document(pair),
+        "causes": causes_document(pair.causes),
         "sources": [_source(part) for part in pair.sources],
         "unknown": [{"name": name, "share": share} for name, share in pair.unknown],
         "instrument": pair.instrument or None,

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.ledger.accounting import Cause, shares
 from bench.analysis.ledger.closure import Line
 from bench.analysis.statistics import Estimate
 from bench.analysis.timeline import Analysis
@@ -16,6 +15,7 @@ from bench.record.errors import UsageError
 from bench.report.answer_traces import Asked
 from bench.report.content import Table
 from bench.report.visible import dumps
+from bench.verbs.answer_json import causes_document
 from bench.verbs.choosing import refuse_choices
 
 
@@ -115,7 +115,6 @@ def _no_time(pair: TracePair) -> dict[str, Any]:
 
 def _timed(timed: Timed) -> dict[str, Any]:
     closed, found = timed.closed, timed.diagnosis
-    known = shares(timed.causes) or (None,) * len(timed.causes)
     return {
         "verdict": timed.verdict,
         "ratio": _ratio(timed.ratio, timed.seen),
@@ -128,7 +127,7 @@ def _timed(timed: Timed) -> dict[str, Any]:
         "delta_ci": [closed.delta.low, closed.delta.high],
         "lines": [_line(line) for line in closed.lines],
         "unexplained_ms": closed.unexplained_ms,
-        "causes": [_cause(cause, share) for cause, share in zip(timed.causes, known, strict=True)],
+        "causes": causes_document(timed.causes),
         "predicted_savings": [
             {
                 "cause": cost.cause, "ms": cost.mean * 1e-6, "sure": cost.sure,
@@ -154,12 +153,6 @@ def _line(line: Line) -> dict[str, Any]:
     return {
         "cause": line.cause, "reference_ms": line.reference_ms, "scheme_ms": line.scheme_ms, "delta_ms": line.delta_ms,
         "ci": [line.low, line.high],
-    }  # fmt: skip
-
-
-def _cause(cause: Cause, share: int | None) -> dict[str, Any]:
-    return {
-        **_line(cause), "work_ms": cause.work_ms, "host_ms": cause.host_ms, "share_percent": share, "sure": cause.sure
     }  # fmt: skip
 
 

@@ -22,18 +22,11 @@ from bench.workloads.sources import resolve
 from tests.workloads.graph_simulation import simulated
 from tests.workloads.tiny_models import ALWAYS_WINDOWED, PLAIN, WINDOWED, prompt, session, tiny
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NEW = 24
 # Longer than the window of 16 before the first new token, and reaching it while decoding.
 LENGTHS = (20, 9)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """On a busy machine two threads wait for each other at every call."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def decode(of: Session, capture: graphed.Capture = simulated) -> list[list[list[int]]]:

@@ -31,6 +31,8 @@ from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from tests.workloads.packed_4bit import way
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OPTIONS = {"calls": 1, "warmup_calls": 0, "threads": 1}
 
 
@@ -44,15 +46,6 @@ def outcome(scheme, name):
     with way("dequantised"):
         (found,) = intervening.run(resolve("smoke"), case(scheme, name), OPTIONS)
     return found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """On a busy machine two threads wait for each other at every call."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

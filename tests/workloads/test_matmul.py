@@ -12,6 +12,8 @@ from bench.workloads.matmul_arms import ArmUnderTest, make_truth
 from bench.workloads.schemes import ARMS, arm
 from bench.workloads.sources import Source
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SOURCE = Source("smoke", "smoke", "folder", "rev", "memorised")
 OPTIONS = {"matmul_m": (1, 3), "matmul_seconds": 0.01, "max_copies": 3}
 
@@ -20,15 +22,6 @@ def block(kind, **changes):
     chosen = preset("smoke", OPTIONS | changes)
     blocks = make_plan(chosen, SOURCE, [Layer("q_proj", 64, 128, 6, True, bias=True)], "cpu", 0)
     return next(block for block in blocks if block.kind == kind)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """On a busy machine two threads wait for each other at every call."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

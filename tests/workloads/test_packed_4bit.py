@@ -16,18 +16,11 @@ from bench.workloads.schemes import arm
 from bench.workloads.sources import resolve
 from tests.workloads.packed_4bit import REAL, WAYS, product, way
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # Half a step of bfloat16, as a share: the most that one rounding to it changes a number.
 BFLOAT16 = 2.0**-8
 OPTIONS = {"calls": 1, "warmup_calls": 0, "threads": 1}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """On a busy machine two threads wait for each other at every call."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def linear(scheme, n=64, k=128, bias=True):

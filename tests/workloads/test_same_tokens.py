@@ -10,14 +10,7 @@ from bench.workloads.interventions import INTERVENTIONS, ROUNDING, SAME, claim_o
 from bench.workloads.same_tokens import Difference, OtherTokensError, first_differences
 from tests.workloads.tiny_models import prompt, session, tiny
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """On a busy machine two threads wait for each other at every call."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

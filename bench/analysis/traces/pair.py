@@ -47,7 +47,7 @@ class Trace:
 class Timed:
     """The answer on real time. ``closed`` and ``causes`` in ms per ``unit``; ``diagnosis``: what removing each cause
     would save, by replay. ``run``: the folder whose own answer this is, "" where it was made from the traces.
-    ``seen``: whether times of several processes show how much these differ; else that is assumed."""
+    ``seen``: whether times of enough processes show how much these differ; else that is assumed."""
 
     times: tuple[StepTime, StepTime]
     closed: Closed
@@ -61,7 +61,7 @@ class Timed:
 
     @property
     def seen(self) -> bool:
-        return seen(self.ratio.basis)
+        return not self.ratio.assumed
 
 
 @dataclass(frozen=True)

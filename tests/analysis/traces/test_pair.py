@@ -169,3 +169,11 @@ def test_shared_samples_with_operators_of_no_length(name):
     assert pair.recorded.wall_ms == pytest.approx((0.1, 0.1))
     lines = {line.cause: line.scheme_ms for line in pair.recorded.lines}
     assert lines == pytest.approx({c.GEMM: 0.02, c.HOST_GAP: 0.08})
+
+
+def test_two_processes_do_not_show_how_much_they_differ(tmp_path):
+    """Their ratio has an interval between processes, of which a part is assumed: it is said so."""
+    paths = [kept(tmp_path / "run", scheme, repeat) for repeat in range(2) for scheme in ("fp16", "int8")]
+    found = explain_traces(read(paths[0]), read(paths[2])).timed
+    assert found.ratio.basis == "between processes" and found.ratio.assumed
+    assert not found.seen
