@@ -17,6 +17,8 @@ from tests import factories as make
 from tests import study_records as records
 
 PUBLISHED = records.published()
+# Every (model, new tokens) of the study.
+SETTINGS = [(f"bigcode/starcoder2-{size}", tokens) for size in ("3b", "7b") for tokens in (128, 256)]
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +193,23 @@ def test_a_faster_4_bit_is_not_reproduced():
     found = outcomes(*run)
     assert found["4bit-slower"] == "not reproduced"
     assert found["8bit-slower"] == "not settled by these runs"
+
+
+def test_a_claim_of_every_model_is_not_settled_by_some():
+    """More joules with 3B and 128 tokens, and nothing of the others."""
+    found = of(compare(PUBLISHED, [records.run()]))["energy-always"]
+    assert found.outcome == "not settled by these runs"
+    assert "int8 needs ×" in found.evidence and "not measured" in found.evidence and "7B" in found.evidence
+
+
+def test_a_claim_of_every_model_is_not_settled_where_one_cannot_be_told():
+    items = [item for model, tokens in SETTINGS for item in records.run(model=model, new_tokens=tokens)]
+    assert outcomes(*items)["energy-always"] == "reproduced"
+    model, tokens = SETTINGS[0]
+    here = ("energy", "nf4", model, tokens)
+    others = [i for i in items if (i.instrument, i.case.scheme, i.case.model, i.case.new_tokens) != here]
+    wide = [records.joules("nf4", j, r, model=model, new_tokens=tokens) for r, j in enumerate((6.0, 2.0, 14.0))]
+    assert outcomes(*others, *wide)["energy-always"] == "not settled by these runs"
 
 
 def test_an_interval_with_one_in_it_cannot_tell():

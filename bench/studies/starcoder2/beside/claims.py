@@ -31,6 +31,8 @@ AT_ZERO = 3
 PHI2_LOSS = 0.15
 MOST_TOLD = 4
 CANNOT_TELL = "cannot tell"
+# Claims of every arm, model and number of tokens: shown only where each of them is.
+ALWAYS = "energy-always"
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,16 @@ def claims(grounds: Grounds) -> tuple[Claim, ...]:
 
 def _claim(statement: Statement, grounds: Grounds) -> Claim:
     tests, nothing = _tests(statement.id, grounds)
-    return Claim(statement, *_sum_up(tests, nothing))
+    return Claim(statement, *_sum_up(tests, nothing, every=statement.id == ALWAYS))
 
 
-def _sum_up(tests: Sequence[Test], nothing: str) -> tuple[Outcome, str]:
-    shown, against = ([test for test in tests if test.holds is holds] for holds in (True, False))
+def _sum_up(tests: Sequence[Test], nothing: str, *, every: bool = False) -> tuple[Outcome, str]:
+    """``every``: what some tests show does not settle it while others are open."""
+    shown, against, open_ = ([test for test in tests if test.holds is holds] for holds in (True, False, None))
     if against:
         return "not reproduced", _sentence(against) + (f"; but {_sentence(shown)}" if shown else "")
+    if shown and every and open_:
+        return "not settled by these runs", f"{_sentence(shown)}; but {_sentence(open_)}"
     if shown:
         return "reproduced", _sentence(shown)
     return "not settled by these runs", _sentence(tests) if tests else nothing
@@ -170,8 +175,11 @@ def _energy(name: str, g: Grounds, arm: str) -> list[Test]:
     if name == "energy-less-than-time":
         return [test for row in g.energies if row.measured and (test := _less_than_time(row.measured))]
     tests = []
-    arms = (FOUR_BIT, EIGHT_BIT) if name == "energy-always" else (arm,)
+    arms = (FOUR_BIT, EIGHT_BIT) if name == ALWAYS else (arm,)
     for row in g.energies:
+        if name == ALWAYS and row.published.arm in arms and row.measured is None:
+            told = f"{row.published.arm} {row.published.model}/{row.published.tokens}"
+            tests.append(Test(None, told, "not measured"))
         if row.published.arm in arms and row.measured and row.measured.ratio and row.published_range:
             m, ratio, range_ = row.measured, row.measured.ratio, row.published_range
             holds = within(ratio, range_.low, range_.high) if name.endswith("-size") else above_one(ratio)
