@@ -1,6 +1,7 @@
 """No verb that writes destroys what is there: runs in whatever form, files of the user, its own input by any name."""
 
 import gzip
+import importlib
 import json
 import os
 import shutil
@@ -117,6 +118,7 @@ def refused(main, arguments, capsys, place, says=""):
 @pytest.fixture(autouse=True)
 def nothing_is_started(tmp_path, monkeypatch):
     """Whoever gets as far as looking at a model has not refused in time."""
+    importlib.import_module("matplotlib.font_manager")  # looks for fonts with a process, once on a new machine
     monkeypatch.setattr("subprocess.Popen.__init__", lambda *_, **__: pytest.fail("a process was started"))
     monkeypatch.setattr("bench.instruments.environment.capture", lambda *_: make.CPU)
     monkeypatch.chdir(tmp_path)
