@@ -24,7 +24,7 @@ RUN apt-get update \
 FROM system AS packages
 COPY pyproject.toml constraints.txt deploy/requirements.py /build/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf,mode=0444 \
-    cd /build && python3 requirements.py pyproject.toml dev ncu > requirements.txt \
+    cd /build && python3 requirements.py pyproject.toml measure energy cluster ncu dev > requirements.txt \
     && python3 -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check -qq -c constraints.txt \
         -r requirements.txt "setuptools>=77" \

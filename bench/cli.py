@@ -31,14 +31,17 @@ EXIT_CODES = """exit codes:
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code."""
+PROGRAM = "python -m bench"
+
+
+def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Run one verb; returns the exit code. ``program``: what the user called, for help and errors."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] in (["_child"], ["_nursery"]):
         return _measuring_process(arguments)
     accept_any_terminal()
     kept = "interrupted; what was measured is kept"
-    return ended(lambda: _call(arguments), debug="--debug" in arguments, interrupted=kept)
+    return ended(lambda: _call(arguments, program), debug="--debug" in arguments, interrupted=kept)
 
 
 def _end_in_order() -> None:
@@ -52,8 +55,8 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt(128 + number)
 
 
-def _call(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+def _call(arguments: Sequence[str], program: str) -> int:
+    options = parser(program).parse_args(arguments)
     _end_in_order()
     verb = import_module(f"bench.verbs.{options.verb.replace('-', '_')}")
     options.argv = mask_argv(("python", "-m", "bench", *arguments))
@@ -94,9 +97,10 @@ def _annotator() -> Any:
     return NvtxAnnotator()
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser(program: str = PROGRAM, more: Callable[[Any], None] | None = None) -> argparse.ArgumentParser:
+    """All verbs and their options; ``more`` adds those of another room to the same help."""
     parser = Parser(
-        prog="python -m bench",
+        prog=program,
         description="Measure fp16 against bitsandbytes int8, fp4 and nf4, end to end and by layer, and report it.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -105,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add in VERBS:
         add(verbs)
+    if more is not None:
+        more(verbs)
     return parser
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from bench.record.errors import UsageError
@@ -14,7 +16,13 @@ Number = Callable[[str], float]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser, and those of its verbs, that raises UsageError in the place of printing its usage and leaving."""
+    """A parser, and those of its verbs, that raises UsageError in the place of printing its usage and leaving.
+
+    An option is never taken for another because it begins alike.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False} | options)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does; a text that is empty says nothing, and is no other way to leave an option out."""
@@ -25,7 +33,14 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see '{self.prog} --help'")
+        raise UsageError(f"{message}{_meant(message)}; see '{self.prog} --help'")
+
+
+def _meant(message: str) -> str:
+    """What a misspelt word may have meant, of those that argparse's message offers."""
+    wrong = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)$", message)
+    near = get_close_matches(wrong[1], re.findall(r"[\w.-]+", wrong[2]), n=1) if wrong else []
+    return f". Did you mean {near[0]!r}?" if near else ""
 
 
 def whole(least: int, most: int, what: str = "the number") -> Kind:

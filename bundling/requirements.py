@@ -21,6 +21,8 @@ BROUGHT = {
 }
 # A second opinion beside the direct counters, with pandas and cryptography behind it: 20 MB. A run goes without it.
 _OPTIONAL = ("codecarbon",)
+# What a host measures with; 'ncu' and 'dev' travel where they are asked for.
+_EXTRAS = ("measure", "energy", "cluster")
 _NOT_FOR_HOSTS = ("mypy", "ruff")  # 'make lint' is for where the code is written
 TOOLS = ("pip", "setuptools>=77")  # pip is run from its wheel, because a host's may be missing; setuptools: 'pip -e'
 
@@ -56,7 +58,8 @@ def needs(pyproject: Path, named: Collection[str], dev: bool) -> Needs:
     wanted = {canonicalize_name(name) for name in named}
     everything = not _missing(BROUGHT, wanted)  # size is no matter beside torch
     left_out = () if everything else tuple(_missing(_OPTIONAL, wanted))
-    lines = [line for line in project["dependencies"] if _name(line) not in left_out]
+    asked = [*project["dependencies"], *(line for extra in _EXTRAS for line in extras[extra])]
+    lines = [line for line in dict.fromkeys(asked) if _name(line) not in left_out]
     if "ncu" in wanted:
         lines += extras["ncu"]
     if dev:

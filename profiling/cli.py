@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from bench.kinds import COUNT, Parser
 from bench.output import accept_any_terminal, ended
@@ -21,32 +22,40 @@ EXIT_CODES = """exit codes:
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code."""
+PROGRAM = "python -m profiling"
+
+
+def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Run one verb; returns the exit code. ``program``: what the user called, for help and errors."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     accept_any_terminal()
-    return ended(lambda: _call(arguments), debug="--debug" in arguments)
+    return ended(lambda: _call(arguments, program), debug="--debug" in arguments)
 
 
-def _call(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+def _call(arguments: Sequence[str], program: str) -> int:
+    options = parser(program).parse_args(arguments)
     verb = import_module(f"profiling.verbs.{options.verb}")
     return int(verb.main(options))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m profiling",
+        prog=program,
         description="Read, and record, what the GPU and the host did.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    add_verbs(verbs)
+    return parser
+
+
+def add_verbs(verbs: Any) -> None:
+    """Every verb of this room to a parser's ``verbs``."""
     for name, (help_text, add_options) in VERBS.items():
         verb = verbs.add_parser(name, help=help_text, description=help_text)
         verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
         add_options(verb)
-    return parser
 
 
 def _summarize(parser: Options) -> None:

@@ -37,7 +37,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS, LOCK = ROOT / "constraints.txt", ROOT / "constraints.lock.json"
-OWN, EXTRAS = "bitledger", ("dev", "ncu")
+OWN, EXTRAS = "bitledger", ("measure", "energy", "cluster", "ncu", "dev")
 NOT_LOCKED = frozenset(("torch",))
 # What a virtual environment begins with: each machine has its own.
 _TOOLS = frozenset(("pip", "setuptools", "wheel"))

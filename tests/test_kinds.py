@@ -32,7 +32,7 @@ LISTS = (",", "a,", ",a", "a,,b", "no-such-thing", "fp16,no-such-thing", " , ")
 
 def parsers():
     """(program, verb, its parser)."""
-    for program, main, made in (("bench", cli.main, cli._parser()), ("profiling", profiling.cli.main, profiling.cli._parser())):  # fmt: skip  # noqa: E501
+    for program, main, made in (("bench", cli.main, cli.parser()), ("profiling", profiling.cli.main, profiling.cli.parser())):  # fmt: skip  # noqa: E501
         (verbs,) = (a for a in made._actions if isinstance(a, argparse._SubParsersAction))
         for verb, parser in verbs.choices.items():
             yield program, main, verb, parser

@@ -35,7 +35,7 @@ CANARIES = {
 
 
 def options(*arguments):
-    made = cli._parser().parse_args([str(argument) for argument in arguments])
+    made = cli.parser().parse_args([str(argument) for argument in arguments])
     made.argv = ("python", "-m", "bench", *map(str, arguments))
     made.debug = True
     return made

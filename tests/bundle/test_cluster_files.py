@@ -66,7 +66,7 @@ def submitted(tmp_path):
 def bench_options(call):
     """What bench makes of a call; argparse ends the test where an option is not there."""
     assert call[1:3] == ["-m", "bench"]
-    return cli._parser().parse_args(call[3:])
+    return cli.parser().parse_args(call[3:])
 
 
 def test_the_job_runs_what_bench_understands_as_a_step_of_the_job(submitted, tmp_path):
