@@ -402,6 +402,13 @@ def _add_evaluate(verbs: Any) -> None:
     add("--out", type=Path, metavar="FILE", help="write scores and judgements as JSON")
     add("--export", type=Path, metavar="FILE", help="write a run's programs as EvalPlus reads them; judge nothing")
     add("--no-sandbox", action="store_true", help="run them with your own rights: only where the machine may be lost")
+    add(
+        "--sandbox-without",
+        type=each_once,
+        default=(),
+        metavar="PART,PART",
+        help="go on where this machine's sandbox lacks these parts (a refusal names them): seccomp, keyring, inodes",
+    )
     add("--json", action="store_true", help="as JSON")
 
 

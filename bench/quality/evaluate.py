@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache
@@ -29,6 +29,12 @@ Status = Literal["pass", "wrong", "error", "time", "died", "output", "not run"]
 TIMES, LEAST_SECONDS, MOST_SECONDS = 4.0, 1.0, 60.0
 OWN_SECONDS = 300.0
 START_SECONDS = 3.0
+# How a program ended that was stopped for what it did.
+_ENDS: Mapping[str, tuple[Status, str]] = {
+    "output": ("output", "wrote too much"),
+    "files": ("output", "made too many files"),
+    "long": ("wrong", "longer than any right answer"),
+}
 
 
 @dataclass(frozen=True)
@@ -221,8 +227,8 @@ def _asked(
             return lines, [], "error", rest[:80].decode("ascii", "replace")
     if outcome.end == "time":
         return lines, [], "time", "took too long"
-    if outcome.end == "output":
-        return lines, [], "output", "wrote too much"
+    if outcome.end in _ENDS:
+        return lines, [], *_ENDS[outcome.end]
     return lines, [], "died", "the process ended"
 
 

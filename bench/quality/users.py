@@ -4,34 +4,54 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
-import random
 import re
+import secrets
 import socket
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from bench.record.errors import MachineError
 
-FIRST, LAST = 61_000, 63_999
+# So many that two evaluations that do not see each other (in containers with networks of their own) do not meet.
+WIDE = range(1 << 30, 1 << 31)
+# Where a container's user namespace has no such numbers. It has its own count of threads too, see COUNTED_APART.
+NARROW = range(61_000, 64_000)
+MOST_TRIES = 3000
 # Since then the kernel counts a user's threads in each user namespace apart (ucounts).
 COUNTED_APART = (5, 14)
-_order = list(range(FIRST, LAST + 1))
-# Two evaluations that begin at the same number would try the same ones for ever.
-_start = random.randrange(len(_order))
-_numbers = itertools.cycle(_order[_start:] + _order[:_start])
 
 
 @contextlib.contextmanager
-def own_user() -> Iterator[int]:
-    """A user id that no other program of any evaluation on this machine has now."""
+def own_user(ids: range | None = None) -> Iterator[int]:
+    """A user id that no other program of any evaluation on this machine has now; one of ``ids``, if given.
+
+    Raises MachineError where all are taken.
+    """
+    ids = ids or usable()
+    # No two evaluations try the same ones in the same order.
+    start = secrets.randbelow(len(ids))
     with contextlib.ExitStack() as held:
-        free = (number for number in itertools.islice(_numbers, len(_order)) if _marked(number, held))
-        number = next(free, None)
+        tried = (ids[(start + step) % len(ids)] for step in range(min(len(ids), MOST_TRIES)))
+        number = next((number for number in tried if _marked(number, held)), None)
         if number is None:
-            raise MachineError(f"other evaluations use all user ids from {FIRST} to {LAST}: wait for them")
+            raise MachineError(f"other evaluations use all user ids from {ids[0]} to {ids[-1]}: wait for them")
         yield number
+
+
+@cache
+def usable(maps: Path = Path("/proc/self")) -> range:
+    """The ids that this user namespace has for users and for groups."""
+    return WIDE if all(_holds(maps / name, WIDE) for name in ("uid_map", "gid_map")) else NARROW
+
+
+def _holds(file: Path, ids: range) -> bool:
+    try:
+        parts = [tuple(map(int, line.split())) for line in file.read_text().splitlines()]
+    except (OSError, ValueError):
+        return False
+    return any(first <= ids[0] and ids[-1] < first + count for first, _, count in parts)
 
 
 def _marked(number: int, held: contextlib.ExitStack) -> bool:

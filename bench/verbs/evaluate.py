@@ -17,7 +17,7 @@ from bench.quality.against import Comparison, compare, read_verdicts
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples, stalled
 from bench.quality.mbpp import TOO_LARGE, mbpp_plus
-from bench.quality.sandbox import Sandbox, find
+from bench.quality.sandbox import Sandbox, accepted, find
 from bench.quality.tasks import PlusTask, humaneval_plus
 from bench.record.errors import StorageError, UsageError
 from bench.record.files import replace_text
@@ -49,7 +49,7 @@ def main(options: argparse.Namespace) -> int:
     tasks = _tasks(options)
     samples = _judgeable(read_samples(options.samples, tasks))
     told = read_verdicts(options.against, options.samples.name) if options.against else None
-    sandbox = find(options.no_sandbox)
+    sandbox = find(options.no_sandbox, without=accepted(options.sandbox_without))
     if options.no_sandbox:
         print("bitledger: no sandbox: programs that a model wrote run with your rights", file=sys.stderr)
     # What runs without a sandbox could change the kept answers, and so let wrong programs pass for ever after.

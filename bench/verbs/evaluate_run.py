@@ -10,7 +10,7 @@ from bench.instruments import environment
 from bench.quality.answers import Kept
 from bench.quality.answers import folder as folder_of_answers
 from bench.quality.of_run import Judging, distinct, judge, not_judged, waiting
-from bench.quality.sandbox import Sandbox, find
+from bench.quality.sandbox import Sandbox, accepted, find
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
@@ -26,7 +26,7 @@ def main(options: argparse.Namespace) -> int:
     left = waiting(records)
     if not any(record.instrument == "samples" for record in records):
         raise UsageError(f"{folder} holds no samples: run a preset with pass@1, such as smoke or paper")
-    sandbox = find(options.no_sandbox)
+    sandbox = find(options.no_sandbox, without=accepted(options.sandbox_without))
     if left:
         with open_run(folder) as writer:
             kept = None if options.no_sandbox else Kept(folder_of_answers(), sandbox.limits)

@@ -64,20 +64,20 @@ def test_where_no_new_rights_may_be_had_the_command_runs_all_the_same(keep):
 
 
 def test_programs_of_a_model_run_without_them():
-    from bench.quality.sandbox import _ordinary
+    from bench.quality.walls import ordinary
 
     status = Path(f"/proc/{os.getpid()}/status")
-    assert _ordinary(status) == []
+    assert ordinary(status) == []
     if os.geteuid() == 0:
         pytest.skip("root has its rights from being root")
 
 
 def test_programs_of_a_model_lose_what_an_ordinary_user_was_given(tmp_path, monkeypatch):
-    from bench.quality import sandbox
+    from bench.quality import walls
 
-    monkeypatch.setattr(sandbox, "_is_root", lambda: False)
+    monkeypatch.setattr(walls, "is_root", lambda: False)
     status = tmp_path / "status"
     status.write_text(f"CapAmb:\t{SYS_ADMIN:016x}\n")
-    assert sandbox._ordinary(status)[0] == "setpriv"
+    assert walls.ordinary(status)[0] == "setpriv"
     status.write_text(f"CapAmb:\t{0:016x}\n")
-    assert sandbox._ordinary(status) == []
+    assert walls.ordinary(status) == []

@@ -17,13 +17,37 @@ def test_no_two_have_the_same_user():
     with contextlib.ExitStack() as held:
         numbers = [held.enter_context(users.own_user()) for _ in range(50)]
     assert len(set(numbers)) == 50
-    assert all(users.FIRST <= number <= users.LAST for number in numbers)
+    assert all(number in users.usable() for number in numbers)
 
 
-def test_another_process_gets_another_user_and_a_dead_one_gives_its_own_back(monkeypatch):
+def test_evaluations_that_do_not_see_each_other_do_not_meet(tmp_path):
+    """Marks are of a network namespace, and the kernel counts threads by user over all of them."""
+    for name in ("uid_map", "gid_map"):
+        (tmp_path / name).write_text("         0          0 4294967295\n")
+    assert users.usable(tmp_path) == users.WIDE
+    assert len(users.WIDE) == 1 << 30
+    # A container's user namespace, of which the kernel counts apart.
+    (tmp_path / "gid_map").write_text("0 100000 65536\n")
+    users.usable.cache_clear()
+    assert users.usable(tmp_path) == users.NARROW
+    (tmp_path / "gid_map").unlink()
+    users.usable.cache_clear()
+    assert users.usable(tmp_path) == users.NARROW
+
+
+def test_two_evaluations_do_not_begin_at_the_same_user():
+    begun = set()
+    for _ in range(5):
+        with users.own_user(users.NARROW) as number:
+            begun.add(number)
+    assert len(begun) > 1
+
+
+def test_another_process_gets_another_user_and_a_dead_one_gives_its_own_back():
     def asked() -> subprocess.Popen[str]:
-        code = "import sys\nfrom bench.quality import users\nusers._numbers = iter([61000, 61001] * 9000)\n"
-        code += "with users.own_user() as number:\n    print(number, flush=True)\n    sys.stdin.read()\n"
+        code = "import sys\nfrom bench.quality import users\n"
+        code += "with users.own_user(range(61000, 61002)) as number:\n"
+        code += "    print(number, flush=True)\n    sys.stdin.read()\n"
         return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     with asked() as first, asked() as second:
@@ -37,12 +61,10 @@ def test_another_process_gets_another_user_and_a_dead_one_gives_its_own_back(mon
         second.stdin.close()
 
 
-def test_where_all_are_taken_it_says_so(monkeypatch):
-    monkeypatch.setattr(users, "_order", [61_000])
-    with users.own_user() as number:
-        monkeypatch.setattr(users, "_numbers", iter([number]))
-        with pytest.raises(MachineError, match="wait for them"), users.own_user():
-            pass
+def test_where_all_are_taken_it_says_so():
+    one = range(61_000, 61_001)
+    with users.own_user(one), pytest.raises(MachineError, match="wait for them"), users.own_user(one):
+        pass
 
 
 def test_before_ucounts_all_threads_of_the_user_count(tmp_path):

@@ -1,0 +1,71 @@
+"""What a box has told so far, line by line, and whether it may tell more: never more than a right answer could need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Over = Literal["", "output", "long"]
+# The last line holds the seconds of each call, or the name of an exception.
+_END, _END_PER_ANSWER = 256, 32
+
+
+@dataclass(frozen=True)
+class Caps:
+    """Bounds of what one set of inputs may bring out. ``answers``: B of each answer's line, None for any length;
+    ``total``: B in all."""
+
+    answers: Sequence[int | None]
+    total: int
+
+    def of(self, place: int) -> int:
+        """B of the line at this place, its kind not yet known."""
+        end = _END + _END_PER_ANSWER * len(self.answers)
+        if place >= len(self.answers):
+            return end
+        return max(self.answers[place] or self.total, end)
+
+
+class Told:
+    """The lines of inside.py, as they come. A set of inputs ends with the first line that is no answer."""
+
+    def __init__(self, caps: Caps) -> None:
+        self.lines: list[bytes] = []
+        self.over: Over = ""
+        self.ended = False
+        self._caps = caps
+        self._rest = bytearray()
+        self._size = 0
+
+    def add(self, part: bytes) -> bool:
+        """Whether there may be more after this part."""
+        self._size += len(part)
+        self._rest += part
+        if b"\n" in part:
+            whole = self._rest.split(b"\n")
+            self._rest = whole.pop()
+            for line in whole:
+                if not self._line(line):
+                    return False
+        if self._size > self._caps.total:
+            self.over = "output"
+        elif len(self._rest) > self._caps.of(len(self.lines)):
+            self._too_long()
+        return not self.over
+
+    def _line(self, line: bytearray) -> bool:
+        if len(line) > self._caps.of(len(self.lines)):
+            self._too_long()
+            return False
+        self.lines.append(bytes(line))
+        self.ended = not line.startswith(b"v")
+        return not self.ended
+
+    def _too_long(self) -> None:
+        """More answers than inputs are too much; an answer that is longer than any right one is just wrong."""
+        self.over = "output" if len(self.lines) >= len(self._caps.answers) else "long"
+
+    def finish(self) -> list[bytes]:
+        """The lines, with what stands after the last line's end; that may be cut anywhere."""
+        return [*self.lines, bytes(self._rest)] if self._rest and not self.over and not self.ended else self.lines

@@ -1,0 +1,156 @@
+"""What a sandbox is made of, and what is said where a machine lacks a part of it."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import threading
+from dataclasses import replace
+
+import pytest
+
+from bench import cli
+from bench.quality import keyring, sandbox, scratch, seccomp
+from bench.quality.evaluate import Sample, evaluate
+from bench.quality.sandbox import Limits, find
+from bench.quality.tasks import PlusTask
+from bench.quality.values import load
+from bench.record.errors import MachineError
+
+TASK = PlusTask("Test/0", "def f(x):\n", "    return x + 1\n", "f", 0.0, ([1],), ([2],))
+
+
+@pytest.fixture(scope="module")
+def found():
+    try:
+        return find()
+    except MachineError as error:
+        pytest.skip(str(error))
+
+
+def asked(box_maker, program, *given):
+    with box_maker.box(program, "f") as box:
+        outcome = box.ask([list(given)], [10.0], 10.0, 20.0)
+    (answer, *_) = outcome.lines
+    assert answer.startswith(b"v "), answer
+    return load(answer[2:].decode())
+
+
+# Reads every key of the session keyring: keyctl(KEYCTL_READ, KEY_SPEC_SESSION_KEYRING), then each key by its number.
+READS_KEYS = """
+import ctypes, platform, struct
+def f():
+    libc, number = ctypes.CDLL(None, use_errno=True), {"x86_64": 250, "aarch64": 219}[platform.machine()]
+    def read(key):
+        text = ctypes.create_string_buffer(4096)
+        size = libc.syscall(number, 11, key, text, 4096)
+        return text.raw[:size] if size > 0 else b""
+    found = read(-3)
+    return [read(key) for key, in struct.iter_unpack("i", found[: len(found) // 4 * 4])]
+"""
+
+
+def with_a_secret(call):
+    """``call``'s result in a thread whose session keyring holds a secret; skips where there are no keyrings."""
+    told = []
+
+    def thread():
+        libc, number = ctypes.CDLL(None, use_errno=True), keyring._KEYCTL.get(platform.machine())
+        add = {"x86_64": 248, "aarch64": 217}.get(platform.machine())
+        if number is None or libc.syscall(number, 1, None) < 0:
+            return
+        if libc.syscall(add, b"user", b"bitledger:token", b"SECRET", 6, -3) < 0:
+            return
+        told.append(call())
+
+    one = threading.Thread(target=thread)
+    one.start()
+    one.join()
+    if not told:
+        pytest.skip("no keyrings here")
+    return told[0]
+
+
+def test_a_program_finds_no_key_of_the_callers(found):
+    assert with_a_secret(lambda: asked(found, READS_KEYS)) == []
+
+
+def test_the_keyring_is_left_where_the_filter_is_lacking_too(found):
+    weaker = replace(found, without=frozenset({"seccomp"}))
+    assert b"SECRET" not in with_a_secret(lambda: asked(weaker, READS_KEYS))
+    # The test sees the secret where neither is there: it could fail.
+    none = replace(found, without=frozenset({"seccomp", "keyring"}))
+    assert b"SECRET" in with_a_secret(lambda: asked(none, READS_KEYS))
+
+
+def test_whoever_looks_for_a_sandbox_keeps_the_own_keyring(found):
+    def mine():
+        libc = ctypes.CDLL(None, use_errno=True)
+        number = keyring._KEYCTL[platform.machine()]
+        # KEYCTL_GET_KEYRING_ID of the session keyring.
+        before = libc.syscall(number, 0, -3, 0)
+        find()
+        return before, libc.syscall(number, 0, -3, 0)
+
+    before, after = with_a_secret(mine)
+    assert before == after
+
+
+FILES = "def f(n):\n    for k in range(n):\n        open(f'/tmp/{k}', 'w').close()\n    return n\n"
+
+
+def test_files_are_counted_and_a_program_that_makes_too_many_is_stopped(found):
+    few = replace(found, limits=Limits(files=100))
+    task = PlusTask("Test/0", "def f(n):\n", "    return n\n", "f", 0.0, ([50],), ([200_000],))
+    (one,) = evaluate([task], [Sample("Test/0", 0, FILES)], few, 1)
+    assert (one.base, one.plus, one.why) == ("pass", "output", "input 0: made too many files")
+
+
+def test_where_the_files_of_another_folder_would_be_counted_none_are(tmp_path):
+    with scratch.info() as (reader, writer):
+        watch = scratch.Watch(reader, 1, {str(tmp_path): 12345})
+        assert watch.count() is None
+        scratch.os.write(writer, b'{\n    "child-pid": 1,')
+        assert watch.count() is None
+
+
+@pytest.mark.parametrize(
+    ("part", "break_it"),
+    [
+        ("seccomp", lambda monkeypatch: monkeypatch.setattr(seccomp, "program", lambda: b"")),
+        ("keyring", lambda monkeypatch: monkeypatch.setattr(keyring, "leave", lambda: "keyctl: EDQUOT")),
+        ("inodes", lambda monkeypatch: monkeypatch.setattr(scratch.Watch, "count", lambda _self: None)),
+    ],
+)
+def test_a_part_that_is_lacking_is_named_and_refused_unless_accepted(part, break_it, found, monkeypatch):
+    break_it(monkeypatch)
+    with pytest.raises(MachineError, match=f"lacks {part} .*--sandbox-without {part}"):
+        find()
+    weaker = find(without={part})
+    assert weaker.facts["sandbox_without"] == [part]
+    assert evaluate([TASK], [Sample("Test/0", 0, TASK.solution)], weaker, 1)[0].passed
+
+
+def test_no_key_means_none_to_be_read_but_too_many_keys_are_a_fault(monkeypatch):
+    errors = iter([38, 1, 122])
+    monkeypatch.setattr(keyring.ctypes, "CDLL", lambda *_a, **_k: type("Lib", (), {"syscall": lambda *_: -1})())
+    monkeypatch.setattr(keyring.ctypes, "get_errno", lambda: next(errors))
+    assert [keyring._join() for _ in range(3)] == ["", "", "keyctl: EDQUOT"]
+
+
+def test_a_part_that_is_none_is_one_line(tmp_path, capsys):
+    file = tmp_path / "samples.jsonl"
+    file.write_text('{"task_id": "HumanEval/53", "solution": ""}\n')
+    assert cli.main(["evaluate", str(file), "--sandbox-without", "walls"]) == 2
+    assert "give some of seccomp, keyring, inodes" in capsys.readouterr().err
+
+
+def test_stopped_programs_give_no_judgement(found):
+    mine = replace(found)
+    timer = threading.Timer(0.5, mine.stop)
+    timer.start()
+    with pytest.raises(sandbox.Stopped), mine.box("import time\ndef f(): time.sleep(60)\n", "f") as box:
+        box.ask([[]], [60.0], 60.0, 60.0)
+    with pytest.raises(sandbox.Stopped), mine.box("def f(): pass\n", "f"):
+        pass
+    timer.join()
