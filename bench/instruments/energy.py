@@ -3,10 +3,10 @@
 How an edge is placed. The NVML counter moves about every 100 ms, so a read at any moment may be up to
 one update old: at 5 s that is ±2 % on the energy of a window. Therefore a window opens when the slowest
 counter ticks and closes at the first tick after the work is done. Energy and time then belong to the same
-interval, to within the polling step (2 ms). The price is a tail without work of at most one update, kept as
-``window_tail_time``: it adds to the gross figure idle power × tail (at most 2 % of 5 s at idle power), and
-drops out of the net figure, since energy − idle power × window_time subtracts it.
-The sampler may run beside a window; timed runs never have one.
+interval, to within the polling step (2 ms): for each counter alone, that between its own two ticks
+(``edge_time_<counter>``). The price is a tail without work of at most one update; the work's own begin and
+end are kept, so that idle power × tail can be taken off.
+Idle windows lie before and after the work. The samplers may run beside windows; timed runs never have one.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.record.errors import MachineError, MeasurementError
+from bench.record.errors import MeasurementError
 from bench.record.schema import Finding, Metric, metric
 
 from .counters import EnergyCounter, NvmlCounter, RaplCounter, available_counters
+from .edges import Edge, Edges
 from .readings import Readings
 
 __all__ = [
@@ -31,9 +32,6 @@ __all__ = [
     "measure_windows",
 ]
 
-_POLL_SECONDS = 0.002
-_TICK_TIMEOUT_SECONDS = 1.0
-
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
 
@@ -41,7 +39,9 @@ Sleep = Callable[[float], None]
 @dataclass(frozen=True)
 class EnergyWindows:
     """One value per window in every tuple. ``energies``: counter name → J. ``began``: the clock at the first
-    window's start. ``failures``: counter name → why its energies must not be used."""
+    window's start. ``work``: the clock when the work of each window began and when it ended. ``edges``: counter name →
+    the ticks that opened and that closed each window. ``failures``: counter name → why its energies must not be used.
+    ``prefix``: "", or "idle_" or "unused_" for windows without work."""
 
     began: float
     times: tuple[float, ...]
@@ -51,23 +51,54 @@ class EnergyWindows:
     prefix: str = ""
     failures: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    work: tuple[tuple[float, float], ...] = ()
+    edges: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
 
-    def readings(self) -> Readings:
-        """As metrics. A counter that failed is in not_collected with its reason."""
-        metrics = [self._times(), *self._work()]
+    def __add__(self, later: EnergyWindows) -> EnergyWindows:
+        """These and ``later`` ones of the same kind; a counter that failed in either is used in neither."""
+        failures = {**later.failures, **self.failures}
+        both = [name for name in self.energies if name in later.energies]
+        return EnergyWindows(
+            self.began,
+            self.times + later.times,
+            self.tails + later.tails,
+            {name: (*self.energies[name], *later.energies[name]) for name in both},
+            self.tokens + later.tokens,
+            self.prefix,
+            failures,
+            tuple(dict.fromkeys(self.findings + later.findings)),
+            self.work + later.work,
+            {name: (*self.edges[name], *later.edges[name]) for name in both},
+        )
+
+    def readings(self, origin: float | None = None) -> Readings:
+        """As metrics. ``origin``: the clock's value that is time 0 (default: ``began``). A counter that failed is in
+        not_collected with its reason."""
+        zero = self.began if origin is None else origin
+        metrics = [metric("window_time" if not self.prefix else f"{self.prefix}time", self.times), *self._work(zero)]
         for name, values in self.energies.items():
             if name not in self.failures:
                 metrics.append(metric(f"{self.prefix}energy_{name}", values))
+                metrics += self._ticks(name, zero)
         absent = {f"{self.prefix}energy_{name}": reason for name, reason in self.failures.items()}
         return Readings(tuple(metrics), absent, self.findings)
 
-    def _times(self) -> Metric:
-        return metric("idle_time" if self.prefix else "window_time", self.times)
-
-    def _work(self) -> list[Metric]:
+    def _work(self, zero: float) -> list[Metric]:
+        begins = [began - zero for began, _ in self.work]
+        if self.prefix == "idle_":
+            return [metric("idle_begin", begins)]
         if not self.tokens:
             return []
-        return [metric("window_tokens", self.tokens), metric("window_tail_time", self.tails)]
+        ends = metric("work_end", [ended - zero for _, ended in self.work])
+        tails = metric("window_tail_time", self.tails)
+        return [metric("window_tokens", self.tokens), tails, metric("work_begin", begins), ends]
+
+    def _ticks(self, name: str, zero: float) -> list[Metric]:
+        if self.prefix == "unused_":
+            return []
+        edges = self.edges[name]
+        times = metric(f"{self.prefix}edge_time_{name}", [edge.moment - zero for edge in edges])
+        return [times, metric(f"{self.prefix}edge_energy_{name}", [edge.joules for edge in edges])]
 
 
 def measure_windows(
@@ -103,6 +134,7 @@ def measure_idle(
     *,
     clock: Clock = time.perf_counter,
     sleep: Sleep = time.sleep,
+    prefix: str = "idle_",
 ) -> EnergyWindows:
     """Energy of ``windows`` windows of ``seconds`` in which nothing is submitted, in the same process as the work."""
 
@@ -110,16 +142,20 @@ def measure_idle(
         sleep(seconds)
         return 0
 
-    return _measure(rest, counters, windows, clock, sleep, prefix="idle_")
+    return _measure(rest, counters, windows, clock, sleep, prefix)
 
 
 @dataclass(frozen=True)
 class _Window:
+    opened: float
     began: float
-    seconds: float
-    tail: float
+    ended: float
+    closed: float
     tokens: int
-    joules: Mapping[str, float]
+    edges: tuple[Mapping[str, Edge], Mapping[str, Edge]]
+
+    def joules(self, name: str) -> float:
+        return self.edges[1][name].joules - self.edges[0][name].joules
 
 
 def _measure(
@@ -132,74 +168,32 @@ def _measure(
 ) -> EnergyWindows:
     if windows < 1:
         raise MeasurementError("at least one energy window is needed")
-    edges = _Edges(counters, clock, sleep)
+    edges = Edges(counters, clock, sleep)
     done = [_window(body, edges, clock) for _ in range(windows)]
     names = [counter.name for counter in counters if counter.name not in edges.failures]
-    energies = {name: tuple(window.joules[name] for window in done) for name in names}
+    energies = {name: tuple(window.joules(name) for window in done) for name in names}
     empty = {name: reason for name, values in energies.items() if (reason := _unusable(name, values))}
     return EnergyWindows(
-        began=done[0].began,
-        times=tuple(window.seconds for window in done),
-        tails=tuple(window.tail for window in done),
+        began=done[0].opened,
+        times=tuple(window.closed - window.opened for window in done),
+        tails=tuple(window.closed - window.ended for window in done),
         energies=energies,
         tokens=() if prefix else tuple(window.tokens for window in done),
         prefix=prefix,
         failures=edges.failures | empty,
         findings=(*edges.findings(), *(_empty_finding(name, energies[name]) for name in empty)),
+        work=tuple((window.began, window.ended) for window in done),
+        edges={name: tuple(edge[name] for window in done for edge in window.edges) for name in names},
     )
 
 
-def _window(body: Callable[[float], int], edges: _Edges, clock: Clock) -> _Window:
-    began, before = edges.next()
-    tokens = body(began)
-    worked = clock()
-    ended, after = edges.next()
-    joules = {name: after[name] - before[name] for name in after if name in before}
-    return _Window(began, ended - began, ended - worked, tokens, joules)
-
-
-class _Edges:
-    """Finds the moments at which the counters tick. A counter that fails is left out from then on."""
-
-    def __init__(self, counters: Sequence[EnergyCounter], clock: Clock, sleep: Sleep) -> None:
-        self._counters, self._clock, self._sleep = list(counters), clock, sleep
-        self._stuck: set[str] = set()
-        self.failures: dict[str, str] = {}
-
-    def next(self) -> tuple[float, dict[str, float]]:
-        """Wait until every counter has ticked since now; the clock, and all joules, at the last of the ticks."""
-        first = self._read()
-        waiting = set(first) - self._stuck
-        deadline = self._clock() + _TICK_TIMEOUT_SECONDS
-        moment, joules = self._clock(), first
-        while waiting and moment < deadline:
-            self._sleep(_POLL_SECONDS)
-            joules, moment = self._read(), self._clock()
-            waiting = {name for name in waiting & set(joules) if joules[name] == first[name]}
-        self._stuck |= waiting  # waited for once only: a dead counter must not stretch every window
-        return moment, joules
-
-    def _read(self) -> dict[str, float]:
-        joules = {}
-        for counter in self._counters:
-            if counter.name in self.failures:
-                continue
-            try:
-                joules[counter.name] = counter.read()
-            except MachineError as error:
-                self.failures[counter.name] = f"the counter stopped answering: {error}"
-        return joules
-
-    def findings(self) -> tuple[Finding, ...]:
-        return tuple(
-            Finding(
-                "energy-counter-slow",
-                "warning",
-                f"the {name} energy counter did not move within {_TICK_TIMEOUT_SECONDS:g} s at a window's edge",
-                remedy="use longer windows; the error of a window is the energy of one update of the counter",
-            )
-            for name in sorted(self._stuck)
-        )
+def _window(body: Callable[[float], int], edges: Edges, clock: Clock) -> _Window:
+    opened, before = edges.next()
+    began = clock()
+    tokens = body(opened)
+    ended = clock()
+    closed, after = edges.next()
+    return _Window(opened, began, ended, closed, tokens, (before, after))
 
 
 def _unusable(name: str, joules: Sequence[float]) -> str:

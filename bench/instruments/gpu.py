@@ -92,6 +92,15 @@ def state(nvml: Nvml, handle: Any) -> dict[str, Any]:
     return values
 
 
+def watched(nvml: Nvml, handle: Any) -> dict[str, Reader]:
+    """What is sampled beside energy windows: the GPU's state, the power limit in force, and who else computes on it."""
+    return {
+        **gpu_sources(nvml, handle),
+        "gpu_power_limit": lambda: nvml.call("nvmlDeviceGetEnforcedPowerLimit", handle) * 1e-3,
+        "gpu_other_processes": lambda: _other_processes(nvml, handle),
+    }
+
+
 def _collect(readers: Mapping[str, Reader]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     absent = {}

@@ -6,6 +6,7 @@ show in a host-bound decode step. That is why only energy windows have a sampler
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from bench.record.errors import MachineError
-from bench.record.schema import metric
+from bench.record.schema import Finding, metric
 
 from .cpu import clock_hz
 from .nvml import Nvml
@@ -49,9 +50,10 @@ def cpu_sources() -> dict[str, Source]:
 
 
 class Sampler:
-    """Samples all ``sources`` every ``period`` seconds from entry to exit of a ``with`` block.
+    """Samples all ``sources`` every ``period`` seconds while in a ``with`` block, which may be entered again.
 
-    A source that fails (MachineError) is left out with its reason: a column must have one value per sample.
+    A source that fails is left out with its reason: a column must have one value per sample. Where it fails with
+    anything but MachineError, or the thread ends early, a finding says so.
     """
 
     def __init__(
@@ -62,12 +64,15 @@ class Sampler:
     ) -> None:
         self._sources, self._period, self._clock = dict(sources), period, clock
         self._absent: dict[str, str] = {}
+        self._findings: list[Finding] = []
         self._times: list[float] = []
         self._columns: dict[str, list[float]] = {name: [] for name in sources}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="bitledger-sampler", daemon=True)
+        self._thread = threading.Thread()
 
     def __enter__(self) -> Sampler:
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, name="bitledger-sampler", daemon=True)
         self._thread.start()
         return self
 
@@ -78,27 +83,70 @@ class Sampler:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            self.sample()
-            if self._stop.wait(self._period):
-                return
+        try:
+            while True:
+                self.sample()
+                if self._stop.wait(self._period):
+                    return
+        except BaseException as error:
+            self._findings.append(_died(f"{type(error).__name__}: {error}"))
+            raise
 
     def sample(self) -> None:
         """Take one sample of every source that still answers."""
-        self._times.append(self._clock())
+        moment, row = self._clock(), {}
         for name, source in list(self._sources.items()):
             try:
-                self._columns[name].append(float(source()))
+                row[name] = _finite(source())
             except MachineError as error:
-                self._absent[name] = str(error)
-                del self._sources[name], self._columns[name]
+                self._leave_out(name, str(error))
+            except Exception as error:  # one broken source must not silently end the others
+                told = f"{type(error).__name__}: {error}"
+                self._leave_out(name, told)
+                self._findings.append(_broken(name, told))
+        self._times.append(moment)
+        for name, value in row.items():
+            self._columns[name].append(value)
 
-    def readings(self, began: float | None = None) -> Readings:
-        """The samples as metrics. ``began``: the clock's value that is time 0 (default: the first sample);
-        give ``EnergyWindows.began``. Call it after the ``with`` block."""
+    def _leave_out(self, name: str, reason: str) -> None:
+        self._absent[name] = reason
+        del self._sources[name], self._columns[name]
+
+    def readings(self, began: float | None = None, prefix: str = "") -> Readings:
+        """The samples as metrics, their names after ``prefix``. ``began``: the clock's value that is time 0 (default:
+        the first sample); give ``EnergyWindows.began``. Call it after the ``with`` block."""
+        absent = {f"{prefix}{name}": reason for name, reason in self._absent.items()}
         if not self._columns or not self._times:
-            return Readings(not_collected=self._absent | {"sample_time": "nothing could be sampled"})
+            absent[f"{prefix}sample_time"] = "nothing could be sampled"
+            return Readings(not_collected=absent, findings=tuple(self._findings))
         origin = self._times[0] if began is None else began
-        columns = [metric(name, values) for name, values in self._columns.items()]
-        times = metric("sample_time", [moment - origin for moment in self._times])
-        return Readings((times, *columns), dict(self._absent), setup={"sample_period_s": self._period})
+        columns = [metric(f"{prefix}{name}", values) for name, values in self._columns.items()]
+        times = metric(f"{prefix}sample_time", [moment - origin for moment in self._times])
+        setup = {"sample_period_s": self._period}
+        return Readings((times, *columns), absent, tuple(self._findings), setup)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise MachineError(f"it gave {value}, which is no reading")
+    return float(value)
+
+
+def _died(told: str) -> Finding:
+    return Finding(
+        "energy-sampler-stopped",
+        "warning",
+        "the thread that samples power, clocks and temperature died during the windows",
+        told,
+        "joules are the counter's own and stand; whether they are plausible could not be checked: measure again",
+    )
+
+
+def _broken(name: str, told: str) -> Finding:
+    return Finding(
+        "energy-sample-broken",
+        "warning",
+        f"{name} could not be sampled: it is left out",
+        told,
+        "measure again; if it stays so, report it with the driver's version",
+    )

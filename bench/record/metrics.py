@@ -23,6 +23,17 @@ def _byte(description: str) -> MetricInfo:
     return MetricInfo("B", description, "lower")
 
 
+_AT_REST = {
+    "sample_time": MetricInfo("s", "time of each sample of the machine at rest"),
+    "gpu_power": MetricInfo("W", "board power at each sample at rest"),
+    "gpu_temperature": MetricInfo("degC", "GPU temperature at each sample at rest"),
+    "gpu_clock_sm": MetricInfo("Hz", "SM clock at each sample at rest"),
+    "gpu_other_processes": MetricInfo("1", "other processes that compute on the GPU at each sample at rest"),
+    "counter_gpu": MetricInfo("J", "what the GPU's energy counter showed at each sample at rest"),
+    "counter_cpu": MetricInfo("J", "what the CPU packages' energy counters had counted at each sample at rest"),
+    "counter_dram": MetricInfo("J", "what the memory's energy counters had counted at each sample at rest"),
+}
+
 METRICS: dict[str, MetricInfo] = {
     # generation, timed run (one value per generate call unless said otherwise)
     "time_to_first_token": _s("from the call of generate until the first new token exists, per call"),
@@ -58,11 +69,26 @@ METRICS: dict[str, MetricInfo] = {
     "window_time": _s("length of an energy window"),
     "window_tokens": MetricInfo("1", "new tokens produced in an energy window, summed over the batch"),
     "window_tail_time": _s("end of an energy window without work: waiting for the counter's next tick"),
+    "work_begin": MetricInfo("s", "when the work of a window began, since the first window's opening tick"),
+    "work_end": MetricInfo("s", "when the work of a window ended; from there to the closing tick nothing is done"),
     "energy_gpu": MetricInfo("J", "GPU energy in a window: difference of NVML's total-energy counter", "lower"),
     "energy_cpu": MetricInfo("J", "CPU package energy in a window: difference of RAPL's counters", "lower"),
+    "energy_dram": MetricInfo("J", "memory energy in a window: difference of RAPL's DRAM counters", "lower"),
     "idle_time": _s("length of an idle window, model loaded and no work submitted"),
+    "idle_begin": MetricInfo("s", "when each idle window opened: before the first window of work, or after the last"),
     "idle_energy_gpu": MetricInfo("J", "GPU energy in an idle window"),
     "idle_energy_cpu": MetricInfo("J", "CPU package energy in an idle window"),
+    "idle_energy_dram": MetricInfo("J", "memory energy in an idle window"),
+    "unused_time": _s("length of a window before the process made a CUDA context or loaded a model"),
+    "unused_energy_gpu": MetricInfo("J", "GPU energy in a window before the process made a CUDA context"),
+    **{
+        f"{when}edge_{what}_{name}": MetricInfo(
+            unit, f"{told} of the {name} counter that opened and that closed each {kind}"
+        )
+        for when, kind in (("", "window"), ("idle_", "idle window"))
+        for name in ("gpu", "cpu", "dram")
+        for what, unit, told in (("time", "s", "when the ticks"), ("energy", "J", "value at the ticks"))
+    },
     # state sampled during energy windows, outside the timed thread
     "sample_time": MetricInfo("s", "time of each sample since the first window began"),
     "gpu_power": MetricInfo("W", "board power at each sample"),
@@ -70,7 +96,14 @@ METRICS: dict[str, MetricInfo] = {
     "gpu_clock_sm": MetricInfo("Hz", "SM clock at each sample"),
     "gpu_clock_memory": MetricInfo("Hz", "memory clock at each sample"),
     "gpu_throttle_reasons": MetricInfo("1", "NVML's bit mask of clock event reasons at each sample"),
+    "gpu_power_limit": MetricInfo("W", "board power limit in force at each sample"),
+    "gpu_other_processes": MetricInfo("1", "other processes that compute on the GPU at each sample"),
     "cpu_clock": MetricInfo("Hz", "mean clock of the usable cores at each sample"),
+    "counter_gpu": MetricInfo("J", "what the GPU's energy counter showed at each sample"),
+    "counter_cpu": MetricInfo("J", "what the CPU packages' energy counters had counted at each sample"),
+    "counter_dram": MetricInfo("J", "what the memory's energy counters had counted at each sample"),
+    # the same state while nothing is submitted, and before the process made a CUDA context
+    **{f"{when}_{name}": info for when in ("idle", "unused") for name, info in _AT_REST.items()},
     # CodeCarbon's offline tracker, over one window
     "codecarbon_energy": MetricInfo("J", "energy as CodeCarbon reports it, all parts", "lower"),
     "codecarbon_energy_cpu": MetricInfo("J", "CPU part of CodeCarbon's energy", "lower"),

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.instruments.memory import MemoryWatch
+from bench.instruments.unused import measure_unused
 from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.workloads import linear_kernels, models, observers
@@ -23,6 +24,7 @@ from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, findings_of, meet_all, warm_up
 from bench.workloads.lengths import Lengths
+from bench.workloads.observers import UNUSED
 from bench.workloads.outcome import Outcome, failed
 from bench.workloads.outliers import count_outliers
 from bench.workloads.schemes import Arm, arm
@@ -46,6 +48,7 @@ def run(
     """
     case = wanted[0][0]
     chosen = arm(case.scheme)
+    unused = measure_unused() if case.device == "cuda" and "energy" in {name for _, name in wanted} else None
     models.require_device(case.device)
     uuid = models.gpu_uuid(case.device)
     with MemoryWatch(case.device, uuid=uuid) as loading:
@@ -55,7 +58,7 @@ def run(
     for asked, instrument in wanted:
         instruments.setdefault(asked, []).append(instrument)
     own = options.get("by_case", {})
-    shared = {name: value for name, value in options.items() if name != "by_case"}
+    shared = {name: value for name, value in options.items() if name != "by_case"} | {UNUSED: unused}
     lengths = Lengths()
     for place, (asked, names) in enumerate(_in_order(instruments, case.device)):
         told = {**shared, **own.get(asked.case_id, {})} | ({"place_in_process": place} if len(instruments) > 1 else {})
@@ -130,7 +133,7 @@ def _setup(case: Case, chosen: Arm, loaded: models.LoadedModel, options: Mapping
             "stop": case.stop,
             "disable_compile": True,
         },
-        "options": {name: value for name, value in options.items() if name != "windows"},
+        "options": {name: value for name, value in options.items() if name not in ("windows", UNUSED)},
         "threads": torch.get_num_threads(),
         "attention_switches": models.attention_switches(),
         "torch": torch.__version__,

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
 from bench.instruments.carbon import measure_carbon
-from bench.instruments.energy import available_counters, measure_idle, measure_windows
+from bench.instruments.energy import EnergyCounter, RaplCounter, available_counters, measure_idle, measure_windows
+from bench.instruments.gpu import watched
 from bench.instruments.nvml import connect, measured_gpu
-from bench.instruments.sampler import Sampler, cpu_sources, gpu_sources
+from bench.instruments.reader import readers
+from bench.instruments.readings import Readings
+from bench.instruments.sampler import Sampler, cpu_sources
 from bench.record.errors import MachineError
 from bench.record.instruments import FIRST_VISITS, TIMELINE
+from bench.record.metrics import METRICS
 from bench.record.schema import metric
 from bench.workloads.annotation import Tools
 from bench.workloads.models import gpu_uuid
 from bench.workloads.outcome import Outcome
 from bench.workloads.samples import samples
 from bench.workloads.session import Session
+
+# The option under which what the card drew before this process used it travels to the energy pass.
+UNUSED = "unused"
 
 Observer = Callable[[Session, Mapping[str, Any], Tools], Outcome]
 
@@ -36,19 +43,41 @@ def energy(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outco
     if not counters:
         reason = "; ".join(dict.fromkeys(reasons.values()))
         return Outcome(session.case, "energy", "skipped", reason, not_collected=reasons)
-    seconds, windows = options["energy_seconds"], options["energy_windows"]
-    idle = measure_idle(counters, seconds, windows)
-    with Sampler(_sources(uuid)) as sampler:
-        busy = measure_windows(_work(session), counters, min_seconds=seconds, windows=windows)
-    readings = busy.readings() + idle.readings() + sampler.readings(busy.began)
+    sources = _sources(uuid) | {f"counter_{counter.name}": counter.read for counter in counters}
+    readings = _observed(_work(session), counters, sources, options) + (options.get(UNUSED) or Readings())
     return Outcome(
         session.case,
         "energy",
         setup=readings.setup,
         metrics=readings.metrics,
         not_collected={**reasons, **readings.not_collected},
-        findings=readings.findings,
+        findings=tuple(dict.fromkeys(readings.findings)),
     )
+
+
+def _observed(
+    work: Callable[[], int],
+    counters: Sequence[EnergyCounter],
+    sources: Mapping[str, Callable[[], float]],
+    options: Mapping[str, Any],
+) -> Readings:
+    """Windows of work between windows of rest, each with its own samples. A card that warms up or cools down shows in
+    the rest before and after."""
+    seconds, windows = options["energy_seconds"], options["energy_windows"]
+    at_rest = Sampler({name: read for name, read in sources.items() if f"idle_{name}" in METRICS})
+    at_work = Sampler(sources)
+    rests = (windows + 1) // 2
+    with readers(counters):
+        with at_rest:
+            idle = measure_idle(counters, seconds, rests)
+        with at_work:
+            busy = measure_windows(work, counters, min_seconds=seconds, windows=windows)
+        with at_rest:
+            idle += measure_idle(counters, seconds, rests)
+    told = busy.readings() + idle.readings(busy.began)
+    told += at_work.readings(busy.began) + at_rest.readings(busy.began, "idle_")
+    rapl = {counter.name: counter.setup() for counter in counters if isinstance(counter, RaplCounter)}
+    return told + Readings(setup={"counters": rapl} if rapl else {})
 
 
 def _sources(uuid: str | None) -> dict[str, Callable[[], float]]:
@@ -56,7 +85,7 @@ def _sources(uuid: str | None) -> dict[str, Callable[[], float]]:
         return cpu_sources()
     try:
         nvml = connect()
-        return gpu_sources(nvml, measured_gpu(nvml, uuid))
+        return watched(nvml, measured_gpu(nvml, uuid))
     except MachineError:
         return {}
 

@@ -84,7 +84,10 @@ def test_tokens_and_windows_are_counted():
     assert done.tokens == (20, 20, 20)  # 0.3 s × 4 is the first to reach 1 s
     assert len(done.times) == len(done.energies["gpu"]) == 3
     assert done.began >= 1000.0
-    assert set(values(done.readings())) == {"window_time", "window_tokens", "window_tail_time", "energy_gpu"}
+    assert set(values(done.readings())) == {
+        "window_time", "window_tokens", "window_tail_time", "work_begin", "work_end",
+        "energy_gpu", "edge_time_gpu", "edge_energy_gpu",
+    }  # fmt: skip
     assert done.readings().findings == ()
 
 
@@ -92,7 +95,9 @@ def test_idle_windows_have_their_own_names():
     world = World(idle=90)
     done = measure_idle([Counter(world)], 2.0, 2, **world.outside)
     readings = values(done.readings())
-    assert set(readings) == {"idle_time", "idle_energy_gpu"}
+    assert set(readings) == {
+        "idle_time", "idle_begin", "idle_energy_gpu", "idle_edge_time_gpu", "idle_edge_energy_gpu",
+    }  # fmt: skip
     for joules, seconds in zip(readings["idle_energy_gpu"], readings["idle_time"], strict=True):
         assert joules / seconds == pytest.approx(90, rel=0.01)
 
@@ -114,7 +119,68 @@ def test_a_counter_that_never_moves_is_not_a_result():
     assert [finding.code for finding in readings.findings] == ["energy-counter-slow", "energy-counter-zero"]
     assert "0, 0" in readings.findings[1].evidence
     # It was waited for once, not at each of the four edges.
-    assert world.now - 1000.0 < 2 * 1.0 + 1.1
+    assert world.now - 1000.0 < 2 * 1.0 + 2.1
+
+
+def test_each_counter_has_its_own_ticks():
+    """Two counters of unlike ticks: the energy of each is exact between its own two ticks, whatever the other does."""
+    world = World(busy=400, idle=100)
+    slow = World(busy=400, idle=100, update=0.35)
+    world_pass = world.pass_time
+    world.pass_time = lambda seconds, power: (world_pass(seconds, power), slow.pass_time(seconds, power))
+    counters = [Counter(world), Counter(slow, "cpu")]
+    done = measure_windows(world.work(0.3), counters, min_seconds=1.0, windows=3, **world.outside)
+    readings = values(done.readings())
+    for name in ("gpu", "cpu"):
+        times, joules = readings[f"edge_time_{name}"], readings[f"edge_energy_{name}"]
+        for window in range(3):
+            began, ended = readings["work_begin"][window], readings["work_end"][window]
+            opened, closed = times[2 * window], times[2 * window + 1]
+            assert opened <= began < ended <= closed
+            true = 400 * (ended - began) + 100 * (closed - opened - (ended - began))
+            assert joules[2 * window + 1] - joules[2 * window] == pytest.approx(true, abs=2 * POLL * 400)
+            assert readings[f"energy_{name}"][window] == pytest.approx(true, abs=2 * POLL * 400)
+
+
+def test_idle_windows_before_and_after_are_told_apart_by_their_begin():
+    world = World(busy=400, idle=100)
+    counters = [Counter(world)]
+    before = measure_idle(counters, 1.0, 2, **world.outside)
+    busy = measure_windows(world.work(0.3), counters, min_seconds=1.0, windows=1, **world.outside)
+    idle = before + measure_idle(counters, 1.0, 1, **world.outside)
+    readings = values(idle.readings(busy.began))
+    first, second, third = readings["idle_begin"]
+    assert first < second < 0 < busy.times[0] <= third
+    assert len(readings["idle_energy_gpu"]) == 3 and len(readings["idle_edge_time_gpu"]) == 6
+
+
+def test_a_counter_that_failed_in_one_idle_pass_is_used_in_neither():
+    world = World()
+    counters = [Counter(world)]
+    good = measure_idle(counters, 1.0, 1, **world.outside)
+    counters[0].read = lambda: (_ for _ in ()).throw(MachineError("GPU is lost"))
+    bad = measure_idle(counters, 1.0, 1, **world.outside)
+    for both in (good + bad, bad + good):
+        assert "idle_energy_gpu" not in values(both.readings())
+        assert "GPU is lost" in both.readings().not_collected["idle_energy_gpu"]
+
+
+def test_a_counter_that_steps_backwards_for_a_moment_is_withheld():
+    """Every window still increases, so their differences alone would not show it."""
+    world = World()
+    counter, reads = Counter(world), []
+    counter.read = lambda: (reads.append(1), world.shown - (150.0 if len(reads) > 40 else 0.0))[1]
+    done = measure_windows(world.work(0.5), [counter], min_seconds=1.5, windows=3, **world.outside)
+    assert "stepped backwards" in done.readings().not_collected["energy_gpu"]
+    assert [finding.code for finding in done.findings] == ["energy-counter-refused"]
+
+
+def test_a_counter_that_ticks_slowly_is_waited_for():
+    world = World(busy=300, idle=300, update=1.5)
+    done = measure_windows(world.work(0.5), [Counter(world)], min_seconds=2.0, windows=2, **world.outside)
+    assert done.findings == ()
+    for joules, seconds in zip(done.energies["gpu"], done.times, strict=True):
+        assert joules / seconds == pytest.approx(300, rel=0.005)
 
 
 def test_a_counter_that_runs_backwards_is_not_a_result():
