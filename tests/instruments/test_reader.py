@@ -39,5 +39,5 @@ def test_a_reader_that_fails_takes_the_counter_with_it(tmp_path, error):
     counter.note = fail
     with reader:
         reader._thread.join(10)
-    with pytest.raises(MachineError, match="gone|the thread that reads it died"):
+    with pytest.raises(MachineError, match=r"gone|the thread that reads it died"):
         counter.read()

@@ -78,3 +78,42 @@ def test_samples_come_from_another_thread_until_the_block_ends():
     assert count >= 3
     assert len(values(sampler.readings())["sample_time"]) == count
     assert not sampler._thread.is_alive()
+
+
+def test_a_source_that_breaks_is_left_out_and_the_others_go_on():
+    readings = iter([1.0, 1.0, ValueError("x")])
+
+    def bad():
+        value = next(readings)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    found = sampled({"gpu_power": lambda: 2.0, "gpu_temperature": bad}, [0.0, 0.1, 0.2, 0.3])
+    assert values(found) == {"sample_time": (0.0, 0.1, 0.2, 0.3), "gpu_power": (2.0,) * 4}
+    assert found.not_collected == {"gpu_temperature": "ValueError: x"}
+    assert [(one.code, one.evidence) for one in found.findings] == [("energy-sample-broken", "ValueError: x")]
+
+
+def test_a_reading_that_is_no_number_is_left_out():
+    found = sampled({"gpu_power": lambda: 2.0, "cpu_clock": lambda: float("nan")}, [0.0, 0.1])
+    assert set(values(found)) == {"sample_time", "gpu_power"} and "nan" in found.not_collected["cpu_clock"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_dies_is_told():
+    ticks = iter([0.0, 0.1])
+    sampler = Sampler({"gpu_power": lambda: 1.0}, period=0.001, clock=lambda: next(ticks))
+    with sampler:
+        sampler._thread.join(10)
+    found = sampler.readings(0.0, "idle_")
+    assert values(found) == {"idle_sample_time": (0.0, 0.1), "idle_gpu_power": (1.0, 1.0)}
+    assert [one.code for one in found.findings] == ["energy-sampler-stopped"]
+
+
+def test_a_block_may_be_entered_again():
+    sampler = Sampler({"gpu_power": lambda: 1.0}, period=60.0)
+    for _ in range(2):
+        with sampler:
+            pass
+    assert len(values(sampler.readings())["gpu_power"]) == 2
