@@ -23,6 +23,8 @@ from bench.workloads.outcome import Outcome
 from bench.workloads.samples import samples
 from bench.workloads.session import Session
 
+# Idle windows before and after the work: two a side show how the power of a card bends that warms up or cools down.
+RESTS = 2
 # The option under which what the card drew before this process used it travels to the energy pass.
 UNUSED = "unused"
 
@@ -66,14 +68,14 @@ def _observed(
     seconds, windows = options["energy_seconds"], options["energy_windows"]
     at_rest = Sampler({name: read for name, read in sources.items() if f"idle_{name}" in METRICS})
     at_work = Sampler(sources)
-    rests = (windows + 1) // 2
+    rest = seconds * max(windows, RESTS) / (2 * RESTS)
     with readers(counters):
         with at_rest:
-            idle = measure_idle(counters, seconds, rests)
+            idle = measure_idle(counters, rest, RESTS)
         with at_work:
             busy = measure_windows(work, counters, min_seconds=seconds, windows=windows)
         with at_rest:
-            idle += measure_idle(counters, seconds, rests)
+            idle += measure_idle(counters, rest, RESTS)
     told = busy.readings() + idle.readings(busy.began)
     told += at_work.readings(busy.began) + at_rest.readings(busy.began, "idle_")
     rapl = {counter.name: counter.setup() for counter in counters if isinstance(counter, RaplCounter)}
