@@ -2,8 +2,8 @@
 
 usage: python scripts/findings.py [--check]    --check: write nothing, exit code 1 where something would change
 
-Copied are the rows of tables (from report.md), the first lines of 'bitledger explain', and the waterfall as a picture for
-light and for dark pages. Reports themselves are made by 'bitledger report'.
+Copied are the rows of tables (from report.md), the first lines of 'bitledger explain', and the waterfall as a picture
+for light and for dark pages. Reports themselves are made by 'bitledger report'.
 """
 
 from __future__ import annotations
