@@ -174,6 +174,8 @@ def _predicted(case: Case, replay: Replay, reference: Replay | str) -> tuple[flo
     """(replayed, predicted) ms per step, and what was replayed. Raises RecordError where it cannot be."""
     if isinstance(reference, Replay) and _as_reference(case):
         found = replay.diagnose(reference)
+        if found.refused:
+            raise RecordError(found.refused)
         return found.candidate * 1e-6, found.aligned * 1e-6, {"as_reference": REFERENCE}
     change = _change(case)
     assert change is not None, "only Cases with something to change are predicted"

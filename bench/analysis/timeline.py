@@ -15,8 +15,10 @@ Definitions (all in ns, on the trace's clock):
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +120,11 @@ class Analysis:
         self.timeline = timeline
 
     @cached_property
+    def kept(self) -> dict[Hashable, Any]:
+        """What others found out about this trace and may ask for again."""
+        return {}
+
+    @cached_property
     def _calls_by_id(self) -> tuple[Times, Rows]:
         calls, threads = self.timeline.calls, self.timeline.threads
         key = _join_key(threads.process[calls.thread], calls.correlation)
@@ -150,6 +157,11 @@ class Analysis:
         return nest(self.timeline.ranges)
 
     @cached_property
+    def calling(self) -> Nesting:
+        """How the operators lie in each other: which one calls which."""
+        return nest(self.timeline.operators)
+
+    @cached_property
     def range(self) -> Rows:
         """[kernels] the row of the innermost range around each kernel's launching call, or -1."""
         return self.innermost(self.nesting, self.launch)
@@ -157,7 +169,7 @@ class Analysis:
     @cached_property
     def operator(self) -> Rows:
         """[kernels] the row of the innermost operator around each kernel's launching call, or -1."""
-        return self.innermost(nest(self.timeline.operators), self.launch)
+        return self.innermost(self.calling, self.launch)
 
     def innermost(self, nesting: Nesting, call: Rows, lane: int | None = None) -> Rows:
         """[n] the innermost span (of one lane, or of any) around each of some calls (-1: no call), or -1."""

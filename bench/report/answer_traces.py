@@ -81,6 +81,8 @@ def _sentence(timed: Timed, asked: Asked) -> str:
     why = (
         f", the largest cause: {of_whole(first)}" if first is not None and same_way and timed.verdict != "SAME" else ""
     )
+    if timed.diagnosis.refused and not timed.causes:
+        why = "; its causes are not ranked"
     return f"{_WORDS[timed.verdict]} {size}{why}."
 
 
@@ -88,9 +90,12 @@ def basis(timed: Timed, pair: TracePair) -> str:
     """What the answer rests on."""
     one, other = timed.times
     times = f"Times: {one.seconds * 1e3:.4g} ms {one.said}, {other.seconds * 1e3:.4g} ms {other.said}."
-    steps = f" Lines from {pair.steps[0]} and {pair.steps[1]} recorded steps, less what recording cost."
+    taken = timed.diagnosis.played or f"{pair.steps[0]} and {pair.steps[1]} recorded steps"
+    steps = f" Lines from {taken}, less what recording cost."
     if timed.run:
         return f"{times} This is the answer of {timed.run}, from its records."
+    if timed.diagnosis.refused:
+        steps = f" No lines: {timed.diagnosis.refused}."
     if timed.seen:
         return times + steps + " How much processes differ is assumed for the lines: one recording of each."
     return times + steps + " Too few processes: how much another would differ is assumed, here and in every interval."
@@ -131,6 +136,9 @@ def _actions(timed: Timed, asked: Asked) -> tuple[Point, ...]:
             "these differ."
         )
         return (Point("Time both in three fresh processes or more", text, "python -m bench run --repeats 5"),)
+    if timed.diagnosis.refused:
+        text = "Each part of the trace has causes of its own. Record them apart, or fewer steps, and explain these."
+        return (Point("Explain the parts of the trace", text),)
     found = [cost for cost in timed.diagnosis.costs if cost.mean > 0][:MOST]
     return tuple(
         Point(

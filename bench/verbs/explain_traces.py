@@ -60,7 +60,7 @@ def _print(pair: TracePair, asked: Asked) -> None:
                 f"Ledger: {names[0]} → {names[1]}", "Reference", "Candidate", pair.timed.closed, note, pair.timed.unit
             ),
             tables_traces.causes(pair.timed),
-            tables_traces.savings(pair.timed.diagnosis),
+            None if pair.timed.diagnosis.refused else tables_traces.savings(pair.timed.diagnosis),
             tables_ledger.sources("Idle time", pair.timed.sources),
         ]
     for table in tables:
@@ -108,8 +108,8 @@ def _no_time(pair: TracePair) -> dict[str, Any]:
         "verdict": pair.recorded.verdict, "ratio": None, "times": None, "answer_of_run": None,
         "times_missing": f"no time is known {pair.missing}",
         "unit": "step", "wall_ms": None, "delta_ms": None, "delta_ci": None, "lines": [], "causes": [],
-        "unexplained_ms": None, "predicted_savings": [], "predicted_missed_ms": None, "uniform_factor": None,
-        "sources": [],
+        "unexplained_ms": None, "predicted_savings": [], "predicted_missed_ms": None, "played": None, "refused": None,
+        "uniform_factor": None, "sources": [],
     }  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def _timed(timed: Timed) -> dict[str, Any]:
         "delta_ms": closed.delta.delta_ms,
         "delta_ci": [closed.delta.low, closed.delta.high],
         "lines": [_line(line) for line in closed.lines],
-        "unexplained_ms": closed.unexplained_ms,
+        "unexplained_ms": closed.unexplained_ms if closed.lines else None,
         "causes": causes_document(timed.causes),
         "predicted_savings": [
             {
@@ -136,7 +136,9 @@ def _timed(timed: Timed) -> dict[str, Any]:
             }
             for cost in found.costs
         ],
-        "predicted_missed_ms": found.rest * 1e-6,
+        "predicted_missed_ms": None if found.refused else found.rest * 1e-6,
+        "played": found.played or None,
+        "refused": found.refused or None,
         "uniform_factor": found.uniform,
         "sources": [{**vars(part), "delta_ms": part.delta_ms} for part in timed.sources],
     }  # fmt: skip

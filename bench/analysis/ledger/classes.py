@@ -71,7 +71,7 @@ class Classes:
     """The table for one version of bitsandbytes (None: not known, so that no rule is left out)."""
 
     def __init__(self, bitsandbytes: str | None = None, rules: Sequence[Rule] = RULES) -> None:
-        known = [rule for rule in rules if _applies(rule.bitsandbytes, bitsandbytes)]
+        known = self.rules = tuple(rule for rule in rules if _applies(rule.bitsandbytes, bitsandbytes))
         self._kernel_rules = [_Compiled(rule) for rule in known if rule.on in ("kernel", "both")]
         self._operator_rules = [_Compiled(rule) for rule in known if rule.on in ("operator", "both")]
         self._kernels: dict[tuple[str, Names, Names], str] = {}

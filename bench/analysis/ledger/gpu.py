@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.record import causes as c
+from bench.record.codes import encode
 from bench.record.timeline import Timeline
 
 from ..intervals import Cover
-from ..nesting import nest
 from ..timeline import Analysis
 from .attention import calls_of
 from .classes import Classes
@@ -42,7 +42,15 @@ class Work:
 
 
 def work_of(analysis: Analysis, classes: Classes, step_range: str) -> Work:
-    """The GPU work of a trace, classified."""
+    """The GPU work of a trace, classified. It is found once by each table of classes, and kept with the analysis."""
+    key = ("work", classes.rules, step_range)
+    if key not in analysis.kept:
+        analysis.kept[key] = _work_of(analysis, classes, step_range)
+    found: Work = analysis.kept[key]
+    return found
+
+
+def _work_of(analysis: Analysis, classes: Classes, step_range: str) -> Work:
     timeline = analysis.timeline
     kernels, copies = timeline.kernels, timeline.copies
     call = np.concatenate((analysis.launch, analysis.copy_call))
@@ -56,16 +64,28 @@ def work_of(analysis: Analysis, classes: Classes, step_range: str) -> Work:
 
 
 class _Launches:
-    """What is around each launch, with every distinct combination classified once."""
+    """What is around each launch. What has one name and is launched on one path of names is classified once."""
 
     def __init__(self, analysis: Analysis, step_range: str) -> None:
         self._timeline = analysis.timeline
-        self._operators, self._ranges = nest(analysis.timeline.operators), analysis.nesting
+        self._operators, self._ranges = analysis.calling, analysis.nesting
         self._paths = Paths(analysis.timeline, self._operators), Paths(analysis.timeline, self._ranges, step_range)
         self.sources: dict[Source, int] = {}
 
     def classified(self, classes: Classes, name: Ns, call: Ns) -> tuple[Ns, Ns]:
         """[n] the code of each item's cause, and which of ``sources`` launched it."""
+        rows = (name, *self._around(call))
+        operators, ranges = (paths.codes() for paths in self._paths)
+        kind = _combined([encode(name)[1], operators[rows[1]], *(ranges[row] for row in rows[2:])])
+        # Sources are numbered as they turn up in order of name and rows, so that the order of equals never changes.
+        first = _first_of_each(kind, rows)
+        codes, keys = np.empty(len(first), np.int64), np.empty(len(first), np.int64)
+        for place in np.lexsort([row[first] for row in reversed(rows)]).tolist():
+            codes[place], keys[place] = self._one(classes, *(int(row[first[place]]) for row in rows))
+        return codes[kind], keys[kind]
+
+    def _around(self, call: Ns) -> list[Ns]:
+        """[n] for the operators, and for each lane of ranges, the innermost row around each call, or -1."""
         calls = self._timeline.calls
         known = np.maximum(call, 0)
         empty = np.zeros(len(call), np.int64)
@@ -74,13 +94,8 @@ class _Launches:
             if len(calls)
             else (empty, empty, empty)
         )
-        operator = np.where(call >= 0, self._operators.innermost(*where), -1)
-        lanes = [np.where(call >= 0, rows, -1) for rows in innermost_of_lanes(self._ranges, *where)]
-        distinct, inverse = np.unique(np.stack([name, operator, *lanes]), axis=1, return_inverse=True)
-        codes, keys = np.empty(distinct.shape[1], np.int64), np.empty(distinct.shape[1], np.int64)
-        for place in range(distinct.shape[1]):
-            codes[place], keys[place] = self._one(classes, *(int(v) for v in distinct[:, place]))
-        return codes[inverse.reshape(-1)], keys[inverse.reshape(-1)]
+        around = [self._operators.innermost(*where), *innermost_of_lanes(self._ranges, *where)]
+        return [np.where(call >= 0, rows, -1) for rows in around]
 
     def _one(self, classes: Classes, name: int, operator: int, *lanes: int) -> tuple[int, int]:
         operators = self._paths[0].of(operator)
@@ -89,6 +104,26 @@ class _Launches:
         inner = ranges[-1] if ranges else ""
         source = Source("", inner, operators[-1] if operators else "", cause)
         return _CODES.get(cause, _OTHER), self.sources.setdefault(source, len(self.sources))
+
+
+def _combined(codes: Sequence[Ns]) -> Ns:
+    """[n] one dense code per combination of codes."""
+    found = codes[0]
+    for code in codes[1:]:
+        found = encode(found * (int(code.max(initial=0)) + 1) + code)[1]
+    return found
+
+
+def _first_of_each(kind: Ns, rows: Sequence[Ns]) -> Ns:
+    """[kinds] of the items of each kind the one that comes first in order of ``rows``, columns of [n]."""
+    best = np.arange(len(kind))
+    for row in rows:
+        least = np.full(int(kind.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+        np.minimum.at(least, kind[best], row[best])
+        best = best[row[best] == least[kind[best]]]
+    first = np.empty(int(kind.max(initial=-1)) + 1, np.int64)
+    first[kind[best]] = best
+    return first
 
 
 def step_windows(timeline: Timeline, rows: Ns, work: Work) -> tuple[Ns, Ns]:
@@ -107,8 +142,12 @@ def step_windows(timeline: Timeline, rows: Ns, work: Work) -> tuple[Ns, Ns]:
 
 
 def gpu_costs(analysis: Analysis, classes: Classes, step_range: str) -> StepCosts:
-    """The costs of the steps called ``step_range``. Raises RecordError where there are none."""
-    return costs_of_work(analysis, work_of(analysis, classes, step_range), step_range)
+    """The costs of the steps called ``step_range``, which are kept. Raises RecordError where there are none."""
+    key = ("costs", classes.rules, step_range)
+    if key not in analysis.kept:
+        analysis.kept[key] = costs_of_work(analysis, work_of(analysis, classes, step_range), step_range)
+    found: StepCosts = analysis.kept[key]
+    return found
 
 
 def costs_of_work(analysis: Analysis, work: Work, step_range: str) -> StepCosts:

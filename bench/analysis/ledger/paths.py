@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.record.codes import distinct, encode
 from bench.record.timeline import Timeline
 
 from ..nesting import Nesting
@@ -19,7 +22,7 @@ class Paths:
 
     def __init__(self, timeline: Timeline, nesting: Nesting, skip: str = "") -> None:
         self._strings, self._skip = timeline.strings, skip
-        self._name, self._parent = nesting.spans.name, nesting.parent
+        self._name, self._parent, self._depth = nesting.spans.name, nesting.parent, nesting.depth
         self._made: dict[int, Names] = {-1: ()}
 
     def of(self, row: int) -> Names:
@@ -33,6 +36,27 @@ class Paths:
             skipped = bool(self._skip) and is_step(name, self._skip)
             self._made[inner] = self._made[int(self._parent[inner])] + (() if skipped else (name,))
         return self._made[trail[0] if trail else row]
+
+    def codes(self) -> Rows:
+        """[spans + 1] a number for each row; rows of one number have one path. The last one is for row -1."""
+        name, known = self._alike(), 1
+        codes, width = np.zeros(len(name) + 1, np.int64), int(name.max(initial=0)) + 1
+        by_depth = np.argsort(self._depth, kind="stable")
+        edges = np.searchsorted(self._depth[by_depth], np.arange(int(self._depth.max(initial=-1)) + 2))
+        for begin, end in pairwise(edges.tolist()):
+            rows = by_depth[begin:end]
+            values, code = encode(codes[self._parent[rows]] * width + name[rows])
+            codes[rows], known = code + known, known + len(values)
+        return codes
+
+    def _alike(self) -> Rows:
+        """[spans] the name of each; all that are left out have the same one."""
+        names = self._name.astype(np.int64)
+        if not self._skip:
+            return names
+        used = distinct(names)
+        left_out = used[[is_step(self._strings[int(name)], self._skip) for name in used]] if len(used) else used
+        return np.where(np.isin(names, left_out), left_out[:1].sum(), names)
 
 
 def innermost_of_lanes(nesting: Nesting, thread: Rows, start: Rows, end: Rows) -> list[Rows]:

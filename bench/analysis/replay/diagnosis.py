@@ -27,6 +27,7 @@ from ..spread import half_width
 from .align import Aligner, Counted, Setting
 from .jackknife import Steps, left_out, part
 from .program import Program, leave_gaps
+from .sample import misplaced, taken_of
 from .simulate import Ns, Plan, Played, Recording, play_plan, play_plans
 
 _MOST_IDLE = 0.15
@@ -51,13 +52,17 @@ class Cost:
 class Diagnosis:
     """ns per step. ``costs``, largest first; ``aligned``: what the candidate takes with all causes as in the
     reference, for which ``reference`` is the truth. ``uniform``: the factor where all that the reference does takes
-    longer (or shorter) by about the same: then it is the machine, a clock or a neighbour, and no cause of its own."""
+    longer (or shorter) by about the same: then it is the machine, a clock or a neighbour, and no cause of its own.
+    ``played``: which steps were played, where not all of both traces were. ``refused``: why no cause is ranked, because
+    those are not like all of them; then ``costs`` is ()."""
 
     costs: tuple[Cost, ...]
     reference: float
     candidate: float
     aligned: float
     uniform: float | None = None
+    played: str = ""
+    refused: str = ""
 
     @property
     def delta(self) -> float:
@@ -96,11 +101,14 @@ def ranked(costs: Iterable[Cost]) -> tuple[Cost, ...]:
 
 def diagnose_gpu(reference: Recording, candidate: Recording) -> Diagnosis:
     """The costs of a GPU's candidate."""
-    program = candidate.program
+    program, samples = candidate.program, (reference.program.sample, candidate.program.sample)
+    walls = reference.span / reference.program.steps, candidate.span / program.steps
+    played, refused = taken_of(*samples), misplaced(*samples)
+    if refused:
+        return Diagnosis((), *walls, walls[0], None, played, refused)
     if not program.usual_gap:
         leave_gaps(program.ops, reference.program.usual_gap)
     aligner, settings = Aligner(program), _Settings(reference, candidate)
-    walls = reference.span / reference.program.steps, candidate.span / program.steps
     together = aligner.plan(c.CAUSES, settings.point)
     aligned = play_plan(program, together).span / program.steps if together is not None else walls[1]
     found = _varied(program, aligner, settings)
@@ -109,7 +117,7 @@ def diagnose_gpu(reference: Recording, candidate: Recording) -> Diagnosis:
     busy = _busy(reference.program), _busy(program)
     idle = 1.0 - sum(busy[0].values()) / walls[0] if walls[0] else 1.0
     uniform = uniform_factor(*busy, share=SHARE_GPU) if idle < _MOST_IDLE else None
-    return Diagnosis(costs, *walls, aligned, uniform)
+    return Diagnosis(costs, *walls, aligned, uniform, played)
 
 
 class _Settings:

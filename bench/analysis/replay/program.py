@@ -22,16 +22,14 @@ from ..intervals import Cover
 from ..ledger.class_table import LINEAR
 from ..ledger.classes import Classes
 from ..ledger.costs import Ns, host_windows, step_rows
-from ..ledger.gpu import Work, step_windows, work_of
+from ..ledger.gpu import gpu_costs, step_windows, work_of
 from ..ledger.paths import Paths
-from ..nesting import nest
 from ..timeline import Analysis
+from .sample import Sample, sample_of
 
 # A kernel that starts this soon after work of another stream has ended, and later than its own launch and stream
 # explain, waited for that work (an event): real hand-overs take a few microseconds.
 HANDOVER_NS = 5_000
-# A replay walks from kernel to kernel: steps beyond this many kernels would say the same again.
-MOST_WORK = 60_000
 _IS_LINEAR = re.compile(LINEAR).search
 _FINDS_OUTLIERS = re.compile(r"int8_(vectorwise|double)_quant").search
 _LOOK_BACK = 512
@@ -89,7 +87,8 @@ class Program:
     """``items`` and ``ops`` by start; ``call`` and ``row``: which call and which row of the trace's work each is.
     ``tail``: thread of the steps → its time after its last call. ``span`` ns over ``steps`` steps. ``usual_gap`` is
     between two kernels that follow each other at once. ``inside``: the steps on the trace's clock, and ``edges`` where
-    their ranges begin and end on it."""
+    their ranges begin and end on it. ``sample``: which steps of the trace they are; ``blocks``: [start, end] of the
+    host's time in each block of steps that follow each other, on the trace's clock."""
 
     items: list[Item]
     ops: list[Op]
@@ -99,29 +98,31 @@ class Program:
     usual_gap: int
     inside: Cover
     edges: Ns
+    sample: Sample
+    blocks: Cover
     call: list[int] = field(default_factory=list)
     row: list[int] = field(default_factory=list)
 
 
 def program_of(analysis: Analysis, classes: Classes, step_range: str) -> Program:
-    """The steps of a GPU trace as a program: the first MOST_WORK kernels' worth of them. Raises RecordError where there
+    """The steps of a GPU trace as a program; of a long trace some of them (see sample). Raises RecordError where there
     are none."""
-    rows = step_rows(analysis.timeline, step_range)
-    work = work_of(analysis, classes, step_range)
-    if len(work.start) > MOST_WORK:
-        per_step = len(work.start) / len(rows)
-        rows = rows[: max(int(MOST_WORK / per_step), 1)]
-    return _Builder(analysis, work, rows, step_range).program()
+    return _Builder(analysis, classes, step_range).program()
 
 
 class _Builder:
     """Makes the program. Times are inside the steps: 0 is the start of the first."""
 
-    def __init__(self, analysis: Analysis, work: Work, rows: Ns, step_range: str) -> None:
-        self._analysis, self._work, self._rows, self._step_range = analysis, work, rows, step_range
-        self._windows = step_windows(analysis.timeline, rows, work)
+    def __init__(self, analysis: Analysis, classes: Classes, step_range: str) -> None:
+        self._analysis, self._step_range = analysis, step_range
+        self._work = work = work_of(analysis, classes, step_range)
+        rows = step_rows(analysis.timeline, step_range)
+        # Of all steps, because one that is not taken may hold up one that is.
+        windows, host = step_windows(analysis.timeline, rows, work), host_windows(analysis.timeline, rows)
+        self._sample = sample_of(gpu_costs(analysis, classes, step_range), len(work.start), windows[1], host[0])
+        at = self._sample.rows
+        self._rows, self._windows, self._host = rows[at], (windows[0][at], windows[1][at]), (host[0][at], host[1][at])
         self._inside = Cover.union(*self._windows)
-        self._host = host_windows(analysis.timeline, rows)
         self._call_of: list[int] = []
         self._row_of: list[int] = []
 
@@ -141,9 +142,14 @@ class _Builder:
             _serve_by_range(items, ops)
         span, edges = int(self._inside.total), np.sort(np.concatenate(self._host))
         return Program(
-            items, ops, self._tails(items), len(self._rows), span, usual_gap, self._inside, edges, self._call_of,
-            self._row_of,
+            items, ops, self._tails(items), len(self._rows), span, usual_gap, self._inside, edges, self._sample,
+            self._blocks(), self._call_of, self._row_of,
         )  # fmt: skip
+
+    def _blocks(self) -> Cover:
+        first = self._sample.begins
+        start, end = self._host[0][np.concatenate(([0], first))], self._host[1][np.concatenate((first - 1, [-1]))]
+        return Cover(start, end)
 
     def _tails(self, items: list[Item]) -> dict[int, int]:
         """The host's time from its last call to the end of the last step, on the threads that run the steps; where
@@ -194,9 +200,8 @@ class _Builder:
 
     def _serves(self, rows: Ns) -> list[str]:
         """What each call serves beyond its own work: waiting and copying to find outliers goes with finding them."""
-        timeline = self._analysis.timeline
-        nesting = nest(timeline.operators)
-        paths = Paths(timeline, nesting)
+        nesting = self._analysis.calling
+        paths = Paths(self._analysis.timeline, nesting)
         around = self._analysis.innermost(nesting, rows)
         return [c.OUTLIERS if any(map(_FINDS_OUTLIERS, paths.of(int(row)))) else "" for row in around]
 

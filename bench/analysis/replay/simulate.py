@@ -96,8 +96,10 @@ class Recording:
 
 
 def as_recorded(program: Program) -> Recording:
-    """The program as it was recorded."""
-    return Recording(program, unchanged(program), program.span)
+    """The program as it was recorded. It stands for all steps of its trace, also where it holds some of them."""
+    sample = program.sample
+    span = program.span if sample.complete else sample.wall[1] * program.steps
+    return Recording(program, unchanged(program), span)
 
 
 def slower(plan: Plan, *, host: float = 1.0, gpu: float = 1.0) -> Plan:

@@ -47,6 +47,7 @@ class Undisturbed:
             rows = np.array([row for row, item in enumerate(program.items) if item.thread == thread], np.int64)
             begins, ends = timeline.calls.start[call[rows]], timeline.calls.end[call[rows]]
             since = np.concatenate((begins[:1] - program.items[rows[0]].before, ends[:-1]))
+            since = np.maximum(since, _block_of(program, begins))  # what was recorded in other steps cost this nothing
             operators[rows] = _ends_in(timeline.operators, thread, since, begins)
             marks[rows] = _marks_in(timeline.ranges, thread, since, begins)
         return operators, marks
@@ -107,6 +108,14 @@ class Undisturbed:
         return Recording(self.program, plan, play_plan(self.program, plan).span, model=tuple(model))
 
 
+def _block_of(program: Program, times: Ns) -> Ns:
+    """When the block of steps began that each of these times lies in; nothing (the least time) for the first block,
+    before which no steps were left out."""
+    later = program.blocks.start[1:]
+    known = np.concatenate(([np.iinfo(np.int64).min], later))
+    return known[np.searchsorted(later, times, side="right")]
+
+
 def _ends_in(spans: Spans, thread: int, start: Ns, end: Ns) -> Ns:
     times = np.sort(spans.end[spans.thread == thread])
     return np.searchsorted(times, end) - np.searchsorted(times, start)
@@ -136,8 +145,8 @@ def _retimed(timeline: Timeline, program: Program, plan: Plan) -> Timeline:
         kernels=_taken(timeline.kernels, work[kernel], op_start[kernel], op_end[kernel]),
         copies=_taken(timeline.copies, work[copy] - len(timeline.kernels), op_start[copy], op_end[copy]),
         calls=_taken(timeline.calls, call, item_start, np.maximum(item_end, item_start)),
-        ranges=_spans(timeline.ranges, moved),
-        operators=_spans(timeline.operators, moved),
+        ranges=_spans(timeline.ranges, program, moved),
+        operators=_spans(timeline.operators, program, moved),
         frames=Spans.empty(),
     )
 
@@ -190,11 +199,20 @@ def _moved(program: Program, plan: Plan, thread: int, calls: tuple[Ns, Ns], play
     return _Moved(times[order], np.maximum.accumulate(places[order]))
 
 
-def _spans(spans: Spans, moved: dict[int, _Moved]) -> Spans:
+def _in_steps(program: Program, spans: Spans) -> NDArray[np.bool_]:
+    """[n] whether they lie in steps that are played, at least in part; all of them where no steps were left out."""
+    if program.sample.complete:
+        return np.ones(len(spans), bool)
+    blocks = program.blocks
+    held: NDArray[np.bool_] = (blocks.within(spans.start, spans.end) > 0) | blocks.holds(spans.start)
+    return held
+
+
+def _spans(spans: Spans, program: Program, moved: dict[int, _Moved]) -> Spans:
     start, end = spans.start.copy(), spans.end.copy()
     kept = np.zeros(len(spans), bool)
     for thread, move in moved.items():
-        mine = (spans.thread == thread) & move.inside(spans.start, spans.end)
+        mine = (spans.thread == thread) & move.inside(spans.start, spans.end) & _in_steps(program, spans)
         start[mine], end[mine] = move(spans.start[mine]), move(spans.end[mine])
         kept |= mine
     rows = np.flatnonzero(kept)

@@ -20,6 +20,7 @@ from .change import Change
 from .diagnosis import Diagnosis, Ends, diagnose_gpu
 from .diagnosis_cpu import diagnose_cpu
 from .program import program_of
+from .sample import Sample
 from .simulate import Ns, Recording, as_recorded, changed, play_plan, play_plans
 
 _MS = 1e-6
@@ -31,7 +32,8 @@ MISSES = 0.03
 class WhatIf:
     """ms per step: ``measured``, as the unchanged replay has it, and after the change. ``low`` and ``high`` bound the
     prediction's 95 % interval, None where one step shows no variation; the replay's own error is not in it.
-    ``predicted_ms`` is None where the replay misses the measured step. ``notes``: what was assumed."""
+    ``predicted_ms`` is None where the replay misses the measured step, and where the steps that were played are not
+    like the whole trace (``unlike``: why). ``notes``: what was assumed."""
 
     steps: int
     measured_ms: float
@@ -40,6 +42,7 @@ class WhatIf:
     low: float | None = None
     high: float | None = None
     notes: tuple[str, ...] = ()
+    unlike: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -51,6 +54,8 @@ class WhatIf:
         """Why there is no prediction, "" where there is one."""
         if self.predicted_ms is not None:
             return ""
+        if self.unlike:
+            return f"{self.unlike}: record the parts of the trace apart"
         return (
             f"the replay takes {self.replayed_ms:.4g} ms per step and the measured step {self.measured_ms:.4g} ms: it "
             f"misses by more than {MISSES:.0%}, so nothing is predicted"
@@ -59,7 +64,7 @@ class WhatIf:
     def over(self, measured_ms: float) -> WhatIf:
         """The same, held against what a step takes; without a prediction where the replay misses that."""
         found = replace(self, measured_ms=measured_ms)
-        if abs(self.replayed_ms - measured_ms) <= MISSES * measured_ms:
+        if not self.unlike and abs(self.replayed_ms - measured_ms) <= MISSES * measured_ms:
             return found
         return replace(found, predicted_ms=None, low=None, high=None)
 
@@ -84,6 +89,11 @@ class Replay:
         made = cls.__new__(cls)
         made._recording, made._steps = recording, []
         return made
+
+    @property
+    def sample(self) -> Sample | None:
+        """Which steps of a GPU's trace are played; None for a CPU's, all of which are."""
+        return self._recording.program.sample if self._recording is not None else None
 
     @property
     def cpu_steps(self) -> tuple[Step, ...]:
@@ -134,7 +144,11 @@ def _on_gpu(recording: Recording, change: Change) -> WhatIf:
     replayed = play_plan(program, recording.plan).span * scale
     effects = [(other.span - found.span) * scale for other in others]
     processes, model = effects[: len(recording.processes)], effects[len(recording.processes) :]
-    made = WhatIf(program.steps, 0.0, replayed, found.span * scale, notes=found.notes)
+    sample = program.sample
+    told = () if sample.complete else (f"{sample.said} were played again, spread over the whole trace",)
+    made = WhatIf(
+        program.steps, 0.0, replayed, found.span * scale, notes=(*told, *found.notes), unlike=sample.unlike()
+    )  # fmt: skip
     return _bounded(made, steps, processes, model).over(recording.span * scale)
 
 

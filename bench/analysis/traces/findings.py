@@ -10,6 +10,7 @@ from bench.record.schema import Finding
 
 from ..explain import UNEXPLAINED
 from ..ledger.closure import Closed
+from ..replay.diagnosis import Diagnosis
 from ..timeline import Analysis
 from ..unlike import differences
 from .origin import Origin
@@ -57,6 +58,16 @@ def of_times(times: tuple[StepTime, StepTime], alone: Recorded, device: str) -> 
             evidence = f"{wall:.4g} ms recorded, {ms:.4g} ms {time.said}"
             made.append(Finding("unlike-steps", "warning", message, evidence, "record and time the same steps"))
     return made
+
+
+def of_sample(found: Diagnosis) -> list[Finding]:
+    """Which steps of long traces were played again, and whether their causes could be ranked."""
+    if found.refused:
+        remedy = "record the parts of the trace apart, or fewer steps, and explain these"
+        return [Finding("sample-unlike", "warning", "the causes are not ranked", found.refused, remedy)]
+    if not found.played:
+        return []
+    return [Finding("sampled", "info", "not all steps were played again", found.played)]
 
 
 def left_open(closed: Closed, unit: str, uniform: float | None) -> list[Finding]:

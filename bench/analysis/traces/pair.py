@@ -26,7 +26,7 @@ from ..statistics import Estimate
 from ..timeline import Analysis
 from ..verdict import Verdict, verdict
 from .arm import arms, with_spread
-from .findings import left_open, of_times, unlike
+from .findings import left_open, of_sample, of_times, unlike
 from .origin import Found, Origin, origin_of
 from .recorded import Recorded, recorded
 from .times import StepTime, given, time_ratio, timed_in
@@ -46,8 +46,9 @@ class Trace:
 @dataclass(frozen=True)
 class Timed:
     """The answer on real time. ``closed`` and ``causes`` in ms per ``unit``; ``diagnosis``: what removing each cause
-    would save, by replay. ``run``: the folder whose own answer this is, "" where it was made from the traces.
-    ``seen``: whether times of enough processes show how much these differ; else that is assumed."""
+    would save, by replay; where that is refused, there are no lines and no causes either. ``run``: the folder whose own
+    answer this is, "" where it was made from the traces. ``seen``: whether times of enough processes show how much
+    these differ; else that is assumed."""
 
     times: tuple[StepTime, StepTime]
     closed: Closed
@@ -99,7 +100,7 @@ def explain_traces(
         run = _one_run(both, found, step_range)
         timed = _of_run(run, analyses, times, spread) if run else None
         timed = timed or _made(analyses, times, step_range, spread)
-        noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform)
+        noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
     sources = _sources(costs, None)
     steps = costs[0].steps, costs[1].steps
     return TracePair(costs[1].device, steps, alone, timed, missing, sources, _unknown(costs[1]), tuple(noticed))
@@ -154,12 +155,15 @@ def _made(analyses: Sequence[Analysis], times: tuple[StepTime, StepTime], step_r
     both = arms(analyses, times, step_range, spread)
     before, after = both.before, both.after
     closed = close(before.side, after.side)
+    ratio = time_ratio(*times, spread)
+    if both.diagnosis.refused:
+        closed = Closed(closed.reference_ms, closed.scheme_ms, _wall(closed, spread), ())
+        return Timed(times, closed, (), ratio, verdict(ratio), both.diagnosis, ())
     causes = account(before.side, after.side, closed)
     lines = tuple(with_spread(line, both, partial(Side.cause, name=line.cause)) for line in closed.lines)
     causes = tuple(
         with_spread(cause, both, partial(cause_samples, name=cause.cause, closed=closed)) for cause in causes
     )
-    ratio = time_ratio(*times, spread)
     closed = Closed(closed.reference_ms, closed.scheme_ms, _wall(closed, spread), lines)
     sources = _sources((before.costs, after.costs), closed)
     return Timed(times, closed, causes, ratio, verdict(ratio), both.diagnosis, sources)
