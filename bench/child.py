@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.energy_windows import judge
 from bench.instruments import environment
 from bench.plan import Block
 from bench.processes import die_with_parent
@@ -144,7 +145,7 @@ class _RecordMaker:
             artifacts=outcome.artifacts,
         )
         self._before, self._started = after, _now()
-        return record
+        return replace(record, findings=(*record.findings, *judge(record)))
 
     def _noticed(self, outcome: Outcome, after: dict[str, Any]) -> tuple[Finding, ...]:
         """What the GPU went through meanwhile."""

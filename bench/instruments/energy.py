@@ -38,9 +38,10 @@ Sleep = Callable[[float], None]
 
 @dataclass(frozen=True)
 class EnergyWindows:
-    """One value per window in every tuple. ``energies``: counter name → J. ``began``: the clock at the first
-    window's start. ``work``: the clock when the work of each window began and when it ended. ``edges``: counter name →
-    the ticks that opened and that closed each window. ``failures``: counter name → why its energies must not be used.
+    """One value per window in every tuple. ``energies``: counter name → J, () where it failed. ``began``: the clock
+    at the first window's start. ``work``: the clock when the work of each window began and when it ended. ``edges``:
+    counter name → the ticks that opened and that closed each window. ``failures``: counter name → why its energies
+    must not be used.
     ``prefix``: "", or "idle_" or "unused_" for windows without work."""
 
     began: float
@@ -57,7 +58,7 @@ class EnergyWindows:
     def __add__(self, later: EnergyWindows) -> EnergyWindows:
         """These and ``later`` ones of the same kind; a counter that failed in either is used in neither."""
         failures = {**later.failures, **self.failures}
-        both = [name for name in self.energies if name in later.energies]
+        both = [name for name in self.edges if name in later.edges]
         return EnergyWindows(
             self.began,
             self.times + later.times,
@@ -171,7 +172,7 @@ def _measure(
     edges = Edges(counters, clock, sleep)
     done = [_window(body, edges, clock) for _ in range(windows)]
     names = [counter.name for counter in counters if counter.name not in edges.failures]
-    energies = {name: tuple(window.joules(name) for window in done) for name in names}
+    energies = dict.fromkeys(edges.failures, ()) | {name: tuple(one.joules(name) for one in done) for name in names}
     empty = {name: reason for name, values in energies.items() if (reason := _unusable(name, values))}
     return EnergyWindows(
         began=done[0].opened,

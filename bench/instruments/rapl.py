@@ -12,8 +12,6 @@ from bench.record.errors import MachineError
 
 # No CPU package, nor its memory, draws more. Assumed; sockets of 2026 are rated up to 500 W.
 MOST_WATTS = 1000.0
-# A domain that has not been seen to move may have moved last so long ago; usual is a millisecond.
-_SLOWEST_UPDATE_S = 2.0
 _LONGEST_PERIOD_S, _SHORTEST_PERIOD_S = 2.0, 0.05
 
 
@@ -45,8 +43,9 @@ class Domain:
         return min(_LONGEST_PERIOD_S, max(_SHORTEST_PERIOD_S, self.range_uj * 1e-6 / MOST_WATTS / 4))
 
     def restart(self, raw: int, moment: float) -> None:
-        """Read anew at ``moment`` of another clock: what was between is not counted."""
-        self.raw, self._read_at, self._since = raw, moment, moment - _SLOWEST_UPDATE_S
+        """Read anew at ``moment`` of another clock: what was between is not counted. When it moved last is not known:
+        a period ago, which is far more than the millisecond that is usual."""
+        self.raw, self._read_at, self._since = raw, moment, moment - self.period
 
     def take(self, raw: int, moment: float) -> None:
         """Count on to ``raw`` µJ, read at ``moment``. Raises MachineError where that cannot be believed."""

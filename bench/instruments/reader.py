@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
 from types import TracebackType
 
 from bench.record.errors import MachineError
 
-from .counters import EnergyCounter, RaplCounter
+from .counters import RaplCounter
 
 
 class Reader:
@@ -29,22 +27,22 @@ class Reader:
         self._stop.set()
         self._thread.join()
 
+    @property
+    def period(self) -> float:
+        """Seconds between two readings."""
+        return self._counter.period
+
+    def read(self) -> bool:
+        """Take one reading; False where the counter is lost: it keeps the reason, and whoever reads it next is told."""
+        try:
+            self._counter.note()
+        except MachineError:
+            return False
+        except Exception as error:  # the windows must not go on as if somebody were reading
+            self._counter.distrust(f"the thread that reads it died ({type(error).__name__}: {error})")
+            return False
+        return True
+
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._counter.note()
-            except MachineError:
-                return  # the counter keeps the reason: whoever reads it next is told
-            except Exception as error:  # the windows must not go on as if somebody were reading
-                self._counter.distrust(f"the thread that reads it died ({type(error).__name__}: {error})")
-                return
-            self._stop.wait(self._counter.period)
-
-
-def readers(counters: Sequence[EnergyCounter]) -> ExitStack:
-    """A ``with`` block in which every RAPL counter of ``counters`` is read often enough."""
-    stack = ExitStack()
-    for counter in counters:
-        if isinstance(counter, RaplCounter):
-            stack.enter_context(Reader(counter))
-    return stack
+        while self.read() and not self._stop.wait(self.period):
+            pass

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.analysis import annotation, energy, explain, findings, generation, matmul, node_findings, nodes
 from bench.analysis.ceilings import Ceilings
 from bench.analysis.conditions import mixed
+from bench.analysis.energy_windows import judged
 from bench.analysis.grouping import REFERENCE, standing
 from bench.analysis.hardware import Part, unlike_parts
 from bench.analysis.settings import Asked
@@ -82,7 +83,7 @@ def analyse(
         *node_findings.of_nodes(found),
         *node_findings.of_parts(parts),
     )
-    told = findings.merged(records, (*extra, *own))
+    told = findings.merged(judged(records), (*extra, *own))
     return Analysed(
         records=tuple(records),
         generation=made.generation,

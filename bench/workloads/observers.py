@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import cycle
 from typing import Any
 
 from bench.instruments.carbon import measure_carbon
-from bench.instruments.energy import EnergyCounter, RaplCounter, available_counters, measure_idle, measure_windows
+from bench.instruments.energy import available_counters
+from bench.instruments.energy_pass import measure_energy
 from bench.instruments.gpu import watched
 from bench.instruments.nvml import connect, measured_gpu
-from bench.instruments.reader import readers
 from bench.instruments.readings import Readings
-from bench.instruments.sampler import Sampler, cpu_sources
+from bench.instruments.sampler import cpu_sources
 from bench.record.errors import MachineError
 from bench.record.instruments import FIRST_VISITS, TIMELINE
-from bench.record.metrics import METRICS
 from bench.record.schema import metric
 from bench.workloads.annotation import Tools
 from bench.workloads.models import gpu_uuid
@@ -23,8 +22,6 @@ from bench.workloads.outcome import Outcome
 from bench.workloads.samples import samples
 from bench.workloads.session import Session
 
-# Idle windows before and after the work: two a side show how the power of a card bends that warms up or cools down.
-RESTS = 2
 # The option under which what the card drew before this process used it travels to the energy pass.
 UNUSED = "unused"
 
@@ -45,8 +42,13 @@ def energy(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outco
     if not counters:
         reason = "; ".join(dict.fromkeys(reasons.values()))
         return Outcome(session.case, "energy", "skipped", reason, not_collected=reasons)
-    sources = _sources(uuid) | {f"counter_{counter.name}": counter.read for counter in counters}
-    readings = _observed(_work(session), counters, sources, options) + (options.get(UNUSED) or Readings())
+    readings = measure_energy(
+        _work(session),
+        counters,
+        _sources(uuid),
+        seconds=options["energy_seconds"],
+        windows=options["energy_windows"],
+    ) + (options.get(UNUSED) or Readings())
     return Outcome(
         session.case,
         "energy",
@@ -55,31 +57,6 @@ def energy(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outco
         not_collected={**reasons, **readings.not_collected},
         findings=tuple(dict.fromkeys(readings.findings)),
     )
-
-
-def _observed(
-    work: Callable[[], int],
-    counters: Sequence[EnergyCounter],
-    sources: Mapping[str, Callable[[], float]],
-    options: Mapping[str, Any],
-) -> Readings:
-    """Windows of work between windows of rest, each with its own samples. A card that warms up or cools down shows in
-    the rest before and after."""
-    seconds, windows = options["energy_seconds"], options["energy_windows"]
-    at_rest = Sampler({name: read for name, read in sources.items() if f"idle_{name}" in METRICS})
-    at_work = Sampler(sources)
-    rest = seconds * max(windows, RESTS) / (2 * RESTS)
-    with readers(counters):
-        with at_rest:
-            idle = measure_idle(counters, rest, RESTS)
-        with at_work:
-            busy = measure_windows(work, counters, min_seconds=seconds, windows=windows)
-        with at_rest:
-            idle += measure_idle(counters, rest, RESTS)
-    told = busy.readings() + idle.readings(busy.began)
-    told += at_work.readings(busy.began) + at_rest.readings(busy.began, "idle_")
-    rapl = {counter.name: counter.setup() for counter in counters if isinstance(counter, RaplCounter)}
-    return told + Readings(setup={"counters": rapl} if rapl else {})
 
 
 def _sources(uuid: str | None) -> dict[str, Callable[[], float]]:

@@ -4,7 +4,7 @@ import pytest
 from test_counters import Rapl, domain
 
 from bench.instruments.counters import rapl_counter
-from bench.instruments.reader import Reader, readers
+from bench.instruments.reader import Reader
 from bench.record.errors import MachineError
 
 
@@ -19,7 +19,7 @@ def test_the_reader_reads_from_a_thread_of_its_own_and_keeps_what_it_read(tmp_pa
             enough.set()
 
     counter.note = noted
-    with readers([counter]):
+    with Reader(counter):
         assert enough.wait(10)
     assert threads.isdisjoint({threading.get_ident()}) and len(threads) == 1
     assert [reading[1] for reading in counter.setup()["readings"]][:2] == [7, 7]

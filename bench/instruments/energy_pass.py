@@ -1,0 +1,60 @@
+"""The whole energy pass: rest, work, rest, each with its own samples, and RAPL read all the while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+from bench.record.metrics import METRICS
+
+from .counters import RaplCounter
+from .energy import EnergyCounter, measure_idle, measure_windows
+from .reader import Reader
+from .readings import Readings
+from .sampler import Sampler
+
+# Idle windows before and after the work: two a side show how the power of a card bends that warms up or cools down.
+RESTS = 2
+
+Beside = Callable[[Sampler | Reader], AbstractContextManager[Any]]
+
+
+def _in_its_thread(thing: Sampler | Reader) -> AbstractContextManager[Any]:
+    return thing
+
+
+def measure_energy(
+    work: Callable[[], int],
+    counters: Sequence[EnergyCounter],
+    sources: Mapping[str, Callable[[], float]],
+    *,
+    seconds: float,
+    windows: int,
+    clock: Callable[[], float] = time.perf_counter,
+    sleep: Callable[[float], None] = time.sleep,
+    beside: Beside = _in_its_thread,
+) -> Readings:
+    """``windows`` windows of at least ``seconds`` of ``work`` (see ``measure_windows``) between idle ones, which
+    together take as long. ``sources``: what is sampled beside them, by metric; the counters are sampled too.
+    ``beside``: how samplers and readers run meanwhile (default: each in its thread).
+    """
+    sampled = {**sources, **{f"counter_{counter.name}": counter.read for counter in counters}}
+    at_work = Sampler(sampled, clock=clock)
+    at_rest = Sampler({name: read for name, read in sampled.items() if f"idle_{name}" in METRICS}, clock=clock)
+    rest = seconds * max(windows, RESTS) / (2 * RESTS)
+    rapl = [counter for counter in counters if isinstance(counter, RaplCounter)]
+    with ExitStack() as stack:
+        for counter in rapl:
+            counter.timed_by(clock)
+            stack.enter_context(beside(Reader(counter)))
+        with beside(at_rest):
+            idle = measure_idle(counters, rest, RESTS, clock=clock, sleep=sleep)
+        with beside(at_work):
+            busy = measure_windows(work, counters, min_seconds=seconds, windows=windows, clock=clock, sleep=sleep)
+        with beside(at_rest):
+            idle += measure_idle(counters, rest, RESTS, clock=clock, sleep=sleep)
+    told = busy.readings() + idle.readings(busy.began)
+    told += at_work.readings(busy.began) + at_rest.readings(busy.began, "idle_")
+    return told + Readings(setup={"counters": {counter.name: counter.setup() for counter in rapl}} if rapl else {})
