@@ -1,7 +1,6 @@
-"""Joules per token: gross, and net of what the machine draws when it does nothing.
+"""Joules per token: gross, and net of what the machine draws when it does nothing, above each baseline that is known.
 
-NVML's and RAPL's counters are measurements. CodeCarbon adds a constant for memory and, without RAPL, a guess for
-the CPU: it is carried as "estimated" and never mixed with the counters.
+All figures come from ``work_joules``, as those of the ledger, the sign map, the trade-off and a passed task do.
 """
 
 from __future__ import annotations
@@ -11,47 +10,68 @@ from dataclasses import dataclass
 
 from bench.record.schema import Record
 
+from . import work_joules
+from .baselines import NAMES, Baselines, Kind, baselines
+from .energy_sources import SOURCES, Source, source_of
 from .grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
-from .pairing import estimate_of, ratio_between
+from .idle_power import idle_of
 from .statistics import Estimate
 from .verdict import MARGIN, Verdict, verdict
+from .work_joules import Arm
+from .work_windows import work_windows
+
+__all__ = [
+    "SOURCES", "EnergyGroup", "EnergyRow", "Net", "Source", "gross_per_token", "idle_power", "net_per_token",
+    "summarise",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where joules come from: the energy metric, the idle metric (None: no baseline is possible)."""
+class Net:
+    """Above one baseline: ``power`` of it in W, J per token, and how many J more (negative: less) than the reference,
+    None for the reference itself or where that has no such figure."""
 
-    name: str
-    instrument: str
-    energy: str
-    idle: str | None
-
-
-SOURCES = (
-    Source("GPU (NVML counter)", "energy", "energy_gpu", "idle_energy_gpu"),
-    Source("CPU package (RAPL counter)", "energy", "energy_cpu", "idle_energy_cpu"),
-    Source("CodeCarbon, all parts", "codecarbon", "codecarbon_energy", None),
-)
+    kind: Kind
+    power: float
+    per_token: Estimate
+    more: Estimate | None
 
 
 @dataclass(frozen=True)
 class EnergyRow:
-    """One scheme, one source. ``gross`` and ``net`` in J/token, ``power`` and ``idle_power`` in W.
+    """One scheme, one source. ``gross`` in J per token of work, ``power`` in W over the work's own time; ``nets``:
+    above each baseline that is known. ``energy_ratio``: gross, over the reference's.
 
     ``reason`` says why ``gross`` is None. ``estimated`` holds what is guessed rather than measured, or "".
     """
 
     scheme: str
     source: str
-    gross: Estimate | None
-    net: Estimate | None
-    power: float | None
-    idle_power: float | None
-    energy_ratio: Estimate | None
-    verdict: Verdict | None
-    windows: int
-    estimated: str
-    reason: str
+    gross: Estimate | None = None
+    nets: tuple[Net, ...] = ()
+    power: float | None = None
+    energy_ratio: Estimate | None = None
+    verdict: Verdict | None = None
+    windows: int = 0
+    processes: int = 0
+    estimated: str = ""
+    reason: str = ""
+
+    def above(self, kind: Kind) -> Net | None:
+        """The figures above one baseline."""
+        return next((net for net in self.nets if net.kind == kind), None)
+
+    @property
+    def net(self) -> Estimate | None:
+        """J per token above the machine with the model loaded and nothing to do."""
+        found = self.above("held")
+        return found.per_token if found else None
+
+    @property
+    def idle_power(self) -> float | None:
+        """W of that machine."""
+        found = self.above("held")
+        return found.power if found else None
 
 
 @dataclass(frozen=True)
@@ -62,18 +82,25 @@ class EnergyGroup:
 
 
 def gross_per_token(record: Record, name: str) -> tuple[float, ...]:
-    """J/token of each window, idle draw included."""
-    return _per_token(record.values(name), record.values("window_tokens"))
+    """J/token of the work in each window that made tokens and joules."""
+    source = source_of(name)
+    windows, idle = work_windows(record, source), idle_of(record, source)
+    joules = work_joules.gross_joules(windows, idle)
+    return tuple(value / window.tokens for value, window in zip(joules, windows, strict=True))
 
 
 def net_per_token(record: Record, name: str, idle: str) -> tuple[float, ...]:
     """J/token of each window less what an idle machine would have used in the same time; () with no baseline."""
-    idle_watts = idle_power(record, idle)
-    times = record.values("window_time")
-    if idle_watts is None or not times:
+    source = source_of(name)
+    known = idle_of(record, source) if source.idle == idle else None
+    if known is None or not record.values("window_time"):
         return ()
-    above = [joules - idle_watts * time for joules, time in zip(record.values(name), times, strict=False)]
-    return _per_token(above, record.values("window_tokens"))
+    return tuple(
+        joules - watts * window.work / window.tokens
+        for joules, watts, window in zip(
+            gross_per_token(record, name), known.powers, work_windows(record, source), strict=True
+        )
+    )
 
 
 def idle_power(record: Record, idle: str) -> float | None:
@@ -88,67 +115,57 @@ def summarise(
     """Every setting in which energy was asked for, a row per source and scheme; rows without joules say why."""
     found: dict[Coordinates, list[EnergyRow]] = {}
     references: dict[Coordinates, str | None] = {}
+    known = baselines(records)
     for source in SOURCES:
         # Skipped records are in, because their reason is the answer to "why are there no joules?".
         for group in groups(records, source.instrument, ("ok", "skipped", "failed")):
             references.setdefault(group.setting, reference_of(group.schemes, reference))
-            found.setdefault(group.setting, []).extend(_rows(group, source, references[group.setting], margin))
+            found.setdefault(group.setting, []).extend(_rows(group, source, references[group.setting], known, margin))
     return tuple(EnergyGroup(setting, references[setting], tuple(rows)) for setting, rows in found.items())
 
 
-def _rows(group: Group, source: Source, reference: str | None, margin: float) -> list[EnergyRow]:
-    base = group.schemes.get(reference, ()) if reference else ()
-    return [
-        _row(scheme, group.schemes[scheme], source, base if scheme != reference else (), margin)
-        for scheme in reference_first(group.schemes, reference)
-    ]
+def _rows(group: Group, source: Source, reference: str | None, known: Baselines, margin: float) -> list[EnergyRow]:
+    arms = {scheme: work_joules.arm(records, source, known) for scheme, records in group.schemes.items()}
+    rows = []
+    for scheme in reference_first(group.schemes, reference):
+        own, records = arms[scheme], group.schemes[scheme]
+        base = arms.get(reference) if reference and scheme != reference else None
+        rows.append(_row(own, base, records, source, margin) if own else _absent(records, source))
+    return rows
 
 
-def _row(
-    scheme: str, records: tuple[Record, ...], source: Source, base: tuple[Record, ...], margin: float
-) -> EnergyRow:
-    gross = estimate_of(records, lambda record: _moved(record, source))
-    between = ratio_between(records, base, lambda record: _moved(record, source))
+def _row(own: Arm, base: Arm | None, records: Sequence[Record], source: Source, margin: float) -> EnergyRow:
+    gross, time = work_joules.level(own, "gross"), work_joules.level(own, "time")
+    between = work_joules.ratio(own, base) if base else None
     return EnergyRow(
-        scheme=scheme,
+        scheme=records[0].case.scheme,
         source=source.name,
         gross=gross,
-        net=estimate_of(records, lambda record: _net(record, source)),
-        power=_power(records, source),
-        idle_power=_idle(records, source),
+        nets=tuple(net for kind in NAMES if (net := _net(own, base, kind)) is not None),
+        power=gross.value / time.value if gross and time and time.value > 0 else None,
         energy_ratio=between,
         verdict=verdict(between, margin) if between else None,
-        windows=sum(len(_moved(record, source)) for record in records),
-        estimated=_estimated(records),
-        reason="" if gross else _reason(records, source),
+        windows=own.windows,
+        processes=len(own.processes),
+        estimated=estimated(records),
     )
 
 
-def _moved(record: Record, source: Source) -> tuple[float, ...]:
-    """A window that used nothing is a counter that did not move, not a measurement; ``windows`` counts the others."""
-    return tuple(value for value in gross_per_token(record, source.energy) if value > 0)
+def _net(own: Arm, base: Arm | None, kind: Kind) -> Net | None:
+    found, power = work_joules.level(own, kind), own.baseline(kind)
+    if found is None or power is None:
+        return None
+    return Net(kind, power, found, work_joules.difference(own, base, kind) if base else None)
 
 
-def _net(record: Record, source: Source) -> tuple[float, ...]:
-    return () if source.idle is None else net_per_token(record, source.energy, source.idle)
+def _absent(records: Sequence[Record], source: Source) -> EnergyRow:
+    return EnergyRow(records[0].case.scheme, source.name, estimated=estimated(records), reason=_reason(records, source))
 
 
-def _power(records: Sequence[Record], source: Source) -> float | None:
-    joules = sum(sum(record.values(source.energy)) for record in records)
-    seconds = sum(sum(record.values("window_time")) for record in records if record.values(source.energy))
-    return joules / seconds if joules > 0 and seconds > 0 else None
-
-
-def _idle(records: Sequence[Record], source: Source) -> float | None:
-    powers = [watts for record in records if source.idle and (watts := idle_power(record, source.idle)) is not None]
-    return sum(powers) / len(powers) if powers else None
-
-
-def _estimated(records: Sequence[Record]) -> str:
-    for record in records:
-        if record.setup.get("estimated"):
-            return str(record.setup.get("estimated_why") or "estimated")
-    return ""
+def estimated(records: Sequence[Record]) -> str:
+    """What of these records' joules is guessed rather than measured, or ""."""
+    told = (str(r.setup.get("estimated_why") or "estimated") for r in records if r.setup.get("estimated"))
+    return next(told, "")
 
 
 def _reason(records: Sequence[Record], source: Source) -> str:
@@ -161,7 +178,3 @@ def _reason(records: Sequence[Record], source: Source) -> str:
     if any(record.values(source.energy) for record in records):
         return "the counter did not move in a window: windows are too short for it"
     return "not recorded"
-
-
-def _per_token(joules: Sequence[float], tokens: Sequence[float]) -> tuple[float, ...]:
-    return tuple(joule / token for joule, token in zip(joules, tokens, strict=False) if token > 0)

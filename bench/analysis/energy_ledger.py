@@ -1,8 +1,8 @@
 """Why a token costs more joules: longer time against other power.
 
-ΔE = P_ref·Δt + t_scheme·ΔP, exactly: E = t·P per token on both sides, with t = window time ÷ tokens and P = joules ÷
-window time over all windows. Gross counts everything that the machine draws; net takes off its idle power × t, so that
-the same split is made of what the work itself draws. Windows hold whole generate calls, prefill included.
+ΔE = P_ref·Δt + t_scheme·ΔP, exactly: E = t·P per token on both sides, with E and t of ``work_joules`` and P = E ÷ t.
+Gross counts everything that the machine draws while it works; net takes off a baseline's power × t, so that the same
+split is made of what the work itself draws. Windows hold whole generate calls, prefill included.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from dataclasses import dataclass, replace
 
 from bench.record.schema import Record
 
-from .energy import SOURCES, Source, gross_per_token, idle_power, net_per_token
+from . import work_joules
+from .baselines import NAMES, Baselines, Kind, baselines
+from .energy import estimated
+from .energy_sources import SOURCES, Source
 from .grouping import REFERENCE, Coordinates, groups, reference_of
-from .pairing import Located, difference_between, located, partners
 from .statistics import Estimate
+from .verdict import MARGIN, Verdict, verdict
+from .work_joules import Arm
 
 
 @dataclass(frozen=True)
@@ -32,112 +36,84 @@ class Split:
 
 @dataclass(frozen=True)
 class EnergyPair:
-    """``gross`` and ``net`` are None where joules, or an idle baseline, were not collected: ``missing`` says why.
-    ``estimated``: what is guessed rather than measured, or "". Powers in W, times in s per token."""
+    """``gross`` is None where no time was recorded; ``nets``: one per baseline that both sides know, and ``missing``
+    says why there is none. ``ratio`` and ``verdict``: of the gross joules, as in the table of energy. ``estimated``:
+    what is guessed rather than measured, or "". Powers in W, times in s of work per token, of reference and scheme."""
 
     setting: Coordinates
     reference: str
     scheme: str
     source: str
     estimated: str
+    ratio: Estimate
+    verdict: Verdict
     gross: Split | None
-    net: Split | None
+    nets: dict[Kind, Split]
     power: tuple[float, float] | None
     time: tuple[float, float] | None
     missing: str = ""
 
+    @property
+    def net(self) -> Split | None:
+        """Above the machine with the model loaded and nothing to do."""
+        return self.nets.get("held")
 
-@dataclass(frozen=True)
-class _Totals:
-    time: float
-    power: float
 
-
-def energy_pairs(records: Sequence[Record], reference: str = REFERENCE) -> tuple[EnergyPair, ...]:
+def energy_pairs(
+    records: Sequence[Record], reference: str = REFERENCE, margin: float = MARGIN
+) -> tuple[EnergyPair, ...]:
     """One per setting, scheme and source of joules that both sides have."""
-    found = []
+    found, known = [], baselines(records)
     for source in SOURCES:
         for group in groups(records, source.instrument):
             base = reference_of(group.schemes, reference)
-            if base is None or _totals(group.schemes[base], source, 0.0) is None:
-                continue
             for scheme, items in group.schemes.items():
-                if scheme != base and _totals(items, source, 0.0) is not None:
-                    sides = partners(group.schemes[base], items)
-                    found.append(_pair(group.setting, base, scheme, *sides, source))
+                if base is None or scheme == base:
+                    continue
+                pair = _pair(group.setting, (base, group.schemes[base]), (scheme, items), source, known)
+                if pair is not None:
+                    found.append(replace(pair, verdict=verdict(pair.ratio, margin)))
     return tuple(found)
 
 
 def _pair(
-    setting: Coordinates, base: str, scheme: str, before: Sequence[Record], after: Sequence[Record], source: Source
-) -> EnergyPair:
-    gross = _split(before, after, source, (0.0, 0.0), _gross(before, source), _gross(after, source))
-    idle = _idle(before, source), _idle(after, source)
-    net = None
-    missing = "no idle baseline was measured" if source.idle is None or None in idle else ""
-    if not missing:
-        idles = float(idle[0] or 0.0), float(idle[1] or 0.0)
-        net = _split(before, after, source, idles, _net(before, source), _net(after, source))
-    totals = _totals(before, source, 0.0), _totals(after, source, 0.0)
-    known = totals[0] is not None and totals[1] is not None
+    setting: Coordinates,
+    before: tuple[str, Sequence[Record]],
+    after: tuple[str, Sequence[Record]],
+    source: Source,
+    known: Baselines,
+) -> EnergyPair | None:
+    base, one = (work_joules.arm(records, source, known) for _, records in (before, after))
+    if base is None or one is None or (between := work_joules.ratio(one, base)) is None:
+        return None
+    one, base = work_joules.in_pairs(one, base)
+    levels = work_joules.level(base, "gross"), work_joules.level(base, "time")
+    times = work_joules.ratio(one, base, "time")
+    assert levels[0] is not None
+    gross = levels[0].value, levels[0].value * between.value
+    time = (levels[1].value, levels[1].value * times.value) if levels[1] and times else None
+    delta = work_joules.in_joules(between, gross[0])
+    nets = _nets(one, base, time) if time else {}
+    missing = "" if nets else "no idle baseline was measured"
     return EnergyPair(
-        setting, base, scheme, source.name, _estimated(after), gross, net,
-        (totals[0].power, totals[1].power) if known and totals[0] and totals[1] else None,
-        (totals[0].time, totals[1].time) if known and totals[0] and totals[1] else None,
-        missing,
+        setting, before[0], after[0], source.name, estimated(after[1]), between, "AMBIGUOUS",
+        _split(gross[0], delta, time) if time else None, nets,
+        (gross[0] / time[0], gross[1] / time[1]) if time else None, time, missing,
     )  # fmt: skip
 
 
-def _totals(records: Sequence[Record], source: Source, idle: float) -> _Totals | None:
-    """Seconds per token and mean power over all windows, less ``idle`` W."""
-    joules = sum(sum(record.values(source.energy)) for record in records)
-    used = [record for record in records if record.values(source.energy)]
-    seconds = sum(sum(record.values("window_time")) for record in used)
-    tokens = sum(sum(record.values("window_tokens")) for record in used)
-    if joules <= 0 or seconds <= 0 or tokens <= 0:
-        return None
-    return _Totals(seconds / tokens, joules / seconds - idle)
+def _nets(one: Arm, base: Arm, time: tuple[float, float]) -> dict[Kind, Split]:
+    found: dict[Kind, Split] = {}
+    for kind in NAMES:
+        level, delta = work_joules.level(base, kind), work_joules.difference(one, base, kind)
+        if level is not None and delta is not None:
+            found[kind] = _split(level.value, delta, time)
+    return found
 
 
-def _split(
-    before: Sequence[Record],
-    after: Sequence[Record],
-    source: Source,
-    idle: tuple[float, float],
-    samples_before: Located,
-    samples_after: Located,
-) -> Split | None:
-    one, other = _totals(before, source, idle[0]), _totals(after, source, idle[1])
-    if one is None or other is None or not samples_before.samples or not samples_after.samples:
-        return None
-    reference, longer = one.time * one.power, one.power * (other.time - one.time)
-    power = other.time * (other.power - one.power)
-    spread = difference_between(samples_after, samples_before, "mean")
+def _split(reference: float, delta: Estimate, time: tuple[float, float]) -> Split:
+    power = reference / time[0]
+    longer = power * (time[1] - time[0])
+    other = delta.value - longer
     # The sum as it is added up, so that the parts close on it exactly.
-    return Split(reference, reference + longer + power, longer, power, _moved(spread, longer + power))
-
-
-def _moved(spread: Estimate, delta: float) -> Estimate:
-    shift = delta - spread.value
-    low = None if spread.low is None else spread.low + shift
-    high = None if spread.high is None else spread.high + shift
-    return replace(spread, value=delta, low=low, high=high)
-
-
-def _gross(records: Sequence[Record], source: Source) -> Located:
-    return located(records, lambda record: gross_per_token(record, source.energy))
-
-
-def _net(records: Sequence[Record], source: Source) -> Located:
-    idle = source.idle or ""
-    return located(records, lambda record: net_per_token(record, source.energy, idle))
-
-
-def _idle(records: Sequence[Record], source: Source) -> float | None:
-    found = [watts for record in records if source.idle and (watts := idle_power(record, source.idle)) is not None]
-    return sum(found) / len(found) if found else None
-
-
-def _estimated(records: Sequence[Record]) -> str:
-    told = (str(r.setup.get("estimated_why") or "estimated") for r in records if r.setup.get("estimated"))
-    return next(told, "")
+    return Split(reference, reference + longer + other, longer, other, replace(delta, value=longer + other))

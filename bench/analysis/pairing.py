@@ -68,8 +68,13 @@ def partners(records: Sequence[Record], base: Sequence[Record]) -> tuple[tuple[R
 def estimate_of(records: Sequence[Record], take: Take) -> Estimate | None:
     """The location of one arm with its interval, in a sweep over its nodes; None where nothing is found."""
     arm = located(records, take)
+    return level_of(arm) if arm.samples else None
+
+
+def level_of(arm: Located, statistic: Statistic = "median") -> Estimate:
+    """The same of an arm that has values. Raises ValueError where it has none."""
     nodes = [spot.place.node for spot in arm.spots] or None
-    return estimate(arm.samples, nodes=nodes) if arm.samples else None
+    return estimate(arm.samples, statistic=statistic, nodes=nodes)
 
 
 def ratio_between(
@@ -80,12 +85,18 @@ def ratio_between(
 
     ``paired``: False for Records of different sweeps, whose blocks have nothing in common.
     """
-    arm, reference = located(records, take), located(base, take)
+    return ratio_of(located(records, take), located(base, take), paired=paired)
+
+
+def ratio_of(
+    arm: Located, reference: Located, statistic: Statistic = "median", *, paired: bool = True
+) -> Estimate | None:
+    """The same of two arms as they were located."""
     if not arm.samples or not reference.samples or not _positive(arm.samples, reference.samples):
         return None
     if not (paired and arm.spots and reference.spots):
-        return ratio(arm.samples, reference.samples, runs=(arm.runs, reference.runs))
-    pairs = matched(arm, reference)
+        return ratio(arm.samples, reference.samples, statistic=statistic, runs=(arm.runs, reference.runs))
+    pairs = matched(arm, reference, statistic)
     return paired_ratio(pairs) if pairs else None
 
 
