@@ -8,7 +8,7 @@ and bytes are those of the same setting.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.record.schema import Case, Record
@@ -26,12 +26,14 @@ Key = tuple[Any, ...]
 @dataclass(frozen=True)
 class Arm:
     """``values``: criterion → figure (quality: pass@1 or perplexity; time: s per token; energy: J per token; memory:
-    B). ``estimated``: what of its joules is guessed, or ""."""
+    B). ``ratios``: criterion → the figure over the reference's, where a table has formed it (joules). ``estimated``:
+    what of its joules is guessed, or ""."""
 
     label: str
     case: Case
     values: Mapping[str, Estimate]
     estimated: str
+    ratios: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _group(
     base = next(item for item in first if item.case.scheme == name)
     kind = _kind(base, items, rows)
     ordered = sorted(items, key=lambda item: (item is not base, models.index(item.case.model), _order(item.case)))
-    arms = tuple(_arm(item, kind, rows, measured, several=len(models) > 1) for item in ordered)
+    arms = tuple(_arm(item, base, kind, rows, measured, several=len(models) > 1) for item in ordered)
     notes = () if len(models) > 1 else ((f"Model: {models[0]}.",) if models[0] else ())
     guesses = dict.fromkeys(arm.estimated for arm in arms if arm.estimated)
     notes = (*notes, *(f"Joules are estimated, not measured: {guess}." for guess in guesses))
@@ -179,6 +181,7 @@ def _kind(base: _Timed, items: Sequence[_Timed], rows: _Worth) -> str:
 
 def _arm(
     item: _Timed,
+    base: _Timed,
     kind: str,
     rows: _Worth,
     measured: Sequence[energy.EnergyGroup],
@@ -196,4 +199,5 @@ def _arm(
     }
     values = {name: value for name, value in found.items() if value is not None}
     label = f"{case.model} " * several + case.scheme + (f" less {case.dropped_layers}" if case.dropped_layers else "")
-    return Arm(label, case, values, used.estimated if used else "")
+    against = used.over(joules(measured, base.case), base.case.scheme) if used and item is not base else None
+    return Arm(label, case, values, used.estimated if used else "", {"energy": against} if against else {})

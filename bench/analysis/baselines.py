@@ -16,14 +16,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bench.record.origin import node_of
 from bench.record.schema import Record
 
+from .assumed import ENOUGH
 from .energy_sources import Source
 from .idle_power import DRIFT
 
 Kind = Literal["held", "unused"]
 NAMES: Mapping[Kind, str] = {"held": "context held, clocks up", "unused": "card unused, no context"}
-_ENOUGH = 3
+# A run, and one of its nodes.
+Where = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,9 @@ class Unused:
 
 @dataclass(frozen=True)
 class Baselines:
-    """``first``: run → what its first state of the GPU says of the unused card."""
+    """``first``: of a run on a node, what its first state of the GPU says of the unused card."""
 
-    first: Mapping[str, Unused] = field(default_factory=dict)
+    first: Mapping[Where, Unused] = field(default_factory=dict)
 
     def unused(self, record: Record, source: Source) -> Unused | None:
         """The unused card's power for this record; None where it is not known, or the source is no GPU's."""
@@ -50,15 +53,19 @@ class Baselines:
         if seconds > 0 and joules > 0:
             alone = not any(record.values("unused_gpu_other_processes"))
             return Unused(joules / seconds, DRIFT * joules / seconds, alike=False) if alone else None
-        return self.first.get(record.run_id)
+        return self.first.get(_where(record))
 
 
 def baselines(records: Iterable[Record]) -> Baselines:
     """Those of all runs among the records."""
-    runs: dict[str, list[Record]] = {}
+    runs: dict[Where, list[Record]] = {}
     for record in records:
-        runs.setdefault(record.run_id, []).append(record)
-    return Baselines({run: found for run, items in runs.items() if (found := _first(items))})
+        runs.setdefault(_where(record), []).append(record)
+    return Baselines({where: found for where, items in runs.items() if (found := _first(items))})
+
+
+def _where(record: Record) -> Where:
+    return record.run_id, node_of(record.environment)
 
 
 def _first(records: Sequence[Record]) -> Unused | None:
@@ -70,7 +77,7 @@ def _first(records: Sequence[Record]) -> Unused | None:
         return None
     power = states[0]
     known = list(dict.fromkeys(watts for watts in states if watts is not None))
-    error = statistics.stdev(known) if len(known) >= _ENOUGH else DRIFT * power
+    error = statistics.stdev(known) if len(known) >= ENOUGH else DRIFT * power
     return Unused(power, error, alike=True)
 
 

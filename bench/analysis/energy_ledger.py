@@ -18,7 +18,7 @@ from .energy import estimated
 from .energy_sources import SOURCES, Source
 from .grouping import REFERENCE, Coordinates, groups, reference_of
 from .statistics import Estimate
-from .verdict import MARGIN, Verdict, verdict
+from .verdict import Verdict, verdict
 from .work_joules import Arm
 
 
@@ -59,9 +59,7 @@ class EnergyPair:
         return self.nets.get("held")
 
 
-def energy_pairs(
-    records: Sequence[Record], reference: str = REFERENCE, margin: float = MARGIN
-) -> tuple[EnergyPair, ...]:
+def energy_pairs(records: Sequence[Record], reference: str = REFERENCE) -> tuple[EnergyPair, ...]:
     """One per setting, scheme and source of joules that both sides have."""
     found, known = [], baselines(records)
     for source in SOURCES:
@@ -72,7 +70,7 @@ def energy_pairs(
                     continue
                 pair = _pair(group.setting, (base, group.schemes[base]), (scheme, items), source, known)
                 if pair is not None:
-                    found.append(replace(pair, verdict=verdict(pair.ratio, margin)))
+                    found.append(pair)
     return tuple(found)
 
 
@@ -96,7 +94,7 @@ def _pair(
     nets = _nets(one, base, time) if time else {}
     missing = "" if nets else "no idle baseline was measured"
     return EnergyPair(
-        setting, before[0], after[0], source.name, estimated(after[1]), between, "AMBIGUOUS",
+        setting, before[0], after[0], source.name, estimated(after[1]), between, verdict(between),
         _split(gross[0], delta, time) if time else None, nets,
         (gross[0] / time[0], gross[1] / time[1]) if time else None, time, missing,
     )  # fmt: skip

@@ -2,23 +2,26 @@
 
 A card that was busy a moment ago cools, and its idle power falls: idle measured before the work alone is then too high
 for the work, and what is net of it too low. So idle is measured on both sides, and the power at each work window is
-read off a line through the idle windows by least squares: straight, or a parabola where at least two windows a side
-show how the line bends and the parabola is known better than a straight line is assumed to fit.
+read off a line through the idle windows by least squares: a straight one, or a parabola where at least two windows a
+side show how it bends, and both sides move the way that the whole does, as those of a card do that goes on cooling.
+(One that the work itself warms up is flat before it, and falls after it from a higher level: no parabola is like that.)
 
 What is left is an error, in W, of two kinds. *Noise* of the windows themselves is drawn anew in each process. What a
 line cannot know is alike in every process, because the card does the same in each: so processes do not show it, and it
-is *assumed* (as in ``assumed``, with FREEDOM degrees of freedom). It is CURVE of the change from before to after for a
-straight line; with no idle window after the work it is DRIFT of the power, or the trend that was seen before the work.
-CURVE: an exponential decay is 0.07 of its change below the chord after 0.6 time constants, 0.23 after 2. DRIFT: the
-eleven idle windows of the committed H100 run, taken moments after different work, have a standard deviation of 1.8 %;
-a card that cools by 6 of 120 W drifts by 5 %.
+is *assumed* (as in ``assumed``, with FREEDOM degrees of freedom). For a straight line it is CURVE of the change from
+before to after, if there is a change beyond the noise. With no idle window after the work it is DRIFT of the power, or
+the trend that was seen before the work.
+CURVE: an exponential decay is 0.07 of its change below the chord after 0.6 time constants, 0.23 after 2; with FREEDOM
+degrees of freedom 95 % reach 0.43, nearly to the ends of the change. DRIFT: the eleven idle windows of the committed
+H100 run, taken moments after different work, have a standard deviation of 1.6 %; a card that cools by 6 of 120 W drifts
+by 5 %.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +32,11 @@ from .assumed import FREEDOM, quantile
 from .energy_sources import Source
 from .work_windows import IdleWindow, Window, idle_windows, work_windows
 
-CURVE, DRIFT = 0.15, 0.03
+CURVE, DRIFT = 0.1, 0.03
 # Of an idle window's power, where too few windows show it; counted as FREEDOM windows that were seen.
-QUIET = 0.005
+QUIET = 0.002
+# Standard deviations of its noise that a change must have to be one.
+_CHANGE = 2.0
 # A trend of idle power worth telling.
 TREND = 0.02
 
@@ -60,10 +65,7 @@ class _Line:
     powers: Floats
     noise: float
     assumed: float
-
-    @property
-    def error(self) -> float:
-        return math.hypot(self.noise, self.assumed)
+    noise_of_change: float
 
 
 def idle_of(record: Record, source: Source) -> Idle | None:
@@ -72,18 +74,25 @@ def idle_of(record: Record, source: Source) -> Idle | None:
     if not idle or not work:
         return None
     before, after = (_mean([window for window in idle if window.after is side]) for side in (False, True))
-    line = min(_lines(idle, work, before, after), key=lambda line: line.error)
+    line = _best(idle, work, before, after)
     return Idle(tuple(line.powers.tolist()), line.noise, line.assumed, before, after)
 
 
-def _lines(
-    idle: Sequence[IdleWindow], work: Sequence[Window], before: float | None, after: float | None
-) -> list[_Line]:
+def _best(idle: Sequence[IdleWindow], work: Sequence[Window], before: float | None, after: float | None) -> _Line:
     if before is None or after is None:
-        return [_line(idle, work, 0, _drift(idle))]
-    sides = [sum(window.after is side for window in idle) for side in (False, True)]
-    straight = _line(idle, work, 1, CURVE * abs(after - before))
-    return [straight, _line(idle, work, 2, 0.0)] if min(sides) >= 2 else [straight]
+        return _line(idle, work, 0, _drift(idle))
+    change, straight = after - before, _line(idle, work, 1, 0.0)
+    if abs(change) <= _CHANGE * straight.noise_of_change:
+        return straight
+    if _goes_on(idle, change):
+        return _line(idle, work, 2, 0.0)
+    return replace(straight, assumed=CURVE * abs(change))
+
+
+def _goes_on(idle: Sequence[IdleWindow], change: float) -> bool:
+    """Whether the power moves on each side as it does from one side to the other."""
+    sides = [[window for window in idle if window.after is side] for side in (False, True)]
+    return all(len(side) >= 2 and (side[-1].power - side[0].power) * change > 0 for side in sides)
 
 
 def _drift(idle: Sequence[IdleWindow]) -> float:
@@ -109,7 +118,9 @@ def _line(idle: Sequence[IdleWindow], work: Sequence[Window], order: int, assume
     variance = (float(left @ left) + FREEDOM * quiet) / (len(idle) - order - 1 + FREEDOM)
     middle = at.mean(axis=0)
     spread = float(middle @ np.linalg.pinv(columns.T @ columns) @ middle)
-    return _Line(at @ fitted, math.sqrt(variance * spread), assumed)
+    sides = [math.fsum(window.seconds for window in idle if window.after is side) for side in (False, True)]
+    apart = math.fsum(1.0 / seconds for seconds in sides if seconds)
+    return _Line(at @ fitted, math.sqrt(variance * spread), assumed, math.sqrt(variance * apart))
 
 
 def half_width(noise: float, assumed: float, confidence: float) -> float:

@@ -18,11 +18,20 @@ _SHOULD = ("new_tokens", "stop", "cache", "prompts", "prompt_tokens", "prompt_st
 
 @dataclass(frozen=True)
 class Joules:
-    """``per_token`` in J, gross. ``estimated`` holds what is guessed rather than measured, or ""."""
+    """``per_token`` in J, gross; ``ratio``: over ``reference``'s of the same ``place`` among the groups, None for the
+    reference itself. ``estimated`` holds what is guessed rather than measured, or ""."""
 
     per_token: Estimate
     source: str
     estimated: str
+    ratio: Estimate | None = None
+    reference: str | None = None
+    place: int = 0
+
+    def over(self, other: Joules | None, scheme: str) -> Estimate | None:
+        """These over the other's, which are of ``scheme``, as the table of energy has it; None where it has not."""
+        alike = other is not None and (self.source, self.place) == (other.source, other.place)
+        return self.ratio if alike and self.reference == scheme else None
 
 
 def joules(groups: Sequence[EnergyGroup], case: Case) -> Joules | None:
@@ -39,9 +48,9 @@ def joules(groups: Sequence[EnergyGroup], case: Case) -> Joules | None:
     ]
     if not found:
         return None
-    row = min(found, key=lambda item: item[:3])[3]
+    _, _, place, row = min(found, key=lambda item: item[:3])
     assert row.gross is not None
-    return Joules(row.gross, row.source, row.estimated)
+    return Joules(row.gross, row.source, row.estimated, row.energy_ratio, groups[place].reference, place)
 
 
 def best_source(rows: Sequence[EnergyRow], scheme: str, device: str) -> EnergyRow | None:

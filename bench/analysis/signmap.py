@@ -18,8 +18,12 @@ from .grouping import REFERENCE, Coordinates
 from .hardware import by_machine, machine_names
 from .joules import best_source
 from .statistics import Estimate
+from .verdict import Verdict, verdict
 
-Sign = Literal["lower", "higher", "cannot tell"]
+Sign = Literal["lower", "higher", "the same", "cannot tell"]
+_SIGNS: Mapping[Verdict, Sign] = {
+    "FASTER": "lower", "SLOWER": "higher", "SAME": "the same", "AMBIGUOUS": "cannot tell"
+}  # fmt: skip
 _FLOATS = ("fp32", "bf16", "fp16")
 
 
@@ -37,8 +41,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Spot:
-    """One scheme at one place. ``ratio``: its gross J per token ÷ the reference's. ``sign``: what the 95 % interval
-    allows to say; "cannot tell" where it holds 1. ``estimated``: what of it is guessed, or ""."""
+    """One scheme at one place. ``ratio``: its gross J per token ÷ the reference's. ``sign``: what the table of energy
+    says of it. ``estimated``: what of it is guessed, or ""."""
 
     place: Place
     scheme: str
@@ -91,16 +95,15 @@ def _spots(group: energy.EnergyGroup, place: Place, kinds: Mapping[str, str]) ->
         row = best_source(group.rows, scheme, device)
         quantised = kinds.get(scheme, "float" if scheme in _FLOATS else "") != "float"
         if quantised and row is not None and row.energy_ratio is not None:
-            sign = sign_of(row.energy_ratio)
+            sign = _SIGNS[row.verdict] if row.verdict else sign_of(row.energy_ratio)
             found.append(Spot(place, scheme, str(group.reference), row.energy_ratio, sign, row.source, row.estimated))
     return found
 
 
 def sign_of(ratio: Estimate) -> Sign:
-    """ "lower" or "higher" where the interval leaves 1 out."""
-    if ratio.low is None or ratio.high is None or ratio.low <= 1.0 <= ratio.high:
-        return "cannot tell"
-    return "lower" if ratio.high < 1.0 else "higher"
+    """The verdict on joules in the map's words: "lower" or "higher" where the interval leaves 1 out, unless it lies
+    wholly within the margin of "the same"."""
+    return _SIGNS[verdict(ratio)]
 
 
 def flips(spots: Sequence[Spot]) -> tuple[Flip, ...]:

@@ -188,11 +188,14 @@ def _ranked(
 
 
 def _score(arm: Arm, base: Arm, weights: Mapping[str, float], quality: str) -> Estimate:
-    parts = [(arm.values[name], weight * power(name, quality)) for name, weight in weights.items()]
+    powers = {name: weight * power(name, quality) for name, weight in weights.items()}
     if arm is base:
-        first = parts[0][0]
+        first = arm.values[next(iter(powers))]
         return Estimate(1.0, 1.0, 1.0, first.repeats, first.samples, first.basis)
-    return product([*parts, *((base.values[name], -weight * power(name, quality)) for name, weight in weights.items())])
+    whole = [(arm.ratios[name], value) for name, value in powers.items() if name in arm.ratios]
+    apart = {name: value for name, value in powers.items() if name not in arm.ratios}
+    parts = [(arm.values[name], value) for name, value in apart.items()]
+    return product([*whole, *parts, *((base.values[name], -value) for name, value in apart.items())])
 
 
 def _pairs(logs: Mapping[str, tuple[float, ...]], criteria: Sequence[str]) -> tuple[PairReach, ...]:

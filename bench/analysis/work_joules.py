@@ -126,8 +126,11 @@ class Arm:
     processes: tuple[Process, ...]
 
     def located(self, of: Quantity) -> Located:
+        """From ENOUGH processes on only these count: how windows of one vary is in how they differ."""
         held = {id(item.record): item.values(of) for item in self.processes}
-        return located([item.record for item in self.processes], lambda record: held[id(record)])
+        if len(self.processes) >= ENOUGH:
+            held = {name: (math.fsum(values) / len(values),) for name, values in held.items() if values}
+        return located([item.record for item in self.processes], lambda record: held.get(id(record), ()))
 
     @property
     def windows(self) -> int:
@@ -216,9 +219,8 @@ def in_joules(between: Estimate, reference: float) -> Estimate:
     middle, logs = reference * math.sqrt(between.value), (math.log(between.low), math.log(between.high))
     spread = 0.25 * (logs[1] - logs[0])  # half the half-width of the ratio's logarithm: that of the geometric mean's
     low, high = (middle * 2.0 * math.sinh(0.5 * bound) for bound in logs)
-    low, high = (
-        value + math.copysign(math.hypot(bound - value, value * spread), bound - value) for bound in (low, high)
-    )
+    low = value - math.hypot(value - low, value * spread)
+    high = value + math.hypot(high - value, value * spread)
     if logs[0] > 0:
         low = max(low, middle * math.exp(-spread) * 2.0 * math.sinh(0.5 * logs[0]))
     if logs[1] < 0:

@@ -181,7 +181,8 @@ def _memory(analysed: Analysed, groups: Sequence[GenerationGroup]) -> Section | 
 
 
 def _energy(analysed: Analysed) -> Section:
-    what = "Measured: joules per new token, prefill included. Bars: " + BARS + ". Hollow marker: idle power taken off."
+    what = "Measured: joules per new token, prefill included. Bars: " + BARS + ". Hollow marker: "
+    what += "net of the context held with nothing to do."
     found = analysed.energy[:MOST_FIGURES] or (None,)
     figures = tuple(
         FigureSpec(
@@ -196,7 +197,7 @@ def _energy(analysed: Analysed) -> Section:
     )
     rows = tables_energy.energy(analysed.energy)
     text = (
-        tables_energy.missing_energy(analysed.energy)
+        (*tables_energy.baselines(analysed.energy), *tables_energy.missing_energy(analysed.energy))
         if analysed.energy
         else ("Not collected: no energy pass was run.",)
     )

@@ -1,9 +1,10 @@
-"""The table of joules per token, and the reasons for those that were not collected."""
+"""The table of joules per token, what each baseline says, and the reasons for joules that were not collected."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.analysis.baselines import NAMES, Kind
 from bench.analysis.energy import EnergyGroup, EnergyRow
 
 from . import units
@@ -12,29 +13,83 @@ from .words import interval_text, ratio_cell, short_labels, verdict_cell
 
 Row = tuple[Cell | str, ...]
 _SETTING = Column("Setting")
-_SCHEME = Column("Scheme")
 
 
 def energy(groups: Sequence[EnergyGroup]) -> Table:
-    """Joules per token by source, gross and net of idle. ``missing_energy`` says what is not in it."""
+    """Joules per token by source, gross and net of each baseline. ``missing_energy`` says what is not in it."""
     labels = short_labels([group.setting for group in groups])
+    kinds = _kinds(groups)
     columns = (
         _SETTING,
         Column("Source"),
-        _SCHEME,
+        Column("Scheme"),
         Column("Gross per token", right=True),
-        Column("Net of idle", right=True, detail=True),
+        *(Column(f"Net of {NAMES[kind]}", right=True, detail=True) for kind in kinds),
         Column("÷ reference", right=True),
         Column("Verdict"),
-        Column("Power / idle", right=True, detail=True),
+        Column("Power" + "".join(f" / {_SHORT[kind]}" for kind in kinds), right=True, detail=True),
         Column("Windows", right=True, detail=True),
     )
-    rows = [(labels[group.setting], *_energy(row, group)) for group in groups for row in group.rows if row.gross]
+    rows = [(labels[group.setting], *_energy(row, group, kinds)) for group in groups for row in group.rows if row.gross]
     guesses = dict.fromkeys(row.estimated for group in groups for row in group.rows if row.gross and row.estimated)
-    note = "Gross: all joules of a window over its tokens. Net: less the idle power times the window. "
+    note = "Gross: joules of the work, the wait for the counter's tick taken off at idle power. "
+    note += "Net: less a baseline's power times the work's time. " if kinds else ""
     note += "".join(f"Estimated, not measured: {guess}. " for guess in guesses)
     note += interval_text((row.gross for group in groups for row in group.rows), "windows") + "."
     return drop_uniform(table("Energy", columns, rows, note), "Setting")
+
+
+_SHORT: dict[Kind, str] = {"held": "context held", "unused": "card unused"}
+
+
+def _kinds(groups: Sequence[EnergyGroup]) -> tuple[Kind, ...]:
+    known = {net.kind for group in groups for row in group.rows for net in row.nets}
+    return tuple(kind for kind in NAMES if kind in known)
+
+
+def baselines(groups: Sequence[EnergyGroup]) -> tuple[str, ...]:
+    """Per baseline and source one sentence: of which schemes the net joules are more than the reference's, or less, as
+    measured, and of which of them the interval says so."""
+    told = []
+    for source in dict.fromkeys(row.source for group in groups for row in group.rows if row.nets):
+        for kind in _kinds(groups):
+            text = _baseline(groups, source, kind)
+            told += [text] if text else []
+    return tuple(told)
+
+
+def _baseline(groups: Sequence[EnergyGroup], source: str, kind: Kind) -> str:
+    labels = short_labels([group.setting for group in groups])
+    watts: list[float] = []
+    found: dict[str, list[str]] = {"less": [], "more": []}
+    sure: list[str] = []
+    for group in groups:
+        for row in (row for row in group.rows if row.source == source and (net := row.above(kind))):
+            net = row.above(kind)
+            assert net is not None
+            watts.append(net.power)
+            if net.more is None:
+                continue
+            name = f"{row.scheme} ({labels[group.setting]})" if labels[group.setting] else row.scheme
+            found["more" if net.more.value > 0 else "less"].append(name)
+            if net.more.low is not None and net.more.high is not None and (net.more.low > 0 or net.more.high < 0):
+                sure.append(name)
+    if not any(found.values()):
+        return ""
+    parts = [f"{', '.join(names)} took {word}" for word, names in found.items() if names]
+    where = f"{source}, net of {NAMES[kind]} ({_watts(watts)}), against {groups[0].reference}"
+    return f"{where}: {'; '.join(parts)}. {_sure(sure, sum(map(len, found.values())))}"
+
+
+def _sure(sure: Sequence[str], count: int) -> str:
+    if not sure:
+        return "None of it is sure: every interval holds 0."
+    return "All of it is sure." if len(sure) == count else f"Sure, as the interval leaves 0 out: {', '.join(sure)}."
+
+
+def _watts(watts: Sequence[float]) -> str:
+    low, high = min(watts), max(watts)
+    return f"{low:.0f} W" if round(low) == round(high) else f"{low:.0f} to {high:.0f} W"
 
 
 def missing_energy(groups: Sequence[EnergyGroup]) -> tuple[str, ...]:
@@ -48,14 +103,17 @@ def missing_energy(groups: Sequence[EnergyGroup]) -> tuple[str, ...]:
     )
 
 
-def _energy(row: EnergyRow, group: EnergyGroup) -> Row:
+def _energy(row: EnergyRow, group: EnergyGroup, kinds: Sequence[Kind]) -> Row:
+    nets = [row.above(kind) for kind in kinds]
+    powers = [units.si(watts, "W") for watts in (row.power, *(net.power if net else None for net in nets))]
+    windows = f"{row.windows} in {row.processes}" if row.processes > 1 else str(row.windows)
     return (
         f"{row.source} – estimated" if row.estimated else row.source,
         row.scheme,
         units.estimate(row.gross, "J"),
-        units.estimate(row.net, "J"),
+        *(units.estimate(net.per_token if net else None, "J") for net in nets),
         ratio_cell(row.energy_ratio, row.scheme == group.reference),
         verdict_cell(row.verdict, amounts=True),
-        f"{units.si(row.power, 'W')} / {units.si(row.idle_power, 'W')}",
-        str(row.windows),
+        " / ".join(powers),
+        windows,
     )

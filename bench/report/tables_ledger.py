@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.assumed import mark
+from bench.analysis.baselines import NAMES
 from bench.analysis.energy_ledger import EnergyPair, Split
 from bench.analysis.ledger.accounting import Cause, shares
 from bench.analysis.ledger.closure import Closed, Line
@@ -173,10 +174,12 @@ def energy(pairs: Sequence[EnergyPair]) -> Table | None:
     rows = []
     for pair in pairs:
         kind = "ESTIMATED" if pair.estimated else "measured"
-        for name, split in (("gross", pair.gross), ("net of idle", pair.net)):
+        nets = ((f"net of {NAMES[name]}", split) for name, split in pair.nets.items())
+        for name, split in (("gross", pair.gross), *nets):
             if split is not None:
                 rows.append((pair.scheme, pair.source, *_split(split), f"{name}, {kind}"))
-    note = "Joules per token: ΔE = P_ref·Δt + t_scheme·ΔP, exactly. [low, high]: 95 % interval."
+    note = "Joules per token: ΔE = P_ref·Δt + t_scheme·ΔP, exactly. [low, high]: 95 % interval; of gross joules it is "
+    note += "that of the ratio in the table of energy, in J."
     return table("Energy ledger", columns, rows, note) if rows else None
 
 

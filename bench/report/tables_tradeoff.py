@@ -14,7 +14,7 @@ from .words import setting_text, short_labels
 
 Row = tuple[Cell | str, ...]
 _FRONT_TONES: dict[str, Tone] = {"front": "good", "dominated": "bad", "cannot tell": "unsure"}
-SIGN_TONES: dict[Sign, Tone] = {"lower": "good", "higher": "bad", "cannot tell": "unsure"}
+SIGN_TONES: dict[Sign, Tone] = {"lower": "good", "higher": "bad", "the same": "same", "cannot tell": "unsure"}
 _UNITS = {"time": "s", "energy": "J", "memory": "B"}
 
 
@@ -157,8 +157,8 @@ def _signs(where: str, spots: Sequence[Spot], labels: dict[Place, str]) -> Table
     ]
     guesses = dict.fromkeys(spot.estimated for spot in spots if spot.estimated)
     note = (
-        "Gross joules per token ÷ the reference's. Lower, higher: the 95 % interval of the ratio leaves 1 out; else "
-        "cannot tell."
+        "Gross joules per token ÷ the reference's. Lower, higher: the 95 % interval of the ratio leaves 1 out; the "
+        "same: it lies wholly within 2 % of 1; else cannot tell."
     )
     note += "".join(f" Estimated, not measured: {guess}." for guess in guesses)
     return table(f"Does quantising lower joules? {where}", columns, rows, note)

@@ -19,6 +19,7 @@ from bench.record.errors import RecordError, UsageError
 from bench.record.store import load
 from bench.report.content import Commands
 from bench.report.visible import dumps
+from bench.report.words import AMOUNTS
 from bench.verbs import explain_traces
 from bench.verbs.answer_json import answer_document, causes_document
 from bench.verbs.choosing import chosen
@@ -185,7 +186,9 @@ def _energy(pair: EnergyPair, found: Explanation) -> dict[str, Any]:
     return {
         "reference": pair.reference, "scheme": pair.scheme, "source": pair.source,
         "estimated": bool(pair.estimated), "estimated_why": pair.estimated or None,
+        "ratio": pair.ratio.value, "ratio_ci": [pair.ratio.low, pair.ratio.high], "verdict": AMOUNTS[pair.verdict],
         "gross": _split(pair.gross), "net": _split(pair.net), "net_missing": pair.missing or None,
+        "net_of_unused": _split(pair.nets.get("unused")),
         "power_w": pair.power, "time_s_per_token": pair.time,
         "joules_per_passed_task": passed.scheme and passed.scheme.value,
         "joules_per_passed_task_ci": passed.scheme and [passed.scheme.low, passed.scheme.high],

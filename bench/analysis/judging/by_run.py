@@ -95,7 +95,7 @@ def joules(e: Evidence) -> Found:
             f"{pair.scheme}, {pair.source}: {split.delta.value:+.3g} J/token = {split.longer:+.3g} for longer time "
             f"{split.power:+.3g} for other power"
         )
-        sure = split.delta.low is not None and split.delta.low > 0
-        holds.append(sure and split.power < 0 < split.longer)
-        fails.append((split.delta.high is not None and split.delta.high <= 0) or split.power >= 0)
+        # The table's own verdict, so that the two cannot say different things of the same windows.
+        holds.append(pair.verdict == "SLOWER" and split.power < 0 < split.longer)
+        fails.append(pair.verdict in ("FASTER", "SAME") or split.power >= 0)
     return Found("supported" if any(holds) else "refuted" if all(fails) else "ambiguous", tuple(told))

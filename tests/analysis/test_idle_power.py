@@ -1,0 +1,101 @@
+"""What a machine with nothing to do draws while the work runs: its error is seen or assumed, and told."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import pytest
+
+from bench.analysis.energy import net_per_token, summarise
+from bench.analysis.energy_sources import SOURCES
+from bench.analysis.idle_power import CURVE, DRIFT, Idle, idle_of, trend
+from bench.record.schema import Record
+from tests import factories as make
+from tests.test_h100_run import FOLDER, load
+
+GPU = SOURCES[0]
+
+
+def window(
+    powers: tuple[float, ...] = (), begins: tuple[float, ...] = (), work: float = 300.0, **more: object
+) -> Record:
+    """Three work windows of 2 s from 0 s on, and idle windows of 2 s."""
+    metrics: dict[str, object] = {
+        "window_time": [2.0] * 3, "window_tokens": [100] * 3, "energy_gpu": [2 * work] * 3,
+    }  # fmt: skip
+    if powers:
+        metrics |= {"idle_time": [2.0] * len(powers), "idle_energy_gpu": [2 * watts for watts in powers]}
+    if begins:
+        metrics["idle_begin"] = begins
+    return make.record("energy", make.case(device="cuda"), metrics | more)
+
+
+def idle(*args: object, **more: object) -> Idle:
+    found = idle_of(window(*args, **more), GPU)  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def test_a_straight_drift_is_taken_off_each_window() -> None:
+    """Idle falls by 1 W/s throughout: 105 W in the middle of the first window, 101 in the last's."""
+    found = idle((110.0, 108.0, 98.0, 96.0), (-5.0, -3.0, 7.0, 9.0))
+    assert found.powers == pytest.approx((105.0, 103.0, 101.0)) and found.assumed == 0.0
+    assert net_per_token(window((110.0, 98.0), (-5.0, 7.0)), "energy_gpu", "idle_energy_gpu") == pytest.approx(
+        ((300 - 105) / 50, (300 - 103) / 50, (300 - 101) / 50)
+    )
+
+
+def test_a_decay_is_followed_where_two_windows_a_side_show_it() -> None:
+    falling = [122 + 6 * math.exp(-(6 + at) / 20) for at in (-5, -3, -1, 7, 9, 11)]
+    found = idle(tuple(falling), (-6.0, -4.0, -2.0, 6.0, 8.0, 10.0))
+    truth = statistics.mean(122 + 6 * math.exp(-(6 + at) / 20) for at in (1, 3, 5))
+    assert found.power == pytest.approx(truth, abs=0.03) and found.assumed == 0.0
+
+
+def test_with_one_window_a_side_the_bend_is_assumed() -> None:
+    found = idle((128.0, 124.0), (-2.0, 6.0))
+    assert found.power == pytest.approx(126.0) and found.assumed == pytest.approx(CURVE * 4.0)
+
+
+def test_a_board_that_the_work_warms_is_no_parabola() -> None:
+    found = idle((120.0, 120.1, 125.0, 123.0), (-4.0, -2.0, 6.0, 8.0))
+    assert found.assumed == pytest.approx(CURVE * (124.0 - 120.05))
+    assert 120.0 < found.power < 124.0
+
+
+def test_a_change_within_the_noise_assumes_nothing() -> None:
+    assert idle((120.0, 120.2, 120.1, 120.3), (-4.0, -2.0, 6.0, 8.0)).assumed == 0.0
+
+
+def test_records_of_before_know_idle_on_one_side_only() -> None:
+    assert idle((120.0,)).assumed == pytest.approx(DRIFT * 120.0)
+    assert idle((150.0, 140.0, 130.0)).assumed == pytest.approx(20.0)  # it was falling already
+    assert idle_of(window(), GPU) is None
+
+
+def test_a_trend_is_a_finding() -> None:
+    fell = trend(window((110.0, 108.0, 98.0, 96.0), (-5.0, -3.0, 7.0, 9.0)), GPU)
+    assert fell and fell.code == "idle-drift" and fell.severity == "info" and "109.0 W, then 97.0 W" in fell.evidence
+    before = trend(window((153.0, 143.0, 135.0)), GPU)
+    assert before and before.severity == "warning" and "before the work" in before.message
+    assert trend(window((120.0, 120.5), (-2.0, 6.0)), GPU) is None and trend(window((120.0,)), GPU) is None
+
+
+def test_the_error_of_idle_is_in_the_interval_of_net_and_called_assumed() -> None:
+    def net(*args: object) -> tuple[float, str]:
+        record = window(*args, work=135.0)  # type: ignore[arg-type]
+        row = next(row for row in summarise([record])[0].rows if row.gross)
+        assert row.net and row.net.low is not None and row.net.high is not None
+        return row.net.high - row.net.low, row.net.assumed
+
+    both, told = net((122.0, 122.0, 122.0, 122.0), (-4.0, -2.0, 6.0, 8.0))
+    alone, said = net((122.0, 122.0))
+    assert told == "between processes" and said == "between processes and idle and work"
+    assert alone > 1.5 * both
+
+
+def test_drift_is_no_less_than_what_the_committed_gpu_run_shows() -> None:
+    records = [record for record in load(FOLDER).records if record.instrument == "energy"]
+    watts = [record.values("idle_energy_gpu")[0] / record.values("idle_time")[0] for record in records]
+    assert 0.5 * DRIFT < statistics.stdev(watts) / statistics.mean(watts) < DRIFT
