@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from bench.record.schema import Finding, Record
 
 from .assumed import FREEDOM, quantile
-from .energy_sources import Source
+from .energy_sources import SOURCES, Source
 from .work_windows import IdleWindow, Window, idle_windows, work_windows
 
 CURVE, DRIFT = 0.1, 0.03
@@ -149,6 +149,23 @@ def trend(record: Record, source: Source) -> Finding | None:
         f"{first:.1f} W, then {last:.1f} W",
         "" if across else "measure idle after the work too: runs of today do",
     )
+
+
+def trends(records: Sequence[Record]) -> tuple[Finding, ...]:
+    """Of all energy records, each counter's once: with the largest change, and how many records it is of."""
+    found: dict[str, list[tuple[float, Finding]]] = {}
+    for record in records:
+        for source in SOURCES:
+            told = trend(record, source) if record.instrument == source.instrument else None
+            if told is not None:
+                first, last = _ends(idle_windows(record, source))
+                found.setdefault(told.message, []).append((abs(last - first), told))
+    return tuple(_most(items) for items in found.values())
+
+
+def _most(items: Sequence[tuple[float, Finding]]) -> Finding:
+    told = max(items, key=lambda item: item[0])[1]
+    return told if len(items) == 1 else replace(told, evidence=f"{told.evidence} (of {len(items)} records the most)")
 
 
 def _ends(idle: Sequence[IdleWindow]) -> tuple[float, float]:

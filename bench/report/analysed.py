@@ -11,6 +11,7 @@ from bench.analysis.conditions import mixed
 from bench.analysis.energy_windows import judged
 from bench.analysis.grouping import REFERENCE, standing
 from bench.analysis.hardware import Part, unlike_parts
+from bench.analysis.idle_power import trends
 from bench.analysis.settings import Asked
 from bench.analysis.unpaired import of_pairing
 from bench.analysis.verdict import MARGIN
@@ -77,6 +78,7 @@ def analyse(
         *findings.of_generation(made.generation),
         *findings.of_matmul(made.matmul),
         *findings.of_annotation(made.annotation),
+        *trends(records),
         *explained.findings,
         *of_pairing(records, reference),
         *mixed(records),

@@ -9,7 +9,7 @@ import pytest
 
 from bench.analysis.energy import net_per_token, summarise
 from bench.analysis.energy_sources import SOURCES
-from bench.analysis.idle_power import CURVE, DRIFT, Idle, idle_of, trend
+from bench.analysis.idle_power import CURVE, DRIFT, Idle, idle_of, trend, trends
 from bench.record.schema import Record
 from tests import factories as make
 from tests.test_h100_run import FOLDER, load
@@ -99,3 +99,9 @@ def test_drift_is_no_less_than_what_the_committed_gpu_run_shows() -> None:
     records = [record for record in load(FOLDER).records if record.instrument == "energy"]
     watts = [record.values("idle_energy_gpu")[0] / record.values("idle_time")[0] for record in records]
     assert 0.5 * DRIFT < statistics.stdev(watts) / statistics.mean(watts) < DRIFT
+
+
+def test_a_trend_in_many_records_is_told_once() -> None:
+    records = [window((150.0, 140.0, 130.0)), window((150.0, 140.0, 120.0)), window((120.0,))]
+    (told,) = trends(records)
+    assert told.evidence == "150.0 W, then 120.0 W (of 2 records the most)"
