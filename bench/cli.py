@@ -21,6 +21,7 @@ from bench.output import accept_any_terminal, ended
 from bench.record.secrets import mask_argv
 from bench.sweep.options import add_options
 from bench.verbs.choosing import add_choices
+from bench.verbs.step_options import add_step_options
 
 EXIT_CODES = """exit codes:
   0    done
@@ -313,7 +314,7 @@ def _add_explain(verbs: Any) -> None:
         "  python -m bench explain reports/runs/mine\n"
         "  python -m bench explain reports/runs/mine --scheme nf4 --batch-size 8\n"
         "  python -m bench explain --reference fp16.sqlite --candidate nf4.sqlite\n"
-        "  python -m bench explain --reference a.json.gz --candidate b.json.gz --step-range ProfilerStep --json\n"
+        "  python -m bench explain --reference a.json.gz --candidate b.json.gz --step-range 'execute_*' --json\n"
         "  python -m bench explain --reference a.sqlite --candidate b.sqlite --reference-time 16 --candidate-time 20\n",
     )
     add: Callable[..., Any] = parser.add_argument
@@ -323,7 +324,9 @@ def _add_explain(verbs: Any) -> None:
     unprofiled = "ms per step of this trace's steps without a profiler (default: that of the run folder it lies in)"
     add("--reference-time", type=kinds.MILLISECONDS, metavar="MS", help=unprofiled)
     add("--candidate-time", type=kinds.MILLISECONDS, metavar="MS", help=unprofiled)
-    add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
+    add("--reference-range", metavar="NAME", help="the same, of the reference alone")
+    add("--candidate-range", metavar="NAME", help="the same, of the candidate alone")
+    add_step_options(parser)
     add("--json", action="store_true", help="as JSON")
     add_choices(parser)
 
@@ -346,7 +349,7 @@ def _add_whatif(verbs: Any) -> None:
         "--time", type=kinds.MILLISECONDS, metavar="MS",
         help="ms per step without a profiler (default: that of the run folder it lies in, else the step as recorded)",
     )  # fmt: skip
-    add("--step-range", default="decode_step", metavar="NAME", help="range of one step (default decode_step)")
+    add_step_options(parser)
     add("--json", action="store_true", help="as JSON")
 
 

@@ -133,24 +133,42 @@ class _Builder:
 
 _Columns = Callable[[_Builder, list[Event]], dict[str, np.ndarray]]
 
+# Of Intel's GPUs (SYCL's Unified Runtime and Level Zero), and of other back ends that torch.profiler knows.
+_OTHER_RUNTIMES = (
+    "xpu_runtime",
+    "xpu_driver",
+    "glow_runtime",
+    "mtia_runtime",
+    "privateuse1_runtime",
+    "privateuse1_driver",
+)
+
 # Kineto's categories, and the capitalised ones of PyTorch before 1.12. gpu_user_annotation is left out on purpose:
 # it repeats an annotation where its kernels ran, which the join of kernels to ranges finds by itself.
 _CATEGORIES: dict[str, tuple[str, _Columns]] = {
     "kernel": ("kernels", _Builder.kernel),
     **dict.fromkeys(("gpu_memcpy", "gpu_memset", "memcpy", "memset"), ("copies", _Builder.copy)),
-    **dict.fromkeys(("cuda_runtime", "cuda_driver", "hip_runtime", "runtime"), ("calls", _Builder.call)),
+    **dict.fromkeys(
+        ("cuda_runtime", "cuda_driver", "hip_runtime", "runtime", *_OTHER_RUNTIMES), ("calls", _Builder.call)
+    ),
     "user_annotation": ("ranges", _Builder.span),
     **dict.fromkeys(("cpu_op", "operator"), ("operators", _Builder.span)),
     "python_function": ("frames", _Builder.span),
 }
 
 
+# torch 1.8 to 1.10 keep the steps of the profiler's schedule among the operators, as it does our own module ranges.
+_ANNOTATED = (MARK, "ProfilerStep#")
+
+
 def _marked_ranges(by_category: dict[str | None, list[Event]]) -> None:
-    """Move our own module ranges, which Kineto keeps among the operators, to the annotations."""
-    operators = by_category.get("cpu_op", [])
-    marked = [event for event in operators if (event.name or "").startswith(MARK)]
-    if marked:
-        by_category["cpu_op"] = [event for event in operators if not (event.name or "").startswith(MARK)]
+    """Move annotations that Kineto keeps among the operators to the others."""
+    for category in ("cpu_op", "Operator"):
+        operators = by_category.get(category, [])
+        marked = [event for event in operators if (event.name or "").startswith(_ANNOTATED)]
+        if not marked:
+            continue
+        by_category[category] = [event for event in operators if not (event.name or "").startswith(_ANNOTATED)]
         for event in marked:
             event.name = (event.name or "").removeprefix(MARK)
         by_category["user_annotation"] = [*by_category.get("user_annotation", []), *marked]

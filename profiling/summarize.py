@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.intervals import Cover
+from bench.analysis.range_names import one_name_each
 from bench.analysis.timeline import Analysis
 from bench.analysis.timeline_tables import kernel_sums, operator_sums, range_sums
 from bench.record.errors import RecordError
@@ -75,6 +76,7 @@ def _kernels(analysis: Analysis) -> list[Summary]:
 
 
 def _ranges(analysis: Analysis) -> list[Summary]:
+    analysis = one_name_each(analysis)
     strings, sums = analysis.timeline.strings, range_sums(analysis)
     columns = (sums.name, sums.domain, sums.count, sums.total, sums.busy, sums.kernels)
     gpu = bool(analysis.devices)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, MEMSET, SYNC, Cop
 
 from .intervals import Cover
 from .nesting import Nesting, nest
+
+if TYPE_CHECKING:
+    from .ledger.class_table import Rule
 
 Rows = NDArray[np.int64]
 Times = NDArray[np.int64]
@@ -116,8 +119,9 @@ class Steps:
 class Analysis:
     """One timeline and what follows from it; each part is computed when first asked for, and kept."""
 
-    def __init__(self, timeline: Timeline) -> None:
-        self.timeline = timeline
+    def __init__(self, timeline: Timeline, rules: tuple[Rule, ...] = ()) -> None:
+        """``rules``: of the user, tried before the table of classes."""
+        self.timeline, self.rules = timeline, rules
 
     @cached_property
     def kept(self) -> dict[Hashable, Any]:

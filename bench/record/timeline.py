@@ -33,8 +33,14 @@ MEMSET = 100
 COPY_KINDS = {0: "unknown", 1: "HtoD", 2: "DtoH", 8: "DtoD", 9: "HtoH", 10: "PtoP", MEMSET: "memset"}
 
 _VERSIONED = re.compile(r"_v\d{4,5}$")
+# hipMemcpyWithStream takes a stream and waits for it all the same.
 _BLOCKING = re.compile(r"^(cuda|cu|hip)Memcpy(?!.*Async)")
-_LAUNCHES = re.compile(r"Launch(?!HostFunc)")
+_LAUNCHES = re.compile(r"Launch(?!HostFunc)|[gG]raph_?Launch|urCommandBufferEnqueue")
+# Besides CUDA's and HIP's: SYCL's Unified Runtime (ur…) and plug-in interface (pi…), Level Zero (ze…), OpenCL (cl…).
+_SYNCS = re.compile(r"Synchronize|^(ur|pi)(QueueFinish|Events?Wait$)|^cl(Finish|WaitForEvents)$")
+_COPIES = re.compile(
+    r"Mem[cC](py|opy)|Mem[sS]et|^(ur|pi)Enqueue(USM|Mem)|^zeCommandListAppendMemory|^clEnqueue(Read|Write|Copy|Fill)"
+)
 
 
 def api_name(raw: str) -> str:
@@ -43,17 +49,17 @@ def api_name(raw: str) -> str:
 
 
 def call_kind(name: str) -> int:
-    """Which of OTHER, LAUNCH, SYNC, COPY, BLOCKING_COPY a CUDA or HIP call is, from its name alone.
+    """Which of OTHER, LAUNCH, SYNC, COPY, BLOCKING_COPY a CUDA, HIP or SYCL call is, from its name alone.
 
     A copy from pageable memory waits although it is called asynchronous; the name does not tell, so it is COPY.
     """
     if _LAUNCHES.search(name):
         return LAUNCH
-    if "Synchronize" in name:
+    if _SYNCS.search(name):
         return SYNC
     if _BLOCKING.match(name):
         return BLOCKING_COPY
-    return COPY if "Memcpy" in name or "Memset" in name else OTHER
+    return COPY if _COPIES.search(name) else OTHER
 
 
 @dataclass(frozen=True, eq=False)

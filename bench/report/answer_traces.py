@@ -30,28 +30,31 @@ _WORDS: dict[Verdict, str] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """The two traces by the names that are printed, and as they were given, for commands."""
+    """The two traces by the names that are printed, and as they were given, for commands. ``options``: the user's own
+    that choose steps and ranks, of both and of the candidate alone."""
 
     reference: str
     candidate: str
     reference_path: Path
     candidate_path: Path
-    step_range: str = "decode_step"
+    options: tuple[str, ...] = ()
+    candidate_options: tuple[str, ...] = ()
 
     def explain(self) -> str:
         """The command that gives an answer on real time."""
         return (
             f"python -m bench explain --reference {_quoted(self.reference_path)} --candidate "
-            f"{_quoted(self.candidate_path)}{self._range()} --reference-time MS --candidate-time MS"
+            f"{_quoted(self.candidate_path)}{_words(self.options)} --reference-time MS --candidate-time MS"
         )
 
     def whatif(self, cause: str, time_ms: float) -> str:
         """The command that predicts the candidate without a cause."""
-        trace = f"{_quoted(self.candidate_path)}{self._range()}"
+        trace = f"{_quoted(self.candidate_path)}{_words(self.candidate_options)}"
         return f"python -m bench whatif {trace} --remove {cause} --time {time_ms:.6g}"
 
-    def _range(self) -> str:
-        return "" if self.step_range == "decode_step" else f" --step-range {shlex.quote(self.step_range)}"
+
+def _words(options: tuple[str, ...]) -> str:
+    return f" {shlex.join(options)}" if options else ""
 
 
 def _quoted(path: Path) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.analysis.ledger.closure import Line
 from bench.analysis.statistics import Estimate
-from bench.analysis.timeline import Analysis
-from bench.analysis.traces.pair import Timed, Trace, TracePair, explain_traces
+from bench.analysis.traces.pair import Timed, TracePair, explain_traces
 from bench.analysis.traces.recorded import Recorded, RecordedLine
+from bench.analysis.traces.taken import Taken
 from bench.record.errors import UsageError
 from bench.report.answer_traces import Asked
 from bench.report.content import Table
-from bench.report.visible import dumps
+from bench.report.visible import dumps, visible
 from bench.verbs.answer_json import causes_document
 from bench.verbs.choosing import refuse_choices
+from bench.verbs.opened import opened, options_again
 
 
 def main(options: argparse.Namespace) -> int:
@@ -28,17 +30,19 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError("--candidate needs --reference: the trace to set it against")
     paths = Path(options.reference), options.candidate
     times = options.reference_time, options.candidate_time
-    both = [Trace(path, Analysis(options.read_timeline(path)), time) for path, time in zip(paths, times, strict=True)]
-    pair = explain_traces(both[0], both[1], options.step_range)
-    asked = Asked(*_short(*paths), *paths, options.step_range)
+    ranges = options.reference_range, options.candidate_range
+    both = [opened(options, *each) for each in zip(paths, times, ranges, strict=True)]
+    pair = explain_traces(both[0][0], both[1][0])
+    asked = Asked(*_short(*paths), *paths, tuple(options_again(options)), tuple(options_again(options, single=True)))
+    told = both[0][1], both[1][1]
     if options.json:
-        print(dumps(document(pair, asked)))
+        print(dumps(document(pair, asked, told)))
     else:
-        _print(pair, asked)
+        _print(pair, asked, told)
     return 0
 
 
-def _print(pair: TracePair, asked: Asked) -> None:
+def _print(pair: TracePair, asked: Asked, told_of: Sequence[Taken]) -> None:
     from rich.text import Text
 
     from bench.report import tables_ledger, tables_traces
@@ -50,6 +54,8 @@ def _print(pair: TracePair, asked: Asked) -> None:
     names = asked.reference, asked.candidate
     told = answer(pair, asked)
     print_answer(told, console)
+    for line in _taken_lines(names, told_of):
+        console.print(Text(visible(line), style="dim"))
     if pair.timed is None:
         tables: list[Table | None] = [tables_traces.recorded(pair.recorded)]
         console.print(Text(told.note, style="dim"))
@@ -73,6 +79,13 @@ def _print(pair: TracePair, asked: Asked) -> None:
         print_finding_line(finding, console)
 
 
+def _taken_lines(names: tuple[str, str], found: Sequence[Taken]) -> Iterator[str]:
+    """What of each trace is explained; what both notes say of each."""
+    for name, item in zip(names, found, strict=True):
+        yield f"{name}: {item.said}."
+        yield from (f"{name}: {note}." for note in item.notes)
+
+
 def _short(reference: Path, candidate: Path) -> tuple[str, str]:
     """File names, or where they are the same, their folders' names too."""
     if reference.name != candidate.name:
@@ -80,7 +93,7 @@ def _short(reference: Path, candidate: Path) -> tuple[str, str]:
     return f"{reference.parent.name}/{reference.name}", f"{candidate.parent.name}/{candidate.name}"
 
 
-def document(pair: TracePair, asked: Asked) -> dict[str, Any]:
+def document(pair: TracePair, asked: Asked, told: Sequence[Taken]) -> dict[str, Any]:
     """Two traces' explanation as JSON, in the form of a run's. What is not known is null, or an empty list."""
     timed = pair.timed
     return {
@@ -91,6 +104,7 @@ def document(pair: TracePair, asked: Asked) -> dict[str, Any]:
                 "reference": str(asked.reference_path),
                 "scheme": str(asked.candidate_path),
                 "steps": list(pair.steps),
+                "taken": [_taken(item) for item in told],
                 **(_no_time(pair) if timed is None else _timed(timed)),
                 "recorded": _recorded(pair.recorded),
                 "unknown": [{"name": name, "share": share} for name, share in pair.unknown],
@@ -101,6 +115,10 @@ def document(pair: TracePair, asked: Asked) -> dict[str, Any]:
         "remedies": [],
         "findings": [vars(finding) for finding in pair.findings],
     }
+
+
+def _taken(item: Taken) -> dict[str, Any]:
+    return {"steps": item.step_range, "said": item.said, "notes": list(item.notes), "inferred": item.inferred}
 
 
 def _no_time(pair: TracePair) -> dict[str, Any]:

@@ -6,22 +6,22 @@ import argparse
 from typing import Any
 
 from bench.analysis.replay.change import Change
-from bench.analysis.timeline import Analysis
-from bench.analysis.traces.pair import Trace
 from bench.analysis.traces.single import Prediction, predict
+from bench.analysis.traces.taken import Taken
 from bench.record.errors import UsageError
 from bench.report.visible import dumps, visible
+from bench.verbs.opened import opened
 
 
 def main(options: argparse.Namespace) -> int:
     """Print the prediction."""
     change = _change(options)
-    trace = Trace(options.file, Analysis(options.read_timeline(options.file)), options.time)
-    found = predict(trace, change, options.step_range)
+    trace, told = opened(options, options.file, options.time, None)
+    found = predict(trace, change)
     if options.json:
-        print(dumps(_document(found)))
+        print(dumps({**_document(found), "taken": {"said": told.said, "notes": list(told.notes)}}))
     else:
-        _print(found)
+        _print(found, told)
     return 0
 
 
@@ -52,8 +52,10 @@ def _document(told: Prediction) -> dict[str, Any]:
     }
 
 
-def _print(told: Prediction) -> None:
+def _print(told: Prediction, of: Taken) -> None:
     found = told.found
+    for line in (of.said, *of.notes):
+        print(visible(f"{line}."))
     print(f"{found.steps} steps, per step:")
     print(f"  measured   {found.measured_ms:9.4f} ms  {told.said}")
     print(f"  replayed   {found.replayed_ms:9.4f} ms  unchanged")

@@ -6,10 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bench.record import causes
 
 from .class_table import RULES, Rule
+
+if TYPE_CHECKING:
+    from ..timeline import Analysis
 
 Names = tuple[str, ...]
 _VERSION = re.compile(r"^(<|>=)\s*(\d+(?:\.\d+)*)$")
@@ -106,6 +110,11 @@ class Classes:
     def causes(self) -> tuple[str, ...]:
         """All causes that the table names."""
         return tuple(dict.fromkeys(item.answer.cause for item in (*self._kernel_rules, *self._operator_rules)))
+
+
+def classes_of(analysis: Analysis, bitsandbytes: str | None = None) -> Classes:
+    """The table for one trace: the user's own rules first."""
+    return Classes(bitsandbytes, (*analysis.rules, *RULES))
 
 
 def _applies(wanted: str, version: str | None) -> bool:

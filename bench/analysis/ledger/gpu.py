@@ -126,8 +126,43 @@ def _first_of_each(kind: Ns, rows: Sequence[Ns]) -> Ns:
     return first
 
 
-def step_windows(timeline: Timeline, rows: Ns, work: Work) -> tuple[Ns, Ns]:
+# Follows the name of a step that is not explained, but whose work may reach into the next one's time.
+LEFT_OUT = " (left out)"
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """[n] ``call``: row of the call that asked for a piece of GPU work, or -1, and when the work ended."""
+
+    call: Ns
+    end: Ns
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> Asked:
+        """All kernels and copies of a trace, in no order."""
+        kernels, copies = analysis.timeline.kernels, analysis.timeline.copies
+        return cls(np.concatenate((analysis.launch, analysis.copy_call)), np.concatenate((kernels.end, copies.end)))
+
+
+def step_windows(timeline: Timeline, rows: Ns, work: Work | Asked) -> tuple[Ns, Ns]:
     """(start, end) of each step, disjoint and ascending: the host's range, and as long as its GPU work runs."""
+    around = _with_left_out(timeline, rows)
+    start, end = windows_of(timeline, around, work)
+    mine = np.isin(around, rows) if len(around) > len(rows) else slice(None)
+    return start[mine], end[mine]
+
+
+def _with_left_out(timeline: Timeline, rows: Ns) -> Ns:
+    """The steps and those left out among them, by start."""
+    skipped = [place for place, text in enumerate(timeline.strings) if text.endswith(LEFT_OUT)]
+    if not skipped:
+        return rows
+    every = np.union1d(rows, np.flatnonzero(np.isin(timeline.ranges.name, skipped)))
+    return every[np.argsort(timeline.ranges.start[every], kind="stable")]
+
+
+def windows_of(timeline: Timeline, rows: Ns, work: Work | Asked) -> tuple[Ns, Ns]:
+    """The same of these steps alone."""
     start, end = host_windows(timeline, rows)
     if len(timeline.calls):
         call = np.maximum(work.call, 0)

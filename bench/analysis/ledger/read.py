@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.record.errors import RecordError
 
 from ..timeline import Analysis
-from .classes import Classes
+from .classes import classes_of
 from .costs import StepCosts
 from .cpu import cpu_costs
 from .gpu import gpu_costs
@@ -18,7 +18,7 @@ def step_costs(analysis: Analysis, step_range: str = STEP_RANGE, bitsandbytes: s
 
     Raises RecordError where the trace has no such range, or nothing that could be added up.
     """
-    classes = Classes(bitsandbytes)
+    classes = classes_of(analysis, bitsandbytes)
     if analysis.devices:
         return gpu_costs(analysis, classes, step_range)
     if not len(analysis.timeline.operators):

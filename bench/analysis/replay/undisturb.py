@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bench.record.timeline import Calls, Copies, Kernels, Spans, Timeline
 
-from ..ledger.classes import Classes
+from ..ledger.classes import classes_of
 from ..ledger.costs import EventCosts, Ns, StepCosts
 from ..ledger.gpu import Work, costs_of_work, work_of
 from ..timeline import Analysis
@@ -32,8 +32,8 @@ class Undisturbed:
 
     def __init__(self, analysis: Analysis, step_range: str, bitsandbytes: str | None = None) -> None:
         self._timeline, self._step_range = analysis.timeline, step_range
-        self._work = work_of(analysis, Classes(bitsandbytes), step_range)
-        self.program = program_of(analysis, Classes(bitsandbytes), step_range)
+        self._work = work_of(analysis, classes_of(analysis, bitsandbytes), step_range)
+        self.program = program_of(analysis, classes_of(analysis, bitsandbytes), step_range)
         self.unchanged = unchanged(self.program)
         self._operators, self._marks = self._recorded()
         self._waits = np.array([item.waits for item in self.program.items], bool)

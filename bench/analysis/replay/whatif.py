@@ -10,7 +10,7 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.errors import RecordError
 
-from ..ledger.classes import Classes
+from ..ledger.classes import classes_of
 from ..ledger.observer import ObserverModel
 from ..ledger.read import STEP_RANGE
 from ..ledger.segments import Segment, Step, cpu_steps
@@ -26,6 +26,7 @@ from .simulate import Ns, Recording, as_recorded, changed, play_plan, play_plans
 _MS = 1e-6
 # A replay that misses the step that it starts from by more than this share predicts nothing.
 MISSES = 0.03
+NO_WORK = "these steps ask for no GPU work, so there is no order of work in them that could be replayed"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class WhatIf:
     """ms per step: ``measured``, as the unchanged replay has it, and after the change. ``low`` and ``high`` bound the
     prediction's 95 % interval, None where one step shows no variation; the replay's own error is not in it.
     ``predicted_ms`` is None where the replay misses the measured step, and where the steps that were played are not
-    like the whole trace (``unlike``: why). ``notes``: what was assumed."""
+    like the whole trace (``unlike``: why), or for the reason ``why``. ``notes``: what was assumed."""
 
     steps: int
     measured_ms: float
@@ -43,6 +44,7 @@ class WhatIf:
     high: float | None = None
     notes: tuple[str, ...] = ()
     unlike: str = ""
+    why: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -56,6 +58,8 @@ class WhatIf:
             return ""
         if self.unlike:
             return f"{self.unlike}: record the parts of the trace apart"
+        if self.why:
+            return self.why
         return (
             f"the replay takes {self.replayed_ms:.4g} ms per step and the measured step {self.measured_ms:.4g} ms: it "
             f"misses by more than {MISSES:.0%}, so nothing is predicted"
@@ -73,7 +77,7 @@ class Replay:
     """One trace, read once; ask it for as many changes as needed."""
 
     def __init__(self, analysis: Analysis, step_range: str = STEP_RANGE, bitsandbytes: str | None = None) -> None:
-        classes = Classes(bitsandbytes)
+        classes = classes_of(analysis, bitsandbytes)
         self._recording: Recording | None = None
         self._steps: list[Step] = []
         if analysis.devices:
@@ -149,7 +153,10 @@ def _on_gpu(recording: Recording, change: Change) -> WhatIf:
     made = WhatIf(
         program.steps, 0.0, replayed, found.span * scale, notes=(*told, *found.notes), unlike=sample.unlike()
     )  # fmt: skip
-    return _bounded(made, steps, processes, model).over(recording.span * scale)
+    predicted = _bounded(made, steps, processes, model).over(recording.span * scale)
+    if any(op.item >= 0 for op in program.ops):
+        return predicted
+    return replace(predicted, predicted_ms=None, low=None, high=None, why=NO_WORK)
 
 
 def _bounded(made: WhatIf, steps: Ns, processes: Sequence[float], model: Sequence[float] = ()) -> WhatIf:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bench.record import causes as c
 
-from ..ledger.classes import Classes
+from ..ledger.classes import classes_of
 from ..ledger.closure import Line, Side
 from ..ledger.costs import Ns, StepCosts
 from ..ledger.cpu import costs_of
@@ -61,11 +61,11 @@ class Arms:
     diagnosis: Diagnosis
 
 
-def arms(analyses: Sequence[Analysis], times: Sequence[StepTime], step_range: str, spread: Spread) -> Arms:
-    """Both recordings. Raises RecordError where one has no such steps."""
+def arms(analyses: Sequence[Analysis], times: Sequence[StepTime], steps: Sequence[str], spread: Spread) -> Arms:
+    """Both recordings. ``steps``: the name of each one's steps. Raises RecordError where one has no such steps."""
     if not analyses[0].devices:
-        return _on_cpu(analyses, times, step_range, spread)
-    one, other = (_on_gpu(each, time, step_range, spread) for each, time in zip(analyses, times, strict=True))
+        return _on_cpu(analyses, times, steps, spread)
+    one, other = (_on_gpu(*each, spread) for each in zip(analyses, times, steps, strict=True))
     sides = one.arm.side, other.arm.side
     processes, model = (
         (*((side, sides[1]) for side in theirs), *((sides[0], side) for side in mine))
@@ -138,7 +138,7 @@ class CpuRecording:
     @classmethod
     def of(cls, analysis: Analysis, time: StepTime, step_range: str) -> CpuRecording:
         """Of a trace. Raises RecordError where it has no such steps."""
-        return cls(*cpu_steps(analysis.timeline, Classes(time.bitsandbytes), step_range), time)
+        return cls(*cpu_steps(analysis.timeline, classes_of(analysis, time.bitsandbytes), step_range), time)
 
     def slower(self, *, recorded: float = 1.0, timed: float = 1.0) -> CpuRecording:
         """As other processes would have it: the one that was recorded, or the one that was timed."""
@@ -165,9 +165,9 @@ def cpu_model(recordings: Sequence[CpuRecording]) -> ObserverModel:
     return fitted(counts, extra, plain, loops)
 
 
-def _on_cpu(analyses: Sequence[Analysis], times: Sequence[StepTime], step_range: str, spread: Spread) -> Arms:
+def _on_cpu(analyses: Sequence[Analysis], times: Sequence[StepTime], steps: Sequence[str], spread: Spread) -> Arms:
     """The observer is one for both, and so is its error."""
-    one, other = (CpuRecording.of(each, time, step_range) for each, time in zip(analyses, times, strict=True))
+    one, other = (CpuRecording.of(*each) for each in zip(analyses, times, steps, strict=True))
     model = cpu_model((one, other))
     arms = [Arm(each.costs(model), each.side(model)) for each in (one, other)]
     factors = [{"recorded": 1.0 + spread.host}, {"timed": 1.0 + spread.host}] if spread.host else []
@@ -178,11 +178,11 @@ def _on_cpu(analyses: Sequence[Analysis], times: Sequence[StepTime], step_range:
     def sides(found: Sequence[tuple[tuple[CpuRecording, CpuRecording], ObserverModel]]) -> tuple[Sides, ...]:
         return tuple((both[0].side(model), both[1].side(model)) for both, model in found)
 
-    def steps(both: tuple[CpuRecording, CpuRecording], model: ObserverModel) -> Pair:
+    def observed(both: tuple[CpuRecording, CpuRecording], model: ObserverModel) -> Pair:
         return less_observer(both[0].steps, model), less_observer(both[1].steps, model)
 
-    known = ([steps(*each) for each in found] for found in (processes, others))
-    found = diagnose_cpu(*steps((one, other), model), *known)
+    known = ([observed(*each) for each in found] for found in (processes, others))
+    found = diagnose_cpu(*observed((one, other), model), *known)
     return Arms(arms[0], arms[1], sides(processes), sides(others), found)
 
 

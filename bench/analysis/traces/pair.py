@@ -36,11 +36,13 @@ _MS = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A trace to explain. ``time_ms``: what a step takes without a profiler, where the user says so."""
+    """A trace to explain. ``time_ms``: what a step takes without a profiler, where the user says so; ``step_range``:
+    the name of its steps."""
 
     path: Path
     analysis: Analysis
     time_ms: float | None = None
+    step_range: str = STEP_RANGE
 
 
 @dataclass(frozen=True)
@@ -80,40 +82,37 @@ class TracePair:
     findings: tuple[Finding, ...]
 
 
-def explain_traces(
-    reference: Trace, candidate: Trace, step_range: str = STEP_RANGE, spread: Spread = ASSUMED
-) -> TracePair:
+def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED) -> TracePair:
     """The candidate against the reference. Raises RecordError where a trace has no such steps, or where one holds GPU
     work and the other does not, and UsageError for times that cannot be those of the recorded steps."""
     both = (reference, candidate)
     if bool(reference.analysis.devices) != bool(candidate.analysis.devices):
         raise RecordError("one trace holds GPU work and the other does not: take two traces of the same kind of device")
-    costs = step_costs(reference.analysis, step_range), step_costs(candidate.analysis, step_range)
+    steps = reference.step_range, candidate.step_range
+    costs = step_costs(reference.analysis, steps[0]), step_costs(candidate.analysis, steps[1])
     analyses = reference.analysis, candidate.analysis
-    alone = recorded(analyses, costs, step_range, spread)
+    alone = recorded(analyses, costs, steps, spread)
     found = [origin_of(trace.path) for trace in both]
-    times, missing = _times(both, found, step_range)
+    times, missing = _times(both, found)
     noticed = unlike(analyses, [one.origin for one in found])
     timed = None
     if times is not None:
         noticed += of_times(times, alone, costs[0].device)
-        run = _one_run(both, found, step_range)
+        run = _one_run(both, found)
         timed = _of_run(run, analyses, times, spread) if run else None
-        timed = timed or _made(analyses, times, step_range, spread)
+        timed = timed or _made(analyses, times, steps, spread)
         noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
     sources = _sources(costs, None)
-    steps = costs[0].steps, costs[1].steps
-    return TracePair(costs[1].device, steps, alone, timed, missing, sources, _unknown(costs[1]), tuple(noticed))
+    count = costs[0].steps, costs[1].steps
+    return TracePair(costs[1].device, count, alone, timed, missing, sources, _unknown(costs[1]), tuple(noticed))
 
 
-def _times(
-    both: Sequence[Trace], found: Sequence[Found], step_range: str
-) -> tuple[tuple[StepTime, StepTime] | None, str]:
+def _times(both: Sequence[Trace], found: Sequence[Found]) -> tuple[tuple[StepTime, StepTime] | None, str]:
     """Both times, or why there are none."""
     times: list[StepTime] = []
     missing: list[str] = []
     for trace, origin, name in zip(both, found, ("reference", "candidate"), strict=True):
-        time, why = (given(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin, step_range)
+        time, why = (given(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin, trace.step_range)
         times += [time] if time is not None else []
         missing += [] if time is not None else [f"of the {name}" + (f" ({why})" if why else "")]
     return ((times[0], times[1]), "") if len(times) == 2 else (None, " and ".join(missing))
@@ -122,10 +121,12 @@ def _times(
 Run = tuple[Origin, Origin]
 
 
-def _one_run(both: Sequence[Trace], found: Sequence[Found], step_range: str) -> Run | None:
+def _one_run(both: Sequence[Trace], found: Sequence[Found]) -> Run | None:
     """Where the traces are of one run, in one setting: then its records say more than one trace of each."""
     one, other = (each.origin for each in found)
-    if one is None or other is None or any(trace.time_ms is not None for trace in both) or step_range != STEP_RANGE:
+    if one is None or other is None or any(trace.time_ms is not None for trace in both):
+        return None
+    if any(trace.step_range != STEP_RANGE for trace in both):
         return None
     if not all("ledger" in origin.record.setup for origin in (one, other)):
         return None
@@ -150,9 +151,11 @@ def _of_run(run: Run, analyses: Sequence[Analysis], times: tuple[StepTime, StepT
     return Timed(times, pair.closed, pair.causes, row.time_ratio, judged, found, pair.sources, "token", one.folder.name)
 
 
-def _made(analyses: Sequence[Analysis], times: tuple[StepTime, StepTime], step_range: str, spread: Spread) -> Timed:
+def _made(
+    analyses: Sequence[Analysis], times: tuple[StepTime, StepTime], steps: Sequence[str], spread: Spread
+) -> Timed:
     """The answer from the two traces, each closed on its time."""
-    both = arms(analyses, times, step_range, spread)
+    both = arms(analyses, times, steps, spread)
     before, after = both.before, both.after
     closed = close(before.side, after.side)
     ratio = time_ratio(*times, spread)

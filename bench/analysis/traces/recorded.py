@@ -16,7 +16,7 @@ import numpy as np
 from bench.record import causes as c
 
 from ..intervals import Cover
-from ..ledger.classes import Classes
+from ..ledger.classes import classes_of
 from ..ledger.costs import Ns, StepCosts, step_rows
 from ..ledger.gpu import step_windows, work_of
 from ..ledger.observer import ObserverModel
@@ -68,11 +68,14 @@ class Recorded:
 
 
 def recorded(
-    analyses: tuple[Analysis, Analysis], costs: tuple[StepCosts, StepCosts], step_range: str, spread: Spread = ASSUMED
+    analyses: tuple[Analysis, Analysis],
+    costs: tuple[StepCosts, StepCosts],
+    steps: tuple[str, str],
+    spread: Spread = ASSUMED,
 ) -> Recorded:
-    """Both traces as recorded."""
+    """Both traces as recorded. ``steps``: the name of each one's steps."""
     wall = tuple(float(each.wall.mean()) * _MS for each in costs)
-    floor = tuple(_floor(*each, step_range) for each in zip(analyses, costs, strict=True))
+    floor = tuple(_floor(*each) for each in zip(analyses, costs, steps, strict=True))
     names = [name for name in c.CAUSES if any(name in each.causes and each.causes[name].any() for each in costs)]
     bounded = all(each.steps > 1 for each in costs)
     lines = tuple(_line(name, analyses, costs, spread, bounded=bounded) for name in names)
@@ -89,7 +92,7 @@ def _floor(analysis: Analysis, costs: StepCosts, step_range: str) -> float:
         return max(float((costs.wall - _most(analysis, costs)).mean()), 0.0) * _MS
     timeline = analysis.timeline
     rows = step_rows(timeline, step_range)
-    start, end = step_windows(timeline, rows, work_of(analysis, Classes(), step_range))
+    start, end = step_windows(timeline, rows, work_of(analysis, classes_of(analysis), step_range))
     own = int(timeline.threads.process[timeline.ranges.thread[rows[0]]])
     busiest = 0.0
     for table in (timeline.kernels, timeline.copies):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..ledger.read import STEP_RANGE
+from ..replay.already import MOST, graph_share
 from ..replay.change import Change
 from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, WhatIf
@@ -30,16 +30,33 @@ class Prediction:
     missing: str = ""
 
 
-def predict(trace: Trace, change: Change, step_range: str = STEP_RANGE, spread: Spread = ASSUMED) -> Prediction:
+def predict(trace: Trace, change: Change, spread: Spread = ASSUMED) -> Prediction:
     """Raises RecordError where the trace has no such steps or cannot be changed so."""
-    known = (given(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin_of(trace.path), step_range)
+    known = (
+        (given(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin_of(trace.path), trace.step_range)
+    )
     time, missing = known
+    change, notes = _left_to_change(trace, change)
     if time is None:
-        found = Replay(trace.analysis, step_range).whatif(change)
-        return Prediction(replace(found, low=None, high=None), AS_RECORDED, missing)  # of no real step
+        found = Replay(trace.analysis, trace.step_range).whatif(change)
+        found = replace(found, low=None, high=None, notes=(*found.notes, *notes))  # of no real step
+        return Prediction(found, AS_RECORDED, missing)
     time = replace(time, plain=None)
-    found = _on_time(trace.analysis, time, step_range, spread).whatif(change, spread)
-    return Prediction(found.over(time.seconds * 1e3), time.said)
+    found = _on_time(trace.analysis, time, trace.step_range, spread).whatif(change, spread)
+    return Prediction(replace(found.over(time.seconds * 1e3), notes=(*found.notes, *notes)), time.said)
+
+
+def _left_to_change(trace: Trace, change: Change) -> tuple[Change, tuple[str, ...]]:
+    """The change less what the steps have already, and what is to be said of that."""
+    if not change.cuda_graph or not trace.analysis.devices:
+        return change, ()
+    share = graph_share(trace.analysis, trace.step_range)
+    if share >= MOST:
+        told = (
+            f"{share:.0%} of the steps' GPU work is launched by graphs already: a CUDA graph has nothing left to save"
+        )
+        return replace(change, cuda_graph=False), (told,)
+    return change, (f"{share:.0%} of the steps' GPU work is launched by graphs already",) if share else ()
 
 
 def _on_time(analysis: Analysis, time: StepTime, step_range: str, spread: Spread) -> Replay:

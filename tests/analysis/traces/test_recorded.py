@@ -33,7 +33,7 @@ def trace(tmp_path, actions, *, steps=4, name="trace", **machine) -> Analysis:
 
 
 def told(one: Analysis, other: Analysis):
-    return recorded((one, other), (step_costs(one), step_costs(other)), "decode_step")
+    return recorded((one, other), (step_costs(one), step_costs(other)), ("decode_step",) * 2)
 
 
 def wall(analysis: Analysis) -> float:

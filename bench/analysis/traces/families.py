@@ -1,0 +1,177 @@
+"""Which ranges of a trace look like steps: repeated, one after the other, with GPU work, and covering most of it.
+
+Serving engines write sizes and counters into the names of their ranges (``execute_32_context_0(sq0sk0)…``,
+``ProfilerStep#7``), so ranges belong together whose names differ in numbers only: a family. Within a family, numbers
+that change at every step are counters; steps that differ in the others have other sizes, and are groups of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.record.codes import distinct
+from bench.record.timeline import Timeline
+
+from ..timeline import Analysis
+
+Rows = NDArray[np.int64]
+DECODE_STEP = "decode_step"
+# Names that engines and trainers give to a step. Where one covers nearly as much as the largest family, it is meant.
+_STEP_WORDS = re.compile(r"(?i)step|execute|forward_(decode|extend)|decode|iteration|run_batch|generate_token|batch_\d")
+_NEARLY = 0.8
+_NUMBER = re.compile(r"\d+")
+_MOST_NAMES = 200_000
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """``rows`` of Timeline.ranges, by start and one after the other, on one thread of ``process``. ``label``: a name
+    or pattern for --step-range that finds them; ``total``: ns that they cover, ``share`` of the trace."""
+
+    label: str
+    process: int
+    rows: Rows
+    total: int
+    share: float
+
+    @property
+    def told(self) -> str:
+        """For a refusal: such as "'ProfilerStep' (3 instances, 98 % of the trace)"."""
+        return f"{self.label!r} ({len(self.rows)} instances, {self.share:.0%} of the trace)"
+
+
+def families(analysis: Analysis, processes: Sequence[int] | None = None) -> list[Family]:
+    """What may be a step, the likeliest first. ``processes``: only of these. Ranges that ask for no work are none."""
+    timeline = analysis.timeline
+    if not len(timeline.ranges):
+        return []
+    extent = max(_extent(timeline), 1)
+    works = _WorkTimes(analysis)
+    found = [
+        Family(_label(timeline, rows), process, rows, total, total / extent)
+        for process, every in _by_template(timeline)
+        if (processes is None or process in processes)
+        if (rows := one_after_the_other(timeline, every)) is not None and len(rows) > 1
+        if works.mostly_inside(rows, process)
+        if (total := int((timeline.ranges.end[rows] - timeline.ranges.start[rows]).sum()))
+    ]
+    most = max((family.total for family in found), default=0)
+    return sorted(found, key=lambda family: _place(family, most))
+
+
+def _place(family: Family, most: int) -> tuple[bool, bool, int, int]:
+    """The step of our own recordings first, then a step by its name that covers nearly the most, then what covers the
+    most; of equal ones the outer, which has fewer instances."""
+    by_name = family.total >= _NEARLY * most and _STEP_WORDS.search(family.label) is not None
+    return family.label != DECODE_STEP, not by_name, -family.total, len(family.rows)
+
+
+def _extent(timeline: Timeline) -> int:
+    every = (timeline.kernels, timeline.copies, timeline.calls, timeline.operators, timeline.ranges)
+    tables = [table for table in every if len(table)]
+    return int(max(table.end.max() for table in tables) - min(table.start.min() for table in tables))
+
+
+def _by_template(timeline: Timeline) -> list[tuple[int, Rows]]:
+    """(process, rows by start) of the ranges of one thread whose names differ in numbers only."""
+    ranges = timeline.ranges
+    used = distinct(ranges.name)
+    if len(used) > _MOST_NAMES:
+        return []
+    templates: dict[str, int] = {}
+    code = np.zeros(len(timeline.strings), np.int64)
+    for name in used.tolist():
+        code[name] = templates.setdefault(_NUMBER.sub("#", timeline.strings[name]), len(templates))
+    key = code[ranges.name] * len(timeline.threads) + ranges.thread
+    order = np.lexsort((-ranges.end, ranges.start, key))
+    edges = np.flatnonzero(np.diff(key[order])) + 1
+    parts = np.split(order, edges)
+    return [(int(timeline.threads.process[ranges.thread[rows[0]]]), rows) for rows in parts]
+
+
+def one_after_the_other(timeline: Timeline, rows: Rows) -> Rows | None:
+    """The rows, by start, without those that lie inside others; None where two cross."""
+    start, end = timeline.ranges.start[rows], timeline.ranges.end[rows]
+    reach = np.maximum.accumulate(end)
+    before = np.concatenate((start[:1], reach[:-1]))
+    outer = start >= before
+    outer[:1] = True
+    crossing = ~outer & (end > before)
+    return None if crossing.any() else rows[outer]
+
+
+class _WorkTimes:
+    """When each process asked for work: launches of what the GPU ran, or operators where there is no GPU work."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        timeline = analysis.timeline
+        if analysis.devices:
+            call = np.concatenate((analysis.launch, analysis.copy_call))
+            call = call[call >= 0]
+            self._time, thread = timeline.calls.start[call], timeline.calls.thread[call]
+        else:
+            self._time, thread = timeline.operators.start, timeline.operators.thread
+        self._process = timeline.threads.process[thread]
+        self._ranges = timeline.ranges
+        self._of: dict[int, Rows] = {}
+
+    def inside(self, rows: Rows, process: int) -> Rows:
+        """[rows] how much work was asked for in each range."""
+        if process not in self._of:
+            self._of[process] = np.sort(self._time[self._process == process])
+        times = self._of[process]
+        start, end = self._ranges.start[rows], self._ranges.end[rows]
+        return np.searchsorted(times, end) - np.searchsorted(times, start)
+
+    def mostly_inside(self, rows: Rows, process: int) -> bool:
+        """Whether at least half of the ranges ask for work."""
+        return bool(2 * np.count_nonzero(self.inside(rows, process)) >= len(rows))
+
+
+def work_inside(analysis: Analysis, family: Family) -> Rows:
+    """[rows] how many kernels, copies or operators each step of a family asks for."""
+    return _WorkTimes(analysis).inside(family.rows, family.process)
+
+
+def _label(timeline: Timeline, rows: Rows) -> str:
+    """One name; or without its number after "#"; or a pattern with a star for each number that varies."""
+    names = [timeline.strings[name] for name in distinct(timeline.ranges.name[rows]).tolist()]
+    if len(names) == 1 and "#" not in names[0]:
+        return names[0]
+    stem, hash_, number = names[0].rpartition("#")
+    if hash_ and number.isdigit() and all(name.rpartition("#")[0] == stem for name in names):
+        return stem
+    return pattern_of(names)
+
+
+def pattern_of(names: Sequence[str]) -> str:
+    """Names that differ in numbers only, as one pattern: stars where they differ."""
+    texts, numbers = _NUMBER.split(names[0]), [_NUMBER.findall(name) for name in names]
+    told = [values[0] if len(set(values)) == 1 else "*" for values in zip(*numbers, strict=True)]
+    return texts[0] + "".join(number + text for number, text in zip(told, texts[1:], strict=True))
+
+
+def by_size(timeline: Timeline, rows: Rows) -> list[Rows]:
+    """The steps in groups of equal sizes, the group with the largest total time first."""
+    names = [timeline.strings[name] for name in timeline.ranges.name[rows].tolist()]
+    numbers = [_NUMBER.findall(name) for name in names]
+    if len({len(values) for values in numbers}) != 1:
+        return [rows]
+    sizes = [column for column in zip(*numbers, strict=True) if not _counts(column)]
+    keys = list(zip(*sizes, strict=True)) if sizes else [()] * len(rows)
+    groups = [rows[[place for place, key in enumerate(keys) if key == wanted]] for wanted in dict.fromkeys(keys)]
+    length = timeline.ranges.end - timeline.ranges.start
+    return sorted(groups, key=lambda group: -int(length[group].sum()))
+
+
+def _counts(values: Sequence[str]) -> bool:
+    """Whether a number in the name is a counter (of steps, or of tokens so far) and no size: it changes all the time.
+    One that takes few values, each of them often, is a size."""
+    seen = Counter(values)
+    return len(seen) > 2 and 2 * len(seen) >= len(values)

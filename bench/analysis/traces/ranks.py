@@ -1,0 +1,99 @@
+"""One rank of a trace: nsys records every process of a job in one file, and the GPU work of one explains no step of
+another.
+
+A rank is a process that did GPU work. They are numbered from 0 by their lowest GPU, then by process id, as launchers
+number them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.record.codes import distinct
+from bench.record.errors import RecordError
+from bench.record.timeline import Calls, Spans, Table, Timeline
+
+AnyTable = TypeVar("AnyTable", bound=Table)
+_DEVICES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Rank:
+    """``process``: index as in Timeline.threads.process; ``pid``: the system's, -1 where not known; ``devices``: the
+    GPUs that it used."""
+
+    process: int
+    pid: int
+    devices: tuple[int, ...]
+
+    def said(self, number: int) -> str:
+        """Such as "rank 1 (process 4242, GPU 1)"."""
+        gpus = f"GPU{'s' if len(self.devices) > 1 else ''} {', '.join(map(str, self.devices))}"
+        return f"rank {number} ({f'process {self.pid}, ' if self.pid >= 0 else ''}{gpus})"
+
+
+def ranks(timeline: Timeline) -> tuple[Rank, ...]:
+    """The processes that did GPU work, in order; () for a trace of a CPU."""
+    pairs: set[tuple[int, int]] = set()
+    for table in (timeline.kernels, timeline.copies):
+        if len(table):
+            both = distinct(table.process.astype(np.int64) * _DEVICES + table.device)
+            pairs |= {divmod(int(code), _DEVICES) for code in both}
+    pid = dict(zip(timeline.threads.process.tolist(), timeline.threads.pid.tolist(), strict=True))
+    found = [
+        Rank(process, pid.get(process, -1), tuple(sorted(d for p, d in pairs if p == process)))
+        for process in {process for process, _ in pairs}
+    ]
+    return tuple(sorted(found, key=lambda rank: (rank.devices, rank.pid, rank.process)))
+
+
+def only_process(timeline: Timeline, process: int) -> Timeline:
+    """The trace without what other processes did."""
+    if not _others(timeline, process):
+        return timeline
+    mine = timeline.threads.process == process
+    return replace(
+        timeline,
+        kernels=_rows(timeline.kernels, timeline.kernels.process == process),
+        copies=_rows(timeline.copies, timeline.copies.process == process),
+        calls=_of_threads(timeline.calls, mine),
+        ranges=_of_threads(timeline.ranges, mine),
+        operators=_of_threads(timeline.operators, mine),
+        frames=_of_threads(timeline.frames, mine),
+    )
+
+
+def only_device(timeline: Timeline, device: int) -> Timeline:
+    """The trace without what ran on other GPUs. Raises RecordError where nothing ran on this one."""
+    found = sorted({int(d) for table in (timeline.kernels, timeline.copies) for d in np.unique(table.device)})
+    if device not in found:
+        known = f"it has work on GPU {', '.join(map(str, found))}" if found else "it has no GPU work"
+        raise RecordError(f"the trace has no work on GPU {device}: {known}")
+    if len(found) == 1:
+        return timeline
+    return replace(
+        timeline,
+        kernels=_rows(timeline.kernels, timeline.kernels.device == device),
+        copies=_rows(timeline.copies, timeline.copies.device == device),
+    )
+
+
+def _others(timeline: Timeline, process: int) -> bool:
+    """Whether anything of another process is in the trace."""
+    gpu = any(bool((table.process != process).any()) for table in (timeline.kernels, timeline.copies))
+    return gpu or bool((timeline.threads.process != process).any())
+
+
+def _of_threads(table: AnyTable, mine: NDArray[np.bool_]) -> AnyTable:
+    if not len(table):
+        return table
+    assert isinstance(table, Calls | Spans)
+    return _rows(table, mine[table.thread])
+
+
+def _rows(table: AnyTable, kept: NDArray[np.bool_]) -> AnyTable:
+    return type(table)(**{name: getattr(table, name)[kept] for name in table.__dataclass_fields__})

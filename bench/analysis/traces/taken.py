@@ -1,0 +1,303 @@
+"""What of a trace is explained: whose work, and which ranges are its steps. Found by itself where nobody says.
+
+Steps that are left out keep a name of their own, because their GPU work may reach into the next step's time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.record.codes import distinct
+from bench.record.errors import RecordError
+from bench.record.timeline import Spans, Timeline
+
+from ..ledger.costs import is_step
+from ..ledger.gpu import LEFT_OUT, Asked, windows_of
+from ..range_names import one_name_each, with_timeline
+from ..timeline import Analysis
+from .families import DECODE_STEP, Family, by_size, families, one_after_the_other, pattern_of, work_inside
+from .inferred import inferred_steps
+from .ranks import Rank, only_device, only_process, ranks
+
+Rows = NDArray[np.int64]
+WHOLE, INFERRED = "(whole trace)", "(inferred step)"
+# A first step that takes so much more or less than the others held something else: warming up, or a GPU that runs
+# behind the host had nothing to do yet.
+_UNLIKE = 0.05
+_OFFERED = 5
+HOW_TO_RECORD = (
+    "record a range around each step: 'with torch.profiler.record_function(\"decode_step\"): …' or prof.step() under "
+    "torch.profiler, 'with nvtx.annotate(\"decode_step\"): …' under nsys -t cuda,nvtx; or take all of it as one step "
+    "with --steps whole"
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user says: the name or pattern of the steps' ranges, the whole trace as one step, whose work."""
+
+    step_range: str | None = None
+    whole: bool = False
+    rank: int | None = None
+    device: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """``analysis`` holds the work of one rank only, with its steps under the name ``step_range``. ``said``: what was
+    taken, for people; ``notes``: what was left out or assumed. ``inferred``: the steps are a guess."""
+
+    analysis: Analysis
+    step_range: str
+    said: str
+    notes: tuple[str, ...] = ()
+    inferred: bool = False
+
+
+def taken(analysis: Analysis, wanted: Wanted, *, own: bool = False) -> Taken:
+    """Narrow a trace to one rank's steps. ``own``: a trace of one of our runs, whose steps are all meant.
+
+    Raises RecordError where there is no such rank, device or range, with what there is instead.
+    """
+    analysis, whose = _ranked(one_name_each(analysis), wanted)
+    if wanted.whole:
+        return _whole(analysis, whose)
+    found = _asked(analysis, wanted.step_range) if wanted.step_range else _found(analysis, own=own)
+    if found is None:
+        return _inferred(analysis, whose)
+    return _steps(analysis, found, whose, own=own, chosen=wanted.step_range is not None)
+
+
+def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ...]]:
+    """The work of one rank, and a note where there are more."""
+    known = ranks(analysis.timeline)
+    notes: tuple[str, ...] = ()
+    if wanted.device is not None:
+        only_device(analysis.timeline, wanted.device)  # refused before a rank is chosen that lacks it
+    if wanted.rank is not None and not 0 <= wanted.rank < max(len(known), 1):
+        told = "; ".join(rank.said(number) for number, rank in enumerate(known))
+        raise RecordError(f"the trace has no rank {wanted.rank}: it has {told}")
+    if len(known) > 1 and all(rank.pid >= 0 for rank in known):
+        number = wanted.rank if wanted.rank is not None else _with_steps(analysis, known, wanted)
+        rest = "; ".join(rank.said(place) for place, rank in enumerate(known) if place != number)
+        notes = (
+            f"of {len(known)} processes with GPU work {known[number].said(number)} is taken, not {rest}: --rank N",
+        )
+        analysis = Analysis(only_process(analysis.timeline, known[number].process), analysis.rules)
+    elif len(known) == 1 and known[0].pid >= 0:
+        narrowed = only_process(analysis.timeline, known[0].process)
+        analysis = analysis if narrowed is analysis.timeline else Analysis(narrowed, analysis.rules)
+    if wanted.device is not None:
+        narrowed = only_device(analysis.timeline, wanted.device)
+        analysis = analysis if narrowed is analysis.timeline else Analysis(narrowed, analysis.rules)
+    elif len(analysis.devices) > 1:
+        gpus = ", ".join(map(str, analysis.devices))
+        notes += (
+            f"its work runs on {len(analysis.devices)} GPUs ({gpus}), taken together: --device N for one of them",
+        )
+    return analysis, notes
+
+
+def _with_steps(analysis: Analysis, known: Sequence[Rank], wanted: Wanted) -> int:
+    """The number of the rank that has the steps; of several the one that used the asked GPU, then the first."""
+    numbers = [n for n, rank in enumerate(known) if wanted.device is None or wanted.device in rank.devices]
+    numbers = numbers or list(range(len(known)))
+    timeline, processes = analysis.timeline, [known[number].process for number in numbers]
+    if wanted.step_range and len(timeline.ranges):
+        rows = rows_called(timeline, wanted.step_range)
+        having = set(timeline.threads.process[timeline.ranges.thread[rows]].tolist())
+    else:
+        found = families(analysis, processes)
+        having = {family.process for family in found if family.label == found[0].label}
+    return next((number for number in numbers if known[number].process in having), numbers[0])
+
+
+def _asked(analysis: Analysis, name: str) -> Family:
+    timeline = analysis.timeline
+    rows = rows_called(timeline, name)
+    if not len(rows):
+        raise RecordError(
+            f"the trace has no range {name!r}: {offered(analysis)}; name the range of one step with --step-range"
+        )
+    outer = one_after_the_other(timeline, rows[np.lexsort((-timeline.ranges.end[rows], timeline.ranges.start[rows]))])
+    if outer is None:
+        raise RecordError(
+            f"the ranges {name!r} overlap, so they are no steps: {offered(analysis)}; choose another with --step-range"
+        )
+    process = int(timeline.threads.process[timeline.ranges.thread[outer[0]]])
+    return Family(name, process, outer, 0, 0.0)
+
+
+def rows_called(timeline: Timeline, name: str) -> Rows:
+    """The rows of the ranges that are called ``name``, a number after "#" not counted, or that a pattern with * and ?
+    finds; in no order."""
+    matches = _matcher(name)
+    wanted = np.zeros(len(timeline.strings), bool)
+    for text in distinct(timeline.ranges.name).tolist():
+        wanted[text] = matches(timeline.strings[text])
+    return np.flatnonzero(wanted[timeline.ranges.name]) if len(timeline.ranges) else np.empty(0, np.int64)
+
+
+def _matcher(name: str) -> Callable[[str], bool]:
+    if not any(sign in name for sign in "*?"):
+        return lambda text: is_step(text, name)
+    pattern = re.compile("".join({"*": ".*", "?": "."}.get(sign, re.escape(sign)) for sign in name), re.DOTALL)
+    return lambda text: text == name or pattern.fullmatch(text) is not None
+
+
+def offered(analysis: Analysis) -> str:
+    """The likeliest names of steps, for a refusal."""
+    likely = families(analysis)
+    if likely:
+        return f"its likely steps are {', '.join(family.told for family in likely[:_OFFERED])}"
+    timeline = analysis.timeline
+    if not len(timeline.ranges):
+        return "it has no annotated ranges"
+    names = [timeline.strings[name] for name in distinct(timeline.ranges.name).tolist()]
+    more = f" and {len(names) - _OFFERED} more" if len(names) > _OFFERED else ""
+    return f"it has {', '.join(map(repr, sorted(names)[:_OFFERED]))}{more}"
+
+
+def _found(analysis: Analysis, *, own: bool) -> Family | None:
+    """The likeliest family; None where there is none."""
+    if own or DECODE_STEP in analysis.timeline.strings:
+        rows = rows_called(analysis.timeline, DECODE_STEP)
+        if len(rows):
+            return _asked(analysis, DECODE_STEP)
+    likely = families(analysis)
+    return likely[0] if likely else None
+
+
+def _steps(analysis: Analysis, found: Family, whose: tuple[str, ...], *, own: bool, chosen: bool) -> Taken:
+    """The steps of a family: of one size, and without a first one that is unlike the others."""
+    if own:
+        return Taken(analysis, found.label, _said(found.label, len(found.rows), len(found.rows)), whose)
+    notes = list(whose)
+    rows, label = found.rows, found.label
+    if not chosen:
+        rows, label, told = _of_one_size(analysis, found)
+        notes += told
+    rows, told = _without_first(analysis, rows)
+    notes += told
+    said = _said(label, len(rows), len(found.rows))
+    return Taken(_renamed(analysis, found.rows, rows, label), label, said, tuple(notes))
+
+
+def _said(label: str, taken: int, of: int) -> str:
+    count = f"{taken} step{'s' if taken != 1 else ''}" if taken == of else f"{taken} of {of} steps"
+    return f"{count} {label!r}"
+
+
+def _of_one_size(analysis: Analysis, found: Family) -> tuple[Rows, str, list[str]]:
+    timeline = analysis.timeline
+    groups = by_size(timeline, found.rows)
+    rows, label, notes = groups[0], found.label, []
+    if len(groups) > 1:
+        label = pattern_of(_names(timeline, rows))
+        others = ", ".join(f"{pattern_of(_names(timeline, group))!r} ({len(group)})" for group in groups[1:_OFFERED])
+        notes.append(f"steps of other sizes are left out: {others}: --step-range takes them")
+    work = work_inside(analysis, replace(found, rows=rows))
+    usual = float(median(work.tolist()))
+    like = (work >= usual / 2) & (work <= usual * 2)
+    if not like.all():
+        notes.append(
+            f"{int((~like).sum())} of {len(rows)} steps ask for less than half or more than twice the usual amount of "
+            "work and are left out"
+        )
+    return rows[like], label, notes
+
+
+def _names(timeline: Timeline, rows: Rows) -> list[str]:
+    return [timeline.strings[name] for name in distinct(timeline.ranges.name[rows]).tolist()]
+
+
+def _without_first(analysis: Analysis, rows: Rows) -> tuple[Rows, list[str]]:
+    """The steps less the first, where it took another time than the others do."""
+    if len(rows) < 3:
+        return rows, []
+    start, end = windows_of(analysis.timeline, rows, Asked.of(analysis))
+    length = (end - start).astype(float)
+    usual = float(np.median(length[1:]))
+    if not usual or abs(length[0] / usual - 1.0) <= _UNLIKE:
+        return rows, []
+    told = f"the first step is left out: it took ×{length[0] / usual:.2f} the time of the others"
+    behind = "; the GPU runs behind the host here" if _runs_behind(analysis, rows, end) else ""
+    return rows[1:], [told + behind]
+
+
+def _runs_behind(analysis: Analysis, rows: Rows, end: Rows) -> bool:
+    return bool((end > analysis.timeline.ranges.end[rows]).mean() > 0.5)
+
+
+def _renamed(analysis: Analysis, family: Rows, steps: Rows, label: str) -> Analysis:
+    """The trace with these ranges, and no others, as steps called ``label``. What is known of its launches is kept."""
+    timeline = analysis.timeline
+    called = rows_called(timeline, label) if "*" not in label and "?" not in label else np.empty(0, np.int64)
+    if len(called) == len(steps) and set(called.tolist()) == set(steps.tolist()):
+        return analysis
+    strings = (*timeline.strings, label, f"{label}{LEFT_OUT}")
+    name = timeline.ranges.name.copy()
+    rest = np.setdiff1d(np.concatenate((called, family)), steps)
+    name[rest], name[steps] = len(strings) - 1, len(strings) - 2
+    return with_timeline(analysis, replace(timeline, strings=strings, ranges=replace(timeline.ranges, name=name)))
+
+
+def _inferred(analysis: Analysis, whose: tuple[str, ...]) -> Taken:
+    found = inferred_steps(analysis) if len(analysis.timeline.kernels) else None
+    if found is None:
+        raise RecordError(
+            f"no steps are found in it: {offered(analysis)}, and its kernels do not repeat: {HOW_TO_RECORD}"
+        )
+    start, end, thread = found
+    analysis = _with_added(analysis, start, end, max(thread, 0), INFERRED)
+    rows = rows_called(analysis.timeline, INFERRED)
+    kept, told = _without_first(analysis, rows)
+    note = "the steps are inferred: the trace names none, and its kernels repeat so often in one order"
+    made = _renamed(analysis, rows, kept, INFERRED)
+    return Taken(made, INFERRED, _said(INFERRED, len(kept), len(rows)), (*whose, note, *told), inferred=True)
+
+
+def _whole(analysis: Analysis, whose: tuple[str, ...]) -> Taken:
+    timeline = analysis.timeline
+    tables = [
+        t for t in (timeline.kernels, timeline.copies, timeline.calls, timeline.operators, timeline.ranges) if len(t)
+    ]
+    if not tables:
+        raise RecordError("the trace holds nothing that takes time")
+    start, end = (
+        np.array([time], np.int64) for time in (min(t.start.min() for t in tables), max(t.end.max() for t in tables))
+    )
+    call = analysis.launch[analysis.launch >= 0]
+    spans = timeline.calls.thread[call] if len(call) else timeline.operators.thread
+    thread = int(np.bincount(spans).argmax()) if len(spans) else 0
+    note = "the whole trace is taken as one step, so nothing shows how steps vary"
+    return Taken(_with_added(analysis, start, end, thread, WHOLE), WHOLE, "the whole trace as one step", (*whose, note))
+
+
+def _with_added(analysis: Analysis, start: Rows, end: Rows, thread: int, name: str) -> Analysis:
+    """The trace with ranges of our own, in a lane of their own."""
+    timeline, ranges = analysis.timeline, analysis.timeline.ranges
+    strings = (*timeline.strings, name, "")
+    count, lane = len(start), int(ranges.lane.max(initial=-1)) + 1
+    added = {
+        "start": start,
+        "end": end,
+        "thread": thread,
+        "name": len(strings) - 2,
+        "domain": len(strings) - 1,
+        "lane": lane,
+    }
+    columns = {
+        column: np.concatenate((getattr(ranges, column), np.broadcast_to(np.asarray(value), count)))
+        for column, value in added.items()
+    }
+    threads = timeline.threads
+    if not len(threads):
+        threads = type(threads).build(process=[0], pid=[-1], tid=[-1])
+    return with_timeline(analysis, replace(timeline, strings=strings, threads=threads, ranges=Spans.build(**columns)))

@@ -1,0 +1,55 @@
+"""Opens the traces that a user gives: one rank's steps of each, found where the user does not say which."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.analysis.ledger.class_table import Rule
+from bench.analysis.ledger.user_rules import user_rules
+from bench.analysis.timeline import Analysis
+from bench.analysis.traces.origin import origin_of
+from bench.analysis.traces.pair import Trace
+from bench.analysis.traces.taken import Taken, Wanted, taken
+from bench.record.errors import UsageError
+from bench.record.timeline import about
+
+
+def opened(
+    options: argparse.Namespace, path: Path, time_ms: float | None, own_range: str | None
+) -> tuple[Trace, Taken]:
+    """The trace and what of it was taken. ``own_range``: the name of this trace's steps, where given for it alone.
+
+    Raises RecordError, naming the file, for one that cannot be read or has no such steps; UsageError for options that
+    contradict each other.
+    """
+    name = own_range or options.step_range
+    if name and options.steps == "whole":
+        raise UsageError("--steps whole takes all of a trace: leave out the name of a range")
+    analysis = Analysis(options.read_timeline(path), rules_of(options))
+    own = name is None and origin_of(path).origin is not None
+    wanted = Wanted(name, options.steps == "whole", options.rank, options.device)
+    with about(path):
+        found = taken(analysis, wanted, own=own)
+    return Trace(path, found.analysis, time_ms, found.step_range), found
+
+
+def rules_of(options: argparse.Namespace) -> tuple[Rule, ...]:
+    """The user's rules; () where there are none."""
+    return user_rules(options.classes) if options.classes is not None else ()
+
+
+def options_again(options: argparse.Namespace, *, single: bool = False) -> list[str]:
+    """The same options for a suggested command. ``single``: for a command on the candidate alone."""
+    words: list[str] = []
+    step_range = options.candidate_range if single and getattr(options, "candidate_range", None) else None
+    words += ["--step-range", step_range or options.step_range] if step_range or options.step_range else []
+    if not single:
+        for name in ("reference_range", "candidate_range"):
+            value = getattr(options, name, None)
+            words += [f"--{name.replace('_', '-')}", value] if value else []
+    words += ["--steps", "whole"] if options.steps == "whole" else []
+    for name in ("rank", "device", "classes"):
+        value = getattr(options, name)
+        words += [f"--{name}", str(value)] if value is not None else []
+    return words
