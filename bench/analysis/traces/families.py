@@ -141,7 +141,7 @@ def work_inside(analysis: Analysis, family: Family) -> Rows:
 
 def _label(timeline: Timeline, rows: Rows) -> str:
     """One name; or without its number after "#"; or a pattern with a star for each number that varies."""
-    names = [timeline.strings[name] for name in distinct(timeline.ranges.name[rows]).tolist()]
+    names: list[str] = [timeline.strings[name] for name in distinct(timeline.ranges.name[rows]).tolist()]
     if len(names) == 1 and "#" not in names[0]:
         return names[0]
     stem, hash_, number = names[0].rpartition("#")
