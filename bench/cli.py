@@ -130,6 +130,10 @@ def _verb(verbs: Any, name: str, help_: str, examples: str) -> argparse.Argument
     return parser
 
 
+def _verbose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-v", "--verbose", action="store_true", help="print the tables too, not the answer alone")
+
+
 def _add_run(verbs: Any) -> None:
     parser = _verb(
         verbs,
@@ -200,6 +204,7 @@ def _add_run(verbs: Any) -> None:
     add("--country", metavar="ISO", help="country for CodeCarbon's carbon intensity (three letters)")
     add("--seed", type=kinds.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
     add_options(parser)
+    _verbose(parser)
 
 
 def _add_gather(verbs: Any) -> None:
@@ -211,6 +216,7 @@ def _add_gather(verbs: Any) -> None:
     )
     parser.add_argument("sweep", type=Path, help="folder of a sweep, as given to 'bench run --on … --out'")
     parser.add_argument("--no-report", action="store_true", help="gather only")
+    _verbose(parser)
 
 
 def _add_list(verbs: Any) -> None:
@@ -264,6 +270,7 @@ def _add_report(verbs: Any) -> None:
         help="set the runs beside the published StarCoder2 study: study.md and study.html in the first run folder",
     )
     parser.add_argument("--reference", metavar="SCHEME", help="what to compare with (default: the run's own, or fp16)")
+    _verbose(parser)
 
 
 def _add_rerun(verbs: Any) -> None:
@@ -280,6 +287,7 @@ def _add_rerun(verbs: Any) -> None:
     add("--dry-run", action="store_true", help="say what would be repeated and what differs, and measure nothing")
     add("--workers", type=kinds.WORKERS, default=2, metavar="N", help="programs judged at the same time (default 2)")
     add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
+    _verbose(parser)
 
 
 def _add_verify(verbs: Any) -> None:
@@ -329,6 +337,7 @@ def _add_explain(verbs: Any) -> None:
     add_step_options(parser)
     add("--json", action="store_true", help="as JSON")
     add_choices(parser)
+    _verbose(parser)
 
 
 def _add_whatif(verbs: Any) -> None:
@@ -382,6 +391,7 @@ def _add_intervene(verbs: Any) -> None:
     add("--repeats", type=kinds.REPEATS, metavar="N", help="fresh processes per intervention")
     add("--threads", type=kinds.THREADS, metavar="N", help="CPU threads of torch (default: the preset's)")
     add("--seed", type=kinds.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
+    _verbose(parser)
 
 
 def _add_evaluate(verbs: Any) -> None:
@@ -413,6 +423,7 @@ def _add_evaluate(verbs: Any) -> None:
         help="go on where this machine's sandbox lacks these parts (a refusal names them): seccomp, keyring, inodes",
     )
     add("--json", action="store_true", help="as JSON")
+    _verbose(parser)
 
 
 def _add_tradeoff(verbs: Any) -> None:

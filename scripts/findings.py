@@ -2,7 +2,7 @@
 
 usage: python scripts/findings.py [--check]    --check: write nothing, exit code 1 where something would change
 
-Copied are the rows of tables (from report.md), the first lines of 'bitledger explain', and the waterfall as a picture
+Copied are the rows of tables (from report.md), what 'bitledger explain' answers, and the waterfall as a picture
 for light and for dark pages. Reports themselves are made by 'bitledger report'.
 """
 
@@ -81,22 +81,15 @@ def page(text: str) -> str:
 
 
 def diagnosis(run: Path) -> str:
-    """The first lines of what explain prints at 80 columns."""
+    """What explain answers at 80 columns, without the two lines about findings and where the rest is."""
     from bench import cli
 
     text = io.StringIO()
     with patch.dict(os.environ, {"COLUMNS": "80"}), redirect_stdout(text):
         cli.main(["explain", str(run)])
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
-    why, do = lines.index("Why"), lines.index("What to do")
-    return "\n".join([*lines[:why], *_points(lines, why, 2), " …", *_points(lines, do, 1)]) + "\n"
-
-
-def _points(lines: Sequence[str], title: int, most: int) -> list[str]:
-    """A title and its first points, with the code that belongs to them."""
-    rest = lines[title + 1 :]
-    end = next((at for at, line in enumerate(rest) if line.startswith(f" {most + 1}. ")), len(rest))
-    return [lines[title], *rest[:end]]
+    end = next(at for at, line in enumerate(lines) if line.startswith("What may be wrong"))
+    return "\n".join(lines[:end]) + "\n"
 
 
 def pictures(text: str) -> dict[Path, str]:

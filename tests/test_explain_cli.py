@@ -48,11 +48,16 @@ def test_a_run(tmp_path, capsys):
 
 
 def test_tables_of_a_run(tmp_path, capsys):
-    out = told(capsys, "explain", run_folder(tmp_path / "run")).out
+    run = run_folder(tmp_path / "run")
+    out = told(capsys, "explain", run, "-v").out
     assert "Slower than fp16: int8." in out
     assert "Why" in out
     assert "What to do" in out
     assert "Hypotheses" in out
+    short = told(capsys, "explain", run).out
+    assert "Slower than fp16: int8." in short
+    assert "Hypotheses" not in short
+    assert f"explain {run} -v" in " ".join(short.split())
 
 
 BOTH = ("--reference", "CANDIDATE", "--candidate", "CANDIDATE")

@@ -62,8 +62,9 @@ def _action(remedy: Remedy) -> Point:
     gain = f"{title}: {remedy.gain * 1e3:.3g} ms per token less"
     bounds = "" if remedy.low is None or remedy.high is None else f" [{remedy.low * 1e3:.3g}, {remedy.high * 1e3:.3g}]"
     bounds += mark(remedy.assumed)
+    sure = remedy.predicted or remedy.sure
     memory = "" if remedy.memory is None else f"; memory {_signed(remedy.memory)}"
-    return Point(gain + bounds, f"{_price(remedy)}{memory}. Basis: {remedy.basis}.{_doubt(remedy)}", remedy.code)
+    return Point(gain + bounds, f"{_price(remedy)}{memory}. Basis: {remedy.basis}.{_doubt(remedy)}", remedy.code, sure)
 
 
 def _price(remedy: Remedy) -> str:

@@ -66,11 +66,12 @@ class CountedFinding:
 @dataclass(frozen=True)
 class Point:
     """One cause or one thing to do: ``title`` says it, ``text`` gives the evidence, ``code`` is what to write (several
-    lines, or a command)."""
+    lines, or a command). ``sure``: False where the evidence does not exclude that it is nothing; ``text`` says why."""
 
     title: str
     text: str
     code: str = ""
+    sure: bool = True
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,10 @@ def _price(row: FirstGeneration, ledger: FirstVisits | None, switched: Intervent
     sure = "Not sure: the interval holds 1. " if unsure else ""
     if switched is not None and switched.first_gain is not None:
         helps = switched.first_gain.value > 0
-        return Point(title, f"{sure}{text} {_measured(switched, switched.first_gain)}", CUDNN_OFF if helps else "")
-    return Point(title, sure + text, CUDNN_OFF if plans and ledger.cudnn else "")
+        return Point(
+            title, f"{sure}{text} {_measured(switched, switched.first_gain)}", CUDNN_OFF if helps else "", not unsure
+        )
+    return Point(title, sure + text, CUDNN_OFF if plans and ledger.cudnn else "", not unsure)
 
 
 def _measured(switched: InterventionRow, gain: Estimate) -> str:

@@ -58,7 +58,8 @@ def _cause(cause: Cause, share: int | None, what: str, pair: Pair) -> Point:
         bounds += "" if cause.sure else " Not sure: it holds 0."
     elif cause.basis == "one value":
         bounds = " One value only, so no interval."
-    return Point(title(c.LABELS[cause.cause], cause.delta_ms, share, what), _evidence(cause, pair) + bounds)
+    told = title(c.LABELS[cause.cause], cause.delta_ms, share, what)
+    return Point(told, _evidence(cause, pair) + bounds, sure=cause.sure)
 
 
 def others(rest: Sequence[Share], what: str, unit: str = "token") -> Point:

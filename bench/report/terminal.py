@@ -35,7 +35,7 @@ from .words import TONES, case_text, interval_text, verdict_cell
 WIDE = 110
 # A table with more rows than this is left to the report's files.
 LONG = 60
-_STYLES: dict[Tone, str] = {
+STYLES: dict[Tone, str] = {
     "bad": "bold red",
     "good": "bold green",
     "same": "bold",
@@ -99,7 +99,7 @@ def _head(report: Report, console: Console) -> None:
     if report.answer:
         print_answer(report.answer, console)
     for line in report.headlines:
-        verdict = Text(f"{line.verdict:<10}", style=_STYLES.get(line.tone, ""))
+        verdict = Text(f"{line.verdict:<10}", style=STYLES.get(line.tone, ""))
         console.print(verdict + Text(line.sentence, style="default"))
     console.print(Text(f"Machine: {report.machine}", style="dim"))
     console.print(Text(report.counts, style="dim"))
@@ -110,7 +110,7 @@ def _head(report: Report, console: Console) -> None:
 
 def print_answer(answer: Answer, console: Console) -> None:
     """The verdict, the causes and what to do."""
-    console.print(Text(answer.sentence, style=_STYLES.get(answer.tone, "bold")))
+    console.print(Text(answer.sentence, style=STYLES.get(answer.tone, "bold")))
     for title, points in (("Why", answer.causes), (FIRST_TITLE, answer.first), ("What to do", answer.actions)):
         if points:
             console.print(Text(title, style="bold"))
@@ -118,17 +118,17 @@ def print_answer(answer: Answer, console: Console) -> None:
             _point(place, point, console)
     if answer.preamble:
         console.print(Text("Before any of this code", style="dim"))
-        _code(answer.preamble, console)
+        print_code(answer.preamble, console)
     console.print()
 
 
 def _point(place: int, point: Point, console: Console) -> None:
     console.print(Text(f" {place}. {point.title}.") + Text(f" {point.text}", style="dim"))
     if point.code:
-        _code(point.code, console)
+        print_code(point.code, console)
 
 
-def _code(text: str, console: Console) -> None:
+def print_code(text: str, console: Console) -> None:
     """Code as it is, from the first column on and not wrapped, so that it can be copied."""
     console.print(Text(text, style="cyan"), soft_wrap=True)
 
@@ -143,7 +143,7 @@ def print_table(source: Table, console: Console) -> None:
         column = source.columns[index]
         made.add_column(Text(column.name), justify="right" if column.right else "left", overflow="fold")
     for row in source.rows:
-        made.add_row(*(Text(row[index].text, style=_STYLES.get(row[index].tone, "")) for index in shown))
+        made.add_row(*(Text(row[index].text, style=STYLES.get(row[index].tone, "")) for index in shown))
     console.print(made)
     if source.note:
         console.print(Text(source.note, style="dim"))

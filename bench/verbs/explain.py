@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from bench.analysis.energy_ledger import EnergyPair, Split
@@ -55,7 +56,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(dumps(run_document(found, next_, several=len(explained) > 1)))
     else:
-        _print_run(found, next_, several=len(explained) > 1)
+        _print_run(found, next_, options, several=len(explained) > 1)
     return 0
 
 
@@ -68,7 +69,9 @@ def run_document(
     return document(next(iter(found.values())), commands)
 
 
-def _print_run(found: Mapping[str, Explanation], commands: Commands, *, several: bool) -> None:
+def _print_run(
+    found: Mapping[str, Explanation], commands: Commands, options: argparse.Namespace, *, several: bool
+) -> None:
     for name, each in found.items():
         if several:
             from rich.text import Text
@@ -76,7 +79,7 @@ def _print_run(found: Mapping[str, Explanation], commands: Commands, *, several:
             from bench.report.console import console as make_console
 
             make_console().print(Text(f"On {name}", style="bold underline"))
-        _print(each, commands)
+        (_print if options.verbose else _print_short)(each, commands, options.run)
 
 
 def _line(line: Line) -> dict[str, Any]:
@@ -221,7 +224,16 @@ def _remedy(item: Remedy) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(found: Explanation, commands: Commands) -> None:
+def _print_short(found: Explanation, commands: Commands, run: Path) -> None:
+    from bench.report.answer import answer
+    from bench.report.brief import print_brief
+    from bench.report.console import console as make_console
+
+    rest = f"Ledger, energy, hypotheses, every remedy with its code: python -m bench explain {run} -v"
+    print_brief(answer(found, commands), (), found.findings, make_console(), rest)
+
+
+def _print(found: Explanation, commands: Commands, _run: Path) -> None:
     from bench.report import ledger
     from bench.report.answer import answer
     from bench.report.console import console as make_console

@@ -15,15 +15,15 @@ SHOWN = 5
 
 def main(options: argparse.Namespace) -> int:
     """Gather and report. Exit code 1 where blocks still miss Records."""
-    return gathered(options.sweep, report=not options.no_report)
+    return gathered(options.sweep, report=not options.no_report, verbose=options.verbose)
 
 
-def gathered(folder: Path, *, report: bool) -> int:
+def gathered(folder: Path, *, report: bool, verbose: bool) -> int:
     """As ``main``, for other verbs."""
     found = gather(folder)
     _tell(folder, found)
     if report:
-        report_run(folder, reference=planned_reference(folder))
+        report_run(folder, reference=planned_reference(folder), verbose=verbose)
     return 1 if found.missing else 0
 
 

@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environme
             writer.folder, run_id, options.argv, machine, options.read_timeline
         ))  # fmt: skip
     if not options.no_report:
-        report_run(folder, reference=preset.reference)
+        report_run(folder, reference=preset.reference, verbose=options.verbose)
     return 1 if failed else 0
 
 

@@ -33,7 +33,8 @@ def main(options: argparse.Namespace) -> int:
     if len(options.run) > 1:
         raise UsageError("a report is about one run: give one folder, or add --study")
     folder = options.run[0]
-    report_run(folder, reference=asked_reference(options.reference, folder, load(folder).records))
+    reference = asked_reference(options.reference, folder, load(folder).records)
+    report_run(folder, reference=reference, verbose=options.verbose)
     return 0
 
 
@@ -80,14 +81,19 @@ def asked_reference(asked: str | None, folder: Path, records: Sequence[Record]) 
     return asked
 
 
-def report_run(folder: Path, *, reference: str = REFERENCE) -> None:
-    """Write report.md, report.html and figures/, and print the summary and where they are."""
+def report_run(folder: Path, *, reference: str = REFERENCE, verbose: bool = False) -> None:
+    """Write report.md, report.html and figures/, and print what they say: in short, or with all their tables."""
+    from bench.report.brief import print_brief
     from bench.report.console import console as make_console
     from bench.report.terminal import print_built
 
     report, written = write_run(folder, reference)
     console = make_console()
-    print_built(report, console)
+    if verbose:
+        print_built(report, console)
+    else:
+        found = [each.finding for section in report.sections for each in section.findings]
+        print_brief(report.answer, report.headlines, found, console, f"Tables: python -m bench report {folder} -v")
     for path in written:
         if path.suffix in (".md", ".html"):
             console.print(f"written: {path}", soft_wrap=True, highlight=False)

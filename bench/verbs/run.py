@@ -104,7 +104,7 @@ def measure(
         )
     after_run(writer, machine, options.argv, options.workers)
     if not options.no_report:
-        report_run(writer.folder, reference=run.preset.reference)
+        report_run(writer.folder, reference=run.preset.reference, verbose=options.verbose)
     failed = outcome.counts["failed"]
     return 1 if failed else 0
 

@@ -1,0 +1,77 @@
+"""What a verb ends with in a terminal: the verdict, why, what to do, what may be wrong, and where the rest is.
+
+At most 25 lines at 80 columns, but for a longer sentence; tables are for -v and for the report's files.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.record.schema import Finding
+
+from .content import FIRST_TITLE, Answer, Headline, Point
+from .terminal import STYLES, print_code
+
+MOST_CAUSES, MOST_FIRST, MOST_ACTIONS, MOST_VERDICTS, MOST_ERRORS = 3, 1, 2, 8, 2
+# Code of the first action that is longer than this is left to -v and to the report.
+MOST_CODE_LINES = 9
+
+
+def print_brief(
+    answer: Answer | None,
+    headlines: Sequence[Headline],
+    findings: Sequence[Finding],
+    console: Console,
+    rest: str,
+) -> None:
+    """``headlines``: the verdicts, shown where there is no answer. ``rest``: where everything else is."""
+    if answer is None:
+        for line in headlines[:MOST_VERDICTS]:
+            console.print(Text(f"{line.verdict:<10}", style=STYLES.get(line.tone, "")) + Text(line.sentence))
+        _more(len(headlines) - MOST_VERDICTS, "verdict", console)
+    else:
+        _answer(answer, console)
+    _findings(findings, console)
+    console.print(Text(rest, style="dim"), soft_wrap=True)
+
+
+def _answer(answer: Answer, console: Console) -> None:
+    console.print(Text(answer.sentence, style=STYLES.get(answer.tone, "bold")))
+    _points("Why", answer.causes, MOST_CAUSES, console)
+    _points(FIRST_TITLE, answer.first, MOST_FIRST, console)
+    _points("What to do", answer.actions, MOST_ACTIONS, console, coded=True)
+
+
+def _points(title: str, points: Sequence[Point], most: int, console: Console, *, coded: bool = False) -> None:
+    """The first points' titles; ``coded``: beneath the first of them its code."""
+    if points:
+        console.print(Text(title, style="bold"))
+    for place, point in enumerate(points[:most], 1):
+        console.print(Text(f" {place}. {point.title}.{'' if point.sure else ' Not sure.'}"))
+        if coded and place == 1 and 0 < len(point.code.splitlines()) <= MOST_CODE_LINES:
+            print_code(point.code, console)
+
+
+def _findings(findings: Sequence[Finding], console: Console) -> None:
+    errors = [finding for finding in findings if finding.severity == "error"]
+    for finding in errors[:MOST_ERRORS]:
+        console.print(Text("error", style="bold red") + Text(f": {finding.message}", style="default"))
+    counts = Counter(finding.severity for finding in findings)
+    if counts:
+        told = ", ".join(
+            f"{counts[name]} {name}{'s' * (counts[name] > 1)}" for name in ("error", "warning", "info") if counts[name]
+        )
+        console.print(
+            Text(
+                f"What may be wrong with it: {told}.", style="yellow" if counts["error"] + counts["warning"] else "dim"
+            )
+        )
+
+
+def _more(left: int, what: str, console: Console) -> None:
+    if left > 0:
+        console.print(Text(f"… and {left} more {what}{'s' * (left > 1)}", style="dim"))
