@@ -10,13 +10,21 @@ from .causes import MEANINGS, OBSERVED
 
 @dataclass(frozen=True)
 class MetricInfo:
+    """``signed``: its values may be below 0."""
+
     unit: str
     description: str
     better: Literal["lower", "higher"] | None = None
+    signed: bool = False
 
 
 def _s(description: str) -> MetricInfo:
     return MetricInfo("s", description, "lower")
+
+
+def _less(description: str) -> MetricInfo:
+    """A difference of times, which noise or a model may make negative."""
+    return MetricInfo("s", description, "lower", signed=True)
 
 
 def _byte(description: str) -> MetricInfo:
@@ -90,9 +98,9 @@ METRICS: dict[str, MetricInfo] = {
         for what, unit, told in (("time", "s", "when the ticks"), ("energy", "J", "value at the ticks"))
     },
     # state sampled during energy windows, outside the timed thread
-    "sample_time": MetricInfo("s", "time of each sample since the first window began"),
+    "sample_time": MetricInfo("s", "time of each sample since the first window began", signed=True),
     "gpu_power": MetricInfo("W", "board power at each sample"),
-    "gpu_temperature": MetricInfo("degC", "GPU temperature at each sample"),
+    "gpu_temperature": MetricInfo("degC", "GPU temperature at each sample", signed=True),
     "gpu_clock_sm": MetricInfo("Hz", "SM clock at each sample"),
     "gpu_clock_memory": MetricInfo("Hz", "memory clock at each sample"),
     "gpu_throttle_reasons": MetricInfo("1", "NVML's bit mask of clock event reasons at each sample"),
@@ -136,13 +144,15 @@ METRICS: dict[str, MetricInfo] = {
     "operators_busy_per_step": _s("time in a decode step with at least one operator running"),
     # the ledger of observed decode steps: what a timeline says, and the same less the modelled cost of its events
     **{f"observed_{cause}_per_step": _s(f"as recorded: {MEANINGS[cause]}") for cause in OBSERVED},
-    **{f"ledger_{cause}_per_step": _s(f"less the observer's modelled cost: {MEANINGS[cause]}") for cause in OBSERVED},
+    **{
+        f"ledger_{cause}_per_step": _less(f"less the observer's modelled cost: {MEANINGS[cause]}") for cause in OBSERVED
+    },
     "plain_step_time": _s("decode steps of the observed call outside the observed ones, in order"),
-    "operator_event_cost": _s("what recording one operator costs the host, sampled in batches"),
-    "range_event_cost": _s("what one annotated range costs the host while recording, sampled in batches"),
-    "call_event_cost": _s("what recording one call of the CUDA runtime costs the host, sampled in batches"),
+    "operator_event_cost": _less("what recording one operator costs the host, sampled in batches"),
+    "range_event_cost": _less("what one annotated range costs the host while recording, sampled in batches"),
+    "call_event_cost": _less("what recording one call of the CUDA runtime costs the host, sampled in batches"),
     # what a replay says of an intervention, before it is measured; per decode step, without the observer
-    "predicted_step_time": _s("a decode step after the intervention, by replay of the unchanged arm's timeline"),
+    "predicted_step_time": _less("a decode step after the intervention, by replay of the unchanged arm's timeline"),
     "replayed_step_time": _s("the unchanged replay of the same timeline"),
     # hardware counters (ncu): sums over all launches of the observed decode step
     "profiled_launches": MetricInfo("1", "kernel launches that ncu observed"),

@@ -29,7 +29,10 @@ cases = st.builds(
     layer=st.none() | st.text(),
     m=st.none() | st.integers(1, 512),
 )
-metrics = st.builds(metric, st.sampled_from(sorted(METRICS)), st.lists(numbers, min_size=1))
+amounts = st.floats(0, allow_nan=False, allow_infinity=False)
+metrics = st.sampled_from(sorted(METRICS)).flatmap(
+    lambda name: st.builds(metric, st.just(name), st.lists(numbers if METRICS[name].signed else amounts, min_size=1))
+)
 records = st.builds(
     lambda case, values, repeat, absent: replace(
         RECORD, case=case, metrics=tuple(values), repeat=repeat, not_collected=absent
@@ -90,14 +93,33 @@ def test_skipped_and_failed_need_a_reason():
         (lambda d: d.pop("case"), "malformed"),
         (lambda d: d["case"].update(colour="red"), "malformed"),
         (lambda d: d.update(surprise=1), "malformed"),
-        (lambda d: d.update(status="great"), "unknown status"),
+        (lambda d: d.update(status="great"), "status: Invalid"),
         (lambda d: d.update(repeat="one"), "repeat"),
-        (lambda d: d.update(run_id=7), "not text"),
-        (lambda d: d.update(setup=[1]), "not an object"),
+        (lambda d: d.update(run_id=7), "run_id: Expected `str`"),
+        (lambda d: d.update(setup=[1]), "setup: Expected `object`"),
         (lambda d: d.update(case_id="0" * 16), "does not match"),
         (lambda d: d.update(metrics=[{"name": "forward_time", "unit": "s", "values": "x"}]), "malformed"),
         (lambda d: d.update(environment=3), "malformed"),
         (lambda d: d.update(metrics=[{"name": "forward_time", "unit": "s", "values": [10**400]}]), "malformed"),
+        (
+            lambda d: d.update(metrics=[{"name": "forward_time", "unit": "s", "values": [-1]}]),
+            "forward_time has a value b",
+        ),
+        (lambda d: d.update(metrics=[{"unit": "s", "values": [1]}]), "field 'name' is missing"),
+        (lambda d: d.update(metrics=[{"name": "forward_time", "unit": "s", "values": [1], "x": 1}]), "metrics.0..x"),
+        (lambda d: d.update(findings=[["x"]]), "findings.0.: Expected"),
+        (lambda d: d.update(findings=[{"code": "x", "severity": "bad", "message": ""}]), "findings.0..severity"),
+        (lambda d: d.update(setup={"arm": {"threshold": "6"}}), "setup.arm.threshold: Expected `float"),
+        (lambda d: d.update(setup={"tasks": ["a", 1]}), "setup.tasks.1.: Expected `str`"),
+        (lambda d: d.update(setup={"rate_hz": -1}), "setup.rate_hz: Expected `float` >= 0"),
+        (lambda d: d.update(setup={"operators": {"a": [1, 2], "b": [1, "2"]}}), "setup.operators.b.1.: Expected"),
+        (lambda d: d.update(instrument="samples"), "setup: .*`tasks`"),
+        (lambda d: d["environment"].update(packages={"torch": 2}), "environment.packages.torch: Expected `str`"),
+        (
+            lambda d: d["environment"]["cpu"].update(usable_cores=0),
+            "environment.cpu.usable_cores: Expected `float` > 0",
+        ),
+        (lambda d: d["environment"].update(before={"gpus": [{"throttle_reasons": "x"}]}), "before.gpus.0..throttle"),
     ],
 )
 def test_a_malformed_record_is_refused_with_its_reason(change, message):

@@ -95,10 +95,13 @@ def test_a_file_that_would_unpack_to_gigabytes_is_refused(tmp_path):
         (lambda text: text.replace('"setup": {}', '"setup": {"x": 1e400}'), "not valid JSON"),
         (lambda text: text.replace('"setup": {}', '"setup": {"x": "\\ud800"}'), "not valid JSON"),
         (lambda text: text.replace('"setup": {}', '"setup": {"x": [' + "[]," * 9999 + "0]}"), "little but brackets"),
-        (lambda text: text.replace('["python"]', "[7]"), "not text"),
-        (lambda text: text.replace('"batch_size": 1', '"batch_size": "x"'), "batch_size of Case"),
-        (lambda text: text.replace('"revision": "abc"', '"revision": []'), "revision of Case"),
-        (lambda text: text.replace('"not_collected": {}', '"not_collected": {"x": 1}'), "not text"),
+        (lambda text: text.replace('["python"]', "[7]"), "argv.0.: Expected `str`"),
+        (lambda text: text.replace('"batch_size": 1', '"batch_size": "x"'), "line 1.*case.batch_size: Expected `int"),
+        (lambda text: text.replace('"revision": "abc"', '"revision": []'), "case.revision: Expected `str`"),
+        (
+            lambda text: text.replace('"not_collected": {}', '"not_collected": {"x": 1}'),
+            "not_collected.x: Expected `str`",
+        ),
     ],
 )
 def test_a_line_that_could_not_be_written_again_is_refused(tmp_path, change, says):

@@ -1,0 +1,270 @@
+"""What the free parts of a Record hold, as far as anything reads it: ``setup``, and the Environment's mappings.
+
+A key that is not here is kept and read by nobody; one that is here and holds something else is damage, told where the
+file is read and not in the middle of an analysis. All keys may be absent (older records have fewer), but for those
+that an instrument's figures mean nothing without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Required, TypedDict
+
+from msgspec import Meta
+
+from .typed import converted
+
+Count = Annotated[int, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0)]
+Above = Annotated[float, Meta(gt=0)]
+
+
+class Arm(TypedDict, total=False):
+    """The arm's facts (bench/workloads/schemes.py)."""
+
+    name: str
+    kind: str
+    dtype: str | None
+    compute_dtype: str | None
+    quant_type: str | None
+    double_quant: bool
+    blocksize: int | None
+    threshold: float | None
+    planted_columns: Count
+    disable_compile: bool
+    description: str
+    not_converted: list[str]
+
+
+class Model(TypedDict, total=False):
+    """What was loaded (bench/workloads/models.py)."""
+
+    name: str
+    label: str
+    revision: str
+    attention: str | None
+    layers: Count
+    parameters: Count
+    linears: dict[str, int]
+    parameter_dtypes: dict[str, int]
+    dropped_layers: str | None
+
+
+class Block(TypedDict, total=False):
+    """Which block of a sweep the Record is of, and its place there."""
+
+    name: str
+    place: int
+
+
+class Options(TypedDict, total=False):
+    """The block's settings (bench/plan.py)."""
+
+    calls: Count
+    repeat: Count
+    threads: int | None
+    warmup_calls: Count
+    warmup_tokens: int | None
+    place_in_process: Count
+
+
+class Events(TypedDict, total=False):
+    """What the observer recorded, per observed step."""
+
+    operators: Required[list[Amount]]
+    range_ends: Required[list[Amount]]
+
+
+class IdleSource(TypedDict, total=False):
+    """Part of an idle line: what the host did meanwhile, in seconds of each observed step."""
+
+    cause: Required[str]
+    work: Required[str]
+    range: Required[str]
+    operator: Required[str]
+    seconds: Required[list[float]]
+    operators: list[Amount]
+    range_ends: list[Amount]
+
+
+class Ledger(TypedDict, total=False):
+    """What a timeline says beside its lines (profiling/capture/ledger.py)."""
+
+    device: str
+    bitsandbytes: Required[str | None]
+    observer_scale: Amount | None
+    sources: Required[list[IdleSource]]
+    unknown: Required[dict[str, float]]
+    events: Required[dict[str, Events]]
+    attention_call: dict[str, list[float]]
+
+
+class Window(TypedDict, total=False):
+    """Which steps of a call were observed."""
+
+    first_step: int | None
+    steps: Count
+    windows: Count
+    first_visits: bool | int
+
+
+class Row(TypedDict, total=False):
+    """A kernel or operator among the longest."""
+
+    name: Required[str]
+    count: Required[Count]
+    total_ns: Required[Amount]
+    self_ns: Amount
+
+
+class Told(TypedDict, total=False):
+    """An intervention, as the Record tells of it."""
+
+    name: str
+    sense: Required[str]
+    cause: Required[str]
+    removes: list[str]
+
+
+class Output(TypedDict, total=False):
+    """``tokens``: [call][row][token]."""
+
+    tokens: Required[list[list[list[int]]]]
+    logits: Required[list[float]]
+
+
+class Setup(TypedDict, total=False):
+    """What any instrument may tell."""
+
+    arm: Arm
+    changed_arm: Arm | None
+    model: Model
+    block: Block
+    options: Options
+    generate: dict[str, Any]
+    threads: int
+    observed: Window
+    ledger: Ledger
+    operators: dict[str, tuple[Amount, Amount]]
+    attention_backend: dict[str, dict[str, Amount]]
+    top: list[Row]
+    top_of: str
+    rate_hz: Amount | None
+    behind_s: Amount | None
+    copy_bytes: Above
+    gemm_flop: Above
+    dtype: str
+    count_in_model: Count | None
+    bias: bool
+    burst: int
+    queue: str
+    stop: str
+    estimated: bool
+    estimated_why: str | None
+    tasks: list[str]
+    completions: list[str]
+    tokens: list[list[int]]
+    tokens_sha256: list[str]
+    prompts: list[list[str]]
+    dataset_tasks: Count
+    interventions: list[Told]
+    output: Output
+    unchanged: dict[str, Any]
+
+
+class OfIntervention(Setup, total=False):
+    """An intervention that was measured."""
+
+    interventions: Required[list[Told]]
+    output: Required[Output]
+
+
+class OfSamples(Setup, total=False):
+    """Programs that a model wrote, or what became of them."""
+
+    tasks: Required[list[str]]
+
+
+_OF: dict[str, Any] = {"intervention": OfIntervention, "samples": OfSamples, "quality": OfSamples}
+
+
+class Gpu(TypedDict, total=False):
+    """What of a GPU does not change."""
+
+    name: str | None
+    uuid: str | None
+    driver: str | None
+    power_limit_w: Amount | None
+    multiprocessors: int | None
+    compute_capability: Any
+    memory_bytes: Count | None
+    l2_bytes: Count | None
+    mig: bool | None
+
+
+class Cpu(TypedDict, total=False):
+    """What of the CPU does not change."""
+
+    model: str | None
+    usable_cores: Above | None
+    logical_cores: Count | None
+    memory_bytes: Count | None
+    flags: list[str]
+    l3_bytes: Count | None
+    hypervisor: bool | None
+
+
+class GpuState(TypedDict, total=False):
+    """A GPU at one moment."""
+
+    index: int
+    temperature_degc: float | None
+    clock_sm_hz: Amount | None
+    clock_memory_hz: Amount | None
+    power_w: Amount | None
+    throttle_mask: Count | None
+    throttle_reasons: list[str]
+    other_processes: Count | None
+    memory_used_bytes: Count | None
+
+
+class State(TypedDict, total=False):
+    """The machine at one moment."""
+
+    load_average: list[Amount]
+    busy_others_cores: Amount | None
+    cpu_temperature_degc: float | None
+    cpu_clock_hz: Amount | None
+    memory_available_bytes: Count | None
+    swap_used_bytes: Count | None
+    disk_free_bytes: Count | None
+    gpus: list[GpuState]
+
+
+class Source(TypedDict, total=False):
+    """Of which code the program was."""
+
+    commit: str | None
+    dirty: bool | None
+
+
+class Machine(TypedDict, total=False):
+    """The mappings of an Environment."""
+
+    cpu: Cpu
+    gpus: list[Gpu]
+    packages: dict[str, str]
+    variables: dict[str, str]
+    source: Source
+    before: State
+    after: State
+
+
+def check_setup(instrument: str, status: str, setup: Mapping[str, Any]) -> None:
+    """Raises ValueError, which names the place, for what no such instrument writes."""
+    converted(_OF.get(instrument, Setup) if status == "ok" else Setup, setup, "setup")
+
+
+def check_machine(environment: Mapping[str, Any]) -> None:
+    """The same for the mappings of an Environment."""
+    converted(Machine, environment, "environment")
