@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,21 +11,51 @@ from .causes import MEANINGS, OBSERVED
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """``signed``: its values may be below 0."""
+    """``difference``: noise or a model may make it negative; ``above_zero``: nothing takes no time."""
 
     unit: str
     description: str
     better: Literal["lower", "higher"] | None = None
-    signed: bool = False
+    difference: bool = False
+    above_zero: bool = False
+
+    @property
+    def signed(self) -> bool:
+        """Whether values may be below 0: also a moment's, before what it is counted from, and a temperature's."""
+        return self.difference or self.unit == "degC" or (self.unit == "s" and self.better is None)
+
+    def amiss(self, values: Sequence[float]) -> str:
+        """What is wrong with values that nothing measured; "" where nothing is. They are finite, and at least one."""
+        low, high = min(values), max(values)
+        if low < 0 and not self.signed:
+            return f"has a value below 0 ({low:g} {self.unit})"
+        if not low and self.above_zero:
+            return f"has a value of 0 {self.unit}, and nothing takes no time"
+        if max(high, -low) > MOST[self.unit]:
+            return f"has a value that nothing can have ({max(high, -low):g} {self.unit})"
+        if self.unit != "1" and (tiny := next((v for v in values if 0 < abs(v) < LEAST), None)) is not None:
+            return f"has a value that no instrument tells ({tiny:g} {self.unit})"
+        return ""
+
+
+# By unit, what no measurement exceeds: 30 years, an exabyte, a year of a power station. Beyond it, and below LEAST,
+# sums and ratios would overflow. A bit mask is the largest of the plain numbers.
+MOST = {"s": 1e9, "B": 1e18, "J": 1e17, "W": 1e10, "Hz": 1e15, "kg": 1e12, "degC": 1e4, "1": 1e18}
+LEAST = 1e-15
 
 
 def _s(description: str) -> MetricInfo:
     return MetricInfo("s", description, "lower")
 
 
+def _work(description: str) -> MetricInfo:
+    """What something took that was done."""
+    return MetricInfo("s", description, "lower", above_zero=True)
+
+
 def _less(description: str) -> MetricInfo:
     """A difference of times, which noise or a model may make negative."""
-    return MetricInfo("s", description, "lower", signed=True)
+    return MetricInfo("s", description, "lower", difference=True)
 
 
 def _byte(description: str) -> MetricInfo:
@@ -44,17 +75,19 @@ _AT_REST = {
 
 METRICS: dict[str, MetricInfo] = {
     # generation, timed run (one value per generate call unless said otherwise)
-    "time_to_first_token": _s("from the call of generate until the first new token exists, per call"),
-    "inter_token_latency": _s("time between successive new tokens of a call, at seen key-value lengths, in order"),
-    "generate_time": _s("wall time of one generate call, device synchronised before and after"),
+    "time_to_first_token": _work("from the call of generate until the first new token exists, per call"),
+    "inter_token_latency": _work("time between successive new tokens of a call, at seen key-value lengths, in order"),
+    "generate_time": _work("wall time of one generate call, device synchronised before and after"),
     "decode_steps": MetricInfo("1", "inter-token latencies that belong to each call, in order"),
     # what a process met for the first time (at this batch size): someone who generates once meets nothing else
-    "first_generation_time": _s("wall time of the first call over the Case's full length"),
-    "first_time_to_first_token": _s("the first call's time to first token"),
-    "first_visit_latency": _s("as inter_token_latency, at key-value lengths new to the process; the first call first"),
+    "first_generation_time": _work("wall time of the first call over the Case's full length"),
+    "first_time_to_first_token": _work("the first call's time to first token"),
+    "first_visit_latency": _work(
+        "as inter_token_latency, at key-value lengths new to the process; the first call first"
+    ),
     "first_visit_length": MetricInfo("1", "key-value length of each first visit"),
     "first_visit_steps": MetricInfo("1", "first visits that belong to each timed call; the ones before, to the first"),
-    "first_seen_latency": _s("the first call's decode steps at lengths that the process had met before"),
+    "first_seen_latency": _work("the first call's decode steps at lengths that the process had met before"),
     "tokens_generated": MetricInfo("1", "new tokens really produced by a call, summed over the batch"),
     "prompt_length": MetricInfo("1", "prompt tokens per sequence of a call, padding included"),
     "warmup_time": _s("wall time of each warm-up call or iteration, the first generation included; none is timed"),
@@ -69,12 +102,12 @@ METRICS: dict[str, MetricInfo] = {
     "memory_load_peak": _byte("peak memory while the model was built or loaded (device, or resident set on CPU)"),
     "memory_resident_peak": _byte("peak resident set size of the measuring process"),
     # matmul
-    "forward_time": _s("one call: CUDA events with the launch queue kept full, or perf_counter on CPU"),
-    "dispatch_time": _s("host time to issue one call while the device is kept busy (CUDA only)"),
+    "forward_time": _work("one call: CUDA events with the launch queue kept full, or perf_counter on CPU"),
+    "dispatch_time": _work("host time to issue one call while the device is kept busy (CUDA only)"),
     "event_overhead": _s("time between two CUDA events with nothing between them"),
     "relative_error": MetricInfo("1", "‖out − ref‖ / ‖ref‖, Frobenius, reference in float64", "lower"),
     # energy, in windows (one value per window)
-    "window_time": _s("length of an energy window"),
+    "window_time": _work("length of an energy window"),
     "window_tokens": MetricInfo("1", "new tokens produced in an energy window, summed over the batch"),
     "window_tail_time": _s("end of an energy window without work: waiting for the counter's next tick"),
     "work_begin": MetricInfo("s", "when the work of a window began, since the first window's opening tick"),
@@ -82,12 +115,12 @@ METRICS: dict[str, MetricInfo] = {
     "energy_gpu": MetricInfo("J", "GPU energy in a window: difference of NVML's total-energy counter", "lower"),
     "energy_cpu": MetricInfo("J", "CPU package energy in a window: difference of RAPL's counters", "lower"),
     "energy_dram": MetricInfo("J", "memory energy in a window: difference of RAPL's DRAM counters", "lower"),
-    "idle_time": _s("length of an idle window, model loaded and no work submitted"),
+    "idle_time": _work("length of an idle window, model loaded and no work submitted"),
     "idle_begin": MetricInfo("s", "when each idle window opened: before the first window of work, or after the last"),
     "idle_energy_gpu": MetricInfo("J", "GPU energy in an idle window"),
     "idle_energy_cpu": MetricInfo("J", "CPU package energy in an idle window"),
     "idle_energy_dram": MetricInfo("J", "memory energy in an idle window"),
-    "unused_time": _s("length of a window before the process made a CUDA context or loaded a model"),
+    "unused_time": _work("length of a window before the process made a CUDA context or loaded a model"),
     "unused_energy_gpu": MetricInfo("J", "GPU energy in a window before the process made a CUDA context"),
     **{
         f"{when}edge_{what}_{name}": MetricInfo(
@@ -98,9 +131,9 @@ METRICS: dict[str, MetricInfo] = {
         for what, unit, told in (("time", "s", "when the ticks"), ("energy", "J", "value at the ticks"))
     },
     # state sampled during energy windows, outside the timed thread
-    "sample_time": MetricInfo("s", "time of each sample since the first window began", signed=True),
+    "sample_time": MetricInfo("s", "time of each sample since the first window began"),
     "gpu_power": MetricInfo("W", "board power at each sample"),
-    "gpu_temperature": MetricInfo("degC", "GPU temperature at each sample", signed=True),
+    "gpu_temperature": MetricInfo("degC", "GPU temperature at each sample"),
     "gpu_clock_sm": MetricInfo("Hz", "SM clock at each sample"),
     "gpu_clock_memory": MetricInfo("Hz", "memory clock at each sample"),
     "gpu_throttle_reasons": MetricInfo("1", "NVML's bit mask of clock event reasons at each sample"),
@@ -119,18 +152,18 @@ METRICS: dict[str, MetricInfo] = {
     "codecarbon_energy_ram": MetricInfo("J", "RAM part of CodeCarbon's energy: a constant per memory size", "lower"),
     "codecarbon_emissions": MetricInfo("kg", "CO2-equivalent as CodeCarbon reports it", "lower"),
     # the cost of NVTX annotation: the same call in turn without and with it
-    "generate_time_plain": _s("wall time of a generate call without annotation, in the annotation-cost pass"),
-    "generate_time_annotated": _s("wall time of a generate call with annotation, in the annotation-cost pass"),
+    "generate_time_plain": _work("wall time of a generate call without annotation, in the annotation-cost pass"),
+    "generate_time_annotated": _work("wall time of a generate call with annotation, in the annotation-cost pass"),
     # programs for HumanEval's tasks and what became of them: one value per task, in the order of setup.tasks
     "repetition_rate": MetricInfo("1", "share of a completion's 4-grams that stood before in it", "lower"),
     "negative_log_likelihood": MetricInfo("1", "mean of the solution's tokens given its prompt, nats", "lower"),
     "passed_base": MetricInfo("1", "1 where the program passed HumanEval's own inputs, else 0", "higher"),
     "passed_plus": MetricInfo("1", "1 where the program passed EvalPlus's inputs too, else 0", "higher"),
     # the machine's ceilings
-    "copy_time": _s("one copy of setup.copy_bytes read and as many written"),
-    "gemm_time": _s("one square matrix product of setup.gemm_flop floating-point operations"),
+    "copy_time": _work("one copy of setup.copy_bytes read and as many written"),
+    "gemm_time": _work("one square matrix product of setup.gemm_flop floating-point operations"),
     # timelines (nsys, Kineto): one value per observed decode step, in order; all with the observer's disturbance
-    "observed_step_time": _s("host time of a decode step's range while observed"),
+    "observed_step_time": _work("host time of a decode step's range while observed"),
     "launches_per_step": MetricInfo("1", "calls that launch kernels in a decode step", "lower"),
     "syncs_per_step": MetricInfo("1", "calls that only wait for the GPU in a decode step", "lower"),
     "copies_per_step": MetricInfo("1", "calls that copy memory in a decode step, blocking ones included", "lower"),
@@ -153,7 +186,7 @@ METRICS: dict[str, MetricInfo] = {
     "call_event_cost": _less("what recording one call of the CUDA runtime costs the host, sampled in batches"),
     # what a replay says of an intervention, before it is measured; per decode step, without the observer
     "predicted_step_time": _less("a decode step after the intervention, by replay of the unchanged arm's timeline"),
-    "replayed_step_time": _s("the unchanged replay of the same timeline"),
+    "replayed_step_time": _work("the unchanged replay of the same timeline"),
     # hardware counters (ncu): sums over all launches of the observed decode step
     "profiled_launches": MetricInfo("1", "kernel launches that ncu observed"),
     "kernel_time": _s("time of the observed launches, one by one under ncu"),

@@ -231,9 +231,9 @@ def from_json(document: Any) -> Record:
         check_machine(document["environment"])
         check_setup(record.instrument, record.status, record.setup)
     except KeyError as error:
-        raise _malformed(f"field {error} is missing") from error
+        raise RecordError(f"malformed record: field {error} is missing") from error
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise _malformed(str(error)) from error
+        raise RecordError(f"malformed record: {error}") from error
     _check_values(record)
     if case_id is not None and case_id != record.case_id:
         raise RecordError(f"case_id {case_id!r} does not match its case ({record.case_id})")
@@ -268,16 +268,18 @@ def _renamed(metrics: Any) -> list[Any]:
 
 
 def _check_values(record: Record) -> None:
-    """What was measured is not below 0 where the metric cannot be. Raises RecordError."""
+    """No number that nobody can have measured. Raises RecordError."""
     for item in record.metrics:
-        if not METRICS[item.name].signed and min(item.values) < 0:
-            raise _malformed(f"{item.name} has a value below 0 ({min(item.values):g} {item.unit})")
+        if what := METRICS[item.name].amiss(item.values):
+            raise RecordError(f"malformed record: {item.name} {what}")
+    for name, value in record.case.coordinates().items():
+        if isinstance(value, int) and name != "seed" and not 1 <= value <= _LARGEST:
+            raise RecordError(f"malformed record: case.{name} is {value}")
+    if not 0 <= record.repeat <= _LARGEST:
+        raise RecordError(f"malformed record: repeat is {record.repeat}")
 
 
-def _malformed(what: str) -> RecordError:
-    return RecordError(f"malformed record: {what}; remove the line or restore the file")
-
-
+_LARGEST = 1 << 40
 _NAMES: dict[Any, set[str]] = {
     kind: {item.name for item in fields(kind)} for kind in (Record, Case, Environment, Finding, Artifact, Metric)
 }

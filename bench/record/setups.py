@@ -14,9 +14,11 @@ from msgspec import Meta
 
 from .typed import converted
 
-Count = Annotated[int, Meta(ge=0)]
-Amount = Annotated[float, Meta(ge=0)]
-Above = Annotated[float, Meta(gt=0)]
+# The upper bounds keep sums from overflowing; nothing that is counted or timed here comes near them.
+Count = Annotated[int, Meta(ge=0, le=1 << 60)]
+Number = Annotated[float, Meta(ge=-1e18, le=1e18)]
+Amount = Annotated[float, Meta(ge=0, le=1e18)]
+Above = Annotated[float, Meta(gt=0, le=1e24)]
 
 
 class Arm(TypedDict, total=False):
@@ -28,8 +30,8 @@ class Arm(TypedDict, total=False):
     compute_dtype: str | None
     quant_type: str | None
     double_quant: bool
-    blocksize: int | None
-    threshold: float | None
+    blocksize: Count | None
+    threshold: Number | None
     planted_columns: Count
     disable_compile: bool
     description: str
@@ -45,8 +47,8 @@ class Model(TypedDict, total=False):
     attention: str | None
     layers: Count
     parameters: Count
-    linears: dict[str, int]
-    parameter_dtypes: dict[str, int]
+    linears: dict[str, Count]
+    parameter_dtypes: dict[str, Count]
     dropped_layers: str | None
 
 
@@ -54,7 +56,7 @@ class Block(TypedDict, total=False):
     """Which block of a sweep the Record is of, and its place there."""
 
     name: str
-    place: int
+    place: Count
 
 
 class Options(TypedDict, total=False):
@@ -62,9 +64,9 @@ class Options(TypedDict, total=False):
 
     calls: Count
     repeat: Count
-    threads: int | None
+    threads: Count | None
     warmup_calls: Count
-    warmup_tokens: int | None
+    warmup_tokens: Count | None
     place_in_process: Count
 
 
@@ -82,7 +84,7 @@ class IdleSource(TypedDict, total=False):
     work: Required[str]
     range: Required[str]
     operator: Required[str]
-    seconds: Required[list[float]]
+    seconds: Required[list[Number]]
     operators: list[Amount]
     range_ends: list[Amount]
 
@@ -94,15 +96,15 @@ class Ledger(TypedDict, total=False):
     bitsandbytes: Required[str | None]
     observer_scale: Amount | None
     sources: Required[list[IdleSource]]
-    unknown: Required[dict[str, float]]
+    unknown: Required[dict[str, Number]]
     events: Required[dict[str, Events]]
-    attention_call: dict[str, list[float]]
+    attention_call: dict[str, list[Number]]
 
 
 class Window(TypedDict, total=False):
     """Which steps of a call were observed."""
 
-    first_step: int | None
+    first_step: Count | None
     steps: Count
     windows: Count
     first_visits: bool | int
@@ -130,7 +132,7 @@ class Output(TypedDict, total=False):
     """``tokens``: [call][row][token]."""
 
     tokens: Required[list[list[list[int]]]]
-    logits: Required[list[float]]
+    logits: Required[list[Number]]
 
 
 class Setup(TypedDict, total=False):
@@ -142,7 +144,7 @@ class Setup(TypedDict, total=False):
     block: Block
     options: Options
     generate: dict[str, Any]
-    threads: int
+    threads: Count
     observed: Window
     ledger: Ledger
     operators: dict[str, tuple[Amount, Amount]]
@@ -156,7 +158,7 @@ class Setup(TypedDict, total=False):
     dtype: str
     count_in_model: Count | None
     bias: bool
-    burst: int
+    burst: Count
     queue: str
     stop: str
     estimated: bool
@@ -195,7 +197,7 @@ class Gpu(TypedDict, total=False):
     uuid: str | None
     driver: str | None
     power_limit_w: Amount | None
-    multiprocessors: int | None
+    multiprocessors: Count | None
     compute_capability: Any
     memory_bytes: Count | None
     l2_bytes: Count | None
@@ -218,7 +220,7 @@ class GpuState(TypedDict, total=False):
     """A GPU at one moment."""
 
     index: int
-    temperature_degc: float | None
+    temperature_degc: Number | None
     clock_sm_hz: Amount | None
     clock_memory_hz: Amount | None
     power_w: Amount | None
@@ -233,7 +235,7 @@ class State(TypedDict, total=False):
 
     load_average: list[Amount]
     busy_others_cores: Amount | None
-    cpu_temperature_degc: float | None
+    cpu_temperature_degc: Number | None
     cpu_clock_hz: Amount | None
     memory_available_bytes: Count | None
     swap_used_bytes: Count | None

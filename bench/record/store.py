@@ -143,7 +143,8 @@ def _parse(line: bytes, file: Path, number: int) -> Record:
             f"{file}, line {number}: not valid JSON ({error}): remove the line or restore the file"
         ) from error
     except RecordError as error:
-        raise RecordError(f"{file}, line {number}: {error}") from error
+        how = "; remove the line or restore the file" if str(error).startswith("malformed") else ""
+        raise RecordError(f"{file}, line {number}: {error}{how}") from error
 
 
 def _truncated(file: Path) -> Finding:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.record.errors import RecordError
-from bench.record.metrics import METRICS
+from bench.record.metrics import LEAST, METRICS, MOST
 from bench.record.schema import SCHEMA_VERSION, Case, Environment, Metric, Record, from_json, metric, to_json
 
 CASE = Case("generation", "smoke", "abc", "nf4", "cpu", 0, batch_size=1, new_tokens=32, cache="dynamic")
@@ -29,9 +29,19 @@ cases = st.builds(
     layer=st.none() | st.text(),
     m=st.none() | st.integers(1, 512),
 )
-amounts = st.floats(0, allow_nan=False, allow_infinity=False)
+
+
+def measurable(info):
+    """Numbers that the metric may have."""
+    most = MOST[info.unit]
+    amounts = st.floats(LEAST, most)
+    if info.signed:
+        return amounts | st.floats(-most, -LEAST)
+    return amounts if info.above_zero else amounts | st.just(0.0)
+
+
 metrics = st.sampled_from(sorted(METRICS)).flatmap(
-    lambda name: st.builds(metric, st.just(name), st.lists(numbers if METRICS[name].signed else amounts, min_size=1))
+    lambda name: st.builds(metric, st.just(name), st.lists(measurable(METRICS[name]), min_size=1))
 )
 records = st.builds(
     lambda case, values, repeat, absent: replace(
@@ -146,3 +156,32 @@ def test_any_field_of_another_type_is_a_record_error_or_still_a_record(field, va
     document[field] = value
     with contextlib.suppress(RecordError):
         assert isinstance(from_json(document), Record)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("forward_time", 0.0, "nothing takes no time"),
+        ("forward_time", 1e-320, "no instrument tells"),
+        ("generate_time", 1e308, "nothing can have"),
+        ("energy_gpu", -1.0, "below 0"),
+        ("operator_event_cost", -1e-6, ""),
+        ("ledger_gemm_per_step", 0.0, ""),
+        ("gpu_throttle_reasons", 2.0**53, ""),
+        ("relative_error", 1e-320, ""),
+    ],
+)
+def test_what_nobody_can_have_measured_is_no_record(name, value, says):
+    document = json.loads(json.dumps(to_json(replace(RECORD, metrics=(metric(name, [1e-6, value]),)))))
+    if not says:
+        assert from_json(document).values(name) == (1e-6, value)
+        return
+    with pytest.raises(RecordError, match=f"{name} has a value .*{says}"):
+        from_json(document)
+
+
+@pytest.mark.parametrize(("name", "value"), [("batch_size", 0), ("batch_size", 10**13), ("m", -1)])
+def test_a_case_has_coordinates_that_can_be_measured(name, value):
+    document = json.loads(json.dumps(to_json(replace(RECORD, case=replace(CASE, **{name: value})))))
+    with pytest.raises(RecordError, match=f"case.{name} is {value}"):
+        from_json(document)
