@@ -259,7 +259,7 @@ def _of_other_uses(
     """A slower scheme timed in settings that differ in one such coordinate only: a static cache, or a larger batch."""
     facts = {record.case.scheme: record.setup.get("arm") for record in records if record.instrument == "generation"}
     here = dict(group.setting)
-    for name in _USES:
+    for name in (name for name in _USES if name in here):
         rest = {key: value for key, value in here.items() if key != name}
         for other in groups:
             there = dict(other.setting)

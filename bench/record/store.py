@@ -21,7 +21,7 @@ from typing import IO
 
 import msgspec
 
-from . import packed
+from . import consistent, packed
 from .errors import RecordError, StorageError
 from .files import sync_folder
 from .logs import mask_leftover
@@ -137,7 +137,9 @@ def _parse(line: bytes, file: Path, number: int) -> Record:
         raise RecordError(f"{file}, line {number}: not a record: it is little but brackets and quotes")
     try:
         # Stricter than json: no NaN, no infinity, and no text that cannot be written again.
-        return from_json(msgspec.json.decode(line))
+        record = from_json(msgspec.json.decode(line))
+        consistent.check(record)
+        return record
     except (ValueError, RecursionError) as error:
         raise RecordError(
             f"{file}, line {number}: not valid JSON ({error}): remove the line or restore the file"

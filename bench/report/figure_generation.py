@@ -113,16 +113,21 @@ def _peak(group: GenerationGroup) -> tuple[str | None, str]:
     return found, titles.get(found or "", "")
 
 
+def _batch(group: GenerationGroup) -> int:
+    """One sequence where the Case does not say how many."""
+    return int(dict(group.setting).get("batch_size") or 1)
+
+
 def over_batch(groups: Sequence[GenerationGroup]) -> Any:
     """Decode rate over batch size, one line per scheme, with intervals."""
-    ordered = sorted(groups, key=lambda group: int(dict(group.setting)["batch_size"]))
+    ordered = sorted(groups, key=_batch)
     names = list(dict.fromkeys(row.scheme for group in ordered for row in group.rows))
 
     def draw(figure: Any, axes: Any) -> None:
         panel = axes[0, 0]
         for name in names:
             points = [
-                (dict(group.setting)["batch_size"], row.decode_rate)
+                (_batch(group), row.decode_rate)
                 for group in ordered
                 for row in group.rows
                 if row.scheme == name and row.decode_rate is not None
@@ -130,7 +135,7 @@ def over_batch(groups: Sequence[GenerationGroup]) -> Any:
             _line(panel, name, colour(name, names), points)
         panel.set_xscale("log", base=2)
         panel.set_yscale("log")
-        sizes = sorted({int(dict(group.setting)["batch_size"]) for group in ordered})
+        sizes = sorted({_batch(group) for group in ordered})
         panel.set_xticks(sizes, [str(size) for size in sizes])
         panel.minorticks_off()
         log_ticks(panel, "y", "tok/s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,10 +78,11 @@ def _print_table(cases: Sequence[dict[str, Any]]) -> None:
 
 
 def _what(case: dict[str, Any]) -> str:
+    known = defaultdict(lambda: "–", case)
     if case["workload"] == "matmul":
-        return f"{case['layer']} {case['op']} {case['residency']} M={case.get('m', '–')} {case['n']}×{case['k']}"
+        return "{layer} {op} {residency} M={m} {n}×{k}".format_map(known)
     if case["workload"] == "generation":
-        return f"{case['model']} batch {case['batch_size']} {case['new_tokens']} tokens {case['cache']}"
+        return "{model} batch {batch_size} {new_tokens} tokens {cache}".format_map(known)
     return str(case["workload"])
 
 

@@ -86,10 +86,17 @@ def pairs(records: Sequence[Record], reference: str = REFERENCE) -> tuple[Pair, 
     found: list[Pair] = []
     for group in groups(records, "generation"):
         base = reference_of(group.schemes, reference)
-        if base is None or not _walls(group.schemes[base]):
+        if base is None:
             continue
-        found += [_pair(group, base, scheme, observed, models) for scheme in group.schemes if scheme != base]
+        timed = [scheme for scheme in group.schemes if scheme != base and _both_timed(group, base, scheme)]
+        found += [_pair(group, base, scheme, observed, models) for scheme in timed]
     return tuple(found)
+
+
+def _both_timed(group: Group, base: str, scheme: str) -> bool:
+    """Whether the records that are set against each other tell decode times: those of a newer or older program, or of
+    one new token, have none."""
+    return all(map(_walls, partners(group.schemes[base], group.schemes[scheme])))
 
 
 def observed_records(records: Sequence[Record]) -> Observed:
@@ -97,6 +104,7 @@ def observed_records(records: Sequence[Record]) -> Observed:
     found: dict[tuple[Coordinates, str, str], list[Record]] = defaultdict(list)
     for record in records:
         known = record.instrument in TIMELINES and record.status == "ok" and "ledger" in record.setup
+        known = known and any(record.values(f"observed_{cause}_per_step") for cause in c.CAUSES)
         if known and not at_new_lengths(record):
             found[setting_of(record.case), record.case.scheme, record.instrument].append(record)
     return {key: sorted(items, key=lambda record: record.repeat) for key, items in found.items()}
