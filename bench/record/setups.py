@@ -163,14 +163,11 @@ class Setup(TypedDict, total=False):
     stop: str
     estimated: bool
     estimated_why: str | None
-    tasks: list[str]
     completions: list[str]
     tokens: list[list[int]]
     tokens_sha256: list[str]
     prompts: list[list[str]]
     dataset_tasks: Count
-    interventions: list[Told]
-    output: Output
     unchanged: dict[str, Any]
 
 

@@ -77,7 +77,7 @@ def _with(document: Any, place: Path, value: Any) -> Any:
     """``document`` with another value at ``place``."""
     if not place:
         return value
-    changed = dict(document) if isinstance(document, dict) else list(document)
+    changed: Any = dict(document) if isinstance(document, dict) else list(document)
     changed[place[0]] = _with(document[place[0]], place[1:], value)
     return changed
 

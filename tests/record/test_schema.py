@@ -120,7 +120,7 @@ def test_skipped_and_failed_need_a_reason():
         (lambda d: d.update(findings=[["x"]]), "findings.0.: Expected"),
         (lambda d: d.update(findings=[{"code": "x", "severity": "bad", "message": ""}]), "findings.0..severity"),
         (lambda d: d.update(setup={"arm": {"threshold": "6"}}), "setup.arm.threshold: Expected `float"),
-        (lambda d: d.update(setup={"tasks": ["a", 1]}), "setup.tasks.1.: Expected `str`"),
+        (lambda d: d.update(instrument="quality", setup={"tasks": ["a", 1]}), "setup.tasks.1.: Expected `str`"),
         (lambda d: d.update(setup={"rate_hz": -1}), "setup.rate_hz: Expected `float` >= 0"),
         (lambda d: d.update(setup={"operators": {"a": [1, 2], "b": [1, "2"]}}), "setup.operators.b.1.: Expected"),
         (lambda d: d.update(instrument="samples"), "setup: .*`tasks`"),
