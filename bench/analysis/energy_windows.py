@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from bench.record.schema import Finding, Record
 
+from . import codecarbon
 from .energy_samples import Span, apart, flat, inside, sampled_joules, samples, spans, stopped
 
 Effect = Literal["withheld", "no verdict", "told"]
@@ -60,9 +61,9 @@ def doubts(of: Record) -> tuple[Doubt, ...]:
 
 
 def judge(of: Record) -> tuple[Finding, ...]:
-    """The doubts as findings, without those that the record holds already."""
+    """The doubts as findings, and CodeCarbon's, without those that the record holds already."""
     known = {(one.code, one.message) for one in of.findings}
-    told = dict.fromkeys(doubt.finding for doubt in doubts(of))
+    told = dict.fromkeys([*(doubt.finding for doubt in doubts(of)), *codecarbon.findings(of)])
     return tuple(one for one in told if (one.code, one.message) not in known)
 
 

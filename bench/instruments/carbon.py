@@ -4,7 +4,8 @@ The first tracker of a process takes some 2.4 s to look for hardware, and the fi
 a throw-away tracker pays for both before the first window. Tracking mode "machine", because the direct
 counters (NVML, RAPL) are of the whole board and package too; "process" would not be comparable.
 Every setting is given, so that a user's ~/.codecarbon.config cannot bend the figures. It uses no network
-and writes no file.
+and writes no file. Its log is heard and not printed: warnings are kept. Its scheduler that did not run is a finding,
+also where it does not say so itself (it looks only while the scheduler runs).
 
 What it reports: CPU from RAPL if readable, else a model of load and a guessed TDP; RAM always a constant per
 memory size; GPU from NVML, but only if nvidia-smi is on the PATH.
@@ -15,7 +16,8 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -37,12 +39,24 @@ NAMES = (
 _MEASURED_CPU_MODES = ("intel_rapl",)
 
 
+_PERIOD_S = 1
+# Of the measurements that its scheduler should have made in a window; windows in which it should make fewer than
+# _JUDGED are not judged.
+_LEAST_RUN, _JUDGED = 1 / 3, 3.0
+_UNHEARD = ("Multiple instances of codecarbon are allowed",)  # as we asked
+
+
 @dataclass(frozen=True)
 class _Window:
+    """``data``: codecarbon's EmissionsData. ``measured``: how often its scheduler measured, None if it does not say.
+    ``warnings``: what it logged."""
+
     tokens: int
-    data: Any  # codecarbon's EmissionsData
+    data: Any
     cpu_mode: str
     sees_gpu: bool
+    measured: int | None
+    warnings: tuple[str, ...]
 
 
 def measure_carbon(
@@ -61,17 +75,34 @@ def measure_carbon(
     the tracker covers. Raises UsageError for a country CodeCarbon has no data for, MachineError without
     CodeCarbon, MeasurementError if it gave nothing (it swallows its own errors).
     """
-    make = tracker_factory or _factory(country)
-    _warm_up(make)
-    done = [_window(make, work, min_seconds, clock) for _ in range(windows)]
+    with _heard() as warnings:
+        make = tracker_factory or _factory(country)
+        _warm_up(make)
+        done = [_window(make, work, min_seconds, clock, warnings) for _ in range(windows)]
     return _readings(done, country, gpu)
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """What CodeCarbon logs from a warning on, instead of it being printed."""
+    told: list[str] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.WARNING and not record.getMessage().startswith(_UNHEARD):
+            told.append(record.getMessage())
+        return False
+
+    logger = logging.getLogger("codecarbon")
+    logger.addFilter(keep)
+    try:
+        yield told
+    finally:
+        logger.removeFilter(keep)
 
 
 def _factory(country: str) -> Callable[[], Any]:
     try:
         codecarbon = import_module("codecarbon")
-        # Importing it adds a handler that prints; what matters of its warnings is in our setup and findings.
-        logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
         # It imports pandas only here: a host may have the one without the other.
         known = import_module("codecarbon.input").DataSource().get_global_energy_mix_data()
     except ImportError as error:
@@ -84,9 +115,9 @@ def _factory(country: str) -> Callable[[], Any]:
         "cloud_provider": None,
         "cloud_region": None,
         "output_methods": [],  # the newer name of save_to_file=False and its kin
-        "measure_power_secs": 1,
+        "measure_power_secs": _PERIOD_S,
         "tracking_mode": "machine",
-        "log_level": "critical",
+        "log_level": "warning",
         "allow_multiple_runs": True,  # else it takes a lock in /tmp and the signal handlers
         "electricitymaps_api_token": False,  # None would let a configured token open a connection
         "force_cpu_power": None,
@@ -113,9 +144,14 @@ def _warm_up(make: Callable[[], Any]) -> None:
 
 
 def _window(
-    make: Callable[[], Any], work: Callable[[], int], min_seconds: float, clock: Callable[[], float]
+    make: Callable[[], Any],
+    work: Callable[[], int],
+    min_seconds: float,
+    clock: Callable[[], float],
+    warnings: list[str],
 ) -> _Window:
     tracker = make()
+    warnings.clear()
     tracker.start()
     try:
         began, tokens = clock(), work()
@@ -128,8 +164,16 @@ def _window(
         raise MeasurementError("CodeCarbon gave no energy: run 'python -m bench doctor' to see what it can read here")
     if tokens <= 0:
         raise MeasurementError("a CodeCarbon window produced no tokens: its energy per token means nothing")
+    count = getattr(tracker, "_power_measurement_count", None)
     parts = {type(part).__name__: part for part in getattr(tracker, "_hardware", ())}
-    return _Window(tokens, data, str(getattr(parts.get("CPU"), "_mode", "unknown")), "GPU" in parts)
+    return _Window(
+        tokens,
+        data,
+        str(getattr(parts.get("CPU"), "_mode", "unknown")),
+        "GPU" in parts,
+        None if count is None else max(0, count - 2),  # it measures when it starts and stops, too
+        tuple(warnings),
+    )
 
 
 def _readings(done: list[_Window], country: str, gpu: bool) -> Readings:
@@ -147,9 +191,30 @@ def _readings(done: list[_Window], country: str, gpu: bool) -> Readings:
         columns["codecarbon_energy_gpu"] = [window.data.gpu_energy * JOULES_PER_KWH for window in done]
     else:
         absent["codecarbon_energy_gpu"] = _no_gpu()
-    findings = (_gpu_missed(),) if gpu and not seen else ()
+    for part in ("cpu", "ram"):
+        powers = [getattr(window.data, f"{part}_power", None) for window in done]
+        if all(watts is not None for watts in powers):
+            columns[f"codecarbon_power_{part}"] = powers
+    findings = [*_unscheduled(done), *([_gpu_missed()] if gpu and not seen else [])]
     metrics = tuple(metric(name, values) for name, values in columns.items())
-    return Readings(metrics, absent, findings, _setup(done[0].cpu_mode, country, seen))
+    return Readings(metrics, absent, tuple(findings), _setup(done, country, seen))
+
+
+def _unscheduled(done: Sequence[_Window]) -> Iterator[Finding]:
+    """CodeCarbon's "Background scheduler didn't run", from its own log, or from how often it measured."""
+    told = [line for window in done for line in window.warnings if "scheduler didn't run" in line]
+    for window in done:
+        due = window.data.duration / _PERIOD_S
+        if window.measured is not None and due >= _JUDGED and window.measured < _LEAST_RUN * due:
+            told.append(f"{window.measured} of {due:.0f} measurements in {window.data.duration:.1f} s")
+    if told:
+        yield Finding(
+            "codecarbon-scheduler",
+            "warning",
+            "CodeCarbon's background scheduler didn't run for a long period: its joules may miss wraps and load",
+            evidence="; ".join(dict.fromkeys(told)),
+            remedy="take the direct counters' joules; look for work that holds the interpreter (GIL) for seconds",
+        )
 
 
 def _no_gpu() -> str:
@@ -168,7 +233,8 @@ def _gpu_missed() -> Finding:
     )
 
 
-def _setup(cpu_mode: str, country: str, sees_gpu: bool) -> Mapping[str, Any]:
+def _setup(done: Sequence[_Window], country: str, sees_gpu: bool) -> Mapping[str, Any]:
+    cpu_mode = done[0].cpu_mode
     sources = {
         "cpu": "RAPL" if cpu_mode in _MEASURED_CPU_MODES else f"a model of CPU load and a guessed TDP ({cpu_mode})",
         "ram": "a constant per memory size",
@@ -184,6 +250,8 @@ def _setup(cpu_mode: str, country: str, sees_gpu: bool) -> Mapping[str, Any]:
         "estimated_parts": [*guessed, "ram"],
         "sources": sources,
         "country": country,
+        "carbon_intensity_kg_per_kwh": done[0].data.emissions / done[0].data.energy_consumed,
+        "warnings": list(dict.fromkeys(line for window in done for line in window.warnings)),
         "tracking_mode": "machine",
         "codecarbon_version": _version(),
     }

@@ -145,11 +145,13 @@ METRICS: dict[str, MetricInfo] = {
     "counter_dram": MetricInfo("J", "what the memory's energy counters had counted at each sample"),
     # the same state while nothing is submitted, and before the process made a CUDA context
     **{f"{when}_{name}": info for when in ("idle", "unused") for name, info in _AT_REST.items()},
-    # CodeCarbon's offline tracker, over one window
+    # CodeCarbon's offline tracker, one value per window of its own
     "codecarbon_energy": MetricInfo("J", "energy as CodeCarbon reports it, all parts", "lower"),
     "codecarbon_energy_cpu": MetricInfo("J", "CPU part of CodeCarbon's energy", "lower"),
     "codecarbon_energy_gpu": MetricInfo("J", "GPU part of CodeCarbon's energy", "lower"),
     "codecarbon_energy_ram": MetricInfo("J", "RAM part of CodeCarbon's energy: a constant per memory size", "lower"),
+    "codecarbon_power_cpu": MetricInfo("W", "CPU power as CodeCarbon reports it, its own mean over a window"),
+    "codecarbon_power_ram": MetricInfo("W", "RAM power as CodeCarbon reports it"),
     "codecarbon_emissions": MetricInfo("kg", "CO2-equivalent as CodeCarbon reports it", "lower"),
     # the cost of NVTX annotation: the same call in turn without and with it
     "generate_time_plain": _work("wall time of a generate call without annotation, in the annotation-cost pass"),

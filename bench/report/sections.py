@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
+from bench.analysis.codecarbon import emissions
 from bench.analysis.energy import EnergyGroup
 from bench.analysis.generation import GenerationGroup
 from bench.analysis.matmul import MatmulRow
@@ -23,6 +24,7 @@ from . import (
     overview,
     quality,
     tables,
+    tables_emissions,
     tables_energy,
     tables_fleet,
     tables_generation,
@@ -201,7 +203,8 @@ def _energy(analysed: Analysed) -> Section:
         if analysed.energy
         else ("Not collected: no energy pass was run.",)
     )
-    return Section("energy", "Energy", text, figures, (rows,) if rows.rows else ())
+    emitted = tables_emissions.emissions(emissions(analysed.records))
+    return Section("energy", "Energy", text, figures, tuple(one for one in (rows, emitted) if one.rows))
 
 
 def _windows(group: EnergyGroup | None) -> str:

@@ -76,6 +76,7 @@ def codecarbon(session: Session, options: Mapping[str, Any], _tools: Tools) -> O
             _work(session),
             country=options["country"],
             min_seconds=options["energy_seconds"],
+            windows=max(2, options["energy_windows"]),
             gpu=session.case.device == "cuda",
         )
     except MachineError as error:

@@ -1,3 +1,4 @@
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -20,15 +21,20 @@ class RAM:
 
 
 class FakeTracker:
-    made: list
+    """Measures every second, as told by ``world.scheduled``, and when it starts and stops."""
 
     def __init__(self, world, parts, energy):
         self._world, self._hardware, self._energy = world, parts, energy
+        logging.getLogger("codecarbon").warning("Multiple instances of codecarbon are allowed to run at the same time.")
 
     def start(self):
         self._began = self._world.now
 
     def stop(self):
+        for line in self._world.logs:
+            logging.getLogger("codecarbon").warning(*line)
+        if self._world.scheduled is not None:
+            self._power_measurement_count = 2 + int((self._world.now - self._began) * self._world.scheduled)
         seconds = self._world.now - self._began
         self.final_emissions_data = SimpleNamespace(
             duration=seconds,
@@ -37,12 +43,17 @@ class FakeTracker:
             gpu_energy=self._energy,
             ram_energy=self._energy,
             emissions=2e-6,
+            cpu_power=self._energy * 3.6e6 / seconds if seconds else 0.0,
+            ram_power=10.0,
         )
 
 
 class World:
-    def __init__(self, parts=(), energy=1e-6):
+    """``scheduled``: measurements a second; None: a CodeCarbon that does not count them. ``logs``: what it warns of."""
+
+    def __init__(self, parts=(), energy=1e-6, scheduled=1.0, logs=()):
         self.now, self.parts, self.energy, self.trackers = 0.0, list(parts), energy, 0
+        self.scheduled, self.logs = scheduled, logs
 
     def tracker(self):
         self.trackers += 1
@@ -54,7 +65,7 @@ class World:
 
     def measure(self, **options):
         given = {"country": "DEU", "min_seconds": 1.0, "tracker_factory": self.tracker, "clock": lambda: self.now}
-        return measure_carbon(self.work, **given, **options)
+        return measure_carbon(self.work, **(given | options))
 
 
 def values(readings):
@@ -103,6 +114,43 @@ def test_what_is_estimated_is_labelled():
     assert measured["estimated"] is True
     assert measured["estimated_parts"] == ["ram"]
     assert measured["sources"]["cpu"] == "RAPL"
+
+
+SILENT = ("Background scheduler didn't run for a long period (%ds), results might be inaccurate", 42)
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "logs", "evidence"),
+    [
+        (1.0, [SILENT], "Background scheduler didn't run for a long period (42s), results might be inaccurate"),
+        (None, [SILENT], "Background scheduler didn't run for a long period (42s), results might be inaccurate"),
+        (0.0, [], "0 of 4 measurements in 4.0 s"),
+        (0.26, [], "1 of 4 measurements in 4.0 s"),
+    ],
+)
+def test_a_scheduler_that_did_not_run_is_a_finding(scheduled, logs, evidence):
+    readings = World([RAM(), CPU()], scheduled=scheduled, logs=logs).measure(min_seconds=3.8, windows=2)
+    assert [(one.code, one.evidence) for one in readings.findings] == [("codecarbon-scheduler", evidence)]
+    assert readings.setup["warnings"] == ([evidence] if logs else [])
+
+
+@pytest.mark.parametrize(("scheduled", "seconds"), [(1.0, 3.8), (0.6, 3.8), (0.0, 1.0), (None, 3.8)])
+def test_a_scheduler_that_ran_or_that_cannot_be_judged_is_none(scheduled, seconds):
+    assert World([RAM(), CPU()], scheduled=scheduled).measure(min_seconds=seconds).findings == ()
+
+
+def test_its_log_is_kept_and_not_printed(capfd):
+    readings = World([RAM(), CPU()], logs=[("odd thing %s", 1)]).measure()
+    assert readings.setup["warnings"] == ["odd thing 1"] and readings.findings == ()
+    assert capfd.readouterr() == ("", "")
+    assert logging.getLogger("codecarbon").filters == []
+
+
+def test_its_own_powers_and_the_countrys_intensity_are_kept():
+    readings = World([RAM(), CPU()]).measure(windows=2)
+    assert values(readings)["codecarbon_power_cpu"] == pytest.approx((3.0, 3.0))
+    assert values(readings)["codecarbon_power_ram"] == (10.0, 10.0)
+    assert readings.setup["carbon_intensity_kg_per_kwh"] == pytest.approx(2e-6 / 3e-6)
 
 
 def test_no_energy_is_an_error():
