@@ -38,13 +38,11 @@ class Span:
 
 def spans(of: Record, counter: str) -> tuple[Span, ...]:
     """The work windows by the counter's own ticks; records without them: one after the other."""
-    edges = of.values(f"edge_time_{counter}")
-    if edges:
+    edges, times = of.values(f"edge_time_{counter}"), of.values("window_time")
+    if edges and len(edges) == 2 * len(times):
         return tuple(Span(*pair) for pair in zip(edges[::2], edges[1::2], strict=True))
-    ends = np.cumsum(of.values("window_time"))
-    return tuple(
-        Span(float(end - length), float(end)) for end, length in zip(ends, of.values("window_time"), strict=True)
-    )
+    ends = np.cumsum(times)
+    return tuple(Span(float(end - length), float(end)) for end, length in zip(ends, times, strict=True))
 
 
 def samples(of: Record, name: str, prefix: str = "") -> tuple[Floats, Floats]:
@@ -120,7 +118,7 @@ def stopped(of: Record) -> str:
     times, last = np.array(of.values("sample_time")), spans(of, "gpu")[-1].closed
     if not len(times):
         return ""
-    period = float(of.setup.get("sample_period_s") or 0.1)
+    period = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     seen = np.concatenate(([0.0], times[(times > 0) & (times < last)], [last]))
     gaps = np.diff(seen)
     longest = int(np.argmax(gaps))

@@ -11,9 +11,9 @@ be shown, with the finding, but no comparison rests on them. *told*: they stand,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from bench.record.schema import Finding, Record
 
@@ -35,6 +35,7 @@ _LOWER_CLOCK, _OTHER_LIMIT = 0.95, 0.01
 # Least and most that a whole device can draw on average, W; most for a GPU by its own power limit. Assumed.
 _LEAST = {"gpu": 3.0, "cpu": 0.5, "dram": 0.05}
 _OVER_LIMIT = 1.25
+_MOST_OF_HOST, _MOST_OF_GPU = 8000.0, 3000.0
 # NVML's clock event reasons that hold a GPU back: power cap, hardware slowdown, thermal, power brake (nvml.h).
 _CAPPED = {0x04: "power cap", 0x08: "hardware slowdown", 0x20: "heat", 0x40: "heat", 0x80: "power brake"}
 
@@ -129,16 +130,10 @@ def _implausible(of: Record, name: str) -> Iterator[Doubt]:
 def _most(of: Record, name: str) -> float:
     """By the limit that was in force beside the windows, or else by the one that the record's machine has."""
     if name != "gpu":
-        domains = of.setup.get("counters", {}).get(name, {}).get("domains", ())
-        return 1000.0 * max(1, len(domains)) if domains else 4000.0
-    limits = of.values("gpu_power_limit") or tuple(
-        float(gpu["power_limit_w"]) for gpu in _machine(of) if gpu.get("power_limit_w")
-    )
-    return _OVER_LIMIT * max(limits) if limits else 3000.0
-
-
-def _machine(of: Record) -> tuple[Mapping[str, Any], ...]:
-    return of.environment.gpus
+        return _MOST_OF_HOST
+    told = [gpu.get("power_limit_w") for gpu in of.environment.gpus]
+    limits = of.values("gpu_power_limit") or [float(watts) for watts in told if isinstance(watts, int | float)]
+    return _OVER_LIMIT * max(limits) if limits else _MOST_OF_GPU
 
 
 def _slow(of: Record, name: str) -> Iterator[Doubt]:
@@ -167,7 +162,7 @@ def _waits(of: Record, name: str) -> tuple[float, ...]:
 
 
 def _windows_apart(of: Record, name: str) -> Iterator[Doubt]:
-    powers = [joules / span.seconds for joules, span in _pairs(of, name) if joules > 0]
+    powers = [joules / span.seconds for joules, span in _pairs(of, name) if joules > 0 and span.seconds > 0]
     if len(powers) > 1 and max(powers) > (1 + 2 * APART) * min(powers):
         message = f"the {name}'s power differs from window to window of the same work"
         told = ", ".join(f"{watts:.4g} W" for watts in powers)
@@ -197,7 +192,7 @@ def _power(of: Record) -> Iterator[Doubt]:
     ratios = [
         (apart(joules, known), joules, known)
         for joules, span in _pairs(of, "gpu")
-        if joules > 0 and (known := sampled_joules(of, span)) is not None
+        if joules > 0 and span.seconds > 0 and (known := sampled_joules(of, span)) is not None
     ]
     if not ratios:
         yield from _unchecked(of)
@@ -269,7 +264,8 @@ def _shared(of: Record) -> Iterator[Doubt]:
 
 
 def _mig(of: Record) -> Iterator[Doubt]:
-    if any(gpu.get("mig") for gpu in _machine(of)):
+    """Of older records: those of today hold no joules of a board under MIG."""
+    if any(gpu.get("mig") for gpu in of.environment.gpus) and not of.values("edge_time_gpu"):
         message = "MIG is on: the counter is the whole board's, and this slice's share is not known"
         remedy = "measure on a GPU with MIG off (an administrator: nvidia-smi -mig 0)"
         yield _doubt("gpu", "withheld", "energy-board-under-mig", message, "", remedy)

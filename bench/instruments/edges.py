@@ -94,5 +94,5 @@ class Edges:
             "warning",
             f"the {name} energy counter failed during the windows: its energy is not reported",
             evidence=self.failures[name],
-            remedy="look into the kernel's log (dmesg) for a reset of the device or its driver, then run again",
+            remedy="look for a reset of the device or its driver (dmesg), or for what kept the counter from being read",
         )

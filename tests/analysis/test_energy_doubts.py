@@ -139,6 +139,30 @@ def test_what_the_record_says_itself_is_not_told_twice():
     assert len(doubts(once)) == 1  # it is still a doubt
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"edge_time_gpu": [0.0]},
+        {"edge_time_gpu": [0.0, 2.0, 4.0]},
+        {"window_time": [0.0] * 3},
+        {"window_time": [2.0, 0.0, 2.0]},
+        {"sample_time": [1.0], "gpu_power": [300.0]},
+        {"gpu_power": [300.0]},
+        {"idle_sample_time": [7.0], "idle_gpu_power": [100.0, 90.0]},
+        {"energy_gpu": [600.0]},
+        {"counter_gpu": [1.0]},
+    ],
+)
+def test_a_record_of_odd_lengths_is_judged_all_the_same(odd):
+    """Whoever edits a record gets findings, or none, and no traceback."""
+    assert all(one.finding.code.startswith("energy-") for one in doubts(record(**odd)))
+
+
+def test_a_machine_with_odd_facts():
+    odd = replace(make.GPU, gpus=({"name": None, "power_limit_w": "much"},))
+    assert doubts(replace(record(), environment=odd, setup={"counters": None, "sample_period_s": "x"})) == ()
+
+
 def test_other_instruments_and_skipped_records_have_no_doubt():
     assert doubts(make.record("generation", make.case("nf4"), {"generate_time": [1.0]})) == ()
 
