@@ -36,11 +36,14 @@ class Span:
         return self.closed - self.opened
 
 
-def spans(of: Record, counter: str) -> tuple[Span, ...]:
-    """The work windows by the counter's own ticks; records without them: one after the other."""
-    edges, times = of.values(f"edge_time_{counter}"), of.values("window_time")
+def spans(of: Record, counter: str, prefix: str = "") -> tuple[Span, ...]:
+    """The windows by the counter's own ticks, with the prefix "idle_" those at rest; records without ticks: the work
+    windows one after the other, and no idle ones."""
+    edges, times = of.values(f"{prefix}edge_time_{counter}"), of.values(f"{prefix or 'window_'}time")
     if edges and len(edges) == 2 * len(times):
         return tuple(Span(*pair) for pair in zip(edges[::2], edges[1::2], strict=True))
+    if prefix:
+        return ()
     ends = np.cumsum(times)
     return tuple(Span(float(end - length), float(end)) for end, length in zip(ends, times, strict=True))
 
@@ -59,28 +62,34 @@ def inside(of: Record, name: str) -> tuple[float, ...]:
     return tuple(values[(times >= windows[0].opened) & (times <= windows[-1].closed)].tolist())
 
 
-def sampled_joules(of: Record, span: Span) -> tuple[float, float, int] | None:
-    """The least and the most J that sampled board power allows in a window, and the number of samples in it. None where
-    they are too few, or none is in its last part."""
-    times, watts = samples(of, "gpu_power")
-    count = int(((times >= span.opened) & (times <= span.closed)).sum())
-    if count < _FEWEST or times[times <= span.closed][-1] < span.closed - _UNSEEN * span.seconds:
+def settled(of: Record) -> tuple[Span, ...]:
+    """The idle windows before the work in which no sensor can still hold what was before them."""
+    times = of.values("idle_sample_time")
+    since = min(times) + 2 * LAG if times else 0.0
+    return tuple(span for span in spans(of, "gpu", "idle_") if since <= span.opened and span.closed <= 0.0)
+
+
+def sampled_joules(of: Record, span: Span, lag: float = LAG) -> tuple[float, float, int] | None:
+    """The least and the most J that sampled board power allows in a window, by a sensor that lags up to ``lag`` s, and
+    the number of samples in it. None where they are too few, or none is in its last part."""
+    parts = [samples(of, "gpu_power", prefix) for prefix in ("", "idle_")]
+    moments, powers = (np.concatenate([part[which] for part in parts]) for which in (0, 1))
+    order = np.argsort(moments, kind="stable")
+    moments, powers = moments[order], powers[order]
+    within = moments[(moments >= span.opened) & (moments <= span.closed)]
+    if len(within) < _FEWEST or within[-1] < span.closed - _UNSEEN * span.seconds:
         return None
-    rest, watts_at_rest = samples(of, "gpu_power", "idle_")
-    order = np.argsort(np.concatenate((times, rest)), kind="stable")
-    moments = np.concatenate((times, rest))[order]
-    powers = np.concatenate((watts, watts_at_rest))[order]
-    integrals = [_integral(moments, powers, span, lag) for lag in np.linspace(0.0, LAG, _LAGS)]
-    below, above = _smeared(moments, powers, span)
-    return min(integrals) - below, max(integrals) + above, count
+    integrals = [_integral(moments, powers, span, each) for each in np.linspace(0.0, lag, _LAGS)]
+    below, above = _smeared(moments, powers, span, lag)
+    return min(integrals) - below, max(integrals) + above, len(within)
 
 
-def _smeared(moments: Floats, powers: Floats, span: Span) -> tuple[float, float]:
-    """J by which the integral may be too high, and too low, because a mean over 2 × LAG smears what is outside the
-    window into it: at an edge where power steps by ΔP, LAG ÷ 4 × ΔP."""
+def _smeared(moments: Floats, powers: Floats, span: Span, lag: float) -> tuple[float, float]:
+    """J by which the integral may be too high, and too low, because a mean over 2 × lag smears what is outside the
+    window into it: at an edge where power steps by ΔP, lag ÷ 4 × ΔP."""
     inner = float(np.median(powers[(moments >= span.opened) & (moments <= span.closed)]))
-    outer = np.interp([span.opened, span.closed + 2 * LAG], moments, powers)
-    steps = LAG / 4 * (inner - outer)
+    outer = np.interp([span.opened, span.closed + 2 * lag], moments, powers)
+    steps = lag / 4 * (inner - outer)
     return float(-steps[steps < 0].sum()), float(steps[steps > 0].sum())
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 from bench.record.schema import Finding, Record
 
 from . import codecarbon
-from .energy_samples import Span, apart, flat, inside, sampled_joules, samples, spans, stopped
+from .energy_samples import LAG, Span, apart, flat, inside, sampled_joules, samples, settled, spans, stopped
 
 Effect = Literal["withheld", "no verdict", "told"]
 COUNTERS = ("gpu", "cpu", "dram")
@@ -170,8 +170,8 @@ def _windows_apart(of: Record, name: str) -> Iterator[Doubt]:
         yield _doubt(name, "no verdict", "energy-windows-apart", message, told, remedy)
 
 
-def _pairs(of: Record, name: str) -> list[tuple[float, Span]]:
-    return list(zip(of.values(f"energy_{name}"), spans(of, name), strict=False))
+def _pairs(of: Record, name: str, prefix: str = "") -> list[tuple[float, Span]]:
+    return list(zip(of.values(f"{prefix}energy_{name}"), spans(of, name, prefix), strict=False))
 
 
 def _net(of: Record, name: str) -> Iterator[Doubt]:
@@ -188,11 +188,15 @@ def _net(of: Record, name: str) -> Iterator[Doubt]:
 
 
 def _power(of: Record) -> Iterator[Doubt]:
-    """The counter against the power sampled beside it, window by window; the worst is told."""
+    """The counter against the power sampled beside it, window by window, those at rest too; the worst is told. At rest
+    no rise of power leaves room for the sensor's lag."""
+    still = settled(of)
+    pairs = [(joules, span, LAG) for joules, span in _pairs(of, "gpu")]
+    pairs += [(joules, span, 0.0) for joules, span in _pairs(of, "gpu", "idle_") if span in still]
     ratios = [
         (apart(joules, known), joules, known)
-        for joules, span in _pairs(of, "gpu")
-        if joules > 0 and span.seconds > 0 and (known := sampled_joules(of, span)) is not None
+        for joules, span, lag in pairs
+        if joules > 0 and span.seconds > 0 and (known := sampled_joules(of, span, lag)) is not None
     ]
     if not ratios:
         yield from _unchecked(of)

@@ -193,8 +193,8 @@ def _readings(done: list[_Window], country: str, gpu: bool) -> Readings:
         absent["codecarbon_energy_gpu"] = _no_gpu()
     for part in ("cpu", "ram"):
         powers = [getattr(window.data, f"{part}_power", None) for window in done]
-        if all(watts is not None for watts in powers):
-            columns[f"codecarbon_power_{part}"] = powers
+        if None not in powers:
+            columns[f"codecarbon_power_{part}"] = [float(watts) for watts in powers if watts is not None]
     findings = [*_unscheduled(done), *([_gpu_missed()] if gpu and not seen else [])]
     metrics = tuple(metric(name, values) for name, values in columns.items())
     return Readings(metrics, absent, tuple(findings), _setup(done, country, seen))

@@ -165,6 +165,8 @@ GPU = (
     _one("J taken for mJ", WITHHELD, ODD, NOT_POWER, shows=lambda joules, world: joules * 1e-3),
     _one("20 % too few joules", FLAGGED, NOT_POWER, shows=lambda joules, world: 0.8 * joules),
     _one("25 % too many joules", FLAGGED, NOT_POWER, shows=lambda joules, world: 1.25 * joules),
+    _one("15 % too many joules, one window of 2 s", FLAGGED, NOT_POWER, windows=1, mean_of=1.0,
+         shows=lambda joules, world: 1.15 * joules),
     _one("45 % of the joules", WITHHELD, NOT_POWER, shows=lambda joules, world: 0.45 * joules),
     _one("20 % too few joules, power not sampled", FLAGGED, UNCHECKED, unsupported=NO_POWER,
          shows=lambda joules, world: 0.8 * joules),
