@@ -6,30 +6,45 @@ the CPU: it is carried as "estimated" and never mixed with the counters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from bench.record.schema import Record
 
 
 @dataclass(frozen=True)
 class Source:
     """``energy``: the metric of a window's joules. ``counter``: the ending of the counter's own metrics, such as
-    "gpu"; "" where there is none, and so no baseline."""
+    "gpu"; "" where there is none, and so no baseline. ``part``: a part of the machine that no arm is judged by alone;
+    where no record speaks of it, nothing is said of it."""
 
     name: str
     instrument: str
     energy: str
     counter: str = ""
+    part: bool = False
 
     @property
     def idle(self) -> str | None:
         """The metric of an idle window's joules; None where no baseline is possible."""
         return f"idle_energy_{self.counter}" if self.counter else None
 
+    def told_of(self, records: Sequence[Record]) -> bool:
+        """Whether something is to be said of it where these are the records."""
+        return not self.part or any(
+            record.values(self.energy) or self.energy in record.not_collected for record in records
+        )
+
 
 SOURCES = (
     Source("GPU (NVML counter)", "energy", "energy_gpu", "gpu"),
     Source("CPU package (RAPL counter)", "energy", "energy_cpu", "cpu"),
+    Source("Memory (RAPL DRAM counter)", "energy", "energy_dram", "dram", part=True),
     Source("CodeCarbon, all parts", "codecarbon", "codecarbon_energy"),
 )
+
+
+PARTS = frozenset(source.name for source in SOURCES if source.part)
 
 
 def source_of(energy: str) -> Source:

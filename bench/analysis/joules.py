@@ -9,6 +9,7 @@ from typing import Any
 from bench.record.schema import Case
 
 from .energy import EnergyGroup, EnergyRow
+from .energy_sources import PARTS
 from .statistics import Estimate
 
 # What must be equal for joules per token to be those of the Case, and what should be.
@@ -54,9 +55,9 @@ def joules(groups: Sequence[EnergyGroup], case: Case) -> Joules | None:
 
 
 def best_source(rows: Sequence[EnergyRow], scheme: str, device: str) -> EnergyRow | None:
-    """The scheme's row with joules from the counter of the device that worked; else another counter; else an
+    """The scheme's row with joules from the counter of the device that worked; else another whole counter; else an
     estimate; None where no source gave any."""
-    having = [row for row in rows if row.scheme == scheme and row.gross is not None]
+    having = [row for row in rows if row.scheme == scheme and row.gross is not None and row.source not in PARTS]
     own = "CPU" if device == "cpu" else "GPU"
     return min(having, key=lambda row: (bool(row.estimated), not row.source.startswith(own)), default=None)
 

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from bench.analysis.energy import gross_per_token, idle_power, net_per_token, summarise
+from bench.analysis.joules import best_source
 from tests import factories as make
 
 
@@ -56,3 +59,27 @@ def test_codecarbon_is_labelled_estimated() -> None:
     row = summarise([make.codecarbon("fp16")])[0].rows[0]
     assert row.estimated == "CPU from its nominal power, RAM a constant"
     assert row.gross is not None and row.gross.value == pytest.approx(260 / 480)
+
+
+MEMORY = "Memory (RAPL DRAM counter)"
+
+
+def test_memory_is_a_row_of_its_own_and_no_arm_is_judged_by_it() -> None:
+    held = {"window_time": [2.0, 2.0], "window_tokens": [100, 100]}
+    records = [
+        window(**held, energy_gpu=[600.0, 600.0], energy_dram=[20.0, 20.0]),
+        window(**held, energy_dram=[1.0, 1.0]),
+    ]
+    both, memory = (summarise([record])[0].rows for record in records)
+    assert [row.gross.value for row in both if row.source == MEMORY and row.gross] == [pytest.approx(0.2)]
+    best = best_source(both, "fp16", "cuda")
+    assert best is not None and best.source.startswith("GPU")
+    assert best_source(memory, "fp16", "cuda") is None
+
+
+def test_where_nothing_speaks_of_memory_nothing_is_said_of_it() -> None:
+    held = {"window_time": [2.0], "window_tokens": [100], "energy_gpu": [600.0]}
+    assert MEMORY not in {row.source for row in summarise([window(**held)])[0].rows}
+    told = replace(window(**held), not_collected={"energy_dram": "this CPU does not count it"})
+    reasons = {row.source: row.reason for row in summarise([told])[0].rows}
+    assert reasons[MEMORY] == "this CPU does not count it"
