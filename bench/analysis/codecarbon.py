@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -59,7 +58,7 @@ def emissions(records: Sequence[Record]) -> tuple[Emissions, ...]:
 
 def _emissions(setting: Coordinates, scheme: str, records: Sequence[Record]) -> Emissions | None:
     kg, tokens, joules = (
-        math.fsum(math.fsum(record.values(name)) for record in records)
+        sum(sum(record.values(name)) for record in records)
         for name in ("codecarbon_emissions", "window_tokens", "codecarbon_energy")
     )
     if tokens <= 0 or joules <= 0:

@@ -7,6 +7,8 @@ sensors lag is not known: samples do not give one energy of a window but bounds,
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +83,8 @@ def sampled_joules(of: Record, span: Span, lag: float = LAG) -> tuple[float, flo
         return None
     integrals = [_integral(moments, powers, span, each) for each in np.linspace(0.0, lag, _LAGS)]
     below, above = _smeared(moments, powers, span, lag)
-    return min(integrals) - below, max(integrals) + above, len(within)
+    low, high = max(0.0, min(integrals) - below), max(0.0, max(integrals) + above)
+    return (low, high, len(within)) if math.isfinite(high) else None
 
 
 def _smeared(moments: Floats, powers: Floats, span: Span, lag: float) -> tuple[float, float]:
@@ -104,8 +107,8 @@ def apart(joules: float, bounds: tuple[float, float, int]) -> float:
     """By what factor ``joules`` lie above the most, or below the least; 1 in between."""
     low, high, _ = bounds
     if joules > high:
-        return joules / high if high > 0 else float("inf")
-    return joules / low if joules < low else 1.0
+        return joules / high if high > 0 else math.inf
+    return max(joules / low, sys.float_info.min) if joules < low else 1.0
 
 
 def flat(of: Record, counter: str) -> float:

@@ -116,7 +116,7 @@ def _backwards(of: Record, name: str) -> Iterator[Doubt]:
 
 
 def _implausible(of: Record, name: str) -> Iterator[Doubt]:
-    joules, seconds = math.fsum(of.values(f"energy_{name}")), math.fsum(of.values("window_time"))
+    joules, seconds = sum(of.values(f"energy_{name}")), sum(of.values("window_time"))
     if joules <= 0 or seconds <= 0:
         return
     watts, most = joules / seconds, _most(of, name)
@@ -139,7 +139,7 @@ def _most(of: Record, name: str) -> float:
 def _slow(of: Record, name: str) -> Iterator[Doubt]:
     """By the longest time in which the counter was seen to stand still, or else by the longest wait for its tick."""
     remedy = "use windows of at least three times the counter's updates (energy_seconds)"
-    if any(one.code == "energy-counter-slow" and f"the {name} " in one.message for one in of.findings):
+    if any(one.code == "energy-counter-slow" and f"the {name} " in str(one.message) for one in of.findings):
         message = f"the {name} energy counter did not tick at a window's edge: its energy is of another interval"
         yield _doubt(name, "withheld", "energy-ticks-slow", message, "see energy-counter-slow", remedy)
         return
@@ -175,8 +175,8 @@ def _pairs(of: Record, name: str, prefix: str = "") -> list[tuple[float, Span]]:
 
 
 def _net(of: Record, name: str) -> Iterator[Doubt]:
-    idle_joules, idle_seconds = math.fsum(of.values(f"idle_energy_{name}")), math.fsum(of.values("idle_time"))
-    joules, seconds = math.fsum(of.values(f"energy_{name}")), math.fsum(of.values("window_time"))
+    idle_joules, idle_seconds = sum(of.values(f"idle_energy_{name}")), sum(of.values("idle_time"))
+    joules, seconds = sum(of.values(f"energy_{name}")), sum(of.values("window_time"))
     if idle_joules <= 0 or idle_seconds <= 0 or seconds <= 0 or joules <= 0:
         return
     idle, busy = idle_joules / idle_seconds, joules / seconds

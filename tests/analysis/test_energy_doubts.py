@@ -151,6 +151,10 @@ def test_what_the_record_says_itself_is_not_told_twice():
         {"idle_sample_time": [7.0], "idle_gpu_power": [100.0, 90.0]},
         {"energy_gpu": [600.0]},
         {"counter_gpu": [1.0]},
+        {"gpu_power": [0.0] * len(TIMES)},
+        {"gpu_power": [-1.0] * len(TIMES)},
+        {"gpu_power": [1e308] * len(TIMES)},
+        {"energy_gpu": [1e308] * 3},
     ],
 )
 def test_a_record_of_odd_lengths_is_judged_all_the_same(odd):
