@@ -73,9 +73,11 @@ class RaplCounter:
         return min(domain.period for domain in self._domains)
 
     def timed_by(self, clock: Callable[[], float]) -> None:
-        """Times of readings are of ``clock`` from now on: that of the windows, which a test may move itself."""
+        """Times of readings are of ``clock`` from now on: that of the windows, which a test may move itself. What was
+        before, without readings, is no window's: it is not counted."""
         with self._lock:
-            if clock == self._clock or self._trouble:
+            fresh = clock == self._clock and clock() - self._domains[0].read_at <= self.period
+            if fresh or self._trouble:
                 return
             self._clock = clock
             try:

@@ -45,15 +45,15 @@ class Domain:
     def restart(self, raw: int, moment: float) -> None:
         """Read anew at ``moment`` of another clock: what was between is not counted. When it moved last is not known:
         a period ago, which is far more than the millisecond that is usual."""
-        self.raw, self._read_at, self._since = raw, moment, moment - self.period
+        self.raw, self.read_at, self._since = raw, moment, moment - self.period
 
     def take(self, raw: int, moment: float) -> None:
         """Count on to ``raw`` µJ, read at ``moment``. Raises MachineError where that cannot be believed."""
         if raw != self.raw:
             self._total += self._step(raw, moment)
             # What it showed until now it had reached after the reading before this one at the earliest.
-            self.raw, self._since = raw, self._read_at
-        self._read_at = moment
+            self.raw, self._since = raw, self.read_at
+        self.read_at = moment
 
     def _step(self, raw: int, moment: float) -> int:
         most = MOST_WATTS * (moment - self._since) * 1e6
@@ -71,6 +71,6 @@ class Domain:
     def _unproven(self, moment: float) -> str:
         full = self.range_uj * 1e-6
         return (
-            f"{self.label} was not read for {moment - self._read_at:.3g} s, and its {full:.6g} J can pass unseen in "
+            f"{self.label} was not read for {moment - self.read_at:.3g} s, and its {full:.6g} J can pass unseen in "
             f"{full / MOST_WATTS:.3g} s (at {MOST_WATTS:.0f} W, assumed)"
         )

@@ -181,6 +181,16 @@ def test_another_clock_begins_anew(tmp_path):
     assert counter.read() == pytest.approx(300.0)
 
 
+def test_a_long_time_before_the_windows_is_not_theirs(tmp_path):
+    """A model may load for minutes between finding the counter and the first window."""
+    rapl = Rapl(tmp_path, **{"intel-rapl:0": ("package-0", 7)})
+    counter = rapl.counter()
+    rapl.show(5, 1000.0)
+    counter.timed_by(rapl.clock)
+    rapl.show(5 + 3 * 10**8)
+    assert counter.read() == pytest.approx(300.0)
+
+
 def test_memory_is_counted_apart(powercap):
     counter = dram_counter(powercap)
     (powercap / "intel-rapl:0:0/energy_uj").write_text("2000000")
