@@ -158,6 +158,7 @@ def _add_run(verbs: Any) -> None:
     add("--caches", type=each_once, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
     add("--new-tokens", type=kinds.TOKENS, metavar="N", help="new tokens per sequence")
     add("--prompt-tokens", type=kinds.COUNT, metavar="N", help="prompt length of random-weight models")
+    add("--prompts", choices=("humaneval", "random"), help="random: token ids drawn at random, for want of a tokenizer")
     add(
         "--prompt-style",
         metavar="STYLE",

@@ -17,8 +17,8 @@ from bench.presets import Preset, Sweep
 from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import Case
 from bench.record.typed import typed
+from bench.schemes import ARMS, AS_SAVED, FAMILIES, known
 from bench.workloads.prompt_styles import AS_IS
-from bench.workloads.schemes import ARMS, Arm
 from bench.workloads.sources import Source
 
 BlockKind = Literal["machine", "generation", "matmul", "intervention"]
@@ -139,7 +139,7 @@ def _check_case(kind: BlockKind, case: Case) -> None:
     workload, needed = _NEEDED[kind]
     if case.workload != workload:
         raise ValueError(f"a {kind} block with a Case of the workload {case.workload!r}")
-    if case.scheme not in ARMS:
+    if not known(case.scheme):
         raise ValueError(f"unknown scheme {case.scheme!r}")
     for name, value in case.coordinates().items():
         if isinstance(value, int) and value < (0 if name == "seed" else 1):
@@ -193,7 +193,7 @@ def rounds(preset: Preset, source: Source, device: str, seed: int, beside: Seque
                 for sweep in together
                 if repeat < sweep.repeats
                 for model in (source, *beside)
-                for scheme in sweep.schemes
+                for scheme in schemes_of(model, sweep.schemes)
                 for dropped in sweep.dropped_layers
                 if model is source or not dropped
                 for batch in sweep.batch_sizes
@@ -201,6 +201,11 @@ def rounds(preset: Preset, source: Source, device: str, seed: int, beside: Seque
             ]
             found.append(Round(together, repeat, tuple(_merged(blocks) if together[0].process else blocks)))
     return tuple(found)
+
+
+def schemes_of(model: Source, schemes: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``schemes`` that can be made of a model: of one that was saved quantised, only itself."""
+    return (AS_SAVED,) if model.saved else tuple(scheme for scheme in schemes if scheme != AS_SAVED)
 
 
 def _in_processes(sweeps: Sequence[Sweep]) -> list[tuple[Sweep, ...]]:
@@ -259,7 +264,7 @@ def generation_case(
     dropped_layers: str | None = None,
 ) -> Case:
     """The Case that a run of this sweep measures: whoever observes it elsewhere joins the run by its case_id."""
-    has_text = source.kind != "shape"
+    has_text = source.has_text
     named = has_text and sweep.prompt_style != AS_IS
     return Case(
         "generation",
@@ -293,7 +298,9 @@ def _generation_block(
 ) -> Block:
     case = generation_case(sweep, source, scheme, batch, cache, device, seed, dropped)
     instruments = (["generation"] if sweep.timed else []) + [
-        name for name, (schemes, repeats) in sweep.observers.items() if scheme in schemes and repeat < repeats
+        name
+        for name, (schemes, repeats) in sweep.observers.items()
+        if scheme in (*schemes, AS_SAVED) and repeat < repeats
     ]
     if TIMELINE in instruments and cache != "static" and repeat == 0:  # observed once: it is timed in every process
         instruments.append(FIRST_VISITS)
@@ -332,8 +339,8 @@ def matmul_block(preset: Preset, source: Source, layer: Layer, device: str, seed
             k=layer.k,
         )
         for scheme in preset.matmul_schemes
-        if layer.converted or ARMS[scheme].kind == "float"
-        for op in operations(ARMS[scheme])
+        if layer.converted or not FAMILIES[ARMS[scheme].kind].quantises
+        for op in FAMILIES[ARMS[scheme].kind].operations
         for residency in (preset.residencies if op == "linear" else ("hot",))
         for m in ((None,) if op == "dequantise" and ARMS[scheme].kind == "4bit" else preset.matmul_m)
     ]
@@ -347,16 +354,3 @@ def matmul_block(preset: Preset, source: Source, layer: Layer, device: str, seed
     }
     requests = tuple(Request(case, "matmul") for case in cases)
     return Block("matmul", source, repeat, requests, options, limit_s=120 + 4 * preset.matmul_seconds * len(requests))
-
-
-def operations(arm: Arm) -> tuple[str, ...]:
-    """The steps of this arm's Linear that are timed: the whole, and each step alone.
-
-    A float arm's GEMM alone is its Linear less the bias, so it is not a row of its own.
-    """
-    return {
-        "float": ("linear",),
-        "int8": ("linear", "quantise_activations", "gemm", "dequantise"),
-        "4bit": ("linear", "dequantise", "gemm"),
-        "int4": ("linear",),
-    }[arm.kind]

@@ -6,10 +6,10 @@ from dataclasses import asdict, replace
 import pytest
 
 from bench import presets
-from bench.plan import Block, Layer, make_plan, operations
+from bench.plan import Block, Layer, make_plan
 from bench.planfile import PLAN, Run, read_plan, write_plan
 from bench.record.errors import RecordError, UsageError
-from bench.workloads.schemes import ARMS
+from bench.schemes import ARMS, FAMILIES
 from bench.workloads.sources import Source, data_folder, resolve
 
 SOURCE = Source("smoke", "smoke", "folder", "rev", "memorised")
@@ -67,7 +67,7 @@ def test_quantised_arms_have_their_steps_alone_as_rows():
     assert ops["fp16"] == {"linear"}
     assert ops["int8"] == {"linear", "quantise_activations", "gemm", "dequantise"}
     assert ops["nf4"] == {"linear", "dequantise", "gemm"}
-    assert all(operations(arm) for arm in ARMS.values())
+    assert all(FAMILIES[arm.kind].operations for arm in ARMS.values())
 
 
 def test_random_weights_get_random_prompts_of_a_stated_length():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.record.quantised import share_of
 from bench.record.schema import Record
 
 from . import first_generation
@@ -32,7 +33,8 @@ class GenerationRow:
 
     ``time_ratio`` is this scheme's decode time per token over the reference's (above 1: slower); None for the
     reference itself or where there is none. ``step_latency`` holds the p50, p90 and p99 of all decode steps. All of
-    these are of lengths that the process had met; ``first`` is what it met for the first time.
+    these are of lengths that the process had met; ``first`` is what it met for the first time. ``quantised``: the share
+    of the weights outside embedding and head that the scheme quantised; None for an unquantised one, or not recorded.
     """
 
     scheme: str
@@ -55,6 +57,7 @@ class GenerationRow:
     not_collected: dict[str, str] = field(default_factory=dict)
     latencies: tuple[float, ...] = ()
     first: FirstGeneration | None = None
+    quantised: float | None = None
 
     @property
     def short(self) -> bool:
@@ -142,6 +145,7 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
         not_collected={name: why for record in records for name, why in record.not_collected.items()},
         latencies=latencies,
         first=first_generation.of(scheme, records, base, located(records, call_times).samples, margin),
+        quantised=min((found for r in records if (found := share_of(r.setup)) is not None), default=None),
     )
 
 

@@ -5,6 +5,7 @@ BitledgerError
 ├── RecordError       a record or a records file is malformed, newer than this program, or missing
 ├── StorageError      the run folder cannot be written (full, read-only, locked by another run)
 ├── MachineError      what was asked needs something that this machine lacks (GPU, counter, hub)
+├── NotApplicableError  a scheme or change has nothing to act on in this model: skipped, not failed
 └── MeasurementError  a measurement began and gave something unusable (NaN logits, wrong token count)
 """
 
@@ -39,6 +40,10 @@ class StorageError(BitledgerError):
 
 class MachineError(BitledgerError):
     """This machine lacks what was asked for."""
+
+
+class NotApplicableError(BitledgerError):
+    """There is nothing in this model that it could act on: its Cases are skipped, and the run ends well."""
 
 
 class MeasurementError(BitledgerError):

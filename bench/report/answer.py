@@ -17,7 +17,7 @@ from . import figure_ledger, first_generation, units
 from .actions import actions
 from .content import Answer, Commands, FigureSpec, Tone
 from .points import cause_points, of_whole
-from .words import assumed_bars, setting_text, short_labels
+from .words import assumed_bars, scheme_text, setting_text, short_labels
 
 Table = Mapping[Place, GenerationRow]
 
@@ -85,7 +85,8 @@ def _standing(pairs: Sequence[Pair], table: Table) -> _Told:
         verdict: Verdict = (row.verdict if row else None) or "AMBIGUOUS"
         assumed = row is not None and row.time_ratio is not None and row.time_ratio.assumed
         rests = assumed and verdict != "AMBIGUOUS"
-        found.setdefault(verdict, []).append(pair.scheme + " (spread assumed)" * bool(rests))
+        name = scheme_text(row) if row is not None else pair.scheme
+        found.setdefault(verdict, []).append(name + " (spread assumed)" * bool(rests))
     return found
 
 

@@ -10,7 +10,7 @@ from bench.analysis.statistics import Estimate
 from . import units
 from .analysed import Analysed
 from .content import Cell, Column, Headline, Table, table, without
-from .words import TONES, interval_text, ratio_cell, setting_text, short_labels, verdict_cell
+from .words import TONES, interval_text, ratio_cell, scheme_text, setting_text, short_labels, verdict_cell
 
 _FIRST = "First generation ÷ {reference}"
 
@@ -37,7 +37,7 @@ def _headline(row: GenerationRow, group: GenerationGroup, label: str) -> Headlin
     prefix = f"{label}: " if label else ""
     if row.time_ratio is None or row.verdict is None:
         why = "no unquantised scheme ran beside it" if group.reference is None else "its tokens were not timed"
-        return Headline(row.scheme, "NO RATIO", f"{prefix}{row.scheme} is not compared: {why}.", "unsure")
+        return Headline(row.scheme, "NO RATIO", f"{prefix}{scheme_text(row)} is not compared: {why}.", "unsure")
     base = next(item for item in group.rows if item.scheme == group.reference)
     shift = f"{_rate(base.decode_rate)} → {_rate(row.decode_rate)}".replace(" tok/s →", " →")
     sentence = prefix + _sentence(row, str(group.reference), row.time_ratio) + f" ({shift})."
@@ -47,10 +47,10 @@ def _headline(row: GenerationRow, group: GenerationGroup, label: str) -> Headlin
 def _sentence(row: GenerationRow, reference: str, ratio: Estimate) -> str:
     figure = f"{units.ratio(ratio)} the time per token"
     if row.verdict == "AMBIGUOUS":
-        return f"{row.scheme} against {reference}: cannot tell, {figure}"
+        return f"{scheme_text(row)} against {reference}: cannot tell, {figure}"
     if row.verdict == "SAME":
-        return f"{row.scheme} takes as long as {reference}, within the margin: {figure}"
-    return f"{row.scheme} is {str(row.verdict).lower()} than {reference}: {figure}"
+        return f"{scheme_text(row)} takes as long as {reference}, within the margin: {figure}"
+    return f"{scheme_text(row)} is {str(row.verdict).lower()} than {reference}: {figure}"
 
 
 def _rate(rate: Estimate | None) -> str:

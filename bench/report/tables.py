@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.analysis.annotation import AnnotationRow
 from bench.analysis.grouping import scheme_rank
+from bench.record.quantised import modules_of, share_of
 from bench.record.schema import Record
 
 from . import units
@@ -18,6 +19,7 @@ from .words import setting_text, verdict_cell
 
 Row = tuple[Cell | str, ...]
 _SCHEME = Column("Scheme")
+_QUANTISED = "weights_quantised"
 
 
 def annotation(rows: Sequence[AnnotationRow]) -> Table:
@@ -38,11 +40,12 @@ def annotation(rows: Sequence[AnnotationRow]) -> Table:
 
 def arms(records: Sequence[Record]) -> Table | None:
     """Every arm exactly as it ran; two rows where one scheme ran in two ways."""
-    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
     for record in records:
         arm = record.setup.get("arm")
         if isinstance(arm, Mapping) and record.case.workload != "machine":
-            found.setdefault(json.dumps(arm, sort_keys=True, default=str), (record.case.scheme, arm))
+            known = found.setdefault(json.dumps(arm, sort_keys=True, default=str), (record.case.scheme, dict(arm)))
+            _add_share(known[1], record)
     ordered = sorted(found.values(), key=lambda item: scheme_rank(item[0]))
     names = list(dict.fromkeys(name for _, arm in ordered for name in arm if name not in ("name", "description")))
     rows = [
@@ -50,6 +53,16 @@ def arms(records: Sequence[Record]) -> Table | None:
     ]
     columns = (_SCHEME, Column("What"), *(Column(name.replace("_", " "), detail=True) for name in names))
     return table("Arms as run", columns, rows) if rows else None
+
+
+def _add_share(arm: dict[str, Any], record: Record) -> None:
+    """What share of which model's weights the arm quantised; of several models each, where they differ."""
+    share, modules = share_of(record.setup), modules_of(record.setup)
+    if share is None:
+        return
+    told = f"{units.percent(share)} in {modules} modules"
+    known = arm.get(_QUANTISED, ())
+    arm[_QUANTISED] = [*known, *([told] if told not in known else [])]
 
 
 def troubles(records: Sequence[Record]) -> Table | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bench.analysis.generation import GenerationRow
 from bench.analysis.grouping import Coordinates
 from bench.analysis.ledger.closure import Line
 from bench.analysis.statistics import Basis, Estimate
 from bench.analysis.verdict import Verdict
+from bench.record.quantised import partly
 from bench.record.schema import Case, Environment, Record
 
 from .content import Cell, Tone
-from .units import ASSUMED_NOTE, ratio
+from .units import ASSUMED_NOTE, percent, ratio
 
 TONES: dict[Verdict, Tone] = {"SLOWER": "bad", "FASTER": "good", "SAME": "same", "AMBIGUOUS": "unsure"}
 # The same verdict about joules or bytes instead of seconds.
@@ -46,6 +48,14 @@ def assumed_bars(estimates: Iterable[Estimate | Line | None]) -> str:
     if not any(item.assumed for item in estimates if item is not None and item.low is not None):
         return ""
     return f" Part of the bars is {ASSUMED_NOTE}"
+
+
+def scheme_text(row: GenerationRow) -> str:
+    """The scheme's name, with the share that it quantised where that is far from all: "nf4 (11 % of the weights
+    quantised)"."""
+    if not partly(row.quantised):
+        return row.scheme
+    return f"{row.scheme} ({percent(row.quantised)} of the weights quantised)"
 
 
 def verdict_cell(value: Verdict | None, *, amounts: bool = False) -> Cell:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bench import presets, runner
 from bench.plan import Layer
 from bench.processes import Nursery
 from bench.record.errors import MachineError, UsageError
+from bench.verbs import fitting
 from bench.workloads.sources import Source, resolve
+
+# What --prompts says for token ids drawn at random.
+RANDOM = "random"
 
 
 @dataclass(frozen=True)
@@ -36,18 +41,40 @@ def asked(
     """
     changes = {key: value for key, value in vars(options).items() if key not in ("preset", "model", "revision")}
     preset = presets.preset(name, changes)
-    source = resolve(model or options.model or preset.model, options.revision)
-    beside = tuple(resolve(other) for other in options.beside or ())
-    if len({one.name for one in (source, *beside)}) <= len(beside):
-        raise UsageError("--beside names a model twice: give each once, and not the one of --model")
-    facts = runner.describe_model(asdict(source), scratch_log(), nursery.start)
-    preset = presets.for_layers(preset, facts["decoder_layers"])
+    sources = _sources(model or options.model or preset.model, options)
+    described = [runner.describe_model(asdict(one), scratch_log(), nursery.start) for one in sources]
+    source, *beside = (fitting.labelled(one, told) for one, told in zip(sources, described, strict=True))
+    facts = described[0]
+    preset = presets.for_layers(_fitted(preset, (source, *beside), facts["dtype"], options), facts["decoder_layers"])
     if device is None:
         device = options.device or ("cuda" if facts["cuda"] else "cpu")
         if device == "cuda" and not facts["cuda"]:
             raise MachineError("torch finds no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
     layers = tuple(Layer(**layer) for layer in facts["layers"]) if preset.matmul_m else ()
-    return Asked(preset, source, layers, device, beside)
+    return Asked(preset, source, layers, device, tuple(beside))
+
+
+def _sources(model: str, options: argparse.Namespace) -> list[Source]:
+    """The model and those beside it. Raises UsageError where one is named twice."""
+    sources = [resolve(model, options.revision), *(resolve(other) for other in options.beside or ())]
+    if len({one.name for one in sources}) < len(sources):
+        raise UsageError("--beside names a model twice: give each once, and not the one of --model")
+    return [replace(one, random_prompts=getattr(options, "prompts", None) == RANDOM) for one in sources]
+
+
+def _fitted(
+    preset: presets.Preset, sources: Sequence[Source], dtype: str, options: argparse.Namespace
+) -> presets.Preset:
+    """The preset with schemes that the checkpoints can have; what a user named is refused, never changed."""
+    if options.schemes:
+        fitting.refuse_unfit(sources, options.schemes)
+    if all(one.saved for one in sources):
+        print(f"bitledger: {sources[0].name} was saved quantised ({sources[0].saved}): measured as it is")
+        return fitting.for_saved(preset)
+    chosen = preset if options.schemes else fitting.for_dtype(preset, sources[0], dtype)
+    if chosen is not preset:
+        print(f"bitledger: {sources[0].name} is in bfloat16: measured in bfloat16 against {chosen.reference}")
+    return chosen
 
 
 def scratch_log() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bench.models.architecture import positions, text_config
 from bench.record.errors import UsageError
 from bench.record.schema import Case
 from bench.workloads.models import LoadedModel
@@ -35,8 +36,8 @@ def make_batches(case: Case, loaded: LoadedModel, calls: int) -> list[Batch]:
     else:
         batches = [_text_batch(case, loaded, size, call) for call in range(calls)]
     longest = max(batch.prompt_length for batch in batches)
-    limit = loaded.model.config.max_position_embeddings
-    if longest + (case.new_tokens or 0) > limit:
+    limit = positions(loaded.model.config)
+    if limit is not None and longest + (case.new_tokens or 0) > limit:
         raise UsageError(
             f"a prompt of {longest} tokens and {case.new_tokens} new tokens exceed the {limit} positions of "
             f"{case.model}: use fewer --new-tokens"
@@ -64,7 +65,8 @@ def _random_batch(case: Case, loaded: LoadedModel, size: int, call: int) -> Batc
 
     generator = torch.Generator().manual_seed(case.seed * 1000 + call)
     shape = (size, case.prompt_tokens or 128)
-    ids = torch.randint(0, loaded.model.config.vocab_size, shape, generator=generator).to(loaded.model.device)
+    ids = torch.randint(0, text_config(loaded.model.config).vocab_size, shape, generator=generator)
+    ids = ids.to(loaded.model.device)
     return Batch({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, (f"random-{case.seed}-{call}",))
 
 

@@ -1,52 +1,78 @@
-"""What a model is made of, without its weights: its distinct Linear shapes."""
+"""What a model is made of, without its weights: its distinct Linear shapes, and whether its files fill it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from bench.record.errors import UsageError
-from bench.workloads.models import config_of
+from bench.models import matching
+from bench.models.architecture import layers
+from bench.models.saved import check_loadable, saved_settings
+from bench.schemes.saved import told
+from bench.workloads.models import check_tokenizer, config_of, native_dtype, skeleton
 from bench.workloads.sources import Source
+
+# (out features n, in features k, whether quantisers convert it, whether it has a bias)
+Shape = tuple[int, int, bool, bool]
 
 
 def describe(source: Source) -> dict[str, Any]:
-    """{"layers": [{"name", "n", "k", "count", "converted", "bias"}], "model_type", "decoder_layers", "cuda"} of a
-    model built on the meta device.
+    """{"layers": [{"name", "n", "k", "count", "converted", "bias"}], "model_type", "decoder_layers", "saved", "dtype",
+    "cuda"} of a model built on the meta device. ``saved``: the format in which it was saved quantised, or None;
+    ``dtype``: what it was saved in, "" where its config does not say.
 
     Modules of one shape W[n, k] are named together ("q_proj+o_proj"). The output layer is not converted by
     quantisers, so it is kept apart even where another layer has its shape; so are those with a bias from those without.
+    Raises UsageError where the model is no causal language model, or a folder's files are not its weights.
     """
     import torch
-    import transformers
 
     config = config_of(source)
-    try:
-        with torch.device("meta"):
-            model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except ValueError as error:
-        raise UsageError(f"{source.name} is not a causal language model that transformers knows: {error}") from error
-    head = model.get_output_embeddings()
-    shapes: dict[tuple[int, int, bool, bool], list[str]] = {}
-    for name, module in model.named_modules():
-        if type(module) is torch.nn.Linear:
-            key = (module.out_features, module.in_features, module is not head, module.bias is not None)
-            shapes.setdefault(key, []).append(name.rsplit(".", 1)[-1])
-    layers = [
-        {"name": "+".join(names), "n": n, "k": k, "count": count, "converted": converted, "bias": bias}
-        for (n, k, converted, bias), names, count in _named_apart(shapes)
-    ]
+    model = skeleton(source)
+    settings = saved_settings(config)
+    if source.kind == "folder" and settings is None:
+        matching.check_folder(model, Path(source.location), source.name)
+    check_loadable(config, "cuda" if torch.cuda.is_available() else "cpu", source.name)
+    check_tokenizer(source, config)
     return {
         "model_type": config.model_type,
-        "layers": layers,
-        "decoder_layers": config.num_hidden_layers,
+        "layers": _layers(model),
+        "decoder_layers": layers(config),
+        "saved": None if settings is None else told(settings),
+        "dtype": native_dtype(config),
         "cuda": torch.cuda.is_available(),
     }
 
 
-def _named_apart(
-    shapes: Mapping[tuple[int, int, bool, bool], Sequence[str]],
-) -> Iterator[tuple[tuple[int, int, bool, bool], list[str], int]]:
+def _layers(model: Any) -> list[dict[str, Any]]:
+    head = model.get_output_embeddings()
+    shapes: dict[Shape, list[str]] = {}
+    for name, module in model.named_modules():
+        key = _shape(module, module is head)
+        if key is not None:
+            shapes.setdefault(key, []).append(name.rsplit(".", 1)[-1])
+    return [
+        {"name": "+".join(names), "n": n, "k": k, "count": count, "converted": converted, "bias": bias}
+        for (n, k, converted, bias), names, count in _named_apart(shapes)
+    ]
+
+
+def _shape(module: Any, is_head: bool) -> Shape | None:
+    """GPT-2's Conv1D is a Linear with its weight transposed, and is quantised as one. Subclasses of Linear are left
+    alone by quantisers."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    if isinstance(module, Conv1D):
+        return (module.nf, module.nx, not is_head, True)
+    if isinstance(module, torch.nn.Linear):
+        converted = type(module) is torch.nn.Linear and not is_head
+        return (module.out_features, module.in_features, converted, module.bias is not None)
+    return None
+
+
+def _named_apart(shapes: Mapping[Shape, Sequence[str]]) -> Iterator[tuple[Shape, list[str], int]]:
     """Every shape with its modules' names, each once, and how many modules. Where one name stands for two kinds of one
     shape, the one without a bias says so: a layer's name is part of its Cases."""
     for key, modules in shapes.items():

@@ -19,7 +19,8 @@ from bench.instruments.memory import MemoryWatch
 from bench.instruments.unused import measure_unused
 from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import Case, Finding, Metric, metric
-from bench.workloads import linear_kernels, models, observers
+from bench.schemes import Arm, arm
+from bench.workloads import identity, linear_kernels, models, observers
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, findings_of, meet_all, warm_up
@@ -27,7 +28,6 @@ from bench.workloads.lengths import Lengths
 from bench.workloads.observers import UNUSED
 from bench.workloads.outcome import Outcome, failed
 from bench.workloads.outliers import count_outliers
-from bench.workloads.schemes import Arm, arm
 from bench.workloads.session import Call, Session
 from bench.workloads.sources import Source
 from bench.workloads.stepper import overhead
@@ -53,6 +53,7 @@ def run(
     uuid = models.gpu_uuid(case.device)
     with MemoryWatch(case.device, uuid=uuid) as loading:
         loaded = models.load(source, chosen, case.device, case.seed, case.dropped_layers)
+    chosen = loaded.arm or chosen
     models.check(loaded, chosen, case.device)
     instruments: dict[Case, list[str]] = {}
     for asked, instrument in wanted:
@@ -200,7 +201,8 @@ def _model_metrics(session: Session, loading: MemoryWatch) -> list[Metric]:
 
 def _findings(session: Session, chosen: Arm, annotator: Annotator | None) -> tuple[Finding, ...]:
     asked = chosen.facts()["compute_dtype"]
-    findings = [*linear_kernels.findings(session.loaded.facts.get("linears_4bit", {}), asked)]
+    facts = session.loaded.facts
+    findings = [*linear_kernels.findings(facts.get("linears_4bit", {}), asked), *identity.findings(facts, chosen)]
     if annotator is not None:
         findings.append(
             Finding(

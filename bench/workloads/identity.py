@@ -7,67 +7,106 @@ no longer says how they were stored.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.record.errors import MeasurementError
-from bench.workloads.schemes import Arm
-
-MODULES = {"4bit": "Linear4bit", "int8": "Linear8bitLt", "int4": "Int4Linear", "float": "Linear"}
-
-_Read = Callable[[Any], Any]
-# Field of the Arm → how a module of that kind says it.
-_FIELDS: dict[str, dict[str, _Read]] = {
-    "4bit": {
-        "compute_dtype": lambda module: _name(module.compute_dtype),
-        "quant_type": lambda module: module.weight.quant_state.quant_type,
-        "blocksize": lambda module: module.weight.quant_state.blocksize,
-        "double_quant": lambda module: bool(module.weight.quant_state.nested),
-    },
-    "int8": {"threshold": lambda module: float(module.state.threshold)},
-    "int4": {"blocksize": lambda module: module.group},
-    "float": {},
-}
+from bench.record.errors import MeasurementError, NotApplicableError
+from bench.record.quantised import partly, share_of
+from bench.record.schema import Finding
+from bench.schemes import FAMILIES, Arm, Family, family
+from bench.schemes.family import dtype_name
 
 
 def check(model: Any, facts: Mapping[str, Any], arm: Arm) -> None:
-    """Raises MeasurementError unless ``model`` is ``arm``; ``facts`` are those of its loading."""
-    wanted_modules = MODULES[arm.kind]
-    found_modules = Counter(type(module).__name__ for module in model.modules() if hasattr(module, "in_features"))
-    others = set(found_modules) & set(MODULES.values()) - {wanted_modules, "Linear"}
-    if not found_modules[wanted_modules] or others:
+    """Raises MeasurementError unless ``model`` is ``arm``, and NotApplicableError where nothing in it could be quantised;
+    ``facts`` are those of its loading."""
+    own, told = family(arm), facts.get("quantised") or {}
+    found = Counter(type(module).__name__ for module in model.modules() if hasattr(module, "in_features"))
+    if own.module:
+        _check_modules(model, found, arm, own)
+    elif not told.get("modules"):
         raise MeasurementError(
-            f"scheme {arm.name} should have {wanted_modules} modules but the model has {dict(found_modules)}"
+            f"{arm.description}, but no module of the loaded model is quantised: its files are not, or transformers "
+            "dequantised them because this device has no kernel for the format"
         )
-    for what, wanted, found in _fields(model, facts, arm):
-        if found != {wanted}:
-            shown = ", ".join(sorted(map(str, found)))
+    for what, wanted, read in _fields(model, facts, arm, own):
+        if read != {wanted}:
+            shown = ", ".join(sorted(map(str, read)))
             raise MeasurementError(f"scheme {arm.name} should have {what} {wanted} but the loaded model has {shown}")
 
 
-def _fields(model: Any, facts: Mapping[str, Any], arm: Arm) -> Iterator[tuple[str, Any, set[Any]]]:
+def _check_modules(model: Any, found: Mapping[str, int], arm: Arm, own: Family) -> None:
+    quantised = {other.module for other in FAMILIES.values() if other.quantises and other.module}
+    others = set(found) & quantised - {own.module}
+    if own.quantises and not others and not found.get(own.module) and not _could_be_quantised(model):
+        raise NotApplicableError(
+            f"scheme {arm.name} quantises nothing of a {type(model).__name__}: {_why(model, found)}"
+        )
+    if others or (own.quantises and not found.get(own.module)):
+        raise MeasurementError(f"scheme {arm.name} should have {own.module} modules but the model has {dict(found)}")
+
+
+def _could_be_quantised(model: Any) -> bool:
+    """Whether it has a Linear, besides its head, of the class that quantisers replace."""
+    import torch
+
+    head = model.get_output_embeddings()
+    return any(type(module) is torch.nn.Linear and module is not head for module in model.modules())
+
+
+def _why(model: Any, found: Mapping[str, int]) -> str:
+    import transformers
+
+    holders = Counter(
+        type(module).__name__
+        for module in model.modules()
+        if any(parameter.dim() >= 2 for parameter in module.parameters(recurse=False))
+    )
+    kinds = [name for name, _ in holders.most_common() if name not in ("Embedding", "Linear")] or list(found)
+    return (
+        f"its weights are in {', '.join(kinds[:3])} modules, which transformers {transformers.__version__} and this "
+        "program leave as they are"
+    )
+
+
+def findings(facts: Mapping[str, Any], arm: Arm) -> tuple[Finding, ...]:
+    """That a scheme left a good part of the weights in 16 or 32 bits; ``facts``: those of the model's loading."""
+    told = facts.get("quantised") or {}
+    if not partly(share_of({"model": facts})):
+        return ()
+    kept = ", ".join(f"{count:,} in {name}" for name, count in list(told["kept"].items())[:3])
+    return (
+        Finding(
+            "partly-quantised",
+            "warning",
+            f"{arm.name} quantised {told['share']:.0%} of the weights outside embedding and head: the others are as "
+            "they were",
+            f"{told['weights']:,} of {told['of_weights']:,} weights, in {told['modules']} modules; left: {kept}",
+            "read its figures as those of a model that is mostly unquantised, or take a scheme that quantises them",
+        ),
+    )
+
+
+def _fields(model: Any, facts: Mapping[str, Any], arm: Arm, own: Family) -> Iterator[tuple[str, Any, set[Any]]]:
     """(what, wanted, found) of every field."""
-    yield "activations in", arm.dtype, {_name(model.get_input_embeddings().weight.dtype)}
-    modules = [module for module in model.modules() if type(module).__name__ == MODULES[arm.kind]]
-    if arm.kind == "float":
-        yield "most Linear weights in", arm.dtype, _commonest(modules)
-    for field, read in _FIELDS[arm.kind].items():
+    yield "activations in", arm.dtype, {dtype_name(model.get_input_embeddings().weight.dtype)}
+    modules = [module for module in model.modules() if type(module).__name__ == own.module]
+    if not own.quantises:
+        yield "most weights in", arm.dtype, _commonest(model)
+    for field, read in own.says.items():
         yield field, _wanted(arm, field), {read(module) for module in modules}
     planted = facts.get("planted") or {}
     yield "outlier columns planted:", arm.planted_columns, {len(planted.get("columns", ()))}
 
 
-def _commonest(linears: Iterable[Any]) -> set[Any]:
+def _commonest(model: Any) -> set[Any]:
     """The dtype of most weights: some architectures keep a few small Linears in float32."""
     sizes: Counter[str] = Counter()
-    for module in linears:
-        sizes[_name(module.weight.dtype)] += module.weight.numel()
+    for parameter in model.parameters():
+        if parameter.dim() >= 2:
+            sizes[dtype_name(parameter.dtype)] += parameter.numel()
     return {name for name, _ in sizes.most_common(1)}
 
 
 def _wanted(arm: Arm, field: str) -> Any:
     return arm.compute_dtype or arm.dtype if field == "compute_dtype" else getattr(arm, field)
-
-
-def _name(dtype: Any) -> str:
-    return str(dtype).removeprefix("torch.")

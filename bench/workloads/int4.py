@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from bench.record.errors import MeasurementError
+from bench.record.errors import MeasurementError, NotApplicableError
 
 LEVELS = 16
 # The kernels take a code of 8 as zero: w = (code - 8) · scale + offset.
@@ -25,7 +25,8 @@ class Int4Linear(torch.nn.Module):
     """x[…, k] · W[n, k]ᵀ + bias with W quantised in groups of ``group`` along k, on W's own device.
 
     ``packed``: n·k/2 bytes in the kernel's own order; ``scales``: [k/group, n, 2] scale and offset, bfloat16.
-    Raises MeasurementError for a shape that the kernels do not take, or a torch that has none of them.
+    Raises NotApplicableError for a shape that the kernels do not take, MeasurementError for a torch that has none of
+    them.
     """
 
     packed: torch.Tensor
@@ -94,4 +95,4 @@ def _check(n: int, k: int, group: int, on_cpu: bool) -> None:
         raise MeasurementError(f"torch {torch.__version__} has no {name}: use torch 2.6 or later")
     rows = CPU_ROWS if on_cpu else CUDA_ROWS
     if k % group or n % rows or (not on_cpu and k % (16 * INNER_TILES)):
-        raise MeasurementError(f"torch's int4 kernel takes no {n}×{k}: n must be a multiple of {rows}, k of {group}")
+        raise NotApplicableError(f"torch's int4 kernel takes no {n}×{k}: n must be a multiple of {rows}, k of {group}")

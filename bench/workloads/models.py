@@ -5,50 +5,61 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.models import matching, tokenizer
+from bench.models.architecture import check_language_model, head_name, layers, text_config
+from bench.models.saved import refuse_unfit, saved_settings
+from bench.models.tokenizer import tokenizer_of
+from bench.models.weights import footprint, parameter_count, quantised_share
 from bench.record.errors import MachineError, MeasurementError, UsageError
+from bench.schemes import AS_SAVED, Arm, family
+from bench.schemes.family import dtype_name
+from bench.schemes.saved import as_saved
 from bench.workloads import identity, linear_kernels, pruning, trust
+from bench.workloads.outcome import is_memory
 from bench.workloads.planting import plant
+from bench.workloads.prompts import humaneval
 from bench.workloads.quantise import quantise_in_place, torch_dtype
-from bench.workloads.schemes import Arm
 from bench.workloads.sources import Source
 
-BLOCKSIZE = 64
+__all__ = ["LoadedModel", "footprint", "parameter_count"]
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """``facts`` is what the record says of the model; ``load_seconds`` includes quantisation.
 
-    ``tokenizer`` is None where the model has none (random weights).
+    ``tokenizer`` is None where the model has none (random weights). ``arm``: the scheme as it was fitted to the model.
     """
 
     model: Any
     tokenizer: Any
     facts: dict[str, Any]
     load_seconds: float
+    arm: Arm | None = None
 
 
 def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str | None = None) -> LoadedModel:
     """The model of ``source`` in scheme ``arm`` on ``device`` ("cpu" or "cuda"), in eval mode, less ``dropped_layers``.
 
-    Shapes get random weights from ``seed``. Raises UsageError where a folder cannot be loaded, MachineError where
-    the weights do not fit or the device is missing.
+    Shapes get random weights from ``seed``. Raises UsageError where a folder cannot be loaded or its weights do not
+    fill the model, NotApplicableError where the scheme is not for it, MachineError where the weights do not fit or the
+    device or a package is missing.
     """
+    arm = fitted(source, arm)
     start = time.perf_counter()
     dropped = pruning.parse(dropped_layers)
-    # transformers' configuration knows one block size only, and nothing of planting or of our own modules.
-    other = arm.kind == "int4" or arm.blocksize not in (None, BLOCKSIZE)
-    in_place = source.kind == "shape" or bool(arm.planted_columns) or other
-    plain = in_place or arm.kind == "float"
+    settings = family(arm).settings(arm)
+    in_place = family(arm).quantises and (source.kind == "shape" or bool(arm.planted_columns) or settings is None)
+    in_place = in_place and arm.name != AS_SAVED
     model = (
         _from_config(source, arm, device, seed, dropped)
         if source.kind == "shape"
-        else _pretrained(source, arm, device, plain)
+        else _pretrained(source, arm, device, plain=in_place)
     )
     if source.kind != "shape":
         pruning.drop(model, dropped)
@@ -57,8 +68,54 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
         quantise_in_place(model, arm)
     model.eval().requires_grad_(False)
     seconds = time.perf_counter() - start
-    facts = _facts(model, source, planted) | ({"dropped_layers": dropped_layers} if dropped_layers else {})
-    return LoadedModel(model, _tokenizer(source), facts, seconds)
+    facts = _facts(model, source, arm, planted) | ({"dropped_layers": dropped_layers} if dropped_layers else {})
+    return LoadedModel(model, _tokenizer(source), facts, seconds, arm)
+
+
+def fitted(source: Source, arm: Arm) -> Arm:
+    """The arm as it runs on ``source``: a quantised checkpoint's own settings, the name of the model's head.
+
+    Raises UsageError where something else is asked of a quantised checkpoint than to be measured as it is, or that of
+    one which is not quantised.
+    """
+    if source.kind in ("smoke", "shape") and arm.name != AS_SAVED:
+        return arm
+    config = config_of(source)
+    settings = saved_settings(config)
+    refuse_unfit(source.name, arm.name, settings)
+    if settings is not None:
+        return as_saved(settings, native_dtype(config) or "float16")
+    return _with_head(source, arm) if family(arm).quantises else arm
+
+
+def _with_head(source: Source, arm: Arm) -> Arm:
+    """transformers finds the head by itself only where it is told of no module to leave alone."""
+    head = head_name(skeleton(source))
+    return arm if head is None or head in arm.not_converted else replace(arm, not_converted=(head,))
+
+
+def native_dtype(config: Any) -> str:
+    """The dtype that the checkpoint was saved in ("bfloat16"), of a quantised one what was left unquantised; "" where
+    its config does not say."""
+    found = getattr(config, "dtype", None) or getattr(text_config(config), "dtype", None)
+    return dtype_name(found) if found is not None else ""
+
+
+def skeleton(source: Source) -> Any:
+    """The model of ``source`` on the meta device: modules and shapes, no weights. Raises UsageError where its config
+    is not that of a causal language model."""
+    import torch
+    import transformers
+
+    config = config_of(source)
+    check_language_model(config, source.name)
+    try:
+        with torch.device("meta"):
+            return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except ValueError as error:
+        raise UsageError(
+            f"{source.name} is not a causal language model that transformers knows (model type {config.model_type})"
+        ) from error
 
 
 def config_of(source: Source) -> Any:
@@ -108,24 +165,32 @@ def _from_config(source: Source, arm: Arm, device: str, seed: int, dropped: Sequ
         )
 
 
-def _pretrained(source: Source, arm: Arm, device: str, plain: bool) -> Any:
-    """``plain``: unquantised, because it will be quantised in place or not at all."""
+def _pretrained(source: Source, arm: Arm, device: str, *, plain: bool) -> Any:
+    """``plain``: unquantised, because it will be quantised in place."""
     import transformers
 
-    config = None if plain else bitsandbytes_config(arm)
+    # A quantization_config of None would have transformers forget the one that the checkpoint was saved with.
+    quantised = {} if arm.name == AS_SAVED else {"quantization_config": None if plain else bitsandbytes_config(arm)}
+    _check_trust(source)
     try:
-        _check_trust(source)
-        return transformers.AutoModelForCausalLM.from_pretrained(
+        model, info = transformers.AutoModelForCausalLM.from_pretrained(
             source.location,
             dtype=torch_dtype(arm.dtype),
-            quantization_config=config,
             device_map={"": device},
             use_safetensors=True,
             weights_only=True,
+            output_loading_info=True,
+            **quantised,
             **_hub_options(source),
         )
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot load {source.name}: {_first_line(error)}") from error
+    except ImportError as error:
+        raise MachineError(f"cannot load {source.name} in {arm.name}: {_first_line(error)}") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        if is_memory(error):
+            raise
+        raise UsageError(f"cannot load {source.name} in {arm.name}: {_first_line(error)}") from error
+    matching.check(info, source.name)
+    return model
 
 
 def _hub_options(source: Source) -> dict[str, Any]:
@@ -138,40 +203,28 @@ def _first_line(error: Exception) -> str:
 
 
 def bitsandbytes_config(arm: Arm) -> Any:
-    """transformers' quantisation configuration for an arm; None for a float arm."""
+    """transformers' quantisation configuration for an arm; None for one that it does not make."""
     import transformers
 
-    if arm.kind == "float":
+    settings = family(arm).settings(arm)
+    if settings is None:
         return None
-    if arm.kind == "int8":
-        return transformers.BitsAndBytesConfig(
-            load_in_8bit=True, llm_int8_threshold=arm.threshold, llm_int8_skip_modules=list(arm.not_converted)
-        )
-    return transformers.BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type=arm.quant_type,
-        bnb_4bit_use_double_quant=arm.double_quant,
-        bnb_4bit_compute_dtype=torch_dtype(arm.compute_dtype or arm.dtype),
-        llm_int8_skip_modules=list(arm.not_converted),
-    )
+    return transformers.BitsAndBytesConfig(**settings, llm_int8_skip_modules=list(arm.not_converted))
 
 
 def _tokenizer(source: Source) -> Any:
-    import transformers
-
-    if source.kind == "shape":
-        return None
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source.location, **_hub_options(source))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{source.name} has no usable tokenizer: {_first_line(error)}") from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = "left"
-    return tokenizer
+    return tokenizer_of(source.location, source.name, _hub_options(source)) if source.has_text else None
 
 
-def _facts(model: Any, source: Source, planted: dict[str, Any] | None) -> dict[str, Any]:
+def check_tokenizer(source: Source, config: Any) -> None:
+    """Raises UsageError unless the model has a tokenizer whose tokens its embedding has; nothing to check for random
+    prompts."""
+    if source.has_text:
+        texts = [task.prompt for task in humaneval()]
+        tokenizer.check(_tokenizer(source), texts, text_config(config).vocab_size, source.name)
+
+
+def _facts(model: Any, source: Source, arm: Arm, planted: dict[str, Any] | None) -> dict[str, Any]:
     classes = Counter(type(module).__name__ for module in model.modules() if hasattr(module, "in_features"))
     dtypes = Counter(str(parameter.dtype).removeprefix("torch.") for parameter in model.parameters())
     facts: dict[str, Any] = {
@@ -179,23 +232,15 @@ def _facts(model: Any, source: Source, planted: dict[str, Any] | None) -> dict[s
         "revision": source.revision,
         "label": source.label + (", outliers planted" if planted else ""),
         "class": type(model).__name__,
-        "layers": model.config.num_hidden_layers,
+        "layers": layers(model.config),
         "linears": dict(classes),
         "parameter_dtypes": dict(dtypes),
         "parameters": parameter_count(model),
+        "quantised": quantised_share(model, family(arm)),
         "attention": model.config._attn_implementation,
         "training": model.training,
     }
     return facts | ({"planted": planted} if planted else {})
-
-
-def parameter_count(model: Any) -> int:
-    """Weights that the model has before packing: two per byte in a 4-bit parameter, or in our own int4 buffers."""
-    total = sum(getattr(module, "unpacked", 0) for module in model.modules())
-    for parameter in model.parameters():
-        state = getattr(parameter, "quant_state", None)
-        total += state.shape.numel() if state is not None else parameter.numel()
-    return total
 
 
 def attention_switches() -> dict[str, bool]:
@@ -211,34 +256,10 @@ def attention_switches() -> dict[str, bool]:
     }
 
 
-def footprint(model: Any) -> int:
-    """Bytes of all parameters and buffers, with bitsandbytes' scales, tables and nested statistics. Shared storage
-    counts once."""
-    seen: dict[int, int] = {}
-    for tensor in _tensors(model):
-        storage = tensor.untyped_storage()
-        seen[storage.data_ptr()] = storage.nbytes()
-    return sum(seen.values())
-
-
-def _tensors(model: Any) -> Iterable[Any]:
-    yield from model.parameters()
-    yield from model.buffers()
-    for module in model.modules():
-        weight = getattr(module, "weight", None)
-        state = getattr(weight, "quant_state", None)
-        holders = [getattr(module, "state", None), weight, state, getattr(state, "state2", None)]
-        for holder in holders:
-            for name in ("CB", "SCB", "absmax", "code", "offset"):
-                tensor = getattr(holder, name, None)
-                if hasattr(tensor, "untyped_storage"):
-                    yield tensor
-
-
 def check(loaded: LoadedModel, arm: Arm, device: str) -> None:
     """Raises MeasurementError unless the model is what ``arm`` says and gives finite logits: a figure of another or of
     a broken model is worth nothing. Adds to the facts what the first forward decides."""
-    identity.check(loaded.model, loaded.facts, arm)
+    identity.check(loaded.model, loaded.facts, loaded.arm if arm.name == AS_SAVED and loaded.arm else arm)
     check_logits(loaded, arm, device)
 
 
@@ -248,7 +269,7 @@ def check_logits(loaded: LoadedModel, arm: Arm, device: str) -> None:
 
     linear_kernels.check(loaded.model)
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(0, loaded.model.config.vocab_size, (1, 8), generator=generator).to(device)
+    ids = torch.randint(0, text_config(loaded.model.config).vocab_size, (1, 8), generator=generator).to(device)
     with torch.inference_mode():
         logits = loaded.model(input_ids=ids).logits
     if not bool(torch.isfinite(logits).all()):

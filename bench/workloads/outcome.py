@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from bench.record.errors import BitledgerError
+from bench.record.errors import BitledgerError, NotApplicableError
 from bench.record.schema import Artifact, Case, Finding, Metric, Status
 from bench.record.secrets import mask_text
 
@@ -35,8 +35,8 @@ class Outcome:
 
 
 def failed(case: Case, instrument: str, error: Exception) -> Outcome:
-    """The Outcome of what an error ended."""
-    return Outcome(case, instrument, "failed", explain(error))
+    """The Outcome of what an error ended; skipped where it says that there was nothing to measure."""
+    return Outcome(case, instrument, "skipped" if isinstance(error, NotApplicableError) else "failed", explain(error))
 
 
 def explain(error: Exception) -> str:
@@ -46,11 +46,20 @@ def explain(error: Exception) -> str:
         return text
     if isinstance(error, OSError) and error.strerror:
         return _of_system(error)
-    if isinstance(error, MemoryError) or _HOST_MEMORY.search(text):
+    if _on_host(error, text):
         return f"out of memory on the host{f' ({text})' if str(error) else ''}: {_LESS}"
-    if "out of memory" in text.lower():
+    if is_memory(error):
         return f"out of memory: {text.rstrip('.')}: {_LESS}"
     return f"{type(error).__name__}: {text}"
+
+
+def is_memory(error: Exception) -> bool:
+    """Whether the host or the device had no memory left."""
+    return _on_host(error, str(error)) or "out of memory" in str(error).lower()
+
+
+def _on_host(error: Exception, text: str) -> bool:
+    return isinstance(error, MemoryError) or bool(_HOST_MEMORY.search(text))
 
 
 def _of_system(error: OSError) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bench.workloads.schemes import Arm
+from bench.schemes import Arm, family
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ def quantised_linear(linear: Any, arm: Arm) -> Any:
 
     A float arm gets the Linear itself back. The original weight is not kept.
     """
-    if arm.kind == "float":
+    if not family(arm).quantises:
         return linear
     builders: dict[str, Callable[[Any, Arm], Any]] = {"4bit": _linear_4bit, "int8": _linear_int8, "int4": _linear_int4}
     build = builders[arm.kind]
@@ -86,17 +86,20 @@ def _linear_int4(linear: Any, arm: Arm) -> Any:
 
 
 def quantise_in_place(model: Any, arm: Arm) -> int:
-    """Quantise every torch Linear of ``model`` but those named in ``arm.not_converted``; returns how many."""
+    """Quantise every torch Linear of ``model`` but its head and those named in ``arm.not_converted``; returns how many."""
     import torch
 
     count = 0
-    if arm.kind == "float":
+    if not family(arm).quantises:
         return count
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     names = [name for name, module in model.named_modules() if type(module) is torch.nn.Linear]
     for name in names:
         if any(name == kept or name.endswith("." + kept) for kept in arm.not_converted):
             continue
         linear = model.get_submodule(name)
+        if linear is head:
+            continue
         model.set_submodule(name, quantised_linear(linear, arm))
         linear.weight = None  # the last reference: the memory is free before the next Linear is quantised
         count += 1

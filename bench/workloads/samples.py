@@ -54,9 +54,7 @@ def samples(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outc
     """Greedy completions of the chosen tasks, with seconds and tokens for each."""
     case, loaded = session.case, session.loaded
     if loaded.tokenizer is None:
-        return Outcome(
-            case, INSTRUMENT, "skipped", f"{case.model} has random weights and no tokenizer: nothing to judge"
-        )
+        return Outcome(case, INSTRUMENT, "skipped", f"{case.model} was given no tokenizer: nothing to judge")
     tasks = chosen_tasks(case.model, options.get("tasks"))
     style = style_of(case)
     prompts = [prompt_styles.prompt(task, style, loaded.tokenizer) for task in tasks]

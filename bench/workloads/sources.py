@@ -25,13 +25,21 @@ Kind = Literal["smoke", "shape", "folder", "hub"]
 @dataclass(frozen=True)
 class Source:
     """``location`` is a folder (smoke, folder), a config file (shape) or a hub id. ``label`` says what its weights
-    are, for every place where a figure is shown."""
+    are, for every place where a figure is shown. ``saved``: the format in which the checkpoint was saved quantised; ""
+    for one that was not. ``random_prompts``: its tokenizer is not to be used."""
 
     name: str
     kind: Kind
     location: str
     revision: str
     label: str
+    saved: str = ""
+    random_prompts: bool = False
+
+    @property
+    def has_text(self) -> bool:
+        """Whether it is given texts as prompts, and its tokens read as text; random token ids otherwise."""
+        return self.kind != "shape" and not self.random_prompts
 
 
 def data_folder() -> Path:
@@ -78,6 +86,8 @@ def _folder_revision(folder: Path) -> str:
     Small files are hashed whole. Of large ones, where that would cost minutes, the header and the size are: they
     list every tensor with its type, shape and place, and the revision then says "headers".
     """
+    if not (folder / "config.json").is_file() and (folder / trust.ADAPTER).exists():
+        trust.check_folder(folder)
     if not (folder / "config.json").is_file():
         raise UsageError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint")
     weights = sorted(folder.glob("*.safetensors"))

@@ -1,0 +1,97 @@
+"""Do the weights of a checkpoint fill the model that its configuration describes?
+
+What is missing, transformers fills with random numbers and says so in a log that nobody reads: every figure would then
+be of another model. Folders are looked at while planning, by the headers of their files alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.record.errors import UsageError
+
+_SHOWN = 3
+_DTYPES = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8",
+    "BOOL": "bool",
+}  # fmt: skip
+
+
+def check(info: Mapping[str, Any], name: str) -> None:
+    """Raises UsageError where transformers' loading info ("missing_keys" and its like) names a weight."""
+    mismatched = [f"{_of(key)}" for key in info.get("mismatched_keys", ())]
+    found = {
+        "has no weights for": sorted(map(str, info.get("missing_keys", ()))),
+        "has weights of another shape for": sorted(mismatched),
+        "has weights that the model does not use:": sorted(map(str, info.get("unexpected_keys", ()))),
+    }
+    told = [f"{what} {_listed(keys)}" for what, keys in found.items() if keys]
+    if told:
+        raise UsageError(
+            f"{name} {'; it '.join(told)}: its files are not those of the model in its config.json, so fetch them "
+            "again, or give the checkpoint that they belong to"
+        )
+
+
+def _of(key: Any) -> str:
+    """(name, shape in the file, shape in the model) in words."""
+    if isinstance(key, str):
+        return key
+    name, found, wanted = key
+    return f"{name} ({'×'.join(map(str, found))}, not {'×'.join(map(str, wanted))})"
+
+
+def _listed(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return ", ".join(keys[:_SHOWN]) + more
+
+
+def check_folder(skeleton: Any, folder: Path, name: str) -> None:
+    """``check`` by the headers of the folder's safetensors files, without reading a weight.
+
+    ``skeleton``: the model on the meta device. Raises UsageError; a type of number that is not known here is left to
+    the loading itself.
+    """
+    import transformers
+
+    weights = _headers(folder)
+    if weights is None:
+        return
+    was = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        _, info = type(skeleton).from_pretrained(
+            None,
+            config=skeleton.config,
+            state_dict=weights,
+            device_map={"": "meta"},
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )
+    finally:
+        transformers.logging.set_verbosity(was)
+    check(info, name)
+
+
+def _headers(folder: Path) -> dict[str, Any] | None:
+    """The tensors of a folder's files on the meta device, by name; None where one has a type that is not known."""
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    found: dict[str, Any] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, "pt") as stream:
+                for key in stream.keys():  # noqa: SIM118 - no mapping: it has no iterator
+                    part = stream.get_slice(key)
+                    dtype = _DTYPES.get(part.get_dtype())
+                    if dtype is None:
+                        return None
+                    shape = part.get_shape()
+                    found[key] = torch.empty(shape, dtype=getattr(torch, dtype), device="meta")
+        except (SafetensorError, OSError) as error:
+            raise UsageError(f"{file} is damaged ({str(error).splitlines()[0]}): fetch it again") from error
+    return found

@@ -1,0 +1,56 @@
+"""What a checkpoint's config.json says of how its weights were quantised when it was saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bench.record.errors import MachineError, UsageError
+from bench.schemes import AS_SAVED
+from bench.schemes.saved import package, told
+
+_NAMES = ("quantization_config", "compression_config")
+
+
+def saved_settings(config: Any) -> dict[str, Any] | None:
+    """The settings in a transformers configuration, or in its text model's; None for an unquantised checkpoint."""
+    for part in (config, getattr(config, "text_config", None)):
+        for name in _NAMES:
+            found = getattr(part, name, None)
+            if found is not None:
+                return dict(found if isinstance(found, Mapping) else found.to_dict())
+    return None
+
+
+def check_loadable(config: Any, device: str, name: str) -> None:
+    """Raises MachineError where transformers has not what it takes to load a checkpoint that was saved quantised on
+    ``device``: a package, or a GPU."""
+    from transformers.quantizers import AutoHfQuantizer
+
+    settings = saved_settings(config)
+    if settings is None:
+        return
+    try:
+        quantizer = AutoHfQuantizer.from_config(settings, pre_quantized=True)
+        quantizer.validate_environment(device_map={"": device}, weights_only=True)
+    except Exception as error:  # each quantiser has errors of its own kind
+        needs = f": pip install {package(settings)}" if isinstance(error, ImportError) and package(settings) else ""
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise MachineError(
+            f"{name} was saved quantised ({told(settings)}) and cannot be loaded here{needs} ({line})"
+        ) from error
+
+
+def refuse_unfit(name: str, schemes: str | Iterable[str], settings: Mapping[str, Any] | None) -> None:
+    """Raises UsageError where one of ``schemes`` cannot be made of the checkpoint ``name``."""
+    asked = (schemes,) if isinstance(schemes, str) else tuple(schemes)
+    if settings is None:
+        if AS_SAVED in asked:
+            raise UsageError(f"{name} was not saved quantised, so there is no {AS_SAVED}: choose another scheme")
+        return
+    others = [scheme for scheme in asked if scheme != AS_SAVED]
+    if others:
+        raise UsageError(
+            f"{name} was saved quantised ({told(settings)}), and {', '.join(others)} cannot be made of it: measure it "
+            f"with --schemes {AS_SAVED}, or give its unquantised checkpoint with --model and this one with --beside"
+        )

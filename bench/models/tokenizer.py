@@ -1,0 +1,42 @@
+"""The tokenizer of a checkpoint, and whether it fits the model: looked at once, while planning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.record.errors import UsageError
+
+REMEDY = "give a checkpoint with its tokenizer, or measure it with --prompts random"
+
+
+def tokenizer_of(location: str, name: str, options: Mapping[str, Any]) -> Any:
+    """The checkpoint's tokenizer, padding on the left. Raises UsageError where it has none that can be used.
+
+    ``options``: what transformers is told of the checkpoint (revision, local files only).
+    """
+    import transformers
+
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(location, **options)
+    except Exception as error:  # whatever a damaged file makes the tokenizers library raise
+        raise UsageError(f"{name} has no usable tokenizer ({_first_line(error)}): {REMEDY}") from error
+    if tokenizer.pad_token is None:
+        # Padding is masked, so that any token does: the end of text, or the first of the vocabulary.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def check(tokenizer: Any, texts: Sequence[str], rows: int, name: str) -> None:
+    """Raises UsageError where ``texts`` become token ids that the embedding of ``rows`` rows does not have."""
+    largest = max(max(ids, default=0) for ids in tokenizer(list(texts))["input_ids"])
+    if largest >= rows:
+        raise UsageError(
+            f"{name}: its tokenizer gives token {largest}, and the model knows {rows} tokens only (tokens were added "
+            f"without resize_token_embeddings?): {REMEDY}"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,91 @@
+"""How many weights a loaded model has, how many bytes they take, and what share of them is really quantised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from bench.schemes import Family
+
+
+def parameter_count(model: Any) -> int:
+    """Weights that the model has before packing: two per byte in a 4-bit parameter, or in our own int4 buffers."""
+    total = sum(getattr(module, "unpacked", 0) for module in model.modules())
+    for parameter in model.parameters():
+        state = getattr(parameter, "quant_state", None)
+        total += state.shape.numel() if state is not None else parameter.numel()
+    return total
+
+
+def footprint(model: Any) -> int:
+    """Bytes of all parameters and buffers, with bitsandbytes' scales, tables and nested statistics. Shared storage
+    counts once."""
+    seen: dict[int, int] = {}
+    for tensor in _tensors(model):
+        storage = tensor.untyped_storage()
+        seen[storage.data_ptr()] = storage.nbytes()
+    return sum(seen.values())
+
+
+def _tensors(model: Any) -> Iterable[Any]:
+    yield from model.parameters()
+    yield from model.buffers()
+    for module in model.modules():
+        weight = getattr(module, "weight", None)
+        state = getattr(weight, "quant_state", None)
+        holders = [getattr(module, "state", None), weight, state, getattr(state, "state2", None)]
+        for holder in holders:
+            for name in ("CB", "SCB", "absmax", "code", "offset"):
+                tensor = getattr(holder, name, None)
+                if hasattr(tensor, "untyped_storage"):
+                    yield tensor
+
+
+def quantised_share(model: Any, family: Family) -> dict[str, Any]:
+    """What a scheme quantised of a model, for the record: {"modules": how many became ``family.module``, "weights":
+    weights in them, "of_weights": all weights outside embedding and head, "share": their ratio, "kept": {class of the
+    module that holds them: weights that stayed as they were}}.
+
+    Weights are what has two dimensions or more: a mixture of experts holds most of them in one three-dimensional
+    parameter a layer. Norms and biases are none; nor is what a model has for images, which decoding never runs.
+    """
+    import torch
+
+    decoder = _decoder(model)
+    spared = {id(module) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
+    weights_of = family.weights if family.module else _features
+    spared.add(id(model.get_output_embeddings()))
+    modules, weights, kept = 0, 0, Counter[str]()
+    for module in decoder.modules():
+        name = type(module).__name__
+        if family.quantises and (name == family.module if family.module else _is_packed(module)):
+            modules, weights = modules + 1, weights + weights_of(module)
+        elif id(module) not in spared:
+            own = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() >= 2)
+            kept.update({name: own} if own else {})
+    total = weights + sum(kept.values())
+    return {
+        "modules": modules,
+        "weights": weights,
+        "of_weights": total,
+        "share": weights / total if total else 0.0,
+        "kept": dict(kept.most_common()),
+    }
+
+
+def _decoder(model: Any) -> Any:
+    """The text model, where a model tells of one that holds its layers; else all of it."""
+    found = model.get_decoder() if hasattr(model, "get_decoder") else None
+    return found if found is not None and any(p.dim() >= 2 for p in found.parameters()) else model
+
+
+def _is_packed(module: Any) -> bool:
+    """Whether a module of a format that is not known here keeps its weights in codes: integers, or 8 bits."""
+    own = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+    return any(t.dim() >= 2 and (t.element_size() == 1 or not t.is_floating_point()) for t in own)
+
+
+def _features(module: Any) -> int:
+    """The weights of a Linear by its features: how they are packed is not known."""
+    return int(getattr(module, "in_features", 0) * getattr(module, "out_features", 0))

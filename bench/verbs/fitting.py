@@ -1,0 +1,69 @@
+"""Fits what is asked to the checkpoint it is asked of: one that was saved quantised is measured as it is, one in
+bfloat16 against bfloat16. Both are said, and both hold only where the user named no schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bench.presets import Preset, Sweep
+from bench.record.errors import UsageError
+from bench.schemes import AS_SAVED
+from bench.workloads.sources import Source
+
+# What replaces a scheme in float16 for a checkpoint in bfloat16; the others of float16 have no counterpart.
+_IN_BFLOAT16 = {"fp32": "fp32", "bf16": "bf16", "fp16": "bf16", "int8": "int8-bf16", "nf4": "nf4-bf16"}
+# Presets that ask about a model as it is; the others say exactly what is measured.
+_EVERYDAY = ("smoke", "quick")
+
+
+def labelled(source: Source, facts: Mapping[str, Any]) -> Source:
+    """The source with what its description told of how it was saved."""
+    if not facts.get("saved"):
+        return source
+    return replace(source, saved=facts["saved"], label=f"saved quantised: {facts['saved']}")
+
+
+def refuse_unfit(sources: Sequence[Source], schemes: Sequence[str]) -> None:
+    """Raises UsageError where the ``schemes`` that a user named cannot be made of any of the models."""
+    saved = [one for one in sources if one.saved]
+    others = [scheme for scheme in schemes if scheme != AS_SAVED]
+    if others and len(saved) == len(sources):
+        raise UsageError(
+            f"{saved[0].name} was saved quantised ({saved[0].saved}), and {', '.join(others)} cannot be made of it: "
+            f"measure it with --schemes {AS_SAVED}, or give its unquantised checkpoint with --model and this one with "
+            "--beside"
+        )
+    if AS_SAVED in schemes and not saved:
+        raise UsageError(f"{sources[0].name} was not saved quantised, so there is no {AS_SAVED}: choose another scheme")
+
+
+def for_saved(preset: Preset) -> Preset:
+    """The preset for quantised checkpoints alone: as they were saved, no layer products, nothing pruned."""
+    sweeps = tuple(_as_saved(sweep) for sweep in preset.sweeps if sweep.schemes and sweep.dropped_layers == ("",))
+    return replace(preset, sweeps=sweeps, matmul_schemes=(), matmul_m=(), reference=AS_SAVED)
+
+
+def _as_saved(sweep: Sweep) -> Sweep:
+    observers = {name: ((AS_SAVED,), repeats) for name, (_, repeats) in sweep.observers.items()}
+    return replace(sweep, schemes=(AS_SAVED,), observers=observers)
+
+
+def for_dtype(preset: Preset, source: Source, dtype: str) -> Preset:
+    """The preset in bfloat16 where that is what the checkpoint is in: its activations may be too large for float16."""
+    native = dtype == "bfloat16" and source.kind in ("folder", "hub") and preset.name in _EVERYDAY
+    if not native or preset.reference != "fp16":
+        return preset
+    sweeps = tuple(_in_bfloat16(sweep) for sweep in preset.sweeps)
+    matmul = _counterparts(preset.matmul_schemes)
+    return replace(preset, sweeps=tuple(s for s in sweeps if s.schemes), matmul_schemes=matmul, reference="bf16")
+
+
+def _in_bfloat16(sweep: Sweep) -> Sweep:
+    observers = {name: (_counterparts(schemes), repeats) for name, (schemes, repeats) in sweep.observers.items()}
+    return replace(sweep, schemes=_counterparts(sweep.schemes), observers=observers)
+
+
+def _counterparts(schemes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_IN_BFLOAT16[scheme] for scheme in schemes if scheme in _IN_BFLOAT16))
