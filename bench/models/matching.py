@@ -70,6 +70,7 @@ def check_folder(skeleton: Any, folder: Path, name: str) -> None:
             device_map={"": "meta"},
             output_loading_info=True,
             ignore_mismatched_sizes=True,
+            trust_remote_code=False,
         )
     finally:
         transformers.logging.set_verbosity(was)

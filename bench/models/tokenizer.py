@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.record.errors import UsageError
@@ -10,15 +10,10 @@ from bench.record.errors import UsageError
 REMEDY = "give a checkpoint with its tokenizer, or measure it with --prompts random"
 
 
-def tokenizer_of(location: str, name: str, options: Mapping[str, Any]) -> Any:
-    """The checkpoint's tokenizer, padding on the left. Raises UsageError where it has none that can be used.
-
-    ``options``: what transformers is told of the checkpoint (revision, local files only).
-    """
-    import transformers
-
+def usable(load: Callable[[], Any], name: str) -> Any:
+    """The tokenizer that ``load`` gives, padding on the left. Raises UsageError where it gives none."""
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(location, **options)
+        tokenizer = load()
     except Exception as error:  # whatever a damaged file makes the tokenizers library raise
         raise UsageError(f"{name} has no usable tokenizer ({_first_line(error)}): {REMEDY}") from error
     if tokenizer.pad_token is None:

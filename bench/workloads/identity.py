@@ -18,7 +18,7 @@ from bench.schemes.family import dtype_name
 
 
 def check(model: Any, facts: Mapping[str, Any], arm: Arm) -> None:
-    """Raises MeasurementError unless ``model`` is ``arm``, and NotApplicableError where nothing in it could be quantised;
+    """Raises MeasurementError unless ``model`` is ``arm``, NotApplicableError where nothing in it could be quantised;
     ``facts`` are those of its loading."""
     own, told = family(arm), facts.get("quantised") or {}
     found = Counter(type(module).__name__ for module in model.modules() if hasattr(module, "in_features"))

@@ -13,7 +13,6 @@ from typing import Any
 from bench.models import matching, tokenizer
 from bench.models.architecture import check_language_model, head_name, layers, text_config
 from bench.models.saved import refuse_unfit, saved_settings
-from bench.models.tokenizer import tokenizer_of
 from bench.models.weights import footprint, parameter_count, quantised_share
 from bench.record.errors import MachineError, MeasurementError, UsageError
 from bench.schemes import AS_SAVED, Arm, family
@@ -213,7 +212,12 @@ def bitsandbytes_config(arm: Arm) -> Any:
 
 
 def _tokenizer(source: Source) -> Any:
-    return tokenizer_of(source.location, source.name, _hub_options(source)) if source.has_text else None
+    import transformers
+
+    def read() -> Any:
+        return transformers.AutoTokenizer.from_pretrained(source.location, **_hub_options(source))
+
+    return tokenizer.usable(read, source.name) if source.has_text else None
 
 
 def check_tokenizer(source: Source, config: Any) -> None:

@@ -86,7 +86,7 @@ def _linear_int4(linear: Any, arm: Arm) -> Any:
 
 
 def quantise_in_place(model: Any, arm: Arm) -> int:
-    """Quantise every torch Linear of ``model`` but its head and those named in ``arm.not_converted``; returns how many."""
+    """Quantise every torch Linear of ``model`` but its head and those in ``arm.not_converted``; returns how many."""
     import torch
 
     count = 0

@@ -77,7 +77,7 @@ def test_no_language_model_head(plain, tmp_path, head):
     with pytest.raises(UsageError, match=refused_at_once):
         describe(resolve(str(folder)))
     hidden = changed_config(folder, architectures=None)  # old checkpoints do not say what they are
-    with pytest.raises(UsageError, match="has no weights for lm_head.weight"):
+    with pytest.raises(UsageError, match=r"has no weights for lm_head\.weight"):
         describe(resolve(str(hidden)))
 
 

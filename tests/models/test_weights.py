@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
@@ -30,7 +28,7 @@ def test_of_a_dense_model_all_is_quantised_and_the_head_is_not():
 
 @pytest.mark.parametrize("scheme", ["nf4", "int8"])
 def test_of_a_mixture_of_experts_little_is(scheme):
-    model, told = counted("mixtral", scheme, num_local_experts=4, num_experts_per_tok=2)
+    _, told = counted("mixtral", scheme, num_local_experts=4, num_experts_per_tok=2)
     attention = 2 * (2 * 64 * 64 + 2 * 32 * 64)
     experts = 2 * 4 * 3 * 64 * 128
     router = 2 * 4 * 64
@@ -65,8 +63,6 @@ def test_weights_for_images_are_not_counted():
 
 
 def test_a_format_that_is_not_known_is_known_by_its_codes():
-    packed = SimpleNamespace()
-
     class Packed(torch.nn.Module):
         in_features, out_features = 64, 32
 
@@ -84,7 +80,7 @@ def test_a_model_of_which_nothing_is_quantised_is_not_applicable(tmp_path):
     folder = checkpoints.save(tmp_path / "falcon", checkpoints.model("falcon"))
     for scheme in ("nf4", "int8", "int4-tinygemm"):
         loaded = models.load(resolve(str(folder)), arm(scheme), "cpu", 0)
-        with pytest.raises(NotApplicableError, match="quantises nothing of a FalconForCausalLM: .* in FalconLinear"):
+        with pytest.raises(NotApplicableError, match=r"quantises nothing of a FalconForCausalLM: .* in FalconLinear"):
             models.check(loaded, arm(scheme), "cpu")
 
 
@@ -109,7 +105,7 @@ def test_a_head_of_any_name_stays_as_it_was(scheme):
     assert type(made.embed_out) is torch.nn.Linear
 
 
-def test_a_pretrained_models_head_is_found_by_what_it_is(tmp_path, monkeypatch):
+def test_a_pretrained_models_head_is_found_by_what_it_is(tmp_path):
     folder = checkpoints.save(tmp_path / "bert", checkpoints.model("bert", is_decoder=True))
     loaded = models.load(resolve(str(folder)), arm("nf4"), "cpu", 0)
     assert loaded.arm.not_converted == ("cls.predictions.decoder",)

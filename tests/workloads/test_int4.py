@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.analysis.traffic import stored_bytes, traffic
-from bench.record.errors import MeasurementError
+from bench.record.errors import NotApplicableError
 from bench.workloads import int4, models
 from bench.workloads.interventions import applicable
 from bench.workloads.matmul_arms import ArmUnderTest, make_truth
@@ -98,7 +98,7 @@ def test_layer_products_rotate_copies_with_memory_of_their_own():
 
 @pytest.mark.parametrize(("n", "k"), [(N, 192), (24, K)])
 def test_a_shape_that_the_kernel_does_not_take_is_named(n, k):
-    with pytest.raises(MeasurementError, match=f"no {n}×{k}: n must be a multiple of 16, k of 128"):
+    with pytest.raises(NotApplicableError, match=f"no {n}×{k}: n must be a multiple of 16, k of 128"):
         int4.Int4Linear(weight(n, k), None, GROUP)
 
 

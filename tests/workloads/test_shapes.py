@@ -90,8 +90,9 @@ def test_a_shape_with_a_bias_and_one_without_are_two_layers(tmp_path):
         "model_type": "qwen2", "vocab_size": 96, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2,
     }  # fmt: skip
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    found = describe(Source("tiny", "folder", str(tmp_path), "rev", "as published"))["layers"]
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config))
+    found = describe(Source("tiny", "shape", str(file), "rev", "random weights"))["layers"]
     assert {layer["name"]: (layer["count"], layer["bias"]) for layer in found} == {
         "q_proj": (2, True), "k_proj+v_proj": (4, True), "o_proj": (2, False), "gate_proj+up_proj": (4, False),
         "down_proj": (2, False), "lm_head": (1, False),

@@ -1,0 +1,75 @@
+"""What is asked is fitted to how the checkpoint was saved, or refused; nothing that a user named is changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import presets
+from bench.plan import make_plan
+from bench.record.errors import UsageError
+from bench.schemes import AS_SAVED
+from bench.verbs import fitting
+from bench.workloads.sources import Source
+
+PLAIN = Source("plain", "folder", "/p", "files-sha256:0", "as published")
+SAVED = fitting.labelled(Source("saved", "folder", "/s", "files-sha256:1", "as published"), {"saved": "int8 by x"})
+SMOKE = presets.preset("smoke")
+
+
+def schemes(blocks, model):
+    return {
+        r.case.scheme
+        for block in blocks
+        for r in block.requests
+        if r.case.model == model and r.instrument == "generation"
+    }
+
+
+def test_its_label_says_how_it_was_saved():
+    assert SAVED.label == "saved quantised: int8 by x"
+    assert fitting.labelled(PLAIN, {"saved": None}) is PLAIN
+
+
+def test_one_that_was_saved_quantised_is_measured_as_it_is():
+    blocks = make_plan(fitting.for_saved(SMOKE), SAVED, (), "cpu", 0)
+    assert schemes(blocks, "saved") == {AS_SAVED}
+    observed = {request.instrument for block in blocks for request in block.requests}
+    assert {"generation", "kineto", "energy", "samples"} <= observed
+
+
+def test_beside_another_each_has_the_schemes_that_it_can_have():
+    blocks = make_plan(SMOKE, PLAIN, (), "cpu", 0, (SAVED,))
+    assert schemes(blocks, "saved") == {AS_SAVED}
+    assert schemes(blocks, "plain") == set(SMOKE.sweeps[0].schemes)
+    other_way = make_plan(SMOKE, SAVED, (), "cpu", 0, (PLAIN,))
+    assert (schemes(other_way, "saved"), schemes(other_way, "plain")) == ({AS_SAVED}, set(SMOKE.sweeps[0].schemes))
+
+
+def test_named_schemes_are_refused_and_not_changed():
+    with pytest.raises(UsageError, match="nf4, fp16 cannot be made of it"):
+        fitting.refuse_unfit([SAVED], ["nf4", AS_SAVED, "fp16"])
+    with pytest.raises(UsageError, match="plain was not saved quantised"):
+        fitting.refuse_unfit([PLAIN], [AS_SAVED])
+    fitting.refuse_unfit([PLAIN, SAVED], ["nf4"])
+    fitting.refuse_unfit([SAVED], [AS_SAVED])
+
+
+def test_one_in_bfloat16_is_measured_in_bfloat16():
+    chosen = fitting.for_dtype(SMOKE, PLAIN, "bfloat16")
+    assert chosen.reference == "bf16"
+    assert chosen.sweeps[0].schemes == ("fp32", "bf16", "int8-bf16", "nf4-bf16")
+    assert chosen.sweeps[0].observers["kineto"][0] == ("fp32", "bf16", "int8-bf16", "nf4-bf16")
+    assert all(sweep.schemes for sweep in chosen.sweeps)
+    assert chosen.matmul_schemes == ("fp32", "bf16", "int8-bf16", "nf4-bf16")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", ""])
+def test_others_are_as_the_preset_says(dtype):
+    assert fitting.for_dtype(SMOKE, PLAIN, dtype) is SMOKE
+
+
+def test_what_says_exactly_what_is_measured_stays(monkeypatch):
+    paper = presets.preset("paper")
+    assert fitting.for_dtype(paper, PLAIN, "bfloat16") is paper
+    shape = Source("shape:x", "shape", "/x", "", "random weights")
+    assert fitting.for_dtype(SMOKE, shape, "bfloat16") is SMOKE
