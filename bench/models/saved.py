@@ -31,7 +31,7 @@ def check_loadable(config: Any, device: str, name: str) -> None:
     if settings is None:
         return
     try:
-        quantizer = AutoHfQuantizer.from_config(settings, pre_quantized=True)
+        quantizer = AutoHfQuantizer.from_config(settings, pre_quantized=True, trust_remote_code=False)
         quantizer.validate_environment(device_map={"": device}, weights_only=True)
     except Exception as error:  # each quantiser has errors of its own kind
         needs = f": pip install {package(settings)}" if isinstance(error, ImportError) and package(settings) else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.record.errors import UsageError
+from bench.record.errors import NotApplicableError
 
 if TYPE_CHECKING:
     import torch
@@ -38,13 +38,13 @@ def outlier_scales(width: int, columns: int, seed: int) -> tuple[torch.Tensor, t
 def plant(model: Any, columns: int, seed: int) -> dict[str, Any]:
     """Plant ``columns`` outlier dimensions in every decoder layer of an unquantised model, in place.
 
-    Returns the facts for the record. Raises UsageError for an architecture whose norms are not known.
+    Returns the facts for the record. Raises NotApplicableError for an architecture whose norms are not known.
     """
     import torch
 
     family = model.config.model_type
     if family not in _FED_BY:
-        raise UsageError(f"cannot plant outliers in a {family!r} model: known are {', '.join(_FED_BY)}")
+        raise NotApplicableError(f"cannot plant outliers in a {family!r} model: known are {', '.join(_FED_BY)}")
     indices, scales = outlier_scales(model.config.hidden_size, columns, seed)
     with torch.no_grad():
         for layer in model.model.layers:

@@ -7,8 +7,10 @@ import torch
 
 from bench.models.weights import quantised_share
 from bench.record.errors import MeasurementError, NotApplicableError
+from bench.record.schema import Case
 from bench.schemes import FAMILIES, arm, family
 from bench.workloads import identity, models
+from bench.workloads.outcome import failed
 from bench.workloads.quantise import quantise_in_place
 from bench.workloads.sources import resolve
 from tests.models import checkpoints
@@ -111,3 +113,11 @@ def test_a_pretrained_models_head_is_found_by_what_it_is(tmp_path):
     assert loaded.arm.not_converted == ("cls.predictions.decoder",)
     assert type(loaded.model.get_output_embeddings()) is torch.nn.Linear
     models.check(loaded, arm("nf4"), "cpu")
+
+
+def test_an_arm_that_is_not_for_a_model_is_skipped_and_fails_nothing(plain):
+    """int8-planted on a Llama: its run ends well all the same."""
+    source = resolve(str(plain))
+    with pytest.raises(NotApplicableError, match="cannot plant outliers in a 'llama' model") as error:
+        models.load(source, arm("int8-planted"), "cpu", 0)
+    assert failed(Case("generation", "m", "", "int8-planted", "cpu", 0), "generation", error.value).status == "skipped"

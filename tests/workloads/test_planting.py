@@ -4,7 +4,7 @@ import pytest
 import torch
 import transformers
 
-from bench.record.errors import UsageError
+from bench.record.errors import NotApplicableError
 from bench.workloads.planting import outlier_scales, plant
 
 
@@ -40,5 +40,5 @@ def test_exactly_the_planted_columns_reach_the_threshold(family):
 
 
 def test_another_architecture_is_refused():
-    with pytest.raises(UsageError, match="known are starcoder2, phi"):
+    with pytest.raises(NotApplicableError, match="known are starcoder2, phi"):
         plant(tiny("gpt_neox"), 6, seed=0)
