@@ -9,8 +9,7 @@ from __future__ import annotations
 from bench.record.errors import UsageError
 
 from . import floating, four_bit, int4, int8, saved
-from .arm import Arm, Kind
-from .family import Family
+from .definition import Arm, Family, Kind
 
 __all__ = ["ARMS", "AS_SAVED", "FAMILIES", "REFERENCE", "SAVED", "Arm", "Family", "Kind", "arm", "family", "known"]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .arm import Arm
-from .family import Family, dtype_name
+from .definition import Arm, Family, dtype_name
 
 BLOCKSIZE = 64
 

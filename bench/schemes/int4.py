@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .arm import Arm
-from .family import Family
+from .definition import Arm, Family
 
 FAMILY = Family(
     "int4",

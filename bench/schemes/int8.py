@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .arm import Arm
-from .family import Family
+from .definition import Arm, Family
 
 
 def _int8(name: str, description: str, *, threshold: float, dtype: str = "float16", planted: int = 0) -> Arm:

@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import four_bit
-from .arm import Arm
-from .family import Family
+from .definition import Arm, Family
 
 AS_SAVED = Arm("as-saved", "saved", "float16", "a quantised checkpoint as it was saved, whatever it is")
 FAMILY = Family("saved", "", ())

@@ -14,7 +14,7 @@ from bench.record.errors import MeasurementError, NotApplicableError
 from bench.record.quantised import partly, share_of
 from bench.record.schema import Finding
 from bench.schemes import FAMILIES, Arm, Family, family
-from bench.schemes.family import dtype_name
+from bench.schemes.definition import dtype_name
 
 
 def check(model: Any, facts: Mapping[str, Any], arm: Arm) -> None:

@@ -16,7 +16,7 @@ from bench.models.saved import refuse_unfit, saved_settings
 from bench.models.weights import footprint, parameter_count, quantised_share
 from bench.record.errors import MachineError, MeasurementError, UsageError
 from bench.schemes import AS_SAVED, Arm, family
-from bench.schemes.family import dtype_name
+from bench.schemes.definition import dtype_name
 from bench.schemes.saved import as_saved
 from bench.workloads import identity, linear_kernels, pruning, trust
 from bench.workloads.outcome import is_memory
