@@ -1,7 +1,7 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
 .PHONY: help setup bundle bench bench-in-container paper paper-compat profile test test-slurm test-gpu lint format report doctor gpu-study \
-  image image-check shell smoke-model faults fuzz fidelity intervals verdicts sweep-simulation benchmarks clean
+  image image-check shell smoke-model faults fuzz fidelity intervals verdicts sweep-simulation models benchmarks clean
 
 PRESET ?= auto
 PYTHON ?= python3
@@ -160,6 +160,9 @@ verdicts: $(VENV_READY) ## simulated arms: are verdicts right, do intervals hold
 
 sweep-simulation: $(VENV_READY) ## simulated sweeps over 500 nodes: do their intervals hold? (about 15 minutes)
 	$(PY) -m benchmarks.sweep_simulation --out benchmarks/results/sweep_simulation.json --page docs/sweep-simulation.md
+
+models: $(VENV_READY) ## architectures × schemes on tiny models: measured as called, or refused with a line? (about 5 minutes)
+	$(PY) -m benchmarks.model_matrix --out benchmarks/results/models.json --page docs/models.md
 
 benchmarks: $(VENV_READY) ## the tool's own costs: harness overhead, agreement with torch's timer, reader speed
 	$(PY) -m benchmarks.timer_agreement --out benchmarks/results/timer_agreement.json

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
 from bench.analysis.ledger.attention import RANGE as ATTENTION
+from bench.models.architecture import decoder_layers
 from bench.record.errors import UsageError
 
 from .attention_range import AttentionRange
@@ -130,11 +131,12 @@ class RangeAnnotator:
     def attach(self, model: Any) -> None:
         """Hook decoder layers, the attention call and all modules that act as a Linear."""
         self._attention.attach(model)
+        layers = {id(layer) for layer in decoder_layers(model)}
         for name, module in model.named_modules():
             index = _INDEX.search(name)
             if hasattr(module, "in_features"):
                 self._hook(module, self._backend.mark(name.rsplit(".", 1)[-1]))
-            elif index and "Layer" in type(module).__name__:
+            elif index and (id(module) in layers or "Layer" in type(module).__name__):
                 self._hook(module, self._backend.mark("layer", int(index[1])))
 
     def _hook(self, module: Any, mark: Any) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.ledger.plain import PLAIN, places, undisturbed
+from bench.models.architecture import positions
 from bench.record.errors import MeasurementError
 from bench.record.schema import Metric, metric
 from bench.workloads.batches import extended
@@ -86,8 +87,8 @@ def no_first_visits(session: Session, steps: int) -> str:
     if session.case.cache == "static":
         return "with a static cache only a call's first decode step can meet a new length"
     start, tokens = _longest(session), _tokens(steps)
-    limit = int(session.loaded.model.config.max_position_embeddings)
-    if start + tokens > limit:
+    limit = positions(session.loaded.model.config)
+    if limit is not None and start + tokens > limit:
         return f"after {start} tokens no {tokens} are left of the model's {limit} positions"
     return ""
 

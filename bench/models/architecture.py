@@ -53,6 +53,12 @@ def layer_list(model: Any) -> tuple[str, Any] | None:
     return name, module
 
 
+def decoder_layers(model: Any) -> tuple[Any, ...]:
+    """The decoder layers of a transformers model; () of one whose layers are not found, or of another kind of model."""
+    found = layer_list(model) if hasattr(model, "config") else None
+    return tuple(found[1]) if found is not None else ()
+
+
 def head_name(model: Any) -> str | None:
     """The name of the output layer ("lm_head" in most models); None where the model tells none."""
     head = model.get_output_embeddings()

@@ -203,6 +203,16 @@ def _findings(session: Session, chosen: Arm, annotator: Annotator | None) -> tup
     asked = chosen.facts()["compute_dtype"]
     facts = session.loaded.facts
     findings = [*linear_kernels.findings(facts.get("linears_4bit", {}), asked), *identity.findings(facts, chosen)]
+    if told := facts.get("generation_config_unused"):
+        findings.append(
+            Finding(
+                "generation-config",
+                "info",
+                "settings of the checkpoint's generation_config.json were left aside: tokens are chosen greedily",
+                ", ".join(f"{name}={value}" for name, value in told.items()),
+                "texts written with them may be better, or worse, than those judged here",
+            )
+        )
     if annotator is not None:
         findings.append(
             Finding(

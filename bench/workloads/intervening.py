@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.instruments.memory import MemoryWatch
+from bench.models.architecture import text_config
 from bench.record.errors import MeasurementError
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.workloads import graphed, identity, linear_kernels, models, patches, same_tokens
@@ -86,7 +87,7 @@ def _unfit(source: Source, case: Case, changed: Arm, chosen: Sequence[Interventi
             return f"{item.name} is about products with one row: it changes nothing in batches of {case.batch_size}"
         if item.cuda_graph and case.stop != "length":
             return f"{item.name} cannot stop at an end of text: force the number of new tokens"
-    width = int(models.config_of(source).hidden_size)
+    width = int(text_config(models.config_of(source)).hidden_size)
     if changed.planted_columns > width:
         return f"{changed.planted_columns} columns cannot be planted: the model has {width} hidden dimensions"
     return ""

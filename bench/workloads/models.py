@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.models import matching, tokenizer
 from bench.models.architecture import check_language_model, head_name, layers, text_config
+from bench.models.generating import settings_unused
 from bench.models.saved import refuse_unfit, saved_settings
 from bench.models.weights import footprint, parameter_count, quantised_share
 from bench.record.errors import MachineError, MeasurementError, UsageError
@@ -25,6 +26,7 @@ from bench.workloads.prompts import humaneval
 from bench.workloads.quantise import quantise_in_place, torch_dtype
 from bench.workloads.sources import Source
 
+_BFLOAT16 = "--schemes bf16,int8-bf16,nf4-bf16"
 __all__ = ["LoadedModel", "footprint", "parameter_count"]
 
 
@@ -68,6 +70,7 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
     model.eval().requires_grad_(False)
     seconds = time.perf_counter() - start
     facts = _facts(model, source, arm, planted) | ({"dropped_layers": dropped_layers} if dropped_layers else {})
+    facts |= {"generation_config_unused": told} if (told := settings_unused(model)) else {}
     return LoadedModel(model, _tokenizer(source), facts, seconds, arm)
 
 
@@ -277,7 +280,10 @@ def check_logits(loaded: LoadedModel, arm: Arm, device: str) -> None:
     with torch.inference_mode():
         logits = loaded.model(input_ids=ids).logits
     if not bool(torch.isfinite(logits).all()):
-        raise MeasurementError(f"{loaded.facts['name']} in {arm.name} gives logits that are not finite on {device}")
+        remedy = f": too large for float16? Measure it with {_BFLOAT16}" if arm.dtype == "float16" else ""
+        raise MeasurementError(
+            f"{loaded.facts['name']} in {arm.name} gives logits that are not finite on {device}{remedy}"
+        )
     kernels = linear_kernels.facts(loaded.model)
     loaded.facts.update({"linears_4bit": kernels} if kernels else {})
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from bench.record.errors import UsageError
+from bench.models.architecture import layer_list, text_config
+from bench.record.errors import NotApplicableError, UsageError
 
 # So many layers no model has: a slip of the finger must not fill the memory with their numbers.
 MOST = 9_999
@@ -58,16 +59,19 @@ def check(dropped: Sequence[int], layers: int) -> None:
 def drop(model: Any, dropped: Sequence[int]) -> None:
     """Remove these layers in place and number the others anew, so that the cache has a place for each.
 
-    Raises UsageError for a layer that does not exist, and for a model whose decoder layers are not found.
+    Raises UsageError for a layer that does not exist, NotApplicableError where the model's layers are not
+    found.
     """
     import torch
 
     if not dropped:
         return
-    decoder: Any = getattr(model, "model", None)
-    layers = getattr(decoder, "layers", None)
-    if not isinstance(layers, torch.nn.ModuleList):
-        raise UsageError(f"the layers of a {type(model).__name__} are not where they are expected (model.layers)")
+    found = layer_list(model)
+    if found is None:
+        raise NotApplicableError(
+            f"no layers can be dropped from a {type(model).__name__}: its decoder layers are not found"
+        )
+    name, layers = found
     check(dropped, len(layers))
     gone = set(dropped)
     kept = [layer for number, layer in enumerate(layers) if number not in gone]
@@ -75,8 +79,10 @@ def drop(model: Any, dropped: Sequence[int]) -> None:
         for module in layer.modules():
             if hasattr(module, "layer_idx"):
                 setattr(module, "layer_idx", number)  # noqa: B010 - torch's stubs allow tensors and modules only
-    decoder.layers = torch.nn.ModuleList(kept)
-    for config in {id(config): config for config in (model.config, decoder.config)}.values():
+    model.set_submodule(name, torch.nn.ModuleList(kept))
+    decoder = model.get_submodule(name.rpartition(".")[0])
+    own = [text_config(model.config), getattr(decoder, "config", None)]
+    for config in {id(config): config for config in own if config is not None}.values():
         if getattr(config, "layer_types", None):
             config.layer_types = [kind for number, kind in enumerate(config.layer_types) if number not in gone]
         config.num_hidden_layers = len(kept)

@@ -15,6 +15,7 @@ from itertools import takewhile
 from typing import Any
 
 from bench.instruments.timing import DeviceClock
+from bench.models.architecture import positions
 from bench.record.errors import UsageError
 from bench.record.schema import Finding, Record, metric
 from bench.workloads import completions, prompt_styles
@@ -102,8 +103,8 @@ def _complete(session: Session, prompt: Prompt) -> list[int]:
     loaded, case = session.loaded, session.case
     given = torch.tensor([prompt.ids(loaded.tokenizer)], device=loaded.model.device)
     length = given.shape[1]
-    limit = loaded.model.config.max_position_embeddings
-    if length + (case.new_tokens or 0) > limit:
+    limit = positions(loaded.model.config)
+    if limit is not None and length + (case.new_tokens or 0) > limit:
         raise UsageError(
             f"a prompt of {length} tokens and {case.new_tokens} new ones exceed the {limit} positions of {case.model}: "
             "use fewer --new-tokens"

@@ -78,8 +78,8 @@ class Session:
     def _pad_token(self) -> int:
         if self.loaded.tokenizer is not None:
             return int(self.loaded.tokenizer.pad_token_id)
-        eos = self.loaded.model.config.eos_token_id
-        return int(eos[0] if isinstance(eos, list) else eos)
+        eos = self.loaded.model.generation_config.eos_token_id
+        return int((eos[0] if isinstance(eos, list) else eos) or 0)
 
     def _call(self, case: Case, batch: Batch, output: Any, wall: float, offsets: Sequence[float]) -> Call:
         new = self._new_ids = output[:, batch.prompt_length :]

@@ -21,8 +21,9 @@ SIZES: dict[str, Any] = {
 
 
 def config(kind: str, **more: Any) -> Any:
-    """A configuration of ``kind`` (a model type) with the tiny sizes."""
-    return transformers.AutoConfig.for_model(kind, **(SIZES | more))
+    """A configuration of ``kind`` (a model type) with the tiny sizes, less those that ``more`` says are None."""
+    fields = {name: value for name, value in (SIZES | more).items() if value is not None}
+    return transformers.AutoConfig.for_model(kind, **fields)
 
 
 def model(kind: str = "llama", dtype: str = "float16", **more: Any) -> Any:

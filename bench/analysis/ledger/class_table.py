@@ -116,6 +116,8 @@ RULES: tuple[Rule, ...] = (
     Rule(c.GEMM, "operator", name=_BNB_GLUE, glue=True),
     Rule(c.GEMM, "operator", name=r"bitsandbytes::(gemv_4bit|gemm)|^aten::(linear|addmm|mm|matmul|_int_mm|mv|dot)$"),
     Rule(c.GEMM, "operator", name=r"^aten::_weight_int4pack_mm"),
+    # The experts of a mixture, all in one product.
+    Rule(c.GEMM, "operator", name=r"^(aten::_(scaled_)?grouped_mm|transformers::grouped_mm_fallback)"),
     Rule(c.ATTENTION, "operator", name=r"attention|^aten::(softmax|_softmax|bmm|baddbmm)$"),
     # A call of ``to`` that finds nothing to change calls nothing, and is no cast.
     Rule(c.CAST, "operator", name=r"^aten::to$", outside_of=rf"{_BNB_QUANT}|{_BNB_DEQUANT}", calls=True),
