@@ -13,11 +13,13 @@ ALLOWED = {
     "bench.instruments": {"bench.record"},
     # emissions_file only reads CodeCarbon's table.
     "bench.analysis": {"bench.record", "bench.instruments.emissions_file"},
-    "bench.workloads": {"bench.record", "bench.instruments"},
+    "bench.schemes": {"bench.record"},
+    "bench.models": {"bench.record", "bench.schemes"},
+    "bench.workloads": {"bench.record", "bench.instruments", "bench.schemes", "bench.models"},
     "bench.doctor": {"bench.record", "bench.instruments"},
     # The table of what a machine can measure is drawn like any other.
     "bench.report": {"bench.record", "bench.analysis", "bench.doctor"},
-    "bench.presets": {"bench.record", "bench.workloads", "bench.hooks"},
+    "bench.presets": {"bench.record", "bench.schemes", "bench.workloads", "bench.hooks"},
     "bench.quality": {"bench.record", "bench.workloads"},
     "bench.studies": {"bench.record", "bench.analysis", "bench.report", "bench.presets", "bench.workloads"},
 }
