@@ -39,6 +39,7 @@ COLOURS = {
     "lm_head": "rail_response",
     "sampling": "rail_animation",
     "memcpy": "rail_load",
+    "communication": "light_memory_dump",
     "sync_stall": "thread_state_iowait",
     "host_gap": "grey",
     "other": "generic_work",

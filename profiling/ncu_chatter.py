@@ -47,4 +47,6 @@ def why_no_table(lines: Sequence[str]) -> str:
     errors = messages(lines, "ERROR")
     if errors:
         return f"ncu failed: {errors[0][:200]}"
+    if any(line.lstrip().startswith("Section: ") for line in lines):
+        return "ncu's text output: write it with `ncu --csv`, or with `ncu -o FILE` and give FILE.ncu-rep"
     return "no counter table in it: write it with 'ncu --csv' or 'ncu -i FILE.ncu-rep --csv --page raw'"

@@ -7,6 +7,7 @@ lower 24. Row order is not relied upon.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from bench.record.errors import MachineError, RecordError
 from bench.record.timeline import MEMSET, Calls, Copies, Kernels, Spans, Threads, Timeline, about, api_name, call_kind
 
 from .lanes import spread
+from .nsys_facts import diagnostics, facts, version_of_report
 from .nsys_strings import StringIds, text_of
 from .sqlite_columns import Column, columns_of, opened, read_integers
 from .surroundings import cleaned
@@ -51,8 +53,25 @@ def read_nsys_rep(path: Path) -> Timeline:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=cleaned())
         if done.returncode or not out.exists():
             said = (done.stderr or done.stdout).strip().splitlines()
-            raise RecordError(f"{path}: `nsys export` failed: {said[-1] if said else f'exit {done.returncode}'}")
-        return read_nsys(out)
+            told = said[-1] if said else f"exit {done.returncode}"
+            raise RecordError(f"{path}: `nsys export` failed: {told}{_versions(path, nsys)}")
+        try:
+            return read_nsys(out)
+        except RecordError as error:
+            raise RecordError(str(error).replace(str(out), str(path))) from error
+
+
+def _versions(path: Path, nsys: str) -> str:
+    """Which nsys wrote the report and which one is here, where that may be the reason."""
+    wrote = version_of_report(path)
+    done = subprocess.run([nsys, "--version"], capture_output=True, text=True, errors="replace", env=cleaned())
+    here = re.search(r"\d{4}\.\d+(\.\d+)?", done.stdout)
+    if wrote is None or here is None:
+        return ""
+    return (
+        f"; nsys {wrote} wrote it and nsys {here[0]} is here: a newer one's report is exported with its own nsys: "
+        f"nsys export --type sqlite {path.name}"
+    )
 
 
 def read_nsys(path: Path) -> Timeline:
@@ -63,7 +82,8 @@ def read_nsys(path: Path) -> Timeline:
         ranges = export.ranges(_last_moment(kernels, copies, calls))
         if not (len(kernels) or len(copies) or len(calls) or len(ranges)):
             raise RecordError(
-                f"{path}: this nsys export holds no CUDA and no NVTX events; record with `nsys profile -t cuda,nvtx`"
+                f"{path}: {_other_database(connection)}; record with `nsys profile -t cuda,nvtx`"
+                + "".join(f" ({text})" for text in diagnostics(connection)[:1])
             )
         with about(path):
             return Timeline(
@@ -75,14 +95,27 @@ def read_nsys(path: Path) -> Timeline:
                 copies,
                 ranges,
                 epoch_ns=export.epoch(),
-                notes=_notes(kernels, ranges),
+                notes=(*diagnostics(connection), *_notes(kernels, ranges)),
+                facts=facts(connection),
             )
+
+
+def _other_database(connection: sqlite3.Connection) -> str:
+    """What a SQLite file is that holds neither CUDA nor NVTX events."""
+    tables = {
+        str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' LIMIT 1000")
+    }
+    if any(name.startswith("rocpd") for name in tables):
+        return "a database of rocprofv3, which is not read: record with torch.profiler, which works on ROCm"
+    if tables and not tables & {"StringIds", "META_DATA_EXPORT", "EXPORT_META_DATA", "TARGET_INFO_SESSION_START_TIME"}:
+        return f"a SQLite file that nsys did not write (its tables: {', '.join(sorted(tables)[:4])})"
+    return "this nsys export holds no CUDA and no NVTX events"
 
 
 def _notes(kernels: Kernels, ranges: Spans) -> tuple[str, ...]:
     notes = []
     if not len(kernels):
-        notes.append("the trace holds no GPU kernels: only host events are summed")
+        notes.append("the trace holds no GPU kernels: only calls and ranges of the host")
     if not len(ranges):
         notes.append("the trace holds no NVTX ranges (record with -t cuda,nvtx)")
     return tuple(notes)

@@ -9,6 +9,8 @@ from typing import Literal
 
 from bench.record.errors import RecordError
 
+from .export import BEGINNING
+from .forms import refuse_others
 from .sqlite_columns import MAGIC
 
 Kind = Literal["nsys sqlite", "nsys report", "chrome trace", "counters"]
@@ -20,6 +22,8 @@ _GZIP = b"\x1f\x8b"
 def kind_of(path: Path) -> Kind:
     """Raises RecordError where the file is missing, empty, or nothing that this program reads."""
     head = _head(path)
+    if head.startswith(BEGINNING):
+        raise RecordError(f"{path}: an export of this program, to look at: give the trace that it was made from")
     if head.startswith(MAGIC):
         return "nsys sqlite"
     if head.startswith(_NSYS_REPORT):
@@ -28,6 +32,7 @@ def kind_of(path: Path) -> Kind:
         return "chrome trace"
     if _is_counters(path):
         return "counters"
+    refuse_others(path, head)
     raise RecordError(
         f"{path}: not a file this program reads (nsys .sqlite or .nsys-rep, Kineto .json or .json.gz,"
         " .ncu-rep, ncu CSV), or cut off in its first bytes"

@@ -10,11 +10,14 @@ import numpy as np
 from bench.analysis.intervals import Cover
 from bench.analysis.range_names import one_name_each
 from bench.analysis.timeline import Analysis
-from bench.analysis.timeline_tables import kernel_sums, operator_sums, range_sums
+from bench.analysis.timeline_gpus import copy_sums, gpus
+from bench.analysis.timeline_tables import call_sums, kernel_sums, operator_sums, range_sums
 from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 
+from .forms import plain
 from .sniff import kind_of
+from .summary_notes import notes_of
 
 Summary = dict[str, Any]
 
@@ -23,16 +26,18 @@ def summarize(path: Path | str, tables: bool = False) -> Summary:
     """What the file holds: ``{"kind": "timeline", …}`` or ``{"kind": "counters", …}``.
 
     Timelines: kernels and ranges by name, largest total first; ``busy_ns + idle_ns = span_ns`` of the GPU, and the
-    idle time's causes, as bench.analysis.timeline defines them. ``syncs`` counts waiting calls, ``copies`` the copies
-    that the GPU made. A trace without GPU work has null for the GPU's times, and ``operators`` and ``notes`` besides.
-    ``tables`` adds what ``nsys stats`` reports (see profiling.summary_tables). Raises a BitledgerError.
+    idle time's causes, as bench.analysis.timeline defines them. ``gpus``: each one's, with the time in which only
+    copies ran. ``syncs`` counts waiting calls, ``blocking_copies`` included; ``copies`` the copies that the GPU made,
+    and ``copies_by_direction`` their bytes, time and rate. A trace without GPU work has null for the GPU's times, and
+    ``operators``, ``calls`` and ``notes`` besides. ``tables`` adds what ``nsys stats`` reports (see
+    profiling.summary_tables). Raises a BitledgerError.
     """
-    path = Path(path)
-    if kind_of(path) == "counters":
-        from .ncu import counters_summary
+    with plain(Path(path)) as file:
+        if kind_of(file) == "counters":
+            from .ncu import counters_summary
 
-        return counters_summary(path)
-    analysis = Analysis(read_timeline(path))
+            return counters_summary(file)
+        analysis = Analysis(_read(file))
     summary = timeline_summary(analysis)
     if tables:
         from .summary_tables import nsys_tables
@@ -42,7 +47,12 @@ def summarize(path: Path | str, tables: bool = False) -> Summary:
 
 
 def read_timeline(path: Path) -> Timeline:
-    """Read a trace of any kind. Raises RecordError or MachineError."""
+    """Read a trace of any kind, packed or not. Raises RecordError or MachineError."""
+    with plain(path) as file:
+        return _read(file)
+
+
+def _read(path: Path) -> Timeline:
     kind = kind_of(path)
     if kind == "chrome trace":
         from .kineto import read_kineto
@@ -59,10 +69,45 @@ def timeline_summary(analysis: Analysis) -> Summary:
     """The summary of one timeline."""
     summary: Summary = {"kind": "timeline", "kernels": _kernels(analysis), "ranges": _ranges(analysis)}
     summary |= _times(analysis) if analysis.devices else _no_times()
-    summary |= {"syncs": analysis.syncs, "copies": analysis.copies}
-    if not analysis.devices:
-        summary |= _host_only(analysis.timeline)
-    return summary
+    summary |= {
+        "syncs": analysis.syncs + analysis.blocking_copies,
+        "blocking_copies": analysis.blocking_copies,
+        "copies": analysis.copies,
+    }
+    if analysis.devices:
+        return summary | {
+            "gpus": _gpus(analysis),
+            "copies_by_direction": _copies(analysis),
+            "notes": notes_of(analysis),
+        }
+    return summary | _host_only(analysis.timeline)
+
+
+def _gpus(analysis: Analysis) -> list[Summary]:
+    return [
+        {
+            "device": gpu.device,
+            "kernels": gpu.kernels,
+            "busy_ns": gpu.time.busy,
+            "only_copies_ns": gpu.copy_only_ns,
+            "idle_ns": gpu.time.idle,
+            "span_ns": gpu.time.span,
+        }
+        for gpu in gpus(analysis)
+    ]
+
+
+def _copies(analysis: Analysis) -> list[Summary]:
+    return [
+        {
+            "direction": each.direction,
+            "count": each.count,
+            "total_ns": each.ns,
+            "bytes": each.bytes,
+            "bytes_per_s": each.bytes_per_s,
+        }
+        for each in copy_sums(analysis.timeline)
+    ]
 
 
 def _kernels(analysis: Analysis) -> list[Summary]:
@@ -117,4 +162,7 @@ def _host_only(timeline: Timeline) -> Summary:
     rows = zip(*(c[order].tolist() for c in columns), strict=True)
     operators = [dict(zip(keys, (timeline.strings[row[0]], *row[1:]), strict=True)) for row in rows]
     busy = Cover.union(timeline.operators.start, timeline.operators.end).total
-    return {"operators": operators, "operators_busy_ns": busy, "notes": list(timeline.notes)}
+    calls = call_sums(timeline)
+    rows = zip(*(c[calls.by_total()].tolist() for c in (calls.key, calls.count, calls.total)), strict=True)
+    called = [{"name": timeline.strings[name], "count": count, "total_ns": total} for name, count, total in rows]
+    return {"operators": operators, "operators_busy_ns": busy, "calls": called, "notes": list(timeline.notes)}

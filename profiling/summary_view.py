@@ -19,8 +19,8 @@ def show(summary: dict[str, Any], top: int, console: Console | None = None) -> N
     """Print every list of rows in the summary as a table of at most ``top`` rows, and the rest as lines."""
     console = console or make_console()
     for key, value in summary.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            console.print(_table(key, value, top))
+        if isinstance(value, list) and value and isinstance(value[0], dict) and not _of_one_gpu(key, value):
+            console.print(_table(key.replace("_", " "), value, top))
     for name, rows in summary.get("tables", {}).items():
         console.print(_table(name, rows, top))
     for note in [*summary.get("notes", []), *summary.get("warnings", [])]:
@@ -34,12 +34,24 @@ def _show_times(summary: dict[str, Any], console: Console) -> None:
         console.print("GPU time: not collected")
     else:
         shown = {name: _shown(f"{name}_ns", summary[f"{name}_ns"]) for name in _TIMES}
+        copying = sum(gpu["only_copies_ns"] for gpu in summary.get("gpus", ()))
+        number = len(summary.get("gpus", ()))
         console.print(
-            "GPU: busy {busy} + idle {idle} = {span}; idle: sync stall {sync_stall}, host gap {host_gap}".format(
-                **shown
+            "{gpus}: busy {busy} + idle {idle} = {span}; idle: sync stall {sync_stall}, host gap {host_gap}".format(
+                gpus="GPU" if number < 2 else f"{number} GPUs together", **shown
             )
         )
-    console.print(f"synchronising calls: {summary['syncs']}; copies: {summary['copies']}")
+        if copying:
+            ran, share = summary["busy_ns"] - copying, copying / summary["busy_ns"]
+            console.print(f"of the busy time: kernels {_duration(ran)}, only copies {_duration(copying)} ({share:.0%})")
+    blocking = summary.get("blocking_copies")
+    of = f" (of these {blocking} blocking copies)" if blocking else ""
+    console.print(f"synchronising calls: {summary['syncs']}{of}; copies: {summary['copies']}")
+
+
+def _of_one_gpu(key: str, rows: list[dict[str, Any]]) -> bool:
+    """Whether a table only repeats what the last lines say."""
+    return key == "gpus" and len(rows) == 1
 
 
 _TIMES = ("busy", "idle", "span", "sync_stall", "host_gap")
@@ -62,10 +74,15 @@ def _shown(name: str, value: Any) -> str:
         return "–"
     if name.endswith("_ns"):
         return _duration(value)
+    if name in _BYTES:
+        return f"{value / _BYTES[name][1]:.4g} {_BYTES[name][0]}"
     if isinstance(value, float):
         return f"{value:.3g}"
     text = str(value)
     return text if len(text) <= _NAME_WIDTH else f"{text[: _NAME_WIDTH - 1]}…"
+
+
+_BYTES = {"bytes": ("MB", 1e6), "bytes_per_s": ("GB/s", 1e9)}
 
 
 def _duration(ns: float) -> str:

@@ -233,12 +233,23 @@ class Analysis:
 
         ``window``: [start, end) for every device; without it each device's own, first to last GPU work.
         """
-        total = Breakdown()
-        for busy in self.busy.values():
+        found = self.breakdowns if window is None else self._broken_down_by_device(window)
+        return sum(found.values(), Breakdown())
+
+    @cached_property
+    def breakdowns(self) -> dict[int, Breakdown]:
+        """By device, from its first to its last work."""
+        return self._broken_down_by_device(None)
+
+    def _broken_down_by_device(self, window: tuple[int, int] | None) -> dict[int, Breakdown]:
+        found: dict[int, Breakdown] = {}
+        for device, busy in self.busy.items():
             if window is not None or len(busy.start):
                 start, end = window or (int(busy.start[0]), int(busy.end[-1]))
-                total += _broken_down(busy, self.waiting, np.array([start]), np.array([end])).at(0)
-        return total
+                found[device] = _broken_down(busy, self.waiting, np.array([start]), np.array([end])).at(0)
+            else:
+                found[device] = Breakdown()
+        return found
 
     def steps(self, name: str = "decode_step") -> Steps:
         """Launches, syncs, copies, kernels and the breakdown of every range called ``name``."""
@@ -281,6 +292,11 @@ class Analysis:
     def syncs(self) -> int:
         """How many calls only waited (cudaStreamSynchronize and its like). A blocking copy counts as a copy."""
         return int(np.count_nonzero(self.timeline.calls.kind == SYNC))
+
+    @cached_property
+    def blocking_copies(self) -> int:
+        """How many calls copied and waited for it (cudaMemcpy, hipMemcpyWithStream)."""
+        return int(np.count_nonzero(self.timeline.calls.kind == BLOCKING_COPY))
 
     @cached_property
     def copies(self) -> int:

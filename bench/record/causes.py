@@ -13,8 +13,9 @@ NORM = "norm_elementwise"
 LM_HEAD = "lm_head"
 SAMPLING = "sampling"
 MEMCPY = "memcpy"
+COMMUNICATION = "communication"
 OTHER = "other"
-BUSY = (GEMM, DEQUANTISE, QUANTISE, OUTLIERS, CAST, ATTENTION, NORM, LM_HEAD, SAMPLING, MEMCPY, OTHER)
+BUSY = (GEMM, DEQUANTISE, QUANTISE, OUTLIERS, CAST, ATTENTION, NORM, LM_HEAD, SAMPLING, MEMCPY, COMMUNICATION, OTHER)
 
 # Time in which it was idle, by what the host did meanwhile.
 SYNC_STALL = "sync_stall"
@@ -45,6 +46,7 @@ MEANINGS = {
     LM_HEAD: "the output layer, which quantisers leave alone",
     SAMPLING: "choosing the next token and deciding whether to stop",
     MEMCPY: "copies and memsets",
+    COMMUNICATION: "exchange between GPUs (NCCL, RCCL, all-reduces of engines), waiting for the other ranks included",
     OTHER: "work that the table of classes does not know",
     SYNC_STALL: "the GPU idle while the host was inside a synchronising call",
     HOST_GAP: "nothing running while the host was busy elsewhere: Python, dispatch, launching",
@@ -66,6 +68,7 @@ LABELS = {
     LM_HEAD: "the output layer",
     SAMPLING: "choosing the token",
     MEMCPY: "copies",
+    COMMUNICATION: "exchange between GPUs",
     OTHER: "other work",
     SYNC_STALL: "waiting for the GPU",
     HOST_GAP: "the host: Python and dispatch",

@@ -154,7 +154,8 @@ class Threads(Table):
 class Timeline:
     """One trace. ``source`` is "nsys" or "kineto"; ``notes`` say what is missing or was left out.
 
-    ``epoch_ns`` is the Unix time of the clock's zero, where the trace tells it.
+    ``epoch_ns`` is the Unix time of the clock's zero, where the trace tells it. ``facts``: what it says of the tool and
+    the hardware, as (what, value).
     """
 
     source: str
@@ -168,6 +169,7 @@ class Timeline:
     frames: Spans = field(default_factory=Spans.empty)
     epoch_ns: int | None = None
     notes: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("kernels", "calls", "copies", "ranges", "operators", "frames"):

@@ -74,7 +74,9 @@ def _print(pair: TracePair, asked: Asked, told_of: Sequence[Taken]) -> None:
             print_table(table, console)
     if pair.unknown:
         named = "; ".join(f"{name} {share:.0%}" for name, share in pair.unknown)
-        console.print(Text(f"In other: {named}.", style="dim"))
+        console.print(
+            Text(visible(f"Not known, so in other: {named}. Rules of your own: --classes FILE."), style="dim")
+        )
     for finding in pair.findings:
         print_finding_line(finding, console)
 

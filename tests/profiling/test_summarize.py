@@ -42,7 +42,13 @@ EXPECTED = {
     "sync_stall_ns": 100,
     "host_gap_ns": 1000,
     "syncs": 1,
+    "blocking_copies": 0,
     "copies": 1,
+    "gpus": [{"device": 0, "kernels": 2, "busy_ns": 2600, "only_copies_ns": 100, "idle_ns": 1100, "span_ns": 3700}],
+    "copies_by_direction": [
+        {"direction": "DtoH", "count": 1, "total_ns": 100, "bytes": 512, "bytes_per_s": pytest.approx(5.12e9)}
+    ],
+    "notes": [],
 }
 
 
@@ -186,3 +192,68 @@ def test_export_verb(tmp_path, capsys):
     assert main(["export", str(source), str(out)]) == 0
     assert "perfetto" in capsys.readouterr().out
     assert main(["export", str(source), str(tmp_path / "no" / "folder.json")]) == 2
+
+
+def test_a_gpu_that_copies_does_not_read_as_one_that_computes(tmp_path, capsys):
+    from tests.foreign_traces import Story
+
+    story = Story()
+    for step in range(4):
+        start = 1000 + 1000 * step
+        story.range("decode_step", start, 1000).copy("HtoD", start + 5, start + 10, 900, 90_000_000)
+        story.kernel("toy_gemm", start + 20, start + 910, 60)
+    path = story.kineto(tmp_path / "a.json")
+    found = summarize(path)
+    assert found["copies_by_direction"] == [
+        {
+            "direction": "HtoD",
+            "count": 4,
+            "total_ns": 3_600_000,
+            "bytes": 360_000_000,
+            "bytes_per_s": pytest.approx(1e11),
+        }
+    ]
+    assert found["gpus"][0]["only_copies_ns"] == 3_600_000
+    assert main(["summarize", str(path)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "kernels 240.000 µs, only copies 3.600 ms (94%)" in out and "360 MB" in out and "100 GB/s" in out
+
+
+def test_two_gpus_are_told_apart(tmp_path, capsys):
+    from tests.foreign_traces import Story
+
+    story = Story()
+    for device, length in ((0, 200), (1, 700)):
+        for step in range(3):
+            story.kernel("toy_gemm", 1000 * step, 1000 * step + 10, length, device=device)
+    path = story.kineto(tmp_path / "a.json")
+    assert [(gpu["device"], gpu["busy_ns"]) for gpu in summarize(path)["gpus"]] == [(0, 600_000), (1, 2_100_000)]
+    assert main(["summarize", str(path)]) == 0
+    assert "2 GPUs together" in capsys.readouterr().out
+
+
+def test_kernels_that_no_range_counts_are_said(tmp_path):
+    from tests.foreign_traces import Story
+
+    story = Story()
+    for step in range(3):
+        start = 1000 + 1000 * step
+        story.range(f"ProfilerStep#{step}", start, 1000).kernel("toy_fwd", start + 20, start + 100, 200)
+        story.kernel("toy_bwd", start + 320, start + 400, 500, tid=2)
+    notes = summarize(story.kineto(tmp_path / "a.json"))["notes"]
+    assert any("3 kernels were launched from threads without a range" in note for note in notes)
+
+
+def test_a_blocking_copy_of_hip_is_a_synchronising_call(tmp_path, capsys):
+    from tests.foreign_traces import Story
+
+    story = Story()
+    for step in range(3):
+        start = 1000 + 1000 * step
+        story.kernel("Cijk_toy", start + 20, start + 100, 100, api="hipModuleLaunchKernel")
+        story.copy("DtoH", start + 30, start + 900, 20, 64, api="hipMemcpyWithStream", took=900)
+    path = story.kineto(tmp_path / "a.json")
+    found = summarize(path)
+    assert (found["syncs"], found["blocking_copies"]) == (3, 3) and found["sync_stall_ns"] == 2_260_000
+    assert main(["summarize", str(path)]) == 0
+    assert "synchronising calls: 3 (of these 3 blocking copies)" in capsys.readouterr().out

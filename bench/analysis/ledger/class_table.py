@@ -52,7 +52,26 @@ _VIEWS = (
 )
 _FINDING = r"aten::(ge|gt|any|is_nonzero|item|_local_scalar_dense|argwhere|nonzero|index|index_put_|_index_put_impl_)"
 
+# Exchange between GPUs: NCCL and RCCL, symmetric memory (multimem), the all-reduces of vLLM, SGLang and TensorRT-LLM.
+_EXCHANGE = (
+    r"(?i)nccl|rccl|msccl|nvshmem|multimem|deep_ep|all_?reduce|all_?gather|reduce_?scatter|all_?to_?all"
+    r"|cross_device_reduce|quick_?reduce|(one|two)_?shot_(all|reduce)|userbuffers"
+)
+# Products of other stacks: Marlin, Machete, AWQ and GPTQ, fused experts, Inductor's templates, llama.cpp, HQQ, GemLite.
+_PRODUCTS = (
+    r"(?i)marlin(?!.*repack)|machete|awq(?!.*dequant)|gptq(?!.*(reconstruct|shuffle|repack))|wna16|bitblas|gemlite"
+    r"|fused_moe|moe_mma|mul_mat|mmvq?_|mmq_|q_matmul|scaled_mm|triton_(tem_fused_\w*(mm|matmul)|mm)\w*"
+)
+# Norms and activations of engines that carry "flash" in their names, and what routes tokens to experts.
+_ENGINE_NORMS = (
+    r"(?i)flashinfer::(norm|activation)|(rms|layer)_?norm(?!.*rope)|act_and_mul|moe_(align|sum)|topk_?gating"
+    r"|grouped_topk|sort_expert|expert_(map|offset)|permute_(cols|2D)|moe::\w*permut"
+)
+
 RULES: tuple[Rule, ...] = (
+    # What waits for other GPUs is neither work of the model nor of its output layer.
+    Rule(c.COMMUNICATION, "kernel", name=_EXCHANGE),
+    Rule(c.COMMUNICATION, "operator", name=r"^(c10d::|_c10d_functional::|nccl:|gloo:|record_param_comms)"),
     # The output layer: everything in its range, whatever it is made of.
     Rule(c.LM_HEAD, range=r"^(lm_head|embed_out|output_layer)$"),
     # LLM.int8()'s outliers: found before the activations are quantised, multiplied apart from the int8 product.
@@ -80,20 +99,38 @@ RULES: tuple[Rule, ...] = (
     # Products. A fused 4-bit kernel dequantises inside; the older one is still callable.
     Rule(c.GEMM, "kernel", name=r"gemm_4bit_(simt|sm80)|k?gem[mv]_4bit|kgemm_4bit_inference_naive"),
     Rule(c.GEMM, "kernel", name=r"tinygemm"),
-    Rule(c.ATTENTION, "kernel", name=r"(?i)flash|fmha|attention|softmax|rope|rotary|kv_?cache|pagedattn|CatArray"),
-    Rule(c.DEQUANTISE, "kernel", name=r"(?i)dequant|kdequant_mm|kUnpack"),
-    Rule(c.QUANTISE, "kernel", name=r"(?i)kInt8VectorQuant|kQuantize|vectorwise_quant|per_token_quant|quanti[sz]e"),
+    Rule(c.NORM, "kernel", name=_ENGINE_NORMS),
+    Rule(c.SAMPLING, "kernel", name=r"(?i)flashinfer::sampling|topk_?topp|top_p_|apply_\w*penalt|gumbel"),
+    Rule(
+        c.ATTENTION,
+        "kernel",
+        name=r"(?i)flash(?!infer::(gemm|group))|fmha|attention|soft_?max|rope|rotary|kv_?cache|pagedattn|CatArray|sdpa"
+        r"|(?<!c)attn|\bmha_|mla_|reshape_and_cache|concat_and_cache|^_fwd_(grouped_)?kernel",
+    ),
+    # Products that dequantise inside, and rows made ready for them.
+    Rule(c.GEMM, "kernel", name=r"(?i)mul_mat|gemm_half_q_half|dequant\w*_(gemm|gemv|matmul)"),
+    Rule(c.DEQUANTISE, "kernel", name=r"(?i)dequant|kdequant_mm|kUnpack|reconstruct_(gptq|exllama)"),
+    Rule(
+        c.QUANTISE,
+        "kernel",
+        name=r"(?i)kInt8VectorQuant|kQuantize|vectorwise_quant|per_token_\w*quant|quanti[sz]e"
+        r"|scaled_(fp8|int8|fp4)_quant|_quant_(8bit|fp8|int8|fp4)|cvt_fp16_to_fp4",
+    ),
     Rule(c.QUANTISE, "kernel", name=r"kgetColRowStats|kDoubleRowColQuant|kTransformRow", bitsandbytes="<0.45"),
+    # What Inductor fuses is elementwise, and named after the products that it comes after too.
+    Rule(c.SAMPLING, "kernel", name=r"^triton_(poi|red|per|for)_fused_\w*(argmax|multinomial|topk)"),
+    Rule(c.NORM, "kernel", name=r"^triton_(poi|red|per|for)_"),
+    Rule(c.GEMM, "kernel", name=_PRODUCTS),
     Rule(
         c.GEMM,
         "kernel",
-        name=r"(?i)gemm|gemv|nvjet|cutlass|xmma|wgmma|igemm|imma|splitk|cublas|matmul|Cijk_|dot_kernel|_mm_",
+        name=r"(?i)(?<!fb)gemm|gemv|nvjet|cutlass|xmma|wgmma|igemm|imma|splitk|cublas|matmul|Cijk_|dot_kernel|_mm_",
     ),
     Rule(c.SAMPLING, "kernel", name=r"(?i)arg_?max|topk|multinomial|radixsort|sampling|logits"),
     Rule(
         c.CAST,
         "kernel",
-        name=r"(?i)(?<!no)cast|float16_copy|bfloat16_copy|tofloat|tohalf|tobf|LoadWithCast|StoreWithCast",
+        name=r"(?i)(?<!no)(?<!b)(?<!broad)cast|float16_copy|bfloat16_copy|tofloat|tohalf|tobf|LoadWithCast|StoreWithCast",
     ),
     Rule(c.CAST, "kernel", name=r"copy_kernel", within=r"^aten::(to|_to_copy)$"),
     Rule(
@@ -107,7 +144,7 @@ RULES: tuple[Rule, ...] = (
         c.NORM,
         "kernel",
         name=r"(?i)norm|elementwise|vectorized|gelu|silu|act_and_mul|reduce_kernel|gather|index|embedding|triton_"
-        r"|copy_kernel|fill|dropout|multi_tensor",
+        r"|copy_kernel|fill|dropout|multi_tensor|swiglu|residual|permut|transpose|bin_bcast|unary_op|concat",
     ),
     # Operators: on a CPU their own time is the work.
     Rule(c.QUANTISE, "operator", name=_BNB_QUANT, glue=True),

@@ -12,6 +12,10 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.record import causes as c
+from bench.record.timeline import BLOCKING_COPY, SYNC
+
+from ..ledger.classes import classes_of
 from ..timeline import Analysis
 
 Rows = NDArray[np.int64]
@@ -21,6 +25,7 @@ _STEPS = 3
 # Names that come in at most so many places are tried as marks of a step, the rarest first.
 _TRIED = 64
 _MOST_KERNELS = 400_000
+_DTOH = 2
 
 
 def inferred_steps(analysis: Analysis) -> tuple[Rows, Rows, int] | None:
@@ -35,7 +40,21 @@ def inferred_steps(analysis: Analysis) -> tuple[Rows, Rows, int] | None:
     if period is None:
         return None
     begins = _begins(kernels.start[order], kernels.end[order], names, period)
-    return _on_host(analysis, order, begins)
+    found = _on_host(analysis, order, begins)
+    return found if found is not None and _hands_over(analysis, order, begins, *found[:2]) else None
+
+
+def _hands_over(analysis: Analysis, order: Rows, begins: Rows, start: Rows, end: Rows) -> bool:
+    """Whether each period chooses a token, or the host waits or takes something back in it. Layers repeat too, and in
+    a trace of one step nothing else does, but they do none of this."""
+    timeline, classes = analysis.timeline, classes_of(analysis)
+    first = set(timeline.kernels.name[order[begins[0] : begins[1]]].tolist())
+    if any(classes.kernel(timeline.strings[name], (), ()) == c.SAMPLING for name in first):
+        return True
+    calls, copies = timeline.calls, timeline.copies
+    waits = calls.start[(calls.kind == SYNC) | (calls.kind == BLOCKING_COPY)]
+    times = np.sort(np.concatenate((waits, copies.start[copies.kind == _DTOH])))
+    return bool((np.searchsorted(times, end) > np.searchsorted(times, start)).mean() >= _SAME)
 
 
 def _of_main_thread(analysis: Analysis, order: Rows) -> NDArray[np.bool_]:
@@ -95,6 +114,8 @@ def _on_host(analysis: Analysis, order: Rows, begins: Rows) -> tuple[Rows, Rows,
     if hosted:
         edges, thread = timeline.calls.start[launches], int(timeline.calls.thread[launches[0]])
         last = int(timeline.calls.end[call[-1]])
+    elif (launches >= 0).any():
+        return None  # one launch holds several periods: they are layers of a graph, and no steps
     else:
         edges, thread = timeline.kernels.start[order[whole]], -1
         last = int(timeline.kernels.end[order].max())

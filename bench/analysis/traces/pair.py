@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -70,7 +71,7 @@ class Timed:
 @dataclass(frozen=True)
 class TracePair:
     """``recorded``: what the traces say by themselves; ``timed``: None where a step's time is not known of both.
-    ``missing``: why. ``unknown``: names in ``other`` of the candidate, with their share of it."""
+    ``missing``: why. ``unknown``: names in ``other`` of both, with their share of it."""
 
     device: str
     steps: tuple[int, int]
@@ -104,7 +105,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
         noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
     sources = _sources(costs, None)
     count = costs[0].steps, costs[1].steps
-    return TracePair(costs[1].device, count, alone, timed, missing, sources, _unknown(costs[1]), tuple(noticed))
+    return TracePair(costs[1].device, count, alone, timed, missing, sources, _unknown(costs), tuple(noticed))
 
 
 def _times(both: Sequence[Trace], found: Sequence[Found]) -> tuple[tuple[StepTime, StepTime] | None, str]:
@@ -203,7 +204,8 @@ def _part(key: Source, before: Mapping[Source, Ns], after: Mapping[Source, Ns]) 
     return SourceLine(key.cause, key.range, key.operator, key.work, one, other)
 
 
-def _unknown(costs: StepCosts) -> tuple[tuple[str, float], ...]:
-    total = sum(costs.unknown.values())
-    ranked = sorted(costs.unknown.items(), key=lambda item: -item[1])[:5]
+def _unknown(costs: Sequence[StepCosts]) -> tuple[tuple[str, float], ...]:
+    found = sum((Counter(dict(each.unknown)) for each in costs), Counter())
+    total = sum(found.values())
+    ranked = sorted(found.items(), key=lambda item: -item[1])[:5]
     return tuple((name, ns / total) for name, ns in ranked) if total else ()

@@ -186,6 +186,27 @@ def test_a_layer_is_not_taken_for_a_step(tmp_path):
     assert per_step(found)[1][c.GEMM] == 0.8
 
 
+def test_layers_of_a_trace_of_one_step_are_no_steps(tmp_path):
+    story = Story()
+    for layer in range(28):
+        for place, name in enumerate(("toy_norm", "toy_gemm", "toy_attention")):
+            story.kernel(name, 1000 + 30 * layer + 10 * place, 1020 + 30 * layer + 10 * place, 10)
+    with pytest.raises(RecordError, match="do not repeat"):
+        of(story, tmp_path)
+    story.kernel("argmax", 1900, 1950, 20)
+    with pytest.raises(RecordError, match="do not repeat"):
+        of(story, tmp_path)
+
+
+def test_layers_inside_one_graph_launch_are_no_steps(tmp_path):
+    story = Story()
+    for name in ("toy_gemm", "argmax") * 20:
+        story.kernel(name, 1000, 1000 + 10 * len(story.kernels), 10)
+    story.kernels = [(n, s, d, dev, 1, p, i) for i, (n, s, d, dev, _, p, _) in enumerate(story.kernels)]
+    with pytest.raises(RecordError, match="do not repeat"):
+        of(story, tmp_path)
+
+
 def test_kernels_that_do_not_repeat_are_refused_with_how_to_record(tmp_path):
     story = Story()
     for number in range(40):

@@ -1,0 +1,66 @@
+"""What each GPU did, kernels and copies apart: one that is busy with copies must not read as one that computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.record.codes import distinct
+from bench.record.timeline import COPY_KINDS, Timeline
+
+from .intervals import Cover
+from .timeline import Analysis, Breakdown
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """``time``: from its first to its last work; ``copy_only_ns``: of ``time.busy`` the part in which no kernel ran,
+    only copies and memsets."""
+
+    device: int
+    kernels: int
+    time: Breakdown
+    copy_only_ns: int
+
+
+@dataclass(frozen=True)
+class CopySum:
+    """All copies of one direction of one trace. ``ns``: their lengths added up."""
+
+    direction: str
+    count: int
+    ns: int
+    bytes: int
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        """The rate while they ran; None where they took no time or carried nothing that was counted."""
+        return self.bytes / (self.ns * 1e-9) if self.ns and self.bytes else None
+
+
+def gpus(analysis: Analysis) -> tuple[Gpu, ...]:
+    """One for each GPU that did work."""
+    times = analysis.breakdowns
+    return tuple(_gpu(analysis, device, times[device]) for device in analysis.devices)
+
+
+def _gpu(analysis: Analysis, device: int, time: Breakdown) -> Gpu:
+    kernels, copies = analysis.timeline.kernels, analysis.timeline.copies
+    mine = kernels.device == device
+    count = int(np.count_nonzero(mine))
+    if not (copies.device == device).any():
+        return Gpu(device, count, time, 0)
+    ran = Cover.union(kernels.start[mine], kernels.end[mine]).total if count else 0
+    return Gpu(device, count, time, time.busy - ran)
+
+
+def copy_sums(timeline: Timeline) -> tuple[CopySum, ...]:
+    """By direction, the longest first; memsets too."""
+    copies = timeline.copies
+    found = []
+    for kind in distinct(copies.kind).tolist():
+        mine = copies.kind == kind
+        length = int((copies.end[mine] - copies.start[mine]).sum())
+        found.append(CopySum(COPY_KINDS.get(kind, "unknown"), int(mine.sum()), length, int(copies.bytes[mine].sum())))
+    return tuple(sorted(found, key=lambda each: -each.ns))

@@ -1,0 +1,193 @@
+"""Forms in which a trace comes: packed, in UTF-16, in a folder, through a pipe; and outputs of tools that are no trace.
+
+What can be unpacked is, into a temporary file; what cannot be read is refused with what it is and what to give instead.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import re
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.record.errors import BitledgerError, RecordError
+from bench.record.packed import SMALL, TIMES, Unpacking
+
+_HEAD = 4096
+_BLOCK = 1 << 20
+_GZIP, _ZIP, _SQLITE, _NSYS = b"\x1f\x8b", b"PK\x03\x04", b"SQLite format 3\x00", b"NVIDIA Tegra Profiler Report"
+_TRACES = ("*.json", "*.json.gz", "*.sqlite", "*.sqlite.gz", "*.nsys-rep", "*.ncu-rep", "*.csv", "*.zip")
+_NAMED = 5
+
+# First bytes → what wrote them, and what to give instead.
+_OTHERS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
+    (re.compile(pattern), text)
+    for pattern, text in (
+        (
+            rb"\A(\xef\xbb\xbf)?\"?(Time ?\(%\)|Start ?\(ns\)|Duration ?\(ns\))\"?,|\A[^\n]*,\"?Total Time ?\(ns\)",
+            "a report of `nsys stats`, in which nothing has a time any more: give the .sqlite or .nsys-rep that it was "
+            "made from",
+        ),
+        (
+            rb"\*\* [^\n]{0,80}\((cuda|nvtx|osrt)_\w+\):",
+            "the text of `nsys stats`: give the .sqlite or .nsys-rep that it was made from",
+        ),
+        (
+            rb"\A\"?(Index\"?,\"?KernelName|Name\"?,\"?Calls\"?,\"?TotalDuration|Kind\"?,\"?Agent_Id|Dispatch_ID|Correlation_Id)",
+            "output of rocprof: record the timeline with torch.profiler, which works on ROCm, and give its .json",
+        ),
+        (
+            rb"Section: [^\n]+\n[^\n]*---[^\n]*\n[^\n]*Metric Name",
+            "ncu's text output: write it with `ncu --csv`, or with `ncu -o FILE` and give FILE.ncu-rep",
+        ),
+        (rb"\A\x28\xb5\x2f\xfd", "packed with zstd: unpack it first (zstd -d)"),
+        (rb"\AQDSTRM|\A.{0,16}qdstrm", "an unfinished recording of nsys: make the report with QdstrmImporter -i"),
+        (rb"\APERFILE", "a recording of perf, which knows nothing of the GPU"),
+    )
+)
+
+
+def refuse_others(path: Path, head: bytes) -> None:
+    """Raises RecordError where the file is the output of a tool, or in a form, that is known and not read."""
+    for pattern, text in _OTHERS:
+        if pattern.search(head):
+            raise RecordError(f"{path}: this is {text}")
+
+
+@contextmanager
+def plain(path: Path) -> Iterator[Path]:
+    """The file, or its content as a plain file that lasts as long as the block.
+
+    Raises RecordError, naming the user's file, for what cannot be read, for a folder, a pipe and an archive of several
+    files. Errors about the plain file name the user's.
+    """
+    _check_kind(path)
+    head = _head(path)
+    with tempfile.TemporaryDirectory(prefix="bitledger-") as folder:
+        made = _unpacked(path, head, Path(folder) / "plain")
+        try:
+            yield made
+        except BitledgerError as error:
+            if made == path:
+                raise
+            raise type(error)(str(error).replace(str(made), str(path))) from error
+
+
+def _check_kind(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", None) or error
+        raise RecordError(f"{path}: cannot be read ({told})") from error
+    if stat.S_ISDIR(mode):
+        raise RecordError(f"{path}: a folder: {_inside(path)}")
+    if not stat.S_ISREG(mode):
+        raise RecordError(f"{path}: a pipe or a device, and a trace is read more than once: write it to a file first")
+
+
+def _inside(folder: Path) -> str:
+    try:
+        found = sorted({file.name for pattern in _TRACES for file in folder.glob(pattern)})
+    except OSError:
+        found = []
+    if not found:
+        return "give one trace file; there is none in it"
+    more = f" or one of {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"give one of its traces: {', '.join(str(folder / name) for name in found[:_NAMED])}{more}"
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if not head:
+        raise RecordError(f"{path}: the file is empty")
+    return head
+
+
+def _unpacked(path: Path, head: bytes, out: Path) -> Path:
+    """``path`` itself where it is plain, or what the readers unpack as they go."""
+    try:
+        if head.startswith(_ZIP):
+            return _from_zip(path, out)
+        if head.startswith((b"BZh", b"\xfd7zXZ\x00")):
+            with (bz2 if head.startswith(b"B") else lzma).open(path) as packed:
+                return _copied(packed, out, path.stat().st_size, path)
+        if head.startswith(_GZIP):
+            return _from_gzip(path, out)
+        if _is_utf16(head):
+            return _from_utf16(path, head, out)
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:
+        raise RecordError(f"{path}: truncated or corrupt archive ({error}); copy or pack it again") from error
+    return path
+
+
+def _from_gzip(path: Path, out: Path) -> Path:
+    """Readers of text unpack gzip themselves; SQLite and nsys need a file."""
+    with path.open("rb") as raw:
+        stream = Unpacking(raw, path.stat().st_size)
+        first = stream.read(_HEAD)
+        if not first.startswith((_SQLITE, _NSYS)) and not _is_utf16(first):
+            return path
+        with out.open("wb") as file:
+            file.write(first)
+            for block in iter(lambda: stream.read(_BLOCK), b""):
+                file.write(block)
+    return _from_utf16(out, first, out.with_name("utf8")) if _is_utf16(first) else out
+
+
+def _from_zip(path: Path, out: Path) -> Path:
+    with zipfile.ZipFile(path) as archive:
+        files = [item for item in archive.infolist() if not item.is_dir() and not item.filename.startswith("__MACOSX")]
+        if len(files) != 1:
+            named = ", ".join(item.filename for item in files[:_NAMED])
+            raise RecordError(
+                f"{path}: an archive of {len(files)} files ({named}): unpack it, and give one of its traces"
+            )
+        with archive.open(files[0]) as packed:
+            made = _copied(packed, out, path.stat().st_size, path)
+    head = _head(made)
+    return _unpacked(made, head, made.with_name("inner")) if not head.startswith(_ZIP) else made
+
+
+def _copied(packed: object, out: Path, size: int, path: Path) -> Path:
+    left = max(SMALL, TIMES * size)
+    with out.open("wb") as file:
+        for block in iter(lambda: packed.read(_BLOCK), b""):  # type: ignore[attr-defined]
+            left -= len(block)
+            if left < 0:
+                raise RecordError(f"{path}: it unpacks to more than {TIMES} times its size, as no trace does")
+            file.write(block)
+    return out
+
+
+def _is_utf16(head: bytes) -> bool:
+    """UTF-16 with its mark, as PowerShell writes it, or without."""
+    return head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[:2] in (b"{\x00", b"\x00{", b"[\x00", b"\x00[")
+
+
+def _from_utf16(path: Path, head: bytes, out: Path) -> Path:
+    """Text in UTF-8. Tables of ncu are read in UTF-16 as they are, and not more slowly here."""
+    code = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le" if head[1:2] == b"\x00" else "utf-16-be"
+    with (
+        path.open(encoding=code, errors="replace", newline="") as text,
+        out.open("w", encoding="utf-8", newline="") as file,
+    ):
+        for block in iter(lambda: text.read(_BLOCK), ""):
+            file.write(block)
+    return out

@@ -1,0 +1,200 @@
+"""Forms in which traces come, and outputs of tools that are no traces: read, or refused with what to give instead."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import sqlite3
+import zipfile
+
+import pytest
+
+from bench.record.errors import MachineError, RecordError
+from profiling import nsys
+from profiling.cli import main
+from profiling.nsys_facts import version_of_report
+from profiling.summarize import read_timeline, summarize
+from tests.foreign_traces import steady
+
+STEPS = steady(["decode_step"] * 3)
+
+
+@pytest.fixture
+def json_file(tmp_path):
+    return STEPS.kineto(tmp_path / "steps.json")
+
+
+@pytest.fixture
+def sqlite_file(tmp_path):
+    return STEPS.nsys(tmp_path / "steps.sqlite")
+
+
+def packed(path, how):
+    out, content = path.with_name(f"packed.{how}"), path.read_bytes()
+    if how == "zip":
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("inner/" + path.name, content)
+    elif how == "utf16":
+        out.write_bytes(content.decode().encode("utf-16"))
+    elif how == "utf16le":
+        out.write_bytes(content.decode().encode("utf-16-le"))
+    elif how == "utf16gz":
+        out.write_bytes(gzip.compress(content.decode().encode("utf-16")))
+    elif how == "gzzip":
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr("t.json.gz", gzip.compress(content))
+    else:
+        out.write_bytes({"gz": gzip, "bz2": bz2, "xz": lzma}[how].compress(content))
+    return out
+
+
+@pytest.mark.parametrize("how", ["gz", "zip", "bz2", "xz", "utf16", "utf16le", "utf16gz", "gzzip"])
+def test_a_packed_chrome_trace_is_read(json_file, how):
+    assert summarize(packed(json_file, how)) == summarize(json_file)
+
+
+@pytest.mark.parametrize("how", ["gz", "zip", "bz2", "xz"])
+def test_a_packed_export_of_nsys_is_read(sqlite_file, how):
+    assert summarize(packed(sqlite_file, how)) == summarize(sqlite_file)
+
+
+@pytest.mark.parametrize("how", ["gz", "zip", "bz2", "xz"])
+def test_a_damaged_archive_names_the_file_that_the_user_gave(sqlite_file, how):
+    file = packed(sqlite_file, how)
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(RecordError) as refused:
+        read_timeline(file)
+    assert str(file) in str(refused.value) and "bitledger-" not in str(refused.value)
+
+
+def test_what_is_wrong_inside_an_archive_names_the_archive(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text('{"traceEvents": [{"ph": "X", "ca')
+    for how in ("zip", "utf16"):
+        with pytest.raises(RecordError) as refused:
+            read_timeline(packed(file, how))
+        assert str(file.with_name(f"packed.{how}")) in str(refused.value) and "plain" not in str(refused.value)
+
+
+def test_an_archive_of_several_files_names_them(tmp_path):
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a.json", "{}")
+        archive.writestr("b.json", "{}")
+    with pytest.raises(RecordError, match=r"archive of 2 files \(a.json, b.json\)"):
+        read_timeline(tmp_path / "two.zip")
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path):
+    for name, content in (
+        ("a.xz", lzma.compress(b"[" + bytes(64 << 20))),
+        ("a.bz2", bz2.compress(b"[" + bytes(64 << 20))),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(RecordError, match="unpacks to more than"):
+            read_timeline(tmp_path / name)
+
+
+def test_a_folder_names_the_traces_in_it(tmp_path, json_file):
+    with pytest.raises(RecordError, match=r"a folder: give one of its traces: .*steps\.json"):
+        read_timeline(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RecordError, match="a folder: give one trace file; there is none in it"):
+        read_timeline(tmp_path / "empty")
+
+
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RecordError, match="a pipe or a device"):
+        read_timeline(tmp_path / "pipe")
+
+
+OTHERS = {
+    "Time (%),Total Time (ns),Instances,Avg (ns),Name\n80.0,8,4,2,a\n": "a report of `nsys stats`.*give the .sqlite",
+    "Start (ns),Duration (ns),CorrId,Name\n1,2,3,a\n": "a report of `nsys stats`",
+    " ** CUDA GPU Kernel Summary (cuda_gpu_kern_sum):\n\n Time (%)  Total": "the text of `nsys stats`",
+    '"Name","Calls","TotalDurationNs","AverageNs","Percentage"\n"a",1,2,2,100\n': "rocprof.*torch.profiler",
+    '"Kind","Agent_Id","Queue_Id","Kernel_Id"\n"KERNEL_DISPATCH",1,1,1\n': "rocprof",
+    "==PROF== Connected to process 8\n  a (1, 1, 1)\n    Section: GPU Speed Of Light\n": "ncu's text output.*--csv",
+    "  toy(int) (1, 1, 1)\n    Section: Speed\n    ----- ----\n    Metric Name  Unit\n": "ncu's text output.*-o FILE",
+}
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_outputs_of_tools_that_are_no_traces(tmp_path, text):
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(RecordError, match=OTHERS[text]):
+        summarize(tmp_path / "a.txt")
+
+
+def test_other_databases_are_called_what_they_are(tmp_path):
+    for table, message in (("rocpd_kernel", "rocprofv3"), ("customers", "nsys did not write.*customers")):
+        with sqlite3.connect(tmp_path / f"{table}.db") as db:
+            db.execute(f"CREATE TABLE {table} (a INTEGER)")
+        db.close()
+        with pytest.raises(RecordError, match=message):
+            read_timeline(tmp_path / f"{table}.db")
+
+
+DIAGNOSTICS = """
+CREATE TABLE DIAGNOSTIC_EVENT (timestamp INTEGER, severity INTEGER, text TEXT);
+INSERT INTO DIAGNOSTIC_EVENT VALUES (1, 2, 'Not all CUDA events might have been collected.');
+INSERT INTO DIAGNOSTIC_EVENT VALUES (1, 3, 'Installed CUDA driver version (99.9) is not supported.');
+INSERT INTO DIAGNOSTIC_EVENT VALUES (1, 1, 'Profiling has started.');
+INSERT INTO DIAGNOSTIC_EVENT VALUES (1, 2, 'No OpenGL events collected. Does the process use OpenGL?');
+INSERT INTO META_DATA_EXPORT VALUES ('EXPORT_PRODUCT_VERSION', '2025.5.2.266');
+CREATE TABLE TARGET_INFO_GPU (name TEXT, clockRate INTEGER);
+INSERT INTO TARGET_INFO_GPU VALUES ('Toy GPU', 1785000000), ('Toy GPU', 1785000000);
+"""
+
+
+def test_nsys_s_own_reasons_are_told_and_calls_are_summed(tmp_path):
+    story = steady(["decode_step"] * 3)
+    story.kernels.clear()
+    found = summarize(story.nsys(tmp_path / "a.sqlite", DIAGNOSTICS))
+    assert found["notes"][:2] == [
+        "nsys says: Installed CUDA driver version (99.9) is not supported.",
+        "nsys says: Not all CUDA events might have been collected.",
+    ]
+    assert not any("OpenGL" in note or "started" in note for note in found["notes"])
+    assert found["calls"] == [{"name": "cudaLaunchKernel", "count": 3, "total_ns": 15_000}]
+
+
+def test_versions_and_hardware_of_an_export(tmp_path):
+    facts = read_timeline(STEPS.nsys(tmp_path / "a.sqlite", DIAGNOSTICS)).facts
+    assert facts == (("nsys", "2025.5.2.266"), ("GPU", "2 × Toy GPU"), ("GPU clock, at most", "1785 MHz"))
+
+
+def test_a_report_of_a_newer_nsys_names_both_versions_and_the_file(tmp_path, monkeypatch):
+    report = tmp_path / "mine.nsys-rep"
+    report.write_bytes(b"NVIDIA Tegra Profiler Report 1." + b"\0/opt/nvidia/nsight-systems/2031.2.1/target-linux-x64\0")
+    tool = tmp_path / "nsys"
+    tool.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo "NVIDIA Nsight Systems version 2023.4.1.97" && exit 0\n'
+        'echo "Importer error status: unsupported" >&2; exit 1\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert version_of_report(report) == "2031.2.1"
+    with pytest.raises(
+        RecordError, match=r"mine\.nsys-rep.*unsupported.*nsys 2031\.2\.1 wrote it and nsys 2023\.4\.1 is"
+    ):
+        read_timeline(report)
+
+
+def test_a_report_without_nsys_names_the_file(tmp_path, monkeypatch):
+    (tmp_path / "mine.nsys-rep").write_bytes(b"NVIDIA Tegra Profiler Report 1.")
+    monkeypatch.setattr(nsys.shutil, "which", lambda _: None)
+    with pytest.raises(MachineError, match=r"mine\.nsys-rep"):
+        read_timeline(tmp_path / "mine.nsys-rep")
+
+
+def test_an_export_of_ours_is_not_read_as_a_trace(json_file, tmp_path, capsys):
+    for name in ("out.json", "out.json.gz"):
+        assert main(["export", str(json_file), str(tmp_path / name)]) == 0
+        assert main(["summarize", str(tmp_path / name)]) == 2
+        assert "give the trace that it was made from" in capsys.readouterr().err
+    before = json_file.read_bytes()
+    assert main(["export", str(json_file), str(json_file)]) == 2
+    assert json_file.read_bytes() == before
