@@ -31,6 +31,7 @@ from bench.record.timeline import (
 
 from .annotate import MARK
 from .kineto_events import Args, Event, EventStream
+from .kineto_facts import Facts, facts
 
 _COPY_CODES = {name: code for code, name in COPY_KINDS.items()}
 _NO_ARGS = Args()
@@ -45,7 +46,7 @@ def read_kineto(path: Path) -> Timeline:
         for events in stream:
             builder.add(events)
         with about(path):
-            timeline = builder.timeline(stream.base_ns)
+            timeline = builder.timeline(stream.base_ns, facts(stream.header))
     except (ValueError, OverflowError, TypeError, RecursionError) as error:
         raise RecordError(f"{path}: corrupt Chrome trace ({error}); record it again") from error
     tables = timeline.kernels, timeline.calls, timeline.copies, timeline.ranges, timeline.operators, timeline.frames
@@ -103,7 +104,7 @@ class _Builder:
         zero = np.zeros(len(events), np.int32)
         return {"name": self.names(events), "thread": self.thread(events), "domain": zero, "lane": zero}
 
-    def timeline(self, base_ns: int | None) -> Timeline:
+    def timeline(self, base_ns: int | None, told: Facts = ()) -> Timeline:
         """The columns of all blocks together."""
         texts = tuple(self.strings)
         kinds = np.array([call_kind(api_name(text)) for text in texts], np.int8)
@@ -121,6 +122,7 @@ class _Builder:
             self.table("operators", Spans),
             self.table("frames", Spans),
             epoch_ns=base_ns,
+            facts=told,
             notes=notes,
         )
 

@@ -69,10 +69,12 @@ class _Readable(Protocol):
 
 @dataclass
 class EventStream:
-    """Iterate for lists of events; ``base_ns`` is what the header or the trailer tells, once the end is reached."""
+    """Iterate for lists of events; ``base_ns`` is what the header or the trailer tells, once the end is reached;
+    ``header``: the text before the events."""
 
     path: Path
     base_ns: int | None = None
+    header: bytes = field(default=b"", repr=False)
     _buffer: bytes = field(default=b"", repr=False)
 
     def __iter__(self) -> Iterator[list[Event]]:
@@ -110,6 +112,7 @@ class EventStream:
             self._check_length()
         if base := _BASE_TIME.search(self._buffer, 0, opening.start()):
             self.base_ns = int(base.group(1))
+        self.header = self._buffer[: min(opening.start(), _BLOCK)]
         self._buffer = self._buffer[opening.end() :]
         return False
 

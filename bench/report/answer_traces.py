@@ -204,11 +204,17 @@ def _work(found: Recorded) -> tuple[Point, ...]:
     return tuple(
         Point(
             f"{c.LABELS[line.cause][0].upper()}{c.LABELS[line.cause][1:]}: {signed_ms(line.delta_ms)} of "
-            f"{'recorded' if line.inflated else 'GPU'} work per step",
+            f"{_kind(line)} per step",
             _lies(line),
         )
         for line in ranked
     )
+
+
+def _kind(line: RecordedLine) -> str:
+    if line.cause in c.IDLE:
+        return "recorded idle time"
+    return f"{'recorded' if line.inflated else 'GPU'} work"
 
 
 def _lies(line: RecordedLine) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.analysis.ledger.closure import Line
 from bench.analysis.statistics import Estimate
+from bench.analysis.traces.findings import UNLIKE
 from bench.analysis.traces.pair import Timed, TracePair, explain_traces
 from bench.analysis.traces.recorded import Recorded, RecordedLine
 from bench.analysis.traces.taken import Taken
@@ -53,8 +54,11 @@ def _print(pair: TracePair, asked: Asked, told_of: Sequence[Taken]) -> None:
     console = make_console()
     names = asked.reference, asked.candidate
     told = answer(pair, asked)
+    for finding in pair.findings:
+        if finding.code == UNLIKE:
+            print_finding_line(finding, console)  # before any number: it says what the numbers are of
     print_answer(told, console)
-    for line in _taken_lines(names, told_of):
+    for line in _taken_lines(names, told_of, pair):
         console.print(Text(visible(line), style="dim"))
     if pair.timed is None:
         tables: list[Table | None] = [tables_traces.recorded(pair.recorded)]
@@ -78,13 +82,21 @@ def _print(pair: TracePair, asked: Asked, told_of: Sequence[Taken]) -> None:
             Text(visible(f"Not known, so in other: {named}. Rules of your own: --classes FILE."), style="dim")
         )
     for finding in pair.findings:
-        print_finding_line(finding, console)
+        if finding.code != UNLIKE:
+            print_finding_line(finding, console)
 
 
-def _taken_lines(names: tuple[str, str], found: Sequence[Taken]) -> Iterator[str]:
-    """What of each trace is explained; what both notes say of each."""
-    for name, item in zip(names, found, strict=True):
-        yield f"{name}: {item.said}."
+# Copies that take less of a step than this are in the JSON, and not worth a line.
+_LEAST_COPIED = 0.01
+
+
+def _taken_lines(names: tuple[str, str], found: Sequence[Taken], pair: TracePair) -> Iterator[str]:
+    """What of each trace is explained, its versions and hardware, its copies, what was left out or assumed."""
+    for name, item, lines, wall in zip(names, found, pair.copies, pair.recorded.wall_ms, strict=True):
+        copies = [line for line in lines if line.ms >= _LEAST_COPIED * wall]
+        told = "; ".join(f"{what} {value}" for what, value in item.analysis.timeline.facts)
+        yield f"{name}: {item.said}." + (f" {told}." if told else "")
+        yield from (f"{name}: copies per step: {line.said}." for line in copies)
         yield from (f"{name}: {note}." for note in item.notes)
 
 
@@ -107,6 +119,7 @@ def document(pair: TracePair, asked: Asked, told: Sequence[Taken]) -> dict[str, 
                 "scheme": str(asked.candidate_path),
                 "steps": list(pair.steps),
                 "taken": [_taken(item) for item in told],
+                "copies": [[vars(line) for line in lines] for lines in pair.copies],
                 **(_no_time(pair) if timed is None else _timed(timed)),
                 "recorded": _recorded(pair.recorded),
                 "unknown": [{"name": name, "share": share} for name, share in pair.unknown],
@@ -120,7 +133,13 @@ def document(pair: TracePair, asked: Asked, told: Sequence[Taken]) -> dict[str, 
 
 
 def _taken(item: Taken) -> dict[str, Any]:
-    return {"steps": item.step_range, "said": item.said, "notes": list(item.notes), "inferred": item.inferred}
+    return {
+        "steps": item.step_range,
+        "said": item.said,
+        "notes": list(item.notes),
+        "inferred": item.inferred,
+        "facts": dict(item.analysis.timeline.facts),
+    }
 
 
 def _no_time(pair: TracePair) -> dict[str, Any]:

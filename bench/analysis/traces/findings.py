@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bench.record import causes as c
@@ -22,10 +23,30 @@ from .times import StepTime
 _LEAST, _MOST = 0.8, 1.25
 
 
-def unlike(analyses: Sequence[Analysis], origins: Sequence[Origin | None]) -> list[Finding]:
-    """In what the two differ beside the scheme, as far as it is known: then the difference may be from that."""
+UNLIKE = "unlike"
+_NUMBER = re.compile(r"\d+")
+
+
+def _facts(analyses: Sequence[Analysis]) -> list[str]:
+    """Hardware and versions that both files tell and that differ."""
+    one, other = (dict(analysis.timeline.facts) for analysis in analyses)
+    return [f"{what}: {one[what]} and {other[what]}" for what in one if what in other and one[what] != other[what]]
+
+
+def _sizes(steps: Sequence[str]) -> list[str]:
+    """Names of steps that differ in their numbers only hold other sizes (batch, tokens)."""
+    alike = steps[0] != steps[1] and _NUMBER.sub("#", steps[0]) == _NUMBER.sub("#", steps[1])
+    return [f"sizes in the names of the steps: {steps[0]} and {steps[1]}"] if alike else []
+
+
+def unlike(
+    analyses: Sequence[Analysis], origins: Sequence[Origin | None], steps: Sequence[str] = ("", "")
+) -> list[Finding]:
+    """In what the two differ beside the scheme, as far as it is known: then the difference may be from that. ``steps``:
+    what the steps of each are called."""
     tools = [analysis.timeline.source for analysis in analyses]
     told = [f"tool: {tools[0]} and {tools[1]}"] if tools[0] != tools[1] else []
+    told += _facts(analyses) + _sizes(steps)
     known = [origin.record for origin in origins if origin is not None]
     if len(known) == 2:
         one, other = (record.case.coordinates() for record in known)
@@ -39,7 +60,7 @@ def unlike(analyses: Sequence[Analysis], origins: Sequence[Origin | None]) -> li
         return []
     return [
         Finding(
-            "unlike", "warning", "the two traces are not of the same thing", "; ".join(told),
+            UNLIKE, "warning", "the two traces are not of the same thing", "; ".join(told),
             "record both on one machine, with one tool, in one setting",
         )
     ]  # fmt: skip

@@ -27,6 +27,8 @@ from ..statistics import Estimate
 from ..timeline import Analysis
 from ..verdict import Verdict, verdict
 from .arm import arms, with_spread
+from .copies import CopyLine, copies_per_step
+from .elsewhere import stalled_elsewhere
 from .findings import left_open, of_sample, of_times, unlike
 from .origin import Found, Origin, origin_of
 from .recorded import Recorded, recorded
@@ -81,6 +83,7 @@ class TracePair:
     sources: tuple[SourceLine, ...]
     unknown: tuple[tuple[str, float], ...]
     findings: tuple[Finding, ...]
+    copies: tuple[tuple[CopyLine, ...], tuple[CopyLine, ...]] = ((), ())
 
 
 def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED) -> TracePair:
@@ -95,7 +98,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     alone = recorded(analyses, costs, steps, spread)
     found = [origin_of(trace.path) for trace in both]
     times, missing = _times(both, found)
-    noticed = unlike(analyses, [one.origin for one in found])
+    noticed = unlike(analyses, [one.origin for one in found], steps) + stalled_elsewhere(both)
     timed = None
     if times is not None:
         noticed += of_times(times, alone, costs[0].device)
@@ -105,7 +108,8 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
         noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
     sources = _sources(costs, None)
     count = costs[0].steps, costs[1].steps
-    return TracePair(costs[1].device, count, alone, timed, missing, sources, _unknown(costs), tuple(noticed))
+    copies = copies_per_step(reference.analysis, steps[0]), copies_per_step(candidate.analysis, steps[1])
+    return TracePair(costs[1].device, count, alone, timed, missing, sources, _unknown(costs), tuple(noticed), copies)
 
 
 def _times(both: Sequence[Trace], found: Sequence[Found]) -> tuple[tuple[StepTime, StepTime] | None, str]:

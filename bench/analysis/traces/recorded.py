@@ -9,6 +9,7 @@ Only where these bounds of both traces lie apart, by more than two processes are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..ledger.observer import ObserverModel
 from ..spread import ASSUMED, Part, Spread, apart, half_width
 from ..timeline import Analysis
 from ..verdict import Verdict
+from .inflation import Events, events_of, idle_bounds
 
 _MS, _S = 1e-6, 1e-9
 # Some times what the committed runs show (1.4 µs per operator, 20 µs per end of a range with its hooks), since other
@@ -78,7 +80,13 @@ def recorded(
     floor = tuple(_floor(*each) for each in zip(analyses, costs, steps, strict=True))
     names = [name for name in c.CAUSES if any(name in each.causes and each.causes[name].any() for each in costs)]
     bounded = all(each.steps > 1 for each in costs)
-    lines = tuple(_line(name, analyses, costs, spread, bounded=bounded) for name in names)
+    events = [events_of(*each) for each in zip(analyses, steps, strict=True)] if costs[0].device != "cpu" else []
+    lines = tuple(
+        _idle(name, costs, events, spread)
+        if events and name in c.IDLE
+        else _line(name, analyses, costs, spread, bounded=bounded)
+        for name in names
+    )
     low, high = floor[1] / wall[0] if wall[0] else 0.0, wall[1] / floor[0] if floor[0] else None
     verdict: Verdict | None = None
     if bounded:
@@ -125,12 +133,16 @@ def _line(
         other = half_width((), (spread.host * before, spread.host * after)) or 0.0
         low, high = least[1] - before - other, after - least[0] + other
         return RecordedLine(name, before, after, low if bounded else None, high if bounded else None, inflated=True)
-    if name in c.IDLE:
-        return RecordedLine(name, before, after, None, None, inflated=True)
     half = half_width([_part(column) for column in columns], (spread.gpu * before, spread.gpu * after))
     if half is None:
         return RecordedLine(name, before, after, None, None, inflated=False)
     return RecordedLine(name, before, after, after - before - half, after - before + half, inflated=False)
+
+
+def _idle(name: str, costs: Sequence[StepCosts], events: Sequence[Events], spread: Spread) -> RecordedLine:
+    before, after = (float(each.causes[name].mean()) * _MS for each in costs)
+    low, high = idle_bounds(name, costs, events, spread) or (None, None)
+    return RecordedLine(name, before, after, low, high, inflated=True)
 
 
 def _part(column: Ns) -> Part:

@@ -1,0 +1,82 @@
+"""How much of a GPU trace's idle time the profiler itself can have made, and what idle lines tell in spite of it.
+
+Recording slows the host by a bounded time per operator, annotated range and call; the GPU's work takes as long as
+without it. So the real idle time of a step lies between the recorded one and that less all that recording can have
+cost. Where the recorded idle time of both traces is longer than that, the host leads the GPU in both, and all of what
+recording cost is in their idle time: then only the difference of the recorded events can differ by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.record import causes as c
+
+from ..ledger.costs import EventCosts, StepCosts, host_windows, step_rows
+from ..spread import Spread, half_width
+from ..timeline import Analysis
+
+# Four times the medians of the committed H100 run (times.TYPICAL): other machines are slower, and caches colder.
+MOST_EVENT = EventCosts(operator=3600.0, range=12_000.0, call=5600.0)
+_MS = 1e-6
+Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Events:
+    """Recorded per step: operators, annotated ranges, calls; ``frames``: whether Python frames were too, whose cost has
+    no bound."""
+
+    operators: float
+    ranges: float
+    calls: float
+    frames: bool = False
+
+    @property
+    def most_ms(self) -> float:
+        """What recording them can have cost at most."""
+        return _cost(self.operators, self.ranges, self.calls)
+
+
+def _cost(operators: float, ranges: float, calls: float) -> float:
+    return (operators * MOST_EVENT.operator + ranges * MOST_EVENT.range + calls * MOST_EVENT.call) * _MS
+
+
+def events_of(analysis: Analysis, step_range: str) -> Events:
+    """The events that begin in the host's ranges of the steps, on any thread."""
+    timeline = analysis.timeline
+    start, end = host_windows(timeline, step_rows(timeline, step_range))
+    counts = []
+    for table in (timeline.operators, timeline.ranges, timeline.calls):
+        times = np.sort(table.start)
+        counts.append(float((np.searchsorted(times, end) - np.searchsorted(times, start)).mean()))
+    return Events(*counts, frames=bool(len(timeline.frames)))
+
+
+def idle_bounds(name: str, costs: Sequence[StepCosts], events: Sequence[Events], spread: Spread) -> Bounds | None:
+    """What the real difference of an idle line lies between, ms per step; None where that cannot be told."""
+    if any(each.frames for each in events) or any(each.steps < 2 for each in costs):
+        return None
+    columns = [each.causes[name] * _MS for each in costs]
+    before, after = (float(column.mean()) for column in columns)
+    parts = [(float(column.var(ddof=1)) / len(column), len(column) - 1.0) for column in columns]
+    half = half_width(parts, (spread.host * before, spread.host * after))
+    if half is None:
+        return None
+    down, up = _visible(costs, events)
+    if name != c.HOST_GAP:  # a host that is faster without a recording may wait for longer
+        down = up = max(down, up, *(each.most_ms for each in events))
+    return after - before - down - half, after - before + up + half
+
+
+def _visible(costs: Sequence[StepCosts], events: Sequence[Events]) -> Bounds:
+    """By how much the difference can be too large, and too small."""
+    idle = [sum(float(each.causes[n].mean()) for n in c.IDLE if n in each.causes) * _MS for each in costs]
+    most = [each.most_ms for each in events]
+    if all(time >= cost for time, cost in zip(idle, most, strict=True)):
+        more = [getattr(events[1], name) - getattr(events[0], name) for name in ("operators", "ranges", "calls")]
+        return _cost(*(max(n, 0.0) for n in more)), _cost(*(max(-n, 0.0) for n in more))
+    return most[1], most[0]
