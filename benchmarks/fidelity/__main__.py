@@ -20,8 +20,9 @@ from rich.console import Console
 from bench.instruments import environment
 from bench.progress import StepProgress
 
-from . import judge, planted, real
+from . import judge, planted, real, stack_judge, stacks
 from .judge import Judged
+from .stack_judge import OTHER_STACKS
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "fidelity.json"
@@ -47,8 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _judged(with_real: bool) -> Iterator[Judged]:
-    made_up, on_machine = planted.cases(), real.cases() if with_real else ()
-    with StepProgress(len(made_up) + len(on_machine), len(made_up) + 300 * len(on_machine), Console()) as progress:
+    made_up, of_stacks, on_machine = planted.cases(), stacks.cases(), real.cases() if with_real else ()
+    count = len(made_up) + len(of_stacks)
+    with StepProgress(count + len(on_machine), count + 300 * len(on_machine), Console()) as progress:
         with tempfile.TemporaryDirectory() as folder:
             for case in made_up:
                 progress.start(f"{case.name}, {case.regime}")
@@ -56,6 +58,12 @@ def _judged(with_real: bool) -> Iterator[Judged]:
                 yield from rows
                 progress.advance(1)
                 progress.end("ok" if all(row.ok for row in rows) else "wrong")
+            for foreign in of_stacks:
+                progress.start(f"{foreign.told}, {foreign.stack.told}")
+                row = stack_judge.judge(foreign, Path(folder))
+                yield row
+                progress.advance(1)
+                progress.end("ok" if row.ok else "wrong")
         for item in on_machine:
             progress.start(f"{item.name}, on this machine")
             row = real.judge(item)
@@ -79,7 +87,8 @@ def _machine() -> dict[str, Any]:
 def table(document: dict[str, Any]) -> str:
     """The page of docs/fidelity.md."""
     rows = [Judged(**{**case, "false_causes": tuple(case["false_causes"])}) for case in document["cases"]]
-    made_up = [row for row in rows if row.where != "this CPU"]
+    of_stacks = [row for row in rows if row.kind == OTHER_STACKS]
+    made_up = [row for row in rows if row.where != "this CPU" and row.kind != OTHER_STACKS]
     on_machine = [row for row in rows if row.where == "this CPU"]
     right = sum(row.ok for row in rows)
     machine = f"{document['cpu']}, {document['usable_cores']} cores, torch {document['torch']}"
@@ -88,6 +97,8 @@ def table(document: dict[str, Any]) -> str:
         all=len(rows),
         made_up=len(made_up),
         made_up_rows="\n".join(map(_made_up, made_up)),
+        stacks=len(of_stacks),
+        stack_rows="\n".join(map(_of_stack, of_stacks)),
         real=len(on_machine),
         machine=f"{machine}, bitsandbytes {document['bitsandbytes']}",
         real_rows="\n".join(map(_real, on_machine)),
@@ -113,6 +124,17 @@ everything changed alike, which is no cause of its own.
 |---|---|---|---|---:|---:|---:|---|
 {made_up_rows}
 
+## Two traces of other stacks, without any option
+
+{stacks} pairs of traces as vLLM, SGLang and a loop over transformers record them (`benchmarks/fidelity/stacks.py`):
+steps named with their sizes in them, a prefill first, eager or as CUDA graphs, a host that runs ahead, one rank or two.
+Nothing is given but the two files, and no unprofiled time is known. The first reason of the answer must be the planted
+cause, sure, and within 10 % of its size (in µs per step), and nothing else may be sure.
+
+| Planted | Stack | Named first | Size | Found | |
+|---|---|---|---:|---:|---|
+{stack_rows}
+
 ## Real causes on this machine's CPU
 
 {real} cases on {machine}:
@@ -133,6 +155,11 @@ def _made_up(row: Judged) -> str:
         f"| {row.case} | {row.kind} | {row.where} | {row.named} | {row.size_us:.1f} | {found} | {predicted} | "
         f"{_word(row)} |"
     )
+
+
+def _of_stack(row: Judged) -> str:
+    found = f"{row.found_us:.0f}" if row.cause != "none" else ""
+    return f"| {row.case} | {row.where} | {row.named} | {row.size_us:.0f} | {found} | {_word(row)} |"
 
 
 def _real(row: Judged) -> str:

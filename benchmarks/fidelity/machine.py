@@ -34,7 +34,8 @@ class Kernel:
 class Action:
     """What the host does. ``before``: its own work first; ``call`` ns long. ``kind``: "launch" (of ``work``, several
     for a graph), "sync" (waits for all work asked for so far), "copy back" (a copy that the call waits for), "record"
-    (an event called ``event`` after the work of its stream so far) or "host" (only its own work)."""
+    (an event called ``event`` after the work of its stream so far), "wait" (for the event called ``event``) or "host"
+    (only its own work)."""
 
     kind: str
     before: int = 0
@@ -142,6 +143,8 @@ class Machine:
             self._events[action.event] = self._stream.get(7, 0) if not action.work else max(done)
         if action.kind == "sync":
             end = max(end, max(self._stream.values(), default=0) + back)
+        if action.kind == "wait":
+            end = max(end, self._events.get(action.event, 0) + back)
         if action.kind == "copy back":
             end = max(end, max(done) + back)
         end += round(recorded * self._inside)
@@ -172,4 +175,9 @@ def _call_name(action: Action) -> str:
         if len(action.work) > 1:
             return "cudaGraphLaunch"
         return "cudaMemcpyAsync" if action.work and action.work[0].copy else "cudaLaunchKernel"
-    return {"sync": "cudaStreamSynchronize", "copy back": "cudaMemcpyAsync", "record": "cudaEventRecord"}[action.kind]
+    return {
+        "sync": "cudaStreamSynchronize",
+        "copy back": "cudaMemcpyAsync",
+        "record": "cudaEventRecord",
+        "wait": "cudaEventSynchronize",
+    }[action.kind]

@@ -11,13 +11,24 @@ from benchmarks.traces import TABLES
 from .machine import Happened
 
 _PID = 4242
-_GLOBAL_PID = 1 << 48 | _PID << 24
 
 
-def write_nsys(path: Path, happened: Happened) -> None:
-    """An nsys export. It has no operators: nsys sees none."""
+def write_nsys(path: Path, happened: Happened, *others: Happened) -> None:
+    """An nsys export. It has no operators: nsys sees none. ``others``: of further processes, each on a GPU of its
+    own."""
     path.unlink(missing_ok=True)
     strings: dict[str, int] = {}
+    with sqlite3.connect(path) as connection:
+        connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + TABLES + _COPIES)
+        for rank, each in enumerate((happened, *others)):
+            _write_rank(connection, each, rank, strings)
+        connection.executemany("INSERT INTO StringIds VALUES (?, ?)", [(i, value) for value, i in strings.items()])
+    connection.close()
+
+
+def _write_rank(connection: sqlite3.Connection, happened: Happened, rank: int, strings: dict[str, int]) -> None:
+    pid = _PID + 100 * rank
+    process = 1 << 48 | pid << 24
 
     def text(value: str) -> int:
         return strings.setdefault(value, len(strings))
@@ -27,32 +38,28 @@ def write_nsys(path: Path, happened: Happened) -> None:
         for name, stream, start, end, correlation, node in happened.kernels
     ]
     calls = [
-        (start, end, _GLOBAL_PID | (_PID + thread), correlation + 1, text(f"{name}_v7000"))
+        (start, end, process | (pid + thread), correlation + 1, text(f"{name}_v7000"))
         for thread, name, start, end, correlation in happened.calls
     ]
     copies = [(start, end, stream, correlation + 1, size) for size, stream, start, end, correlation in happened.copies]
     spans = [
-        (start, end, _GLOBAL_PID | (_PID + thread), text(name))
+        (start, end, process | (pid + thread), text(name))
         for kind, thread, name, start, end in happened.spans
         if kind == "range"
     ]
-    with sqlite3.connect(path) as connection:
-        connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + TABLES + _COPIES)
-        connection.executemany("INSERT INTO StringIds VALUES (?, ?)", [(i, value) for value, i in strings.items()])
-        connection.execute("INSERT INTO PROCESSES VALUES (?, ?, 'python')", (_GLOBAL_PID, _PID))
-        connection.executemany(
-            f"INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (?1,?2,0,1,?3,?4,{_GLOBAL_PID},?5,?5,?5,1,3,32,"
-            "108,1,1,256,1,1,0,0,0,0,?4,0,?6,0)",
-            kernels,
-        )
-        connection.executemany("INSERT INTO CUPTI_ACTIVITY_KIND_RUNTIME VALUES (?,?,0,?,?,?,0,NULL)", calls)
-        connection.executemany(
-            f"INSERT INTO CUPTI_ACTIVITY_KIND_MEMCPY VALUES (?1,?2,0,1,?3,?4,{_GLOBAL_PID},?5,2)", copies
-        )
-        connection.executemany(
-            "INSERT INTO NVTX_EVENTS (start, end, eventType, globalTid, textId, domainId) VALUES (?,?,59,?,?,0)", spans
-        )
-    connection.close()
+    connection.execute("INSERT INTO PROCESSES VALUES (?, ?, 'python')", (process, pid))
+    connection.executemany(
+        f"INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (?1,?2,{rank},1,?3,?4,{process},?5,?5,?5,1,3,32,"
+        "108,1,1,256,1,1,0,0,0,0,?4,0,?6,0)",
+        kernels,
+    )
+    connection.executemany("INSERT INTO CUPTI_ACTIVITY_KIND_RUNTIME VALUES (?,?,0,?,?,?,0,NULL)", calls)
+    connection.executemany(
+        f"INSERT INTO CUPTI_ACTIVITY_KIND_MEMCPY VALUES (?1,?2,{rank},1,?3,?4,{process},?5,2)", copies
+    )
+    connection.executemany(
+        "INSERT INTO NVTX_EVENTS (start, end, eventType, globalTid, textId, domainId) VALUES (?,?,59,?,?,0)", spans
+    )
 
 
 _COPIES = """

@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.record import causes as c
 
-from ..ledger.costs import EventCosts, StepCosts, host_windows, step_rows
+from ..ledger.costs import EventCosts, Ns, StepCosts, host_windows, step_rows
 from ..spread import Spread, half_width
 from ..timeline import Analysis
 
@@ -49,11 +49,13 @@ def events_of(analysis: Analysis, step_range: str) -> Events:
     """The events that begin in the host's ranges of the steps, on any thread."""
     timeline = analysis.timeline
     start, end = host_windows(timeline, step_rows(timeline, step_range))
-    counts = []
-    for table in (timeline.operators, timeline.ranges, timeline.calls):
-        times = np.sort(table.start)
-        counts.append(float((np.searchsorted(times, end) - np.searchsorted(times, start)).mean()))
-    return Events(*counts, frames=bool(len(timeline.frames)))
+
+    def inside(times: Ns) -> float:
+        ordered = np.sort(times)
+        return float((np.searchsorted(ordered, end) - np.searchsorted(ordered, start)).mean())
+
+    operators, ranges, calls = (inside(table.start) for table in (timeline.operators, timeline.ranges, timeline.calls))
+    return Events(operators, ranges, calls, frames=bool(len(timeline.frames)))
 
 
 def idle_bounds(name: str, costs: Sequence[StepCosts], events: Sequence[Events], spread: Spread) -> Bounds | None:
