@@ -69,7 +69,7 @@ def test_evaluate_judges_a_run_that_was_measured_elsewhere(run, tmp_path, capsys
     lines = (folder / RECORDS).read_text().splitlines(keepends=True)
     (folder / RECORDS).write_text("".join(line for line in lines if '"instrument": "quality"' not in line))
     assert quality(folder) == {}
-    options = argparse.Namespace(samples=folder, no_sandbox=False, workers=2, argv=("python",))
+    options = argparse.Namespace(samples=folder, no_sandbox=False, sandbox_without=(), workers=2, argv=("python",))
     assert evaluate_run.main(options) == 0
     assert {key: r.metrics for key, r in quality(folder).items()} == {key: r.metrics for key, r in quality(run).items()}
     assert "judging the programs of 3 arms on 3 tasks" in capsys.readouterr().out
@@ -110,4 +110,4 @@ def test_a_run_without_samples_is_one_clear_error(tmp_path, run):
     lines = (folder / RECORDS).read_text().splitlines(keepends=True)
     (folder / RECORDS).write_text("".join(line for line in lines if '"instrument": "generation"' in line))
     with pytest.raises(UsageError, match="holds no samples"):
-        evaluate_run.main(argparse.Namespace(samples=folder, no_sandbox=False, workers=2, argv=()))
+        evaluate_run.main(argparse.Namespace(samples=folder, no_sandbox=False, sandbox_without=(), workers=2, argv=()))

@@ -55,7 +55,7 @@ class Kept:
 
     def get(self, task: PlusTask) -> Both | None:
         """A task's, or None where they are to be made."""
-        both = _read(self._file(task), (len(task.base), len(task.plus))) if _is_ours(self.folder) else None
+        both = _read(self._file(task), (len(task.base), len(task.plus))) if is_ours(self.folder) else None
         with self._lock:
             self.found += both is not None
             self.made += both is None
@@ -66,7 +66,7 @@ class Kept:
         text = json.dumps([_short(answers) for answers in both], separators=(",", ":")).encode()
         with contextlib.suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if _is_ours(self.folder):
+            if is_ours(self.folder):
                 _replace(self._file(task), _hash(text).encode() + b"\n" + text)
 
     def _file(self, task: PlusTask) -> Path:
@@ -89,8 +89,8 @@ def _hash(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def _is_ours(folder: Path) -> bool:
-    """Whether nobody else may write there: answers of a stranger would let wrong programs pass."""
+def is_ours(folder: Path) -> bool:
+    """Whether the folder is there and nobody else may write there: a stranger's answers would let wrong ones pass."""
     try:
         found = folder.stat()
     except OSError:
@@ -103,7 +103,7 @@ def _short(answers: Answers) -> Mapping[str, Any]:
     for line in answers.lines:
         # What holds a NaN does not equal itself, so a hash would not tell.
         kept = Hashed.of(line) if isinstance(line, bytes) and len(line) > LONG and b"NaN" not in line else line
-        lines.append([kept.digest, kept.floats] if isinstance(kept, Hashed) else kept.decode("ascii"))
+        lines.append([kept.digest, kept.floats, kept.length] if isinstance(kept, Hashed) else kept.decode("ascii"))
     return {"lines": lines, "seconds": answers.seconds}
 
 

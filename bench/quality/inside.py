@@ -189,9 +189,14 @@ def _tagged(value: Any, depth: int) -> Any:
         # Without its module there is no value of it, and importing it takes time.
         if module in sys.modules and issubclass(kind, getattr(sys.modules[module], name)):
             return _ratio(getattr(sys.modules[module], name), value)
-    if kind.__module__ == "numpy" and kind.__name__ in _NUMPY:
+    if kind.__module__ == "numpy" and (kind.__name__ in _NUMPY or _is_single(kind, value)):
         return _tagged(kind.item(value), depth - 1)
     raise NotAnAnswerError(kind.__name__)
+
+
+def _is_single(kind: Any, value: Any) -> bool:
+    """Whether it is an array without dimensions, which equals what its one item equals."""
+    return bool(kind.__name__ == "ndarray" and value.shape == ())
 
 
 def _items(base: Any, tag: str) -> Writer:
@@ -231,7 +236,11 @@ def _ratio(base: Any, value: Any) -> Any:
 
 
 _PLAIN = frozenset((bool, int, float, str, type(None)))
-_NUMPY = frozenset(("bool", "bool_", "int64", "int32", "float64", "float32", "str_"))
+# Scalars of NumPy, by the names that their types have in versions 1 and 2.
+_NUMPY = frozenset((
+    "bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "intc", "uintc",
+    "longlong", "ulonglong", "float16", "float32", "float64", "complex64", "complex128", "str_", "bytes_",
+))  # fmt: skip
 # Subclasses are written by what they hold: a Counter is a dict to whoever compares it.
 _WRITERS: tuple[tuple[type, Writer], ...] = (
     (list, _list),

@@ -214,7 +214,7 @@ class Box:
         text, self._before = self._before + job, b""
         told = Told(Caps(longest or [None] * len(inputs), self._left))
         end = self._converse(memoryview(text), time.monotonic() + most, told)
-        return Outcome(told.finish(), end)
+        return Outcome(told.lines, end)
 
     def _converse(self, rest: memoryview, until: float, told: Told) -> End:
         with selectors.DefaultSelector() as ready:

@@ -28,12 +28,11 @@ class Caps:
 
 
 class Told:
-    """The lines of inside.py, as they come. A set of inputs ends with the first line that is no answer."""
+    """The whole lines of inside.py, as they come. A set of inputs ends with the first one that is no answer."""
 
     def __init__(self, caps: Caps) -> None:
         self.lines: list[bytes] = []
         self.over: Over = ""
-        self.ended = False
         self._caps = caps
         self._rest = bytearray()
         self._size = 0
@@ -59,13 +58,8 @@ class Told:
             self._too_long()
             return False
         self.lines.append(bytes(line))
-        self.ended = not line.startswith(b"v")
-        return not self.ended
+        return line.startswith(b"v")
 
     def _too_long(self) -> None:
         """More answers than inputs are too much; an answer that is longer than any right one is just wrong."""
         self.over = "output" if len(self.lines) >= len(self._caps.answers) else "long"
-
-    def finish(self) -> list[bytes]:
-        """The lines, with what stands after the last line's end; that may be cut anywhere."""
-        return [*self.lines, bytes(self._rest)] if self._rest and not self.over and not self.ended else self.lines

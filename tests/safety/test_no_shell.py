@@ -29,6 +29,7 @@ PICKLES = {
 ALLOWED = {
     ("bench/quality/inside.py", "exec"): "runs the programs that are to be judged; only ever in the sandbox",
     ("bench/quality/inside.py", "marshal.load"): "the jobs that the judge outside has sent, in the sandbox",
+    ("bench/quality/limited.py", "marshal.loads"): "the judge's own questions, in the process that compares answers",
     ("bundling/host.py", "runpy.run_path"): "version.py of the installed torch, which importing torch runs too",
 }
 

@@ -1,0 +1,109 @@
+"""One program: its box is asked for the answers to both sets of inputs, and these are judged outside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.record.errors import MeasurementError
+
+from .answers import Answers, Both
+from .judge import Compare, first_wrong, longest
+from .samples import Judgement, Sample, Status
+from .sandbox import Box, Sandbox
+from .tasks import PlusTask
+
+# EvalPlus's: a call may take this often as long as the task's own solution, and at least so many seconds; a program
+# altogether at most MOST_SECONDS.
+TIMES, LEAST_SECONDS, MOST_SECONDS = 4.0, 1.0, 60.0
+OWN_SECONDS = 300.0
+START_SECONDS = 3.0
+# How a program ended that was stopped for what it did.
+_ENDS: Mapping[str, tuple[Status, str]] = {
+    "output": ("output", "wrote too much"),
+    "files": ("output", "made too many files"),
+    "long": ("wrong", "longer than any right answer"),
+}
+
+
+def right_answers(task: PlusTask, sandbox: Sandbox) -> Both:
+    """What the task's own solution answers. Raises MeasurementError where it does not."""
+    found: list[Answers] = []
+    with sandbox.box(task.solution, task.entry_point, task.rule == "whether") as box:
+        for inputs in (task.base, task.plus):
+            told = _asked(box, inputs, [OWN_SECONDS] * len(inputs), OWN_SECONDS)
+            seconds = _seconds(told.last)
+            if len(told.answers) < len(inputs) or len(seconds) < len(inputs):
+                raise MeasurementError(
+                    f"{task.task_id}: its own solution gave {len(told.answers)} answers to {len(inputs)} inputs "
+                    f"({told.why}): the data are damaged, or the sandbox's limits are too tight"
+                )
+            found.append(Answers(tuple(told.answers), tuple(seconds)))
+    return found[0], found[1]
+
+
+def judgement(
+    task: PlusTask, sample: Sample, right: Both, again: Callable[[], Both], sandbox: Sandbox, compare: Compare
+) -> Judgement:
+    """Both sets of inputs in one box, the second only where the first went well. ``again`` and ``compare`` as for
+    judge.first_wrong."""
+    told: list[Status] = []
+    why = ""
+    with sandbox.box(sample.program, task.entry_point, task.rule == "whether") as box:
+        for place, inputs in enumerate((task.base, task.plus)):
+            limits = [max(LEAST_SECONDS, TIMES * seconds) for seconds in right[place].seconds]
+            most = min(MOST_SECONDS, sum(limits)) + START_SECONDS
+            expected = right[place].lines
+            asked = _asked(box, inputs, limits, most, longest(task.rule, expected))
+            whole = _whole_lines(again, place)
+            wrong = first_wrong(task.rule, inputs, task.atol, expected, asked.answers, whole, compare)
+            if wrong is None:
+                told.append("pass")
+                continue
+            is_missing = wrong >= len(asked.answers)
+            told.append(asked.status if is_missing else "wrong")
+            why = f"input {wrong}: {asked.why}" if is_missing and asked.why else f"input {wrong}"
+            break
+    return Judgement(task.task_id, sample.number, told[0], told[1] if len(told) > 1 else "not run", why)
+
+
+def _whole_lines(again: Callable[[], Both], place: int) -> Callable[[], Sequence[bytes]]:
+    return lambda: [line for line in again()[place].lines if isinstance(line, bytes)]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Lines of answers, what the last line of all holds, and why there are no more answers."""
+
+    answers: Sequence[bytes]
+    last: bytes
+    status: Status
+    why: str
+
+
+def _asked(
+    box: Box, inputs: Sequence[list[Any]], limits: Sequence[float], most: float,
+    longest_: Sequence[int | None] | None = None,
+) -> _Told:  # fmt: skip
+    """``most``: seconds of loading the program, and of wall time in all."""
+    outcome = box.ask(inputs, limits, most, most, longest_)
+    answers = [line[2:] for line in outcome.lines if line.startswith(b"v ")]
+    kind, _, rest = (outcome.lines[-1] if outcome.lines else b"").partition(b" ")
+    if outcome.end in _ENDS:
+        return _Told(answers, b"", *_ENDS[outcome.end])
+    if kind == b"t":
+        return _Told(answers, rest, "died", "")
+    if kind == b"s" or outcome.end == "time":
+        return _Told(answers, b"", "time", "took too long")
+    if kind in (b"v", b""):
+        return _Told(answers, b"", "died", "the process ended")
+    return _Told(answers, b"", "error", rest[:80].decode("ascii", "replace"))
+
+
+def _seconds(text: bytes) -> list[float]:
+    try:
+        return [float(value) for value in json.loads(text)]
+    except (ValueError, TypeError, RecursionError):
+        return []
