@@ -34,6 +34,8 @@ _YES, _NO = b"y", b"n"
 class Limited:
     """Compares answers in a child, which starts with the first question and anew after its death. One at a time."""
 
+    command: Sequence[str] = (sys.executable, "-m", __name__)
+
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
@@ -68,8 +70,8 @@ class Limited:
         with self._lock:
             if self._process is None and not self._closed:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT,
-                    stderr=subprocess.DEVNULL, env=_environment(), start_new_session=True,
+                    self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                    cwd=_ROOT, env=_environment(), start_new_session=True,
                 )  # fmt: skip
             return self._process
 

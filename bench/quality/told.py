@@ -54,11 +54,13 @@ class Told:
         return not self.over
 
     def _line(self, line: bytearray) -> bool:
-        if len(line) > self._caps.of(len(self.lines)):
+        is_answer = line.startswith(b"v")
+        is_one_more = is_answer and len(self.lines) >= len(self._caps.answers)
+        if is_one_more or len(line) > self._caps.of(len(self.lines)):
             self._too_long()
             return False
         self.lines.append(bytes(line))
-        return line.startswith(b"v")
+        return is_answer
 
     def _too_long(self) -> None:
         """More answers than inputs are too much; an answer that is longer than any right one is just wrong."""
