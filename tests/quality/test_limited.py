@@ -67,7 +67,7 @@ def test_a_child_that_stops_is_ended(child, monkeypatch):
 LONG = b"[" + b"[]," * 300_000 + b"[]]"
 
 
-@pytest.mark.parametrize(("seconds", "memory"), [(0.05, 4 << 30), (20.0, 150 << 20)])
+@pytest.mark.parametrize(("seconds", "memory"), [(0.05, 4 << 30), (20.0, 64 << 20)])
 def test_an_answer_that_takes_too_much_time_or_memory_is_not_right(seconds, memory, child):
     """The child's own code, with lower limits than the comparison needs: it would be right without them."""
     lower = f"from bench.quality import limited as l\nl.SECONDS, l.MEMORY = {seconds}, {memory}\nl.main()\n"
