@@ -56,15 +56,15 @@ def test_after_its_death_there_is_another(child, number):
 
 
 def test_a_child_that_stops_is_ended(child, monkeypatch):
-    monkeypatch.setattr(limited, "MOST_SECONDS", 0.2)
     first = process_of(child)
+    monkeypatch.setattr(limited, "MOST_SECONDS", 0.2)
     os.kill(first.pid, signal.SIGSTOP)
     # More than a pipe holds: the question cannot even be asked.
     assert not child.is_right("equal", [], b"[" + b"1," * 500_000 + b"1]", b"1", 0.0)
     assert first.poll() is not None
 
 
-LONG = b"[" + b"[]," * 300_000 + b"[]]"
+LONG = b"[" + b"[]," * 1_000_000 + b"[]]"
 
 
 @pytest.mark.parametrize(("seconds", "memory"), [(0.05, 4 << 30), (20.0, 64 << 20)])
