@@ -59,9 +59,11 @@ def judgement(
             asked = _asked(box, inputs, limits, most, longest(task.rule, expected))
             whole = _whole_lines(again, place)
             wrong = first_wrong(task.rule, inputs, task.atol, expected, asked.answers, whole, compare)
-            if wrong is None:
+            if wrong is None and asked.is_whole:
                 told.append("pass")
                 continue
+            # Answers that are all right, and no end after them, are no honest program's.
+            wrong = len(asked.answers) if wrong is None else wrong
             is_missing = wrong >= len(asked.answers)
             told.append(asked.status if is_missing else "wrong")
             why = f"input {wrong}: {asked.why}" if is_missing and asked.why else f"input {wrong}"
@@ -75,12 +77,13 @@ def _whole_lines(again: Callable[[], Both], place: int) -> Callable[[], Sequence
 
 @dataclass(frozen=True)
 class _Told:
-    """Lines of answers, what the last line of all holds, and why there are no more answers."""
+    """Lines of answers, why there are no more, and whether the set came to its end; ``last``: what its end holds."""
 
     answers: Sequence[bytes]
     last: bytes
     status: Status
     why: str
+    is_whole: bool = False
 
 
 def _asked(
@@ -94,7 +97,7 @@ def _asked(
     if outcome.end in _ENDS:
         return _Told(answers, b"", *_ENDS[outcome.end])
     if kind == b"t":
-        return _Told(answers, rest, "died", "")
+        return _Told(answers, rest, "died", "", True)
     if kind == b"s" or outcome.end == "time":
         return _Told(answers, b"", "time", "took too long")
     if kind in (b"v", b""):

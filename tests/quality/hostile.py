@@ -1,6 +1,11 @@
-"""Programs that try to get out, to stop the run, or to pass without solving. ``f`` is asked for x + 1."""
+"""Programs that try to get out, to stop the run, or to pass without solving. ``f`` is asked for x + 1.
 
-PROGRAMS = {
+What stood here before is PLAIN; hostile_kernel.py and hostile_judge.py hold what an attack found, and its kind.
+"""
+
+from tests.quality import hostile_judge, hostile_kernel
+
+PLAIN = {
     "writes outside": """
 def f(x):
     for path in ("/usr/bitledger", "/box/inside.py", "/etc/passwd", "/bitledger", "/dev/bitledger", "MARKER"):
@@ -230,3 +235,7 @@ def f(x):
     "not Python": "def f(x:\n",
     "a bomb for the compiler": "f = " + "(" * 500 + ")" * 500 + "\n",
 }
+
+KERNEL = {name: hostile_kernel.CALLS + program for name, program in hostile_kernel.PROGRAMS.items()}
+JUDGE = {name: hostile_judge.TELL + program for name, program in hostile_judge.PROGRAMS.items()}
+PROGRAMS = PLAIN | KERNEL | JUDGE
