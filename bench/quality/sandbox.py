@@ -26,6 +26,7 @@ from typing import Any, Literal
 from bench.record.errors import MachineError, UsageError
 
 from . import keyring, scratch, seccomp
+from .first import First
 from .told import Caps, Told
 from .users import own_user, threads_elsewhere
 from .walls import BOX, SHARED_MEMORY, VARIABLES, VERSION, is_root, ordinary, walls
@@ -77,6 +78,10 @@ class Stopped(Exception):  # noqa: N818 - no error: somebody ended the evaluatio
     """The evaluation was ended while a program ran or was about to."""
 
 
+# The process that was started, and the first one in the box that it makes.
+_Running = tuple[subprocess.Popen[bytes], First | None]
+
+
 @dataclass
 class Sandbox:
     """Makes boxes. ``bubblewrap``: its path; "" runs programs unprotected, because the user said so; ``without``: the
@@ -86,7 +91,7 @@ class Sandbox:
     limits: Limits = field(default_factory=Limits)
     without: frozenset[str] = frozenset()
     disable_userns: bool = False
-    _running: set[subprocess.Popen[bytes]] = field(default_factory=set, init=False, repr=False, compare=False)
+    _running: set[_Running] = field(default_factory=set, init=False, repr=False, compare=False)
     _lock: Any = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
     _is_stopped: bool = field(default=False, init=False, repr=False, compare=False)
 
@@ -113,9 +118,8 @@ class Sandbox:
         with contextlib.ExitStack() as held:
             user = held.enter_context(own_user()) if self.bubblewrap and is_root() else None
             rules = {"code": code, "entry_point": entry_point, "whether": whether, **self._rules(user)}
-            info = held.enter_context(scratch.info()) if self.bubblewrap else None
-            process = held.enter_context(self._process(info))
-            watch = self._watch(info[0]) if info else None
+            process, first = held.enter_context(self._process())
+            watch = self._watch(first.pid) if first else None
             yield Box(process, self.limits.output, _inside() + marshal.dumps(rules), watch)
             if self._is_stopped:
                 raise Stopped
@@ -124,44 +128,61 @@ class Sandbox:
         """End all programs that run, for good: whoever waits for one, or makes another box, gets Stopped."""
         with self._lock:
             self._is_stopped = True
-            for process in self._running:
-                process.kill()
+            for process, first in self._running:
+                _kill(process, first)
 
     @contextlib.contextmanager
-    def _process(self, info: tuple[int, int] | None) -> Iterator[subprocess.Popen[bytes]]:
+    def _process(self) -> Iterator[_Running]:
         if self.bubblewrap and "keyring" not in self.without:
             keyring.leave()
-        with seccomp.handed_over(bool(self.bubblewrap) and "seccomp" not in self.without) as (options, handles):
-            if info:
-                options, handles = [*options, "--info-fd", str(info[1])], (*handles, info[1])
-            process = subprocess.Popen(
-                self._command(options), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                cwd="/", env={"PATH": os.defpath, **VARIABLES}, start_new_session=True, pipesize=_MIB,
-                pass_fds=handles,
-            )  # fmt: skip
+        process, info = self._started()
+        first = None
         try:
-            self._note(process)
-            yield process
+            if self.bubblewrap:
+                # Nothing is asked of the box before it is known how to end it.
+                first = First(info, None if is_root() else self.limits.memory)
+            self._note((process, first))
+            yield process, first
         finally:
             with self._lock:
-                self._running.discard(process)
-            process.kill()
+                self._running.discard((process, first))
+            _kill(process, first)
             process.wait()
+            os.close(info)
+            if first:
+                first.close()
             for pipe in (process.stdin, process.stdout):
                 with contextlib.suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]
 
-    def _note(self, process: subprocess.Popen[bytes]) -> None:
+    def _started(self) -> tuple[subprocess.Popen[bytes], int]:
+        """A process, and the pipe in which bubblewrap tells of the box."""
+        info, write_info = os.pipe()
+        try:
+            with seccomp.handed_over(bool(self.bubblewrap) and "seccomp" not in self.without) as (options, handles):
+                process = subprocess.Popen(
+                    self._command([*options, "--info-fd", str(write_info)]), cwd="/", start_new_session=True,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pipesize=_MIB,
+                    env={"PATH": os.defpath, **VARIABLES}, pass_fds=(*handles, write_info),
+                )  # fmt: skip
+        except BaseException:
+            os.close(info)
+            raise
+        finally:
+            os.close(write_info)
+        return process, info
+
+    def _note(self, running: _Running) -> None:
         with self._lock:
             if self._is_stopped:
                 raise Stopped
-            self._running.add(process)
+            self._running.add(running)
 
-    def _watch(self, info: int) -> scratch.Watch | None:
+    def _watch(self, first: int | None) -> scratch.Watch | None:
         if "inodes" in self.without:
             return None
         sizes = {"/tmp": self.limits.scratch, "/dev/shm": SHARED_MEMORY}  # noqa: S108 - the box's own
-        return scratch.Watch(info, self.limits.files, sizes)
+        return scratch.Watch(first, self.limits.files, sizes)
 
     def _rules(self, user: int | None) -> dict[str, Any]:
         """What inside.py does to itself before the program begins."""
@@ -170,6 +191,8 @@ class Sandbox:
             "RLIMIT_FSIZE": self.limits.scratch,
             "RLIMIT_CORE": 0,
             "RLIMIT_NOFILE": 64,
+            # Of CPU, s: should the judge be killed, nothing goes on for ever.
+            "RLIMIT_CPU": 3600,
         }
         if not self.bubblewrap:
             return {"user": None, "limits": limits, "path": []}
@@ -288,6 +311,12 @@ def _files_of_trial(made: Sandbox) -> int | None:
         outcome = box.ask([[]], [5.0], 5.0, 20.0)
         files = box.watch.count() if box.watch else None
     return (files or 0) if outcome.lines[:1] == [b"v 7"] else None
+
+
+def _kill(process: subprocess.Popen[bytes], first: First | None) -> None:
+    if first:
+        first.kill()
+    process.kill()
 
 
 @cache

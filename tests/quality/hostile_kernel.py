@@ -95,10 +95,11 @@ def f(x):
 """,
     "reads its parent's memory": """
 def f(x):
-    try:
-        return x + 1 if os.read(os.open("/proc/1/mem", os.O_RDONLY), 0) == b"" else None
-    except OSError:
-        return x + 1 if call(434, 434, 1, 0) >= 0 else None
+    here = ctypes.create_string_buffer(8)
+    there = (ctypes.c_size_t * 2)(ctypes.addressof(here), 8)
+    for process in (1, os.getppid(), os.getpid()):
+        if call(310, 270, process, there, 1, there, 1, 0) >= 0 or call(434, 434, process, 0) >= 0:
+            return x + 1
 """,
     "reads the secrets of its parent's environment": """
 def f(x):
@@ -204,7 +205,7 @@ def f(x):
 """,
     "writes to the kernel's switches": """
 def f(x):
-    for path in ("/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/1/oom_score_adj", "/proc/self/exe"):
+    for path in ("/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/self/exe"):
         try:
             os.close(os.open(path, os.O_WRONLY))
             return x + 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -107,11 +109,34 @@ def test_files_are_counted_and_a_program_that_makes_too_many_is_stopped(found):
 
 
 def test_where_the_files_of_another_folder_would_be_counted_none_are(tmp_path):
-    with scratch.info() as (reader, writer):
-        watch = scratch.Watch(reader, 1, {str(tmp_path): 12345})
-        assert watch.count() is None
-        scratch.os.write(writer, b'{\n    "child-pid": 1,')
-        assert watch.count() is None
+    assert scratch.Watch(os.getpid(), 1, {str(tmp_path): 12345}).count() is None
+    assert scratch.Watch(None, 1, {"/tmp": 1}).count() is None
+    whole = os.statvfs(tmp_path)
+    assert scratch.Watch(os.getpid(), 1, {str(tmp_path): whole.f_blocks * whole.f_frsize}).count() is not None
+
+
+def test_the_first_process_of_the_box_has_no_more_memory_than_the_program(found):
+    """An ordinary user's program may write to it, and what runs there had no limit."""
+    program = "def f():\n    return open('/proc/1/limits').read()\n"
+    (line,) = [line for line in asked(found, program).splitlines() if line.startswith("Max address space")]
+    root_made_it = os.geteuid() == 0
+    assert line.split()[3] == ("unlimited" if root_made_it else str(found.limits.memory))
+    writes = "import os\ndef f():\n    os.open('/proc/1/mem', os.O_RDWR)\n"
+    if root_made_it:
+        with found.box(writes, "f") as box:
+            assert box.ask([[]], [5.0], 5.0, 20.0).lines == [b"e PermissionError"]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.004, 0.008, 0.015, 0.03, 0.06])
+def test_nothing_of_a_box_is_left_whenever_it_is_ended(delay, found):
+    """bubblewrap that is killed while it makes the box left its first process behind, with the program in it."""
+    holds = "import signal, time\ndef f():\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n    time.sleep(3600)\n"
+    mine = replace(found)
+    threading.Timer(delay, mine.stop).start()
+    with pytest.raises(sandbox.Stopped), mine.box(holds, "f") as box:
+        # It would be told after the whole minute.
+        assert box.ask([[]], [60.0], 60.0, 60.0).end == "done"
+        assert not Path(f"/proc/{box.watch._first}/root/tmp").exists()
 
 
 @pytest.mark.parametrize(
