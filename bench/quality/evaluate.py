@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import cache
 from queue import SimpleQueue
@@ -19,6 +19,10 @@ from .sandbox import Sandbox
 from .tasks import PlusTask
 
 __all__ = ["Judgement", "Sample", "evaluate", "read_samples", "stalled"]
+
+# How often the thread that waits for judgements looks for a signal, s.
+AWAKE = 0.3
+_Found = list[Judgement]
 
 
 def evaluate(
@@ -49,7 +53,7 @@ def evaluate(
         ordered = sorted(work, key=lambda task: len(task.plus))
         waiting = {pool.submit(judges.judged, task, by_task[task.task_id]): task for task in ordered}
         try:
-            for future in as_completed(waiting):
+            for future in _as_finished(waiting):
                 found |= {(j.task_id, j.number): j for j in future.result()}
                 done(waiting[future].task_id)
         except BaseException:
@@ -58,6 +62,15 @@ def evaluate(
             raise
     notes.end()
     return tuple(found[sample.task_id, sample.number] for sample in samples)
+
+
+def _as_finished(futures: Iterable[Future[_Found]]) -> Iterator[Future[_Found]]:
+    """As concurrent.futures.as_completed, but this thread wakes now and then: where the kernel gives a signal to
+    another thread, a wait without a limit goes on, and Python's handler of ctrl-C does not run."""
+    left = set(futures)
+    while left:
+        finished, left = wait(left, timeout=AWAKE, return_when=FIRST_COMPLETED)
+        yield from finished
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,7 @@ class _Judges:
     comparers: SimpleQueue[Limited]
     all_comparers: tuple[Limited, ...]
 
-    def judged(self, task: PlusTask, samples: Sequence[Sample]) -> list[Judgement]:
+    def judged(self, task: PlusTask, samples: Sequence[Sample]) -> _Found:
         """Equal programs are run once."""
         told = {sample.program: earlier for sample in samples if (earlier := self.notes.get(sample))}
         left = {sample.program: sample for sample in samples if sample.program not in told}
