@@ -13,6 +13,7 @@ from bench.record.schema import Record
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
 from .energy_sources import SOURCES, Source, source_of
+from .energy_windows import withheld
 from .grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
 from .idle_power import idle_of
 from .statistics import Estimate
@@ -24,6 +25,9 @@ __all__ = [
     "SOURCES", "EnergyGroup", "EnergyRow", "Net", "Source", "gross_per_token", "idle_power", "net_per_token",
     "summarise",
 ]  # fmt: skip
+
+
+NOT_RECORDED = "not recorded"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class EnergyRow:
     """One scheme, one source. ``gross`` in J per token of work, ``power`` in W over the work's own time; ``nets``:
     above each baseline that is known. ``energy_ratio``: gross, over the reference's.
 
-    ``reason`` says why ``gross`` is None. ``estimated`` holds what is guessed rather than measured, or "".
+    ``reason`` says why ``gross`` is None; ``doubt``, why no comparison may rest on it, or "". ``estimated`` holds what
+    is guessed rather than measured, or "".
     """
 
     scheme: str
@@ -56,6 +61,7 @@ class EnergyRow:
     processes: int = 0
     estimated: str = ""
     reason: str = ""
+    doubt: str = ""
 
     def above(self, kind: Kind) -> Net | None:
         """The figures above one baseline."""
@@ -119,9 +125,15 @@ def summarise(
     for source in (one for one in SOURCES if one.told_of(records)):
         # Skipped records are in, because their reason is the answer to "why are there no joules?".
         for group in groups(records, source.instrument, ("ok", "skipped", "failed")):
+            if source.counter == "dram" and not any(_asked(record, source) for record in group.records):
+                continue  # records of before did not ask for it
             references.setdefault(group.setting, reference_of(group.schemes, reference))
             found.setdefault(group.setting, []).extend(_rows(group, source, references[group.setting], known, margin))
     return tuple(EnergyGroup(setting, references[setting], tuple(rows)) for setting, rows in found.items())
+
+
+def _asked(record: Record, source: Source) -> bool:
+    return bool(record.values(source.energy)) or source.energy in record.not_collected
 
 
 def _rows(group: Group, source: Source, reference: str | None, known: Baselines, margin: float) -> list[EnergyRow]:
@@ -137,6 +149,8 @@ def _rows(group: Group, source: Source, reference: str | None, known: Baselines,
 def _row(own: Arm, base: Arm | None, records: Sequence[Record], source: Source, margin: float) -> EnergyRow:
     gross, time = work_joules.level(own, "gross"), work_joules.level(own, "time")
     between = work_joules.ratio(own, base) if base else None
+    doubt = own.doubt(source)
+    doubted = doubt or (base.doubt(source) if base else "")
     return EnergyRow(
         scheme=records[0].case.scheme,
         source=source.name,
@@ -144,10 +158,11 @@ def _row(own: Arm, base: Arm | None, records: Sequence[Record], source: Source, 
         nets=tuple(net for kind in NAMES if (net := _net(own, base, kind)) is not None),
         power=gross.value / time.value if gross and time and time.value > 0 else None,
         energy_ratio=between,
-        verdict=verdict(between, margin) if between else None,
+        verdict=verdict(between, margin) if between and not doubted else None,
         windows=own.windows,
         processes=len(own.processes),
         estimated=estimated(records),
+        doubt=doubt,
     )
 
 
@@ -175,6 +190,9 @@ def _reason(records: Sequence[Record], source: Source) -> str:
     for record in records:
         if record.status != "ok":
             return f"{record.status}: {record.reason}"
+    held_back = (withheld(record, source.counter) for record in records if source.counter)
+    if why := next(filter(None, held_back), ""):
+        return f"withheld: {why}"
     if any(record.values(source.energy) for record in records):
-        return "the counter did not move in a window: windows are too short for it"
-    return "not recorded"
+        return "its windows hold no joules of work"
+    return NOT_RECORDED

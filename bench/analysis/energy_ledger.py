@@ -37,7 +37,8 @@ class Split:
 @dataclass(frozen=True)
 class EnergyPair:
     """``gross`` is None where no time was recorded; ``nets``: one per baseline that both sides know, and ``missing``
-    says why there is none. ``ratio`` and ``verdict``: of the gross joules, as in the table of energy. ``estimated``:
+    says why there is none. ``ratio`` and ``verdict``: of the gross joules, as in the table of energy; None where
+    ``doubt`` says why no comparison may rest on them. ``estimated``:
     what is guessed rather than measured, or "". Powers in W, times in s of work per token, of reference and scheme."""
 
     setting: Coordinates
@@ -46,12 +47,13 @@ class EnergyPair:
     source: str
     estimated: str
     ratio: Estimate
-    verdict: Verdict
+    verdict: Verdict | None
     gross: Split | None
     nets: dict[Kind, Split]
     power: tuple[float, float] | None
     time: tuple[float, float] | None
     missing: str = ""
+    doubt: str = ""
 
     @property
     def net(self) -> Split | None:
@@ -84,6 +86,7 @@ def _pair(
     base, one = (work_joules.arm(records, source, known) for _, records in (before, after))
     if base is None or one is None or (between := work_joules.ratio(one, base)) is None:
         return None
+    doubt = one.doubt(source) or base.doubt(source)
     one, base = work_joules.in_pairs(one, base)
     levels = work_joules.level(base, "gross"), work_joules.level(base, "time")
     times = work_joules.ratio(one, base, "time")
@@ -94,9 +97,9 @@ def _pair(
     nets = _nets(one, base, time) if time else {}
     missing = "" if nets else "no idle baseline was measured"
     return EnergyPair(
-        setting, before[0], after[0], source.name, estimated(after[1]), between, verdict(between),
+        setting, before[0], after[0], source.name, estimated(after[1]), between, None if doubt else verdict(between),
         _split(gross[0], delta, time) if time else None, nets,
-        (gross[0] / time[0], gross[1] / time[1]) if time else None, time, missing,
+        (gross[0] / time[0], gross[1] / time[1]) if time else None, time, missing, doubt,
     )  # fmt: skip
 
 

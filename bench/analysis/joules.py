@@ -56,8 +56,12 @@ def joules(groups: Sequence[EnergyGroup], case: Case) -> Joules | None:
 
 def best_source(rows: Sequence[EnergyRow], scheme: str, device: str) -> EnergyRow | None:
     """The scheme's row with joules from the counter of the device that worked; else another whole counter; else an
-    estimate; None where no source gave any."""
-    having = [row for row in rows if row.scheme == scheme and row.gross is not None and row.source not in PARTS]
+    estimate; None where no source gave any that may be compared."""
+    having = [
+        row
+        for row in rows
+        if row.scheme == scheme and row.gross is not None and not row.doubt and row.source not in PARTS
+    ]
     own = "CPU" if device == "cpu" else "GPU"
     return min(having, key=lambda row: (bool(row.estimated), not row.source.startswith(own)), default=None)
 

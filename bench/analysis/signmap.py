@@ -95,7 +95,7 @@ def _spots(group: energy.EnergyGroup, place: Place, kinds: Mapping[str, str]) ->
         row = best_source(group.rows, scheme, device)
         quantised = kinds.get(scheme, "float" if scheme in _FLOATS else "") != "float"
         if quantised and row is not None and row.energy_ratio is not None:
-            sign = _SIGNS[row.verdict] if row.verdict else sign_of(row.energy_ratio)
+            sign = _SIGNS[row.verdict] if row.verdict else "cannot tell"
             found.append(Spot(place, scheme, str(group.reference), row.energy_ratio, sign, row.source, row.estimated))
     return found
 

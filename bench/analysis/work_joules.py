@@ -27,6 +27,7 @@ from bench.record.schema import Record
 from .assumed import ENOUGH, Assumed, merged
 from .baselines import Baselines, Kind
 from .energy_sources import Source
+from .energy_windows import no_verdict, withheld
 from .idle_power import Idle, half_width, idle_of
 from .pairing import Located, difference_between, level_of, located, partners, ratio_of
 from .statistics import CONFIDENCE, Estimate
@@ -58,9 +59,9 @@ class Process:
 
 
 def process(record: Record, source: Source, known: Baselines) -> Process | None:
-    """None where no window made tokens and joules."""
+    """None where no window made tokens and joules, or where these cannot be believed."""
     windows, idle = work_windows(record, source), idle_of(record, source)
-    if not windows:
+    if not windows or (source.counter and withheld(record, source.counter)):
         return None
     gross = gross_joules(windows, idle)
     if min(gross) <= 0:
@@ -135,6 +136,11 @@ class Arm:
     @property
     def windows(self) -> int:
         return sum(item.windows for item in self.processes)
+
+    def doubt(self, source: Source) -> str:
+        """Why no comparison may rest on these joules; "" where one may."""
+        found = (no_verdict(item.record, source.counter) for item in self.processes if source.counter)
+        return next(filter(None, found), "")
 
     def baseline(self, of: Kind) -> float | None:
         """W of a baseline, the mean over the processes that know it."""

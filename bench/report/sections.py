@@ -199,7 +199,11 @@ def _energy(analysed: Analysed) -> Section:
     )
     rows = tables_energy.energy(analysed.energy)
     text = (
-        (*tables_energy.baselines(analysed.energy), *tables_energy.missing_energy(analysed.energy))
+        (
+            *tables_energy.baselines(analysed.energy),
+            *tables_energy.doubts(analysed.energy),
+            *tables_energy.missing_energy(analysed.energy),
+        )
         if analysed.energy
         else ("Not collected: no energy pass was run.",)
     )

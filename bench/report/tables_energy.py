@@ -92,6 +92,17 @@ def _watts(watts: Sequence[float]) -> str:
     return f"{low:.0f} W" if round(low) == round(high) else f"{low:.0f} to {high:.0f} W"
 
 
+def doubts(groups: Sequence[EnergyGroup]) -> tuple[str, ...]:
+    """One sentence per reason for which no verdict is given."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for row in (row for group in groups for row in group.rows if row.doubt):
+        told.setdefault((row.source, row.doubt), []).append(row.scheme)
+    return tuple(
+        f"{source}: no verdict on {', '.join(dict.fromkeys(schemes))} ({why})."
+        for (source, why), schemes in told.items()
+    )
+
+
 def missing_energy(groups: Sequence[EnergyGroup]) -> tuple[str, ...]:
     """One sentence per source and reason for joules that were not collected."""
     told: dict[tuple[str, str], list[str]] = {}
@@ -113,7 +124,9 @@ def _energy(row: EnergyRow, group: EnergyGroup, kinds: Sequence[Kind]) -> Row:
         units.estimate(row.gross, "J"),
         *(units.estimate(net.per_token if net else None, "J") for net in nets),
         ratio_cell(row.energy_ratio, row.scheme == group.reference),
-        verdict_cell(row.verdict, amounts=True),
+        Cell("no verdict", "muted")
+        if row.energy_ratio and not row.verdict
+        else verdict_cell(row.verdict, amounts=True),
         " / ".join(powers),
         windows,
     )

@@ -189,7 +189,9 @@ def _energy(pair: EnergyPair, found: Explanation) -> dict[str, Any]:
     return {
         "reference": pair.reference, "scheme": pair.scheme, "source": pair.source,
         "estimated": bool(pair.estimated), "estimated_why": pair.estimated or None,
-        "ratio": pair.ratio.value, "ratio_ci": [pair.ratio.low, pair.ratio.high], "verdict": AMOUNTS[pair.verdict],
+        "ratio": pair.ratio.value, "ratio_ci": [pair.ratio.low, pair.ratio.high],
+        "verdict": AMOUNTS[pair.verdict] if pair.verdict else None,
+        "no_verdict": pair.doubt or None,
         "gross": _split(pair.gross), "net": _split(pair.net), "net_missing": pair.missing or None,
         "net_of_unused": _split(pair.nets.get("unused")),
         "power_w": pair.power, "time_s_per_token": pair.time,

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from bench.analysis.energy_ledger import energy_pairs
 from tests import factories as make
 
-windows = st.lists(st.tuples(st.floats(0.5, 10), st.integers(1, 1000), st.floats(1, 5000)), min_size=1, max_size=4)
+# (seconds, tokens, joules) at powers that a GPU may draw
+windows = st.lists(
+    st.tuples(st.floats(0.5, 10), st.integers(1, 1000), st.floats(60, 600)).map(lambda w: (w[0], w[1], w[0] * w[2])),
+    min_size=1, max_size=4,
+)  # fmt: skip
 
 
 def record(scheme, found, idle=None, repeat=0):

@@ -52,7 +52,7 @@ def test_a_skipped_pass_says_why() -> None:
 
 def test_a_counter_that_did_not_move_is_no_measurement() -> None:
     row = summarise([window(window_time=0.01, window_tokens=1, energy_gpu=0.0)])[0].rows[0]
-    assert row.gross is None and "did not move" in row.reason
+    assert row.gross is None and "read no increase" in row.reason
 
 
 def test_codecarbon_is_labelled_estimated() -> None:

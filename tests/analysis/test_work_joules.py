@@ -69,7 +69,7 @@ def test_calls_that_differ_by_half_a_per_cent_do_not_differ_by_a_tick() -> None:
     assert row.verdict == "SAME"
 
 
-@given(st.lists(st.tuples(st.integers(1, 500), st.floats(1, 1000)), min_size=1, max_size=6))
+@given(st.lists(st.tuples(st.integers(1, 500), st.floats(60, 600)), min_size=1, max_size=6))
 def test_a_process_is_the_sum_of_its_windows(held: list[tuple[int, float]]) -> None:
     item = window(
         "fp16", window_time=[1.0] * len(held), window_tokens=[n for n, _ in held], energy_gpu=[j for _, j in held]
@@ -214,3 +214,30 @@ def test_the_ratio_is_the_one_model_of_spread() -> None:
     expected = ratio(per_token[1], per_token[0], statistic="mean")
     assert row.energy_ratio and row.energy_ratio.low == pytest.approx(expected.low)
     assert not row.energy_ratio.assumed and told(arms(*CASES["two processes"]))[0].energy_ratio.assumed  # type: ignore[union-attr]
+
+
+def doubted(records: list[Record], scheme: str = "nf4") -> list[Record]:
+    """Each window of the scheme waited for its tick for most of its length."""
+    slow = {"window_tail_time": [1.9], "window_time": [2.0], "window_tokens": [100], "energy_gpu": [90.0]}
+    return [
+        window(scheme, item.repeat, **slow) if item.case.scheme == scheme else item  # type: ignore[arg-type]
+        for item in records
+    ]
+
+
+def test_no_comparison_rests_on_joules_that_are_doubted() -> None:
+    records = doubted(arms(*THREE))
+    row, pair = told(records)
+    assert row.gross and row.energy_ratio and row.verdict is None and "too slowly" in row.doubt
+    assert pair.verdict is None and pair.doubt == row.doubt
+    assert signmap(records) == ()
+    judged = h14(Evidence(records, energy=(pair,)))
+    assert judged.verdict == "not tested" and "too slowly" in judged.evidence[0]
+    timed = [make.generation(scheme, repeat, device="cuda") for scheme in ("fp16", "nf4") for repeat in range(3)]
+    assert tradeoffs([*timed, *records], weights={"energy": 1.0}) == ()
+
+
+def test_joules_that_cannot_be_believed_are_shown_nowhere() -> None:
+    records = [*arms(*THREE)[:3], window("nf4", window_time=[2.0] * 2, window_tokens=[9] * 2, energy_gpu=[5.0, 0.0])]
+    (row,) = (row for row in summarise(records)[0].rows if row.scheme == "nf4" and row.source == GPU.name)
+    assert row.gross is None and row.reason.startswith("withheld: ") and energy_pairs(records) == ()

@@ -85,9 +85,11 @@ def _differences(records: Iterable[Record], schemes: set[str], setting: Mapping[
 
 def joules(e: Evidence) -> Found:
     """H14: longer time costs more joules than lower power saves, in gross joules that were measured."""
-    measured = [pair for pair in e.energy if not pair.estimated and pair.gross and pair.source not in PARTS]
+    whole = [pair for pair in e.energy if not pair.estimated and pair.gross and pair.source not in PARTS]
+    measured = [pair for pair in whole if not pair.doubt]
     if not measured:
-        return not_tested("joules were not measured, at most estimated, on this machine")
+        doubts = tuple(dict.fromkeys(f"{pair.source}: {pair.doubt}" for pair in whole if pair.doubt))
+        return not_tested(*(doubts or ("joules were not measured, at most estimated, on this machine",)))
     told, holds, fails = [], [], []
     for pair in measured:
         split = pair.gross
