@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import presets
-from bench.cli import _parser
+from bench.cli import parser
 from bench.intervening import make_plan as make_interventions
 from bench.intervening import names_for
 from bench.plan import Block, Layer, make_plan
@@ -90,10 +90,10 @@ def costs(run: Path = RUN) -> Costs:
 def seconds(command: Sequence[str], known: Costs) -> float | None:
     """Of one command of the study; None where nothing like it was measured."""
     if command[1:4] == ["-m", "bench", "run"] and "smoke" not in command:
-        options = _parser().parse_args(command[3:])
+        options = parser().parse_args(command[3:])
         return sum(block_seconds(block, known) for block in _blocks(options.preset, options.model))
     if command[1:4] == ["-m", "bench", "intervene"]:
-        return known.intervention * _interventions(_parser().parse_args(command[3:]))
+        return known.intervention * _interventions(parser().parse_args(command[3:]))
     return None
 
 

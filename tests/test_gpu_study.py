@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import _parser as bench_parser
+from bench.cli import parser as bench_parser
 from bench.presets import PRESETS, preset
 from bench.workloads.interventions import INTERVENTIONS
 from bench.workloads.schemes import ARMS
 from bench.workloads.sources import resolve
-from profiling.cli import _parser as profiling_parser
+from profiling.cli import parser as profiling_parser
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "gpu-study.sh"

@@ -21,7 +21,7 @@ SMOKE = Preset(
             timeline_steps=4,
             observers={
                 "kineto": (ALL_NINE, 4),
-                "energy": (ALL_NINE, 1),
+                "energy": (("fp16", "int8", "nf4"), 3),
                 "codecarbon": (("fp16", "int8", "nf4"), 1),
                 "annotation": (("fp16", "nf4"), 1),
             },
@@ -42,7 +42,7 @@ SMOKE = Preset(
 )
 
 # What most people ask about: three processes of each, in which batch 8 follows batch 1, take turns; of fewer the spread
-# would have to be assumed (docs/verdicts.md). The other schemes join their first round.
+# would have to be assumed (docs/verdicts.md), of joules too. The other schemes join their first round, without joules.
 _CORE = ("fp16", "int8", "nf4")
 _OTHERS = ("fp32", "bf16", "int8-thr0", "int8-planted", "fp4", "nf4-dq")
 _TIMED: dict[str, Any] = {"new_tokens": 32, "calls": 2, "warmup_calls": 1, "process": "arm"}
@@ -59,7 +59,7 @@ QUICK = Preset(
             repeats=3,
             observers={
                 "kineto": (_CORE, 1),
-                "energy": (_CORE, 1),
+                "energy": (_CORE, 3),
                 "codecarbon": (_CORE, 1),
                 "annotation": (("fp16", "nf4"), 1),
             },
@@ -71,7 +71,7 @@ QUICK = Preset(
             "others",
             _OTHERS,
             repeats=1,
-            observers={"kineto": (_OTHERS, 1), "energy": (_OTHERS, 1)},
+            observers={"kineto": (_OTHERS, 1)},
             **_TIMED,
             **_OBSERVED,
         ),

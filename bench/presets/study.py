@@ -13,7 +13,8 @@ _OTHERS = ("fp16", "bf16", "nf4", "int4-tinygemm")
 
 
 def _sweep(name: str, schemes: tuple[str, ...], observed: Mapping[str, int], **options: Any) -> Sweep:
-    """128 tokens in one call per process, short energy window: minutes of a GPU are what is scarce.
+    """128 tokens in one call per process, short energy window: minutes of a GPU are what is scarce. Joules are taken in
+    three processes of an arm (fewer show nothing of how these differ), but for the sweeps over batch sizes and lengths.
 
     ``observed``: instrument → number of repeats that it runs in, for all the schemes.
     """
@@ -34,8 +35,8 @@ _PRODUCTS: dict[str, Any] = {"matmul_m": M_SWEEP, "matmul_seconds": 0.02, "relat
 STUDIES = (
     _part(
         "study",
-        "the GPU study's first part: every scheme once, with energy and timeline, and all layer products",
-        _sweep("128 tokens", _ARMS, {"kineto": 1, "energy": 1}),
+        "the GPU study's first part: every scheme once, with a timeline, and all layer products",
+        _sweep("128 tokens", _ARMS, {"kineto": 1}),
         machine=("fp32", "bf16", "fp16"),
         matmul_schemes=("fp16", "bf16", "int8", "int8-thr0", "fp4", "nf4", "nf4-dq"),
         **_PRODUCTS,
@@ -52,8 +53,8 @@ STUDIES = (
     ),
     _part(
         "study-repeats-rest",
-        "the same of bf16, fp4 and int8 with planted outliers, beside fp16, three times, with energy once",
-        _sweep("128 tokens", ("fp16", "bf16", "fp4", "int8-planted"), {"energy": 1}, repeats=3),
+        "the same of bf16, fp4 and int8 with planted outliers, beside fp16, three times, with energy in all",
+        _sweep("128 tokens", ("fp16", "bf16", "fp4", "int8-planted"), {"energy": 3}, repeats=3),
     ),
     _part(
         "study-batches",
@@ -78,7 +79,7 @@ STUDIES = (
     _part(
         "study-alternatives",
         "torch's own int4 weight-only products against bitsandbytes' nf4 and both 16-bit types",
-        _sweep("128 tokens", _OTHERS, {"kineto": 1, "energy": 2}, repeats=3),
+        _sweep("128 tokens", _OTHERS, {"kineto": 1, "energy": 3}, repeats=3),
         matmul_schemes=_OTHERS,
         **_PRODUCTS,
     ),

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from bench.instruments.energy_pass import RESTS
 from bench.record.schema import Record
 from tests import factories as make
 
@@ -24,7 +25,7 @@ Drift = Literal["decay", "line", "warmed by the work"]
 class World:
     """Powers in W, times in s. ``noise``: relative standard deviation of the power; ``processes``: of a process's own
     factor on all power; ``change``: W that idle power drifts by, downwards, or that work makes it rise by in the end.
-    ``tries``: idle windows on each side of the work."""
+    ``rests``: idle windows on each side of the work, all of which take as long as the work's (as RESTS)."""
 
     busy: float = 300.0
     idle: float = 100.0
@@ -37,7 +38,7 @@ class World:
     tick: float = 0.1
     seconds: float = 2.0
     windows: int = 3
-    tries: int = 3
+    rests: int = RESTS
     call: float = 0.37
     calls: float = 0.01
 
@@ -89,9 +90,9 @@ class Board:
 def record(world: World, rng: np.random.Generator, scheme: str, repeat: int) -> Record:
     """An energy record of one process: idle windows, work, idle windows."""
     board = Board(world, rng)
-    idle = [_window(board, world) for _ in range(world.tries)]
+    idle = [_window(board, world) for _ in range(world.rests)]
     work = [_window(board, world, call=world.call) for _ in range(world.windows)]
-    idle += [_window(board, world) for _ in range(world.tries)]
+    idle += [_window(board, world) for _ in range(world.rests)]
     zero = work[0].opened
     metrics: dict[str, object] = {
         "window_time": [w.closed - w.opened for w in work],
@@ -130,9 +131,9 @@ def _window(board: Board, world: World, call: float | None = None) -> _Window:
     board.run(0.001, work=False)
     board.until_tick(another=True)
     opened, before, tokens = board.now, board.joules, 0
-    while board.now - opened < world.seconds:
+    while board.now == opened or (call is not None and board.now - opened < world.seconds):
         if call is None:
-            board.run(world.seconds, work=False)
+            board.run(world.seconds * max(world.windows, world.rests) / (2 * world.rests), work=False)
         else:
             board.run(call * (1.0 + world.calls * board.rng.standard_normal()), work=True)
             tokens += TOKENS

@@ -26,7 +26,7 @@ class Scenario:
 
 
 _LOUD = World(noise=0.05)
-_QUICK = World(windows=2, tries=2)
+_QUICK = World(windows=2)
 _EXACT = World(processes=0.003, calls=0.0005)
 # In which no verdict is right: the arms are the same, or nearly.
 ALIKE = (
@@ -66,7 +66,7 @@ DRIFTING = tuple(
         ("idle falls by 6 W (exponential, 20 s)", {"change": 6.0}),
         ("idle falls by 6 W in 40 s (straight)", {"change": 6.0, "constant": 40.0, "drift": "line"}),
         ("idle falls by 60 W, work 200 W above it", {"busy": 300.0, "idle": 100.0, "change": 60.0, "noise": 0.01}),
-        ("one idle window a side, idle falls by 6 W", {"change": 6.0, "tries": 1}),
+        ("one idle window a side, idle falls by 6 W", {"change": 6.0, "rests": 1}),
         ("the work warms the board, idle rises by 6 W", {"change": 6.0, "drift": "warmed by the work"}),
     )
     for count in (1, 3, 5)
