@@ -1,7 +1,7 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
 .PHONY: help setup bundle bench bench-in-container paper paper-compat profile test test-slurm test-gpu lint format report doctor gpu-study \
-  image image-check shell smoke-model faults fuzz fidelity intervals verdicts sweep-simulation models benchmarks clean
+  image image-check shell smoke-model faults fuzz fidelity intervals verdicts energy-verdicts sweep-simulation models benchmarks clean
 
 PRESET ?= auto
 PYTHON ?= python3
@@ -157,6 +157,9 @@ intervals: $(VENV_READY) ## simulated traces and runs: do the printed intervals 
 
 verdicts: $(VENV_READY) ## simulated arms: are verdicts right, do intervals hold? (about 15 minutes)
 	$(PY) -m benchmarks.verdicts --out benchmarks/results/verdicts.json --page docs/verdicts.md
+
+energy-verdicts: $(VENV_READY) ## simulated boards: are verdicts on joules right, does what is net hold? (about 10 minutes)
+	$(PY) -m benchmarks.energy_verdicts --out benchmarks/results/energy_verdicts.json --page docs/verdicts.md
 
 sweep-simulation: $(VENV_READY) ## simulated sweeps over 500 nodes: do their intervals hold? (about 15 minutes)
 	$(PY) -m benchmarks.sweep_simulation --out benchmarks/results/sweep_simulation.json --page docs/sweep-simulation.md

@@ -9,7 +9,7 @@ from bench.record.errors import UsageError
 from bench.record.schema import Case, Finding, Record
 
 from .conditions import Condition, check, conditions
-from .energy import gross_per_token
+from .energy import comparable_per_token
 from .event_overhead import less_overhead
 from .generation import call_times
 from .grouping import setting_of
@@ -50,7 +50,7 @@ class Comparison:
 
 
 def _joules(name: str) -> Take:
-    return lambda record: gross_per_token(record, name)
+    return lambda record: comparable_per_token(record, name)
 
 
 # instrument → (quantity, unit, how to take it from a Record)

@@ -13,7 +13,7 @@ from bench.record.schema import Record
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
 from .energy_sources import SOURCES, Source, source_of
-from .energy_windows import withheld
+from .energy_windows import no_verdict, withheld
 from .grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
 from .idle_power import idle_of
 from .statistics import Estimate
@@ -22,7 +22,8 @@ from .work_joules import Arm
 from .work_windows import work_windows
 
 __all__ = [
-    "SOURCES", "EnergyGroup", "EnergyRow", "Net", "Source", "gross_per_token", "idle_power", "net_per_token",
+    "SOURCES", "EnergyGroup", "EnergyRow", "Net", "Source", "comparable_per_token",
+    "gross_per_token", "idle_power", "net_per_token",
     "summarise",
 ]  # fmt: skip
 
@@ -93,6 +94,15 @@ def gross_per_token(record: Record, name: str) -> tuple[float, ...]:
     windows, idle = work_windows(record, source), idle_of(record, source)
     joules = work_joules.gross_joules(windows, idle)
     return tuple(value / window.tokens for value, window in zip(joules, windows, strict=True))
+
+
+def comparable_per_token(record: Record, name: str) -> tuple[float, ...]:
+    """J/token of the whole process, as every comparison takes it; () where none may rest on it."""
+    source = source_of(name)
+    found = work_joules.process(record, source, Baselines())
+    if found is None or (source.counter and no_verdict(record, source.counter)):
+        return ()
+    return (sum(found.gross) / len(found.gross),)
 
 
 def net_per_token(record: Record, name: str, idle: str) -> tuple[float, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bench.analysis.baselines import NAMES
 from bench.analysis.energy import EnergyGroup, EnergyRow
 
 from . import units
@@ -45,5 +46,5 @@ def _panel(panel: Any, source: str, rows: Sequence[EnergyRow]) -> None:
     panel.set_xlim(left=min(0.0, panel.get_xlim()[0]))
     linear_ticks(panel, "x", "J")
     kind = " – ESTIMATED" if any(row.estimated for row in rows) else ""
-    hollow = "; hollow: net of idle" if any(row.net is not None for row in rows) else ""
+    hollow = f"; hollow: net of {NAMES['held']}" if any(row.net is not None for row in rows) else ""
     panel.set_title(f"{source}{kind}: J per token, gross{hollow}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench.analysis.baselines import NAMES, Kind
 from bench.analysis.energy import EnergyGroup, EnergyRow
+from bench.analysis.statistics import Estimate
 
 from . import units
 from .content import Cell, Column, Table, drop_uniform, table
@@ -60,25 +61,30 @@ def baselines(groups: Sequence[EnergyGroup]) -> tuple[str, ...]:
 
 def _baseline(groups: Sequence[EnergyGroup], source: str, kind: Kind) -> str:
     labels = short_labels([group.setting for group in groups])
-    watts: list[float] = []
-    found: dict[str, list[str]] = {"less": [], "more": []}
-    sure: list[str] = []
+    watts, parts, sure, count = [], [], [], 0
     for group in groups:
-        for row in (row for row in group.rows if row.source == source and (net := row.above(kind))):
-            net = row.above(kind)
-            assert net is not None
-            watts.append(net.power)
-            if net.more is None:
-                continue
-            name = f"{row.scheme} ({labels[group.setting]})" if labels[group.setting] else row.scheme
-            found["more" if net.more.value > 0 else "less"].append(name)
-            if net.more.low is not None and net.more.high is not None and (net.more.low > 0 or net.more.high < 0):
-                sure.append(name)
-    if not any(found.values()):
+        nets = [(row.scheme, net) for row in group.rows if row.source == source and (net := row.above(kind))]
+        watts += [net.power for _, net in nets]
+        told = [(scheme, net.more) for scheme, net in nets if net.more is not None]
+        count += len(told)
+        label = labels[group.setting]
+        sure += [scheme + (f" ({label})" if label else "") for scheme, more in told if _is_sure(more)]
+        signs = _signs(told)
+        parts += [f"{label}: {signs}" if label and signs else signs]
+    if not count:
         return ""
-    parts = [f"{', '.join(names)} took {word}" for word, names in found.items() if names]
     where = f"{source}, net of {NAMES[kind]} ({_watts(watts)}), against {groups[0].reference}"
-    return f"{where}: {'; '.join(parts)}. {_sure(sure, sum(map(len, found.values())))}"
+    return f"{where}: {'; '.join(filter(None, parts))}. {_sure(sure, count)}"
+
+
+def _is_sure(more: Estimate) -> bool:
+    return more.low is not None and more.high is not None and not more.low <= 0 <= more.high
+
+
+def _signs(told: Sequence[tuple[str, Estimate]]) -> str:
+    """Such as "bf16 took less, int8, nf4 took more"."""
+    sides = (("less", [s for s, more in told if more.value <= 0]), ("more", [s for s, more in told if more.value > 0]))
+    return ", ".join(f"{', '.join(schemes)} took {word}" for word, schemes in sides if schemes)
 
 
 def _sure(sure: Sequence[str], count: int) -> str:

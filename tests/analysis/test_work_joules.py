@@ -184,6 +184,24 @@ def test_both_baselines_of_the_committed_gpu_run_come_from_its_records() -> None
                 assert held.more.low is not None and held.more.high is not None and held.more.low < 0 < held.more.high
 
 
+def test_the_pages_say_of_the_committed_gpu_run_what_its_records_say() -> None:
+    group = summarise(load(FOLDER).records)[0]
+    rows = {row.scheme: row for row in group.rows if row.gross}
+    nets = [(row.scheme, net) for row in rows.values() for net in row.nets]
+    held = [net.power for _, net in nets if net.kind == "held"]
+    sure = {(scheme, net.kind) for scheme, net in nets if net.more and net.more.low and net.more.low > 0}
+    sure |= {(scheme, net.kind) for scheme, net in nets if net.more and net.more.high and net.more.high < 0}
+    assert sure == {("int8-planted", "unused")}
+    ratios = {name: row.energy_ratio.value for name, row in rows.items() if row.energy_ratio}
+    docs = FOLDER.parents[2] / "docs"
+    for name in ("h100.md", "findings.md"):
+        text = (docs / name).read_text(encoding="utf-8")
+        assert f"({min(held):.0f}–{max(held):.0f} W" in text and f"({rows['fp16'].above('unused').power:.0f} W" in text  # type: ignore[union-attr]
+    assert f"int8 ×{ratios['int8']:.2f}, nf4 ×{ratios['nf4']:.2f} of fp16" in (docs / "h100.md").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_the_unused_card_is_what_its_own_process_measured() -> None:
     own = window(
         "fp16", window_time=[2.0], window_tokens=[100], energy_gpu=[600.0], unused_time=[2.0], unused_energy_gpu=[140.0]
