@@ -12,7 +12,7 @@ is *assumed* (as in ``assumed``, with FREEDOM degrees of freedom). For a straigh
 before to after, if there is a change beyond the noise. With no idle window after the work it is DRIFT of the power, or
 the trend that was seen before the work.
 CURVE: an exponential decay is 0.07 of its change below the chord after 0.6 time constants, 0.23 after 2; with FREEDOM
-degrees of freedom 95 % reach 0.43, nearly to the ends of the change. DRIFT: the eleven idle windows of the committed
+degrees of freedom 95 % of what is assumed reach 0.22. DRIFT: the eleven idle windows of the committed
 H100 run, taken moments after different work, have a standard deviation of 1.6 %; a card that cools by 6 of 120 W drifts
 by 5 %.
 """
@@ -32,7 +32,7 @@ from .assumed import FREEDOM, quantile
 from .energy_sources import SOURCES, Source
 from .work_windows import IdleWindow, Window, idle_windows, work_windows
 
-CURVE, DRIFT = 0.1, 0.03
+CURVE, DRIFT = 0.05, 0.03
 # Of an idle window's power, where too few windows show it; counted as FREEDOM windows that were seen.
 QUIET = 0.002
 # Standard deviations of its noise that a change must have to be one.
