@@ -135,15 +135,9 @@ def summarise(
     for source in (one for one in SOURCES if one.told_of(records)):
         # Skipped records are in, because their reason is the answer to "why are there no joules?".
         for group in groups(records, source.instrument, ("ok", "skipped", "failed")):
-            if source.counter == "dram" and not any(_asked(record, source) for record in group.records):
-                continue  # records of before did not ask for it
             references.setdefault(group.setting, reference_of(group.schemes, reference))
             found.setdefault(group.setting, []).extend(_rows(group, source, references[group.setting], known, margin))
     return tuple(EnergyGroup(setting, references[setting], tuple(rows)) for setting, rows in found.items())
-
-
-def _asked(record: Record, source: Source) -> bool:
-    return bool(record.values(source.energy)) or source.energy in record.not_collected
 
 
 def _rows(group: Group, source: Source, reference: str | None, known: Baselines, margin: float) -> list[EnergyRow]:
