@@ -10,6 +10,7 @@ import numpy as np
 
 from .counters import Counters, Floats, Integers
 from .hit_rates import CACHES, hit_rate, mean
+from .throughputs import l2_of_ncu, shares, to_ask_for
 
 _NS_PER_S = 1e9
 _DRAM = (("dram__bytes.sum",), ("dram__bytes_read.sum", "dram__bytes_write.sum"))
@@ -31,7 +32,8 @@ def summarise(counters: Counters) -> dict[str, Any]:
 
     Per kernel name: ``launches``; ``duration_ns`` and ``.sum`` metrics summed over its launches; other metrics
     as means weighted by duration; ``l1_hit_rate`` and ``l2_hit_rate`` (0–1) from summed hits and misses;
-    ``dram_bytes``; ``longest``, the same for its longest single launch. None where not collected.
+    ``l2_hit_rate_ncu``, its own; ``dram_bytes``; ``dram_percent``, ``sm_percent`` and ``occupancy_percent`` of the
+    peak; ``longest``, the same for its longest single launch. None where not collected.
     Metrics are {"unit", "value"} in SI base units.
     """
     notes = _Notes(dict.fromkeys(counters.warnings))
@@ -43,6 +45,7 @@ def summarise(counters: Counters) -> dict[str, Any]:
         )
     kernels = [_entry(counters, duration, name, rows, notes) for name, rows in group(counters.kernels).items()]
     kernels.sort(key=lambda entry: -(entry["duration_ns"] or 0.0))
+    notes.add(to_ask_for(kernels))
     return {"kind": "counters", "kernels": kernels, "warnings": list(notes.texts)}
 
 
@@ -86,12 +89,16 @@ def _values(counters: Counters, duration: Floats, rows: Integers, notes: _Notes)
     for cache in CACHES:
         rates[cache.name], note = hit_rate(counters, rows, cache)
         notes.add(note)
+    ncu_rate, note = l2_of_ncu(counters, rows, rates["l2_hit_rate"])
+    notes.add(note)
     return {
         # Rounded far below ncu's resolution: only to take the noise of s → ns out.
         "duration_ns": None if seconds is None else round(seconds * _NS_PER_S, 6),
         "metrics": _metrics(counters, duration[rows], rows),
         **rates,
+        "l2_hit_rate_ncu": ncu_rate,
         "dram_bytes": _dram_bytes(counters, rows, notes),
+        **shares(counters, rows),
     }
 
 
@@ -101,8 +108,13 @@ def _metrics(counters: Counters, duration: Floats, rows: Integers) -> dict[str, 
         values = column.values[rows]
         if not np.isnan(values).all():
             value = float(np.nansum(values)) if name.endswith(".sum") else mean(values, duration)
-            metrics[name] = {"unit": column.unit, "value": value}
+            metrics[name] = {"unit": column.unit, "value": _whole(value) if name.endswith(".sum") else value}
     return metrics
+
+
+def _whole(value: float) -> float:
+    """A count as a whole number, where it is one."""
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 def _total(values: Floats) -> float | None:
@@ -115,7 +127,7 @@ def _dram_bytes(counters: Counters, rows: Integers, notes: _Notes) -> float | No
         parts = [_total(counters.values(name)[rows]) for name in names]
         known = [part for part in parts if part is not None]
         if len(known) == len(parts):
-            return sum(known)
+            return _whole(float(sum(known)))
         if known:
             notes.add(f"dram_bytes needs both of {' and '.join(names)}, and only one was collected")
     return None

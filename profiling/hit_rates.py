@@ -106,6 +106,8 @@ def mean(values: Floats, weights: Floats) -> float:
     """The mean of the values that are not NaN, weighted; unweighted where a weight is missing or all are zero."""
     known = ~np.isnan(values)
     values, weights = values[known], weights[known]
+    if (values == values[0]).all():
+        return float(values[0])  # no rounding where there is nothing to average
     if np.isnan(weights).any() or weights.sum() <= 0:
         return float(values.mean())
     return float(np.average(values, weights=weights))

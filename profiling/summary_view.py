@@ -20,7 +20,8 @@ def show(summary: dict[str, Any], top: int, console: Console | None = None) -> N
     console = console or make_console()
     for key, value in summary.items():
         if isinstance(value, list) and value and isinstance(value[0], dict) and not _of_one_gpu(key, value):
-            console.print(_table(key.replace("_", " "), value, top))
+            for title, rows in _split(key.replace("_", " "), value):
+                console.print(_table(title, rows, top))
     for name, rows in summary.get("tables", {}).items():
         console.print(_table(name, rows, top))
     for note in [*summary.get("notes", []), *summary.get("warnings", [])]:
@@ -49,6 +50,16 @@ def _show_times(summary: dict[str, Any], console: Console) -> None:
     console.print(f"synchronising calls: {summary['syncs']}{of}; copies: {summary['copies']}")
 
 
+def _split(title: str, rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """A table of counters as two: with all of its columns it would leave no room for names."""
+    told = [name for name in _PEAKS if any(row.get(name) is not None for row in rows)]
+    if all(row.get("l2_hit_rate_ncu") == row.get("l2_hit_rate") for row in rows):
+        told = [name for name in told if name != "l2_hit_rate_ncu"]
+    first = [{name: value for name, value in row.items() if name not in _PEAKS} for row in rows]
+    second = [{"name": row["name"], **{name: row[name] for name in told}} for row in rows] if told else []
+    return [(title, first), *([("of the peak", second)] if second else [])]
+
+
 def _of_one_gpu(key: str, rows: list[dict[str, Any]]) -> bool:
     """Whether a table only repeats what the last lines say."""
     return key == "gpus" and len(rows) == 1
@@ -61,12 +72,18 @@ def _table(title: str, rows: list[dict[str, Any]], top: int) -> Table:
     left_out = f" (first {top} of {len(rows)})" if len(rows) > top else ""
     table = Table(title=f"{title}{left_out}", title_justify="left")
     columns = [name for name in (rows[0] if rows else {}) if not isinstance(rows[0][name], dict)]
+    columns = [name for name in columns if not (name in _MAY_LACK and all(row[name] is None for row in rows))]
     for name in columns:
         number = isinstance(rows[0][name], int | float)
-        table.add_column(name.removesuffix("_ns"), justify="right" if number else "left", no_wrap=number)
+        wide = 16 if name == "name" else None  # many numbers must not squeeze the name away
+        table.add_column(_title(name), justify="right" if number else "left", no_wrap=number, min_width=wide)
     for row in rows[:top]:
         table.add_row(*(Text(visible(_shown(name, row[name]))) for name in columns))
     return table
+
+
+def _title(column: str) -> str:
+    return _SHORT.get(column) or column.removesuffix("_ns")
 
 
 def _shown(name: str, value: Any) -> str:
@@ -76,12 +93,27 @@ def _shown(name: str, value: Any) -> str:
         return _duration(value)
     if name in _BYTES:
         return f"{value / _BYTES[name][1]:.4g} {_BYTES[name][0]}"
+    if name.endswith("_percent"):
+        return f"{value:.1f} %"
+    if name == "dram_bytes" and float(value).is_integer():
+        return f"{int(value):,}"
     if isinstance(value, float):
         return f"{value:.3g}"
     text = str(value)
     return text if len(text) <= _NAME_WIDTH else f"{text[: _NAME_WIDTH - 1]}…"
 
 
+# Shown where any row has them.
+_MAY_LACK = ("l1_hit_rate", "dram_bytes")
+_PEAKS = ("dram_percent", "sm_percent", "occupancy_percent", "l2_hit_rate_ncu")
+_SHORT = {
+    "l1_hit_rate": "L1 hits",
+    "l2_hit_rate": "L2 hits",
+    "l2_hit_rate_ncu": "ncu's L2",
+    "dram_percent": "dram",
+    "sm_percent": "sm",
+    "occupancy_percent": "occupied",
+}
 _BYTES = {"bytes": ("MB", 1e6), "bytes_per_s": ("GB/s", 1e9)}
 
 
