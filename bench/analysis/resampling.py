@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .streams import Stream
+
 Array = NDArray[np.float64]
 Samples = Sequence[Sequence[float]]
 Basis = Literal[
@@ -68,7 +70,7 @@ class Clusters:
         return len(set(self.names)) > 1
 
 
-def draw(parts: list[Array], statistic: Statistic, rng: np.random.Generator, clusters: Clusters | None = None) -> Draws:
+def draw(parts: list[Array], statistic: Statistic, rng: Stream, clusters: Clusters | None = None) -> Draws:
     """RESAMPLES locations of ``parts`` under resampling; the method is told in ``statistics``. ``clusters``: whole ones
     are resampled where there are two or more; None where that does not matter."""
     point = float(np.mean([centre(part, statistic) for part in parts]))
@@ -91,18 +93,18 @@ def draw(parts: list[Array], statistic: Statistic, rng: np.random.Generator, clu
     return Draws(point, values, n, len(parts), samples, basis, expansion)
 
 
-def _between(parts: list[Array], statistic: Statistic, rng: np.random.Generator) -> Array:
+def _between(parts: list[Array], statistic: Statistic, rng: Stream) -> Array:
     centres = np.array([centre(part, statistic) for part in parts])
-    drawn: Array = centres[rng.integers(0, len(parts), size=(RESAMPLES, len(parts)))].mean(axis=1)
+    drawn: Array = centres[rng.integers(len(parts), (RESAMPLES, len(parts)))].mean(axis=1)
     return drawn
 
 
-def _between_clusters(parts: list[Array], statistic: Statistic, rng: np.random.Generator, of: Sequence[str]) -> Array:
+def _between_clusters(parts: list[Array], statistic: Statistic, rng: Stream, of: Sequence[str]) -> Array:
     """Whole nodes are drawn, each with all its processes, because these share what the node is; runs likewise."""
     names = {name: number for number, name in enumerate(dict.fromkeys(of))}
     code = np.array([names[name] for name in of])
     sums, counts = np.bincount(code, [centre(part, statistic) for part in parts]), np.bincount(code)
-    drawn = rng.integers(0, len(names), size=(RESAMPLES, len(names)))
+    drawn = rng.integers(len(names), (RESAMPLES, len(names)))
     means: Array = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     return means
 
@@ -111,7 +113,7 @@ def _expansion(n: int) -> float:
     return math.sqrt(n / (n - 1.0)) if n > 1 else 1.0
 
 
-def _resampled(part: Array, statistic: Statistic, count: int, rng: np.random.Generator) -> Array:
+def _resampled(part: Array, statistic: Statistic, count: int, rng: Stream) -> Array:
     """``count`` medians (or means) of resamples of ``part`` with replacement."""
     if part.size == 1:
         return np.full(count, part[0])
@@ -120,24 +122,18 @@ def _resampled(part: Array, statistic: Statistic, count: int, rng: np.random.Gen
     return _resampled_medians(np.sort(part), count, rng)
 
 
-def _resampled_means(part: Array, count: int, rng: np.random.Generator) -> Array:
+def _resampled_means(part: Array, count: int, rng: Stream) -> Array:
     block = max(1, 2_000_000 // part.size)
     pieces = [
-        part[rng.integers(0, part.size, size=(min(block, count - start), part.size))].mean(axis=1)
+        part[rng.integers(part.size, (min(block, count - start), part.size))].mean(axis=1)
         for start in range(0, count, block)
     ]
     return np.concatenate(pieces) if pieces else np.empty(0)
 
 
-def _resampled_medians(ordered: Array, count: int, rng: np.random.Generator) -> Array:
-    """Exact and independent of the sample's size: the j-th smallest of m uniform draws is Beta(j, m − j + 1)
-    (David & Nagaraja 2003, "Order statistics", section 2.1), so the resample itself need not be made."""
-    m = ordered.size
-    half = (m + 1) // 2
-    first = rng.beta(half, m - half + 1, size=count)
-    lower = ordered[np.minimum((first * m).astype(np.int64), m - 1)]
-    if m % 2:
-        return lower
-    second = first + (1.0 - first) * rng.beta(1, m - half, size=count)
-    upper: Array = ordered[np.minimum((second * m).astype(np.int64), m - 1)]
-    return 0.5 * (lower + upper)
+def _resampled_medians(ordered: Array, count: int, rng: Stream) -> Array:
+    lower, upper = rng.middles(ordered.size, count)
+    if ordered.size % 2:
+        return ordered[lower]
+    medians: Array = 0.5 * (ordered[lower] + ordered[upper])
+    return medians

@@ -30,6 +30,7 @@ import numpy as np
 from .assumed import NOTHING, Assumed, Part, freedom, of_bursts, of_processes, quantile, reach
 from .resampling import Array, Basis, Clusters, Draws, Samples, Statistic, centre, clean, draw
 from .runs import Runs, between_runs
+from .streams import Stream
 from .student import normal_cdf
 
 __all__ = [
@@ -90,7 +91,7 @@ def estimate(
     ``nodes``: for a sweep, where each repeat ran; with two or more, whole nodes are resampled.
     """
     clusters = None if nodes is None else Clusters(_present(nodes, samples), "between nodes")
-    draws = _draw(samples, statistic, np.random.default_rng(seed), unit, clusters)
+    draws = _draw(samples, statistic, Stream(seed), unit, clusters)
     more = _assumed(draws, unit)
     positive = bool(draws.point > 0 and np.all(draws.values > 0))
     side, more = (_logged(draws), more) if positive else (draws, more.of_level(draws.point))
@@ -120,7 +121,7 @@ def ratio(
     """
     if any(float(part.min()) <= 0 for part in (*clean(samples), *clean(reference))):
         raise ValueError("a ratio needs positive values")
-    streams = np.random.default_rng(seed).spawn(2)
+    streams = Stream(seed, 0), Stream(seed, 1)
     known = between_runs(runs, (samples, reference))
     sides = (samples, known.clusters[0]), (reference, known.clusters[1])
     drawn = [_draw(side, statistic, rng, unit, of) for (side, of), rng in zip(sides, streams, strict=True)]
@@ -148,7 +149,7 @@ def difference(
     ``levels`` of the two where the values are themselves what is left of two larger ones. ``relative_error`` is None: a
     difference may be 0.
     """
-    streams = np.random.default_rng(seed).spawn(2)
+    streams = Stream(seed, 0), Stream(seed, 1)
     top, bottom = (_draw(side, statistic, rng, unit) for side, rng in zip((samples, reference), streams, strict=True))
     known = levels or (top.point, bottom.point)
     more = [_assumed(side, unit).of_level(level) for side, level in zip((top, bottom), known, strict=True)]
@@ -168,9 +169,7 @@ def quantiles(values: Sequence[float], levels: Sequence[float]) -> tuple[float, 
     return tuple(float(q) for q in np.quantile(np.asarray(values, dtype=np.float64), levels))
 
 
-def _draw(
-    samples: Samples, statistic: Statistic, rng: np.random.Generator, unit: Unit, clusters: Clusters | None = None
-) -> Draws:
+def _draw(samples: Samples, statistic: Statistic, rng: Stream, unit: Unit, clusters: Clusters | None = None) -> Draws:
     draws = draw(clean(samples), statistic, rng, clusters)
     turns = unit == "bursts" and draws.basis == "between processes"
     return replace(draws, basis="in turns") if turns else draws

@@ -17,6 +17,7 @@ from .palette import ROLES
 from .visible import visible
 
 _NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
+_PNG_BEGINS, _PNG_ENDS = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _RULES = {"svg.fonttype": "none", "text.parse_math": False, "axes.unicode_minus": True}
 
 
@@ -36,7 +37,8 @@ def files(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def save(figure: Any, folder: Path, name: str) -> tuple[str, list[Path]]:
-    """Write ``name``.svg and ``name``.png in ``folder``; returns the SVG document and the paths.
+    """Write ``name``.svg and ``name``.png in ``folder``; returns the SVG document and the paths. Where both are there
+    already, as of a report made again, the PNG is not drawn again: that is a third of all drawing.
 
     Raises ValueError for a name that is not a plain word: it becomes a file's name and an id in the page.
     """
@@ -47,11 +49,22 @@ def save(figure: Any, folder: Path, name: str) -> tuple[str, list[Path]]:
 
     document = rendered(figure, name)
     vector, raster = files(folder, name)
-    replace_bytes(vector, document.encode())
+    if _drawn(vector, document) and _whole(raster):
+        return document, [vector, raster]
     figure.set_layout_engine("none")  # the SVG's layout serves the PNG: finding it is a third of all drawing
     with mpl.rc_context(_RULES), replacing(raster) as stream:
         figure.savefig(stream, format="png", dpi=160)
+    replace_bytes(vector, document.encode())  # last: until then the old document says that the new PNG is not of it
     return document, [vector, raster]
+
+
+def _drawn(vector: Path, document: str) -> bool:
+    """Whether the file holds this very document: then its PNG is of it too."""
+    return vector.is_file() and vector.read_bytes() == document.encode()
+
+
+def _whole(raster: Path) -> bool:
+    return raster.is_file() and (data := raster.read_bytes()).startswith(_PNG_BEGINS) and data.endswith(_PNG_ENDS)
 
 
 def inline(document: str, name: str, title: str) -> str:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bench.analysis import resampling
 from bench.analysis.statistics import estimate, location, quantiles, ratio, relative_standard_error
+from bench.analysis.streams import Stream
 
 positive = st.floats(1e-3, 1e3)
 repeats = st.lists(st.lists(positive, min_size=1, max_size=6), min_size=1, max_size=4)
@@ -120,7 +121,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says(n: int, calls: 
 def test_bootstrap_medians_have_the_distribution_of_real_resamples(size: int) -> None:
     rng = np.random.default_rng(1)
     ordered = np.sort(rng.normal(size=size))
-    quick = resampling._resampled_medians(ordered, 40_000, rng)
+    quick = resampling._resampled_medians(ordered, 40_000, Stream(1))
     plain = np.median(ordered[rng.integers(0, size, (40_000, size))], axis=1)
     assert quick.mean() == pytest.approx(plain.mean(), abs=0.02)
     assert quick.std() == pytest.approx(plain.std(), rel=0.03)
@@ -129,7 +130,7 @@ def test_bootstrap_medians_have_the_distribution_of_real_resamples(size: int) ->
 
 def test_bootstrap_means_are_centred_on_the_mean() -> None:
     values = np.array([1.0, 2.0, 6.0])
-    drawn = resampling._resampled_means(values, 20_000, np.random.default_rng(0))
+    drawn = resampling._resampled_means(values, 20_000, Stream(0))
     assert drawn.mean() == pytest.approx(3.0, abs=0.05)
     assert drawn.std() == pytest.approx(values.std() / math.sqrt(3), rel=0.03)
 

@@ -188,3 +188,26 @@ def test_the_same_records_make_the_same_files(tmp_path: Path) -> None:
     for file in first.rglob("*.svg"):
         assert file.read_bytes() == (second / file.relative_to(first)).read_bytes()
     assert (first / "report.html").read_bytes() == (second / "report.html").read_bytes()
+
+
+def test_a_picture_is_drawn_again_where_its_figure_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    from bench.report import figures, svg
+
+    drawn: list[str] = []
+    savefig = Figure.savefig
+
+    def counted(self: Figure, *args: object, **options: object) -> None:
+        drawn.append(str(options["format"]))
+        savefig(self, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", counted)
+    for text in ("one", "one", "other", "other"):
+        svg.save(figures.notice(text), tmp_path, "figure")
+    assert drawn == ["svg", "png", "svg", "svg", "png", "svg"]
+    raster = tmp_path / "figure.png"
+    whole = raster.read_bytes()
+    raster.write_bytes(whole[:-20])
+    svg.save(figures.notice("other"), tmp_path, "figure")
+    assert raster.read_bytes() == whole

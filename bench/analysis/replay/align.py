@@ -8,7 +8,7 @@ reference's. What the reference does more often than the candidate is not put in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,50 +45,43 @@ class Arm:
 
 
 class Counted:
-    """One program counted step by step by a plan, so that the means over some of its steps can be had."""
+    """One program counted step by step by its plans, so that the means over some of its steps can be had."""
 
-    def __init__(self, program: Program, plan: Plan) -> None:
-        host = plan.before + np.where([item.waits for item in program.items], 0.0, plan.length)
-        self._work = _table(
-            program.steps,
-            (
-                (work_group(op), step_of(program, op), row, plan.op)
-                for row, op in enumerate(program.ops)
-                if own(program, op)
-            ),
-        )
-        self._host = _table(
-            program.steps,
-            ((host_group(program, item), item.step, row, host) for row, item in enumerate(program.items) if item.ops),
-        )
-        self._waits = _table(
-            program.steps,
-            (
-                (wait_group(item), item.step, row, host)
-                for row, item in enumerate(program.items)
-                if holds_up(program, item)
-            ),
-        )
+    def __init__(self, program: Program) -> None:
+        items, ops, steps = program.items, program.ops, program.steps
+        self._waits = np.array([item.waits for item in items], bool)
+        works = [(work_group(op), step_of(program, op), row) for row, op in enumerate(ops) if own(program, op)]
+        hosts = [(host_group(program, item), item.step, row) for row, item in enumerate(items) if item.ops]
+        waiting = [(wait_group(item), item.step, row) for row, item in enumerate(items) if holds_up(program, item)]
+        self._tables = _Table.of(works, steps), _Table.of(hosts, steps), _Table.of(waiting, steps)
 
-    def over(self, steps: Steps) -> Arm:
-        """The means over these steps."""
-        return Arm(*(_means(table, steps) for table in (self._work, self._host, self._waits)))
+    def over(self, plan: Plan, steps: Steps) -> Arm:
+        """The means over these steps by a plan."""
+        host = plan.before + np.where(self._waits, 0.0, plan.length)
+        columns = plan.op, host, host
+        return Arm(*(table.means(column, steps) for table, column in zip(self._tables, columns, strict=True)))
 
 
-Counts = dict[Group, NDArray[np.float64]]
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Rows by group and step. [rows] ``place``: group · steps + step, and ``row``: where in a column of ns."""
 
+    groups: tuple[Group, ...]
+    place: Rows
+    row: Rows
+    steps: int
 
-def _table(steps: int, rows: Iterable[tuple[Group, int, int, Ns]]) -> Counts:
-    """Group → [2, steps] counts and ns. ``rows``: the group, the step, and where in which column the ns are."""
-    table: Counts = defaultdict(lambda: np.zeros((2, steps)))
-    for group, step, row, column in rows:
-        table[group][0, step] += 1.0
-        table[group][1, step] += column[row]
-    return dict(table)
+    @classmethod
+    def of(cls, found: Sequence[tuple[Group, int, int]], steps: int) -> _Table:
+        number = {group: place for place, group in enumerate(dict.fromkeys(group for group, _, _ in found))}
+        place = np.array([number[group] * steps + step for group, step, _ in found], np.int64)
+        return cls(tuple(number), place, np.array([row for _, _, row in found], np.int64), steps)
 
-
-def _means(table: Mapping[Group, NDArray[np.float64]], steps: Steps) -> Means:
-    return {group: Mean(*values[:, steps].mean(axis=1).tolist()) for group, values in table.items()}
+    def means(self, column: Ns, steps: Steps) -> Means:
+        size = len(self.groups) * self.steps
+        counts, ns = np.bincount(self.place, minlength=size), np.bincount(self.place, column[self.row], minlength=size)
+        values = np.stack((counts, ns)).reshape(2, len(self.groups), self.steps)
+        return {group: Mean(*values[:, at][:, steps].mean(axis=1).tolist()) for at, group in enumerate(self.groups)}
 
 
 @dataclass(frozen=True)

@@ -125,22 +125,26 @@ class _Settings:
     deviation away."""
 
     def __init__(self, reference: Recording, candidate: Recording) -> None:
-        theirs, mine = (Counted(each.program, each.plan) for each in (reference, candidate))
-        all_theirs, all_mine = (np.ones(each.program.steps, bool) for each in (reference, candidate))
-        self.point = Setting(theirs.over(all_theirs), mine.over(all_mine), all_mine, candidate.plan)
-        self.reference = [replace(self.point, theirs=theirs.over(s)) for s in left_out(reference.program.steps)]
-        self.candidate = [
-            replace(self.point, mine=mine.over(steps), steps=steps) for steps in left_out(candidate.program.steps)
+        theirs, mine = self._counted = Counted(reference.program), Counted(candidate.program)
+        all_theirs, all_mine = self._whole = tuple(np.ones(each.program.steps, bool) for each in (reference, candidate))
+        self.point = Setting(
+            theirs.over(reference.plan, all_theirs), mine.over(candidate.plan, all_mine), all_mine, candidate.plan
+        )
+        self.reference = [
+            replace(self.point, theirs=theirs.over(reference.plan, s)) for s in left_out(reference.program.steps)
         ]
-        self._programs, self._whole = (reference.program, candidate.program), (all_theirs, all_mine)
+        self.candidate = [
+            replace(self.point, mine=mine.over(candidate.plan, steps), steps=steps)
+            for steps in left_out(candidate.program.steps)
+        ]
         self.processes = self._away(reference.processes, candidate.processes)
         self.model = self._away(reference.model, candidate.model)
 
     def _away(self, theirs: Sequence[Plan], mine: Sequence[Plan]) -> list[Setting]:
         """With one of the recordings by another plan."""
-        found = [replace(self.point, theirs=Counted(self._programs[0], p).over(self._whole[0])) for p in theirs]
+        found = [replace(self.point, theirs=self._counted[0].over(plan, self._whole[0])) for plan in theirs]
         return found + [
-            replace(self.point, mine=Counted(self._programs[1], plan).over(self._whole[1]), base=plan) for plan in mine
+            replace(self.point, mine=self._counted[1].over(plan, self._whole[1]), base=plan) for plan in mine
         ]
 
     @property

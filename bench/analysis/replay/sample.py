@@ -20,7 +20,7 @@ from bench.record import causes as c
 from ..ledger.costs import Ns, StepCosts
 
 # Kernels and copies that are played again.
-MOST_WORK = 60_000
+MOST_WORK = 30_000
 # Of one trace: what a cause may take more or less in the steps taken, as a share of a step. A replay may miss as much.
 UNLIKE = 0.03
 # Of two traces: a difference that is so far off, as a share of the largest one, may stand in another place; but nothing

@@ -6,8 +6,9 @@ stands for one moment, with a number per plan.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from .program import Item, Op, Program
 _BEGIN, _OP, _END = range(3)
 Ns = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Moment = Any  # ns: an array with a number per plan, or of one plan alone a number
 # Moments × plans that are held at once: 64 MB.
 _AT_ONCE = 4_000_000
 
@@ -197,52 +199,60 @@ def _order(program: Program) -> list[tuple[int, int]]:
 
 
 class _Player:
-    """[items or ops, plans] arrays of moments."""
+    """A moment is an array with a number per plan; of one plan alone it is that number, which Python adds up faster."""
 
     def __init__(self, program: Program, plans: Sequence[Plan]) -> None:
         self._program, self._plans = program, plans
         self._graph_head: list[int] = plans[0].graph_head.tolist()
-        dropped = np.array([plan.dropped for plan in plans]).T
-        self._before = np.where(dropped, 0.0, np.array([plan.before for plan in plans]).T)
-        self._length = np.where(dropped, 0.0, np.array([plan.length for plan in plans]).T)
-        waits = np.array([plan.waits for plan in plans]).T & ~dropped
+        dropped, op_dropped = _stacked([plan.dropped for plan in plans]), _stacked([plan.op_dropped for plan in plans])
+        waits = _stacked([plan.waits for plan in plans]) & ~dropped
+        self._before = self._rows(np.where(dropped, 0.0, _stacked([plan.before for plan in plans])))
+        self._length = self._rows(np.where(dropped, 0.0, _stacked([plan.length for plan in plans])))
         # What does not wait is never held up: then the end of the work that it would wait for is long past.
-        self._after = np.where(waits, np.array([plan.after for plan in plans]).T, -np.inf)
-        self._op = np.array([plan.op for plan in plans]).T
-        self._dropped = np.array([plan.op_dropped for plan in plans]).T
-        self._drops: list[bool] = [bool(row.any()) for row in self._dropped]
-        self._waits: list[bool] = [bool(row.any()) for row in waits]
-        items, ops = (len(program.items), len(plans)), (len(program.ops), len(plans))
-        self._item_start, self._item_end = np.zeros(items), np.zeros(items)
-        self._op_start, self._op_end = np.zeros(ops), np.zeros(ops)
-        self._host: dict[int, Ns] = {}
+        self._after = self._rows(np.where(waits, _stacked([plan.after for plan in plans]), -np.inf))
+        self._op = self._rows(_stacked([plan.op for plan in plans]))
+        self._dropped = list(op_dropped)
+        self._drops: list[bool] = op_dropped.any(axis=1).tolist()
+        self._waits: list[bool] = waits.any(axis=1).tolist()
+        self._maximum: Callable[[Moment, Moment], Moment] = max if len(plans) == 1 else np.maximum
+        zero = self._constant(0.0)
+        self._item_start, self._item_end = ([zero] * len(program.items) for _ in range(2))
+        self._op_start, self._op_end = ([zero] * len(program.ops) for _ in range(2))
+        self._host: dict[int, Moment] = {}
         self._running: dict[int, int | None] = {}
+
+    def _rows(self, table: Ns) -> list[Moment]:
+        """[n, plans] as one moment per row."""
+        return table[:, 0].tolist() if len(self._plans) == 1 else list(table)
+
+    def _constant(self, value: float) -> Moment:
+        return value if len(self._plans) == 1 else np.full(len(self._plans), value)
 
     def run(self, order: Sequence[tuple[int, int]]) -> list[Played]:
         steps = (self._begin, self._work, self._finish)
         for what, row in order:
             steps[what](row)
-        return [self._played(place) for place in range(len(self._plans))]
-
-    def _played(self, place: int) -> Played:
-        plan = self._plans[place]
-        columns = (self._item_start, self._item_end, self._op_start, self._op_end)
-        item_start, item_end, op_start, op_end = (np.ascontiguousarray(column[:, place]) for column in columns)
-        tails = [
-            float(self._host[thread][place] if thread in self._host else 0.0) + tail * plan.tail
-            for thread, tail in self._program.tail.items()
+        columns = [
+            np.array(column, np.float64).reshape(len(column), len(self._plans)).T.copy()
+            for column in (self._item_start, self._item_end, self._op_start, self._op_end)
         ]
+        return [self._played(place, *(column[place] for column in columns)) for place in range(len(self._plans))]
+
+    def _played(self, place: int, item_start: Ns, item_end: Ns, op_start: Ns, op_end: Ns) -> Played:
+        plan = self._plans[place]
+        host = {thread: float(np.atleast_1d(moment)[place]) for thread, moment in self._host.items()}
+        tails = [host.get(thread, 0.0) + tail * plan.tail for thread, tail in self._program.tail.items()]
         span = max([*tails, float(op_end.max(initial=0.0))])
         return Played(item_start, item_end, op_start, op_end, span, plan.notes)
 
     def _begin(self, row: int) -> None:
-        item = self._program.items[row]
+        thread = self._program.items[row].thread
         # A call may begin the moment that the one before it returns.
-        before_it = self._running.get(item.thread)
+        before_it = self._running.get(thread)
         if before_it is not None:
             self._finish(before_it)
-        self._running[item.thread] = row
-        host = self._host.get(item.thread)
+        self._running[thread] = row
+        host = self._host.get(thread)
         self._item_start[row] = self._before[row] if host is None else host + self._before[row]
 
     def _finish(self, row: int) -> None:
@@ -251,8 +261,8 @@ class _Player:
             return
         self._running[item.thread] = None
         end = self._item_start[row] + self._length[row]
-        if item.awaits >= 0 and self._waits[row]:
-            end = np.maximum(end, self._op_end[item.awaits] + self._after[row])
+        if self._waits[row] and item.awaits >= 0:
+            end = self._maximum(end, self._op_end[item.awaits] + self._after[row])
         self._item_end[row] = self._host[item.thread] = end
 
     def _work(self, row: int) -> None:
@@ -262,22 +272,34 @@ class _Player:
         end = start + self._op[row]
         if self._drops[row]:
             # A removed kernel holds nobody up: its stream is where the work before it left it.
-            end = np.where(self._dropped[row], self._op_end[op.follows] if op.follows >= 0 else start, end)
+            end = self._kept(row, self._op_end[op.follows] if op.follows >= 0 else start, end)
         self._op_end[row] = end
 
-    def _ready(self, op: Op) -> Ns:
+    def _kept(self, row: int, dropped: Moment, end: Moment) -> Moment:
+        """``end``, but for the plans that drop this work."""
+        return dropped if len(self._plans) == 1 else np.where(self._dropped[row], dropped, end)
+
+    def _ready(self, op: Op) -> Moment:
+        start: Moment
         if op.item >= 0:
             head = self._graph_head[op.item]
-            latency = op.latency if head < 0 or head == op.item else 0
-            start: Ns = self._item_start[op.item if head < 0 else head] + latency
+            if head < 0:
+                start = self._item_start[op.item] + op.latency
+            else:
+                start = self._item_start[head] + (op.latency if head == op.item else 0)
         else:
-            start = np.full(len(self._plans), float(op.start))
+            start = self._constant(float(op.start))
         if op.follows >= 0:
-            start = np.maximum(start, self._op_end[op.follows] + self._gap(op))
+            start = self._maximum(start, self._op_end[op.follows] + self._gap(op))
         if op.handed_by >= 0:
-            start = np.maximum(start, self._op_end[op.handed_by] + op.handover)
+            start = self._maximum(start, self._op_end[op.handed_by] + op.handover)
         return start
 
     def _gap(self, op: Op) -> int:
         in_graph = op.item >= 0 and self._graph_head[op.item] >= 0
         return max(op.gap, self._program.usual_gap) if in_graph else op.gap
+
+
+def _stacked(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """[n, plans], a row in one piece."""
+    return np.ascontiguousarray(np.array(columns).T)
