@@ -69,12 +69,11 @@ def explain(
     """The explanation of a run; what was analysed already can be given. ``asked``: the settings that its plan asks
     for, in order."""
     groups = generation.summarise(records, reference=reference) if generated is None else tuple(generated)
-    products = matmul.summarise(records, reference=reference) if layers is None else tuple(layers)
     found = in_order(pairs(records, reference), lambda pair: pair.setting, asked)
     groups = in_order(groups, lambda group: group.setting, asked)
     changed = summarise_interventions(records)
     joules = energy_pairs(records, reference)
-    evidence = Evidence(records, found, changed, groups, products, joules)
+    evidence = Evidence(records, found, changed, groups, layers, joules, reference)
     return Explanation(
         found, joules, changed, removals(records, reference), judge(evidence),
         remedies(changed, groups, records, predicted_only(records)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.analysis.explain import explain
+from bench.analysis.judging import evidence
 from bench.analysis.user_code import code
 from bench.record import causes as c
 from tests import factories as make
@@ -39,6 +40,16 @@ def test_what_stays_unexplained_is_a_finding():
 
 def test_a_closed_ledger_has_nothing_to_warn_about():
     assert codes(run({c.GEMM: 0.006, c.HOST_GAP: 0.0112}, plain=0.0172)) == []
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_layers_are_summed_up_where_something_asks_for_them(monkeypatch, device):
+    """Only hot against cold products do, which are of a GPU."""
+    asked = []
+    monkeypatch.setattr(evidence, "summarise", lambda records, reference: asked.append(reference) or ())
+    records = [make.matmul(scheme, 1, device=device) for scheme in ("fp16", "int8")]
+    explain([*records, *(make.generation(scheme, 0, device=device) for scheme in ("fp16", "int8"))])
+    assert asked == (["fp16"] if device == "cuda" else [])
 
 
 def test_missing_timelines_are_a_finding():

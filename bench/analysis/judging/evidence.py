@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from bench.record.schema import Record
 
 from ..energy_ledger import EnergyPair
 from ..generation import GenerationGroup
+from ..grouping import REFERENCE
 from ..interventions import InterventionRow
 from ..ledger.pairs import Pair
-from ..matmul import MatmulRow
+from ..matmul import MatmulRow, summarise
 from ..standings import verdicts
 
 Judgement = Literal["supported", "refuted", "ambiguous", "not tested"]
@@ -20,14 +22,20 @@ Judgement = Literal["supported", "refuted", "ambiguous", "not tested"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a run says."""
+    """All that a run says. ``layers``: its products against ``reference``, None where these are to be summed up here,
+    once something asks for them: only a GPU's run does."""
 
     records: Sequence[Record]
     pairs: Sequence[Pair] = ()
     interventions: Sequence[InterventionRow] = ()
     generation: Sequence[GenerationGroup] = ()
-    matmul: Sequence[MatmulRow] = ()
+    layers: Sequence[MatmulRow] | None = ()
     energy: Sequence[EnergyPair] = ()
+    reference: str = REFERENCE
+
+    @cached_property
+    def matmul(self) -> Sequence[MatmulRow]:
+        return summarise(self.records, reference=self.reference) if self.layers is None else self.layers
 
     @property
     def on_gpu(self) -> bool:
