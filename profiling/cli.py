@@ -64,6 +64,7 @@ def _summarize(parser: Options) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--tables", action="store_true", help="timelines: add the reports of `nsys stats`")
+    parser.add_argument("--kernels", action="store_true", help="timelines: the kernels alone, which is quicker")
     parser.add_argument(
         "--top", type=COUNT, default=20, metavar="N", help="rows per table, not for --json (default 20)"
     )

@@ -22,7 +22,7 @@ from .summary_notes import notes_of
 Summary = dict[str, Any]
 
 
-def summarize(path: Path | str, tables: bool = False) -> Summary:
+def summarize(path: Path | str, tables: bool = False, kernels: bool = False) -> Summary:
     """What the file holds: ``{"kind": "timeline", …}`` or ``{"kind": "counters", …}``.
 
     Timelines: kernels and ranges by name, largest total first; ``busy_ns + idle_ns = span_ns`` of the GPU, and the
@@ -30,13 +30,17 @@ def summarize(path: Path | str, tables: bool = False) -> Summary:
     copies ran. ``syncs`` counts waiting calls, ``blocking_copies`` included; ``copies`` the copies that the GPU made,
     and ``copies_by_direction`` their bytes, time and rate. A trace without GPU work has null for the GPU's times, and
     ``operators``, ``calls`` and ``notes`` besides. ``tables`` adds what ``nsys stats`` reports (see
-    profiling.summary_tables). Raises a BitledgerError.
+    profiling.summary_tables); ``kernels``: the kernels alone, which is quicker. Raises a BitledgerError.
     """
     with plain(Path(path)) as file:
         if kind_of(file) == "counters":
+            if kernels:
+                raise RecordError(f"{path}: holds counters, not a timeline, so --kernels has no place")
             from .ncu import counters_summary
 
             return counters_summary(file)
+        if kernels:
+            return {"kind": "timeline", "kernels": _kernels(Analysis(_of_kernels(file)))}
         analysis = Analysis(_read(file))
     summary = timeline_summary(analysis)
     if tables:
@@ -63,6 +67,14 @@ def _read(path: Path) -> Timeline:
     if kind == "counters":
         raise RecordError(f"{path}: holds counters, not a timeline")
     return read_nsys(path) if kind == "nsys sqlite" else read_nsys_rep(path)
+
+
+def _of_kernels(path: Path) -> Timeline:
+    if kind_of(path) != "nsys sqlite":
+        return _read(path)
+    from .nsys import read_nsys_kernels
+
+    return read_nsys_kernels(path)
 
 
 def timeline_summary(analysis: Analysis) -> Summary:

@@ -26,7 +26,7 @@ def show(summary: dict[str, Any], top: int, console: Console | None = None) -> N
         console.print(_table(name, rows, top))
     for note in [*summary.get("notes", []), *summary.get("warnings", [])]:
         console.print(Text(visible(f"note: {note}")))
-    if summary["kind"] == "timeline":
+    if "busy_ns" in summary:
         _show_times(summary, console)
 
 

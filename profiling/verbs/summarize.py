@@ -6,12 +6,16 @@ import argparse
 import json
 import sys
 
+from bench.record.errors import UsageError
+
 
 def main(options: argparse.Namespace) -> int:
     """Print the summary as JSON or as tables."""
     from profiling.summarize import summarize
 
-    summary = summarize(options.file, tables=options.tables)
+    if options.kernels and options.tables:
+        raise UsageError("--kernels is of the kernels alone: leave --tables out")
+    summary = summarize(options.file, tables=options.tables, kernels=options.kernels)
     if options.json:
         json.dump(summary, sys.stdout, allow_nan=False)
         print(flush=True)
