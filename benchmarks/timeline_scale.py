@@ -47,6 +47,11 @@ print(json.dumps([os.waitstatus_to_exitcode(status), wall, cpu, usage.ru_maxrss 
 """
 
 
+def module(name: str) -> list[str]:
+    """How one of ours is started."""
+    return [sys.executable, "-m", name]
+
+
 def measured(command: list[str], folder: Path) -> Run:
     """Run a command to its end; its output goes to a file, so that nobody waits for a reader."""
     load, output = os.getloadavg()[0], folder / "output.txt"
@@ -60,7 +65,7 @@ def measured(command: list[str], folder: Path) -> Run:
 
 def ours(path: Path, folder: Path, repeats: int, *options: str) -> Run:
     """Medians over fresh processes of ``summarize --json``."""
-    command = [sys.executable, "-m", "profiling", "summarize", str(path), "--json", *options]
+    command = [*module("profiling"), "summarize", str(path), "--json", *options]
     runs = [measured(command, folder) for _ in range(repeats)]
     return {
         **{name: statistics.median(run[name] for run in runs) for name in ("wall_s", "cpu_s", "peak_bytes")},
@@ -164,7 +169,8 @@ def plot(result: Run, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _machine() -> Run:
+def machine() -> Run:
+    """Where it runs."""
     return {
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
@@ -188,7 +194,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     writing.check(options.out / "timeline_scale.json")
-    result: Run = {"machine": _machine(), "repeats": options.repeats}
+    result: Run = {"machine": machine(), "repeats": options.repeats}
     with tempfile.TemporaryDirectory(prefix="timeline-scale-") as name:
         folder = Path(name)
         if options.peers:

@@ -212,8 +212,8 @@ class _Player:
         self._after = self._rows(np.where(waits, _stacked([plan.after for plan in plans]), -np.inf))
         self._op = self._rows(_stacked([plan.op for plan in plans]))
         self._dropped = list(op_dropped)
-        self._drops: list[bool] = op_dropped.any(axis=1).tolist()
-        self._waits: list[bool] = waits.any(axis=1).tolist()
+        self._drops: list[bool] = np.logical_or.reduce(op_dropped, axis=1).tolist()
+        self._waits: list[bool] = np.logical_or.reduce(waits, axis=1).tolist()
         self._maximum: Callable[[Moment, Moment], Moment] = max if len(plans) == 1 else np.maximum
         zero = self._constant(0.0)
         self._item_start, self._item_end = ([zero] * len(program.items) for _ in range(2))
