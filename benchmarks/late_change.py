@@ -140,13 +140,13 @@ def page(result: Row) -> str:
         "|---:|---:|---:|---:|---:|---:|---:|",
         *rows,
         "",
-        "The saving and `whatif` are less than the line where the host is busy meanwhile: a kernel that is shorter "
+        "The saving and `whatif` may be less than the line, where the host is busy meanwhile: a kernel that is shorter "
         "then saves nothing. Of long traces not all steps are played again, and this is said: "
         f"{played or 'here all were'}.",
         "",
         "## Its cost",
         "",
-        f"Processor time and peak memory of a fresh process, medians of {result['repeats']} runs in turns, on "
+        f"Processor time and peak memory of a fresh process, {_of_runs(result['repeats'])}, on "
         f"{known['cores']} cores ({known['cpu']}), of which other work took a part: the load was "
         f"{known['load_average'][0]:.0f}.",
         "",
@@ -155,6 +155,10 @@ def page(result: Row) -> str:
         *costs,
         "",
     ))  # fmt: skip
+
+
+def _of_runs(repeats: int) -> str:
+    return "one run each" if repeats == 1 else f"medians of {repeats} runs in turns"
 
 
 def main() -> None:
@@ -174,8 +178,8 @@ def main() -> None:
                 f"{size}: explain {row['explain']['cpu_s']:.1f} s, what-if {row['whatif']['cpu_s']:.1f} s", flush=True
             )
             result["sizes"].append(row)
-    writing.write(options.out, result)
-    options.page.write_text(page(result))
+            writing.write(options.out, result)
+            options.page.write_text(page(result))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ stands for one moment, with a number per plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -114,19 +114,16 @@ def slower(plan: Plan, *, host: float = 1.0, gpu: float = 1.0) -> Plan:
 
 def play_plan(program: Program, plan: Plan) -> Played:
     """The program as planned."""
-    return play_plans(program, (plan,))[0]
+    return next(play_plans(program, (plan,)))
 
 
-def play_plans(program: Program, plans: Sequence[Plan]) -> list[Played]:
-    """The program by each plan; the plans must agree in their graphs."""
+def play_plans(program: Program, plans: Sequence[Plan]) -> Iterator[Played]:
+    """The program by each plan, some at a time, because each takes a megabyte; the plans must agree in their graphs."""
     moments = max(2 * (len(program.items) + len(program.ops)), 1)
     size = max(_AT_ONCE // moments, 1)
     order = _order(program)
-    return [
-        played
-        for first in range(0, len(plans), size)
-        for played in _Player(program, plans[first : first + size]).run(order)
-    ]
+    for first in range(0, len(plans), size):
+        yield from _Player(program, plans[first : first + size]).run(order)
 
 
 def changed(program: Program, base: Plan, change: Change) -> Plan:
