@@ -13,6 +13,7 @@ from typing import Literal
 
 from bench.record.errors import MachineError, UsageError
 from bench.workloads import trust
+from bench.workloads.checkpoint_files import check_files
 
 SHAPES = ("starcoder2-3b", "starcoder2-7b", "phi-2")
 SMOKE = "smoke"
@@ -96,6 +97,7 @@ def _folder_revision(folder: Path) -> str:
         what = f" (only safetensors are loaded, because {other} may hold code: convert it)" if other else ""
         raise UsageError(f"{folder} has no *.safetensors weights{what}")
     trust.check_folder(folder)
+    check_files(folder, weights)
     if folder.parent.name == "snapshots":
         return folder.name
     digest = hashlib.sha256((folder / "config.json").read_bytes())
