@@ -99,7 +99,7 @@ def damaged(run):
 
 
 def newer(run):
-    text = (run / RECORDS).read_text().replace('"schema_version": 1', '"schema_version": 7')
+    text = (run / RECORDS).read_text().replace('"schema_version": 2', '"schema_version": 7')
     (run / RECORDS).write_text(text)
     return run
 

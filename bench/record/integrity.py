@@ -6,15 +6,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from . import plausible
 from .errors import RecordError
+from .instruments import TIMELINE
 from .leftout import Key, LeftOut
 from .origin import block_of
 from .schema import Artifact, Record
-from .store import RECORDS, load
+from .store import RECORDS, check_chain, load
 
 Result = Literal["ok", "problem", "note"]
 _JUDGED_ELSEWHERE = frozenset(("quality",))
@@ -50,6 +51,29 @@ def readable(folder: Path) -> tuple[tuple[Record, ...], tuple[Check, ...]]:
     return loaded.records, tuple(checks)
 
 
+def chained(folder: Path) -> Check:
+    """No line was changed, removed, added or moved since it was written. Raises RecordError as ``readable``."""
+    found = check_chain(folder)
+    if not found.have:
+        return Check("chain", "note", f"{found.lack} lines of an older version, which have no hash of their own")
+    bad = tuple(f"line {n}: it, or a line before it, is not what was written" for n in found.broken)
+    if found.broken[:1] == (1,):
+        bad = ("line 1: it, or the plan, is not what was written", *bad[1:])
+    lack = f", {found.lack} of an older version without a hash" if found.lack else ""
+    return Check("chain", "problem" if bad else "ok", f"{found.have} lines, each after the one before it{lack}", bad)
+
+
+def fitting(records: Sequence[Record]) -> tuple[Check, ...]:
+    """What each Record says of itself fits."""
+    found = {
+        "arms": (plausible.arms(records), "each Record's arm is its Case's"),
+        "tokens": (plausible.tokens(records), "as many tokens and steps as were asked for"),
+        "times": (plausible.times(records), "every start is a time of the run, every call as long as its steps"),
+        "metrics": (plausible.told(records), "each Record tells what others of its kind tell, or why not"),
+    }
+    return tuple(Check(name, "problem" if bad else "ok", good, tuple(bad)) for name, (bad, good) in found.items())
+
+
 def unique(records: Sequence[Record]) -> Check:
     """Each key at most once; only a failed or skipped Record may have a later one, which measured it again."""
     done = Counter(record.key for record in records if record.status == "ok")
@@ -61,9 +85,9 @@ def unique(records: Sequence[Record]) -> Check:
     return Check("no duplicates", "problem" if twice or undone else "ok", found, (*twice, *undone))
 
 
-def agreeing(records: Sequence[Record], planned_run: str | None) -> tuple[Check, ...]:
+def agreeing(records: Sequence[Record], ownrun: str | None) -> tuple[Check, ...]:
     """What all Records of one run have in common."""
-    runs = sorted({record.run_id for record in records} | ({planned_run} if planned_run else set()))
+    runs = sorted({record.run_id for record in records} | ({ownrun} if ownrun else set()))
     measured = [record for record in records if record.instrument not in _JUDGED_ELSEWHERE]
     machines = list(dict.fromkeys(repr(record.environment.hardware()) for record in measured))
     swept = bool(measured) and all(map(block_of, measured))
@@ -73,7 +97,6 @@ def agreeing(records: Sequence[Record], planned_run: str | None) -> tuple[Check,
             revisions.setdefault(record.case.model, set()).add(record.case.revision)
     models = [f"{name}: {', '.join(sorted(found))}" for name, found in revisions.items() if len(found) > 1]
     commits = list(dict.fromkeys(str(record.environment.source.get("commit", "unknown")) for record in measured))
-    times = [f"{_key(record.key)}: {record.started_at!r}" for record in records if not _is_time(record.started_at)]
     return (
         _all_one("run", runs, "run_id"),
         _hardware(machines) if swept else _all_one("machine", machines, "machine"),
@@ -84,7 +107,6 @@ def agreeing(records: Sequence[Record], planned_run: str | None) -> tuple[Check,
             "one commit of this project" if len(commits) == 1 else f"{len(commits)} commits of this project",
             tuple(commits),
         ),
-        Check("times", "problem" if times else "ok", "every start is a time", tuple(times)),
     )
 
 
@@ -99,13 +121,6 @@ def _hardware(found: Sequence[str]) -> Check:
         return Check("machine", "ok", "one hardware on all nodes", tuple(found))
     told = f"{len(found)} kinds of hardware, as a sweep may have: each is reported for itself"
     return Check("machine", "note", told, tuple(found))
-
-
-def _is_time(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False
 
 
 def complete(records: Sequence[Record], planned: Sequence[Key], left_out: Sequence[LeftOut]) -> tuple[Check, ...]:
@@ -126,7 +141,13 @@ def complete(records: Sequence[Record], planned: Sequence[Key], left_out: Sequen
     ]
     if len(absent) > len(missing):
         checks.append(_excused("planned records", len(absent) - len(missing), left_out))
-    beside = Counter(record.instrument for record in records if record.key not in wanted)
+    others = [record for record in records if record.key not in wanted]
+    # A timeline may be added by profiling; what else the plan asks for comes from its run alone.
+    own = {instrument for _, instrument, _ in wanted} - {TIMELINE}
+    strange = tuple(_key(record.key) for record in others if record.instrument in own)
+    if strange:
+        checks.append(Check("unplanned", "problem", f"{len(strange)} records that no plan asks for", strange))
+    beside = Counter(record.instrument for record in others if record.instrument not in own)
     if beside:
         found = ", ".join(f"{count} {name}" for name, count in beside.items())
         checks.append(Check("beside the plan", "note", f"{found}: of intervene, evaluate or profiling"))

@@ -20,7 +20,9 @@ from .typed import converted
 
 # Version history. A reader refuses a version it does not know.
 # 1: first version.
-SCHEMA_VERSION = 1
+# 2: each line ends with a hash of it and of the lines before it (chain.py); Records themselves are as they were.
+SCHEMA_VERSION = 2
+READABLE = (1, 2)
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Status = Literal["ok", "skipped", "failed"]
@@ -218,9 +220,9 @@ def from_json(document: Any) -> Record:
     if not isinstance(document, dict):
         raise RecordError("a record must be a JSON object")
     version = document.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if version not in READABLE or isinstance(version, bool):
         raise RecordError(
-            f"record has schema version {version!r}; this program reads version {SCHEMA_VERSION}: "
+            f"record has schema version {version!r}; this program reads versions 1 to {SCHEMA_VERSION}: "
             "use the bitledger that wrote it, or a newer one"
         )
     document = dict(document)

@@ -21,11 +21,11 @@ from typing import IO
 
 import msgspec
 
-from . import consistent, packed
+from . import chain, consistent, packed
 from .errors import RecordError, StorageError
 from .files import sync_folder
 from .logs import mask_leftover
-from .schema import Artifact, Finding, Record, from_json, to_json
+from .schema import SCHEMA_VERSION, Artifact, Finding, Record, from_json, to_json
 from .secrets import mask_record
 from .weight import too_heavy
 
@@ -49,14 +49,7 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
     ``damaged`` is given, where a key has two results: each would count as a repeat of its own.
     """
     file = _records_file(path)
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        raise RecordError(f"{file} does not exist: give a run folder made by 'python -m bench run'") from None
-    except OSError as error:
-        raise RecordError(f"cannot read {file}: {error.strerror}") from error
-    if file.suffix == ".gz":
-        content = _unpacked(content, file)
+    content = _content(file)
     whole = content.rfind(b"\n") + 1
     # Line by line, because a list of all lines would be the file once more.
     lines = ((number, line) for number, line in enumerate(io.BytesIO(content), 1) if line.endswith(b"\n"))
@@ -65,6 +58,23 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
         _refuse_twice(records, file)
     findings = (_truncated(file),) if content[whole:].strip() else ()
     return Loaded(records, findings)
+
+
+def check_chain(folder: Path) -> chain.Chain:
+    """Whether each line of the run folder's records follows the one before it. Raises RecordError as ``load``."""
+    content = _content(_records_file(folder))
+    whole = content.rfind(b"\n") + 1
+    return chain.check(io.BytesIO(content[:whole]), (chain.seed(folder), ""))
+
+
+def _content(file: Path) -> bytes:
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise RecordError(f"{file} does not exist: give a run folder made by 'python -m bench run'") from None
+    except OSError as error:
+        raise RecordError(f"cannot read {file}: {error.strerror}") from error
+    return _unpacked(content, file) if file.suffix == ".gz" else content
 
 
 def _refuse_twice(records: Iterable[Record], file: Path) -> None:
@@ -137,7 +147,10 @@ def _parse(line: bytes, file: Path, number: int) -> Record:
         raise RecordError(f"{file}, line {number}: not a record: it is little but brackets and quotes")
     try:
         # Stricter than json: no NaN, no infinity, and no text that cannot be written again.
-        record = from_json(msgspec.json.decode(line))
+        document = msgspec.json.decode(line)
+        if isinstance(document, dict):
+            document.pop(chain.FIELD, None)  # of the file, and not of the Record
+        record = from_json(document)
         consistent.check(record)
         return record
     except (ValueError, RecursionError) as error:
@@ -158,6 +171,13 @@ def _truncated(file: Path) -> Finding:
     )
 
 
+def as_lines(records: Iterable[Record], folder: Path) -> Iterator[str]:
+    """The lines of a new file of records in ``folder``."""
+    documents = (to_json(record) | {"schema_version": SCHEMA_VERSION} for record in records)
+    lines = (json.dumps(document, ensure_ascii=False, allow_nan=False).encode() for document in documents)
+    return (line.decode() for line in chain.relinked(lines, chain.seed(folder)))
+
+
 class Writer:
     """Appends records to a run folder. Use ``open_run``. ``findings``: what was noticed when it was opened."""
 
@@ -165,18 +185,20 @@ class Writer:
         self.folder = folder
         self.findings = findings
         self._stream = stream
+        self._last: str | None = None
 
     def append(self, record: Record) -> None:
         """Write one line, less secrets of the environment (bench/record/secrets.py), and sync it to disk.
 
         Raises StorageError if it cannot be written whole; the file is then cut back to its last whole line.
         """
-        line = json.dumps(mask_record(to_json(record)), ensure_ascii=False, allow_nan=False)
+        document = mask_record(to_json(record)) | {"schema_version": SCHEMA_VERSION}
+        line = json.dumps(document, ensure_ascii=False, allow_nan=False)
         # The name of a file on the command line may hold what is no text: it becomes "?", as no reader would take it.
-        content = line.encode("utf-8", "replace") + b"\n"
+        content, made = chain.linked(line.encode("utf-8", "replace"), self._before())
         end = os.fstat(self._stream.fileno()).st_size
         try:
-            _write_all(self._stream.fileno(), content)
+            _write_all(self._stream.fileno(), content + b"\n")
             os.fsync(self._stream.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -185,7 +207,15 @@ class Writer:
                 f"cannot write {self.folder / RECORDS}: {why(error)}; "
                 f"everything measured before is kept: {remedy(error)}, then run again with --resume"
             ) from error
+        self._last = made
         self.check()
+
+    def _before(self) -> str:
+        """The hash that the next line follows."""
+        if self._last is None:
+            self._stream.seek(0)
+            self._last = chain.last(io.BytesIO(self._stream.read()), chain.seed(self.folder))
+        return self._last
 
     def check(self) -> None:
         """See that the folder is still where it was: what is written to a file without a name is lost at its closing.

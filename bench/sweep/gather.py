@@ -6,7 +6,6 @@ node that Slurm believed lost went on, the earlier attempt's Record is taken and
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +18,8 @@ from bench.record.errors import RecordError, StorageError
 from bench.record.files import replace_text
 from bench.record.origin import node_of
 from bench.record.places import ARTIFACTS
-from bench.record.schema import Artifact, Record, to_json
-from bench.record.store import RECORDS, load, open_run, remedy, why
+from bench.record.schema import Artifact, Record
+from bench.record.store import RECORDS, as_lines, load, open_run, remedy, why
 
 from . import folder as places
 
@@ -55,8 +54,7 @@ def gather(folder: Path) -> Gathered:
         with open_run(folder) as writer:
             later = _later(chosen, _present(folder))
             found.beside = len(later)
-            lines = (json.dumps(to_json(record), ensure_ascii=False) + "\n" for record in (*chosen, *later))
-            replace_text(writer.folder / RECORDS, lines)
+            replace_text(writer.folder / RECORDS, as_lines((*chosen, *later), folder))
     except OSError as error:
         raise StorageError(f"cannot write {folder / RECORDS}: {why(error)}; {remedy(error)}") from error
     found.records = len(chosen)

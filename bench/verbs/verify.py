@@ -46,8 +46,10 @@ def verify(folder: Path) -> tuple[Check, ...]:
     )
     return (
         *checks,
+        integrity.chained(folder),
         integrity.unique(records),
         *integrity.agreeing(records, planned.run_id if planned else None),
+        *integrity.fitting(records),
         *whole,
         *integrity.artifacts(folder, records, left_out),
         integrity.unnamed(folder, records),

@@ -1,0 +1,86 @@
+"""A hash on each line of a records file that depends on all lines before it, so that a line which was changed, removed,
+added or moved shows: its own hash, or that of the next line, is another.
+
+The first line's hash depends on the run's plan, too, where there was one. Lines of older versions carry no hash and
+are part of those that follow. It is no signature: who changes a line can make all hashes again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FIELD = "chain"
+_END = re.compile(rb', "chain": "([0-9a-f]{64})"\}$')
+_PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Of the lines of a file: how many ``have`` a hash, how many ``lack`` one, and the numbers of the ``broken``."""
+
+    have: int
+    lack: int
+    broken: tuple[int, ...]
+
+
+def seed(folder: Path) -> str:
+    """What the first line's hash depends on: the plan, or nothing."""
+    try:
+        return hashlib.sha256((folder / _PLAN).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def linked(line: bytes, before: str) -> tuple[bytes, str]:
+    """The line of a JSON object with its hash in the place of an older one, and the hash."""
+    body, _ = _split(line)
+    found = _link(before, body)
+    return body[:-1] + f', "{FIELD}": "{found}"}}'.encode(), found
+
+
+def relinked(lines: Iterable[bytes], before: str = "") -> Iterator[bytes]:
+    """Lines, with their ends, of one or several files as the lines of a new one."""
+    for line in lines:
+        made, before = linked(line.rstrip(), before)
+        yield made + b"\n"
+
+
+def last(lines: Iterable[bytes], before: str) -> str:
+    """The hash on which that of a next line depends."""
+    for line in filter(None, map(bytes.strip, lines)):
+        body, told = _split(line)
+        before = told or _link(before, body)
+    return before
+
+
+def check(lines: Iterable[bytes], seeds: Iterable[str]) -> Chain:
+    """Whether each line follows the one before it. ``seeds``: what the first line may depend on."""
+    befores = tuple(dict.fromkeys(seeds))
+    have = lack = 0
+    broken = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        body, told = _split(line.strip())
+        made = tuple(_link(before, body) for before in befores)
+        have, lack = have + bool(told), lack + (not told)
+        if told and told not in made:
+            broken.append(number)
+        elif not told and have:
+            broken.append(number)  # this version writes none without
+        befores = (told,) if told else made
+    return Chain(have, lack, tuple(broken))
+
+
+def _split(line: bytes) -> tuple[bytes, str]:
+    """The line without its hash, and the hash; "" where it has none."""
+    found = _END.search(line)
+    return (line[: found.start()] + b"}", found[1].decode()) if found else (line, "")
+
+
+def _link(before: str, body: bytes) -> str:
+    return hashlib.sha256(before.encode() + b"\n" + body).hexdigest()

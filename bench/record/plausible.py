@@ -1,0 +1,118 @@
+"""What a Record says of itself must fit: its arm its Case, its tokens what was asked for, its calls their steps, its
+time the run. For verify; a report says what the Records say."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from .schema import Record
+
+# Clocks of machines differ, and an attempt may have begun a moment before its run was named.
+_CLOCKS = timedelta(minutes=10)
+# A call holds its steps and what lies between them: less cannot be, but for rounding.
+_ROUNDING = 0.999
+_FEWEST = 3
+
+
+def arms(records: Sequence[Record]) -> list[str]:
+    """Records whose arm is not that of their Case."""
+    named = [(record, record.setup.get("arm", {}).get("name", record.case.scheme)) for record in records]
+    return [f"{_name(one)}: its arm is {name}, and not its Case's" for one, name in named if name != one.case.scheme]
+
+
+def tokens(records: Sequence[Record]) -> list[str]:
+    """Records whose tokens or steps are not as many as their Case asks for."""
+    return [f"{_name(record)}: {why}" for record in records if record.status == "ok" and (why := _tokens(record))]
+
+
+def _tokens(record: Record) -> str:
+    case, made = record.case, record.values("tokens_generated")
+    steps, latencies = record.values("decode_steps"), record.values("inter_token_latency")
+    if record.instrument not in ("generation", "intervention") or not case.new_tokens:
+        return ""
+    asked = (case.batch_size or 1) * case.new_tokens
+    if any(count != asked if case.stop == "length" else count > asked for count in made):
+        return f"{min(made):.0f} to {max(made):.0f} tokens in a call of {asked}"
+    if steps and latencies and sum(steps) != len(latencies):
+        return f"{len(latencies)} steps of decoding, and decode_steps tells of {sum(steps):.0f}"
+    if case.stop == "length" and any(count > case.new_tokens - 1 for count in steps):
+        return f"{max(steps):.0f} steps in a call of {case.new_tokens} tokens"
+    return ""
+
+
+def times(records: Sequence[Record], now: datetime | None = None) -> list[str]:
+    """Records from before their run or from the future, and calls shorter than their steps."""
+    found = []
+    for record in records:
+        why = _moment(record, now or datetime.now(UTC)) or _calls(record) or _power(record)
+        found += [f"{_name(record)}: {why}"] if why else []
+    return found
+
+
+def _moment(record: Record, now: datetime) -> str:
+    try:
+        began = datetime.fromisoformat(record.started_at)
+    except ValueError:
+        return f"{record.started_at!r} is no time"
+    if began.tzinfo is None:
+        return f"{record.started_at!r} is a time without its zone"
+    if began > now + _CLOCKS:
+        return f"began at {record.started_at}, which is in the future"
+    named = re.match(r"(\d{8})[-T](\d{6})-", record.run_id)
+    try:
+        run = datetime.strptime(named[1] + named[2], "%Y%m%d%H%M%S").replace(tzinfo=UTC) if named else None
+    except ValueError:
+        return ""
+    return f"began at {record.started_at}, before its run" if run and began < run - _CLOCKS else ""
+
+
+def _calls(record: Record) -> str:
+    """A call is not shorter than its first token and its steps together."""
+    whole, first, steps = (record.values(n) for n in ("generate_time", "time_to_first_token", "decode_steps"))
+    latencies = record.values("inter_token_latency")
+    if not len(whole) == len(first) == len(steps) or sum(steps) != len(latencies):
+        return ""
+    at = 0
+    for call, (time, begin, count) in enumerate(zip(whole, first, steps, strict=True), 1):
+        parts = begin + sum(latencies[at : at + int(count)])
+        at += int(count)
+        if time < parts * _ROUNDING:
+            return f"call {call} took {time:g} s, and its steps {parts:g} s"
+    return ""
+
+
+def _power(record: Record) -> str:
+    """A GPU draws no more than twice its limit, over any window."""
+    limits = [float(gpu.get("power_limit_w") or 0.0) for gpu in record.environment.gpus]
+    joules, seconds = record.values("energy_gpu"), record.values("window_time")
+    if not limits or not all(limits) or not joules or not seconds:
+        return ""
+    drawn = max(j / s for j, s in zip(joules, seconds, strict=True))
+    return f"{drawn:.0f} W, of a limit of {sum(limits):.0f} W" if drawn > 2 * sum(limits) else ""
+
+
+def told(records: Sequence[Record]) -> list[str]:
+    """Records without a metric that all others of their kind have, and without a reason for it."""
+    alike: dict[tuple[str | None, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        if record.status == "ok":
+            alike[record.instrument, record.case.device, record.case.op, record.case.cache].append(record)
+    return [text for found in alike.values() for text in _missing(found)]
+
+
+def _missing(alike: Sequence[Record]) -> Iterator[str]:
+    have = Counter(item.name for record in alike for item in record.metrics)
+    always = [name for name, count in have.items() if count == len(alike) - 1 and count >= _FEWEST]
+    for record in alike:
+        gone = [name for name in always if not record.values(name) and name not in record.not_collected]
+        if gone:
+            yield f"{_name(record)}: no {', '.join(gone)}, which all others tell, and no reason"
+        elif not record.metrics and not record.not_collected:
+            yield f"{_name(record)}: ok, but neither a figure nor a reason"
+
+
+def _name(record: Record) -> str:
+    return f"{record.instrument} of Case {record.case_id} ({record.case.scheme}), repeat {record.repeat}"
