@@ -171,7 +171,9 @@ def test_a_child_dies_with_its_parent(tmp_path):
 
 def test_a_process_is_told_what_was_observed_of_the_arms_before_it(child, tmp_path):
     window = {"operators": {"aten::add": [40, 200000]}, "ledger": {"observer_scale": 2.0}}
-    seen = json.loads(line("fp16")) | {"instrument": "kineto", "setup": {**window, "notes": ["not handed on"]}}
+    rest = {"bitsandbytes": None, "sources": [], "unknown": {}, "events": {}}  # which is not handed on
+    setup = {"operators": window["operators"], "ledger": {**window["ledger"], **rest}, "notes": ["nor this"]}
+    seen = json.loads(line("fp16")) | {"instrument": "kineto", "setup": setup}
     child(f"give({json.dumps(seen)!r}); open({str(tmp_path / 'told')!r}, 'w').write(json.dumps(task['windows']))")
     blocks = [replace(block(scheme), requests=(Request(case(scheme), "kineto"),)) for scheme in ("fp16", "fp16")]
     with open_run(tmp_path / "run") as writer:

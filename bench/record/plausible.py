@@ -110,7 +110,7 @@ def _missing(alike: Sequence[Record]) -> Iterator[str]:
         gone = [name for name in always if not record.values(name) and name not in record.not_collected]
         if gone:
             yield f"{_name(record)}: no {', '.join(gone)}, which all others tell, and no reason"
-        elif not record.metrics and not record.not_collected:
+        elif have and not record.metrics and not record.not_collected:
             yield f"{_name(record)}: ok, but neither a figure nor a reason"
 
 
