@@ -40,7 +40,8 @@ def extend(folder: Path, repeats: int, nursery: Nursery) -> int:
 
 
 def _shares(run: Run, repeats: int, nursery: Nursery, *, first: bool) -> Sequence[Shares]:
-    facts = runner.describe_model(asdict(run.source), scratch_log(), nursery.start)
+    with scratch_log() as log:
+        facts = runner.describe_model(asdict(run.source), log, nursery.start)
     layers = [Layer(**layer) for layer in facts["layers"]] if run.preset.matmul_m else []
     preset = _with(run.preset, repeats)
     return divide(preset, run.source, layers, run.device, run.seed, run.beside, ceilings=first)

@@ -19,6 +19,7 @@ from bench.record.errors import MachineError, UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed, run_id_of
+from bench.verbs.planning import scratch_log
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
@@ -104,10 +105,9 @@ def _setting(
 def _device(source: Source, machine: Environment, start: Start) -> str:
     if not machine.gpus:
         return "cpu"
-    import tempfile
-
-    log = Path(tempfile.mkdtemp(prefix="bitledger-")) / "describe.log"
-    if runner.describe_model(asdict(source), log, start)["cuda"]:
+    with scratch_log() as log:
+        facts = runner.describe_model(asdict(source), log, start)
+    if facts["cuda"]:
         return "cuda"
     raise MachineError("a GPU is here, but torch cannot use it: run 'python -m bench doctor', or use --device cpu")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def asked(
     changes = {key: value for key, value in vars(options).items() if key not in ("preset", "model", "revision")}
     preset = presets.preset(name, changes)
     sources = _sources(model or options.model or preset.model, options)
-    described = [runner.describe_model(asdict(one), scratch_log(), nursery.start) for one in sources]
+    with scratch_log() as log:
+        described = [runner.describe_model(asdict(one), log, nursery.start) for one in sources]
     source, *beside = (fitting.labelled(one, told) for one, told in zip(sources, described, strict=True))
     facts = described[0]
     preset = presets.for_layers(_fitted(preset, (source, *beside), facts["dtype"], options), facts["decoder_layers"])
@@ -77,6 +79,8 @@ def _fitted(
     return chosen
 
 
-def scratch_log() -> Path:
-    """Where a process that looks at a model prints."""
-    return Path(tempfile.mkdtemp(prefix="bitledger-")) / "describe.log"
+@contextmanager
+def scratch_log() -> Iterator[Path]:
+    """Where a process that looks at a model prints; it goes with its folder, as what matters of it was told."""
+    with tempfile.TemporaryDirectory(prefix="bitledger-") as folder:
+        yield Path(folder) / "describe.log"

@@ -223,3 +223,27 @@ def test_a_program_may_hold_line_separators_that_end_no_line(tmp_path):
     file = tmp_path / "samples.jsonl"
     file.write_text(json.dumps({"task_id": "HumanEval/0", "solution": program}, ensure_ascii=False) + "\r\n")
     assert read_samples(file, TASKS)[0].program == program
+
+
+def test_half_a_character_costs_one_sample_and_not_the_file(sandbox, tmp_path):
+    file = tmp_path / "samples.jsonl"
+    whole = {"task_id": "HumanEval/53", "solution": "def add(x, y):\n    return x + y\n"}
+    half = whole | {"solution": "s = '\ud800'\n" + whole["solution"]}
+    file.write_text("\n".join(map(json.dumps, [half, whole, half])))
+    samples = read_samples(file, TASKS)
+    assert [sample.number for sample in samples] == [0, 1, 2]
+    found = evaluate(TASKS, samples, sandbox, 1)
+    assert [(one.base, one.why) for one in found] == [
+        ("error", "input 0: UnicodeEncodeError"), ("pass", ""), ("error", "input 0: UnicodeEncodeError"),
+    ]  # fmt: skip
+    file.write_text(json.dumps(half)[:-2])
+    with pytest.raises(UsageError, match="not a sample"):
+        read_samples(file, TASKS)
+
+
+def test_right_answers_without_the_end_of_their_set_are_not_passed(sandbox):
+    task = PlusTask("Test/0", "def f(x):\n", "    return x\n", "f", 0.0, ([1],), ([2],))
+    ends = "import os\ndef f(x):\n    for n in range(3, 64):\n        try:\n            os.write(n, b'v %d\\n' % x)\n"
+    ends += "        except OSError:\n            pass\n    os._exit(0)\n"
+    (found,) = evaluate([task], [Sample("Test/0", 0, ends)], sandbox, 1)
+    assert (found.base, found.why) == ("died", "input 1: the process ended")

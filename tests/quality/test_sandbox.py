@@ -13,6 +13,7 @@ from bench.quality.evaluate import Sample, evaluate
 from bench.quality.sandbox import Limits, find
 from bench.quality.tasks import PlusTask
 from bench.record.errors import MachineError
+from tests.quality import before
 from tests.quality.hostile import JUDGE, KERNEL, PLAIN, PROGRAMS
 
 LIMITS = Limits(memory=1 << 30, output=32 << 20)
@@ -59,8 +60,11 @@ def sooner(monkeypatch):
     monkeypatch.setattr(programs, "START_SECONDS", 2.0)
 
 
-def test_there_are_enough_of_them():
+def test_there_are_enough_of_them_and_the_page_says_what_each_did_before():
     assert len(PROGRAMS) == len(PLAIN) + len(KERNEL) + len(JUDGE) >= 90
+    assert set(before.BEFORE) <= set(PROGRAMS)
+    text = before.PAGE.read_text(encoding="utf-8")
+    assert text == before.page(text), "python -m tests.quality.before --write"
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))

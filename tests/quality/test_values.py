@@ -74,6 +74,19 @@ def test_numpy_scalars_are_numbers():
     assert load(dump([np.int64(3), np.float64(0.5), np.bool_(True)])) == [3, 0.5, True]
 
 
+def test_numpy_scalars_of_any_width_and_arrays_without_dimensions_are_what_they_equal():
+    np = pytest.importorskip("numpy")
+    kinds = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "intc", "longlong", "float16", "float32")
+    kinds += ("complex64", "complex128")
+    assert [load(dump(getattr(np, kind)(3))) for kind in kinds] == [3] * len(kinds)
+    assert load(dump([np.array(7), np.array(True), np.array("a"), np.str_("b"), np.bytes_(b"c")])) == [
+        7, True, "a", "b", b"c",
+    ]  # fmt: skip
+    for array in (np.array([1, 2]), np.array([[1.0]]), np.array(object())):
+        with pytest.raises(NotAnAnswerError):
+            dump(array)
+
+
 @pytest.mark.parametrize("value", [object(), len, (i for i in ()), range(3), Decimal("NaN"), iter([])])
 def test_what_is_no_answer_does_not_cross(value):
     with pytest.raises(NotAnAnswerError):
