@@ -1,7 +1,7 @@
 """Which hardware counters are asked for, in tiers, and on which chips they exist.
 
-The tiers are what fits in few replay passes: the cache core takes 2 passes on A100 and H100, core and cause
-together 4. A name that a chip does not know makes ncu fail, so only names of that chip are asked for.
+The tiers are what fits in few replay passes: passes.py says how many. A name that a chip does not know makes
+ncu fail, so only names of that chip are asked for.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .counters import Counters
-
-AMPERE, HOPPER = "sm_80", "sm_90"
+from .passes import AMPERE, HOPPER
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,13 @@ CAUSE = (
     Counter(_STALL.format("long_scoreboard"), "warps waiting for L2 or device memory"),
     Counter(_STALL.format("lg_throttle"), "warps waiting for the load/store queue"),
     Counter(_STALL.format("wait"), "warps waiting for a fixed latency"),
+    Counter(
+        _STALL.format("short_scoreboard"), "warps waiting for a shuffle (a table look-up), shared memory, a division"
+    ),
+    Counter(_STALL.format("mio_throttle"), "warps waiting for the queue of shuffles and shared memory"),
+    Counter(_STALL.format("branch_resolving"), "warps waiting for a branch (a look-up by comparisons)"),
+    Counter(_STALL.format("math_pipe_throttle"), "warps waiting for a pipe of the SM"),
+    Counter(_STALL.format("not_selected"), "warps that could issue while another did"),
     Counter(_PIPE.format("alu"), "integer and logic pipe"),
     Counter(_PIPE.format("fma"), "fused multiply-add pipe"),
     Counter(_PIPE.format("lsu"), "load/store pipe"),
@@ -61,7 +67,7 @@ CAUSE = (
     Counter(_PIPE.format("tensor_op_gmma"), "tensor pipe, warp-group instructions", (HOPPER,)),
 )
 
-# 5 to 8 passes more: asked for only on request.
+# Several passes more: asked for only on request.
 OPTIONAL = (Counter("sm__throughput.avg.pct_of_peak_sustained_elapsed", "busiest unit of the SM, share of its peak"),)
 
 TIERS = {"core": CACHE_CORE, "cause": CACHE_CORE + CAUSE, "all": CACHE_CORE + CAUSE + OPTIONAL}

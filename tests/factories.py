@@ -33,7 +33,10 @@ GPU = replace(
 # decode seconds per token relative to fp16, and bytes per parameter
 SPEEDS = {"fp16": 1.0, "int8": 1.72, "nf4": 1.31, "bf16": 1.004, "fp4": 1.3, "nf4-dq": 1.36, "int8-thr0": 1.4}
 WIDTHS = {"fp16": 2.0, "int8": 1.1, "nf4": 0.65, "bf16": 2.0, "fp4": 0.65, "nf4-dq": 0.62, "int8-thr0": 1.1}
-MODEL = {"name": "smoke", "revision": "0123abcd", "label": "memorised", "parameters": 1_220_000}
+MODEL = {
+    "name": "smoke", "revision": "0123abcd", "label": "memorised", "parameters": 1_220_000, "attention": "sdpa"
+}  # fmt: skip
+GENERATE = {"do_sample": False, "num_beams": 1, "cache": "dynamic", "stop": "length", "disable_compile": True}
 
 
 def arm(scheme: str) -> dict[str, Any]:
@@ -134,6 +137,7 @@ def generation(
             "memory_resident_peak": 9e8 + footprint,
         },
         repeat=repeat,
+        setup={"generate": {**GENERATE, "cache": of.cache, "stop": of.stop}},
         not_collected={"memory_allocated_peak": "no GPU on this machine"} if of.device == "cpu" else {},
     )
 

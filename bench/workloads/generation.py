@@ -91,7 +91,7 @@ def _observed(
     """One Case of the loaded model: the timed run, then what observes. Where one fails, the others are not lost."""
     try:
         session = Session(case, loaded, make_batches(case, loaded, options["calls"]), lengths)
-        base = _setup(case, chosen, loaded, options)
+        base = _setup(session, chosen, options)
         timed = _timed(session, chosen, options, loading, base, tools) if "generation" in instruments else None
     except Exception as error:
         yield from (_told(case, instrument, error) for instrument in instruments)
@@ -121,19 +121,13 @@ def _told(case: Case, instrument: str, error: Exception) -> Outcome:
     return failed(case, instrument, error)
 
 
-def _setup(case: Case, chosen: Arm, loaded: models.LoadedModel, options: Mapping[str, Any]) -> dict[str, Any]:
+def _setup(session: Session, chosen: Arm, options: Mapping[str, Any]) -> dict[str, Any]:
     import torch
 
     return {
         "arm": chosen.facts(),
-        "model": loaded.facts,
-        "generate": {
-            "do_sample": False,
-            "num_beams": 1,
-            "cache": case.cache,
-            "stop": case.stop,
-            "disable_compile": True,
-        },
+        "model": session.loaded.facts,
+        "generate": session.told(),
         "options": {name: value for name, value in options.items() if name not in ("windows", UNUSED)},
         "threads": torch.get_num_threads(),
         "attention_switches": models.attention_switches(),
@@ -166,6 +160,7 @@ def _timed(
         "annotated": annotator is not None,
         "prompts": [list(batch.names) for batch in session.batches],
         "tokens_sha256": outputs,
+        "compiled": _compiled(session.loaded.model),
     }
     absent = dict(memory.readings().not_collected)
     absent |= {} if warmed.walls else {"warmup_time": "this preset has no warm-up"}
@@ -177,6 +172,12 @@ def _timed(
         not_collected=absent,
         findings=(*_findings(session, chosen, annotator), *findings_of(calls)),
     )
+
+
+def _compiled(model: Any) -> bool:
+    """Whether generate called the model compiled (transformers keeps such a call), or some of its modules are."""
+    kept = getattr(model, "_compiled_call", None) is not None
+    return kept or any(getattr(module, "_compiled_call_impl", None) is not None for module in model.modules())
 
 
 def _calls(session: Session, annotator: Annotator | None) -> tuple[list[Call], list[str]]:

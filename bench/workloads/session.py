@@ -60,6 +60,12 @@ class Session:
         offsets = self._stamps.seconds()
         return self._call(case, batch, output, wall, offsets)
 
+    def told(self) -> dict[str, Any]:
+        """How it generates, for the record: options as its calls give them."""
+        options = self._options(self.case)
+        given = {name: options[name] for name in ("do_sample", "num_beams", "disable_compile")}
+        return {**given, "cache": self.case.cache, "stop": self.case.stop}
+
     def _options(self, case: Case) -> dict[str, Any]:
         options: dict[str, Any] = {
             "max_new_tokens": case.new_tokens,

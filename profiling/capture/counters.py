@@ -19,6 +19,7 @@ from ..counters_summary import summarise, summarise_ranges
 from ..metrics import metric_names, requested_but_absent
 from ..ncu import read_counters
 from ..ncu_chatter import messages, why_no_table
+from ..passes import replay_passes
 from .job import Job, Observation
 from .process import Finished, run_tool, tool_version
 
@@ -49,7 +50,8 @@ def observe(job: Job, caches: commands.Caches) -> Observation:
     summary_file.write_text(json.dumps(summary))
     metrics, absent = totals(counters)
     told = {"command": job.shown(command.argv), "tool": "ncu", "tool_version": tool_version("ncu")}
-    setup = {**facts, **told, **_modes(command), "asked": list(asked), **_came_back(counters, summary, asked)}
+    planned = {"asked": list(asked), "replay_passes_planned": replay_passes(job.settings.tier, job.chip)}
+    setup = {**facts, **told, **_modes(command), **planned, **_came_back(counters, summary, asked)}
     setup["warnings"] = list(messages(finished.output, "WARNING"))
     files = ((report, "report of Nsight Compute, for ncu-ui"), (summary_file, "its sums by kernel and by range"))
     return Observation(setup, metrics, files, absent)

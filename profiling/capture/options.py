@@ -7,9 +7,12 @@ from pathlib import Path
 
 from bench.kinds import COUNT, COUNT_OR_NONE, INTEGER, SECONDS, SEED, each_once, whole
 
+from ..passes import PASSES
+from ..passes import text as passes
 from .settings import Settings
 
 _DEFAULTS = Settings()
+_TIERS = f"ncu: counters (default {_DEFAULTS.tier}; replay passes of each launch on A100/H100: {passes()})"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=SECONDS, default=_DEFAULTS.seconds, help="host: how long to decode (default %(default)s)")
     add("--rate", type=whole(1, 10_000), default=_DEFAULTS.rate, help="host: samples per second (default %(default)s)")
     add("--no-report", action="store_true", help="observe only; 'python -m bench report' writes the report")
-    add("--tier", choices=("core", "cause", "all"), default=_DEFAULTS.tier, help="ncu: counters (default cause)")
+    add("--tier", choices=tuple(PASSES), default=_DEFAULTS.tier, help=_TIERS)
     add("--ncu-caches", choices=("cold", "warm", "both"), default="both", help="ncu: flushed, as left, or both")
     add("--limit", type=SECONDS, default=_DEFAULTS.limit_s, metavar="S", help="end a tool after this (default 900 s)")
     add("--keep-mb", type=COUNT_OR_NONE, default=200, metavar="MB", help="largest raw file to keep (default 200)")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from bench.analysis import judging
 from bench.analysis.explain import explain
 from bench.record import causes as c
+from bench.record.schema import metric
 from tests import factories as make
 
 HOST = {c.GEMM: 0.006, c.HOST_GAP: 0.0112}
@@ -139,19 +145,6 @@ def test_a_cliff_shows_in_a_sweep_of_batch_sizes_too(last, repeats, verdict):
     assert found.evidence[0].startswith("nf4 ÷ fp16, by batch: 1: ×1.")
 
 
-@pytest.mark.parametrize(("issue", "dram", "verdict"), [(81.0, 40.0, "supported"), (30.0, 92.0, "refuted")])
-def test_look_ups_by_issue_slots_against_dram(issue, dram, verdict):
-    metrics = {
-        "sm__inst_issued.avg.pct_of_peak_sustained_active": {"unit": "%", "value": issue},
-        "dram__throughput.avg.pct_of_peak_sustained_elapsed": {"unit": "%", "value": dram},
-    }
-    top = [{"name": "nvjet", "metrics": {}}, {"name": "void gemm_4bit_simt<__half>", "metrics": metrics}]
-    extra = [make.record("ncu-warm", make.case("nf4", device="cuda"), {"profiled_launches": 1}, setup={"top": top})]
-    found = verdicts(run({"fp16": FP16, "nf4": HOST}, extra=extra, device="cuda"))["H5"]
-    assert found.verdict == verdict
-    assert found.paper == "guess 1"
-
-
 def test_cold_against_hot_layers():
     extra = [
         make.matmul(scheme, 1, residency=residency, repeat=repeat, device="cuda")
@@ -174,3 +167,174 @@ def test_the_bare_integer_product_against_the_float_one():
     found = verdicts(run({"fp16": FP16, "int8": HOST}, extra=extra))["H7"]
     assert found.verdict == "supported"
     assert found.paper == "guess 3"
+
+
+# Warps that wait per cycle that issues: for look-ups and their turn, or for memory.
+LOOKING_UP = {"short_scoreboard": 2.0, "mio_throttle": 1.5, "branch_resolving": 0.2, "not_selected": 1.0}
+WAITING = {"long_scoreboard": 6.0, "lg_throttle": 1.0}
+NO_STALLS: dict[str, float] = {}
+
+
+def counters(issue, dram, waiting, instrument="ncu-warm", scheme="nf4"):
+    every = ("short_scoreboard", "mio_throttle", "branch_resolving", "math_pipe_throttle", "not_selected")
+    known = dict.fromkeys((*every, "long_scoreboard", "lg_throttle"), 0.1) | waiting if waiting else {}
+    values = {
+        f"smsp__average_warps_issue_stalled_{name}_per_issue_active.ratio": value for name, value in known.items()
+    }
+    values["sm__inst_issued.avg.pct_of_peak_sustained_active"] = issue
+    values["dram__throughput.avg.pct_of_peak_sustained_elapsed"] = dram
+    metrics = {name: {"unit": "", "value": value} for name, value in values.items()}
+    top = [{"name": "nvjet", "metrics": {}}, {"name": "void gemm_4bit_simt<__half>", "metrics": metrics}]
+    return make.record(instrument, make.case(scheme, device="cuda"), {"profiled_launches": 1}, setup={"top": top})
+
+
+def counted(*records):
+    return verdicts(run({"fp16": FP16, "nf4": HOST}, extra=records, device="cuda"))["H5"]
+
+
+@pytest.mark.parametrize(
+    ("issue", "waiting", "verdict", "told"),
+    [
+        (81.0, LOOKING_UP, "supported", "3.7 for look-ups"),
+        (81.0, WAITING, "refuted", "7 for memory"),  # busy, and still memory is what it waits for
+        (59.0, LOOKING_UP, "refuted", "latency"),
+        (30.0, NO_STALLS, "refuted", "latency"),
+        (81.0, NO_STALLS, "ambiguous", "not collected: short_scoreboard"),
+    ],
+)
+def test_look_ups_need_busy_issue_slots_and_stalls_that_say_so(issue, waiting, verdict, told):
+    found = counted(counters(issue, 40.0, waiting))
+    assert (found.verdict, found.paper) == (verdict, "guess 1")
+    assert told in found.evidence[0]
+
+
+def test_flushed_counters_are_taken_where_there_are_no_others_and_called_so():
+    cold = counters(81.0, 40.0, LOOKING_UP, "ncu-cold")
+    assert counted(cold).verdict == "supported"
+    assert "flushed" in counted(cold).evidence[0]
+    both = counted(cold, counters(30.0, 70.0, WAITING))
+    assert (both.verdict, len(both.evidence), "flushed" in both.evidence[0]) == ("refuted", 1, False)
+
+
+def test_caches_are_the_gpus_and_it_says_so():
+    on_cpu = verdicts(run({"fp16": FP16, "nf4": HOST}))["H6"]
+    assert "GPU's caches" in on_cpu.statement
+    assert "CPU's caches" in on_cpu.statement
+    assert on_cpu.verdict == "not tested"
+    assert "study's counts" in on_cpu.evidence[0]
+
+
+def _cold(slower, noise=0.0):
+    """Four processes of each: what cold weights cost nf4 over hot ones, against ×1.4 for fp16."""
+    made = []
+    for scheme, factor in (("fp16", 1.0), ("nf4", slower)):
+        for repeat in range(6):
+            for residency in ("hot", "cold"):
+                one = make.matmul(scheme, 1, residency=residency, repeat=repeat, device="cuda")
+                times = np.array(one.values("forward_time")) * (factor if residency == "cold" else 1.0)
+                made.append(replace(one, metrics=(metric("forward_time", times * (1 + noise * (repeat % 3))),)))
+    return made
+
+
+@pytest.mark.parametrize(("slower", "verdict"), [(2.0, "supported"), (0.9, "refuted"), (1.1, "ambiguous")])
+def test_misses_are_judged_by_intervals(slower, verdict):
+    found = verdicts(run({"fp16": FP16, "nf4": HOST}, extra=_cold(slower), device="cuda"))["H6"]
+    assert found.verdict == verdict
+    assert found.evidence[0].startswith("nf4 mlp.c_fc, m=1: cold ÷ hot ×")
+
+
+def changed(records, scheme, **setup):
+    return [
+        replace(r, setup={**r.setup, **setup}) if r.case.scheme == scheme and r.instrument == "generation" else r
+        for r in records
+    ]
+
+
+FAIR = run({"fp16": FP16, "nf4": HOST})
+
+
+@pytest.mark.parametrize(
+    ("records", "verdict", "told"),
+    [
+        (FAIR, "refuted", "attention sdpa on every arm"),
+        (changed(FAIR, "nf4", compiled=True), "supported", "nf4 was compiled"),
+        (changed(FAIR, "nf4", generate={"disable_compile": False}), "supported", "nf4 was compiled"),
+        (changed(FAIR, "nf4", model={**make.MODEL, "attention": "eager"}), "supported", "attention"),
+        (FAIR, "refuted", "torch 2.13.0"),
+        (changed(FAIR, "nf4", generate={}), "ambiguous", "not recorded: compilation of nf4"),
+        (changed(FAIR, "nf4", model={}), "ambiguous", "not recorded: attention of nf4"),
+        ([make.generation("nf4", repeat) for repeat in range(3)], "not tested", "beside the reference"),
+    ],
+)
+def test_fairness_is_judged_by_what_ran(records, verdict, told):
+    found = verdicts(records)["H13"]
+    assert found.verdict == verdict
+    assert any(told in text for text in found.evidence)
+
+
+def test_arms_measured_with_other_versions_are_unfair():
+    newer = replace(make.CPU, packages={**make.CPU.packages, "bitsandbytes": "0.51.0"})
+    records = [replace(r, environment=newer) if r.case.scheme == "nf4" else r for r in FAIR]
+    found = verdicts(records)["H13"]
+    assert found.verdict == "supported"
+    assert any("bitsandbytes 0.50.2" in text and "0.51.0" in text for text in found.evidence)
+
+
+def whole(reference):
+    """A run on a GPU in which every hypothesis finds what it is judged by. Only the reference is a float arm."""
+    on_gpu = {"device": "cuda"}
+    lines = {
+        "int8": {**FP16, c.OUTLIERS: 0.007},
+        "nf4": {**HOST, c.LM_HEAD: 0.001},
+        "nf4-dq": {**HOST, c.DEQUANTISE: 0.003},
+    }
+    records = run({reference: FP16, **lines}, extra=_sides(reference), **on_gpu)
+    for scheme, hertz in ((reference, 1.98e9), ("nf4", 1.5e9)):
+        metrics = {"gpu_clock_sm": [hertz] * 5, "gpu_throttle_reasons": [0] * 5, "window_time": [1.0]}
+        records.append(make.record("energy", make.case(scheme, **on_gpu), metrics, repeat=9))
+    for repeat in range(3):
+        records += [make.energy(scheme, repeat) for scheme in (reference, "int8", "nf4")]
+        for scheme, steps in ((reference, (10, 10, 11, 12)), ("nf4", (12, 12, 30, 31))):
+            for size, step in zip((1, 4, 8, 16), steps, strict=True):
+                name, more = ("none", {}) if size == 1 else (f"batch-{size}", {"batch_size": size})
+                records.append(make.intervention(scheme, name, repeat, step=step * 1e-3, **more, **on_gpu))
+    return records
+
+
+def _sides(reference):
+    made = [counters(81.0, 40.0, LOOKING_UP)]
+    for repeat in range(3):
+        made.append(make.matmul("int8", 1, repeat=repeat, op="gemm", device="cuda"))
+        for scheme in (reference, "nf4"):
+            made += [make.matmul(scheme, 1, residency=r, repeat=repeat, device="cuda") for r in ("hot", "cold")]
+    return made
+
+
+@pytest.mark.parametrize("reference", ["fp16", "bf16", "fp32"])
+def test_every_hypothesis_is_judged_against_the_reference_of_the_run(reference):
+    """Nothing in it is fp16 but where that is the reference: a literal fp16 would find nothing to judge by."""
+    found = {item.id: item for item in explain(whole(reference), reference=reference).hypotheses}
+    assert [name for name, item in found.items() if item.verdict == "not tested"] == []
+    told = " ".join(text for item in found.values() for text in item.evidence)
+    for name in {"fp16", "bf16", "fp32"} - {reference}:
+        assert name not in told.replace("bfloat16", "").replace("float16", "")
+    assert all(reference in " ".join(found[name].evidence) for name in ("H6", "H7", "H10", "H12"))
+
+
+@pytest.mark.parametrize("chosen", ["fp16", "bf16"])
+def test_of_two_floats_the_chosen_one_is_the_reference(chosen):
+    """Batch sizes: bf16 falls off the same cliff as nf4, fp16 does not."""
+    records = []
+    for repeat in range(3):
+        for scheme, steps in (("fp16", (10, 10, 11, 12)), ("bf16", (10, 10, 25, 26)), ("nf4", (12, 12, 30, 31))):
+            for size, step in zip((1, 4, 8, 16), steps, strict=True):
+                name, more = ("none", {}) if size == 1 else (f"batch-{size}", {"batch_size": size})
+                records.append(make.intervention(scheme, name, repeat, step=step * 1e-3, **more))
+    found = {item.id: item for item in explain(records, reference=chosen).hypotheses}["H10"]
+    assert found.verdict == {"fp16": "supported", "bf16": "refuted"}[chosen]
+
+
+def test_no_hypothesis_names_a_scheme_as_the_reference():
+    """The kind: a literal in the judging's source would be the reference of every run."""
+    folder = Path(judging.__file__).parent
+    assert [path.name for path in folder.glob("*.py") if '"fp16"' in path.read_text()] == []

@@ -1,16 +1,11 @@
-"""What is said of a whole run: clocks, joules, and whether the arms were alike beyond their schemes."""
+"""What is said of a whole run: clocks and joules."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
 import numpy as np
 
-from bench.record.schema import Record
-
-from ..conditions import mixed
 from ..energy_sources import PARTS
+from ..grouping import reference_of
 from .evidence import Evidence, Found, not_tested
 
 # NVML's clock event reasons that slow a GPU down: power cap, hardware slowdown, thermal (nvml.h).
@@ -28,59 +23,12 @@ def clocks(e: Evidence) -> Found:
         bits = sum(int(mask) & _SLOWING != 0 for mask in record.values("gpu_throttle_reasons"))
         slowed[record.case.scheme] = slowed.get(record.case.scheme, 0) + bits
     means = {scheme: float(np.mean(values)) for scheme, values in clocks.items() if values}
-    if "fp16" not in means or len(means) < 2:
+    reference = reference_of(means, e.reference)
+    if reference is None or len(means) < 2:
         return not_tested("clocks were not sampled for the reference and a scheme")
     told = [f"{s}: SM clock {m * 1e-6:.0f} MHz, {slowed.get(s, 0)} samples throttled" for s, m in means.items()]
-    lower = [m < 0.98 * means["fp16"] for s, m in means.items() if s != "fp16"]
+    lower = [m < 0.98 * means[reference] for s, m in means.items() if s != reference]
     return Found("supported" if any(lower) else "refuted", tuple(told))
-
-
-def unfair(e: Evidence) -> Found:
-    """What differs between the arms beyond the scheme."""
-    found = [
-        text
-        for group in e.generation
-        for text in _differences(e.records, {row.scheme for row in group.rows}, dict(group.setting))
-    ]
-    short = [f"{row.scheme} made fewer tokens than asked for" for g in e.generation for row in g.rows if row.short]
-    if not e.generation:
-        return not_tested("nothing was generated")
-    software = [finding.evidence for finding in mixed(_timed(e.records))]
-    unfair = tuple(dict.fromkeys((*found, *short, *software)))
-    if unfair:
-        return Found("supported", unfair)
-    return Found(
-        "refuted",
-        (
-            "compilation is off on every arm, compute dtypes are the models', token counts, attention and versions "
-            "are alike",
-        ),
-    )
-
-
-def _timed(records: Iterable[Record]) -> list[Record]:
-    return [record for record in records if record.instrument == "generation" and record.status == "ok"]
-
-
-def _differences(records: Iterable[Record], schemes: set[str], setting: Mapping[str, Any]) -> list[str]:
-    texts = []
-    attention: dict[str, str] = {}
-    for record in records:
-        arm = record.setup.get("arm")
-        if record.instrument != "generation" or record.case.scheme not in schemes or not isinstance(arm, Mapping):
-            continue
-        if record.case.batch_size != setting.get("batch_size"):
-            continue
-        if not arm.get("disable_compile"):
-            texts.append(f"{record.case.scheme} may be compiled")
-        if arm.get("kind") == "4bit" and arm.get("compute_dtype") != arm.get("dtype"):
-            texts.append(f"{record.case.scheme} computes in {arm.get('compute_dtype')} on a {arm.get('dtype')} model")
-        model = record.setup.get("model")
-        if isinstance(model, Mapping):
-            attention[str(model.get("attention"))] = record.case.scheme
-    if len(attention) > 1:
-        texts.append("attention differs: " + ", ".join(f"{name} in {scheme}" for name, scheme in attention.items()))
-    return texts
 
 
 def joules(e: Evidence) -> Found:

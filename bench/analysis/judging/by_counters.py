@@ -1,0 +1,113 @@
+"""What Nsight Compute's counters judge: whether a fused 4-bit kernel is bound by the instructions that it issues.
+
+Busy issue slots alone do not say so: a kernel may issue often and still wait for memory most of the time. So both must
+hold: at least ``BUSY`` per cent of the issue slots used, and the warps that wait doing so more for instructions (the
+queue of shuffles, the shuffles' results, branches, a pipe, their turn to issue) than for memory. Less than that is no
+bound by instructions; and with DRAM below ``BUSY`` as well, neither is the bound: latency is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.record.schema import Record
+
+from .evidence import Evidence, Found, Judgement, not_tested
+
+# Per cent of a peak at which a unit is called busy, as Nsight Compute's own rules do.
+BUSY = 60.0
+_ISSUE = "sm__inst_issued.avg.pct_of_peak_sustained_active"
+_DRAM = "dram__throughput.avg.pct_of_peak_sustained_elapsed"
+_STALL = "smsp__average_warps_issue_stalled_{}_per_issue_active.ratio"
+# Why a warp did not issue: for what a look-up costs, or for what comes from memory. The first two look up by a shuffle
+# (bitsandbytes since 0.50), branch_resolving by comparisons (before).
+_LOOKING_UP = ("short_scoreboard", "mio_throttle", "branch_resolving")
+_ISSUING = ("math_pipe_throttle", "not_selected")
+_MEMORY = ("long_scoreboard", "lg_throttle")
+# The caches as the step left them come first; flushed ones do for what a kernel does by itself.
+_PASSES = {"ncu-warm": "", "ncu-cold": ", caches flushed before each pass"}
+
+
+def lookups(e: Evidence) -> Found:
+    """H5."""
+    if not e.on_gpu:
+        return not_tested("issue slots, stalls and DRAM throughput are counters of a GPU (Nsight Compute)")
+    found = _counted(e)
+    if not found:
+        return not_tested("no counters of a fused 4-bit kernel were collected: run 'make profile OUT=RUN_FOLDER'")
+    told = tuple(f"{where}: {one.text}{_PASSES[instrument]}" for (where, instrument), one in found.items())
+    verdicts = {one.verdict for one in found.values()}
+    return Found(verdicts.pop() if len(verdicts) == 1 else "ambiguous", told)
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """``issue``, ``dram``: % of their peaks. ``waiting``: stall reason → warps that wait for it per cycle that issues;
+    what was not collected is not in it."""
+
+    issue: float
+    dram: float | None
+    waiting: Mapping[str, float]
+
+    def _sum(self, reasons: tuple[str, ...]) -> float:
+        return sum(self.waiting[reason] for reason in reasons)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(name for name in (*_LOOKING_UP, *_ISSUING, *_MEMORY) if name not in self.waiting)
+
+    @property
+    def verdict(self) -> Judgement:
+        if self.issue < BUSY:
+            return "refuted"
+        if self.missing:
+            return "ambiguous"
+        return "supported" if self._sum(_LOOKING_UP + _ISSUING) > self._sum(_MEMORY) else "refuted"
+
+    @property
+    def text(self) -> str:
+        dram = "DRAM not collected" if self.dram is None else f"DRAM {self.dram:.0f} %"
+        text = f"issue slots {self.issue:.0f} %, {dram} of their peaks"
+        if self.issue < BUSY and self.dram is not None and self.dram < BUSY:
+            text += ": neither is the bound, which leaves latency"
+        if self.missing:
+            return f"{text}; stall reasons not collected: {', '.join(self.missing)}"
+        return (
+            f"{text}; warps that wait per issue: {self._sum(_LOOKING_UP):.2g} for look-ups, "
+            f"{self._sum(_ISSUING):.2g} for their turn, {self._sum(_MEMORY):.2g} for memory"
+        )
+
+
+def _counted(e: Evidence) -> dict[tuple[str, str], _Kernel]:
+    """(scheme and batch, instrument) → its fused kernel, with flushed caches only where nothing else was counted."""
+    found: dict[str, dict[str, _Kernel]] = {}
+    for record in e.records:
+        if record.instrument in _PASSES and record.status == "ok" and (one := _fused(record)) is not None:
+            where = f"{record.case.scheme}, batch {record.case.batch_size or 1}"
+            found.setdefault(where, {})[record.instrument] = one
+    return {(where, name): found[where][name] for where in found for name in _PASSES if name == _best(found[where])}
+
+
+def _best(counted: Mapping[str, _Kernel]) -> str:
+    return next(name for name in _PASSES if name in counted)
+
+
+def _fused(record: Record) -> _Kernel | None:
+    """The fused 4-bit kernel that takes longest; None where it was not counted."""
+    for kernel in record.setup.get("top", ()):
+        if "gemm_4bit" in str(kernel.get("name")):
+            metrics = kernel.get("metrics") or {}
+            issue = _value(metrics, _ISSUE)
+            every = (*_LOOKING_UP, *_ISSUING, *_MEMORY)
+            waiting = {name: value for name in every if (value := _value(metrics, _STALL.format(name))) is not None}
+            return None if issue is None else _Kernel(issue, _value(metrics, _DRAM), waiting)
+    return None
+
+
+def _value(metrics: Mapping[str, Any], name: str) -> float | None:
+    value = (metrics.get(name) or {}).get("value")
+    return None if value is None or not np.isfinite(value) else float(value)

@@ -1,0 +1,105 @@
+"""Whether the arms were alike beyond their schemes, by what the records say that really ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bench.record.schema import Record
+
+from ..conditions import Condition, conditions, mixed
+from ..grouping import Group, groups, reference_of
+from .evidence import Evidence, Found, not_tested
+
+# Told of the whole run, by ``mixed``.
+_OF_THE_RUN = ("versions", "commit")
+
+
+def unfair(e: Evidence) -> Found:
+    """H13: what differs between an arm and the reference besides the scheme. Refuted only where compilation,
+    attention, dtypes and token counts are recorded on both sides: what is not recorded may have differed."""
+    timed = [record for record in e.records if record.instrument == "generation" and record.status == "ok"]
+    compared = list(_compared(timed, e.reference))
+    if not compared:
+        return not_tested("no scheme was timed beside the reference")
+    found = [text for group, *sides in compared for text in _differences(sides)]
+    short = [f"{row.scheme} made fewer tokens than asked for" for g in e.generation for row in g.rows if row.short]
+    differing = tuple(dict.fromkeys((*found, *short, *(finding.evidence for finding in mixed(timed)))))
+    if differing:
+        return Found("supported", differing)
+    unknown = tuple(dict.fromkeys(name for _, *sides in compared for side in sides for name in _unknown(side)))
+    if unknown:
+        return Found("ambiguous", (f"not recorded: {', '.join(unknown)}; all that is recorded is alike",))
+    return Found("refuted", (_alike([side for _, *sides in compared for side in sides]),))
+
+
+_Compared = tuple[Group, Sequence[Record], Sequence[Record]]
+
+
+def _compared(timed: Sequence[Record], wanted: str) -> Iterator[_Compared]:
+    """(group, the reference's records, an arm's records)."""
+    for group in groups(timed, "generation"):
+        reference = reference_of(group.schemes, wanted)
+        for scheme, records in group.schemes.items():
+            if reference and scheme != reference:
+                yield group, group.schemes[reference], records
+
+
+def _differences(sides: Sequence[Sequence[Record]]) -> Iterator[str]:
+    """Conditions in which a scheme and the reference differ, then what either does that its name does not say."""
+    reference, scheme = (side[0].case.scheme for side in sides)
+    for item in conditions([(sides[0], sides[1])], one_run=True):
+        if item.alike is False and item.name not in _OF_THE_RUN:
+            yield _text(item, reference, scheme)
+    for record in (record for side in sides for record in side):
+        yield from _of_arm(record)
+
+
+def _text(item: Condition, reference: str, scheme: str) -> str:
+    return f"{item.name}: {reference} {item.a} ≠ {scheme} {item.b}"
+
+
+def _of_arm(record: Record) -> Iterator[str]:
+    arm, name = _part(record, "arm"), record.case.scheme
+    if _compiles(record):
+        yield f"{name} was compiled"
+    if arm.get("kind") == "4bit" and arm.get("compute_dtype") != arm.get("dtype"):
+        yield f"{name} computes in {arm.get('compute_dtype')} on a {arm.get('dtype')} model"
+
+
+def _compiles(record: Record) -> bool | None:
+    """Whether the model was called compiled, as seen after the calls, or else by their option; None where neither is
+    recorded."""
+    seen = record.setup.get("compiled")
+    if seen is not None:
+        return bool(seen)
+    off = _part(record, "generate").get("disable_compile")
+    return None if off is None else not off
+
+
+def _unknown(side: Sequence[Record]) -> Iterator[str]:
+    scheme = side[0].case.scheme
+    told = {
+        "compilation": all(_compiles(record) is not None for record in side),
+        "dtype": all(_part(record, "arm").get("dtype") for record in side),
+        "attention": all(_part(record, "model").get("attention") for record in side),
+        "tokens": all(record.values("tokens_generated") for record in side),
+    }
+    yield from (f"{name} of {scheme}" for name, known in told.items() if not known)
+
+
+def _alike(sides: Sequence[Sequence[Record]]) -> str:
+    """What ran, in its own words."""
+    records = [record for side in sides for record in side]
+    attention = " and ".join(sorted({str(_part(record, "model").get("attention")) for record in records}))
+    versions = {name: records[0].environment.packages.get(name) for name in ("torch", "transformers", "bitsandbytes")}
+    told = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    return (
+        f"as recorded of {len({id(record) for record in records})} processes: nothing compiled, attention {attention} "
+        f"on every arm, compute dtypes those of the models, as many tokens on each" + (f"; {told}" if told else "")
+    )
+
+
+def _part(record: Record, name: str) -> Mapping[str, Any]:
+    found = record.setup.get(name)
+    return found if isinstance(found, Mapping) else {}
