@@ -16,7 +16,7 @@ from bench.analysis.verdict import Verdict
 from . import figure_ledger, first_generation, units
 from .actions import actions
 from .content import Answer, Commands, FigureSpec, Tone
-from .points import cause_points, of_whole
+from .points import balance_text, cause_points, of_whole, share_note
 from .words import assumed_bars, scheme_text, setting_text, short_labels
 
 Table = Mapping[Place, GenerationRow]
@@ -112,7 +112,9 @@ def _why(focus: Pair, row: GenerationRow | None) -> str:
     """How much the explained scheme takes, by the table's ratio, and its largest cause."""
     closed = focus.closed
     ratio = row.time_ratio.value if row and row.time_ratio else closed.scheme_ms / closed.reference_ms
-    size = f"{focus.scheme} takes ×{ratio:.2f} the time per token ({units.signed(closed.delta.delta_ms)} ms)"
+    told = balance_text(focus.causes)
+    parts = f": {told}" if told else ""
+    size = f"{focus.scheme} takes ×{ratio:.2f} the time per token ({units.signed(closed.delta.delta_ms)} ms{parts})"
     if row is not None and row.verdict == "SAME":
         return f"{size}."
     return f"{size}{_largest(focus)}."
@@ -155,8 +157,9 @@ def caption(pair: Pair) -> str:
     busy = "the GPU" if pair.device != "cpu" else "operators"
     return (
         f"Each bar: what one cause adds to {pair.reference}'s time per token, {busy} dark, the host light, neither "
-        f"grey; together they give {pair.scheme}'s exactly. Thin lines: 95 % intervals. Causes from "
-        f"{pair.instrument or 'no'} timelines of {pair.observed_steps[0]} and {pair.observed_steps[1]} decode steps; "
-        f"times per token from unprofiled calls ({closed.reference_ms:.3g} and {closed.scheme_ms:.3g} ms)."
+        f"grey; together they give {pair.scheme}'s exactly. {share_note(pair.causes)} Thin lines: 95 % intervals. "
+        f"Causes from {pair.instrument or 'no'} timelines of {pair.observed_steps[0]} and {pair.observed_steps[1]} "
+        "decode steps; times per token from unprofiled calls "
+        f"({closed.reference_ms:.3g} and {closed.scheme_ms:.3g} ms)."
         f"{assumed_bars(pair.causes)}"
     )

@@ -6,18 +6,16 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.analysis.ledger.accounting import Cause
+from bench.analysis.ledger.accounting import SMALL, Cause
 from bench.analysis.traces.pair import Timed, TracePair
 from bench.analysis.traces.recorded import Recorded, RecordedLine
 from bench.analysis.verdict import Verdict
 from bench.record import causes as c
 
 from .content import Answer, Point, Tone
-from .points import MOST, of_whole, others, share_of, signed_ms, title, with_shares
+from .points import MOST, Shared, balance_text, of_whole, others, shared, signed_ms, title
 from .words import TONES
 
-# A cause under this share of all that moved is no reason of its own.
-LEAST = 0.01
 # What moves less than this share of it, such as the rounding of two sums, is not named.
 NOTHING = 1e-4
 _WORDS: dict[Verdict, str] = {
@@ -74,10 +72,11 @@ def _on_time(pair: TracePair, timed: Timed, asked: Asked) -> Answer:
 
 
 def _sentence(timed: Timed, asked: Asked) -> str:
-    closed = timed.closed
+    closed, told = timed.closed, balance_text(timed.causes)
+    parts = f": {told}" if told else ""
     size = (
         f"{asked.candidate} takes ×{timed.ratio.value:.2f} the time per {timed.unit} of {asked.reference} "
-        f"({signed_ms(closed.delta.delta_ms)})"
+        f"({signed_ms(closed.delta.delta_ms)}{parts})"
     )
     first = timed.causes[0] if timed.causes else None
     same_way = first is not None and first.delta_ms * closed.delta.delta_ms > 0
@@ -106,20 +105,21 @@ def basis(timed: Timed, pair: TracePair) -> str:
 
 def _causes(timed: Timed) -> tuple[Point, ...]:
     """The largest causes, then the others as one: together they are the difference."""
-    told, what = with_shares(timed.causes), share_of(timed.verdict)
+    told = shared(timed.causes, timed.verdict)
     moved = sum(abs(cause.delta_ms) for cause in timed.causes)
-    large = [row for row in told if abs(row[0].delta_ms) >= LEAST * moved][:MOST]
-    points = [_cause(cause, share, what, timed) for cause, share in large]
-    rest = [row for row in told if row not in large]
-    rest = rest if sum(abs(cause.delta_ms) for cause, _ in rest) >= NOTHING * moved else []
-    return (*points, others(rest, what, timed.unit)) if rest else tuple(points)
+    large = [one for one in told if abs(one.cause.delta_ms) >= SMALL * moved][:MOST]
+    points = [_cause(one, timed) for one in large]
+    rest = [one for one in told if one not in large]
+    rest = rest if sum(abs(one.cause.delta_ms) for one in rest) >= NOTHING * moved else []
+    return (*points, others(rest, timed.unit)) if rest else tuple(points)
 
 
-def _cause(cause: Cause, share: int | None, what: str, timed: Timed) -> Point:
+def _cause(one: Shared, timed: Timed) -> Point:
+    cause = one.cause
     meaning = f"{c.MEANINGS[cause.cause][0].upper()}{c.MEANINGS[cause.cause][1:]}."
     if cause.cause in c.BUSY and cause.host_ms:
         meaning += f" Its work {signed_ms(cause.work_ms or 0.0)}, the host on the way there {signed_ms(cause.host_ms)}."
-    return Point(title(c.LABELS[cause.cause], cause.delta_ms, share, what, timed.unit), meaning + _bounds(cause))
+    return Point(title(c.LABELS[cause.cause], cause.delta_ms, [one], timed.unit), meaning + _bounds(cause))
 
 
 def _bounds(line: Cause | RecordedLine) -> str:
@@ -198,7 +198,7 @@ def _gpu(found: Recorded) -> list[RecordedLine]:
 def _work(found: Recorded) -> tuple[Point, ...]:
     """The largest differences that recording does not touch, or that are larger than it can be."""
     told = [line for line in found.lines if line.sure or not line.inflated]
-    least = LEAST * sum(max(line.reference_ms, line.scheme_ms) for line in told)
+    least = SMALL * sum(max(line.reference_ms, line.scheme_ms) for line in told)
     large = [line for line in told if line.delta_ms and abs(line.delta_ms) >= least]
     ranked = sorted(large, key=lambda line: (not line.sure, -abs(line.delta_ms)))[:MOST]
     return tuple(

@@ -13,6 +13,7 @@ from bench.record import causes as c
 from . import units
 from .figures import panels
 from .palette import INK, LESS, LESS_HOST, MORE, MORE_HOST, NEITHER, SOFT
+from .points import Shared, shared
 
 # For more and for less time.
 _COLOURS = {"work": (MORE, LESS), "host": (MORE_HOST, LESS_HOST), "": (NEITHER, NEITHER)}
@@ -22,12 +23,13 @@ _SMALL = 0.02
 
 @dataclass(frozen=True)
 class Bar:
-    """``parts``: (ms, "work", "host" or "" for neither) from left to right, together ``ms``. ``bounds``: of its 95 %
-    interval."""
+    """``parts``: (ms, "work", "host" or "" for neither) from left to right, together ``ms``. ``share``: per cent of all
+    that goes its way, None where it is not told. ``bounds``: of its 95 % interval."""
 
     label: str
     ms: float
     parts: tuple[tuple[float, str], ...]
+    share: int | None = None
     bounds: tuple[float, float] | None = None
 
 
@@ -46,16 +48,17 @@ def bars(causes: Sequence[Cause]) -> tuple[Bar, ...]:
     largest = max((abs(cause.delta_ms) for cause in causes), default=0.0)
     small = [cause for cause in causes if abs(cause.delta_ms) < _SMALL * largest]
     small = small if len(small) > 1 else []
-    kept = [_bar(cause) for cause in causes if cause not in small]
+    kept = [_bar(one) for one in shared(causes, None) if one.cause not in small]
     if small:
         ms = sum(cause.delta_ms for cause in small)
         kept.append(Bar(f"{len(small)} small causes", ms, ((ms, ""),)))
     return tuple(kept)
 
 
-def _bar(cause: Cause) -> Bar:
+def _bar(one: Shared) -> Bar:
+    cause = one.cause
     bounds = None if cause.low is None or cause.high is None else (cause.low, cause.high)
-    return Bar(c.LABELS[cause.cause], cause.delta_ms, _parts(cause), bounds)
+    return Bar(c.LABELS[cause.cause], cause.delta_ms, _parts(cause), one.percent if one.of else None, bounds)
 
 
 def _parts(cause: Cause) -> tuple[tuple[float, str], ...]:
@@ -75,7 +78,7 @@ def _draw(axes: Any, pair: Pair, shown: Sequence[Bar]) -> None:
     for place, bar in enumerate(shown, 1):
         _draw_bar(axes, place, at, bar)
         at += bar.ms
-        _say(axes, place, f"{units.signed(bar.ms)} ms")
+        _say(axes, place, f"{units.signed(bar.ms)} ms" + ("" if bar.share is None else f", {bar.share} %"))
     axes.barh(len(shown) + 1, closed.scheme_ms, color=SOFT.light, height=0.62)
     _say(axes, len(shown) + 1, units.si(closed.scheme_ms * 1e-3, "s"))
     names = [pair.reference, *(bar.label for bar in shown), pair.scheme]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bench.analysis.assumed import mark
-from bench.analysis.ledger.accounting import Cause, shares
+from bench.analysis.ledger.accounting import Cause
 from bench.analysis.ledger.pairs import REST, Pair
+from bench.analysis.ledger.sharing import Balance, Way, balance, shares, way
 from bench.analysis.verdict import Verdict
 from bench.record import causes as c
 
@@ -20,29 +22,80 @@ def cause_points(pair: Pair, verdict: Verdict | None) -> tuple[Point, ...]:
     """The largest causes with their evidence, then the others as one: together they are the difference."""
     if not pair.instrument:
         return (Point("Not known", f"{pair.missing[:1].upper()}{pair.missing[1:]}."),)
-    told, what = with_shares(pair.causes), share_of(verdict)
-    points = [_cause(cause, share, what, pair) for cause, share in told[:MOST]]
+    told = shared(pair.causes, verdict)
+    points = [_cause(one, pair) for one in told[:MOST]]
     rest = told[MOST:]
-    return (*points, others(rest, what)) if rest else tuple(points)
+    return (*points, others(rest)) if rest else tuple(points)
 
 
-Share = tuple[Cause, int | None]
+@dataclass(frozen=True)
+class Shared:
+    """A cause with its share in per cent. ``of``: of what, in words; "" where it is too small a part of what is left
+    of all causes to be told."""
+
+    cause: Cause
+    percent: int
+    of: str
 
 
-def with_shares(causes: Sequence[Cause]) -> list[Share]:
-    """Each with its share of the difference in per cent; None where the causes cancel each other almost."""
-    return list(zip(causes, shares(causes) or (None,) * len(causes), strict=True))
+def shared(causes: Sequence[Cause], verdict: Verdict | None) -> list[Shared]:
+    """Each cause with its share: of the difference where all causes pull one way, else of what is lost or won."""
+    total = balance(causes)
+    return [
+        Shared(cause, share, _of(way(cause), total, verdict))
+        for cause, share in zip(causes, shares(causes), strict=True)
+    ]
 
 
-def share_of(verdict: Verdict | None) -> str:
-    """What a share is a share of."""
-    return {"SLOWER": "time added", "FASTER": "time saved"}.get(str(verdict), "difference")
+def _of(side: Way, total: Balance, verdict: Verdict | None) -> str:
+    if total.cancels:
+        return f"the {units.number(total.of(side))} ms {_word(side, total)}"
+    what = {"SLOWER": "time added", "FASTER": "time saved"}.get(str(verdict), "difference")
+    return f"the {what}" if side == total.main else ""
 
 
-def title(name: str, ms: float, share: int | None, what: str, unit: str = "token") -> str:
-    """Such as "Casts: +1.2 ms per token, 12 % of the time added"."""
-    part = "" if share is None else f", {share} % of the {what}"
-    return f"{name[0].upper()}{name[1:]}: {signed_ms(ms)} per {unit}{part}"
+def _word(side: Way, total: Balance) -> str:
+    if side == total.main:
+        return side
+    return "won back" if side == "won" else "lost again"
+
+
+def balance_text(causes: Sequence[Cause]) -> str:
+    """Such as "9.81 ms lost, 6.23 ms won back", of causes that cancel each other in part; else ""."""
+    told = [f"{units.number(abs(ms))} ms {word}" for word, ms in sides(causes)]
+    return ", ".join(told) if len(told) > 1 else ""
+
+
+def sides(causes: Sequence[Cause]) -> list[tuple[str, float]]:
+    """What all causes together lose and win, by the word for it, with its sign; the side of the difference alone where
+    nothing cancels."""
+    total = balance(causes)
+    told: list[Way] = [total.main, "won" if total.main == "lost" else "lost"]
+    shown = told if total.cancels else told[:1]
+    return [(_word(side, total), total.of(side) * (1 if side == "lost" else -1)) for side in shown]
+
+
+def share_cell(one: Shared) -> str:
+    """A share within a table, which says below of what it is one."""
+    return f"{one.percent} %" if one.of else units.ABSENT
+
+
+def share_note(causes: Sequence[Cause]) -> str:
+    """Of what the shares of a table are."""
+    told = " and ".join(f"{units.number(abs(ms))} ms {word}" for word, ms in sides(causes))
+    apart = ", each 100 % by itself" if balance(causes).cancels else ""
+    return f"Shares are of the {told}{apart}."
+
+
+def title(name: str, ms: float, causes: Sequence[Shared], unit: str = "token") -> str:
+    """Such as "Casts: +1.2 ms per token, 12 % of the time added"; of several causes the shares of either side."""
+    sums: dict[str, int] = {}
+    for one in causes:
+        if one.of:
+            sums[one.of] = sums.get(one.of, 0) + one.percent
+    told_of = {of: percent for of, percent in sums.items() if percent} or sums
+    part = " and ".join(f"{percent} % of {of}" for of, percent in told_of.items())
+    return f"{name[0].upper()}{name[1:]}: {signed_ms(ms)} per {unit}" + (f", {part}" if part else "")
 
 
 def of_whole(cause: Cause) -> str:
@@ -51,27 +104,25 @@ def of_whole(cause: Cause) -> str:
     return f"{signed_ms(cause.delta_ms)} {told}"
 
 
-def _cause(cause: Cause, share: int | None, what: str, pair: Pair) -> Point:
-    bounds = ""
+def _cause(one: Shared, pair: Pair) -> Point:
+    cause, bounds = one.cause, ""
     if cause.low is not None and cause.high is not None:
         bounds = f" 95 % interval{mark(cause.assumed)} {units.signed(cause.low)} to {units.signed(cause.high)} ms."
         bounds += "" if cause.sure else " Not sure: it holds 0."
     elif cause.basis == "one value":
         bounds = " One value only, so no interval."
-    told = title(c.LABELS[cause.cause], cause.delta_ms, share, what)
+    told = title(c.LABELS[cause.cause], cause.delta_ms, [one])
     return Point(told, _evidence(cause, pair) + bounds, sure=cause.sure)
 
 
-def others(rest: Sequence[Share], what: str, unit: str = "token") -> Point:
+def others(rest: Sequence[Shared], unit: str = "token") -> Point:
     """Of the others the largest by name."""
-    causes = [cause for cause, _ in rest]
-    known = [share for _, share in rest if share is not None]
-    share = sum(known) if len(known) == len(rest) else None
+    causes = [one.cause for one in rest]
     named = sorted(causes, key=lambda cause: -abs(cause.delta_ms))[:MOST]
     text = ", ".join(f"{c.LABELS[cause.cause]} {units.signed(cause.delta_ms)} ms" for cause in named)
     more = f" and {len(rest) - len(named)} smaller" if len(rest) > len(named) else ""
     name = "one more cause" if len(rest) == 1 else f"{len(rest)} more causes together"
-    return Point(title(name, sum(cause.delta_ms for cause in causes), share, what, unit), f"{text}{more}.")
+    return Point(title(name, sum(cause.delta_ms for cause in causes), rest, unit), f"{text}{more}.")
 
 
 def _evidence(cause: Cause, pair: Pair) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from bench.analysis.assumed import mark
 from bench.analysis.baselines import NAMES
 from bench.analysis.energy_ledger import EnergyPair, Split
-from bench.analysis.ledger.accounting import Cause, shares
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.record import causes as c
 
 from . import units
 from .content import Cell, Column, Table, Tone, table
+from .points import Shared, share_cell, share_note, shared, sides
 
 _MOST_SOURCES = 8
 
@@ -104,24 +104,25 @@ def causes(pair: Pair) -> Table | None:
         Column("95 % interval", right=True, detail=True),
         Column("Share", right=True),
     )
-    told = shares(pair.causes) or (None,) * len(pair.causes)
-    rows = [_cause(cause, share) for cause, share in zip(pair.causes, told, strict=True)]
-    rows.append(("difference", "", "", *_total(pair), units.ABSENT if None in told else "100 %"))
+    rows = [_cause(one) for one in shared(pair.causes, None)]
+    rows += [(f"all that is {word}", "", "", f"{ms:+.4f}", "", "100 %") for word, ms in sides(pair.causes)]
+    rows.append(("difference", "", "", *_total(pair), ""))
     note = (
         "They add up to the difference exactly. Work that only one of the two does takes along the host's time that "
-        "leads to it; coloured where sure. No shares where the causes cancel each other almost."
+        f"leads to it; coloured where sure. {share_note(pair.causes)}"
     )
     return table(f"Causes: {pair.scheme}", columns, rows, note) if pair.causes else None
 
 
-def _cause(cause: Cause, share: int | None) -> tuple[Cell | str, ...]:
+def _cause(one: Shared) -> tuple[Cell | str, ...]:
+    cause = one.cause
     return (
         c.LABELS[cause.cause],
         units.ABSENT if cause.work_ms is None else f"{cause.work_ms:+.4f}",
         units.ABSENT if cause.host_ms is None else f"{cause.host_ms:+.4f}",
         Cell(f"{cause.delta_ms:+.4f}", ("bad" if cause.delta_ms > 0 else "good") if cause.sure else ""),
         _interval(cause.low, cause.high, 1.0) + mark(cause.assumed),
-        units.ABSENT if share is None else f"{share} %",
+        share_cell(one),
     )
 
 

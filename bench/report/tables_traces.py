@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bench.analysis.ledger.accounting import Cause, shares
 from bench.analysis.replay.diagnosis import Diagnosis
 from bench.analysis.traces.pair import Timed
 from bench.analysis.traces.recorded import Recorded, RecordedLine
@@ -10,6 +9,7 @@ from bench.record import causes as c
 
 from . import units
 from .content import Cell, Column, Table, Tone, table
+from .points import Shared, share_cell, share_note, shared
 
 INFLATED = "inflated by the profiler"
 
@@ -65,20 +65,20 @@ def causes(timed: Timed) -> Table | None:
         Column("Host ms", right=True, detail=True),
         Column("Share", right=True),
     )
-    known = shares(timed.causes) or (None,) * len(timed.causes)
-    rows = [_cause(cause, share) for cause, share in zip(timed.causes, known, strict=True)]
+    rows = [_cause(one) for one in shared(timed.causes, timed.verdict)]
     note = (
         f"ms per {timed.unit}. Work that only one of the two does takes along the host's time that leads to it. All "
-        "together are the difference exactly; coloured where sure."
+        f"together are the difference exactly; coloured where sure. {share_note(timed.causes)}"
     )
     return table("Causes", columns, rows, note) if rows else None
 
 
-def _cause(cause: Cause, share: int | None) -> tuple[Cell | str, ...]:
+def _cause(one: Shared) -> tuple[Cell | str, ...]:
+    cause = one.cause
     work, host = (units.ABSENT if part is None else f"{part:+.4f}" for part in (cause.work_ms, cause.host_ms))
     return (
         c.LABELS[cause.cause], _delta(cause.delta_ms, cause.sure), _interval(cause.low, cause.high), work, host,
-        units.ABSENT if share is None else f"{share} %",
+        share_cell(one),
     )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.analysis.explain import Explanation
-from bench.analysis.ledger.accounting import Cause, shares
+from bench.analysis.ledger.accounting import Cause
+from bench.analysis.ledger.sharing import balance, shares, way
 from bench.report.answer import answer, first_setting, focus_of
 from bench.report.content import Commands, Point
 
@@ -28,6 +29,7 @@ def answer_document(found: Explanation, commands: Commands | None) -> dict[str, 
         "time_ratio_ci": ratio and [ratio.low, ratio.high],
         "assumed": (ratio and ratio.assumed) or None,
         "delta_ms": focus.closed.delta.delta_ms,
+        **balance_document(focus.causes),
         "causes": causes_document(focus.causes),
         "why": [_point(point) for point in told.causes],
         "what_to_do": [_point(point) for point in told.actions],
@@ -37,15 +39,20 @@ def answer_document(found: Explanation, commands: Commands | None) -> dict[str, 
 
 def causes_document(causes: Sequence[Cause]) -> list[dict[str, Any]]:
     """The causes of a difference in order; "delta_ms" of all of them is the difference, exactly."""
-    told = shares(causes) or (None,) * len(causes)
-    return [_cause(cause, share) for cause, share in zip(causes, told, strict=True)]
+    return [_cause(cause, share) for cause, share in zip(causes, shares(causes), strict=True)]
 
 
-def _cause(cause: Cause, share: int | None) -> dict[str, Any]:
+def balance_document(causes: Sequence[Cause]) -> dict[str, float]:
+    """What all causes lose and win, at least 0 both; the former less the latter is the difference, exactly."""
+    total = balance(causes)
+    return {"lost_ms": total.lost_ms, "won_ms": total.won_ms}
+
+
+def _cause(cause: Cause, share: int) -> dict[str, Any]:
     return {
         "cause": cause.cause, "reference_ms": cause.reference_ms, "scheme_ms": cause.scheme_ms,
         "delta_ms": cause.delta_ms, "work_ms": cause.work_ms, "host_ms": cause.host_ms,
-        "ci": [cause.low, cause.high], "sure": cause.sure, "share_percent": share,
+        "ci": [cause.low, cause.high], "sure": cause.sure, "share_percent": share, "share_of": way(cause),
     }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from bench.report.content import Commands
 from bench.report.visible import dumps
 from bench.report.words import AMOUNTS
 from bench.verbs import explain_traces
-from bench.verbs.answer_json import answer_document, causes_document
+from bench.verbs.answer_json import answer_document, balance_document, causes_document
 from bench.verbs.choosing import chosen
 from bench.verbs.commands import commands
 from bench.verbs.planned import plan_of
@@ -175,6 +175,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "reference": pair.reference,
         "scheme": pair.scheme,
         **_closed(pair.closed),
+        **balance_document(pair.causes),
         "causes": causes_document(pair.causes),
         "sources": [_source(part) for part in pair.sources],
         "unknown": [{"name": name, "share": share} for name, share in pair.unknown],

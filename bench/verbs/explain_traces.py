@@ -17,7 +17,7 @@ from bench.record.errors import UsageError
 from bench.report.answer_traces import Asked
 from bench.report.content import Table
 from bench.report.visible import dumps, visible
-from bench.verbs.answer_json import causes_document
+from bench.verbs.answer_json import balance_document, causes_document
 from bench.verbs.choosing import refuse_choices
 from bench.verbs.opened import opened, options_again
 
@@ -146,7 +146,8 @@ def _no_time(pair: TracePair) -> dict[str, Any]:
     return {
         "verdict": pair.recorded.verdict, "ratio": None, "times": None, "answer_of_run": None,
         "times_missing": f"no time is known {pair.missing}",
-        "unit": "step", "wall_ms": None, "delta_ms": None, "delta_ci": None, "lines": [], "causes": [],
+        "unit": "step", "wall_ms": None, "delta_ms": None, "delta_ci": None, "lines": [],
+        "lost_ms": None, "won_ms": None, "causes": [],
         "unexplained_ms": None, "predicted_savings": [], "predicted_missed_ms": None, "played": None, "refused": None,
         "uniform_factor": None, "sources": [],
     }  # fmt: skip
@@ -166,6 +167,7 @@ def _timed(timed: Timed) -> dict[str, Any]:
         "delta_ci": [closed.delta.low, closed.delta.high],
         "lines": [_line(line) for line in closed.lines],
         "unexplained_ms": closed.unexplained_ms if closed.lines else None,
+        **balance_document(timed.causes),
         "causes": causes_document(timed.causes),
         "predicted_savings": [
             {

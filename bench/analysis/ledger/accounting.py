@@ -7,7 +7,6 @@ Corrections are causes too, so that nothing is left out. Chart, list, headline, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,9 +20,9 @@ from .closure import Closed, Line, Side, on_grid
 
 # An arm that takes less than this share of the other's time for a kind of work does not do that work.
 _ABSENT = 0.01
+# A cause under this share of all that moved is no reason of its own.
+SMALL = 0.01
 _MS = 1e3
-# Where the causes cancel so far that less than this part of them is left, a share of the rest says nothing.
-_LEFT = 0.1
 
 
 @dataclass(frozen=True)
@@ -41,28 +40,18 @@ class Cause(Line):
 def account(reference: Side, scheme: Side, closed: Closed) -> tuple[Cause, ...]:
     """The causes of ``closed``, which closes these two sides, in order; those that are nothing are left out.
 
-    First those that push the way that the difference goes, the largest first, then those against it.
+    First those that push the way that the difference goes, the largest first, then those against it; after them what is
+    too small to be a reason, in the same order.
     """
     alone = [line.cause for line in closed.lines if line.cause in c.BUSY and _one_sided(line)]
     made = [_cause(name, (reference, scheme), closed, alone) for name in c.CAUSES]
     made += [Cause(**vars(line), work_ms=None, host_ms=None) for line in closed.lines if line.cause in c.CORRECTIONS]
     sign = -1.0 if closed.delta.delta_ms < 0 else 1.0
     found = [cause for cause in made if cause.reference_ms != cause.scheme_ms or cause.work_ms]
-    return tuple(sorted(found, key=lambda cause: (cause.delta_ms * sign <= 0, -abs(cause.delta_ms))))
-
-
-def shares(causes: Sequence[Line]) -> tuple[int, ...] | None:
-    """Each one's share of their sum in whole per cent, 100 together (largest remainders); None where the causes cancel
-    each other almost, so that shares of what is left would say nothing."""
-    total, moved = sum(cause.delta_ms for cause in causes), sum(abs(cause.delta_ms) for cause in causes)
-    if not total or abs(total) < _LEFT * moved:
-        return None
-    exact = [100.0 * cause.delta_ms / total for cause in causes]
-    whole = [math.floor(value) for value in exact]
-    fullest = sorted(range(len(exact)), key=lambda place: whole[place] - exact[place])
-    for place in fullest[: 100 - sum(whole)]:
-        whole[place] += 1
-    return tuple(whole)
+    least = SMALL * sum(abs(cause.delta_ms) for cause in found)
+    return tuple(
+        sorted(found, key=lambda one: (abs(one.delta_ms) < least, one.delta_ms * sign <= 0, -abs(one.delta_ms)))
+    )
 
 
 def _one_sided(line: Line) -> bool:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.ledger.accounting import account, shares
+from bench.analysis.ledger.accounting import account
 from bench.analysis.ledger.closure import Side, close
 from bench.analysis.ledger.pairs import pairs
+from bench.analysis.ledger.sharing import balance, shares, way
 from bench.record import causes as c
 from bench.record.store import load
 
@@ -100,28 +101,41 @@ def test_what_is_nothing_is_no_cause():
 
 
 @given(sides(), sides())
-def test_shares_are_whole_and_a_hundred_together(reference, scheme):
+def test_shares_are_whole_and_a_hundred_on_either_side(reference, scheme):
     found = causes(reference, scheme)
-    told = shares(found)
-    if told is None:
-        assert abs(sum(cause.delta_ms for cause in found)) <= 0.1 * sum(abs(cause.delta_ms) for cause in found)
-        return
-    total = sum(cause.delta_ms for cause in found)
-    assert sum(told) == 100
-    for cause, share in zip(found, told, strict=True):
-        assert share == pytest.approx(100 * cause.delta_ms / total, abs=1)
+    told, total = shares(found), balance(found)
+    assert total.lost_ms - total.won_ms == sum(cause.delta_ms for cause in found)
+    for side in ("lost", "won"):
+        mine = [(cause, share) for cause, share in zip(found, told, strict=True) if way(cause) == side]
+        mine = [(cause, share) for cause, share in mine if cause.delta_ms]
+        assert sum(share for _, share in mine) == (100 if mine else 0)
+        for cause, share in mine:
+            assert share == pytest.approx(100 * abs(cause.delta_ms) / total.of(side), abs=1)
 
 
-def test_shares_of_a_faster_arm_are_of_the_time_saved():
+def test_shares_of_a_faster_arm_are_of_the_time_won():
     slow, plain = side(20, {c.GEMM: 6, c.CAST: 9, c.NORM: 5}), side(10, {c.GEMM: 6, c.NORM: 4})
     found = causes(slow, plain)
     assert [cause.cause for cause in found] == [c.CAST, c.NORM]
     assert shares(found) == (90, 10)
+    assert (balance(found).main, balance(found).cancels) == ("won", False)
 
 
-def test_no_shares_where_nothing_is_left_of_what_cancels():
-    assert shares(causes(side(10, {c.GEMM: 6, c.NORM: 4}), side(10.1, {c.GEMM: 2, c.NORM: 8.1}))) is None
-    assert shares(()) is None
+def test_causes_that_cancel_have_shares_of_their_own_side():
+    """Of what is left of these, 0.1 ms, one would have 4100 % and the other -4000."""
+    found = causes(side(10, {c.GEMM: 6, c.NORM: 4}), side(10.1, {c.GEMM: 2, c.NORM: 8.1}))
+    assert shares(found) == (100, 100)
+    assert balance(found).lost_ms == pytest.approx(4.1)
+    assert balance(found).won_ms == pytest.approx(4.0)
+    assert balance(found).cancels
+    assert shares(()) == ()
+
+
+def test_what_is_too_small_to_be_a_reason_comes_last():
+    found = causes(side(10, {c.GEMM: 6, c.NORM: 4}), side(12, {c.GEMM: 10, c.NORM: 2.999, c.CAST: 0.001, c.LM_HEAD: 0}))
+    assert [cause.cause for cause in found][:3] == [c.GEMM, c.NORM, c.UNEXPLAINED]
+    assert abs(found[0].delta_ms) > abs(found[1].delta_ms) > abs(found[-1].delta_ms)
+    assert found[-1].cause == c.CAST
 
 
 @pytest.mark.parametrize("run", sorted(path.name for path in RUNS.iterdir() if path.is_dir()))
@@ -130,5 +144,5 @@ def test_the_causes_of_every_committed_run_add_up(run):
     assert found
     for pair in found:
         assert sum(cause.delta_ms for cause in pair.causes) == pair.closed.delta.delta_ms
-        told = shares(pair.causes)
-        assert told is None or sum(told) == 100
+        told, total = shares(pair.causes), balance(pair.causes)
+        assert sum(told) == 100 * (total.lost_ms > 0) + 100 * (total.won_ms > 0)
