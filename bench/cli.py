@@ -156,6 +156,8 @@ def _add_run(verbs: Any) -> None:
     add("--schemes", type=each_once, metavar="A,B", help="only these schemes")
     add("--batch-sizes", type=kinds.numbers(kinds.BATCH), metavar="N,N", help="batch sizes of every sweep")
     add("--caches", type=each_once, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
+    add("--reference", metavar="SCHEME", help="what the others are compared with (default: the preset's)")
+    add("--no-tries", dest="tries", action="store_const", const=(), help="leave out the cheap remedies that are tried")
     add("--new-tokens", type=kinds.TOKENS, metavar="N", help="new tokens per sequence")
     add("--prompt-tokens", type=kinds.COUNT, metavar="N", help="prompt length of random-weight models")
     add("--prompts", choices=("humaneval", "random"), help="random: token ids drawn at random, for want of a tokenizer")
@@ -381,6 +383,9 @@ def _add_intervene(verbs: Any) -> None:
     add("--schemes", type=each_once, metavar="A,B", help="arms to intervene on (default fp16,int8,nf4)")
     add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
     add("--only", type=each_once, metavar="A,B", help="only these interventions (see 'python -m bench list')")
+    add("--reference", metavar="SCHEME", help="what the arms are compared with (default: the run's)")
+    add("--at-batch", type=kinds.BATCH, metavar="N", help="batch size of the arms (default: the run's first)")
+    add("--at-cache", choices=("dynamic", "static"), help="key-value cache of the arms (default: the run's first)")
     add(
         "--batch-sizes",
         type=kinds.numbers(kinds.BATCH),

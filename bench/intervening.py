@@ -101,9 +101,12 @@ def make_plan(
         ]
         random.Random(f"{seed}:{repeat}:interventions").shuffle(round_)
         blocks += round_
-    return Plan(
-        timelines, tuple(blocks), tuple(case for case in cases if _change(case) is not None or _as_reference(case))
-    )
+    return Plan(timelines, tuple(blocks), tuple(filter(foreseeable, cases)))
+
+
+def foreseeable(case: Case) -> bool:
+    """Whether the replay has something to predict for an intervention's Case."""
+    return _change(case) is not None or _as_reference(case)
 
 
 def _change(case: Case) -> Change | None:
@@ -123,23 +126,27 @@ def _as_reference(case: Case) -> bool:
 
 @dataclass(frozen=True)
 class Predictor:
-    """Predicts from the timelines of a run folder. ``read``: reads a trace file."""
+    """Predicts from the timelines of a run folder. ``read``: reads a trace file; ``reference``: the scheme that others
+    are set against."""
 
     folder: Path
     run_id: str
     argv: tuple[str, ...]
     machine: Environment
     read: ReadTimeline
+    reference: str = REFERENCE
 
     def predictions(self, records: Sequence[Record], cases: Sequence[Case]) -> Iterator[Record]:
         """One Record per Case, before it is measured."""
         observed = observed_records(records)
         models = observer_models(observed)
         replays: dict[str, Replay | str] = {}
-        for scheme in dict.fromkeys((REFERENCE, *(case.scheme for case in cases))):
+        wanted = [self.reference] if any(map(_as_reference, cases)) else []
+        for scheme in dict.fromkeys((*wanted, *(case.scheme for case in cases))):
             replays[scheme] = self._replay(scheme, records, models)
+        none = f"no timeline of {self.reference} is needed here"
         for case in cases:
-            yield self._prediction(case, replays[case.scheme], replays[REFERENCE])
+            yield self._prediction(case, replays[case.scheme], replays.get(self.reference, none))
 
     def _replay(self, scheme: str, records: Sequence[Record], models: Any) -> Replay | str:
         """The unchanged arm's replay without its observer, or why there is none."""
@@ -163,24 +170,23 @@ class Predictor:
                 return replace(record, status="skipped", reason=needed)
         assert isinstance(replay, Replay)
         try:
-            replayed, predicted, told = _predicted(case, replay, reference)
+            replayed, predicted, told = self._predicted(case, replay, reference)
         except BitledgerError as error:
             return replace(record, status="skipped", reason=str(error))
         metrics = (metric("replayed_step_time", replayed * 1e-3), metric("predicted_step_time", predicted * 1e-3))
         return replace(record, metrics=metrics, setup={**told, "arm": arm(case.scheme).facts()})
 
-
-def _predicted(case: Case, replay: Replay, reference: Replay | str) -> tuple[float, float, dict[str, Any]]:
-    """(replayed, predicted) ms per step, and what was replayed. Raises RecordError where it cannot be."""
-    if isinstance(reference, Replay) and _as_reference(case):
-        found = replay.diagnose(reference)
-        if found.refused:
-            raise RecordError(found.refused)
-        return found.candidate * 1e-6, found.aligned * 1e-6, {"as_reference": REFERENCE}
-    change = _change(case)
-    assert change is not None, "only Cases with something to change are predicted"
-    told = replay.whatif(change)
-    if told.predicted_ms is None:
-        raise RecordError(told.missing)
-    setup = {"factors": dict(change.factors), "cuda_graph": change.cuda_graph, "notes": list(told.notes)}
-    return told.replayed_ms, told.predicted_ms, setup
+    def _predicted(self, case: Case, replay: Replay, reference: Replay | str) -> tuple[float, float, dict[str, Any]]:
+        """(replayed, predicted) ms per step, and what was replayed. Raises RecordError where it cannot be."""
+        if isinstance(reference, Replay) and _as_reference(case):
+            found = replay.diagnose(reference)
+            if found.refused:
+                raise RecordError(found.refused)
+            return found.candidate * 1e-6, found.aligned * 1e-6, {"as_reference": self.reference}
+        change = _change(case)
+        assert change is not None, "only Cases with something to change are predicted"
+        told = replay.whatif(change)
+        if told.predicted_ms is None:
+            raise RecordError(told.missing)
+        setup = {"factors": dict(change.factors), "cuda_graph": change.cuda_graph, "notes": list(told.notes)}
+        return told.replayed_ms, told.predicted_ms, setup

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypedDict
 from msgspec import convert
 
 from bench.presets import Preset, Sweep
-from bench.record.instruments import FIRST_VISITS, TIMELINE
+from bench.record.instruments import FIRST_VISITS, TIMELINE, TRY
 from bench.record.schema import Case
 from bench.record.typed import typed
 from bench.schemes import ARMS, AS_SAVED, FAMILIES, known
@@ -93,8 +93,12 @@ class Block:
         if self.kind == "intervention":
             return f"{case.scheme} with {case.intervention}, batch {case.batch_size}, repeat {self.repeat + 1}"
         less = f" less layers {case.dropped_layers}" if case.dropped_layers else ""
-        cases = len({request.case for request in self.requests})
+        tries = sum(request.instrument == TRY for request in self.requests)
+        cases = len({request.case for request in self.requests}) - tries
+        if not cases:
+            return f"{tries} tries of {case.scheme}, repeat {self.repeat + 1}"
         what = f"batch {case.batch_size}, {case.cache} cache" if cases == 1 else f"{cases} Cases"
+        what += f", {tries} tries" if tries else ""
         timed = any(request.instrument == "generation" for request in self.requests)
         return f"{'generation' if timed else 'pass@1'} {case.scheme}{less}, {what}, repeat {self.repeat + 1}"
 

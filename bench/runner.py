@@ -14,7 +14,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,8 +75,10 @@ def run_blocks(
     on_record: Listener,
     on_end: Callable[[Block], None],
     start: Start = start_from_scratch,
+    before: Callable[[Block], Iterable[Record]] = lambda _: (),
 ) -> Outcome:
-    """Measure ``blocks`` in order. A child that dies leaves failed Records and the run goes on.
+    """Measure ``blocks`` in order; ``before`` gives what is to be recorded ahead of a block. A child that dies leaves
+    failed Records and the run goes on.
 
     Raises StorageError when a Record cannot be written; what was written before is kept.
     """
@@ -84,6 +86,8 @@ def run_blocks(
     for number, block in enumerate(blocks):
         writer.check()
         on_start(block)
+        for record in before(block):
+            writer.append(record)
         log = logs.child_log(writer.folder, os.getpid(), number)
         for record in measure(block, context, log, start, windows):
             writer.append(record)

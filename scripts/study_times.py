@@ -32,7 +32,10 @@ from bench.cli import parser
 from bench.intervening import make_plan as make_interventions
 from bench.intervening import names_for
 from bench.plan import Block, Layer, make_plan
+from bench.record.instruments import TRY
+from bench.trying import with_tries
 from bench.workloads.sources import resolve
+from bench.workloads.tries import ROUNDS
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "reports" / "runs" / "h100-starcoder2-3b-20261126"
@@ -105,7 +108,7 @@ def block_seconds(block: Block, known: Costs) -> float:
         return 0.0  # in the span of the first product's process
     case = block.requests[0].case
     weights, layers = LARGER[block.source.name]
-    cases = {request.case for request in block.requests}
+    cases = {request.case for request in block.requests if request.instrument != TRY}
     observed = sum(_request(request, block, known) for request in block.requests)
     return known.turn + weights * _at(known.load, case.scheme) + layers * observed + known.case * (len(cases) - 1)
 
@@ -122,8 +125,21 @@ def _request(request: Any, block: Block, known: Costs) -> float:
             "kineto": _at(known.timeline, case.scheme),
             "kineto-first": _at(known.timeline, case.scheme) * FIRST_VISITS,
             "annotation": 2 * options["annotation_pairs"] * call,
+            TRY: _prepared(case, call, first) + ROUNDS * call * _loops(case),
         }[request.instrument]
     )
+
+
+def _prepared(case: Any, call: float, first: float) -> float:
+    """What a try takes before its rounds: at another batch size all lengths are new, a static cache has but one."""
+    if case.intervention in (None, "none", "threshold-0", "compute-matched"):
+        return 0.0
+    return first if case.intervention.startswith("batch-") else call
+
+
+def _loops(case: Any) -> int:
+    """Decode loops of one call: a captured step is held against the same one run eagerly, call by call."""
+    return 2 if case.intervention == "cuda-graph" else 1
 
 
 def _new_lengths(case: Any, block: Block) -> int:
@@ -150,7 +166,8 @@ def _at(table: Mapping[str, float], scheme: str) -> float:
 
 
 def _blocks(name: str, model: str) -> Sequence[Block]:
-    return make_plan(presets.preset(name), resolve(model), _layers(), "cuda", 0)
+    chosen = presets.preset(name)
+    return with_tries(chosen, make_plan(chosen, resolve(model), _layers(), "cuda", 0))
 
 
 def _layers() -> list[Layer]:

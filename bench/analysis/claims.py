@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.record.instruments import TRY
 from bench.record.schema import Finding, Record
 
-INSTRUMENT, NONE = "intervention", "none"
+INSTRUMENTS, NONE = ("intervention", TRY), "none"
 OTHER_TOKENS = "other tokens"
 # What claimed it before Records said so themselves; a combination claims it where all of its parts do.
 CLAIMING = frozenset({"cuda-graph", "static-cache", "logger-silenced", "bare-op", "old-kernel", "no-cudnn-attention"})
@@ -47,7 +48,7 @@ def kept(records: Sequence[Record]) -> tuple[Record, ...]:
     return tuple(
         record
         for record in records
-        if record.instrument != INSTRUMENT
+        if record.instrument not in INSTRUMENTS
         or (record.case.model, record.case.scheme, str(record.case.intervention)) not in names
     )
 
@@ -66,8 +67,9 @@ def findings(records: Sequence[Record]) -> tuple[Finding, ...]:
 
 def _judged(records: Sequence[Record]) -> list[tuple[Record, str]]:
     """Every intervention's Record with why its claim is false; "" where it holds, or there is none."""
-    mine = [record for record in records if record.instrument == INSTRUMENT]
-    unchanged = {_place(r): r for r in mine if r.status == "ok" and r.case.intervention == NONE}
+    mine = [record for record in records if record.instrument in INSTRUMENTS]
+    # Tries say themselves what they were compared with.
+    unchanged = {_place(r): r for r in mine if r.status == "ok" and r.case.intervention == NONE and r.instrument != TRY}
     return [(record, _reason(record, unchanged.get(_place(record)))) for record in mine]
 
 

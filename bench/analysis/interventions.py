@@ -1,20 +1,21 @@
 """What each intervention gained, against what the replay had said, and what it changed in the output.
 
 A gain is the time per token without the intervention less the time with it: above 0 it helped. Every intervention was
-measured in the same interleaved repeats as the unchanged arm. One that broke its claim of the same output has none
-(claims.py).
+measured in the same interleaved repeats as the unchanged arm, or in turns with it in one process. One that broke its
+claim of the same output has none (claims.py).
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from bench.record.instruments import TRY
 from bench.record.schema import Case, Record
 
 from .claims import kept
@@ -22,9 +23,12 @@ from .first_generation import first_times
 from .generation import call_times
 from .grouping import REFERENCE, Coordinates, pooled, reference_of, scheme_rank, setting_of
 from .statistics import Estimate, Samples, difference, estimate, ratio
+from .turns import ratio_of_rounds
 from .verdict import MARGIN, Verdict, verdict
 
 INSTRUMENT, PREDICTION, NONE = "intervention", "prediction", "none"
+# An intervention in processes of its own goes before one that took turns with the unchanged arm in its process.
+INSTRUMENTS = (INSTRUMENT, TRY)
 
 
 @dataclass(frozen=True)
@@ -93,26 +97,35 @@ class Removals:
 
 
 _Key = tuple[tuple[tuple[str, Any], ...], str]
+_Named = Mapping[str, list[Record]]
 
 
 def summarise(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[InterventionRow, ...]:
     """A row per setting, scheme and intervention that was measured beside its unchanged arm."""
-    found = _by_setting(kept(records))
     predictions = {r.case_id: r for r in records if r.instrument == PREDICTION}
-    rows = []
-    for key, named in found.items():
-        base = named.get(NONE)
-        for name, items in named.items():
-            if base and name != NONE and _walls(items) and _walls(base):
-                rows.append(_row(key[1], name, base, items, predictions.get(items[0].case_id), margin))
-    return tuple(sorted(rows, key=lambda row: (row.model, scheme_rank(row.scheme), -row.gain.value)))
+    usable = kept(records)
+    rows: dict[tuple[_Key, str], InterventionRow] = {}
+    for instrument in INSTRUMENTS:
+        for key, named in _by_setting(usable, instrument).items():
+            for name, base, items in _pairs(named):
+                stated = predictions.get(items[0].case_id)
+                rows.setdefault((key, name), _row(key[1], name, base, items, stated, margin))
+    return tuple(sorted(rows.values(), key=lambda row: (row.model, scheme_rank(row.scheme), -row.gain.value)))
 
 
-def _by_setting(records: Sequence[Record]) -> dict[_Key, dict[str, list[Record]]]:
+def _pairs(named: _Named) -> Iterator[tuple[str, list[Record], list[Record]]]:
+    """(name, the unchanged arm's records, its own) of each intervention that was timed."""
+    base = named.get(NONE, [])
+    for name, items in named.items():
+        if name != NONE and _walls(items) and _walls(base):
+            yield name, base, items
+
+
+def _by_setting(records: Sequence[Record], instrument: str) -> dict[_Key, dict[str, list[Record]]]:
     """(setting less what interventions change, scheme) → intervention → its records, in order of repeat."""
     found: dict[_Key, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
-        if record.instrument == INSTRUMENT and record.status == "ok":
+        if record.instrument == instrument and record.status == "ok":
             found[_less_changes(record.case), record.case.scheme][str(record.case.intervention)].append(record)
     return {
         key: {n: sorted(items, key=lambda r: r.repeat) for n, items in named.items()} for key, named in found.items()
@@ -132,7 +145,7 @@ def _row(
     margin: float,
 ) -> InterventionRow:
     before, after = _walls(base), _walls(items)
-    gain, between = difference(before, after), ratio(after, before)
+    gain, between = _gain(base, items)
     told = items[0].setup["interventions"]
     return InterventionRow(
         setting=unchanged(base[0].case),
@@ -155,6 +168,17 @@ def _row(
         batch_size=items[0].case.batch_size or 1,
         first_gain=_first_gain(base, items),
     )
+
+
+def _gain(base: Sequence[Record], items: Sequence[Record]) -> tuple[Estimate, Estimate]:
+    """(s per token less, time with over without)."""
+    before, after = _walls(base), _walls(items)
+    turns = ratio_of_rounds(items[0], base[0], call_times) if items[0].instrument == TRY else None
+    if turns is None or len(base) > 1 or len(items) > 1:
+        return difference(before, after), ratio(after, before)
+    level = float(np.median(before[0]))
+    low, high = (None if bound is None else level * (1.0 - bound) for bound in (turns.high, turns.low))
+    return replace(turns, value=level * (1.0 - turns.value), low=low, high=high, relative_error=None), turns
 
 
 def _first_gain(base: Sequence[Record], items: Sequence[Record]) -> Estimate | None:
@@ -182,7 +206,7 @@ class Predicted:
 def predicted_only(records: Sequence[Record]) -> tuple[Predicted, ...]:
     """The predictions without a measurement. Where the measurement failed or was skipped there is none either: what
     cannot be done on this machine is no advice."""
-    tried = {record.case_id for record in records if record.instrument == INSTRUMENT}
+    tried = {record.case_id for record in records if record.instrument in INSTRUMENTS}
     stated = [record for record in records if record.instrument == PREDICTION and record.case_id not in tried]
     return tuple(_stated(record, gain) for record in stated if (gain := _predicted(record, record)) is not None)
 
@@ -252,7 +276,7 @@ def _until_different(one: Sequence[int], other: Sequence[int]) -> int:
 
 def removals(records: Sequence[Record], reference: str = REFERENCE) -> tuple[Removals, ...]:
     """For each arm whose causes were removed together: alone, together, and added one by one to the clean arm."""
-    found = _by_setting(kept(records))
+    found = _by_setting(kept(records), INSTRUMENT)
     made = []
     for (setting, scheme), named in found.items():
         times = {name: estimate(walls).value for name, items in named.items() if (walls := _walls(items))}

@@ -31,8 +31,8 @@ _MORE = 1.05
 class Remedy:
     """``gain`` in s per token (low and high where an interval is known), ``memory`` in B more (None: not known).
     ``price``: what it costs in accuracy, in words. ``basis``: where the gain comes from. ``keeps``: of the memory
-    saving, see KEEPS. ``predicted``: by replay, not measured. ``assumed``: the spread that its interval assumes.
-    ``instead``: another scheme."""
+    saving, see KEEPS. ``predicted``: by replay, not measured; ``foretold``: the gain, s per token, that replay had
+    predicted of a measured one. ``assumed``: the spread that its interval assumes. ``instead``: another scheme."""
 
     setting: Coordinates
     scheme: str
@@ -48,6 +48,7 @@ class Remedy:
     predicted: bool = False
     assumed: str = ""
     instead: bool = False
+    foretold: float | None = None
 
     @property
     def sure(self) -> bool:
@@ -93,6 +94,7 @@ def _rank(remedy: Remedy) -> tuple[int, bool, bool, float]:
     return KEEPS.index(remedy.keeps), remedy.predicted, not remedy.sure, -remedy.gain
 
 
+BESIDE = "beside the unchanged arm"
 # Coordinates in which an intervention may have been measured otherwise and still be about the same loss.
 _LOOSE = ("new_tokens", "stop")
 
@@ -103,11 +105,13 @@ def _homes(row: InterventionRow | Predicted, slower: Sequence[tuple[Coordinates,
     places = [setting for setting, scheme in slower if scheme == row.scheme] if _title(row.name) else []
     if row.setting in places:
         return [row.setting]
-    return [setting for setting in places if _tight(setting) == _tight(row.setting)]
+    return [setting for setting in places if same_but_length(setting, row.setting)]
 
 
-def _tight(setting: Coordinates) -> list[tuple[str, Any]]:
-    return [item for item in setting if item[0] not in _LOOSE]
+def same_but_length(one: Coordinates, other: Coordinates) -> bool:
+    """Whether two settings differ in nothing but how long they generate."""
+    first, second = ([item for item in setting if item[0] not in _LOOSE] for setting in (one, other))
+    return first == second
 
 
 def _title(name: str) -> str:
@@ -126,11 +130,12 @@ def _of_intervention(row: InterventionRow, home: Coordinates) -> Remedy:
     before, after = row.footprint
     tokens = dict(row.setting).get("new_tokens")
     other = "" if row.setting == home else f", with {tokens} new tokens"
+    beside = "in turns with the unchanged arm, in one process" if row.gain.basis == "in turns" else BESIDE
     return Remedy(
         home, row.scheme, _title(row.name), row.gain.value, row.gain.low, row.gain.high, after - before,
-        _price(row), f"intervention {row.name}, measured beside the unchanged arm{other}",
+        _price(row), f"intervention {row.name}, measured {beside}{other}",
         code(row.arm, row.name.split("+"), row.batch_size), _keeps(row.name, row.arm, after / before),
-        assumed=row.gain.assumed,
+        assumed=row.gain.assumed, foretold=row.predicted,
     )  # fmt: skip
 
 
@@ -160,6 +165,8 @@ def _price(row: InterventionRow) -> str:
     output = row.output
     if output.agreement is None:
         return "the output was not compared"
+    if output.same and output.error == 0.0:
+        return "the output is the same"
     same = "the tokens are the same" if output.same else f"{output.agreement:.0%} of the tokens are the same"
     error = "" if output.error is None else f", logits off by {output.error:.2g}"
     return same + error

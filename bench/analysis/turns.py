@@ -9,7 +9,7 @@ in another process is NOT in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -34,6 +34,18 @@ def ratio_of_products(records: Sequence[Record], base: Sequence[Record], *, pair
         return None
     levels = [float(np.median(part)) for part in reference[:rounds]]
     return ratio(*(_over(side, levels) for side in used), unit="bursts")
+
+
+def ratio_of_rounds(record: Record, base: Record, times: Callable[[Record], Sequence[float]]) -> Estimate | None:
+    """The Record's time over the base's, of arms that took turns call by call in one process: each call over the level
+    of its round; None where they did not. How much another process would differ is NOT in it."""
+    rounds = base.setup.get("turns", {}).get("rounds")
+    same = (run_of(record), record.argv, record.repeat) == (run_of(base), base.argv, base.repeat)
+    arm, reference = times(record), times(base)
+    if not rounds or not same or not len(arm) == len(reference) == rounds:
+        return None
+    sides = (tuple((value / level,) for value, level in zip(side, reference, strict=True)) for side in (arm, reference))
+    return ratio(*sides, unit="bursts")
 
 
 def _over(side: Samples, levels: Sequence[float]) -> Samples:

@@ -11,6 +11,7 @@ from bench.hooks import study_presets
 from bench.record.errors import UsageError
 from bench.record.typed import typed
 from bench.workloads import pruning
+from bench.workloads.interventions import INTERVENTIONS
 from bench.workloads.prompt_styles import AS_IS, STYLES
 from bench.workloads.schemes import arm
 
@@ -42,6 +43,8 @@ def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
         sweeps += [replace(sweep, **given) for sweep in chosen.sweeps if not sweep.timed]
     chosen = replace(chosen, **own, sweeps=tuple(sweeps))
     _check(chosen)
+    if "reference" in own and not any(chosen.reference in sweep.schemes for sweep in chosen.sweeps if sweep.timed):
+        raise UsageError(f"the reference {chosen.reference!r} is not measured: name it among the schemes, too")
     return chosen
 
 
@@ -73,7 +76,9 @@ def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
         arm(name)
     first = chosen.sweeps[0]
     widened = {name: (schemes, repeats) for name, (_, repeats) in first.observers.items()}
-    sweeps = (replace(first, schemes=schemes, observers=widened), *chosen.sweeps[1:])
+    quantised = tuple(name for name in schemes if arm(name).kind != "float")
+    first = replace(first, schemes=schemes, observers=widened, tried_on=quantised if first.tries else ())
+    sweeps = (first, *chosen.sweeps[1:])
     sweeps = tuple(sweep if sweep.timed else judged(sweep, _of(sweep, schemes)) for sweep in sweeps)
     kept = tuple(replace(sweep, schemes=tuple(s for s in sweep.schemes if s in schemes)) for sweep in sweeps)
     matmul = schemes if chosen.matmul_schemes else ()
@@ -110,6 +115,7 @@ def _check(chosen: Preset) -> None:
         for cache in sweep.caches:
             if cache not in ("dynamic", "static"):
                 raise UsageError(f"unknown cache {cache!r}: choose dynamic or static")
+        _check_tries(sweep)
         if sweep.prompt_style not in STYLES:
             raise UsageError(f"unknown prompt style {sweep.prompt_style!r}: choose from {', '.join(STYLES)}")
     if chosen.threads is not None and chosen.threads < 1:
@@ -117,6 +123,12 @@ def _check(chosen: Preset) -> None:
     if any(m < 1 for m in chosen.matmul_m) or chosen.max_copies < 1:
         raise UsageError("matmul rows (M) and copies must be at least 1")
     _check_seconds(matmul_seconds=chosen.matmul_seconds, relative_standard_error=chosen.relative_standard_error)
+
+
+def _check_tries(sweep: Sweep) -> None:
+    for name in sweep.tries:
+        if name not in INTERVENTIONS:
+            raise UsageError(f"unknown intervention {name!r}: choose from {', '.join(INTERVENTIONS)}")
 
 
 def _check_seconds(**values: float) -> None:

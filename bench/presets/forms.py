@@ -26,6 +26,8 @@ class Sweep:
     length that is timed; with 0 none at all, so that the timed calls are the first (bench/workloads/calls.py).
     ``timed``: False for a sweep that only observes, as those for pass@1 do, with ``tasks`` tasks (None: all).
     ``prompt_style``: how HumanEval's prompts are given, see bench/workloads/prompt_styles.py.
+    ``tries``: interventions tried on the schemes ``tried_on``, in turns with them, in the sweep's first setting
+    (bench/trying.py).
     Sweeps with the same ``process`` measure a scheme's Cases one after the other in one process per repeat.
     """
 
@@ -50,6 +52,8 @@ class Sweep:
     timed: bool = True
     tasks: int | None = None
     prompt_style: str = DEFAULT
+    tries: tuple[str, ...] = ()
+    tried_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

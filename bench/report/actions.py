@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bench.analysis.assumed import mark
 from bench.analysis.explain import Explanation
 from bench.analysis.ledger.pairs import Pair
-from bench.analysis.remedies import Remedy
+from bench.analysis.remedies import Remedy, same_but_length
 from bench.analysis.verdict import Verdict
 
 from . import units
@@ -22,8 +22,18 @@ def actions(
 ) -> tuple[Point, ...]:
     """The best remedies of the scheme in its setting; where none is known, what to do instead."""
     known = tuple(map(_action, _shown(_for(explanation.remedies, focus))))
-    tried = any(row.scheme == focus.scheme and row.setting == focus.setting for row in explanation.interventions)
-    return known or (_instead(focus, verdict, commands, tried=tried),)
+    tried = any(
+        row.scheme == focus.scheme and same_but_length(row.setting, focus.setting) for row in explanation.interventions
+    )
+    return known or (_instead(focus, verdict, commands, tried=tried, where=_where(explanation, focus)),)
+
+
+def _where(explanation: Explanation, focus: Pair) -> str:
+    """Options of "intervene" for the setting that is explained, where the run has several."""
+    own = dict(focus.setting)
+    told = {"--at-batch": "batch_size", "--at-cache": "cache"}
+    several = {name for name in told.values() if len({dict(one).get(name) for one in explanation.settings}) > 1}
+    return "".join(f" {option} {own[name]}" for option, name in told.items() if name in several)
 
 
 def _shown(found: Sequence[Remedy]) -> list[Remedy]:
@@ -42,7 +52,7 @@ def _for(remedies: Sequence[Remedy], focus: Pair) -> list[Remedy]:
     return list(found.values())
 
 
-def _instead(focus: Pair, verdict: Verdict | None, commands: Commands | None, *, tried: bool) -> Point:
+def _instead(focus: Pair, verdict: Verdict | None, commands: Commands | None, *, tried: bool, where: str) -> Point:
     if verdict in ("FASTER", "SAME"):
         return Point("Nothing", f"{focus.scheme} is not slower.")
     if verdict != "SLOWER":
@@ -51,7 +61,7 @@ def _instead(focus: Pair, verdict: Verdict | None, commands: Commands | None, *,
         return Point("Measure more processes first", text + how, commands.again if commands else "")
     if tried:
         return Point("Nothing that was tried made it faster", "What was tried stands under the causes removed.")
-    code = f"{commands.intervene} --schemes {shlex.quote(focus.scheme)}" if commands else ""
+    code = f"{commands.intervene} --schemes {shlex.quote(focus.scheme)}{where}" if commands else ""
     how = "Nothing was tried yet." if commands else "Nothing was tried yet: see 'python -m bench intervene --help'."
     return Point("Remove its causes one by one", how, code)
 
@@ -63,8 +73,21 @@ def _action(remedy: Remedy) -> Point:
     bounds = "" if remedy.low is None or remedy.high is None else f" [{remedy.low * 1e3:.3g}, {remedy.high * 1e3:.3g}]"
     bounds += mark(remedy.assumed)
     sure = remedy.predicted or remedy.sure
-    memory = "" if remedy.memory is None else f"; memory {_signed(remedy.memory)}"
-    return Point(gain + bounds, f"{_price(remedy)}{memory}. Basis: {remedy.basis}.{_doubt(remedy)}", remedy.code, sure)
+    basis = f" Basis: {remedy.basis}.{_foretold(remedy)}{_doubt(remedy)}"
+    return Point(gain + bounds, f"{_price(remedy)}{_memory(remedy.memory)}.{basis}", remedy.code, sure)
+
+
+def _memory(more: float | None) -> str:
+    if more is None:
+        return ""
+    return f"; memory {_signed(more)}" if more else "; same memory"
+
+
+def _foretold(remedy: Remedy) -> str:
+    """What replay had said before it was measured."""
+    if remedy.foretold is None:
+        return ""
+    return f" Predicted before, by replay: {remedy.foretold * 1e3:.3g} ms less."
 
 
 def _price(remedy: Remedy) -> str:

@@ -18,17 +18,22 @@ _LEFT_OUT = {"--out": 1, "--repeats": 1, "--no-report": 0, "--debug": 0}
 _ELSEWHERE = ("--resume", "--on", "--cancel")
 
 
-def commands(folder: Path, records: Sequence[Record], preset: str | None = None) -> Commands:
-    """For the run in ``folder``. ``preset``: the one that was planned, where the options left that to the program."""
+def commands(
+    folder: Path, records: Sequence[Record], preset: str | None = None, reference: str | None = None
+) -> Commands:
+    """For the run in ``folder``. ``preset``: the one that was planned, where the options left that to the program.
+    ``reference``: what the reader compares with, where that was said now."""
     place = shown(folder)
     device = next((record.case.device for record in records if record.case.workload == "generation"), None)
-    try_ = [*_START, "intervene", "--out", place, *(("--device", device) if device else ())]
+    compared = ("--reference", reference) if reference else ()
+    try_ = [*_START, "intervene", "--out", place, *(("--device", device) if device else ()), *compared]
     own = next((options for record in records if (options := own_options(record.argv)) is not None), None)
     if own is None:
         return Commands("", wrapped(try_))
     named = () if preset is None or "--preset" in own else ("--preset", preset)
+    own = _without(own, "--reference") if reference else own
     repeats = max(MORE, 2 * (1 + max(record.repeat for record in records)))
-    again = (*_START, "run", *named, *own, "--repeats", str(repeats), "--out", f"{place}-more")
+    again = (*_START, "run", *named, *own, *compared, "--repeats", str(repeats), "--out", f"{place}-more")
     return Commands(wrapped(again), wrapped(try_))
 
 
@@ -63,6 +68,12 @@ def own_options(argv: Sequence[str]) -> list[str] | None:
         else:
             kept.append(word)
     return kept
+
+
+def _without(words: Sequence[str], option: str) -> list[str]:
+    """The words less an option and its value."""
+    at = words.index(option) if option in words else len(words)
+    return [*words[:at], *words[at + 2 :]]
 
 
 def _apart(words: Iterable[str]) -> Iterator[str]:

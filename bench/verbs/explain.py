@@ -26,6 +26,7 @@ from bench.verbs.answer_json import answer_document, balance_document, causes_do
 from bench.verbs.choosing import chosen
 from bench.verbs.commands import commands
 from bench.verbs.planned import plan_of
+from bench.verbs.quality_json import quality_document
 from bench.verbs.report import asked_reference
 
 
@@ -52,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     found = {name: each for name, each in explained.items() if each.pairs}
     if not found:
         raise RecordError(f"{options.run} holds no scheme beside an unquantised one: measure fp16 and another scheme")
-    found, next_ = chosen(found, options), commands(options.run, records, planned.preset)
+    found, next_ = chosen(found, options), commands(options.run, records, planned.preset, options.reference)
     if options.json:
         print(dumps(run_document(found, next_, several=len(explained) > 1)))
     else:
@@ -120,12 +121,13 @@ def document(found: Explanation, commands: Commands | None = None) -> dict[str, 
         "answer": answer_document(found, commands),
         "pairs": [_pair(pair) for pair in found.pairs],
         "energy": [_energy(pair, found) for pair in found.energy],
+        "quality": quality_document(found.quality),
         "interventions": [
             {
                 "scheme": row.scheme, "name": row.name, "cause": row.cause, "sense": row.sense,
                 "before_ms": row.before.value * 1e3, "after_ms": row.after.value * 1e3,
                 "gain_ms": row.gain.value * 1e3, "gain_ci": [_ms(row.gain.low), _ms(row.gain.high)],
-                "gain_assumed": row.gain.assumed,
+                "gain_assumed": row.gain.assumed, "gain_basis": row.gain.basis,
                 "predicted_gain_ms": _ms(row.predicted), "within": row.agrees, "verdict": row.verdict,
                 "first_gain_ms": _ms(row.first_gain.value if row.first_gain else None),
                 "token_agreement": row.output.agreement, "logit_error": row.output.error,
@@ -224,6 +226,7 @@ def _remedy(item: Remedy) -> dict[str, Any]:
         "gain_ci": [_ms(item.low), _ms(item.high)], "price": item.price, "memory_bytes": item.memory,
         "basis": item.basis, "setting": dict(item.setting), "keeps": item.keeps, "predicted": item.predicted,
         "gain_assumed": item.assumed,
+        "predicted_before_ms": _ms(item.foretold),
     }  # fmt: skip
 
 

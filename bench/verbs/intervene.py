@@ -24,11 +24,11 @@ from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 from bench.workloads.interventions import INTERVENTIONS
-from bench.workloads.schemes import REFERENCE, arm
+from bench.workloads.schemes import arm
 from bench.workloads.sources import Source, resolve
 
 RUNS = Path("reports/runs")
-DEFAULT = ("fp16", "int8", "nf4")
+DEFAULT = ("int8", "nf4")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -40,19 +40,22 @@ def main(options: argparse.Namespace) -> int:
         if f"batch-{size}" not in INTERVENTIONS:
             sizes = ", ".join(name.removeprefix("batch-") for name in INTERVENTIONS if name.startswith("batch-"))
             raise UsageError(f"batch size {size} is no intervention: choose from {sizes}")
-    schemes = tuple(dict.fromkeys((REFERENCE, *(options.schemes or DEFAULT))))
-    for scheme in schemes:
+    for scheme in options.schemes or ():
         arm(scheme)
     if options.out:
         refuse_foreign(options.out)
         refuse_packed(options.out)
     machine = environment.capture(Path.cwd())
     with Nursery(gpu=bool(machine.gpus)) as nursery:
-        return _run(options, schemes, machine, nursery)
+        return _run(options, machine, nursery)
 
 
-def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environment, nursery: Nursery) -> int:
+def _run(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> int:
     preset, source, device, seed, run_id = _setting(options, machine, nursery.start)
+    if options.reference:
+        arm(options.reference)
+        preset = replace(preset, reference=options.reference)
+    schemes = tuple(dict.fromkeys((preset.reference, *(options.schemes or DEFAULT))))
     sweep = _sweep(options, preset.sweeps[0])
     folder = options.out or unused(RUNS / run_id)
     names = {
@@ -69,7 +72,7 @@ def _run(options: argparse.Namespace, schemes: Sequence[str], machine: Environme
         _without_effect(options.only or (), plan, schemes, device)
         context = runner.Context(run_id, options.argv, machine, writer.folder, options.debug)
         failed = _measure(plan, writer, context, nursery.start, Predictor(
-            writer.folder, run_id, options.argv, machine, options.read_timeline
+            writer.folder, run_id, options.argv, machine, options.read_timeline, preset.reference
         ))  # fmt: skip
     if not options.no_report:
         report_run(folder, reference=preset.reference, verbose=options.verbose)
@@ -115,6 +118,10 @@ def _device(source: Source, machine: Environment, start: Start) -> str:
 def _sweep(options: argparse.Namespace, sweep: Sweep) -> Sweep:
     changes = {"new_tokens": options.new_tokens, "calls": options.calls, "repeats": options.repeats}
     changed = replace(sweep, **{name: value for name, value in changes.items() if value is not None})
+    if options.at_batch:
+        changed = replace(changed, batch_sizes=(options.at_batch,))
+    if options.at_cache:
+        changed = replace(changed, caches=(options.at_cache,))
     if min(changed.calls, changed.repeats) < 1 or changed.new_tokens < 4:
         raise UsageError("--calls and --repeats must be at least 1, --new-tokens at least 4")
     return changed

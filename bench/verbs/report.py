@@ -129,7 +129,8 @@ def build_run(folder: Path, reference: str) -> tuple[Report, Sequence[Record]]:
     planned = plan_of(folder)
     extra = (*_doubts(loaded.records), *loaded.findings)
     analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)
-    return build(analysed, commands(folder, loaded.records, planned.preset)), loaded.records
+    other = None if reference == asked_reference(None, folder, loaded.records) else reference
+    return build(analysed, commands(folder, loaded.records, planned.preset, other)), loaded.records
 
 
 def _doubts(records: Sequence[Record]) -> tuple[Finding, ...]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from bench import runner
 from bench.instruments import environment
+from bench.intervening import PREDICTION, Predictor, foreseeable
 from bench.plan import Block, make_plan, remaining
 from bench.planfile import Run, new_run_id, read_plan, write_plan
 from bench.processes import Nursery
 from bench.record.errors import UsageError
+from bench.record.instruments import TRY
 from bench.record.outputs import refuse_taken, unused
-from bench.record.schema import Environment
+from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
 from bench.sweep.folder import is_sweep
 from bench.sweep.options import refuse_stray
+from bench.trying import with_tries
 from bench.verbs import sweep
 from bench.verbs.evaluate_run import after_run
 from bench.verbs.planning import asked
@@ -66,7 +70,8 @@ def _plan(options: argparse.Namespace, machine: Environment, nursery: Nursery) -
 
 def _plan_preset(name: str, options: argparse.Namespace, nursery: Nursery) -> Run:
     found = asked(name, options, nursery)
-    blocks = make_plan(found.preset, found.source, found.layers, found.device, options.seed, found.beside)
+    planned = make_plan(found.preset, found.source, found.layers, found.device, options.seed, found.beside)
+    blocks = with_tries(found.preset, planned)
     run_id = new_run_id(name, found.source)
     return Run(run_id, found.preset, found.source, found.device, options.seed, blocks, found.beside)
 
@@ -99,14 +104,29 @@ def measure(
     context = runner.Context(run.run_id, options.argv, machine, writer.folder, options.debug)
     noticed = environment.unfit(machine, environment.state(writer.folder))
     with make_progress(blocks, _headline(run), noticed) as progress:
+        foretell = partial(_foretold, writer=writer, predictor=_predictor(run, writer, machine, options))
         outcome = runner.run_blocks(
-            blocks, writer, context, progress.start, progress.record, progress.end, nursery.start
+            blocks, writer, context, progress.start, progress.record, progress.end, nursery.start, foretell
         )
     after_run(writer, machine, options.argv, options.workers)
     if not options.no_report:
         report_run(writer.folder, reference=run.preset.reference, verbose=options.verbose)
     failed = outcome.counts["failed"]
     return 1 if failed else 0
+
+
+def _predictor(run: Run, writer: Writer, machine: Environment, options: argparse.Namespace) -> Predictor:
+    return Predictor(writer.folder, run.run_id, options.argv, machine, options.read_timeline, run.preset.reference)
+
+
+def _foretold(block: Block, *, writer: Writer, predictor: Predictor) -> tuple[Record, ...]:
+    """What replay predicts of all that a block is about to try, unless it stands in the folder already."""
+    tried = [request.case for request in block.requests if request.instrument == TRY and foreseeable(request.case)]
+    if not tried:
+        return ()
+    records = load(writer.folder).records
+    stated = {record.case_id for record in records if record.instrument == PREDICTION}
+    return tuple(predictor.predictions(records, [case for case in tried if case.case_id not in stated]))
 
 
 def _headline(run: Run) -> str:

@@ -17,10 +17,11 @@ from typing import Any
 
 from bench.instruments.memory import MemoryWatch
 from bench.instruments.unused import measure_unused
-from bench.record.instruments import FIRST_VISITS, TIMELINE
+from bench.record.instruments import FIRST_VISITS, TIMELINE, TRY
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.schemes import Arm, arm
 from bench.workloads import identity, linear_kernels, models, observers
+from bench.workloads import tries as _tries
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, findings_of, meet_all, warm_up
@@ -31,9 +32,14 @@ from bench.workloads.outliers import count_outliers
 from bench.workloads.session import Call, Session
 from bench.workloads.sources import Source
 from bench.workloads.stepper import overhead
+from bench.workloads.switches import Switches
 
 # What observes generate calls as the timed run makes them, and so must find their lengths met.
 OBSERVE_CALLS = (TIMELINE, "energy", "codecarbon", "annotation")
+# What blocks are given and no record repeats.
+_UNTOLD = ("windows", UNUSED)
+# What comes last in a process on a GPU.
+_LAST = frozenset((TIMELINE, FIRST_VISITS))
 
 
 def run(
@@ -54,17 +60,40 @@ def run(
     with MemoryWatch(case.device, uuid=uuid) as loading:
         loaded = models.load(source, chosen, case.device, case.seed, case.dropped_layers)
     chosen = loaded.arm or chosen
+    tries = [asked for asked, instrument in wanted if instrument == TRY]
+    switches = Switches(loaded.model) if tries else None  # before the check, which is the first forward
     models.check(loaded, chosen, case.device)
     instruments: dict[Case, list[str]] = {}
     for asked, instrument in wanted:
-        instruments.setdefault(asked, []).append(instrument)
+        if instrument != TRY:
+            instruments.setdefault(asked, []).append(instrument)
     own = options.get("by_case", {})
     shared = {name: value for name, value in options.items() if name != "by_case"} | {UNUSED: unused}
     lengths = Lengths()
     for place, (asked, names) in enumerate(_in_order(instruments, case.device)):
+        if tries and case.device == "cuda" and set(names) <= _LAST:  # before CUPTI is attached
+            yield from _tried(loaded, chosen, switches, tries, shared, lengths)
+            tries = []
         told = {**shared, **own.get(asked.case_id, {})} | ({"place_in_process": place} if len(instruments) > 1 else {})
         yield from _observed(asked, names, chosen, loaded, loading, told, tools, lengths)
         gc.collect()  # the cache of a large batch must not stand in the next one's way
+    yield from _tried(loaded, chosen, switches, tries, shared, lengths)
+
+
+def _tried(
+    loaded: models.LoadedModel, chosen: Arm, switches: Switches | None, cases: Sequence[Case],
+    options: Mapping[str, Any], lengths: Lengths,
+) -> Iterator[Outcome]:  # fmt: skip
+    """What is tried on the arm. Where that fails as a whole nothing else is lost."""
+    told = {name: value for name, value in options.items() if name not in _UNTOLD}
+    left = dict.fromkeys(cases)
+    try:
+        if switches is not None and cases:
+            for outcome in _tries.run(loaded, chosen, switches, cases, told, lengths):
+                del left[outcome.case]
+                yield outcome
+    except Exception as error:
+        yield from (_told(case, TRY, error) for case in left)
 
 
 def _in_order(instruments: Mapping[Case, Sequence[str]], device: str) -> list[tuple[Case, tuple[str, ...]]]:
@@ -72,7 +101,7 @@ def _in_order(instruments: Mapping[Case, Sequence[str]], device: str) -> list[tu
     and cost 3 to 14 ms per decode step afterwards (docs/h100.md)."""
     if device != "cuda":
         return [(case, tuple(names)) for case, names in instruments.items()]
-    last = (TIMELINE, FIRST_VISITS)
+    last = _LAST
     before = [(case, tuple(name for name in names if name not in last)) for case, names in instruments.items()]
     after = [(case, tuple(name for name in names if name in last)) for case, names in instruments.items()]
     return [(case, names) for case, names in before + after if names]
@@ -128,7 +157,7 @@ def _setup(session: Session, chosen: Arm, options: Mapping[str, Any]) -> dict[st
         "arm": chosen.facts(),
         "model": session.loaded.facts,
         "generate": session.told(),
-        "options": {name: value for name, value in options.items() if name not in ("windows", UNUSED)},
+        "options": {name: value for name, value in options.items() if name not in _UNTOLD},
         "threads": torch.get_num_threads(),
         "attention_switches": models.attention_switches(),
         "torch": torch.__version__,

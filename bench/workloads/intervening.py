@@ -71,10 +71,10 @@ def _measured(
     peak = loading.peak()
     metrics += [metric("model_footprint", models.footprint(loaded.model))]
     metrics += [metric("memory_load_peak", peak)] if peak is not None else []
-    output = {"tokens": tokens, "logits": _logits(session)}
-    setup = _setup(session, changed, chosen, applied, packed, options) | {"output": output}
+    output = {"tokens": tokens, "logits": logits(session)}
+    facts = setup(session, changed, chosen, applied, packed, options) | {"output": output}
     findings = _findings(loaded, changed, chosen, packed)
-    outcome = Outcome(case, INSTRUMENT, setup=setup, metrics=tuple(metrics), findings=findings)
+    outcome = Outcome(case, INSTRUMENT, setup=facts, metrics=tuple(metrics), findings=findings)
     return _held_to_claims(outcome, session, chosen, applied)
 
 
@@ -93,7 +93,7 @@ def _unfit(source: Source, case: Case, changed: Arm, chosen: Sequence[Interventi
     return ""
 
 
-def _setup(
+def setup(
     session: Session,
     changed: Arm,
     chosen: Sequence[Intervention],
@@ -166,8 +166,8 @@ def _held_to_claims(
     try:
         told = same_tokens.check(session, given, wanted, claim)
     except same_tokens.OtherTokensError as error:
-        setup = {**outcome.setup, "compared": {"claim": claim, "unchanged_tokens": wanted}}
-        return replace(outcome, status="failed", reason=str(error), setup=setup, metrics=())
+        kept = {**outcome.setup, "compared": {"claim": claim, "unchanged_tokens": wanted}}
+        return replace(outcome, status="failed", reason=str(error), setup=kept, metrics=())
     return replace(outcome, setup={**outcome.setup, "compared": told})
 
 
@@ -198,7 +198,7 @@ def _graphed(session: Session) -> tuple[list[Metric], list[Any]]:
     return metrics, [item.tokens for item in decoded]
 
 
-def _logits(session: Session) -> list[float]:
+def logits(session: Session) -> list[float]:
     """The logits after the first prompt at LOGITS_KEPT evenly spaced entries of the vocabulary, [batch row 0]."""
     import torch
 

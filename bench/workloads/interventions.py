@@ -215,6 +215,15 @@ def combinations(arm: Arm, device: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+# What of an arm can be set on a loaded model, and set back.
+_SETTABLE = frozenset(("threshold", "compute_dtype"))
+
+
+def reversible(item: Intervention) -> bool:
+    """Whether it can take turns with the unchanged arm in one process (switches.py)."""
+    return not item.patch and set(item.arm) <= _SETTABLE
+
+
 def removable(arm: Arm, device: str) -> tuple[str, ...]:
     """The names that ``combinations`` combines."""
     return tuple(name for name in _TOGETHER if INTERVENTIONS[name].fits(arm, device))

@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import textwrap
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -18,6 +19,7 @@ from bench.workloads.interventions import INTERVENTIONS, applicable, changed_arm
 from bench.workloads.schemes import ARMS, arm
 from bench.workloads.sources import resolve
 from tests import factories as make
+from tests.test_trying import turns
 from tests.workloads.graph_simulation import Recorder, nothing_read_back, replay
 from tests.workloads.packed_4bit import WAYS, way
 from tests.workloads.tiny_models import ALWAYS_WINDOWED, PLAIN, WINDOWED, prompt, tiny
@@ -26,7 +28,7 @@ SOURCE = resolve("smoke")
 IDS = torch.arange(1, 25)[None]
 # Every change that a remedy may print, on an arm where it means something.
 TRIED = [
-    *((name, "") for name in ("fp16", "bf16", "int8", "int8-thr0", "fp4", "nf4-dq", "nf4-bf16", "4bit-default")),
+    *((name, "") for name, one in ARMS.items() if one.kind != "int4" and not one.planted_columns),
     ("int8", "threshold-0"),
     ("int8", "plain-linears"),
     ("int8", "bare-op"),
@@ -245,6 +247,42 @@ def made(records, scheme):
     groups = generation.summarise(timed, reference="bf16" if scheme == "fp16" else "fp16")
     found = remedies(interventions.summarise(records), groups, timed)
     return [item for item in found if item.basis.startswith("intervention")]
+
+
+def by_every_path():
+    """Remedies of each way in which one comes about."""
+    from bench.analysis import generation, interventions
+
+    slow = {"fp16": 0.01, "int8": 0.1, "4bit-default": 0.08, "nf4": 0.05}
+    timed = [
+        make.generation(scheme, repeat, step=step / factor, **use)
+        for scheme, step in slow.items()
+        for repeat in range(3)
+        for factor, use in ((1, {}), (4, {"batch_size": 8}), (1.3, {"cache": "static"}))
+    ]
+    for record in timed:
+        record.setup["arm"] = arm(record.case.scheme).facts()
+    for scheme, names in (("int8", ("threshold-0", "bare-op")), ("4bit-default", ("compute-matched", "static-cache"))):
+        timed += [turns(scheme, name, [0.1 if name == "none" else 0.05] * 4) for name in ("none", *names)]
+        timed += [make.intervention(scheme, name, repeat, step=step) for repeat in range(3)
+                  for name, step in (("none", 0.1), ("batch-8", 0.01))]  # fmt: skip
+    stated = make.prediction("nf4", "no-cudnn-attention", 0.05, 0.03)
+    timed.append(replace(stated, setup={"unchanged": {}, "changed_arm": arm("nf4").facts()}))
+    rows, groups = interventions.summarise(timed), generation.summarise(timed)
+    return remedies(rows, groups, timed, interventions.predicted_only(timed))
+
+
+def test_the_code_of_every_path_runs_and_makes_an_arm_of_this_tool():
+    found = by_every_path()
+    paths = {remedy.basis.split(",")[0].split(" of ")[0].split(" for ")[0] for remedy in found}
+    assert len(paths) >= 5, paths
+    assert any(remedy.predicted for remedy in found)
+    known = [facts_of(measured(name)) for name, one in ARMS.items() if one.kind != "int4" and not one.planted_columns]
+    known.append(facts_of(measured("int8", "bare-op")))
+    known.append(facts_of(measured("4bit-default", "compute-matched")))
+    for text in dict.fromkeys(remedy.code for remedy in found):
+        assert is_code(text)
+        assert facts_of(run(text)["model"]) in known
 
 
 def test_what_no_user_can_load_has_no_code():

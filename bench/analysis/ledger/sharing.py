@@ -15,7 +15,7 @@ from .closure import Line
 
 Way = Literal["lost", "won"]
 # Where all that pulls the other way is less than this part, a share of one side is one of the difference too.
-NOTICED = 0.02
+NOTICED = 0.005
 
 
 @dataclass(frozen=True)
