@@ -22,7 +22,7 @@ from bench.plan import Block, Request, generation_case
 from bench.presets import Sweep
 from bench.record import causes as c
 from bench.record.errors import BitledgerError, RecordError
-from bench.record.schema import Case, Environment, Record, metric
+from bench.record.schema import Case, Environment, Record, Status, metric
 from bench.record.timeline import Timeline
 from bench.workloads.interventions import (
     NONE,
@@ -160,20 +160,25 @@ class Predictor:
         except BitledgerError as error:
             return str(error)
 
-    def _prediction(self, case: Case, replay: Replay | str, reference: Replay | str) -> Record:
-        record = Record(
-            run_id=self.run_id, instrument=PREDICTION, case=case, repeat=0, status="ok", environment=self.machine,
-            argv=self.argv, started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    def without(self, case: Case, status: Status, reason: str) -> Record:
+        """A Case's Record without a prediction, and why."""
+        return Record(
+            run_id=self.run_id, instrument=PREDICTION, case=case, repeat=0, status=status, reason=reason,
+            environment=self.machine, argv=self.argv,
+            started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )  # fmt: skip
+
+    def _prediction(self, case: Case, replay: Replay | str, reference: Replay | str) -> Record:
         for needed in (replay, reference) if _as_reference(case) else (replay,):
             if isinstance(needed, str):
-                return replace(record, status="skipped", reason=needed)
+                return self.without(case, "skipped", needed)
         assert isinstance(replay, Replay)
         try:
             replayed, predicted, told = self._predicted(case, replay, reference)
         except BitledgerError as error:
-            return replace(record, status="skipped", reason=str(error))
+            return self.without(case, "skipped", str(error))
         metrics = (metric("replayed_step_time", replayed * 1e-3), metric("predicted_step_time", predicted * 1e-3))
+        record = self.without(case, "ok", "")
         return replace(record, metrics=metrics, setup={**told, "arm": arm(case.scheme).facts()})
 
     def _predicted(self, case: Case, replay: Replay, reference: Replay | str) -> tuple[float, float, dict[str, Any]]:

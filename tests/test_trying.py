@@ -142,3 +142,37 @@ def test_a_run_predicts_then_tries_then_reports(tmp_path):
     assert set(rows) == {"threshold-0", "static-cache", "batch-8"}
     assert rows["threshold-0"].predicted is not None
     assert all(row.gain.basis == "in turns" for row in rows.values())
+
+
+class Broken:
+    """A predictor that meets what nobody foresaw."""
+
+    def predictions(self, records, cases):
+        raise KeyError("launch")
+
+    def without(self, case, status, reason):
+        return make.record("prediction", case, status=status, reason=reason)
+
+
+def test_a_prediction_that_cannot_be_made_does_not_cost_the_run(tmp_path):
+    from bench.record.store import open_run
+    from bench.verbs.run import _foretold
+
+    block = next(block for block in planned() if "tries" in block.label and block.requests[0].case.scheme == "int8")
+    with open_run(tmp_path) as writer:
+        (record,) = _foretold(block, writer=writer, predictor=Broken())
+    assert (record.case.intervention, record.status) == ("threshold-0", "failed")
+    assert record.reason == "KeyError: 'launch'"
+
+
+def test_nothing_is_foretold_twice_or_of_what_replay_cannot_change(tmp_path):
+    from bench.record.store import open_run
+    from bench.verbs.run import _foretold
+
+    blocks = planned()
+    block = next(block for block in blocks if "tries" in block.label and block.requests[0].case.scheme == "int8")
+    threshold = next(r.case for r in block.requests if r.case.intervention == "threshold-0")
+    with open_run(tmp_path) as writer:
+        writer.append(make.record("prediction", threshold, status="skipped", reason="no timeline"))
+        assert _foretold(block, writer=writer, predictor=Broken()) == ()
+        assert all(_foretold(one, writer=writer, predictor=Broken()) == () for one in blocks if one is not block)

@@ -126,7 +126,11 @@ def _foretold(block: Block, *, writer: Writer, predictor: Predictor) -> tuple[Re
         return ()
     records = load(writer.folder).records
     stated = {record.case_id for record in records if record.instrument == PREDICTION}
-    return tuple(predictor.predictions(records, [case for case in tried if case.case_id not in stated]))
+    wanted = [case for case in tried if case.case_id not in stated]
+    try:
+        return tuple(predictor.predictions(records, wanted)) if wanted else ()
+    except Exception as error:  # a prediction that nobody can make must not cost the run
+        return tuple(predictor.without(case, "failed", f"{type(error).__name__}: {error}") for case in wanted)
 
 
 def _headline(run: Run) -> str:
