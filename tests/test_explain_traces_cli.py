@@ -15,7 +15,7 @@ from benchmarks.fidelity.writers import write_kineto
 from tests.planted_traces import write_planted
 
 LINE_KEYS = {"cause", "reference_ms", "scheme_ms", "delta_ms", "ci"}
-CAUSE_KEYS = LINE_KEYS | {"work_ms", "host_ms", "share_percent", "sure"}
+CAUSE_KEYS = LINE_KEYS | {"work_ms", "host_ms", "share_percent", "share_of", "sure"}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,9 @@ def test_with_times_as_for_a_run(traces, times, capsys, suffix):
     assert all(set(cause) == CAUSE_KEYS for cause in pair["causes"])
     assert sum(line["delta_ms"] for line in pair["lines"]) == pair["delta_ms"]
     assert sum(cause["delta_ms"] for cause in pair["causes"]) == pair["delta_ms"]
-    assert sum(cause["share_percent"] for cause in pair["causes"]) == 100
+    for side, ms in (("lost", pair["lost_ms"]), ("won", pair["won_ms"])):
+        mine = [cause["share_percent"] for cause in pair["causes"] if cause["share_of"] == side]
+        assert sum(mine) == (100 if ms else 0)
     assert pair["wall_ms"]["scheme"] - pair["wall_ms"]["reference"] == pair["delta_ms"]
     assert {line["cause"] for line in pair["lines"]} <= {*c.CAUSES, c.UNEXPLAINED}
     assert pair["causes"][0]["cause"] == c.CAST
