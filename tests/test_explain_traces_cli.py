@@ -117,13 +117,13 @@ def test_tables(traces, times, capsys, monkeypatch, columns):
     [(3.0, "Slower:", "Without changes of number format"), (0.3, "Faster:", "Nothing")],
 )
 def test_sure_answers(traces, walls, capsys, candidate_ms, words, action):
-    """Times far apart: the sign is that of the times, whatever was recorded, and shares are of what was saved."""
+    """Times far apart: the sign is that of the times, whatever was recorded, and shares are of what was won."""
     arguments = ("explain", "--reference", traces / "reference.json", "--candidate", traces / "candidate.json")
     given = ("--reference-time", walls[0] if candidate_ms > 1 else 1.5, "--candidate-time", candidate_ms)
     out = " ".join(told(capsys, *arguments, *given).out.split())
     assert words in out
     assert action in out
-    assert ("of the time saved" in out) == (candidate_ms < 1)
+    assert ("ms won" in out) == (candidate_ms < 1)
     assert "warning:" in out, "the times are not those of the recorded steps, and that is said"
 
 
