@@ -12,6 +12,7 @@ from typing import Annotated, Any, Required, TypedDict
 
 from msgspec import Meta
 
+from .instruments import TRY
 from .typed import converted
 
 # The upper bounds keep sums from overflowing; nothing that is counted or timed here comes near them.
@@ -171,11 +172,18 @@ class Setup(TypedDict, total=False):
     unchanged: dict[str, Any]
 
 
+class Turns(TypedDict, total=False):
+    """How often an arm that is tried and the unchanged one took turns."""
+
+    rounds: Count
+
+
 class OfIntervention(Setup, total=False):
     """An intervention that was measured."""
 
     interventions: Required[list[Told]]
     output: Required[Output]
+    turns: Turns
 
 
 class OfSamples(Setup, total=False):
@@ -184,7 +192,7 @@ class OfSamples(Setup, total=False):
     tasks: Required[list[str]]
 
 
-_OF: dict[str, Any] = {"intervention": OfIntervention, "samples": OfSamples, "quality": OfSamples}
+_OF: dict[str, Any] = {"intervention": OfIntervention, TRY: OfIntervention, "samples": OfSamples, "quality": OfSamples}
 
 
 class Gpu(TypedDict, total=False):
