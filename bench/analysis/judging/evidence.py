@@ -22,8 +22,9 @@ Judgement = Literal["supported", "refuted", "ambiguous", "not tested"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a run says. ``reference``: what the others are set against, where it was measured. ``layers``: its products against ``reference``, None where these are to be summed up here,
-    once something asks for them: only a GPU's run does."""
+    """All that a run says. ``reference``: what the others are set against, where it was measured. ``layers``: its
+    products against that, None where these are to be summed up here, once something asks for them: only a GPU's run
+    does."""
 
     records: Sequence[Record]
     pairs: Sequence[Pair] = ()
