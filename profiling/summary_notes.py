@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.analysis.timeline import Analysis
+from bench.record.codes import distinct
 
 
 def notes_of(analysis: Analysis) -> list[str]:
@@ -23,20 +24,19 @@ def notes_of(analysis: Analysis) -> list[str]:
 
 
 def _of_other_threads(analysis: Analysis) -> int:
-    """How many kernels no range counts although one was open in their process when they were launched."""
-    timeline, call = analysis.timeline, analysis.launch
-    ranges = timeline.ranges
-    if not len(ranges) or not len(timeline.calls):
+    """How many kernels were launched by threads that have no range, while one was open in their process."""
+    timeline, calls, ranges = analysis.timeline, analysis.timeline.calls, analysis.timeline.ranges
+    if not len(ranges) or not len(calls):
         return 0
-    lone = call[(call >= 0) & (analysis.range < 0)]
-    if not len(lone):
+    ranged = np.bincount(ranges.thread, minlength=len(timeline.threads)) > 0
+    if ranged.all():
         return 0
+    call = analysis.launch[analysis.launch >= 0]
+    lone = call[~ranged[calls.thread[call]]]
     process = timeline.threads.process
     found = 0
-    for own in np.unique(process[ranges.thread]).tolist():
-        mine = lone[process[timeline.calls.thread[lone]] == own]
-        opened = np.sort(ranges.start[process[ranges.thread] == own])
-        closed = np.sort(ranges.end[process[ranges.thread] == own])
-        time = timeline.calls.start[mine]
-        found += int((np.searchsorted(opened, time, "right") > np.searchsorted(closed, time, "right")).sum())
+    for own in distinct(process[ranges.thread]).tolist() if len(lone) else ():
+        mine = calls.start[lone[process[calls.thread[lone]] == own]]
+        opened, closed = (np.sort(time[process[ranges.thread] == own]) for time in (ranges.start, ranges.end))
+        found += int((np.searchsorted(opened, mine, "right") > np.searchsorted(closed, mine, "right")).sum())
     return found

@@ -198,3 +198,25 @@ def test_an_export_of_ours_is_not_read_as_a_trace(json_file, tmp_path, capsys):
     before = json_file.read_bytes()
     assert main(["export", str(json_file), str(json_file)]) == 2
     assert json_file.read_bytes() == before
+
+
+def test_an_export_keeps_the_rules_of_the_trace_event_format(tmp_path):
+    """What Perfetto's importer asks for: complete events with whole ids and times, those of a track inside or beside
+    each other, and names for processes and threads."""
+    import json
+
+    out = tmp_path / "out.json"
+    assert main(["export", str(STEPS.nsys(tmp_path / "a.sqlite")), str(out)]) == 0
+    document = json.loads(out.read_text())
+    events = document["traceEvents"]
+    assert document["displayTimeUnit"] == "ns" and {event["ph"] for event in events} == {"X", "M"}
+    assert all(isinstance(event[key], int) for event in events for key in ("pid", "tid"))
+    assert {e["name"] for e in events if e["ph"] == "M"} == {"process_name", "thread_name"}
+    tracks: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for event in events:
+        if event["ph"] == "X":
+            assert event["name"] and event["ts"] >= 0 and event["dur"] >= 0
+            tracks.setdefault((event["pid"], event["tid"]), []).append((event["ts"], event["ts"] + event["dur"]))
+    for slices in tracks.values():
+        for start, end in slices:
+            assert not any(start < other < end < stop for other, stop in slices), "two slices of a track cross"
