@@ -16,7 +16,8 @@ MASK = "***"
 SHORTEST = 8
 _NAME = re.compile(
     r"(^|[_.-])(TOKEN|SECRETS?|PASSWORD|PASSWD|PASSPHRASE|PASS|PAT|(API|ACCESS|PRIVATE|SIGNING|SECRET)?_?KEY|KEY_ID"
-    r"|CREDENTIALS?|AUTH|COOKIES?|DSN|WEBHOOK)([_.-]|$)",
+    r"|CREDENTIALS?|AUTH|COOKIES?|DSN|WEBHOOK|PW)([_.-]|$)"
+    r"|SESSION([_.-]?(ID|KEY|TOKEN|COOKIE))?$|[_.-]PWD$|\w(PW|PASSWORD|PASSWD|(?<!COM)(?<!BY)PASS)$",
     re.IGNORECASE,
 )
 _IN_URL = re.compile(r"(?<=://)[^/\s:@'\"]+:[^/\s@'\"]+(?=@)")

@@ -38,7 +38,9 @@ def canaries(monkeypatch):
 @pytest.mark.parametrize(
     "name",
     ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "WANDB_API_KEY", "GITHUB_PAT",
-     "OPENAI_API_KEY", "PGPASSWORD_PASSWORD", "hf-token", "api_key", "SLACK_WEBHOOK_URL", "SENTRY_DSN", "APIKEY"),
+     "OPENAI_API_KEY", "PGPASSWORD_PASSWORD", "hf-token", "api_key", "SLACK_WEBHOOK_URL", "SENTRY_DSN", "APIKEY",
+     "SESSION", "PHPSESSION", "session-id", "AWS_SESSION_TOKEN", "DBPW", "MYSQL_PW", "DB_PWD",
+     "PGPASSWORD", "PGPASS", "MYSQLPASS"),
 )  # fmt: skip
 def test_names_of_secrets_are_known(name):
     assert is_secret_name(name)
@@ -46,7 +48,20 @@ def test_names_of_secrets_are_known(name):
 
 @pytest.mark.parametrize(
     "name",
-    ("PWD", "PATH", "TOKENIZERS_PARALLELISM", "OMP_NUM_THREADS", "KEYBOARD", "new-tokens", "MAX_TOKENS", "COMPASS"),
+    (
+        "PWD",
+        "PATH",
+        "TOKENIZERS_PARALLELISM",
+        "OMP_NUM_THREADS",
+        "KEYBOARD",
+        "new-tokens",
+        "MAX_TOKENS",
+        "COMPASS",
+        "OLDPWD",
+        "BYPASS",
+        "XDG_SESSION_TYPE",
+        "SESSION_MANAGER",
+    ),
 )
 def test_other_names_are_not(name):
     assert not is_secret_name(name)
