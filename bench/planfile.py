@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from bench.plan import Block, BlockKind, Key, Request
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.files import replace_text
 from bench.record.typed import decode, typed
-from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, resolve
+from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, companions, resolve
 
 PLAN = "plan.json"
 
@@ -75,8 +75,10 @@ def write_plan(folder: Path, run: Run) -> None:
         ) from error
 
 
-def _named(source: Source) -> dict[str, str]:
-    return {"name": source.name, "revision": source.revision, "label": source.label}
+def _named(source: Source) -> dict[str, Any]:
+    files = companions(source)
+    named = {"name": source.name, "revision": source.revision, "label": source.label}
+    return named | ({"files": files} if files else {})
 
 
 def _without_source(block: Block) -> dict[str, Any]:
@@ -107,9 +109,12 @@ def read_plan(folder: Path) -> Run:
 
 @dataclass(frozen=True)
 class _Model:
+    """``files``: what stood beside the config, by its hash; {} in plans of older versions."""
+
     name: str
     revision: str
     label: str = ""
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,4 +188,10 @@ def _same_model(model: _Model) -> Source:
     source = resolve(name, revision if "/" in name and not Path(name).exists() else None)
     if source.revision != revision:
         raise UsageError(f"{name} has changed since this run began ({revision} → {source.revision}): start a new run")
+    now = companions(source) if model.files else {}
+    changed = [name for name in sorted({*now, *model.files}) if now.get(name) != model.files.get(name)]
+    if changed:
+        raise UsageError(
+            f"{name} has changed since this run began ({', '.join(changed)}): put it back, or start a new run"
+        )
     return source

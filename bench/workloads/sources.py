@@ -109,6 +109,30 @@ def _folder_revision(folder: Path) -> str:
     return f"{'files' if whole else 'headers'}-sha256:{digest.hexdigest()[:16]}"
 
 
+# What decides tokens and when to stop, beside the weights.
+_COMPANIONS = ("generation_config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*",
+               "merges.txt", "chat_template.*", "*.safetensors")  # fmt: skip
+
+
+def companions(source: Source) -> dict[str, str]:
+    """File → hash of what it holds (of large weights: of their header and size), {} for what is no folder.
+
+    The revision tells of the config and the weights alone, and a snapshot of the hub is known by its folder's name.
+    """
+    folder = Path(source.location)
+    if source.kind not in ("smoke", "folder"):
+        return {}
+    files = {file.name: file for pattern in _COMPANIONS for file in sorted(folder.glob(pattern)) if file.is_file()}
+    return {name: _digest(files[name]) for name in sorted(files)}
+
+
+def _digest(file: Path) -> str:
+    size = file.stat().st_size
+    whole = file.suffix != ".safetensors" or size <= WHOLE_BYTES
+    content = file.read_bytes() if whole else _safetensors_header(file) + str(size).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 def _safetensors_header(file: Path) -> bytes:
     """The JSON header of a safetensors file (format: 8 bytes little-endian length, then JSON)."""
     with file.open("rb") as stream:
