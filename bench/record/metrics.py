@@ -33,7 +33,11 @@ class MetricInfo:
             return f"has a value of 0 {self.unit}, and nothing takes no time"
         if max(high, -low) > MOST[self.unit]:
             return f"has a value that nothing can have ({max(high, -low):g} {self.unit})"
-        if self.unit != "1" and (tiny := next((v for v in values if 0 < abs(v) < LEAST), None)) is not None:
+        if (
+            self.unit != "1"
+            and low < LEAST
+            and (tiny := next((v for v in values if 0 < abs(v) < LEAST), None)) is not None
+        ):
             return f"has a value that no instrument tells ({tiny:g} {self.unit})"
         return ""
 

@@ -72,7 +72,7 @@ class Case:
 
     def coordinates(self) -> dict[str, Any]:
         """The coordinates that apply, by name."""
-        values = ((one.name, getattr(self, one.name)) for one in fields(self))
+        values = ((name, getattr(self, name)) for name in CASE_FIELDS)
         return {name: value for name, value in values if value is not None}
 
     @cached_property
@@ -98,7 +98,7 @@ class Metric:
             raise RecordError(f"metric {self.name!r} is in {known.unit!r}, not {self.unit!r}")
         if not self.values:
             raise RecordError(f"metric {self.name!r} has no values: state a reason in not_collected instead")
-        if not all(math.isfinite(value) for value in self.values):
+        if not all(map(math.isfinite, self.values)):
             raise RecordError(f"metric {self.name!r} has a value that is not finite")
 
 
