@@ -45,10 +45,11 @@ class Asked:
             f"{_quoted(self.candidate_path)}{_words(self.options)} --reference-time MS --candidate-time MS"
         )
 
-    def whatif(self, cause: str, time_ms: float) -> str:
-        """The command that predicts the candidate without a cause."""
+    def whatif(self, cause: str, time_ms: float | None) -> str:
+        """The command that predicts the candidate without a cause; ``time_ms``: of its step, where known."""
         trace = f"{_quoted(self.candidate_path)}{_words(self.candidate_options)}"
-        return f"python -m bench whatif {trace} --remove {cause} --time {time_ms:.6g}"
+        time = "" if time_ms is None else f" --time {time_ms:.6g}"
+        return f"python -m bench whatif {trace} --remove {cause}{time}"
 
 
 def _words(options: tuple[str, ...]) -> str:
@@ -164,8 +165,17 @@ def _as_recorded(pair: TracePair, asked: Asked) -> Answer:
         f"{found.floor_ms[0]:.4g} and {found.floor_ms[1]:.4g} ms. No time is known {pair.missing}."
     )
     text = "Then idle time, causes and a verdict are on real time. A run's own traces need no times: they are found."
-    todo = (Point("Time a step of both without a profiler", text, asked.explain()),)
+    todo = (Point("Time a step of both without a profiler", text, asked.explain()), *_without(found, asked))
     return Answer(_recorded_sentence(pair, asked), _tone(found), None, _work(found), todo, note)
+
+
+def _without(found: Recorded, asked: Asked) -> tuple[Point, ...]:
+    """What to try where the largest difference is sure, and the candidate's: its recorded steps without that cause."""
+    sure = max((line for line in found.lines if line.sure), key=lambda line: abs(line.delta_ms), default=None)
+    if sure is None or sure.delta_ms <= 0:
+        return ()
+    text = "Replays the candidate's steps as recorded, without it."
+    return (Point(f"See what removing {c.LABELS[sure.cause]} would save", text, asked.whatif(sure.cause, None)),)
 
 
 def _tone(found: Recorded) -> Tone:

@@ -81,6 +81,9 @@ def test_copies_of_a_step_have_direction_bytes_and_rate(tmp_path, capsys):
     out = " ".join(told(capsys, "explain", "--reference", plain, "--candidate", path).split())
     assert "copies per step: HtoD 0.9 ms, 90 MB at 100 GB/s" in out
     assert "1. Copies: +0.9 ms" in out
+    assert "See what removing copies would save" in out and f"whatif {path} --remove memcpy" in out
+    back = " ".join(told(capsys, "explain", "--reference", path, "--candidate", plain).split())
+    assert "See what removing" not in back, "the candidate does less"
 
 
 def waiting(api: str) -> Story:
