@@ -34,7 +34,8 @@ class GenerationRow:
     ``time_ratio`` is this scheme's decode time per token over the reference's (above 1: slower); None for the
     reference itself or where there is none. ``step_latency`` holds the p50, p90 and p99 of all decode steps. All of
     these are of lengths that the process had met; ``first`` is what it met for the first time. ``quantised``: the share
-    of the weights outside embedding and head that the scheme quantised; None for an unquantised one, or not recorded.
+    of the weights outside embedding and head that the scheme quantised; None for an unquantised one, or where it is not
+    recorded. ``load_time``: s to load and quantise, the median of the processes.
     """
 
     scheme: str
@@ -58,6 +59,7 @@ class GenerationRow:
     latencies: tuple[float, ...] = ()
     first: FirstGeneration | None = None
     quantised: float | None = None
+    load_time: float | None = None
 
     @property
     def short(self) -> bool:
@@ -145,6 +147,7 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
         not_collected={name: why for record in records for name, why in record.not_collected.items()},
         latencies=latencies,
         first=first_generation.of(scheme, records, base, located(records, call_times).samples, margin),
+        load_time=float(np.median(loading)) if (loading := pooled(records, "load_time")) else None,
         quantised=min((found for r in records if (found := share_of(r.setup)) is not None), default=None),
     )
 

@@ -16,6 +16,7 @@ REFERENCE = "fp16"
 SCHEME_ORDER = (
     "fp32", "bf16", "fp16", "int8", "int8-thr0", "int8-planted", "int8-bf16",
     "fp4", "nf4", "nf4-dq", "nf4-bf16", "4bit-default", "4bit-study", "int4-tinygemm",
+    "as-saved",
 )  # fmt: skip
 
 UNQUANTISED = ("fp32", "bf16", "fp16")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
+from bench.analysis.across import across
 from bench.analysis.codecarbon import emissions
 from bench.analysis.energy import EnergyGroup
 from bench.analysis.generation import GenerationGroup
@@ -24,6 +25,7 @@ from . import (
     overview,
     quality,
     tables,
+    tables_across,
     tables_emissions,
     tables_energy,
     tables_fleet,
@@ -124,7 +126,8 @@ def _throughput(analysed: Analysed, groups: Sequence[GenerationGroup]) -> Sectio
     ]
     figures += _over_batch(analysed)
     matrix = overview.verdict_matrix(analysed.generation)
-    found = (*((matrix,) if matrix else ()), tables_generation.throughput(analysed.generation))
+    beside = tables_across.across(across(analysed.records, analysed.reference))
+    found = (*(one for one in (matrix, beside) if one), tables_generation.throughput(analysed.generation))
     return Section("throughput", "Decode throughput", figures=tuple(figures), tables=found)
 
 

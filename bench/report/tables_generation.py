@@ -87,17 +87,29 @@ _MEMORY = (
 )
 
 
+_MEMORY_NOTE = "Largest value over the repeats; loading, quantising included: the median of the processes. "
+
+
 def memory(groups: Sequence[GenerationGroup]) -> Table:
     """Footprint and peaks; metrics that no scheme has are left out of the columns and told in the note."""
     rows = [row for group in groups for row in group.rows]
     shown = [(title, name) for title, name in _MEMORY if any(name in row.memory for row in rows)]
-    columns = (_SETTING, _SCHEME, *(Column(title, right=True, detail=i > 1) for i, (title, _) in enumerate(shown)))
+    loaded = any(row.load_time is not None for row in rows)
+    columns = (
+        _SETTING, _SCHEME, *(Column(title, right=True, detail=i > 1) for i, (title, _) in enumerate(shown)),
+        *((Column("Loading took", right=True),) if loaded else ()),
+    )  # fmt: skip
     body = [
-        (label, row.scheme, *(units.si(row.memory.get(name), "B") for _, name in shown))
+        (
+            label,
+            row.scheme,
+            *(units.si(row.memory.get(name), "B") for _, name in shown),
+            *((units.si(row.load_time, "s"),) if loaded else ()),
+        )
         for label, _, row in _each(groups)
     ]
     reasons = _reasons(rows, [name for _, name in _MEMORY])
-    return drop_uniform(table("Memory", columns, body, "Largest value over the repeats. " + reasons), "Setting")
+    return drop_uniform(table("Memory", columns, body, _MEMORY_NOTE + reasons), "Setting")
 
 
 def _reasons(rows: Iterable[GenerationRow], names: Sequence[str]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from bench.presets import PRESETS
 from bench.record.causes import LINES, MEANINGS
 from bench.record.metrics import METRICS
+from bench.schemes import ARMS, REFERENCE, SAVED
 from bench.workloads.interventions import INTERVENTIONS
-from bench.workloads.schemes import ARMS, REFERENCE
 from bench.workloads.sources import SHAPES, SMOKE
 
 
@@ -27,7 +27,7 @@ def main(options: argparse.Namespace) -> int:
 def _document() -> dict[str, Any]:
     return {
         "presets": {name: preset.description for name, preset in PRESETS.items()},
-        "schemes": {name: arm.facts() for name, arm in ARMS.items()},
+        "schemes": {arm.name: arm.facts() for arm in (*ARMS.values(), SAVED)},
         "reference": REFERENCE,
         "models": _models(),
         "interventions": {name: f"{item.sense}: {item.cause}" for name, item in INTERVENTIONS.items()},
@@ -52,7 +52,8 @@ def _print_tables() -> None:
     from bench.report.console import console as make_console
 
     console = make_console()
-    schemes = {name: arm.description + (" (reference)" if name == REFERENCE else "") for name, arm in ARMS.items()}
+    every = (*ARMS.values(), SAVED)
+    schemes = {arm.name: arm.description + (" (reference)" if arm.name == REFERENCE else "") for arm in every}
     metrics = {name: f"{info.description} [{info.unit}]" for name, info in METRICS.items()}
     presets = {name: preset.description for name, preset in PRESETS.items()}
     interventions = {name: f"{item.sense} {item.cause}" for name, item in INTERVENTIONS.items()}
