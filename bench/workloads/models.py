@@ -15,7 +15,7 @@ from bench.models.architecture import check_language_model, head_name, layers, t
 from bench.models.generating import settings_unused
 from bench.models.saved import refuse_unfit, saved_settings
 from bench.models.weights import footprint, parameter_count, quantised_share
-from bench.record.errors import MachineError, MeasurementError, UsageError
+from bench.record.errors import MachineError, MeasurementError, NotApplicableError, UsageError
 from bench.schemes import AS_SAVED, Arm, family
 from bench.schemes.definition import dtype_name
 from bench.schemes.saved import as_saved
@@ -278,7 +278,15 @@ def check_logits(loaded: LoadedModel, arm: Arm, device: str) -> None:
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, text_config(loaded.model.config).vocab_size, (1, 8), generator=generator).to(device)
     with torch.inference_mode():
-        logits = loaded.model(input_ids=ids).logits
+        try:
+            logits = loaded.model(input_ids=ids).logits
+        except AttributeError as error:
+            if f"'{family(arm).module}' object" not in str(error) or not family(arm).quantises:
+                raise
+            raise NotApplicableError(
+                f"scheme {arm.name} is not for a {type(loaded.model).__name__}: its code reads its Linears' weights by "
+                f"itself ({error})"
+            ) from error
     if not bool(torch.isfinite(logits).all()):
         remedy = f": too large for float16? Measure it with {_BFLOAT16}" if arm.dtype == "float16" else ""
         raise MeasurementError(

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.model_matrix import architectures, page, trying
 
-SCHEMES = ("fp16", "bf16", "int8", "int8-thr0", "int8-planted", "nf4", "nf4-dq", "int4-tinygemm")
+SCHEMES = ("fp16", "bf16", "int8", "nf4", "int4-tinygemm")
 PACKAGES = ("torch", "transformers", "bitsandbytes")
 
 

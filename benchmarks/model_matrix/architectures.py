@@ -1,4 +1,4 @@
-"""Tiny random checkpoints of many architectures: configurations of two layers, so that each is made in a moment."""
+"""Tiny random checkpoints of many architectures: configurations of two layers, or of as many as hold every kind."""
 
 from __future__ import annotations
 
@@ -54,14 +54,20 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "olmoe (experts)": ("olmoe", _EXPERTS),
     "llama 4 (experts, nested)": ("llama4_text", {**_EXPERTS, "intermediate_size_mlp": 256, "head_dim": 32}),
     "gemma4 (text)": ("gemma4_text", {"head_dim": 32, "sliding_window": 16, "vocab_size_per_layer_input": 1024}),
-    "qwen3.5 (text)": ("qwen3_5_text", {"head_dim": 32}),
-    "qwen3.5-moe (experts)": ("qwen3_5_moe_text", {**_EXPERTS, "head_dim": 32, "shared_expert_intermediate_size": 128}),
+    "qwen3.5 (text)": ("qwen3_5_text", {"head_dim": 32, "num_hidden_layers": 4}),
+    "qwen3.5-moe (experts)": (
+        "qwen3_5_moe_text",
+        {**_EXPERTS, "head_dim": 32, "num_hidden_layers": 4, "shared_expert_intermediate_size": 128},
+    ),
     "deepseek-v3 (experts)": ("deepseek_v3", {**_EXPERTS, **_LATENT}),
     "gpt-oss (experts)": ("gpt_oss", {**_EXPERTS, "head_dim": 32, "sliding_window": 16}),
     "phimoe (experts)": ("phimoe", _EXPERTS),
     "smollm3": ("smollm3", {}),
     "lfm2 (convolutions)": ("lfm2", {}),
-    "jamba (attention and states)": ("jamba", {**_EXPERTS, "use_mamba_kernels": False}),
+    "jamba (attention and states)": (
+        "jamba",
+        {**_EXPERTS, "use_mamba_kernels": False, "attn_layer_period": 2, "attn_layer_offset": 1},
+    ),
     "mamba (no attention)": ("mamba", _MAMBA),
     "mamba2 (no attention)": ("mamba2", {**_MAMBA, "num_heads": 8, "head_dim": 32, "expand": 2, "n_groups": 1}),
     "rwkv (no attention)": ("rwkv", {"attention_hidden_size": 128, "context_length": 512}),

@@ -100,8 +100,10 @@ def _case(source: Any, scheme: str) -> Any:
 def _plain_tokens(folder: Path, scheme: str, inputs: Any) -> list[int] | None:
     """Greedy tokens of transformers alone in the same format; None where it has none such."""
     model = _plain(folder, scheme)
-    if model is None:
-        return None
+    return None if model is None else _greedy(model, inputs)
+
+
+def _greedy(model: Any, inputs: Any) -> list[int]:
     out = model.generate(
         **inputs, max_new_tokens=NEW_TOKENS, min_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=1
     )
@@ -134,7 +136,9 @@ def _plain_fails(folder: Path, scheme: str) -> str:
 
     ids = torch.zeros(1, PROMPT_TOKENS, dtype=torch.int64)
     try:
-        _plain_tokens(folder, scheme, {"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        if _plain_tokens(folder, scheme, inputs) is None:  # a format of our own: then the unquantised model
+            _plain_tokens(folder, "bf16", inputs)
     except Exception as error:
         return _neutral(f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}", folder)
     return ""
