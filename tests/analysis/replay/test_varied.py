@@ -86,7 +86,7 @@ def test_a_trace_with_time_between_its_steps_is_written_down_whole(tmp_path):
 
 
 def test_steps_without_gpu_work_are_all_host(tmp_path):
-    """The ranges launch nothing: the host's time is theirs, not nothing."""
+    """The ranges launch nothing: the host's time is theirs, not nothing, and nothing can be replayed."""
     played = Machine()
     for _ in range(3):
         played.step([Action("host", 600_000)], name="tokenize")
@@ -94,7 +94,9 @@ def test_steps_without_gpu_work_are_all_host(tmp_path):
     path = tmp_path / "trace.json"
     write_kineto(path, played.happened)
     found = Replay(Analysis(read_timeline(path)), "tokenize").whatif(Change({c.HOST_GAP: 0.5}))
-    assert (found.measured_ms, found.replayed_ms, found.predicted_ms) == pytest.approx((0.6, 0.6, 0.3))
+    assert (found.measured_ms, found.replayed_ms) == pytest.approx((0.6, 0.6))
+    assert found.predicted_ms is None
+    assert "no GPU work" in found.why
 
 
 @BOTH
