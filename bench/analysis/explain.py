@@ -9,7 +9,7 @@ from typing import Any
 from bench.record import causes as c
 from bench.record.schema import Finding, Record
 
-from . import claims, generation, matmul, quality
+from . import claims, generation, quality
 from .assumed import mark
 from .energy_ledger import EnergyPair, energy_pairs
 from .first_generation import FirstGeneration
@@ -63,7 +63,6 @@ def explain(
     *,
     reference: str = REFERENCE,
     generated: Sequence[generation.GenerationGroup] | None = None,
-    layers: Sequence[matmul.MatmulRow] | None = None,
     asked: Asked = (),
 ) -> Explanation:
     """The explanation of a run; what was analysed already can be given. ``asked``: the settings that its plan asks
@@ -73,7 +72,7 @@ def explain(
     groups = in_order(groups, lambda group: group.setting, asked)
     changed = summarise_interventions(records)
     joules = energy_pairs(records, reference)
-    evidence = Evidence(records, found, changed, groups, layers, joules, reference)
+    evidence = Evidence(records, found, changed, groups, joules, reference)
     return Explanation(
         found, joules, changed, removals(records, reference), judge(evidence),
         remedies(changed, groups, records, predicted_only(records)),

@@ -115,8 +115,8 @@ class Row(TypedDict, total=False):
     """A kernel or operator among the longest."""
 
     name: Required[str]
-    count: Required[Count]
-    total_ns: Required[Amount]
+    count: Count
+    total_ns: Amount
     self_ns: Amount
 
 

@@ -71,7 +71,6 @@ def analyse(
         parts[0].records,
         reference=reference,
         generated=made.generation_of_first,
-        layers=made.matmul_of_first,
         asked=asked,
     )
     own = (

@@ -33,7 +33,6 @@ class Summaries:
     annotation: tuple[AnnotationRow, ...]
     ceilings: dict[str, Ceilings]
     generation_of_first: tuple[GenerationGroup, ...]
-    matmul_of_first: tuple[MatmulRow, ...]
 
 
 def summaries(parts: Sequence[Part], reference: str, margin: float, asked: Asked = ()) -> Summaries:
@@ -51,8 +50,7 @@ def summaries(parts: Sequence[Part], reference: str, margin: float, asked: Asked
         for row in found
     )
     return Summaries(
-        _named(parts, generated), _named(parts, joules), rows, _named(parts, marks), _ceilings(parts), generated[0],
-        layers[0],
+        _named(parts, generated), _named(parts, joules), rows, _named(parts, marks), _ceilings(parts), generated[0]
     )  # fmt: skip
 
 

@@ -55,7 +55,8 @@ def samples(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outc
     """Greedy completions of the chosen tasks, with seconds and tokens for each."""
     case, loaded = session.case, session.loaded
     if loaded.tokenizer is None:
-        return Outcome(case, INSTRUMENT, "skipped", f"{case.model} was given no tokenizer: nothing to judge")
+        why = "has random weights" if case.model.startswith("shape:") else "was given no tokenizer"
+        return Outcome(case, INSTRUMENT, "skipped", f"{case.model} {why}: nothing to judge")
     tasks = chosen_tasks(case.model, options.get("tasks"))
     style = style_of(case)
     prompts = [prompt_styles.prompt(task, style, loaded.tokenizer) for task in tasks]

@@ -12,6 +12,7 @@ from typing import Any
 from bench.plan import Block
 from bench.record.schema import metric
 from bench.workloads.outcome import Outcome
+from bench.workloads.schemes import arm
 
 
 def run(block: Block, lent: Any, how: str) -> Iterator[Outcome]:
@@ -20,7 +21,11 @@ def run(block: Block, lent: Any, how: str) -> Iterator[Outcome]:
 
     ARRANGE[how](generation, observers)
     generation.models = SimpleNamespace(
-        require_device=_nothing, gpu_uuid=_nothing, load=_nothing, check=_nothing, LoadedModel=object
+        require_device=_nothing,
+        gpu_uuid=_nothing,
+        load=lambda *_, **__: SimpleNamespace(arm=None),
+        check=_nothing,
+        LoadedModel=object,
     )
     generation.make_batches = lambda *_: (None,)
     generation.Session = _Session
@@ -35,7 +40,7 @@ def _nothing(*_: object) -> None:
 
 class _Session:
     def __init__(self, case: Any, *_: object) -> None:
-        self.case = case
+        self.case, self.scheme = case, arm(case.scheme)
         self.batches = (None,)
 
     def generate(self, _batch: object) -> Any:

@@ -93,6 +93,12 @@ def test_a_disk_that_is_full_costs_the_notes_and_not_the_judgements(sandbox, tmp
     assert all(one.passed for one in evaluate(TASKS, SAMPLES, sandbox, 1, kept=kept))
 
 
+def _heed_signals():
+    """What a shell's background job or nohup ignores is ignored by its children too, on purpose."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_one_signal_ends_it_whatever_programs_do(number, code, sandbox, tmp_path):
     samples, notes = tmp_path / "samples.jsonl", tmp_path / "bitledger" / "judging"
@@ -100,7 +106,7 @@ def test_one_signal_ends_it_whatever_programs_do(number, code, sandbox, tmp_path
     samples.write_text("\n".join(json.dumps({"task_id": "HumanEval/53", "solution": one}) for one in programs))
     process = subprocess.Popen(
         [sys.executable, "-m", "bench", "evaluate", str(samples)], cwd=ROOT, stderr=subprocess.PIPE, text=True,
-        stdout=subprocess.DEVNULL, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)},
+        stdout=subprocess.DEVNULL, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)}, preexec_fn=_heed_signals,
     )  # fmt: skip
     until = time.monotonic() + 60
     while not (notes.is_dir() and any(file.stat().st_size for file in notes.iterdir())):

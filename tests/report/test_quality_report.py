@@ -176,7 +176,7 @@ def test_the_verb_in_json_over_two_runs(folder: Path, tmp_path: Path, capsys: py
     assert cli.main(["tradeoff", str(folder), str(other), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert {spot["place"]["machine"] for spot in document["signmap"]} == {"NVIDIA Example 80GB", "NVIDIA Other"}
-    assert {spot["sign"] for spot in document["signmap"]} == {"lower", "higher", "cannot tell"}
+    assert {spot["sign"] for spot in document["signmap"]} == {"the same", "lower", "higher", "cannot tell"}
     first = document["tradeoffs"][0]
     assert sum(first["weights"].values()) == pytest.approx(1.0)
     assert {"arm", "case", "values", "front", "score", "wins"} <= set(first["rows"][0])

@@ -29,7 +29,9 @@ PAYLOADS = (
     "\ud800 alone",
 )
 # What decides how a record is analysed: an attack here would only take it out of the report.
-STRUCTURE = frozenset(("workload", "instrument", "status", "op", "residency", "unit", "name", "kind", "cause", "work"))
+STRUCTURE = frozenset(
+    ("workload", "instrument", "status", "op", "residency", "unit", "name", "kind", "cause", "work", "severity")
+)
 FREE_NAMES = frozenset(("model", "gpus", "top", "kernels"))
 
 

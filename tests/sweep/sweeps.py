@@ -22,7 +22,7 @@ from tests.factories import CPU
 
 Give = Callable[[Block, Request], tuple[Status, str]]
 # What describes the smoke model, without looking at it.
-SMOKE_FACTS = {"decoder_layers": 6, "layers": [], "cuda": False}
+SMOKE_FACTS = {"decoder_layers": 6, "layers": [], "cuda": False, "dtype": "float16"}
 
 
 def good(_block: Block, _request: Request) -> tuple[Status, str]:

@@ -124,6 +124,7 @@ def test_cudnns_attention_can_be_switched_off_on_a_gpu_only():
 
 
 def test_the_switch_is_set_for_the_process_and_told():
+    torch.backends.cuda.enable_cudnn_sdp(True)  # another test of this process may have switched it off
     before = models.attention_switches()
     try:
         patches.apply(None, "no_cudnn_attention")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
 
 from bench.record.schema import Record
@@ -14,7 +13,6 @@ from ..generation import GenerationGroup
 from ..grouping import REFERENCE
 from ..interventions import InterventionRow
 from ..ledger.pairs import Pair
-from ..matmul import MatmulRow, summarise
 from ..standings import verdicts
 
 Judgement = Literal["supported", "refuted", "ambiguous", "not tested"]
@@ -22,21 +20,14 @@ Judgement = Literal["supported", "refuted", "ambiguous", "not tested"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a run says. ``reference``: what the others are set against, where it was measured. ``layers``: its
-    products against that, None where these are to be summed up here, once something asks for them: only a GPU's run
-    does."""
+    """All that a run says. ``reference``: what the others are set against, where it was measured."""
 
     records: Sequence[Record]
     pairs: Sequence[Pair] = ()
     interventions: Sequence[InterventionRow] = ()
     generation: Sequence[GenerationGroup] = ()
-    layers: Sequence[MatmulRow] | None = ()
     energy: Sequence[EnergyPair] = ()
     reference: str = REFERENCE
-
-    @cached_property
-    def matmul(self) -> Sequence[MatmulRow]:
-        return summarise(self.records, reference=self.reference) if self.layers is None else self.layers
 
     @property
     def on_gpu(self) -> bool:
