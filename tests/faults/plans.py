@@ -12,7 +12,7 @@ from bench.record.schema import Case
 from bench.workloads.sources import Source, resolve
 
 INSTRUMENTS = ("generation", "energy")
-OPTIONS = {"calls": 1, "warmup_calls": 0, "threads": 1, "country": "DEU", "energy_seconds": 0.01}
+OPTIONS = {"calls": 1, "warmup_calls": 0, "threads": 1, "country": "DEU", "energy_seconds": 0.01, "energy_windows": 2}
 # A run that plans for itself.
 FRESH = ("run", "--preset", "smoke", "--schemes", "fp16", "--matmul-m", "", "--tasks", "0", "--no-report",
          "--repeats", "1", "--device", "cpu")  # fmt: skip

@@ -12,7 +12,6 @@ from typing import Any
 from bench.plan import Block
 from bench.record.schema import metric
 from bench.workloads.outcome import Outcome
-from bench.workloads.schemes import arm
 
 
 def run(block: Block, lent: Any, how: str) -> Iterator[Outcome]:
@@ -29,7 +28,7 @@ def run(block: Block, lent: Any, how: str) -> Iterator[Outcome]:
     )
     generation.make_batches = lambda *_: (None,)
     generation.Session = _Session
-    generation._setup = lambda case, *_: {"arm": {"name": case.scheme}}
+    generation._setup = lambda _session, chosen, _options: {"arm": {"name": chosen.name}}
     wanted = [(request.case, request.instrument) for request in block.requests]
     return generation.run(block.source, wanted, block.options, lent)
 
@@ -40,7 +39,7 @@ def _nothing(*_: object) -> None:
 
 class _Session:
     def __init__(self, case: Any, *_: object) -> None:
-        self.case, self.scheme = case, arm(case.scheme)
+        self.case = case
         self.batches = (None,)
 
     def generate(self, _batch: object) -> Any:
