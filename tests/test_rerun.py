@@ -20,6 +20,7 @@ from bench.record.errors import MachineError, UsageError
 from bench.record.store import RECORDS, load, open_run
 from bench.verbs import rerun, run
 from bench.workloads.sources import data_folder, resolve
+from profiling.summarize import read_timeline
 from tests import factories as make
 
 # fmt: off
@@ -38,6 +39,7 @@ def options(*arguments):
     made = cli.parser().parse_args([str(argument) for argument in arguments])
     made.argv = ("python", "-m", "bench", *map(str, arguments))
     made.debug = True
+    made.read_timeline = read_timeline
     return made
 
 

@@ -58,3 +58,9 @@ def test_every_script_is_one_that_its_shell_can_read(script):
     shell = script.read_text().splitlines()[0].removeprefix("#!").split()[-1].rsplit("/", 1)[-1]
     done = subprocess.run([shell, "-n", str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_image_gets_every_package_that_is_installed_and_what_the_licence_asks_for():
+    allowed = (ROOT / ".dockerignore").read_text().splitlines()
+    packages = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"tests"}
+    assert {f"!{name}" for name in (*packages, "LICENSE", "pyproject.toml")} <= set(allowed)

@@ -59,5 +59,7 @@ def test_generation_with_a_cache_agrees_with_one_forward():
     ids = torch.randint(3, loaded.model.config.vocab_size, (1, 9))
     with torch.inference_mode():
         out = loaded.model.generate(input_ids=ids, max_new_tokens=4, min_new_tokens=4, do_sample=False, pad_token_id=0)
-        again = loaded.model(input_ids=out[:, :-1]).logits[:, -4:].argmax(-1)
+        logits = loaded.model(input_ids=out[:, :-1]).logits[:, -4:]
+        logits[..., loaded.model.generation_config.eos_token_id] = -torch.inf  # min_new_tokens forbids it
+        again = logits.argmax(-1)
     assert again.tolist() == out[:, -4:].tolist()
