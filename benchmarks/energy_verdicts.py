@@ -9,13 +9,11 @@ in the file. Deterministic by the seed.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
+from benchmarks import parts
 from benchmarks.energy_model import judged
 from benchmarks.energy_model.page import filled
 
@@ -29,17 +27,11 @@ PARTS: dict[str, Callable[[int, int], list[dict[str, Any]]]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the parts, then the page's tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="where to write the result as JSON")
-    parser.add_argument("--page", type=Path, help="the page whose tables are made again")
-    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {','.join(PARTS)}; '' for the page alone")
+    parser = parts.parser(__doc__, PARTS)
     parser.add_argument("--replicates", type=int, default=200, help="draws of each scenario")
     options = parser.parse_args(argv)
-    document = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
-    for part in filter(None, options.parts.split(",")):
-        document |= {"simulated": "boards, their joules and their counters are simulated", "seed": SEED}
-        document |= {part: PARTS[part](SEED, options.replicates)}
-        options.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    facts = {"simulated": "boards, their joules and their counters are simulated", "seed": SEED}
+    document = parts.remade(options, lambda part: facts | {part: PARTS[part](SEED, options.replicates)})
     if options.page:
         options.page.write_text(filled(options.page.read_text(encoding="utf-8"), document), encoding="utf-8")
     return 0

@@ -8,7 +8,6 @@ by --parts are made again, the others are kept as they are in the file. Determin
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,12 +15,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import writing
+from benchmarks import parts
 from benchmarks.sweep.coverage import judge, replicate
 from benchmarks.sweep.designs import DESIGNS, in_blocks
 from benchmarks.sweep.figure import draw
@@ -39,20 +37,12 @@ PARTS = ("designs", "few", "scale")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the parts, then the page and its figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="where to write the result as JSON")
-    parser.add_argument("--page", type=Path, help="the page whose tables and figure (beside it, .svg) are made again")
-    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {','.join(PARTS)}; '' for the page alone")
+    parser = parts.parser(__doc__, PARTS, "the page whose tables and figure (beside it, .svg) are made again")
     parser.add_argument("--replicates", type=int, default=4000, help="per design, half of it from 100 blocks on")
     options = parser.parse_args(argv)
-    writing.check(options.out, *filter(None, (options.page,)))
-    document = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
     known = recorded()
     made = {"designs": _designs, "few": _few, "scale": _scale}
-    for part in filter(None, options.parts.split(",")):
-        document[part] = made[part](known, options.replicates)
-        document |= _facts(known)
-        writing.write(options.out, document)
+    document = parts.remade(options, lambda part: {part: made[part](known, options.replicates)} | _facts(known))
     if options.page:
         fill(options.page, document)
         draw(options.page.with_suffix(".svg"), document["designs"])

@@ -8,13 +8,11 @@ parts named by --parts are made again, the others are kept as they are in the fi
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
+from benchmarks import parts
 from benchmarks.verdict_model.coverage import coverage
 from benchmarks.verdict_model.page import filled
 from benchmarks.verdict_model.power import power
@@ -30,17 +28,14 @@ PARTS: dict[str, Callable[[int], list[dict[str, Any]]]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the parts, then the page's tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="where to write the result as JSON")
-    parser.add_argument("--page", type=Path, help="the page whose tables are made again")
-    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {','.join(PARTS)}; '' for the page alone")
+    parser = parts.parser(__doc__, PARTS)
     parser.add_argument("--replicates", type=int, default=400, help="draws of each cell")
     options = parser.parse_args(argv)
-    document = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
-    for part in filter(None, options.parts.split(",")):
-        document |= {"simulated": "arms and times are simulated; spreads are of committed records", "seed": SEED}
-        document |= {part: PARTS[part](options.replicates), f"replicates of {part}": options.replicates}
-        options.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    facts = {"simulated": "arms and times are simulated; spreads are of committed records", "seed": SEED}
+    document = parts.remade(
+        options,
+        lambda part: facts | {part: PARTS[part](options.replicates), f"replicates of {part}": options.replicates},
+    )
     if options.page:
         options.page.write_text(filled(options.page.read_text(encoding="utf-8"), document), encoding="utf-8")
     return 0

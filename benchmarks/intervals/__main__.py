@@ -7,14 +7,14 @@ The parts named by --parts are made again, the others are kept as they are in th
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
-from pathlib import Path
+from typing import Any
+
+from benchmarks import parts
 
 from .jobs import SEED, SPREADS, of_runs, traces, worked
 from .page import fill
@@ -24,22 +24,20 @@ PARTS = {"traces": traces, "runs": of_runs}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the parts, then the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="where to write the result as JSON")
-    parser.add_argument("--page", type=Path, help="the page whose tables are made again")
-    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {','.join(PARTS)}; '' for the page alone")
+    parser = parts.parser(__doc__, PARTS)
     parser.add_argument("--pairs", type=int, default=70, help="per scene; a third of it for other spreads")
     parser.add_argument("--runs", type=int, default=30, help="per scene and number of repeats")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     options = parser.parse_args(argv)
-    document = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
-    document |= {"simulated": "recordings of a made-up machine", "seed": SEED, "assumed": asdict(SPREADS[0])}
+    facts = {"simulated": "recordings of a made-up machine", "seed": SEED, "assumed": asdict(SPREADS[0])}
     sizes = {"traces": options.pairs, "runs": options.runs}
     with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
-        for part in filter(None, options.parts.split(",")):
+
+        def make(part: str) -> dict[str, Any]:
             found = pool.map(worked, PARTS[part](sizes[part]))
-            document[part] = [row for rows in found for row in rows]
-            options.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            return facts | {part: [row for rows in found for row in rows]}
+
+        document = parts.remade(options, make)
     if options.page:
         fill(options.page, document)
     return 0
