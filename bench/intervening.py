@@ -109,6 +109,12 @@ def foreseeable(case: Case) -> bool:
     return _change(case) is not None or _as_reference(case)
 
 
+def unforetold(records: Sequence[Record], cases: Sequence[Case]) -> list[Case]:
+    """The Cases of which no prediction stands among the Records."""
+    stated = {record.case_id for record in records if record.instrument == PREDICTION}
+    return [case for case in cases if case.case_id not in stated]
+
+
 def _change(case: Case) -> Change | None:
     """What the replay changes for an intervention; None where it has nothing to change."""
     chosen = parse(case.intervention or NONE)

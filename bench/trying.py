@@ -32,8 +32,11 @@ def with_tries(preset: Preset, blocks: Sequence[Block]) -> tuple[Block, ...]:
         made.append(replace(block, requests=(*block.requests, *(one for one in asked if one not in alone))))
         if alone:
             made.append(replace(block, requests=tuple(alone)))
-    last = [block for block in made if all(request.instrument == TRY for request in block.requests)]
-    return (*(block for block in made if block not in last), *last)
+    return tuple(sorted(made, key=_only_tries))
+
+
+def _only_tries(block: Block) -> bool:
+    return all(request.instrument == TRY for request in block.requests)
 
 
 def _bases(preset: Preset, block: Block) -> list[tuple[Case, Sweep]]:

@@ -14,7 +14,9 @@ from typing import Any
 from bench.record.instruments import TRY
 from bench.record.schema import Finding, Record
 
-INSTRUMENTS, NONE = ("intervention", TRY), "none"
+INSTRUMENT, NONE = "intervention", "none"
+# An intervention in processes of its own goes before one that took turns with the unchanged arm in its process.
+INSTRUMENTS = (INSTRUMENT, TRY)
 OTHER_TOKENS = "other tokens"
 # What claimed it before Records said so themselves; a combination claims it where all of its parts do.
 CLAIMING = frozenset({"cuda-graph", "static-cache", "logger-silenced", "bare-op", "old-kernel", "no-cudnn-attention"})

@@ -18,7 +18,7 @@ import numpy as np
 from bench.record.instruments import TRY
 from bench.record.schema import Case, Record
 
-from .claims import kept
+from .claims import INSTRUMENT, INSTRUMENTS, NONE, kept
 from .first_generation import first_times
 from .generation import call_times
 from .grouping import REFERENCE, Coordinates, pooled, reference_of, scheme_rank, setting_of
@@ -26,9 +26,7 @@ from .statistics import Estimate, Samples, difference, estimate, ratio
 from .turns import ratio_of_rounds
 from .verdict import MARGIN, Verdict, verdict
 
-INSTRUMENT, PREDICTION, NONE = "intervention", "prediction", "none"
-# An intervention in processes of its own goes before one that took turns with the unchanged arm in its process.
-INSTRUMENTS = (INSTRUMENT, TRY)
+PREDICTION = "prediction"
 
 
 @dataclass(frozen=True)

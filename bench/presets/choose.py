@@ -11,7 +11,7 @@ from bench.hooks import study_presets
 from bench.record.errors import UsageError
 from bench.record.typed import typed
 from bench.workloads import pruning
-from bench.workloads.interventions import INTERVENTIONS
+from bench.workloads.interventions import refuse_unknown
 from bench.workloads.prompt_styles import AS_IS, STYLES
 from bench.workloads.schemes import arm
 
@@ -115,7 +115,7 @@ def _check(chosen: Preset) -> None:
         for cache in sweep.caches:
             if cache not in ("dynamic", "static"):
                 raise UsageError(f"unknown cache {cache!r}: choose dynamic or static")
-        _check_tries(sweep)
+        refuse_unknown(sweep.tries)
         if sweep.prompt_style not in STYLES:
             raise UsageError(f"unknown prompt style {sweep.prompt_style!r}: choose from {', '.join(STYLES)}")
     if chosen.threads is not None and chosen.threads < 1:
@@ -123,12 +123,6 @@ def _check(chosen: Preset) -> None:
     if any(m < 1 for m in chosen.matmul_m) or chosen.max_copies < 1:
         raise UsageError("matmul rows (M) and copies must be at least 1")
     _check_seconds(matmul_seconds=chosen.matmul_seconds, relative_standard_error=chosen.relative_standard_error)
-
-
-def _check_tries(sweep: Sweep) -> None:
-    for name in sweep.tries:
-        if name not in INTERVENTIONS:
-            raise UsageError(f"unknown intervention {name!r}: choose from {', '.join(INTERVENTIONS)}")
 
 
 def _check_seconds(**values: float) -> None:

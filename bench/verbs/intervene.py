@@ -23,7 +23,7 @@ from bench.verbs.planning import scratch_log
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
-from bench.workloads.interventions import INTERVENTIONS
+from bench.workloads.interventions import INTERVENTIONS, refuse_unknown
 from bench.workloads.schemes import arm
 from bench.workloads.sources import Source, resolve
 
@@ -33,9 +33,7 @@ DEFAULT = ("int8", "nf4")
 
 def main(options: argparse.Namespace) -> int:
     """Exit code 1 where some Cases failed."""
-    for name in options.only or ():
-        if name not in INTERVENTIONS:
-            raise UsageError(f"unknown intervention {name!r}: choose from {', '.join(INTERVENTIONS)}")
+    refuse_unknown(options.only or ())
     for size in options.batch_sizes or ():
         if f"batch-{size}" not in INTERVENTIONS:
             sizes = ", ".join(name.removeprefix("batch-") for name in INTERVENTIONS if name.startswith("batch-"))
@@ -131,8 +129,7 @@ def _measure(plan: Plan, writer: Writer, context: runner.Context, start: Start, 
     """Timelines, predictions, interventions; returns how many Records failed. Nothing recorded is measured again."""
     failed = _blocks(plan.timelines, "timelines of the unchanged arms", writer, context, start)
     records = load(writer.folder).records
-    stated = {record.case_id for record in records if record.instrument == intervening.PREDICTION}
-    for record in predictor.predictions(records, [case for case in plan.cases if case.case_id not in stated]):
+    for record in predictor.predictions(records, intervening.unforetold(records, plan.cases)):
         writer.append(record)
     return failed + _blocks(plan.blocks, "interventions, each beside the unchanged arm", writer, context, start)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import runner
 from bench.instruments import environment
-from bench.intervening import PREDICTION, Predictor, foreseeable
+from bench.intervening import Predictor, foreseeable, unforetold
 from bench.plan import Block, make_plan, remaining
 from bench.planfile import Run, new_run_id, read_plan, write_plan
 from bench.processes import Nursery
@@ -125,8 +125,7 @@ def _foretold(block: Block, *, writer: Writer, predictor: Predictor) -> tuple[Re
     if not tried:
         return ()
     records = load(writer.folder).records
-    stated = {record.case_id for record in records if record.instrument == PREDICTION}
-    wanted = [case for case in tried if case.case_id not in stated]
+    wanted = unforetold(records, tried)
     try:
         return tuple(predictor.predictions(records, wanted)) if wanted else ()
     except Exception as error:  # a prediction that nobody can make must not cost the run

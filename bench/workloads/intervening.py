@@ -18,8 +18,9 @@ from bench.record.schema import Case, Finding, Metric, metric
 from bench.workloads import graphed, identity, linear_kernels, models, patches, same_tokens
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, warm_up
-from bench.workloads.interventions import NONE, Intervention, changed_arm, claim_of, parse
+from bench.workloads.interventions import NONE, Claim, Intervention, changed_arm, claim_of, parse
 from bench.workloads.outcome import Outcome
+from bench.workloads.same_tokens import Tokens
 from bench.workloads.schemes import Arm, arm
 from bench.workloads.session import Session
 from bench.workloads.sources import Source
@@ -163,6 +164,11 @@ def _held_to_claims(
         patch.undo()
     cache = "dynamic" if any("cache" in item.case for item in chosen) else session.case.cache
     given, wanted = outcome.setup["output"]["tokens"], same_tokens.unchanged_tokens(session, cache)
+    return compared(outcome, session, given, wanted, claim)
+
+
+def compared(outcome: Outcome, session: Session, given: Tokens, wanted: Tokens, claim: Claim) -> Outcome:
+    """The outcome with what its tokens are beside the unchanged loop's, or failed where they break the claim."""
     try:
         told = same_tokens.check(session, given, wanted, claim)
     except same_tokens.OtherTokensError as error:

@@ -13,7 +13,7 @@ because it changes the numbers on purpose: then the tokens are recorded and repo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -190,14 +190,20 @@ INTERVENTIONS: dict[str, Intervention] = {
 _TOGETHER = ("threshold-0", "compute-matched", "float16-model", "double-quant-off", "bare-op")
 
 
+def refuse_unknown(names: Iterable[str]) -> None:
+    """Raises UsageError for a name that is no intervention's."""
+    for name in names:
+        if name not in INTERVENTIONS:
+            raise UsageError(f"unknown intervention {name!r}: choose from {', '.join(INTERVENTIONS)}")
+
+
 def parse(text: str) -> tuple[Intervention, ...]:
     """The interventions of a combination; () for "none". Raises UsageError for an unknown one."""
     if text == NONE:
         return ()
-    try:
-        return tuple(INTERVENTIONS[name] for name in text.split("+"))
-    except KeyError as error:
-        raise UsageError(f"unknown intervention {error}: choose from {', '.join(INTERVENTIONS)}") from None
+    names = text.split("+")
+    refuse_unknown(names)
+    return tuple(INTERVENTIONS[name] for name in names)
 
 
 def applicable(arm: Arm, device: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.record.errors import MeasurementError
@@ -127,7 +127,6 @@ def _taken(turns: list[_Tried], switches: Switches, own: Arm) -> Iterator[Outcom
             except Exception as error:
                 if one is turns[0]:
                     raise
-                one.steps.clear()
                 turns.remove(one)
                 yield _left_out(one.case, error)
     switches.to(own)
@@ -161,9 +160,4 @@ def _held_to_claim(outcome: Outcome, one: _Tried, unchanged: _Tried) -> Outcome:
     if not claim:
         return outcome
     given, wanted = (tried.tokens[-1:] for tried in (one, unchanged))
-    try:
-        told = same_tokens.check(unchanged.session, given, wanted, claim)
-    except same_tokens.OtherTokensError as error:
-        setup = {**outcome.setup, "compared": {"claim": claim, "unchanged_tokens": wanted}}
-        return replace(outcome, status="failed", reason=str(error), setup=setup, metrics=())
-    return replace(outcome, setup={**outcome.setup, "compared": told})
+    return intervening.compared(outcome, unchanged.session, given, wanted, claim)

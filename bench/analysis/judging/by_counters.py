@@ -89,11 +89,8 @@ def _counted(e: Evidence) -> dict[tuple[str, str], _Kernel]:
         if record.instrument in _PASSES and record.status == "ok" and (one := _fused(record)) is not None:
             where = f"{record.case.scheme}, batch {record.case.batch_size or 1}"
             found.setdefault(where, {})[record.instrument] = one
-    return {(where, name): found[where][name] for where in found for name in _PASSES if name == _best(found[where])}
-
-
-def _best(counted: Mapping[str, _Kernel]) -> str:
-    return next(name for name in _PASSES if name in counted)
+    best = {where: next(name for name in _PASSES if name in counted) for where, counted in found.items()}
+    return {(where, name): found[where][name] for where, name in best.items()}
 
 
 def _fused(record: Record) -> _Kernel | None:
