@@ -12,9 +12,8 @@ from bench.output import accept_any_terminal, ended
 from bench.record.errors import UsageError
 
 PROGRAM = "bitledger"
-# Verbs that load a model, and what else of them needs an extra.
-MEASURING = {"run": "torch", "rerun": "torch", "intervene": "torch", "kineto": "torch", "nsys": "torch", "ncu": "torch",
-             "host": "torch", "all": "torch"}  # fmt: skip
+# Verbs that load a model.
+MEASURING = frozenset(("run", "rerun", "intervene", "kineto", "nsys", "ncu", "host", "all"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,12 +24,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         accept_any_terminal()
         bench.cli.parser(PROGRAM, profiling.cli.add_verbs).print_help()
         return 0
-    missing = MEASURING.get(verb or "")
-    if missing and find_spec(missing) is None and not {"-h", "--help"} & set(arguments):
-        return ended(lambda: _refuse(verb, missing), debug="--debug" in arguments)
+    if _measures(verb, arguments) and find_spec("torch") is None:
+        return ended(lambda: _refuse(verb), debug="--debug" in arguments)
     room = profiling.cli if verb in profiling.cli.VERBS else bench.cli
     return int(room.main(arguments, PROGRAM))
 
 
-def _refuse(verb: str | None, missing: str) -> int:
-    raise UsageError(f"{verb} measures, for which {missing} is missing: pip install 'bitledger[measure,energy]'")
+def _measures(verb: str | None, arguments: Sequence[str]) -> bool:
+    """Whether a model is loaded here; a sweep is watched and cancelled, and a repeat foretold, without one."""
+    words = {word.partition("=")[0] for word in arguments}
+    watched = "--watch" in words and "--on" not in words
+    return verb in MEASURING and not watched and not words & {"-h", "--help", "--dry-run", "--cancel"}
+
+
+def _refuse(verb: str | None) -> int:
+    raise UsageError(f"{verb} measures, for which torch is missing: pip install 'bitledger[measure,energy]'")

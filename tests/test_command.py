@@ -59,6 +59,24 @@ def test_a_verb_that_measures_says_which_extra_is_missing(verb, monkeypatch, cap
     assert "pip install 'bitledger[measure" in line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "measures"),
+    [
+        (["run", "--watch", "--out", "mine"], False),
+        (["run", "--cancel", "--out", "mine"], False),
+        (["rerun", "mine", "--dry-run"], False),
+        (["run", "--on", "slurm", "--watch"], True),
+        (["run", "--on=local"], True),
+        (["rerun", "mine"], True),
+    ],
+)
+def test_what_only_looks_at_a_sweep_or_a_plan_is_not_said_to_measure(arguments, measures, monkeypatch, capsys):
+    monkeypatch.setattr(command, "find_spec", lambda _: None)
+    monkeypatch.setattr(bench.cli, "main", lambda *_: 7)
+    assert command.main(arguments) == (2 if measures else 7)
+    assert ("torch is missing" in capsys.readouterr().err) == measures
+
+
 def test_the_base_reads_explains_and_compares_without_what_measuring_needs():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     blocked = ["torch", "transformers", "bitsandbytes", "accelerate", "codecarbon", "submitit", "pynvml", "nvtx", "tokenizers", "safetensors", "huggingface_hub"]  # fmt: skip  # noqa: E501
