@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from pathlib import Path
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.analysis.energy_ledger import EnergyPair, Split
@@ -80,7 +80,10 @@ def _print_run(
             from bench.report.console import console as make_console
 
             make_console().print(Text(f"On {name}", style="bold underline"))
-        (_print if options.verbose else _print_short)(each, commands, options.run)
+        if options.verbose:
+            _print(each, commands)
+        else:
+            _print_short(each, commands, options.argv)
 
 
 def _line(line: Line) -> dict[str, Any]:
@@ -230,16 +233,17 @@ def _remedy(item: Remedy) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print_short(found: Explanation, commands: Commands, run: Path) -> None:
+def _print_short(found: Explanation, commands: Commands, argv: Sequence[str]) -> None:
+    """``argv``: what was called, so that -v tells more of the same."""
     from bench.report.answer import answer
     from bench.report.brief import print_brief
     from bench.report.console import console as make_console
 
-    rest = f"Ledger, energy, hypotheses, every remedy with its code: python -m bench explain {run} -v"
+    rest = f"Ledger, energy, hypotheses, every remedy with its code: {shlex.join((*argv, '-v'))}"
     print_brief(answer(found, commands), (), found.findings, make_console(), rest)
 
 
-def _print(found: Explanation, commands: Commands, _run: Path) -> None:
+def _print(found: Explanation, commands: Commands) -> None:
     from bench.report import ledger
     from bench.report.answer import answer
     from bench.report.console import console as make_console

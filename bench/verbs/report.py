@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,10 +94,16 @@ def report_run(folder: Path, *, reference: str = REFERENCE, verbose: bool = Fals
         print_built(report, console)
     else:
         found = [each.finding for section in report.sections for each in section.findings]
-        print_brief(report.answer, report.headlines, found, console, f"Tables: python -m bench report {folder} -v")
+        again = ("python", "-m", "bench", "report", str(folder), *_not_planned(folder, reference), "-v")
+        print_brief(report.answer, report.headlines, found, console, f"Tables: {shlex.join(again)}")
     for path in written:
         if path.suffix in (".md", ".html"):
             console.print(f"written: {path}", soft_wrap=True, highlight=False)
+
+
+def _not_planned(folder: Path, reference: str) -> tuple[str, ...]:
+    """The option for a reference that is not the planned one, which a report is about where nobody says."""
+    return () if reference == planned_reference(folder) else ("--reference", reference)
 
 
 def write_run(folder: Path, reference: str) -> tuple[Report, Sequence[Path]]:
@@ -129,7 +136,7 @@ def build_run(folder: Path, reference: str) -> tuple[Report, Sequence[Record]]:
     planned = plan_of(folder)
     extra = (*_doubts(loaded.records), *loaded.findings)
     analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)
-    other = None if reference == asked_reference(None, folder, loaded.records) else reference
+    other = None if reference == planned.reference else reference
     return build(analysed, commands(folder, loaded.records, planned.preset, other)), loaded.records
 
 
