@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bench.analysis.assumed import mark
 from bench.analysis.explain import Explanation
+from bench.analysis.interventions import InterventionRow
 from bench.analysis.ledger.pairs import Pair
 from bench.analysis.remedies import Remedy, same_but_length
 from bench.analysis.verdict import Verdict
@@ -22,10 +23,12 @@ def actions(
 ) -> tuple[Point, ...]:
     """The best remedies of the scheme in its setting; where none is known, what to do instead."""
     known = tuple(map(_action, _shown(_for(explanation.remedies, focus))))
-    tried = any(
-        row.scheme == focus.scheme and same_but_length(row.setting, focus.setting) for row in explanation.interventions
-    )
-    return known or (_instead(focus, verdict, commands, tried=tried, where=_where(explanation, focus)),)
+    tried = [
+        row
+        for row in explanation.interventions
+        if row.scheme == focus.scheme and same_but_length(row.setting, focus.setting)
+    ]
+    return known or (_instead(focus, verdict, commands, tried, _where(explanation, focus)),)
 
 
 def _where(explanation: Explanation, focus: Pair) -> str:
@@ -52,13 +55,17 @@ def _for(remedies: Sequence[Remedy], focus: Pair) -> list[Remedy]:
     return list(found.values())
 
 
-def _instead(focus: Pair, verdict: Verdict | None, commands: Commands | None, *, tried: bool, where: str) -> Point:
+def _instead(
+    focus: Pair, verdict: Verdict | None, commands: Commands | None, tried: Sequence[InterventionRow], where: str
+) -> Point:
     if verdict in ("FASTER", "SAME"):
         return Point("Nothing", f"{focus.scheme} is not slower.")
     if verdict != "SLOWER":
         text = f"It cannot be told whether {focus.scheme} is slower, so no remedy can be judged."
         how = " In a new folder:" if commands else " Run the same with a larger --repeats, in a new folder."
         return Point("Measure more processes first", text + how, commands.again if commands else "")
+    if any(row.verdict == "FASTER" for row in tried):  # such as one without code that a user could write
+        return Point("What made it faster is no remedy here", "What was tried stands under the causes removed.")
     if tried:
         return Point("Nothing that was tried made it faster", "What was tried stands under the causes removed.")
     code = f"{commands.intervene} --schemes {shlex.quote(focus.scheme)}{where}" if commands else ""
@@ -87,7 +94,8 @@ def _foretold(remedy: Remedy) -> str:
     """What replay had said before it was measured."""
     if remedy.foretold is None:
         return ""
-    return f" Predicted before, by replay: {remedy.foretold * 1e3:.3g} ms less."
+    word = "less" if remedy.foretold >= 0 else "more"
+    return f" Predicted before, by replay: {abs(remedy.foretold) * 1e3:.3g} ms {word}."
 
 
 def _price(remedy: Remedy) -> str:

@@ -122,6 +122,30 @@ def test_what_was_tried_is_not_asked_for_again():
     assert [action.code for action in told.actions] == ["python -m bench intervene --out mine --schemes int8"]
 
 
+def test_what_was_tried_is_not_denied_where_it_made_it_faster_and_is_no_remedy():
+    tried = [
+        make.intervention("int8", name, repeat, step=step)
+        for repeat in range(4)
+        for name, step in (("none", 0.0172), ("threshold-1e4", 0.0050))
+    ]
+    found = explain([*run(("fp16", "int8")), *tried])
+    told = answer(replace(found, remedies=tuple(one for one in found.remedies if not one.instead)))
+    assert told is not None
+    assert [action.title for action in told.actions] == ["What made it faster is no remedy here"]
+
+
+@pytest.mark.parametrize(("before", "after", "told"), [(0.02, 0.015, "5 ms less"), (0.02, 0.0215, "1.5 ms more")])
+def test_a_prediction_of_more_time_is_told_as_such(before, after, told):
+    tried = [
+        make.intervention("int8", name, repeat, step=step)
+        for repeat in range(4)
+        for name, step in (("none", 0.0172), ("bare-op", 0.0050))
+    ]
+    found = answer(explain([*run(("fp16", "int8")), *tried, make.prediction("int8", "bare-op", before, after)]))
+    assert found is not None
+    assert f"Predicted before, by replay: {told}." in found.actions[0].text
+
+
 def test_no_hypothesis_explains_a_loss_that_the_table_does_not_show(torn):
     assert {item.verdict for item in explain(torn).hypotheses if item.id in ("H1", "H3", "H4", "H8")} == {"not tested"}
 
