@@ -272,6 +272,19 @@ def test_fairness_is_judged_by_what_ran(records, verdict, told):
     assert any(told in text for text in found.evidence)
 
 
+def test_several_cases_of_one_process_are_of_one_process():
+    records = [
+        replace(r, case=replace(r.case, cache=cache), setup={**r.setup, "options": {"place_in_process": place}})
+        for r in FAIR
+        if r.instrument == "generation"
+        for place, cache in enumerate(("dynamic", "static"))
+    ]
+    count = len(records) // 2
+    assert any(f"as recorded of {count} processes" in text for text in verdicts(records)["H13"].evidence)
+    alone = [replace(r, setup={**r.setup, "options": {}}) for r in records]
+    assert any(f"as recorded of {2 * count} processes" in text for text in verdicts(alone)["H13"].evidence)
+
+
 def test_arms_measured_with_other_versions_are_unfair():
     newer = replace(make.CPU, packages={**make.CPU.packages, "bitsandbytes": "0.51.0"})
     records = [replace(r, environment=newer) if r.case.scheme == "nf4" else r for r in FAIR]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.record.origin import block_of
 from bench.record.schema import Record
 
 from ..conditions import Condition, conditions, mixed
 from ..grouping import Group, groups, reference_of
+from ..runs import run_of
 from .evidence import Evidence, Found, not_tested
 
 # Told of the whole run, by ``mixed``.
@@ -95,9 +97,16 @@ def _alike(sides: Sequence[Sequence[Record]]) -> str:
     versions = {name: records[0].environment.packages.get(name) for name in ("torch", "transformers", "bitsandbytes")}
     told = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     return (
-        f"as recorded of {len({id(record) for record in records})} processes: nothing compiled, attention {attention} "
+        f"as recorded of {len(set(map(_process, records)))} processes: nothing compiled, attention {attention} "
         f"on every arm, compute dtypes those of the models, as many tokens on each" + (f"; {told}" if told else "")
     )
+
+
+def _process(record: Record) -> tuple[object, ...]:
+    """What the Records of one process have in common: it may have measured several Cases, one after the other."""
+    case, several = record.case, "place_in_process" in _part(record, "options")
+    arm = (case.model, case.device, case.dropped_layers, case.scheme)
+    return run_of(record), record.argv, block_of(record), record.repeat, arm, None if several else case
 
 
 def _part(record: Record, name: str) -> Mapping[str, Any]:
