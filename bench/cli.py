@@ -380,7 +380,7 @@ def _add_intervene(verbs: Any) -> None:
     add("--model", help="without a run: smoke, shape:NAME, a local folder, or a Hugging Face id")
     add("--revision", help="commit, tag or branch of a Hugging Face id")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
-    add("--schemes", type=each_once, metavar="A,B", help="arms to intervene on (default fp16,int8,nf4)")
+    add("--schemes", type=each_once, metavar="A,B", help="arms to intervene on (default: the reference, int8, nf4)")
     add("--no-report", action="store_true", help="measure only; 'python -m bench report' writes the report")
     add("--only", type=each_once, metavar="A,B", help="only these interventions (see 'python -m bench list')")
     add("--reference", metavar="SCHEME", help="what the arms are compared with (default: the run's)")
