@@ -61,20 +61,23 @@ def baselines(groups: Sequence[EnergyGroup]) -> tuple[str, ...]:
 
 def _baseline(groups: Sequence[EnergyGroup], source: str, kind: Kind) -> str:
     labels = short_labels([group.setting for group in groups])
-    watts, parts, sure, count = [], [], [], 0
+    watts, having = [], []
     for group in groups:
         nets = [(row.scheme, net) for row in group.rows if row.source == source and (net := row.above(kind))]
         watts += [net.power for _, net in nets]
         told = [(scheme, net.more) for scheme, net in nets if net.more is not None]
-        count += len(told)
-        label = labels[group.setting]
-        sure += [scheme + (f" ({label})" if label else "") for scheme, more in told if _is_sure(more)]
-        signs = _signs(told)
-        parts += [f"{label}: {signs}" if label and signs else signs]
-    if not count:
+        having += [(group, told)] if told else []
+    references = {group.reference for group, _ in having}
+    if not references:
         return ""
-    where = f"{source}, net of {NAMES[kind]} ({_watts(watts)}), against {groups[0].reference}"
-    return f"{where}: {'; '.join(filter(None, parts))}. {_sure(sure, count)}"
+    parts, sure = [], []
+    for group, told in having:
+        label, against = labels[group.setting], f"against {group.reference}"
+        sure += [scheme + (f" ({label})" if label else "") for scheme, more in told if _is_sure(more)]
+        place = ", ".join(filter(None, (label, against if len(references) > 1 else "")))
+        parts.append(f"{place}: {_signs(told)}" if place else _signs(told))
+    where = f"{source}, net of {NAMES[kind]} ({_watts(watts)})" + (f", {against}" if len(references) == 1 else "")
+    return f"{where}: {'; '.join(parts)}. {_sure(sure, sum(len(told) for _, told in having))}"
 
 
 def _is_sure(more: Estimate) -> bool:
