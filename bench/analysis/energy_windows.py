@@ -19,6 +19,9 @@ from bench.record.schema import Finding, Record
 
 from . import codecarbon
 from .energy_samples import LAG, Span, apart, flat, inside, sampled_joules, samples, settled, spans, stopped
+from .energy_sources import source_of
+from .idle_power import idle_of
+from .work_windows import work_windows
 
 Effect = Literal["withheld", "no verdict", "told"]
 COUNTERS = ("gpu", "cpu", "dram")
@@ -175,11 +178,14 @@ def _pairs(of: Record, name: str, prefix: str = "") -> list[tuple[float, Span]]:
 
 
 def _net(of: Record, name: str) -> Iterator[Doubt]:
-    idle_joules, idle_seconds = sum(of.values(f"idle_energy_{name}")), sum(of.values("idle_time"))
-    joules, seconds = sum(of.values(f"energy_{name}")), sum(of.values("window_time"))
-    if idle_joules <= 0 or idle_seconds <= 0 or seconds <= 0 or joules <= 0:
+    """By the idle power that the figures net of idle take: what the machine drew at rest may have fallen since."""
+    source = source_of(f"energy_{name}")
+    windows, rest = work_windows(of, source), idle_of(of, source)
+    seconds = [window.work + window.wait for window in windows]
+    if rest is None or sum(seconds) <= 0:
         return
-    idle, busy = idle_joules / idle_seconds, joules / seconds
+    busy = sum(window.joules for window in windows) / sum(seconds)
+    idle = sum(watts * length for watts, length in zip(rest.powers, seconds, strict=True)) / sum(seconds)
     if busy < idle:
         message = f"the {name} drew less at work than at rest: net of idle is negative, and means nothing"
         told = f"{busy:.4g} W in the windows, {idle:.4g} W idle"

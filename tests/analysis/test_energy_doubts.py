@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.energy_samples import Span, sampled_joules
+from bench.analysis.energy import summarise
 from bench.analysis.energy_windows import doubts, judge, judged, no_verdict, withheld
 from bench.record.schema import Finding
 from bench.record.store import load
@@ -74,6 +75,19 @@ def test_each_fault_has_its_finding_and_its_effect(metrics, code, effect):
 
 def _worse(metrics):
     return any(one.effect == "withheld" for one in doubts(record(**metrics)))
+
+
+def test_net_is_negative_only_above_the_idle_power_that_net_figures_take():
+    """A card that cools draws more at rest before the work than in it: 130 and 115 W, 103 and 102 W, at work 109 W."""
+    cooling = {
+        "idle_time": [2.0] * 4, "idle_energy_gpu": [260.0, 230.0, 206.0, 204.0], "idle_begin": [-4.0, -2.0, 6.0, 8.0],
+        "gpu_power": None, "sample_time": None, "gpu_clock_sm": None, "gpu_throttle_reasons": None,
+    }  # fmt: skip
+    above, below = (record(**cooling, energy_gpu=[2 * watts] * 3) for watts in (109.0, 103.0))
+    (row,) = (row for group in summarise([above]) for row in group.rows if row.gross)
+    assert row.net.value > 0 and 109.0 < sum(cooling["idle_energy_gpu"]) / 8
+    assert doubts(above) == ()
+    assert [one.finding.code for one in doubts(below)] == ["energy-net-negative"]
 
 
 def test_clocks_and_caps_that_are_no_fault():
