@@ -18,11 +18,13 @@ _LONG_S = 3.0
 
 @dataclass(frozen=True)
 class Emissions:
-    """``per_token``: kg CO2-equivalent a token. ``intensity``: kg/kWh of ``country``'s grid, as CodeCarbon has it."""
+    """``per_token``: kg CO2-equivalent a token, ``joules``: J a token. ``intensity``: kg/kWh of ``country``'s grid, as
+    CodeCarbon has it."""
 
     setting: Coordinates
     scheme: str
     per_token: float
+    joules: float
     intensity: float
     country: str
     windows: int
@@ -65,4 +67,5 @@ def _emissions(setting: Coordinates, scheme: str, records: Sequence[Record]) -> 
         return None
     countries = dict.fromkeys(str(record.setup.get("country") or "a country not recorded") for record in records)
     windows = sum(len(record.values("codecarbon_emissions")) for record in records)
-    return Emissions(setting, scheme, kg / tokens, kg / joules * JOULES_PER_KWH, ", ".join(countries), windows)
+    intensity = kg / joules * JOULES_PER_KWH
+    return Emissions(setting, scheme, kg / tokens, joules / tokens, intensity, ", ".join(countries), windows)

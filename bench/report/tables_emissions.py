@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis.codecarbon import JOULES_PER_KWH, Emissions
+from bench.analysis.codecarbon import Emissions
 
 from . import units
 from .content import Cell, Column, Table, drop_uniform, table
@@ -39,6 +39,6 @@ def _row(one: Emissions, setting: str) -> tuple[Cell | str, ...]:
         units.si(one.per_token * 1e6, "g"),
         one.country,
         f"{one.intensity * 1e3:.0f} g/kWh",
-        units.si(one.per_token / one.intensity * JOULES_PER_KWH, "J"),
+        units.si(one.joules, "J"),
         str(one.windows),
     )

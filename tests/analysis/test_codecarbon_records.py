@@ -61,3 +61,8 @@ def test_the_table_names_the_grid_and_its_intensity():
 
 def test_no_tokens_or_no_joules_are_no_emissions():
     assert emissions([record(codecarbon_energy=[0.0, 0.0])]) == ()
+
+
+def test_joules_are_told_of_a_grid_without_emissions():
+    shown = tables_emissions.emissions(emissions([record(codecarbon_emissions=[0.0, 0.0])]))
+    assert [cell.text for cell in shown.rows[0]][1:5] == ["0 g", "DEU", "0 g/kWh", "1.20 J"]
