@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from .causes import OBSERVED
 from .errors import RecordError
+from .metrics import AT_REST, METRICS
 from .schema import Record
 
 _STEPS = (
@@ -19,13 +20,19 @@ _TASKS = ("passed_base", "passed_plus", "repetition_rate", "negative_log_likelih
 # What is one of: the metrics that have a value for each.
 _TOGETHER: dict[str, tuple[str, ...]] = {
     "observed step": _STEPS,
-    "window": ("window_time", "window_tokens", "window_tail_time", "energy_gpu", "energy_cpu"),
-    "idle window": ("idle_time", "idle_energy_gpu", "idle_energy_cpu"),
+    "window": ("window_time", "window_tokens", "window_tail_time", "work_begin", "work_end", "energy_gpu", "energy_cpu",
+               "energy_dram", *(name for name in METRICS if name.startswith("codecarbon_"))),
+    "idle window": ("idle_time", "idle_begin", "idle_energy_gpu", "idle_energy_cpu", "idle_energy_dram"),
+    "edge of a window": tuple(name for name in METRICS if name.startswith("edge_")),
+    "edge of an idle window": tuple(name for name in METRICS if name.startswith("idle_edge_")),
     "call": ("generate_time", "tokens_generated", "decode_steps", "time_to_first_token", "first_visit_steps"),
     "first visit": ("first_visit_latency", "first_visit_length"),
     "pair of calls": ("generate_time_plain", "generate_time_annotated"),
     "sample": ("sample_time", "gpu_power", "gpu_temperature", "gpu_clock_sm", "gpu_clock_memory",
-               "gpu_throttle_reasons", "cpu_clock"),
+               "gpu_throttle_reasons", "gpu_power_limit", "gpu_other_processes", "cpu_clock",
+               "counter_gpu", "counter_cpu", "counter_dram"),
+    "sample at rest": tuple(f"idle_{name}" for name in AT_REST),
+    "sample of the unused card": tuple(f"unused_{name}" for name in AT_REST),
     "task": _TASKS,
 }  # fmt: skip
 

@@ -66,7 +66,8 @@ def _byte(description: str) -> MetricInfo:
     return MetricInfo("B", description, "lower")
 
 
-_AT_REST = {
+# Of the samples beside energy windows, those that are taken at rest too.
+AT_REST = {
     "sample_time": MetricInfo("s", "time of each sample of the machine at rest"),
     "gpu_power": MetricInfo("W", "board power at each sample at rest"),
     "gpu_temperature": MetricInfo("degC", "GPU temperature at each sample at rest"),
@@ -148,7 +149,7 @@ METRICS: dict[str, MetricInfo] = {
     "counter_cpu": MetricInfo("J", "what the CPU packages' energy counters had counted at each sample"),
     "counter_dram": MetricInfo("J", "what the memory's energy counters had counted at each sample"),
     # the same state while nothing is submitted, and before the process made a CUDA context
-    **{f"{when}_{name}": info for when in ("idle", "unused") for name, info in _AT_REST.items()},
+    **{f"{when}_{name}": info for when in ("idle", "unused") for name, info in AT_REST.items()},
     # CodeCarbon's offline tracker, one value per window of its own
     "codecarbon_energy": MetricInfo("J", "energy as CodeCarbon reports it, all parts", "lower"),
     "codecarbon_energy_cpu": MetricInfo("J", "CPU part of CodeCarbon's energy", "lower"),
