@@ -18,7 +18,7 @@ from .grouping import REFERENCE, Coordinates
 from .hardware import by_machine, machine_names
 from .joules import best_source
 from .statistics import Estimate
-from .verdict import Verdict, verdict
+from .verdict import Verdict
 
 Sign = Literal["lower", "higher", "the same", "cannot tell"]
 _SIGNS: Mapping[Verdict, Sign] = {
@@ -95,15 +95,15 @@ def _spots(group: energy.EnergyGroup, place: Place, kinds: Mapping[str, str]) ->
         row = best_source(group.rows, scheme, device)
         quantised = kinds.get(scheme, "float" if scheme in _FLOATS else "") != "float"
         if quantised and row is not None and row.energy_ratio is not None:
-            sign = _SIGNS[row.verdict] if row.verdict else "cannot tell"
+            sign = sign_of(row.verdict)
             found.append(Spot(place, scheme, str(group.reference), row.energy_ratio, sign, row.source, row.estimated))
     return found
 
 
-def sign_of(ratio: Estimate) -> Sign:
+def sign_of(verdict: Verdict | None) -> Sign:
     """The verdict on joules in the map's words: "lower" or "higher" where the interval leaves 1 out, unless it lies
     wholly within the margin of "the same"."""
-    return _SIGNS[verdict(ratio)]
+    return _SIGNS[verdict] if verdict else "cannot tell"
 
 
 def flips(spots: Sequence[Spot]) -> tuple[Flip, ...]:

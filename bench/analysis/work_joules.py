@@ -144,10 +144,8 @@ class Arm:
 
     def baseline(self, of: Kind) -> float | None:
         """W of a baseline, the mean over the processes that know it."""
-        watts = [item.idle.power if item.idle else None for item in self.processes]
-        known = [
-            w for w in (watts if of == "held" else [item.unused_power for item in self.processes]) if w is not None
-        ]
+        held = [item.idle.power for item in self.processes if item.idle]
+        known = held if of == "held" else [w for item in self.processes if (w := item.unused_power) is not None]
         return math.fsum(known) / len(known) if known else None
 
 

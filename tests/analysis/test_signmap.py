@@ -6,6 +6,7 @@ import pytest
 
 from bench.analysis.signmap import flips, sign_of, signmap
 from bench.analysis.statistics import Estimate
+from bench.analysis.verdict import verdict
 from bench.record.schema import Record
 from tests import factories as make
 from tests import quality_records as q
@@ -21,7 +22,7 @@ def energies(used: dict[str, float], **more: object) -> list[Record]:
      (1.0, 1.2, "cannot tell"), (None, None, "cannot tell")],
 )  # fmt: skip
 def test_a_sign_needs_an_interval_that_leaves_one_out(low: float | None, high: float | None, sign: str) -> None:
-    assert sign_of(Estimate(1.0, low, high, 3, 9, "between processes")) == sign
+    assert sign_of(verdict(Estimate(1.0, low, high, 3, 9, "between processes"))) == sign
 
 
 def test_a_map_over_batches_models_and_machines() -> None:
