@@ -37,7 +37,7 @@ class Split:
 @dataclass(frozen=True)
 class EnergyPair:
     """``gross`` is None where no time was recorded; ``nets``: one per baseline that both sides know, and ``missing``
-    says why there is none. ``ratio`` and ``verdict``: of the gross joules, as in the table of energy; None where
+    says why there is no ``net``. ``ratio`` and ``verdict``: of the gross joules, as in the table of energy; None where
     ``doubt`` says why no comparison may rest on them. ``estimated``:
     what is guessed rather than measured, or "". Powers in W, times in s of work per token, of reference and scheme."""
 
@@ -95,12 +95,19 @@ def _pair(
     time = (levels[1].value, levels[1].value * times.value) if levels[1] and times else None
     delta = work_joules.in_joules(between, gross[0])
     nets = _nets(one, base, time) if time else {}
-    missing = "" if nets else "no idle baseline was measured"
+    missing = "" if "held" in nets else _missing({before[0]: base, after[0]: one}, time)
     return EnergyPair(
         setting, before[0], after[0], source.name, estimated(after[1]), between, None if doubt else verdict(between),
         _split(gross[0], delta, time) if time else None, nets,
         (gross[0] / time[0], gross[1] / time[1]) if time else None, time, missing, doubt,
     )  # fmt: skip
+
+
+def _missing(arms: dict[str, Arm], time: tuple[float, float] | None) -> str:
+    if time is None:
+        return "no time was recorded"
+    without = [name for name, arm in arms.items() if arm.baseline("held") is None]
+    return "no idle baseline was measured" + (f" of {without[0]}" if len(without) == 1 else "")
 
 
 def _nets(one: Arm, base: Arm, time: tuple[float, float]) -> dict[Kind, Split]:

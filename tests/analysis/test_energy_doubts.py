@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.analysis.energy_samples import Span, sampled_joules
 from bench.analysis.energy import summarise
+from bench.analysis.energy_samples import Span, sampled_joules
 from bench.analysis.energy_windows import doubts, judge, judged, no_verdict, withheld
 from bench.record.schema import Finding
 from bench.record.store import load
@@ -85,7 +85,7 @@ def test_net_is_negative_only_above_the_idle_power_that_net_figures_take():
     }  # fmt: skip
     above, below = (record(**cooling, energy_gpu=[2 * watts] * 3) for watts in (109.0, 103.0))
     (row,) = (row for group in summarise([above]) for row in group.rows if row.gross)
-    assert row.net.value > 0 and 109.0 < sum(cooling["idle_energy_gpu"]) / 8
+    assert row.net.value > 0 and sum(cooling["idle_energy_gpu"]) / 8 > 109.0
     assert doubts(above) == ()
     assert [one.finding.code for one in doubts(below)] == ["energy-net-negative"]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.energy_ledger import energy_pairs
+from bench.record.schema import metric
 from tests import factories as make
 
 # (seconds, tokens, joules) at powers that a GPU may draw
@@ -43,6 +46,19 @@ def test_longer_at_lower_power():
     assert pair.gross.power == pytest.approx(-2.0)
     assert pair.net is None
     assert "idle" in pair.missing
+
+
+def test_why_there_is_no_net_is_said_of_the_side_that_lacks_it():
+    """Also where another baseline is known, that of the unused card."""
+    fp16, nf4 = record("fp16", [(1.0, 100, 300.0)], 70.0), record("nf4", [(2.0, 100, 400.0)])
+    (pair,) = energy_pairs([fp16, nf4])
+    assert pair.net is None and pair.missing == "no idle baseline was measured of nf4"
+    unused = (metric("unused_time", [1.0]), metric("unused_energy_gpu", [60.0]))
+    (pair,) = energy_pairs([replace(one, metrics=(*one.metrics, *unused)) for one in (fp16, nf4)])
+    assert set(pair.nets) == {"unused"} and pair.missing == "no idle baseline was measured of nf4"
+    timeless = tuple(item for item in nf4.metrics if item.name != "window_time")
+    (pair,) = energy_pairs([fp16, replace(nf4, metrics=timeless)])
+    assert pair.nets == {} and pair.missing == "no time was recorded"
 
 
 def test_estimates_are_labelled():
