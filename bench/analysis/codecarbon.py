@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.record.metrics import JOULES_PER_KWH
 from bench.record.schema import Finding, Record
 
 from .grouping import Coordinates, groups
 
-JOULES_PER_KWH = 3.6e6
 # Joules and its own power × time are apart from here on. Its power is a mean over measurements a second apart, the
 # first of them made as it starts: of shorter windows it says little, but for RAM, which is a constant.
 _APART = 0.2

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Literal
 
 from bench.instruments.emissions_file import PARTS, EmissionsRow
+from bench.record.metrics import JOULES_PER_KWH
 from bench.record.schema import Finding
 
 from .wraps import AMD_RANGE, INTEL_RANGE, Fit, Wraps, find_wraps
@@ -177,7 +178,7 @@ def _carbon(rows: Sequence[EmissionsRow]) -> list[Finding]:
     wrong = [(row, factor) for row, factor in known if _off(factor, usual, 0.05)]
     if not wrong:
         return []
-    told = f"{wrong[0][1] * 3.6e6:.4g} kg/kWh, elsewhere {usual * 3.6e6:.4g}"
+    told = f"{wrong[0][1] * JOULES_PER_KWH:.4g} kg/kWh, elsewhere {usual * JOULES_PER_KWH:.4g}"
     evidence = f"{_lines([row for row, _ in wrong])}: {told}"
     message = "CO2 per joule differs from the file's other runs"
     return [Finding("emissions-carbon", "warning", message, evidence, "compare energy, not CO2")]

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from bench.record.schema import Record
 
+from .work_windows import ticks
+
 Floats = NDArray[np.float64]
 
 # s by which sampled power may lag, at most; the integral is tried at so many lags.
@@ -41,11 +43,10 @@ class Span:
 def spans(of: Record, counter: str, prefix: str = "") -> tuple[Span, ...]:
     """The windows by the counter's own ticks, with the prefix "idle_" those at rest; records without ticks: the work
     windows one after the other, and no idle ones."""
-    edges, times = of.values(f"{prefix}edge_time_{counter}"), of.values(f"{prefix or 'window_'}time")
-    if edges and len(edges) == 2 * len(times):
-        return tuple(Span(*pair) for pair in zip(edges[::2], edges[1::2], strict=True))
-    if prefix:
-        return ()
+    times = of.values(f"{prefix or 'window_'}time")
+    edges = ticks(of, f"{prefix}edge_time_{counter}", len(times))
+    if edges or prefix:
+        return tuple(Span(*pair) for pair in edges)
     ends = np.cumsum(times)
     return tuple(Span(float(end - length), float(end)) for end, length in zip(ends, times, strict=True))
 

@@ -62,7 +62,7 @@ def _work_spans(record: Record, source: Source, count: int) -> list[tuple[float,
     other, each with its tail."""
     times, tails = record.values("window_time"), record.values("window_tail_time")
     begin, end = record.values("work_begin"), record.values("work_end")
-    edges = _edges(record, f"edge_time_{source.counter}", count)
+    edges = ticks(record, f"edge_time_{source.counter}", count)
     if edges and len(begin) == len(end) == count:
         return [(*edge, done - begun) for edge, begun, done in zip(edges, begin, end, strict=True)]
     tails = tails if len(tails) == len(times) else (0.0,) * len(times)
@@ -79,7 +79,7 @@ def idle_windows(record: Record, source: Source) -> tuple[IdleWindow, ...]:
         return ()
     joules, times = record.values(source.idle), record.values("idle_time")
     begins = record.values("idle_begin")
-    edges = _edges(record, f"idle_edge_time_{source.counter}", len(joules))
+    edges = ticks(record, f"idle_edge_time_{source.counter}", len(joules))
     if edges:
         spans = list(edges)
     elif len(begins) == len(times):
@@ -102,7 +102,7 @@ def _until_zero(times: Sequence[float]) -> list[tuple[float, float]]:
     return found
 
 
-def _edges(record: Record, name: str, count: int) -> list[tuple[float, float]]:
+def ticks(record: Record, name: str, count: int) -> list[tuple[float, float]]:
     """Pairs of ticks, one a window; [] where there are not two for each."""
     edges = record.values(name)
     return list(zip(edges[::2], edges[1::2], strict=True)) if count and len(edges) == 2 * count else []

@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.instruments.counters import nvml_counter
 from bench.instruments.gpu import facts
 from bench.record.errors import MachineError
+from bench.record.metrics import JOULES_PER_KWH
 
 from .check import Check, Machine
 
@@ -99,7 +100,9 @@ def energy_counter(machine: Machine) -> Check:
     """NVML's total-energy counter."""
     try:
         counter = nvml_counter(machine.nvml())
-        return Check("GPU energy counter", "ok", f"NVML, {counter.read() / 3.6e6:.1f} kWh since the driver loaded")
+        return Check(
+            "GPU energy counter", "ok", f"NVML, {counter.read() / JOULES_PER_KWH:.1f} kWh since the driver loaded"
+        )
     except MachineError as error:
         return Check("GPU energy counter", "missing", str(error), "needs a Volta or newer GPU, whole (no MIG slice)")
 

@@ -24,11 +24,11 @@ from importlib.metadata import version
 from typing import Any
 
 from bench.record.errors import MachineError, MeasurementError, UsageError
+from bench.record.metrics import JOULES_PER_KWH
 from bench.record.schema import Finding, metric
 
 from .readings import Readings
 
-JOULES_PER_KWH = 3.6e6
 NAMES = (
     "codecarbon_energy",
     "codecarbon_energy_cpu",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.record.errors import UsageError
+from bench.record.metrics import JOULES_PER_KWH
 
 PARTS = ("cpu", "gpu", "ram")
 
@@ -44,7 +45,7 @@ _FORMS = (
     _Form(
         "duration",
         {"cpu": "cpu_energy", "gpu": "gpu_energy", "ram": "ram_energy", "total": "energy_consumed"},
-        3.6e6,
+        JOULES_PER_KWH,
         "emissions",
         1.0,
         "project_name",

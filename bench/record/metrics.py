@@ -46,6 +46,7 @@ class MetricInfo:
 # sums and ratios would overflow. A bit mask is the largest of the plain numbers.
 MOST = {"s": 1e9, "B": 1e18, "J": 1e17, "W": 1e10, "Hz": 1e15, "kg": 1e12, "degC": 1e4, "1": 1e18}
 LEAST = 1e-15
+JOULES_PER_KWH = 3.6e6
 
 
 def _s(description: str) -> MetricInfo:
