@@ -32,7 +32,8 @@ class Remedy:
     """``gain`` in s per token (low and high where an interval is known), ``memory`` in B more (None: not known).
     ``price``: what it costs in accuracy, in words. ``basis``: where the gain comes from. ``keeps``: of the memory
     saving, see KEEPS. ``predicted``: by replay, not measured; ``foretold``: the gain, s per token, that replay had
-    predicted of a measured one. ``assumed``: the spread that its interval assumes. ``instead``: another scheme."""
+    predicted of a measured one. ``assumed``: the spread that its interval assumes. ``instead``: another scheme.
+    ``holds_more``: keys and values or a captured step, which ``memory``, that of the weights, does not count."""
 
     setting: Coordinates
     scheme: str
@@ -49,6 +50,7 @@ class Remedy:
     assumed: str = ""
     instead: bool = False
     foretold: float | None = None
+    holds_more: bool = False
 
     @property
     def sure(self) -> bool:
@@ -135,8 +137,12 @@ def _of_intervention(row: InterventionRow, home: Coordinates) -> Remedy:
         home, row.scheme, _title(row.name), row.gain.value, row.gain.low, row.gain.high, after - before,
         _price(row), f"intervention {row.name}, measured {beside}{other}",
         code(row.arm, row.name.split("+"), row.batch_size), _keeps(row.name, row.arm, after / before),
-        assumed=row.gain.assumed, foretold=row.predicted,
+        assumed=row.gain.assumed, foretold=row.predicted, holds_more=any(map(_holds_more, row.name.split("+"))),
     )  # fmt: skip
+
+
+def _holds_more(name: str) -> bool:
+    return name.startswith("batch-") or name in ("static-cache", "cuda-graph")
 
 
 def _of_prediction(row: Predicted, home: Coordinates) -> Remedy:

@@ -81,13 +81,16 @@ def _action(remedy: Remedy) -> Point:
     bounds += mark(remedy.assumed)
     sure = remedy.predicted or remedy.sure
     basis = f" Basis: {remedy.basis}.{_foretold(remedy)}{_doubt(remedy)}"
-    return Point(gain + bounds, f"{_price(remedy)}{_memory(remedy.memory)}.{basis}", remedy.code, sure)
+    return Point(gain + bounds, f"{_price(remedy)}{_memory(remedy)}.{basis}", remedy.code, sure)
 
 
-def _memory(more: float | None) -> str:
-    if more is None:
+def _memory(remedy: Remedy) -> str:
+    if remedy.memory is None:
         return ""
-    return f"; memory {_signed(more)}" if more else "; same memory"
+    if remedy.holds_more:
+        weights = f"memory of the weights {_signed(remedy.memory)}" if remedy.memory else "same memory of the weights"
+        return f"; {weights}, other memory may be more"
+    return f"; memory {_signed(remedy.memory)}" if remedy.memory else "; same memory"
 
 
 def _foretold(remedy: Remedy) -> str:

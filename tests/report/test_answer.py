@@ -146,6 +146,25 @@ def test_a_prediction_of_more_time_is_told_as_such(before, after, told):
     assert f"Predicted before, by replay: {told}." in found.actions[0].text
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("bare-op", "; same memory."),
+        ("static-cache", "; same memory of the weights, other memory may be more."),
+        ("batch-8", "; same memory of the weights, other memory may be more."),
+    ],
+)
+def test_what_holds_more_keys_and_values_is_not_said_to_take_the_same_memory(name, told):
+    tried = [
+        make.intervention("int8", each, repeat, step=step)
+        for repeat in range(4)
+        for each, step in (("none", 0.0172), (name, 0.0050))
+    ]
+    found = answer(explain([*run(("fp16", "int8")), *tried]))
+    assert found is not None
+    assert told in found.actions[0].text
+
+
 def test_no_hypothesis_explains_a_loss_that_the_table_does_not_show(torn):
     assert {item.verdict for item in explain(torn).hypotheses if item.id in ("H1", "H3", "H4", "H8")} == {"not tested"}
 
