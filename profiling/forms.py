@@ -11,6 +11,7 @@ import re
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ _BLOCK = 1 << 20
 _GZIP, _ZIP, _SQLITE, _NSYS = b"\x1f\x8b", b"PK\x03\x04", b"SQLite format 3\x00", b"NVIDIA Tegra Profiler Report"
 _TRACES = ("*.json", "*.json.gz", "*.sqlite", "*.sqlite.gz", "*.nsys-rep", "*.ncu-rep", "*.csv", "*.zip")
 _NAMED = 5
+# RuntimeError: of an archive with a password, or in a form that this Python does not unpack.
+_DAMAGED = (OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
 
 # First bytes → what wrote them, and what to give instead.
 _OTHERS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
@@ -124,15 +127,7 @@ def _unpacked(path: Path, head: bytes, out: Path) -> Path:
             return _from_gzip(path, out)
         if _is_utf16(head):
             return _from_utf16(path, head, out)
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        lzma.LZMAError,
-        zipfile.BadZipFile,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
+    except _DAMAGED as error:
         raise RecordError(f"{path}: truncated or corrupt archive ({error}); copy or pack it again") from error
     return path
 

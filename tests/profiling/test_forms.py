@@ -69,6 +69,16 @@ def test_a_damaged_archive_names_the_file_that_the_user_gave(sqlite_file, how):
     assert str(file) in str(refused.value) and "bitledger-" not in str(refused.value)
 
 
+@pytest.mark.parametrize("how", ["gz", "zip", "bz2", "xz"])
+def test_an_archive_damaged_in_its_middle_is_refused(sqlite_file, how):
+    file = packed(sqlite_file, how)
+    content = bytearray(file.read_bytes())
+    content[80:400] = bytes(range(64)) * 5
+    file.write_bytes(content)
+    with pytest.raises(RecordError, match="corrupt"):
+        read_timeline(file)
+
+
 def test_what_is_wrong_inside_an_archive_names_the_archive(tmp_path):
     file = tmp_path / "a.json"
     file.write_text('{"traceEvents": [{"ph": "X", "ca')
