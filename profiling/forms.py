@@ -17,11 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.record.errors import BitledgerError, RecordError
+from bench.record.packed import MAGIC as GZIP
 from bench.record.packed import SMALL, TIMES, Unpacking
+
+from .ncu_chatter import TEXT_OUTPUT
+from .sqlite_columns import MAGIC as SQLITE
 
 _HEAD = 4096
 _BLOCK = 1 << 20
-_GZIP, _ZIP, _SQLITE, _NSYS = b"\x1f\x8b", b"PK\x03\x04", b"SQLite format 3\x00", b"NVIDIA Tegra Profiler Report"
+NSYS_REPORT, _ZIP = b"NVIDIA Tegra Profiler Report", b"PK\x03\x04"
 _TRACES = ("*.json", "*.json.gz", "*.sqlite", "*.sqlite.gz", "*.nsys-rep", "*.ncu-rep", "*.csv", "*.zip")
 _NAMED = 5
 # RuntimeError: of an archive with a password, or in a form that this Python does not unpack.
@@ -46,7 +50,7 @@ _OTHERS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         ),
         (
             rb"Section: [^\n]+\n[^\n]*---[^\n]*\n[^\n]*Metric Name",
-            "ncu's text output: write it with `ncu --csv`, or with `ncu -o FILE` and give FILE.ncu-rep",
+            TEXT_OUTPUT,
         ),
         (rb"\A\x28\xb5\x2f\xfd", "packed with zstd: unpack it first (zstd -d)"),
         (rb"\AQDSTRM|\A.{0,16}qdstrm", "an unfinished recording of nsys: make the report with QdstrmImporter -i"),
@@ -70,7 +74,7 @@ def plain(path: Path) -> Iterator[Path]:
     files. Errors about the plain file name the user's.
     """
     _check_kind(path)
-    head = _head(path)
+    head = head_of(path)
     with tempfile.TemporaryDirectory(prefix="bitledger-") as folder:
         made = _unpacked(path, head, Path(folder) / "plain")
         try:
@@ -104,7 +108,8 @@ def _inside(folder: Path) -> str:
     return f"give one of its traces: {', '.join(str(folder / name) for name in found[:_NAMED])}{more}"
 
 
-def _head(path: Path) -> bytes:
+def head_of(path: Path) -> bytes:
+    """The first bytes. Raises RecordError where there are none."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -123,7 +128,7 @@ def _unpacked(path: Path, head: bytes, out: Path) -> Path:
         if head.startswith((b"BZh", b"\xfd7zXZ\x00")):
             with (bz2 if head.startswith(b"B") else lzma).open(path) as packed:
                 return _copied(packed, out, path.stat().st_size, path)
-        if head.startswith(_GZIP):
+        if head.startswith(GZIP):
             return _from_gzip(path, out)
         if _is_utf16(head):
             return _from_utf16(path, head, out)
@@ -137,7 +142,7 @@ def _from_gzip(path: Path, out: Path) -> Path:
     with path.open("rb") as raw:
         stream = Unpacking(raw, path.stat().st_size)
         first = stream.read(_HEAD)
-        if not first.startswith((_SQLITE, _NSYS)) and not _is_utf16(first):
+        if not first.startswith((SQLITE, NSYS_REPORT)) and not _is_utf16(first):
             return path
         with out.open("wb") as file:
             file.write(first)
@@ -156,7 +161,7 @@ def _from_zip(path: Path, out: Path) -> Path:
             )
         with archive.open(files[0]) as packed:
             made = _copied(packed, out, path.stat().st_size, path)
-    head = _head(made)
+    head = head_of(made)
     return _unpacked(made, head, made.with_name("inner")) if not head.startswith(_ZIP) else made
 
 

@@ -18,6 +18,7 @@ NO_KERNELS = (
     "ncu profiled no kernel: check the NVTX and kernel-name filters, and pass --target-processes all "
     "if a child process launches the kernels"
 )
+TEXT_OUTPUT = "ncu's text output: write it with `ncu --csv`, or with `ncu -o FILE` and give FILE.ncu-rep"
 
 _CHATTER = re.compile(r"==(PROF|WARNING|ERROR)== +(\S.*)")
 
@@ -48,5 +49,5 @@ def why_no_table(lines: Sequence[str]) -> str:
     if errors:
         return f"ncu failed: {errors[0][:200]}"
     if any(line.lstrip().startswith("Section: ") for line in lines):
-        return "ncu's text output: write it with `ncu --csv`, or with `ncu -o FILE` and give FILE.ncu-rep"
+        return TEXT_OUTPUT
     return "no counter table in it: write it with 'ncu --csv' or 'ncu -i FILE.ncu-rep --csv --page raw'"

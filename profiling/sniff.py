@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from bench.record.errors import RecordError
+from bench.record.packed import MAGIC as GZIP
 
 from .export import BEGINNING
-from .forms import refuse_others
-from .sqlite_columns import MAGIC
+from .forms import NSYS_REPORT, head_of, refuse_others
+from .sqlite_columns import MAGIC as SQLITE
 
 Kind = Literal["nsys sqlite", "nsys report", "chrome trace", "counters"]
-
-_NSYS_REPORT = b"NVIDIA Tegra Profiler Report"
-_GZIP = b"\x1f\x8b"
 
 
 def kind_of(path: Path) -> Kind:
@@ -24,9 +22,9 @@ def kind_of(path: Path) -> Kind:
     head = _head(path)
     if head.startswith(BEGINNING):
         raise RecordError(f"{path}: an export of this program, to look at: give the trace that it was made from")
-    if head.startswith(MAGIC):
+    if head.startswith(SQLITE):
         return "nsys sqlite"
-    if head.startswith(_NSYS_REPORT):
+    if head.startswith(NSYS_REPORT):
         return "nsys report"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return "chrome trace"
@@ -41,14 +39,8 @@ def kind_of(path: Path) -> Kind:
 
 def _head(path: Path) -> bytes:
     """The first bytes, unpacked where they are gzip."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if not head:
-        raise RecordError(f"{path}: the file is empty")
-    return _unpacked(path) if head.startswith(_GZIP) else head
+    head = head_of(path)
+    return _unpacked(path) if head.startswith(GZIP) else head
 
 
 def _unpacked(path: Path) -> bytes:
