@@ -20,7 +20,19 @@ import numpy as np
 
 from bench.record.codes import distinct, encode
 from bench.record.errors import MachineError, RecordError
-from bench.record.timeline import MEMSET, Calls, Copies, Kernels, Spans, Threads, Timeline, about, api_name, call_kind
+from bench.record.timeline import (
+    MEMSET,
+    WHOLE_GRAPH,
+    Calls,
+    Copies,
+    Kernels,
+    Spans,
+    Threads,
+    Timeline,
+    about,
+    api_name,
+    call_kind,
+)
 
 from .lanes import spread
 from .nsys_facts import diagnostics, facts, version_of_report
@@ -226,7 +238,7 @@ class _Export:
         if read is not None:
             parts.append({**read, "name": self.names(read["name"])})
         if graphs is not None:
-            titles = {int(i): self.strings.add(f"CUDA graph {i}") for i in distinct(graphs["name"])}
+            titles = {int(i): self.strings.add(f"{WHOLE_GRAPH}{i}") for i in distinct(graphs["name"])}
             graphs["name"] = np.array([titles[int(i)] for i in graphs["name"]], np.int64)
             parts.append({**graphs, "graph_node": np.full(len(graphs["name"]), -1, np.int64)})
         return parts

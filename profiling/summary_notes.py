@@ -6,6 +6,7 @@ import numpy as np
 
 from bench.analysis.timeline import Analysis
 from bench.record.codes import distinct
+from bench.record.timeline import whole_graphs
 
 
 def notes_of(analysis: Analysis) -> list[str]:
@@ -17,8 +18,7 @@ def notes_of(analysis: Analysis) -> list[str]:
             f"{elsewhere} kernels were launched from threads without a range while a range of another thread was open "
             "(a backward pass does so): they are not counted in ranges"
         )
-    opaque = sum(text.startswith("CUDA graph ") for text in analysis.timeline.strings)
-    if opaque and analysis.timeline.source == "nsys":
+    if analysis.timeline.source == "nsys" and whole_graphs(analysis.timeline).any():
         notes.append("CUDA graphs were recorded as a whole: record with --cuda-graph-trace=node to see their kernels")
     return notes
 

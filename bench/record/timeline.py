@@ -32,6 +32,9 @@ CALL_KINDS = ("other", "launch", "sync", "copy", "blocking copy")
 MEMSET = 100
 COPY_KINDS = {0: "unknown", 1: "HtoD", 2: "DtoH", 8: "DtoD", 9: "HtoH", 10: "PtoP", MEMSET: "memset"}
 
+# Follows by its number: the name of a kernel that is all of a CUDA graph.
+WHOLE_GRAPH = "CUDA graph "
+
 _VERSIONED = re.compile(r"_v\d{4,5}$")
 # hipMemcpyWithStream takes a stream and waits for it all the same.
 _BLOCKING = re.compile(r"^(cuda|cu|hip)Memcpy(?!.*Async)")
@@ -193,6 +196,12 @@ class Timeline:
             raise RecordError(f"malformed trace: impossible times among its {what}")
         if (end < start).any():
             raise RecordError(f"malformed trace: its {what} include one that ends before it starts")
+
+
+def whole_graphs(timeline: Timeline) -> NDArray[np.bool_]:
+    """[kernels] whether each stands for all of a CUDA graph, as nsys records them without --cuda-graph-trace=node."""
+    named = np.array([text.startswith(WHOLE_GRAPH) for text in timeline.strings] or [False], bool)
+    return named[timeline.kernels.name]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from benchmarks.traces import make, write_nsys
 from profiling import sqlite_columns, sqlite_guard
 from profiling.nsys import read_nsys, read_nsys_rep
 from profiling.summarize import summarize
+from profiling.summary_notes import notes_of
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "nsys"
 needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="no ../shared/samples beside the repository")
@@ -75,6 +76,13 @@ def test_kernels_of_a_cuda_graph_share_their_launch(tmp_path):
     assert sorted(timeline.kernels.graph_node.tolist()) == [-1, -1, -1, 77]
     assert "CUDA graph 3" in names(timeline, timeline.kernels)
     assert (Analysis(timeline).launch >= 0).all()
+    assert any("CUDA graphs were recorded as a whole" in note for note in notes_of(Analysis(timeline)))
+
+
+def test_a_range_about_cuda_graphs_is_no_graph(tmp_path):
+    extra = f"INSERT INTO NVTX_EVENTS VALUES (2400, 4600, 59, 'CUDA graph capture', {GLOBAL_TID}, 0, NULL);"
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", extra=extra))
+    assert "CUDA graph capture" in timeline.strings and not notes_of(Analysis(timeline))
 
 
 def test_start_end_ranges_may_cross_and_open_ranges_end_with_the_trace(tmp_path):

@@ -6,6 +6,8 @@ import re
 
 import numpy as np
 
+from bench.record.timeline import whole_graphs
+
 from ..ledger.costs import step_rows
 from ..ledger.gpu import Asked, step_windows
 from ..timeline import Analysis
@@ -36,8 +38,6 @@ def _replayed(analysis: Analysis, asked: Asked) -> np.ndarray:
     if len(timeline.calls):
         launches = np.array([_REPLAYS(text) is not None for text in timeline.strings], bool)[timeline.calls.name]
         by_call = (asked.call >= 0) & launches[np.maximum(asked.call, 0)]
-    by_node = np.concatenate((timeline.kernels.graph_node >= 0, np.zeros(len(timeline.copies), bool)))
-    whole = np.array([text.startswith("CUDA graph ") for text in timeline.strings] or [False], bool)
-    by_name = np.concatenate((whole[timeline.kernels.name], np.zeros(len(timeline.copies), bool)))
-    replayed: np.ndarray = by_call | by_node | by_name
+    in_graph = whole_graphs(timeline) | (timeline.kernels.graph_node >= 0)
+    replayed: np.ndarray = by_call | np.concatenate((in_graph, np.zeros(len(timeline.copies), bool)))
     return replayed
