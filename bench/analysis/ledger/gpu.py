@@ -132,16 +132,19 @@ LEFT_OUT = " (left out)"
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """[n] ``call``: row of the call that asked for a piece of GPU work, or -1, and when the work ended."""
+    """[n] ``call``: row of the call that asked for a piece of GPU work, or -1, and when the work began and ended."""
 
     call: Ns
+    begin: Ns
     end: Ns
 
     @classmethod
     def of(cls, analysis: Analysis) -> Asked:
         """All kernels and copies of a trace, in no order."""
         kernels, copies = analysis.timeline.kernels, analysis.timeline.copies
-        return cls(np.concatenate((analysis.launch, analysis.copy_call)), np.concatenate((kernels.end, copies.end)))
+        call = np.concatenate((analysis.launch, analysis.copy_call))
+        begin, end = (np.concatenate(both) for both in ((kernels.start, copies.start), (kernels.end, copies.end)))
+        return cls(call, begin, end)
 
 
 def step_windows(timeline: Timeline, rows: Ns, work: Work | Asked) -> tuple[Ns, Ns]:

@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 
+from bench.record.codes import distinct
 from bench.record.timeline import whole_graphs
 
+from ..intervals import Cover
 from ..ledger.costs import step_rows
 from ..ledger.gpu import Asked, step_windows
 from ..timeline import Analysis
 
 _REPLAYS = re.compile(r"[gG]raph_?Launch|urCommandBufferEnqueue").search
-# Steps with so much of their GPU work in graphs are graph replays.
-MOST = 0.9
+# Steps with so much of their GPU work in graphs are graph replays; and nothing is left for a graph where besides only
+# inputs are copied and a token is taken back.
+_MOST, _FEW = 0.9, 5
 
 
-def graph_share(analysis: Analysis, step_range: str) -> float:
-    """The share of the GPU work inside the steps that launches of graphs asked for; 0.0 where there is no work. Raises
-    RecordError where there are no such steps."""
-    timeline = analysis.timeline
-    asked = Asked.of(analysis)
-    begin = np.concatenate((timeline.kernels.start, timeline.copies.start))
+@dataclass(frozen=True)
+class Graphs:
+    """``share`` of the time of the steps' GPU work that launches of graphs asked for, 0.0 where there is no work;
+    ``calls``: per step, how many calls ask for work, of graphs or not."""
+
+    share: float
+    calls: float
+
+    @property
+    def most(self) -> bool:
+        """The steps are graph replays."""
+        return self.share >= _MOST
+
+    @property
+    def nothing_left(self) -> bool:
+        """And a graph has nothing more to save."""
+        return self.most and self.calls <= _FEW
+
+
+def graphs_of(analysis: Analysis, step_range: str) -> Graphs:
+    """What graphs launch in the steps. Raises RecordError where there are no such steps."""
+    timeline, asked = analysis.timeline, Asked.of(analysis)
     start, end = step_windows(timeline, step_rows(timeline, step_range), asked)
-    at = np.searchsorted(start, begin, side="right") - 1
-    inside = (at >= 0) & (begin < end[np.maximum(at, 0)])
-    length = (asked.end - begin) * inside
-    total = int(length.sum())
-    return float(length[_replayed(analysis, asked)].sum() / total) if total else 0.0
+    inside = Cover.union(start, end).holds(asked.begin)
+    length = (asked.end - asked.begin) * inside
+    total, calls = int(length.sum()), distinct(asked.call[inside & (asked.call >= 0)])
+    share = float(length[_replayed(analysis, asked)].sum() / total) if total else 0.0
+    return Graphs(share, len(calls) / len(start))
 
 
 def _replayed(analysis: Analysis, asked: Asked) -> np.ndarray:

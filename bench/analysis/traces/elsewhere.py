@@ -31,12 +31,11 @@ def elsewhere_ns(analysis: Analysis, step_range: str) -> tuple[float, float]:
     """(ns per step of waiting for work that is not in the trace, ns of a step). Raises RecordError where there are no
     such steps."""
     timeline, asked = analysis.timeline, Asked.of(analysis)
-    begin = np.concatenate((timeline.kernels.start, timeline.copies.start))
     start, end = step_windows(timeline, step_rows(timeline, step_range), asked)
-    launched = begin
+    launched = asked.begin
     if len(timeline.calls):
-        launched = np.where(asked.call >= 0, timeline.calls.start[np.maximum(asked.call, 0)], begin)
-    known = Cover.union(np.minimum(launched, begin), asked.end + _RETURNS_NS)
+        launched = np.where(asked.call >= 0, timeline.calls.start[np.maximum(asked.call, 0)], asked.begin)
+    known = Cover.union(np.minimum(launched, asked.begin), asked.end + _RETURNS_NS)
     lone = analysis.waiting.within(start, end) - analysis.waiting.both(known).within(start, end)
     return float(lone.mean()), float((end - start).mean())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..replay.already import MOST, graph_share
+from ..replay.already import graphs_of
 from ..replay.change import Change
 from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, WhatIf
@@ -36,27 +36,35 @@ def predict(trace: Trace, change: Change, spread: Spread = ASSUMED) -> Predictio
         (given(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin_of(trace.path), trace.step_range)
     )
     time, missing = known
-    change, notes = _left_to_change(trace, change)
+    change, notes, why = _left_to_change(trace, change)
     if time is None:
         found = Replay(trace.analysis, trace.step_range).whatif(change)
-        found = replace(found, low=None, high=None, notes=(*found.notes, *notes))  # of no real step
-        return Prediction(found, AS_RECORDED, missing)
-    time = replace(time, plain=None)
-    found = _on_time(trace.analysis, time, trace.step_range, spread).whatif(change, spread)
-    return Prediction(replace(found.over(time.seconds * 1e3), notes=(*found.notes, *notes)), time.said)
+        found = replace(found, low=None, high=None)  # of no real step
+    else:
+        time = replace(time, plain=None)
+        found = _on_time(trace.analysis, time, trace.step_range, spread).whatif(change, spread)
+        found = found.over(time.seconds * 1e3)
+    found = replace(found, notes=(*found.notes, *notes))
+    if why:
+        found = replace(found, predicted_ms=None, low=None, high=None, why=why)
+    return Prediction(found, AS_RECORDED, missing) if time is None else Prediction(found, time.said)
 
 
-def _left_to_change(trace: Trace, change: Change) -> tuple[Change, tuple[str, ...]]:
-    """The change less what the steps have already, and what is to be said of that."""
+def _left_to_change(trace: Trace, change: Change) -> tuple[Change, tuple[str, ...], str]:
+    """The change less what the steps have already, what is to be said of that, and why nothing can be predicted, or
+    ""."""
     if not change.cuda_graph or not trace.analysis.devices:
-        return change, ()
-    share = graph_share(trace.analysis, trace.step_range)
-    if share >= MOST:
-        told = (
-            f"{share:.0%} of the steps' GPU work is launched by graphs already: a CUDA graph has nothing left to save"
-        )
-        return replace(change, cuda_graph=False), (told,)
-    return change, (f"{share:.0%} of the steps' GPU work is launched by graphs already",) if share else ()
+        return change, (), ""
+    graphs = graphs_of(trace.analysis, trace.step_range)
+    told = f"{graphs.share:.0%} of the steps' GPU work is launched by graphs already"
+    if not graphs.most:
+        return change, (told,) if graphs.share else (), ""
+    change = replace(change, cuda_graph=False)
+    if graphs.nothing_left:
+        return change, (f"{told}: a CUDA graph has nothing left to save",), ""
+    # A replay would save the host's work between the graphs too, which a graph cannot hold.
+    rest = f"what one graph of the {graphs.calls:.3g} launches per step would save beyond that cannot be told"
+    return change, (), f"{told}, and {rest}"
 
 
 def _on_time(analysis: Analysis, time: StepTime, step_range: str, spread: Spread) -> Replay:

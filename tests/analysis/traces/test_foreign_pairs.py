@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,24 @@ def test_what_is_a_graph_already_is_promised_nothing(tmp_path, api):
         story.kernel("toy_gemm", start + 300, start + 320, 100, api=api, nodes=5)
     found = predict(trace(story.kineto(tmp_path / "a.json")), Change(cuda_graph=True)).found
     assert found.predicted_ms == pytest.approx(found.replayed_ms)
-    assert any("by graphs already" in note for note in found.notes)
+    assert any("by graphs already: a CUDA graph has nothing left to save" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("missing", [None, 1.0])
+def test_launches_beside_a_graph_may_be_what_a_step_waits_for(tmp_path, missing):
+    """Nine tenths of the GPU's work are in the graph, and the host's time is in forty small launches after it."""
+    story = Story()
+    for step in range(5):
+        start = 1000 + 1000 * step
+        story.range("decode_step", start, 1000)
+        story.kernel("toy_gemm", start + 10, start + 20, 80, api="cudaGraphLaunch", nodes=5)
+        for number in range(40):
+            called = start + 420 + 14 * number
+            story.kernel("elementwise_kernel", called, called + 6, 1)
+    one = replace(trace(story.kineto(tmp_path / "a.json")), time_ms=missing)
+    told = predict(one, Change(cuda_graph=True)).found
+    assert told.predicted_ms is None and "one graph of the 41 launches per step" in told.missing
+    assert not any("nothing left" in note for note in told.notes)
 
 
 def test_steps_without_gpu_work_are_not_predicted(tmp_path):
