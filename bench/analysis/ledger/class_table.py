@@ -60,7 +60,7 @@ _EXCHANGE = (
 # Products of other stacks: Marlin, Machete, AWQ and GPTQ, fused experts, Inductor's templates, llama.cpp, HQQ, GemLite.
 _PRODUCTS = (
     r"(?i)marlin(?!.*repack)|machete|awq(?!.*dequant)|gptq(?!.*(reconstruct|shuffle|repack))|wna16|bitblas|gemlite"
-    r"|fused_moe|moe_mma|mul_mat|mmvq?_|mmq_|q_matmul|scaled_mm|triton_(tem_fused_\w*(mm|matmul)|mm)\w*"
+    r"|fused_moe|moe_mma|mmvq?_|mmq_|q_matmul|scaled_mm|triton_(tem_fused_\w*(mm|matmul)|mm)\w*"
 )
 # Norms and activations of engines that carry "flash" in their names, and what routes tokens to experts.
 _ENGINE_NORMS = (
@@ -143,7 +143,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         c.NORM,
         "kernel",
-        name=r"(?i)norm|elementwise|vectorized|gelu|silu|act_and_mul|reduce_kernel|gather|index|embedding|triton_"
+        name=r"(?i)norm|elementwise|vectorized|gelu|silu|reduce_kernel|gather|index|embedding|triton_"
         r"|copy_kernel|fill|dropout|multi_tensor|swiglu|residual|permut|transpose|bin_bcast|unary_op|concat",
     ),
     # Operators: on a CPU their own time is the work.
