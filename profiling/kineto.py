@@ -30,8 +30,9 @@ from bench.record.timeline import (
 )
 
 from .annotate import MARK
+from .facts import Facts
 from .kineto_events import Args, Event, EventStream
-from .kineto_facts import Facts, facts
+from .kineto_facts import facts
 
 _COPY_CODES = {name: code for code, name in COPY_KINDS.items()}
 _NO_ARGS = Args()

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-Facts = tuple[tuple[str, str], ...]
+from .facts import Facts, counted, known
+
 _MOST = 64
 
 
@@ -21,7 +22,7 @@ def facts(header: bytes) -> Facts:
     found = [("GPU", _gpus(document.get("deviceProperties")))]
     found += [(name, _version(document.get(key))) for key, name in _VERSIONS]
     found.append(("ranks", _ranks(document.get("distributedInfo"))))
-    return tuple((name, value) for name, value in found if value)
+    return known(found)
 
 
 _VERSIONS = (
@@ -36,7 +37,7 @@ def _gpus(devices: Any) -> str:
     if not isinstance(devices, list):
         return ""
     names = [str(each["name"])[:80] for each in devices[:_MOST] if isinstance(each, dict) and each.get("name")]
-    return " and ".join(f"{names.count(n)} × {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names))
+    return counted(names)
 
 
 def _version(number: Any) -> str:

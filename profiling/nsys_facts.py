@@ -7,6 +7,7 @@ import re
 import sqlite3
 from pathlib import Path
 
+from .facts import Facts, counted, known
 from .nsys_strings import text_of
 from .sqlite_columns import columns_of
 
@@ -18,8 +19,6 @@ _LONGEST = 300
 _WARNING = 2
 _BESIDE = re.compile(r"(?i)backtrace|paranoid|opengl|vulkan|ftrace|IP samples|stdout\.log|no NVTX events|perf event")
 _VERSION = re.compile(rb"(20\d\d\.\d{1,2}\.\d{1,2})[./]")
-
-Facts = tuple[tuple[str, str], ...]
 
 
 def diagnostics(connection: sqlite3.Connection) -> tuple[str, ...]:
@@ -44,10 +43,10 @@ def facts(connection: sqlite3.Connection) -> Facts:
     if "name" in columns:
         clock = "clockRate" if "clockRate" in columns else "NULL"
         rows = connection.execute(f"SELECT name, {clock} FROM TARGET_INFO_GPU LIMIT {_MOST}").fetchall()  # noqa: S608
-        found.append(("GPU", _counted([text_of(name) for name, _ in rows if name is not None])))
+        found.append(("GPU", counted([text_of(name) for name, _ in rows if name is not None])))
         clocks = sorted({int(hz) for _, hz in rows if isinstance(hz, int) and hz > 0})
         found += [("GPU clock, at most", " and ".join(f"{hz / 1e6:.0f} MHz" for hz in clocks))] if clocks else []
-    return tuple((name, value) for name, value in found if value)
+    return known(found)
 
 
 def _values(connection: sqlite3.Connection, table: str, name: str) -> list[str]:
@@ -55,11 +54,6 @@ def _values(connection: sqlite3.Connection, table: str, name: str) -> list[str]:
         return []
     query = f"SELECT value FROM {table} WHERE name = ? LIMIT 1"  # noqa: S608
     return [text_of(value) for (value,) in connection.execute(query, (name,)) if value is not None]
-
-
-def _counted(names: list[str]) -> str:
-    known = dict.fromkeys(names)
-    return " and ".join(f"{names.count(name)} × {name}" if names.count(name) > 1 else name for name in known)
 
 
 def version_of_report(path: Path) -> str | None:

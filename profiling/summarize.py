@@ -118,7 +118,7 @@ def _copies(analysis: Analysis) -> list[Summary]:
             "bytes": each.bytes,
             "bytes_per_s": each.bytes_per_s,
         }
-        for each in copy_sums(analysis.timeline)
+        for each in copy_sums(analysis.timeline.copies)
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.record.codes import distinct
-from bench.record.timeline import COPY_KINDS, Timeline
+from bench.record.timeline import COPY_KINDS, Copies
 
 from .intervals import Cover
 from .timeline import Analysis, Breakdown
@@ -26,7 +26,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class CopySum:
-    """All copies of one direction of one trace. ``ns``: their lengths added up."""
+    """Copies of one direction. ``ns``: their lengths added up."""
 
     direction: str
     count: int
@@ -55,9 +55,8 @@ def _gpu(analysis: Analysis, device: int, time: Breakdown) -> Gpu:
     return Gpu(device, count, time, time.busy - ran)
 
 
-def copy_sums(timeline: Timeline) -> tuple[CopySum, ...]:
+def copy_sums(copies: Copies) -> tuple[CopySum, ...]:
     """By direction, the longest first; memsets too."""
-    copies = timeline.copies
     found = []
     for kind in distinct(copies.kind).tolist():
         mine = copies.kind == kind

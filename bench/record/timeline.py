@@ -82,6 +82,10 @@ class Table:
         """The table from anything array-like, each column converted to its own integer type."""
         return cls(**{name: np.ascontiguousarray(values, _dtype(name)) for name, values in columns.items()})
 
+    def where(self, kept: NDArray[np.bool_]) -> Self:
+        """The rows that are kept."""
+        return type(self)(**{f.name: getattr(self, f.name)[kept] for f in fields(self)})
+
 
 def _dtype(column: str) -> type[np.signedinteger[Any]]:
     wide = ("start", "end", "correlation", "bytes", "graph_node", "pid", "tid")

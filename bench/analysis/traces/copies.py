@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from bench.record.codes import distinct
-from bench.record.timeline import COPY_KINDS
-
+from ..intervals import Cover
 from ..ledger.costs import step_rows
 from ..ledger.gpu import Asked, step_windows
 from ..timeline import Analysis
+from ..timeline_gpus import copy_sums
 
 _UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
@@ -45,12 +42,8 @@ def copies_per_step(analysis: Analysis, step_range: str) -> tuple[CopyLine, ...]
     if not len(copies):
         return ()
     start, end = step_windows(analysis.timeline, step_rows(analysis.timeline, step_range), Asked.of(analysis))
-    at = np.searchsorted(start, copies.start, side="right") - 1
-    inside = (at >= 0) & (copies.start < end[np.maximum(at, 0)])
-    found = []
-    for kind in distinct(copies.kind[inside]).tolist():
-        mine = inside & (copies.kind == kind)
-        length = float((copies.end[mine] - copies.start[mine]).sum())
-        count, size = int(mine.sum()) / len(start), float(copies.bytes[mine].sum()) / len(start)
-        found.append(CopyLine(COPY_KINDS.get(kind, "unknown"), count, length * 1e-6 / len(start), size))
-    return tuple(sorted(found, key=lambda line: -line.ms))
+    steps, inside = len(start), copies.where(Cover.union(start, end).holds(copies.start))
+    return tuple(
+        CopyLine(each.direction, each.count / steps, each.ns * 1e-6 / steps, each.bytes / steps)
+        for each in copy_sums(inside)
+    )

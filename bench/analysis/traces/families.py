@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record.codes import distinct
+from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 
 from ..timeline import Analysis
@@ -51,10 +52,11 @@ def families(analysis: Analysis, processes: Sequence[int] | None = None) -> list
     timeline = analysis.timeline
     if not len(timeline.ranges):
         return []
-    extent = max(_extent(timeline), 1)
+    begin, end = extent(timeline)
+    length = max(end - begin, 1)
     works = _WorkTimes(analysis)
     found = [
-        Family(_label(timeline, rows), process, rows, total, total / extent)
+        Family(_label(timeline, rows), process, rows, total, total / length)
         for process, every in _by_template(timeline)
         if (processes is None or process in processes)
         if (rows := one_after_the_other(timeline, every)) is not None and len(rows) > 1
@@ -72,10 +74,13 @@ def _place(family: Family, most: int) -> tuple[bool, bool, int, int]:
     return family.label != DECODE_STEP, not by_name, -family.total, len(family.rows)
 
 
-def _extent(timeline: Timeline) -> int:
+def extent(timeline: Timeline) -> tuple[int, int]:
+    """When the first thing in a trace begins and the last one ends. Raises RecordError where it holds nothing."""
     every = (timeline.kernels, timeline.copies, timeline.calls, timeline.operators, timeline.ranges)
     tables = [table for table in every if len(table)]
-    return int(max(table.end.max() for table in tables) - min(table.start.min() for table in tables))
+    if not tables:
+        raise RecordError("the trace holds nothing that takes time")
+    return int(min(table.start.min() for table in tables)), int(max(table.end.max() for table in tables))
 
 
 def _by_template(timeline: Timeline) -> list[tuple[int, Rows]]:
@@ -87,12 +92,17 @@ def _by_template(timeline: Timeline) -> list[tuple[int, Rows]]:
     templates: dict[str, int] = {}
     code = np.zeros(len(timeline.strings), np.int64)
     for name in used.tolist():
-        code[name] = templates.setdefault(_NUMBER.sub("#", timeline.strings[name]), len(templates))
+        code[name] = templates.setdefault(template(timeline.strings[name]), len(templates))
     key = code[ranges.name] * len(timeline.threads) + ranges.thread
     order = np.lexsort((-ranges.end, ranges.start, key))
     edges = np.flatnonzero(np.diff(key[order])) + 1
     parts = np.split(order, edges)
     return [(int(timeline.threads.process[ranges.thread[rows[0]]]), rows) for rows in parts]
+
+
+def template(name: str) -> str:
+    """What names that differ in numbers only have in common."""
+    return _NUMBER.sub("#", name)
 
 
 def one_after_the_other(timeline: Timeline, rows: Rows) -> Rows | None:

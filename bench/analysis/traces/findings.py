@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from bench.record import causes as c
@@ -14,6 +13,7 @@ from ..ledger.closure import Closed
 from ..replay.diagnosis import Diagnosis
 from ..timeline import Analysis
 from ..unlike import differences
+from .families import template
 from .origin import Origin
 from .recorded import Recorded
 from .times import StepTime
@@ -24,7 +24,6 @@ _LEAST, _MOST = 0.8, 1.25
 
 
 UNLIKE = "unlike"
-_NUMBER = re.compile(r"\d+")
 
 
 def _facts(analyses: Sequence[Analysis]) -> list[str]:
@@ -35,7 +34,7 @@ def _facts(analyses: Sequence[Analysis]) -> list[str]:
 
 def _sizes(steps: Sequence[str]) -> list[str]:
     """Names of steps that differ in their numbers only hold other sizes (batch, tokens)."""
-    alike = steps[0] != steps[1] and _NUMBER.sub("#", steps[0]) == _NUMBER.sub("#", steps[1])
+    alike = steps[0] != steps[1] and template(steps[0]) == template(steps[1])
     return [f"sizes in the names of the steps: {steps[0]} and {steps[1]}"] if alike else []
 
 

@@ -8,16 +8,13 @@ number them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.record.codes import distinct
 from bench.record.errors import RecordError
-from bench.record.timeline import Calls, Spans, Table, Timeline
+from bench.record.timeline import Timeline
 
-AnyTable = TypeVar("AnyTable", bound=Table)
 _DEVICES = 1 << 24
 
 
@@ -58,12 +55,12 @@ def only_process(timeline: Timeline, process: int) -> Timeline:
     mine = timeline.threads.process == process
     return replace(
         timeline,
-        kernels=_rows(timeline.kernels, timeline.kernels.process == process),
-        copies=_rows(timeline.copies, timeline.copies.process == process),
-        calls=_of_threads(timeline.calls, mine),
-        ranges=_of_threads(timeline.ranges, mine),
-        operators=_of_threads(timeline.operators, mine),
-        frames=_of_threads(timeline.frames, mine),
+        kernels=timeline.kernels.where(timeline.kernels.process == process),
+        copies=timeline.copies.where(timeline.copies.process == process),
+        calls=timeline.calls.where(mine[timeline.calls.thread]),
+        ranges=timeline.ranges.where(mine[timeline.ranges.thread]),
+        operators=timeline.operators.where(mine[timeline.operators.thread]),
+        frames=timeline.frames.where(mine[timeline.frames.thread]),
     )
 
 
@@ -77,8 +74,8 @@ def only_device(timeline: Timeline, device: int) -> Timeline:
         return timeline
     return replace(
         timeline,
-        kernels=_rows(timeline.kernels, timeline.kernels.device == device),
-        copies=_rows(timeline.copies, timeline.copies.device == device),
+        kernels=timeline.kernels.where(timeline.kernels.device == device),
+        copies=timeline.copies.where(timeline.copies.device == device),
     )
 
 
@@ -86,14 +83,3 @@ def _others(timeline: Timeline, process: int) -> bool:
     """Whether anything of another process is in the trace."""
     gpu = any(bool((table.process != process).any()) for table in (timeline.kernels, timeline.copies))
     return gpu or bool((timeline.threads.process != process).any())
-
-
-def _of_threads(table: AnyTable, mine: NDArray[np.bool_]) -> AnyTable:
-    if not len(table):
-        return table
-    assert isinstance(table, Calls | Spans)
-    return _rows(table, mine[table.thread])
-
-
-def _rows(table: AnyTable, kept: NDArray[np.bool_]) -> AnyTable:
-    return type(table)(**{name: getattr(table, name)[kept] for name in table.__dataclass_fields__})

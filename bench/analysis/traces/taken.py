@@ -21,7 +21,7 @@ from ..ledger.costs import is_step
 from ..ledger.gpu import LEFT_OUT, Asked, windows_of
 from ..range_names import one_name_each, with_timeline
 from ..timeline import Analysis
-from .families import DECODE_STEP, Family, by_size, families, one_after_the_other, pattern_of, work_inside
+from .families import DECODE_STEP, Family, by_size, extent, families, one_after_the_other, pattern_of, work_inside
 from .inferred import inferred_steps
 from .ranks import Rank, only_device, only_process, ranks
 
@@ -83,25 +83,28 @@ def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ..
     if wanted.rank is not None and not 0 <= wanted.rank < max(len(known), 1):
         told = "; ".join(rank.said(number) for number, rank in enumerate(known))
         raise RecordError(f"the trace has no rank {wanted.rank}: it has {told}")
-    if len(known) > 1 and all(rank.pid >= 0 for rank in known):
-        number = wanted.rank if wanted.rank is not None else _with_steps(analysis, known, wanted)
-        rest = "; ".join(rank.said(place) for place, rank in enumerate(known) if place != number)
-        notes = (
-            f"of {len(known)} processes with GPU work {known[number].said(number)} is taken, not {rest}: --rank N",
-        )
-        analysis = Analysis(only_process(analysis.timeline, known[number].process), analysis.rules)
-    elif len(known) == 1 and known[0].pid >= 0:
-        narrowed = only_process(analysis.timeline, known[0].process)
-        analysis = analysis if narrowed is analysis.timeline else Analysis(narrowed, analysis.rules)
+    if known and all(rank.pid >= 0 for rank in known):
+        number = 0
+        if len(known) > 1:
+            number = wanted.rank if wanted.rank is not None else _with_steps(analysis, known, wanted)
+            rest = "; ".join(rank.said(place) for place, rank in enumerate(known) if place != number)
+            notes = (
+                f"of {len(known)} processes with GPU work {known[number].said(number)} is taken, not {rest}: --rank N",
+            )
+        analysis = _narrowed(analysis, only_process(analysis.timeline, known[number].process))
     if wanted.device is not None:
-        narrowed = only_device(analysis.timeline, wanted.device)
-        analysis = analysis if narrowed is analysis.timeline else Analysis(narrowed, analysis.rules)
+        analysis = _narrowed(analysis, only_device(analysis.timeline, wanted.device))
     elif len(analysis.devices) > 1:
         gpus = ", ".join(map(str, analysis.devices))
         notes += (
             f"its work runs on {len(analysis.devices)} GPUs ({gpus}), taken together: --device N for one of them",
         )
     return analysis, notes
+
+
+def _narrowed(analysis: Analysis, timeline: Timeline) -> Analysis:
+    """The analysis of a part of the trace; itself where that is all of it."""
+    return analysis if timeline is analysis.timeline else Analysis(timeline, analysis.rules)
 
 
 def _with_steps(analysis: Analysis, known: Sequence[Rank], wanted: Wanted) -> int:
@@ -265,14 +268,7 @@ def _inferred(analysis: Analysis, whose: tuple[str, ...]) -> Taken:
 
 def _whole(analysis: Analysis, whose: tuple[str, ...]) -> Taken:
     timeline = analysis.timeline
-    tables = [
-        t for t in (timeline.kernels, timeline.copies, timeline.calls, timeline.operators, timeline.ranges) if len(t)
-    ]
-    if not tables:
-        raise RecordError("the trace holds nothing that takes time")
-    start, end = (
-        np.array([time], np.int64) for time in (min(t.start.min() for t in tables), max(t.end.max() for t in tables))
-    )
+    start, end = (np.array([time], np.int64) for time in extent(timeline))
     call = analysis.launch[analysis.launch >= 0]
     spans = timeline.calls.thread[call] if len(call) else timeline.operators.thread
     thread = int(np.bincount(spans).argmax()) if len(spans) else 0

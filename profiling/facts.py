@@ -1,0 +1,18 @@
+"""Facts of a recording's tool and hardware, as its file tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+Facts = tuple[tuple[str, str], ...]
+
+
+def known(found: Iterable[tuple[str, str]]) -> Facts:
+    """Those that have a value."""
+    return tuple((name, value) for name, value in found if value)
+
+
+def counted(names: list[str]) -> str:
+    """Such as "8 × H100 and A100"."""
+    times = {name: names.count(name) for name in names}
+    return " and ".join(f"{times[name]} × {name}" if times[name] > 1 else name for name in times)
