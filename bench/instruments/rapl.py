@@ -69,8 +69,9 @@ class Domain:
         )
 
     def _unproven(self, moment: float) -> str:
-        full = self.range_uj * 1e-6
+        full, unread, still = self.range_uj * 1e-6, moment - self.read_at, moment - self._since
+        what = f"was not read for {unread:.3g} s" if unread > still / 2 else f"stood still for {still:.3g} s"
         return (
-            f"{self.label} was not read for {moment - self.read_at:.3g} s, and its {full:.6g} J can pass unseen in "
-            f"{full / MOST_WATTS:.3g} s (at {MOST_WATTS:.0f} W, assumed)"
+            f"{self.label} {what}, and its {full:.6g} J can pass unseen in {full / MOST_WATTS:.3g} s "
+            f"(at {MOST_WATTS:.0f} W, assumed)"
         )

@@ -100,6 +100,17 @@ def test_a_wrap_that_may_have_passed_unseen_is_refused(tmp_path):
         counter.read()
 
 
+def test_a_counter_that_was_read_and_stood_still_for_a_wrap_is_not_said_to_be_unread(tmp_path):
+    rapl = Rapl(tmp_path, **{"intel-rapl:0": ("package-0", 7)})
+    counter = rapl.counter()
+    for _ in range(150):
+        rapl.show(7, 2.0)
+        counter.note()
+    rapl.show(8, 2.0)
+    with pytest.raises(MachineError, match=r"stood still for 304 s, and its 262143 J can pass unseen in 262 s"):
+        counter.read()
+
+
 def test_the_same_thousand_seconds_read_every_two_are_right(tmp_path):
     rapl = Rapl(tmp_path, **{"intel-rapl:0": ("package-0", 200_000_000_000)})
     counter = rapl.counter()
