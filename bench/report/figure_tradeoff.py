@@ -103,9 +103,13 @@ def _cell(panel: Any, column: int, row: int, spot: Spot, most: float) -> None:
     from matplotlib.patches import Rectangle
 
     size = abs(math.log(spot.ratio.value)) / most
-    known = {"lower": (LESS.light, "↓ "), "higher": (MORE.light, "↑ ")}
-    shade, mark = known.get(spot.sign, (BAND.light, "? "))
-    alpha = 0.2 + 0.5 * size if spot.sign in known else 1.0
+    shade, mark = {
+        "lower": (LESS.light, "↓ "),
+        "higher": (MORE.light, "↑ "),
+        "the same": (BAND.light, "= "),
+        "cannot tell": (BAND.light, "? "),
+    }[spot.sign]
+    alpha = 0.2 + 0.5 * size if spot.sign in ("lower", "higher") else 1.0
     panel.add_patch(
         Rectangle((column - 0.48, row - 0.1), 0.96, 0.5, facecolor=shade, alpha=alpha, edgecolor=GRID.light)
     )

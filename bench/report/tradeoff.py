@@ -75,9 +75,11 @@ def signmap_section(spots: Sequence[Spot]) -> Section | None:
 def _map_caption(spots: Sequence[Spot]) -> str:
     machines = "; ".join(dict.fromkeys(spot.place.machine for spot in spots))
     repeats = span(spot.ratio.repeats for spot in spots)
+    same = " =: the same;" if any(spot.sign == "the same" for spot in spots) else ""
     return (
         "Measured: gross joules per token ÷ the unquantised reference's. ↓ lower, ↑ higher: the 95 % interval leaves 1 "
-        f"out; ?: cannot tell. Stronger colour: farther from 1. Machine: {machines}. How often: {repeats} repeats."
+        f"out;{same} ?: cannot tell. Stronger colour: farther from 1. Machine: {machines}. How often: "
+        f"{repeats} repeats."
     )
 
 
@@ -90,6 +92,9 @@ def _flip(flip: Flip) -> str:
 
 
 def _one_sign(spots: Sequence[Spot]) -> str:
-    counts = {sign: sum(spot.sign == sign for spot in spots) for sign in ("lower", "higher", "cannot tell")}
+    counts = {sign: sum(spot.sign == sign for spot in spots) for sign in tables.SIGN_TONES}
     told = ", ".join(f"{count} {sign}" for sign, count in counts.items() if count)
+    guessed = [flip.scheme for flip in flips([replace(spot, estimated="") for spot in spots])]
+    if guessed:
+        return f"By counters alone no scheme changes sign here, with estimates {', '.join(guessed)} would: {told}."
     return f"No scheme changes sign here: {told}."
