@@ -83,7 +83,8 @@ def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ..
     if wanted.rank is not None and not 0 <= wanted.rank < max(len(known), 1):
         told = "; ".join(rank.said(number) for number, rank in enumerate(known))
         raise RecordError(f"the trace has no rank {wanted.rank}: it has {told}")
-    if known and all(rank.pid >= 0 for rank in known):
+    # A process that is not known called nothing that was recorded: then the ranges may be its own.
+    if known and (all(rank.pid >= 0 for rank in known) or (len(known) > 1 and wanted.rank is not None)):
         number = 0
         if len(known) > 1:
             number = wanted.rank if wanted.rank is not None else _with_steps(analysis, known, wanted)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from bench.analysis.ledger.read import step_costs
@@ -123,6 +126,19 @@ def test_no_kernel_of_another_process_is_in_a_step(tmp_path):
     found = two_ranks(tmp_path)
     assert per_step(found) == (4, {c.GEMM: 2.0, c.HOST_GAP: 8.0})
     assert any("rank 0 (process 100, GPU 0)" in note and "rank 1 (process 200, GPU 1)" in note for note in found.notes)
+
+
+def test_a_rank_is_taken_where_nothing_of_the_hosts_was_recorded(tmp_path):
+    story = Story()
+    for step in range(4):
+        for rank, length in ((0, 100), (1, 300)):
+            story.kernel("toy_gemm", 1000 * step, 1000 * step + 500, length, pid=rank + 1, device=rank)
+    path = story.nsys(tmp_path / "t.sqlite")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE CUPTI_ACTIVITY_KIND_RUNTIME")
+    found = taken(Analysis(read_timeline(path)), Wanted(rank=1, whole=True))
+    assert per_step(found) == (1, {c.GEMM: 1.2, c.HOST_GAP: 2.1}) and found.analysis.devices == [1]
+    assert any("rank 1 (GPU 1) is taken" in note for note in found.notes)
 
 
 def test_a_rank_without_steps_and_one_that_is_not_there_are_refused(tmp_path):
