@@ -52,9 +52,10 @@ _VIEWS = (
 )
 _FINDING = r"aten::(ge|gt|any|is_nonzero|item|_local_scalar_dense|argwhere|nonzero|index|index_put_|_index_put_impl_)"
 
-# Exchange between GPUs: NCCL and RCCL, symmetric memory (multimem), the all-reduces of vLLM, SGLang and TensorRT-LLM.
+# Exchange between GPUs: NCCL and RCCL, symmetric memory (multimem), the all-reduces of vLLM, SGLang and TensorRT-LLM;
+# none are an all-reduce of one block or warp, and what is "small".
 _EXCHANGE = (
-    r"(?i)nccl|rccl|msccl|nvshmem|multimem|deep_ep|all_?reduce|all_?gather|reduce_?scatter|all_?to_?all"
+    r"(?i)nccl|rccl|msccl|nvshmem|multimem|deep_ep|(?<!sm)(?<!block)(?<!block_)(?<!warp)(?<!warp_)all_?(reduce|gather)|reduce_?scatter|all_?to_?all"
     r"|cross_device_reduce|quick_?reduce|(one|two)_?shot_(all|reduce)|userbuffers"
 )
 # Products of other stacks: Marlin, Machete, AWQ and GPTQ, fused experts, Inductor's templates, llama.cpp, HQQ, GemLite.

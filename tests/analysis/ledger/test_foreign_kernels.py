@@ -114,6 +114,11 @@ def test_a_kernel_s_line(cause, name):
     assert Classes().kernel(name, (), ()) == cause
 
 
+@pytest.mark.parametrize("name", ["small_gather_kernel", "LayerNormBlockAllReduce<float>", "norm_warp_all_reduce"])
+def test_what_stays_on_one_gpu_is_no_exchange(name):
+    assert Classes().kernel(name, (), ()) == c.NORM
+
+
 def test_an_exchange_inside_the_output_layer_is_an_exchange():
     assert Classes().kernel("ncclDevKernel_AllGather_RING_LL", (), ("lm_head",)) == c.COMMUNICATION
 
