@@ -62,7 +62,8 @@ def for_dtype(preset: Preset, source: Source, dtype: str) -> Preset:
 
 def _in_bfloat16(sweep: Sweep) -> Sweep:
     observers = {name: (_counterparts(schemes), repeats) for name, (schemes, repeats) in sweep.observers.items()}
-    return replace(sweep, schemes=_counterparts(sweep.schemes), observers=observers)
+    tried_on = _counterparts(sweep.tried_on)
+    return replace(sweep, schemes=_counterparts(sweep.schemes), observers=observers, tried_on=tried_on)
 
 
 def _counterparts(schemes: Sequence[str]) -> tuple[str, ...]:

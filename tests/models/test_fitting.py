@@ -59,6 +59,7 @@ def test_one_in_bfloat16_is_measured_in_bfloat16():
     assert chosen.reference == "bf16"
     assert chosen.sweeps[0].schemes == ("fp32", "bf16", "int8-bf16", "nf4-bf16")
     assert chosen.sweeps[0].observers["kineto"][0] == ("fp32", "bf16", "int8-bf16", "nf4-bf16")
+    assert chosen.sweeps[0].tried_on == ("int8-bf16", "nf4-bf16")
     assert all(sweep.schemes for sweep in chosen.sweeps)
     assert chosen.matmul_schemes == ("fp32", "bf16", "int8-bf16", "nf4-bf16")
 
