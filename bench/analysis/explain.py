@@ -22,7 +22,7 @@ from .ledger.first_visits import FirstVisits, first_visits
 from .ledger.pairs import Pair, pairs
 from .ledger.uniform import uniform_factor
 from .ledger.windows import unlike_windows
-from .remedies import Remedy, remedies
+from .remedies import Remedy, remedies, same_but_length
 from .settings import Asked, check_chosen, fits, in_order
 from .standings import Place, rows
 
@@ -102,11 +102,18 @@ def narrowed(found: Explanation, wanted: Mapping[str, Any]) -> Explanation:
     def here(item: Pair | EnergyPair | InterventionRow | Remedy) -> bool:
         return wanted.get("scheme", item.scheme) == item.scheme and fits(dict(item.setting), coordinates)
 
+    kept = tuple(filter(here, found.pairs))
+
+    def tried(row: InterventionRow) -> bool:
+        """Here, or at another length at which nothing else was timed, as what a run tries by itself."""
+        other = row.setting not in found.settings and any(same_but_length(row.setting, pair.setting) for pair in kept)
+        return here(row) or (other and wanted.get("scheme", row.scheme) == row.scheme)
+
     return replace(
         found,
-        pairs=tuple(filter(here, found.pairs)),
+        pairs=kept,
         energy=tuple(filter(here, found.energy)),
-        interventions=tuple(filter(here, found.interventions)),
+        interventions=tuple(filter(tried, found.interventions)),
         removals=tuple(item for item in found.removals if wanted.get("scheme", item.scheme) == item.scheme),
         remedies=tuple(filter(here, found.remedies)),
         first=tuple(_of_scheme(item, wanted) for item in found.first if fits(dict(item.setting), coordinates)),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analysis.explain import explain
+from bench.analysis.explain import explain, narrowed
 from bench.record import causes as c
 from bench.report.answer import answer
 from bench.report.content import Commands
@@ -120,6 +120,20 @@ def test_what_was_tried_is_not_asked_for_again():
     told = answer(replace(found, remedies=(), interventions=()), COMMANDS)
     assert told is not None
     assert [action.code for action in told.actions] == ["python -m bench intervene --out mine --schemes int8"]
+
+
+def test_what_was_tried_at_another_length_is_known_where_the_length_is_asked_for():
+    tried = [
+        make.intervention("int8", name, repeat, step=step, new_tokens=8)
+        for repeat in range(4)
+        for name, step in (("none", 0.0172), ("threshold-0", 0.020))
+    ]
+    found = replace(explain([*run(("fp16", "int8")), *tried]), remedies=())
+    wanted = {"scheme": "int8", "new_tokens": 32}
+    told = answer(narrowed(found, wanted))
+    assert told is not None
+    assert [action.title for action in told.actions] == ["Nothing that was tried made it faster"]
+    assert narrowed(found, wanted).interventions == found.interventions
 
 
 def test_what_was_tried_is_not_denied_where_it_made_it_faster_and_is_no_remedy():
