@@ -1,7 +1,7 @@
 """Rooms open each other one way only: read from the source, lazy imports included."""
 
 import ast
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -92,3 +92,9 @@ def test_the_table_knows_every_room():
 def test_an_arrow_up_is_seen_however_it_is_written(source):
     (found,) = imported(source, ("bench", "record"))
     assert room(found) == "bench.analysis"
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports a test file by its bare name: of two that are called alike it refuses the second."""
+    names = Counter(file.name for file in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
