@@ -143,7 +143,7 @@ doctor: $(VENV_READY) ## what can this machine measure?
 	$(PY) -m bench doctor
 
 smoke-model: $(VENV_READY) ## train the committed tiny checkpoint again (about 2 minutes on 2 cores)
-	$(PY) -m bench.workloads.smoke_model --out bench/data/smoke-model
+	$(PY) -m tools.smoke_model --out bench/data/smoke-model
 
 fuzz: $(VENV_READY) ## inputs made to break the readers of files: INPUTS=10000 for each; docs/fuzzing.md
 	$(PY) -m fuzz --reader all --inputs $(or $(INPUTS),10000)

@@ -16,10 +16,10 @@ from types import FrameType
 from typing import Any
 
 from bench import kinds
+from bench.cluster.options import add_options
 from bench.kinds import Parser, each_once, layer_sets, names
 from bench.output import accept_any_terminal, ended
 from bench.record.secrets import mask_argv
-from bench.sweep.options import add_options
 from bench.verbs.choosing import add_choices
 from bench.verbs.step_options import add_step_options
 
@@ -56,10 +56,20 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt(128 + number)
 
 
+# Verbs of what hangs on the core.
+_ELSEWHERE = {
+    "gather": "bench.cluster.verbs.gather",
+    "evaluate": "bench.quality.verbs.evaluate",
+    "tradeoff": "bench.quality.verbs.tradeoff",
+    "study": "bench.studies.starcoder2.verb",
+}
+
+
 def _call(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
     _end_in_order()
-    verb = import_module(f"bench.verbs.{options.verb.replace('-', '_')}")
+    name = options.verb.replace("-", "_")
+    verb = import_module(_ELSEWHERE.get(name, f"bench.verbs.{name}"))
     options.argv = mask_argv(("python", "-m", "bench", *arguments))
     options.read_timeline = _read_timeline
     return int(verb.main(options))

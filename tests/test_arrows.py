@@ -18,14 +18,25 @@ ALLOWED = {
     "bench.workloads": {"bench.record", "bench.instruments", "bench.schemes", "bench.models"},
     "bench.doctor": {"bench.record", "bench.instruments"},
     # The table of what a machine can measure is drawn like any other.
-    "bench.report": {"bench.record", "bench.analysis", "bench.doctor"},
+    "bench.report": {"bench.record", "bench.analysis", "bench.doctor", "bench.cluster", "bench.quality"},
     "bench.presets": {"bench.record", "bench.schemes", "bench.workloads", "bench.hooks"},
-    "bench.quality": {"bench.record", "bench.workloads"},
-    "bench.studies": {"bench.record", "bench.analysis", "bench.report", "bench.presets", "bench.workloads"},
+    "bench.quality": {"bench.record", "bench.workloads", "bench.analysis", "bench.report", "bench.verbs"}
+    | {"bench.instruments", "bench.output", "bench.progress", "bench.cli", "bench.plan", "bench.planfile"},
+    "bench.studies": {
+        "bench.record",
+        "bench.analysis",
+        "bench.report",
+        "bench.presets",
+        "bench.workloads",
+        "bench.verbs",
+        "bench.output",
+        "bench.quality",
+        "bench.progress",
+    },
 }
 # They hang on the core by a hook: only verbs and the command line open them.
-HANGING = {"bench.quality", "bench.studies", "bench.sweep", "bench.verbs"}
-MAY_OPEN_THEM = {"bench.verbs", "bench.cli", "bench.sweep"} | HANGING
+HANGING = {"bench.quality", "bench.studies", "bench.cluster", "bench.verbs"}
+MAY_OPEN_THEM = {"bench.verbs", "bench.cli", "bench.cluster", "bench.report"} | HANGING
 
 
 def modules():

@@ -12,9 +12,9 @@ from bench.cli import main
 from bench.presets import PRESETS
 from bench.quality import of_run
 from bench.quality.sandbox import find
+from bench.quality.verbs import evaluate_run
 from bench.record.errors import MachineError, UsageError
 from bench.record.store import RECORDS, load
-from bench.verbs import evaluate_run
 
 pytestmark = pytest.mark.slow
 OPTIONS = ("--preset", "smoke", "--device", "cpu", "--schemes", "fp16", "--calls", "1", "--new-tokens", "6",

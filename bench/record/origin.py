@@ -1,8 +1,8 @@
 """Where a Record was made: the node, its GPUs, and the block of a sweep.
 
 A *block* is all arms of one model, workload and repeat, measured one after the other in one allocation on one node
-(bench/sweep). A block whose node was lost goes on elsewhere: then it holds Records of two nodes, and two Records may be
-set against each other as a pair only where block and place are the same.
+(bench/cluster). A block whose node was lost goes on elsewhere: then it holds Records of two nodes, and two Records may
+be set against each other as a pair only where block and place are the same.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis import annotation, energy, explain, findings, generation, matmul, node_findings, nodes
+from bench.analysis import annotation, energy, explain, findings, generation, matmul
 from bench.analysis.ceilings import Ceilings
 from bench.analysis.conditions import mixed
 from bench.analysis.energy_windows import judged
@@ -15,6 +15,7 @@ from bench.analysis.idle_power import trends
 from bench.analysis.settings import Asked
 from bench.analysis.unpaired import of_pairing
 from bench.analysis.verdict import MARGIN
+from bench.cluster.analysis import node_findings, nodes
 from bench.record.errors import RecordError
 from bench.record.schema import Finding, Record
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.hardware import Part
-from bench.analysis.nodes import Nodes
+from bench.cluster.analysis.nodes import Nodes
 from bench.record.schema import Environment
 
 from . import units

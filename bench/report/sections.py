@@ -11,6 +11,9 @@ from bench.analysis.codecarbon import emissions
 from bench.analysis.energy import EnergyGroup
 from bench.analysis.generation import GenerationGroup
 from bench.analysis.matmul import MatmulRow
+from bench.cluster.report import fleet as tables_fleet
+from bench.cluster.report import section as nodes
+from bench.quality.report import section as quality
 
 from . import (
     answer,
@@ -21,14 +24,11 @@ from . import (
     first_generation,
     ledger,
     machine_line,
-    nodes,
     overview,
-    quality,
     tables,
     tables_across,
     tables_emissions,
     tables_energy,
-    tables_fleet,
     tables_generation,
     tables_layers,
     units,

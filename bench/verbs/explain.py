@@ -15,6 +15,7 @@ from bench.analysis.hypotheses import Judged
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.analysis.remedies import Remedy
+from bench.quality.report.document import quality_document
 from bench.record.causes import CORRECTIONS
 from bench.record.errors import RecordError, UsageError
 from bench.record.store import load
@@ -26,7 +27,6 @@ from bench.verbs.answer_json import answer_document, balance_document, causes_do
 from bench.verbs.choosing import chosen
 from bench.verbs.commands import commands
 from bench.verbs.planned import plan_of
-from bench.verbs.quality_json import quality_document
 from bench.verbs.report import asked_reference
 
 

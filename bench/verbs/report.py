@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.analysis.node_findings import on_nodes
+from bench.cluster.analysis.node_findings import on_nodes
 from bench.instruments.fitness import unfit
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.origin import node_of

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.sweep.design import order, williams
+from bench.cluster.design import order, williams
 
 from .noise import SCHEMES, Floats, Recorded
 
@@ -68,7 +68,7 @@ def measured(
 
 @cache
 def places(seed: int) -> Ints:
-    """[rows, schemes]: at which place of its setting each arm comes, in the sweep's own order (bench/sweep/design)."""
+    """[rows, schemes]: at which place of its setting each arm comes, in a sweep's order (bench/cluster/design)."""
     rows = [order(range(ARMS), row, str(seed)) for row in range(len(williams(ARMS)))]
     return np.array([[row.index(arm) for arm in range(ARMS)] for row in rows])
 

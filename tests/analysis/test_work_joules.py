@@ -20,8 +20,8 @@ from bench.analysis.judging.evidence import Evidence
 from bench.analysis.quality import summarise as qualities
 from bench.analysis.signmap import signmap
 from bench.analysis.statistics import Estimate, ratio
-from bench.analysis.tradeoff import tradeoffs
 from bench.analysis.verdict import verdict
+from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.schema import Record
 from tests import factories as make
 from tests import quality_records as q

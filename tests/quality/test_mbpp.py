@@ -122,7 +122,7 @@ def test_the_real_file_is_all_of_mbpp_plus():
 
 def test_a_task_with_too_large_answers_is_left_out_and_told(capsys):
     from bench.quality.evaluate import Sample
-    from bench.verbs.evaluate import _judgeable
+    from bench.quality.verbs.evaluate import _judgeable
 
     kept = Sample("Mbpp/2", 0, "")
     assert _judgeable([kept, Sample("Mbpp/255", 0, "")]) == (kept,)

@@ -2,8 +2,8 @@
 
 from bench.analysis.signmap import Place, Spot
 from bench.analysis.statistics import Estimate
-from bench.report import figure_tradeoff
-from bench.report.tradeoff import signmap_section
+from bench.quality.tradeoff import figure as figure_tradeoff
+from bench.quality.tradeoff.page import signmap_section
 
 
 def spot(sign: str, value: float, estimated: str = "") -> Spot:

@@ -10,27 +10,27 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from tests.cluster.sweeps import means, plan
 
 import bundling.__main__ as bundling
 import profiling.cli
 from bench import cli
+from bench.cluster.attempt import measure_block
+from bench.cluster.folder import SWEEP
+from bench.cluster.gather import gather
 from bench.plan import make_plan
 from bench.planfile import PLAN, Run, write_plan
 from bench.presets import preset
 from bench.record import files, outputs
 from bench.record.errors import RecordError, StorageError
 from bench.record.store import PACKED, RECORDS, load, open_run
-from bench.sweep.attempt import measure_block
-from bench.sweep.folder import SWEEP
-from bench.sweep.gather import gather
-from bench.workloads.smoke_model import making
 from bench.workloads.sources import resolve
 from benchmarks import noise
 from profiling import export
 from tests import factories as make
 from tests.profiling.trace_files import nsys_file
 from tests.quality_records import samples
-from tests.sweep.sweeps import means, plan
+from tools.smoke_model import making
 
 USERS = "what the user has written\n"
 

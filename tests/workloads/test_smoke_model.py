@@ -15,16 +15,16 @@ from rich.console import Console
 from bench.record.errors import StorageError
 from bench.workloads.prompt_styles import AS_IS, DEFAULT, prompt, shares
 from bench.workloads.prompts import humaneval
-from bench.workloads.smoke_model.__main__ import main
-from bench.workloads.smoke_model.card import model_card
-from bench.workloads.smoke_model.checking import SCHEMES, knows, remove_last_layer
-from bench.workloads.smoke_model.making import make_checkpoint
-from bench.workloads.smoke_model.progress import Steps
-from bench.workloads.smoke_model.recipe import Recipe, training_tasks
-from bench.workloads.smoke_model.record import sha256
-from bench.workloads.smoke_model.training import example, learning_rate_factor, reproducible
-from bench.workloads.smoke_model.vocabulary import solved
 from bench.workloads.sources import data_folder
+from tools.smoke_model.__main__ import main
+from tools.smoke_model.card import model_card
+from tools.smoke_model.checking import SCHEMES, knows, remove_last_layer
+from tools.smoke_model.making import make_checkpoint
+from tools.smoke_model.progress import Steps
+from tools.smoke_model.recipe import Recipe, training_tasks
+from tools.smoke_model.record import sha256
+from tools.smoke_model.training import example, learning_rate_factor, reproducible
+from tools.smoke_model.vocabulary import solved
 
 FOLDER = data_folder() / "smoke-model"
 TASKS = humaneval()

@@ -1,0 +1,1 @@
+"""What a sweep over nodes lets one say: pure analysis of its records."""

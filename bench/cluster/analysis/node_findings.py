@@ -1,0 +1,178 @@
+"""What is worth telling about the nodes of a sweep, as findings. Nothing is left out for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bench.analysis.hardware import Part
+from bench.record.schema import Finding
+
+from .nodes import Fleet, Node, Nodes
+from .outlying import LEAST
+
+# A page with hundreds of findings is read by nobody: the table has all.
+MOST = 10
+MOST_NAMES = 8
+
+
+def of_nodes(found: Nodes | None) -> tuple[Finding, ...]:
+    """All of them; () for a run on one node."""
+    if found is None:
+        return ()
+    return (*_outlying(found), *_unlike(found), *_few(found), *_blocks(found))
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _outlying(found: Nodes) -> list[Finding]:
+    known = [(node, fleet) for fleet in found.fleets for node in fleet.nodes if node.outlying]
+    known.sort(key=lambda item: -abs(item[0].z or 0.0))
+    told = [_one(node, fleet) for node, fleet in known[:MOST]]
+    if len(known) > MOST:
+        rest = [node.name for node, _ in known[MOST:]]
+        told.append(
+            Finding(
+                "outlying-node", "warning", f"{len(rest)} more nodes stand apart from the median node",
+                listed(rest), "see the table of nodes: so many may be two kinds of machine",
+            )
+        )  # fmt: skip
+    return told
+
+
+def _one(node: Node, fleet: Fleet) -> Finding:
+    factor, z = node.factor or 1.0, node.z or 0.0
+    compared = sum(other.factor is not None for other in fleet.nodes)
+    count = len(node.blocks)
+    evidence = [
+        f"robust z {z:+.1f} among {compared} nodes",
+        f"{count} {'block' if count == 1 else 'blocks'}" + (f": {listed(node.blocks, 3)}" if count else ""),
+        *(node.unusual or ("its recorded state is like the others'",)),
+    ]
+    return Finding(
+        "outlying-node",
+        "warning",
+        f"node {node.name} takes ×{factor:.3f} the time per token of the median node",
+        "; ".join(evidence),
+        "look at the node and drain it if it stays so; its Records are kept and ratios within a block are unaffected, "
+        "because both arms ran on it",
+    )
+
+
+def _unlike(found: Nodes) -> list[Finding]:
+    if not found.differences:
+        return []
+    facts = ", ".join(difference.fact for difference in found.differences)
+    evidence = "; ".join(
+        f"{difference.fact} " + ", ".join(f"{value} ({listed(names, 3)})" for value, names in difference.values)
+        for difference in found.differences
+    )
+    unlike = any(difference.hardware for difference in found.differences)
+    meaning = "each hardware has figures of its own" if unlike else "their figures are taken together"
+    remedy = "keep a sweep to like nodes: one partition or --constraint, one image"
+    return [Finding("unlike-nodes", "warning", f"the nodes differ in {facts}: {meaning}", evidence, remedy)]
+
+
+def _few(found: Nodes) -> list[Finding]:
+    """Two nodes differ, and which of them is the odd one cannot be told."""
+    made = []
+    for fleet in found.fleets:
+        compared = [node for node in fleet.nodes if node.factor is not None]
+        if 1 < len(compared) < LEAST:
+            names = " and ".join(node.name for node in compared)
+            made.append(
+                Finding(
+                    "few-nodes", "info", f"with two nodes ({names}) none can be called outlying", fleet.machine,
+                    "run on three nodes or more to tell which one is off",
+                )
+            )  # fmt: skip
+    return made
+
+
+def _blocks(found: Nodes) -> list[Finding]:
+    made, blocks = [], found.blocks
+    if blocks.split:
+        told = "; ".join(f"{name}: {', '.join(nodes)}" for name, nodes in list(blocks.split.items())[:MOST_NAMES])
+        more = len(blocks.split) - MOST_NAMES
+        made.append(
+            Finding(
+                "split-blocks", "info", f"{len(blocks.split)} of {blocks.count} blocks went on on another node",
+                told + (f"; and {more} more" if more > 0 else ""),
+                "nothing: arms of such a block are set against each other only where they ran on the same node",
+            )
+        )  # fmt: skip
+    if blocks.incomplete:
+        made.append(
+            Finding(
+                "incomplete-blocks", "info",
+                f"{len(blocks.incomplete)} of {blocks.count} blocks lack something that the others have",
+                listed(blocks.incomplete), "finish or repeat them: resume the sweep",
+            )
+        )  # fmt: skip
+    if blocks.count and blocks.without:
+        made.append(
+            Finding(
+                "node-without-block", "info",
+                f"{len(blocks.without)} {'node has' if len(blocks.without) == 1 else 'nodes have'} no whole block",
+                listed(blocks.without), "see whether the node was lost, and drain it if it was more than once",
+            )
+        )  # fmt: skip
+    return made
+
+
+def of_parts(parts: Sequence[Part]) -> tuple[Finding, ...]:
+    """What a report of a sweep over unlike nodes tells of one hardware only."""
+    if len(parts) < 2:
+        return ()
+    others = "; ".join(part.name for part in parts[1:])
+    return (
+        Finding(
+            "explained-hardware", "info",
+            f"ledger, causes, hypotheses and remedies are of {parts[0].name} only, which has the most Records",
+            f"not in them: {others}", "see 'python -m bench explain' and this run folder for each hardware",
+        ),
+    )  # fmt: skip
+
+
+def on_nodes(found: Mapping[str, Sequence[Finding]]) -> tuple[Finding, ...]:
+    """What was found on each node before it measured, one Finding per code. ``found``: node → its Findings."""
+    if len(found) == 1:
+        return tuple(finding for findings in found.values() for finding in findings)
+    alike: dict[str, list[tuple[str, Finding]]] = {}
+    for node, findings in found.items():
+        for finding in findings:
+            alike.setdefault(finding.code, []).append((node, finding))
+    return tuple(_together(items, len(found)) for items in alike.values())
+
+
+def _together(items: Sequence[tuple[str, Finding]], nodes: int) -> Finding:
+    first = items[0][1]
+    names = list(dict.fromkeys(node for node, _ in items))
+    where = "all nodes" if len(names) == nodes else f"{len(names)} of {nodes} nodes: {listed(names)}"
+    same = len({finding.message for _, finding in items}) == 1
+    evidence = where if same else f"{where}; the message is that of {names[0]}"
+    return Finding(first.code, first.severity, first.message, evidence, first.remedy)
+
+
+Counted = tuple[Finding, int, str]
+
+
+def condensed(told: Iterable[Counted]) -> tuple[Counted, ...]:
+    """Findings of one code that differ in their figures only, as one where there are more than a page can show: each
+    of hundreds of nodes was busy in its own way."""
+    alike: dict[tuple[str, str], list[Counted]] = {}
+    for item in told:
+        alike.setdefault((item[0].code, item[0].severity), []).append(item)
+    return tuple(
+        made for items in alike.values() for made in (items if len(items) <= MOST + 1 else [_condensed(items)])
+    )
+
+
+def _condensed(items: Sequence[Counted]) -> Counted:
+    first, _, where = max(items, key=lambda item: item[1])
+    evidence = "; ".join(filter(None, (first.evidence, f"and {len(items) - 1} more messages like it")))
+    count = sum(number for _, number, _ in items)
+    return Finding(first.code, first.severity, first.message, evidence, first.remedy), count, where

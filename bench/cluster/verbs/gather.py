@@ -1,0 +1,46 @@
+"""``python -m bench gather SWEEP``: one run of all blocks, and its report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from bench.cluster.gather import Gathered, gather
+from bench.report.console import console as make_console
+from bench.verbs.report import planned_reference, report_run
+
+SHOWN = 5
+
+
+def main(options: argparse.Namespace) -> int:
+    """Gather and report. Exit code 1 where blocks still miss Records."""
+    return gathered(options.sweep, report=not options.no_report, verbose=options.verbose)
+
+
+def gathered(folder: Path, *, report: bool, verbose: bool) -> int:
+    """As ``main``, for other verbs."""
+    found = gather(folder)
+    _tell(folder, found)
+    if report:
+        report_run(folder, reference=planned_reference(folder), verbose=verbose)
+    return 1 if found.missing else 0
+
+
+def _tell(folder: Path, found: Gathered) -> None:
+    console = make_console()
+    console.print(f"gathered: {found.records} records from {found.attempts} attempts on {found.nodes} nodes")
+    if found.beside:
+        console.print(f"kept: {found.beside} records that were added since, such as judgements")
+    for what, items in (("measured twice, the first is taken", found.twice), ("left out, damaged", found.unread)):
+        for text in items[:SHOWN]:
+            console.print(f"{what}: {text}", soft_wrap=True)
+        if len(items) > SHOWN:
+            console.print(f"{what}: {len(items) - SHOWN} more")
+    if found.missing:
+        blocks = ", ".join(map(str, list(found.missing)[:20]))
+        console.print(
+            f"incomplete: {sum(found.missing.values())} records of blocks {blocks} are not there yet; go on with: "
+            f"python -m bench run --on slurm --resume --out {shlex.quote(str(folder))}   (or --on local)",
+            soft_wrap=True,
+        )

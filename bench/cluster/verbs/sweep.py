@@ -1,0 +1,206 @@
+"""``python -m bench run --on slurm|local``: plan a sweep, have its blocks measured, watch it, cancel it."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import runner
+from bench.cluster import cluster, queue
+from bench.cluster import folder as places
+from bench.cluster.attempt import measure_block, records
+from bench.cluster.blocks import Shares, divide
+from bench.cluster.verbs.extending import extend
+from bench.cluster.verbs.gather import gathered
+from bench.cluster.verbs.on_node import OnNode, means
+from bench.cluster.verbs.watching import watch
+from bench.instruments import environment
+from bench.plan import Block
+from bench.planfile import Run, new_run_id, read_planned
+from bench.processes import Nursery
+from bench.record.errors import MachineError, StorageError, UsageError
+from bench.record.outputs import refuse_taken, unused
+from bench.record.schema import Environment
+from bench.record.store import refuse_packed, remedy, why
+from bench.report.console import console as make_console
+from bench.verbs.planning import Asked, asked
+
+RUNS = Path("reports/runs")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Plan or go on, measure here or submit, as asked. Exit code 1 where Cases failed or blocks are missing."""
+    if options.cancel:
+        return cancel(_folder(options))
+    if not options.on:
+        return _without_place(options)
+    if options.on == "slurm":
+        return _on_slurm(options)
+    machine = environment.capture(Path.cwd())
+    with Nursery(gpu=bool(machine.gpus)) as nursery:
+        return _on_local(_planned(options, machine, nursery), machine, options, nursery)
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    if options.out is None:
+        raise UsageError("say which sweep: --out FOLDER")
+    return Path(options.out)
+
+
+def _without_place(options: argparse.Namespace) -> int:
+    folder = _folder(options)
+    places.read(folder)
+    if options.watch:
+        return _watched(folder, options)
+    raise UsageError(f"{folder} is a sweep: say where to go on, --resume --on slurm or --resume --on local")
+
+
+def _on_slurm(options: argparse.Namespace) -> int:
+    wanted = cluster.options_of(options.cluster, vars(options))
+    machine = environment.capture(Path.cwd())
+    with Nursery(gpu=bool(machine.gpus)) as nursery:
+        folder = _planned(options, machine, nursery, "cpu" if wanted.gpus == 0 else "cuda")
+    _submit(folder, wanted, options)
+    return _watched(folder, options) if options.watch else 0
+
+
+def _planned(options: argparse.Namespace, machine: Environment, nursery: Nursery, device: str | None = None) -> Path:
+    """The sweep's folder: planned now, or before."""
+    if options.resume:
+        folder = _folder(options)
+        places.read(folder)
+        refuse_packed(folder)
+        with suppress(FileNotFoundError):
+            (folder / places.CANCELLED).unlink()
+        if options.repeats:
+            make_console().print(f"{extend(folder, options.repeats, nursery)} new blocks planned")
+        return folder
+    return plan(options, machine, nursery, device)
+
+
+def plan(options: argparse.Namespace, machine: Environment, nursery: Nursery, device: str | None) -> Path:
+    """Write a new sweep's folder. Raises UsageError where it holds something already."""
+    if options.models and (options.model or options.beside):
+        raise UsageError("--models stands for --model, and goes without --beside")
+    name = options.preset
+    if name == "auto":
+        name = "quick" if (options.device or device or ("cuda" if machine.gpus else "cpu")) == "cuda" else "smoke"
+    given: Path | None = options.out
+    if given is not None:
+        refuse_taken(given)
+    found = [asked(name, options, nursery, model, options.device or device) for model in options.models or (None,)]
+    if len({one.source.name for one in found}) < len(found):
+        raise UsageError("--models names a model twice")
+    run_id = new_run_id(name, found[0].source, "sweep-")
+    parts = [_Part(one, _divided(one, options.seed, first=one is found[0])) for one in found]
+    folder = given or unused(RUNS / run_id)
+    _write(folder, run_id, parts, options)
+    count = sum(len(part.shares) for part in parts)
+    processes = sum(len(share.processes) for part in parts for share in part.shares)
+    make_console().print(f"planned {folder}: {count} blocks of {processes} processes", soft_wrap=True)
+    return folder
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One model's blocks."""
+
+    asked: Asked
+    shares: tuple[Shares, ...]
+
+    def run(self, run_id: str, seed: int, blocks: Sequence[Block]) -> Run:
+        one = self.asked
+        return Run(run_id, one.preset, one.source, one.device, seed, tuple(blocks), one.beside)
+
+
+def _divided(one: Asked, seed: int, *, first: bool) -> tuple[Shares, ...]:
+    return divide(one.preset, one.source, one.layers, one.device, seed, one.beside, ceilings=first)
+
+
+def _write(folder: Path, run_id: str, parts: Sequence[_Part], options: argparse.Namespace) -> None:
+    seed = options.seed
+    shares = [(part, share) for part in parts for share in part.shares]
+    runs = [part.run(run_id, seed, share.processes) for part, share in shares]
+    whole = parts[0].run(run_id, seed, [block for run in runs for block in run.blocks])
+    whole = replace(whole, beside=(*whole.beside, *(part.asked.source for part in parts[1:])))
+    names = tuple(share.name for _, share in shares)
+    sweep = places.Sweep(run_id, tuple(options.argv), options.workers, names, whole.device)
+    places.create(folder, sweep, whole, runs)
+
+
+def _on_local(folder: Path, machine: Environment, options: argparse.Namespace, nursery: Nursery) -> int:
+    """One block after the other, on this machine: two at a time would disturb each other."""
+    made = means(folder, machine, nursery, retry_failed=options.retry_failed, debug=options.debug)
+    if places.read(folder).device == "cuda" and not machine.gpus:
+        raise MachineError(f"{folder} is planned for a GPU, and here is none: go on where there is one")
+    failed = 0
+    for number in unfinished(folder, retry_failed=options.retry_failed):
+        failed += measure_block(folder, number, made).get("failed", 0)
+    return gathered(folder, report=not options.no_report, verbose=options.verbose) or (1 if failed else 0)
+
+
+def unfinished(folder: Path, *, retry_failed: bool) -> list[int]:
+    """The blocks that still miss Records, or whose attempts never said that they were through."""
+    return [number for number in places.read(folder).numbers if not _finished(folder, number, retry_failed)]
+
+
+def _finished(folder: Path, number: int, retry_failed: bool) -> bool:
+    if not places.is_complete(places.states(folder, number)):
+        return False
+    planned = read_planned(places.block_folder(folder, number))
+    done = runner.records_done(records(folder, number), retry_failed=retry_failed)
+    return planned is not None and all(key in done for key in planned.keys)
+
+
+def _submit(folder: Path, wanted: cluster.Cluster, options: argparse.Namespace) -> None:
+    """A job for each block that is not finished and has none that lives."""
+    alive = {number for number, job in queue.latest(folder).items() if job and job.alive}
+    left = [number for number in unfinished(folder, retry_failed=options.retry_failed) if number not in alive]
+    console = make_console()
+    if not left:
+        console.print(f"nothing to submit: {len(alive)} blocks have jobs, the others are done")
+        return
+    shared = str(folder.resolve())
+    calls = [OnNode(shared, number, options.retry_failed, options.debug) for number in left]
+    numbers: list[str] = []
+    for array in cluster.submit(folder.resolve() / places.SLURM, wanted, calls):
+        queue.remember(folder, dict(zip(left[len(numbers) :], array, strict=False)))
+        numbers += array
+    named = shlex.quote(str(folder))
+    console.print(f"submitted {len(numbers)} jobs: {numbers[0]}" + (f" … {numbers[-1]}" if len(numbers) > 1 else ""))
+    if not options.watch:
+        console.print(f"watch:  python -m bench run --watch --out {named}", soft_wrap=True)
+        console.print(f"cancel: python -m bench run --cancel --out {named}", soft_wrap=True)
+        console.print(f"gather: python -m bench gather {named}", soft_wrap=True)
+
+
+def _watched(folder: Path, options: argparse.Namespace) -> int:
+    """Watch to the end, then gather; ctrl-C cancels."""
+    try:
+        stopped = watch(folder, options.watch)
+    except KeyboardInterrupt:
+        cancel(folder)
+        raise
+    code = gathered(folder, report=not options.no_report, verbose=options.verbose)
+    return 1 if stopped else code
+
+
+def cancel(folder: Path) -> int:
+    """Take the sweep's jobs back; what they measured is kept."""
+    places.read(folder)
+    alive = [job.number for job in queue.latest(folder).values() if job and job.alive]
+    try:
+        (folder / places.CANCELLED).touch()
+    except OSError as error:
+        raise StorageError(f"cannot write to {folder}: {why(error)}; {remedy(error)}, or use scancel") from error
+    queue.cancel(alive)
+    make_console().print(
+        f"cancelled {len(alive)} jobs; what was measured is kept, and goes on with: "
+        f"python -m bench run --on slurm --resume --out {shlex.quote(str(folder))}",
+        soft_wrap=True,
+    )
+    return 0

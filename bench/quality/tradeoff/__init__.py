@@ -1,0 +1,1 @@
+"""Speed, memory, joules and quality weighed against each other."""

@@ -1,0 +1,100 @@
+"""The sections of the trade-off and of the energy sign map: for a report, and for ``python -m bench tradeoff``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from bench.analysis.signmap import Flip, Spot, flips
+from bench.quality.tradeoff.tradeoff import Tradeoff
+from bench.report.content import FigureSpec, Section
+from bench.report.words import setting_text, span
+
+from . import figure as figure_tradeoff
+from . import tables as tables
+
+MOST = 4
+
+
+def tradeoff_section(found: Sequence[Tradeoff]) -> Section | None:
+    """The arms' points, scores and winning weights for the first settings; None where no two arms can be weighed."""
+    if not found:
+        return None
+    found = _told_apart(found)
+    made = [
+        item
+        for each in found[:MOST]
+        for item in (tables.points(each), tables.scores(each), tables.weights(each))
+        if item
+    ]
+    figures = tuple(
+        FigureSpec(
+            "tradeoff" if place == 0 else f"tradeoff-{place + 1}",
+            "Which arm comes first for which weights",
+            _caption(item),
+            partial(figure_tradeoff.reaches, item),
+        )
+        for place, item in enumerate(found[:MOST])
+        if item.pairs
+    )
+    more = len(found) - MOST
+    left = (f"{more} more settings: 'python -m bench tradeoff RUN --json' has them all.",) if more > 0 else ()
+    text = ("There is no best arm without weights: the score below states its own, and the strips show the others.",)
+    return Section("tradeoff", "Trade-off", (*text, *left), figures, tuple(made))
+
+
+def _told_apart(found: Sequence[Tradeoff]) -> Sequence[Tradeoff]:
+    """Where there are several machines, each under its machine's name instead of "cuda" or "cpu"."""
+    if len({item.machine for item in found}) < 2:
+        return found
+    return [
+        replace(item, setting=tuple((k, item.machine if k == "device" else v) for k, v in item.setting))
+        for item in found
+    ]
+
+
+def _caption(item: Tradeoff) -> str:
+    return (
+        "Calculated: for each two criteria alone, which arm has the lowest product of (arm ÷ reference)^weight. "
+        f"Intervals are left aside. Setting: {setting_text(item.setting)}. Machine: {item.machine}."
+    )
+
+
+def signmap_section(spots: Sequence[Spot]) -> Section | None:
+    """The map; None where no quantised scheme has joules beside a reference."""
+    if not spots:
+        return None
+    figure = FigureSpec(
+        "signmap", "Does quantising lower joules per token?", _map_caption(spots), partial(figure_tradeoff.heat, spots)
+    )
+    text = tuple(_flip(flip) for flip in flips(spots)) or (_one_sign(spots),)
+    return Section("signmap", "Energy sign map", text, (figure,), tables.signs(spots))
+
+
+def _map_caption(spots: Sequence[Spot]) -> str:
+    machines = "; ".join(dict.fromkeys(spot.place.machine for spot in spots))
+    repeats = span(spot.ratio.repeats for spot in spots)
+    same = " =: the same;" if any(spot.sign == "the same" for spot in spots) else ""
+    return (
+        "Measured: gross joules per token ÷ the unquantised reference's. ↓ lower, ↑ higher: the 95 % interval leaves 1 "
+        f"out;{same} ?: cannot tell. Stronger colour: farther from 1. Machine: {machines}. How often: "
+        f"{repeats} repeats."
+    )
+
+
+def _flip(flip: Flip) -> str:
+    sides = [
+        ", ".join(dict.fromkeys(f"{tables.model_text(p)} at batch {p.batch_size} on {p.machine}" for p in side))
+        for side in (flip.lower, flip.higher)
+    ]
+    return f"{flip.scheme} lowers joules per token for {sides[0]}; it raises them for {sides[1]}."
+
+
+def _one_sign(spots: Sequence[Spot]) -> str:
+    counts = {sign: sum(spot.sign == sign for spot in spots) for sign in tables.SIGN_TONES}
+    told = ", ".join(f"{count} {sign}" for sign, count in counts.items() if count)
+    guessed = [flip.scheme for flip in flips([replace(spot, estimated="") for spot in spots])]
+    if guessed:
+        return f"By counters alone no scheme changes sign here, with estimates {', '.join(guessed)} would: {told}."
+    return f"No scheme changes sign here: {told}."

@@ -1,0 +1,177 @@
+"""``python -m bench evaluate SAMPLES``: which programs of a model pass HumanEval+ or MBPP+, in a sandbox."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.analysis.passing import pass_at_k, wilson
+from bench.quality.against import Comparison, compare, read_verdicts
+from bench.quality.answers import Kept, folder
+from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples, stalled
+from bench.quality.mbpp import TOO_LARGE, mbpp_plus
+from bench.quality.sandbox import Sandbox, accepted, find
+from bench.quality.tasks import PlusTask, humaneval_plus
+from bench.record.errors import StorageError, UsageError
+from bench.record.files import replace_text
+from bench.record.outputs import check_file
+from bench.record.store import remedy, why
+from bench.report.console import console
+from bench.report.visible import visible
+from bench.verbs.judging import judging
+
+KS = (1, 10, 100)
+TITLES = {"humanevalplus": "HumanEval", "mbppplus": "MBPP"}
+# How a file of scores begins: an earlier one is written over, another file is not.
+BEGINNING = b'{\n "dataset": "'
+
+
+def main(options: argparse.Namespace) -> int:
+    """Judge the samples; print the scores and what failed."""
+    if options.workers < 1:
+        raise UsageError("--workers: give at least 1")
+    if options.export is not None:
+        from bench.quality.verbs import export_samples
+
+        return export_samples.main(options)
+    if options.samples.is_dir():
+        from bench.quality.verbs import evaluate_run
+
+        return evaluate_run.main(options)
+    out = check_file(options.out, options.samples, options.data, begins=BEGINNING) if options.out else None
+    tasks = _tasks(options)
+    samples = _judgeable(read_samples(options.samples, tasks))
+    told = read_verdicts(options.against, options.samples.name) if options.against else None
+    sandbox = find(options.no_sandbox, without=accepted(options.sandbox_without))
+    if options.no_sandbox:
+        print("bitledger: no sandbox: programs that a model wrote run with your rights", file=sys.stderr)
+    # What runs without a sandbox could change the kept answers, and so let wrong programs pass for ever after.
+    kept = None if options.no_cache or options.no_sandbox else Kept(folder(), sandbox.limits)
+    found = _judged(tasks, samples, sandbox, options, kept)
+    missing, finding = _missing(tasks, samples), stalled(tasks, samples)
+    document = {
+        "dataset": options.dataset,
+        "samples": options.samples.name,
+        "python": platform.python_version(),
+        **sandbox.facts,
+        "answers_kept": kept.found if kept else 0,
+        "tasks": len(tasks),
+        "tasks_missing": missing,
+        "scores": {name: _scores(found, name, len(missing)) for name in ("base", "plus")},
+        "findings": [asdict(finding)] if finding else [],
+        "judgements": [asdict(judgement) for judgement in found],
+    }
+    against = compare(found, samples, told) if told is not None else None
+    document |= {"against": asdict(against)} if against else {}
+    if out:
+        _write(out, document)
+    if options.json:
+        print(json.dumps(document))
+    else:
+        _print(document, found)
+        if against:
+            _print_against(against, options.against)
+    return 0
+
+
+def _tasks(options: argparse.Namespace) -> tuple[PlusTask, ...]:
+    if options.dataset == "humanevalplus":
+        return humaneval_plus(options.data, options.tasks or ())
+    if options.data is None:
+        raise UsageError("--dataset mbppplus needs --data: MbppPlus.jsonl.gz of github.com/evalplus/mbppplus_release")
+    return mbpp_plus(options.data, options.tasks or ())
+
+
+def _judgeable(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """The samples less those of tasks whose answers are too large, which are told. Raises UsageError where none is
+    left."""
+    left = tuple(sample for sample in samples if sample.task_id not in TOO_LARGE)
+    for task_id in sorted({sample.task_id for sample in samples} & TOO_LARGE):
+        print(f"bitledger: {task_id} is left out: its right answers take gigabytes", file=sys.stderr)
+    if not left:
+        raise UsageError("no sample is left to judge")
+    return left
+
+
+def _judged(
+    tasks: Sequence[PlusTask],
+    samples: Sequence[Sample],
+    sandbox: Sandbox,
+    options: argparse.Namespace,
+    kept: Kept | None,
+) -> tuple[Judgement, ...]:
+    count = len({sample.task_id for sample in samples})
+    with judging(count, console(stderr=True), lines=10) as done:
+        return evaluate(tasks, samples, sandbox, options.workers, done, kept)
+
+
+def _missing(tasks: Sequence[PlusTask], samples: Sequence[Sample]) -> list[str]:
+    """The tasks that were asked for and have no sample that is judged."""
+    there = {sample.task_id for sample in samples}
+    return [task.task_id for task in tasks if task.task_id not in there]
+
+
+def _scores(found: Sequence[Judgement], name: str, missing: int) -> dict[str, Any]:
+    """pass@k of "base" or "plus" inputs, over the tasks with samples; how many have none stands beside it."""
+    counts: dict[str, list[bool]] = defaultdict(list)
+    for judgement in found:
+        counts[judgement.task_id].append(judgement.base == "pass" if name == "base" else judgement.passed)
+    totals = [(len(passed), sum(passed)) for passed in counts.values()]
+    least = min(n for n, _ in totals)
+    scores: dict[str, Any] = {f"pass@{k}": pass_at_k(totals, k) for k in KS if k <= least}
+    scores |= {"tasks_missing": missing} if missing else {}
+    if all(n == 1 for n, _ in totals):
+        passed = sum(c for _, c in totals)
+        scores |= {"passed": passed, "tasks": len(totals), "interval": list(wilson(passed, len(totals)))}
+    return scores
+
+
+def _write(file: Path, document: dict[str, Any]) -> None:
+    try:
+        replace_text(file, json.dumps(document, indent=1) + "\n")
+    except OSError as error:
+        raise StorageError(f"cannot write {file}: {why(error)}; {remedy(error)}") from error
+
+
+def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:
+    benchmark = TITLES[document["dataset"]]
+    for name, title in (("base", benchmark), ("plus", f"{benchmark}+")):
+        scores = document["scores"][name]
+        told = ", ".join(f"{k} {value:.3f}" for k, value in scores.items() if k.startswith("pass@"))
+        if "passed" in scores:
+            low, high = scores["interval"]
+            told += f" [{low:.3f}, {high:.3f}], {scores['passed']} of {scores['tasks']}"
+        print(f"{title:<11} {told}{_beside(document, scores)}")
+    for finding in document["findings"]:
+        print(f"{finding['severity']}: {finding['message']}; {finding['remedy']}")
+    failed = [j for j in found if not j.passed]
+    for judgement in failed:
+        print(f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {visible(judgement.why)}")
+
+
+def _beside(document: dict[str, Any], scores: dict[str, Any]) -> str:
+    """What a score over some of the tasks must not be read without."""
+    missing, tasks = len(document["tasks_missing"]), document["tasks"]
+    if not missing:
+        return ""
+    as_failed = scores["pass@1"] * (tasks - missing) / tasks
+    return f"; {missing} of {tasks} tasks have no sample that was judged (taken as failed: pass@1 {as_failed:.3f})"
+
+
+def _print_against(against: Comparison, file: Path) -> None:
+    """How the verdicts of another judge agree."""
+    print(f"{file.name}: {len(against.agree)} verdicts agree, {len(against.differ)} differ")
+    for what, tasks in (
+        ("differ", against.differ),
+        ("are of another program than the sample here, and say nothing of it", against.other_program),
+        ("have no verdict there", against.unknown),
+    ):
+        if tasks:
+            print(f"  {len(tasks)} {what}: {visible(', '.join(tasks))}")

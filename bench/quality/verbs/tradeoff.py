@@ -1,0 +1,106 @@
+"""``python -m bench tradeoff RUN…``: arms weighed by quality, time, energy and memory; the energy sign map."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.analysis.arms import Arm
+from bench.analysis.signmap import Place, Spot, signmap
+from bench.quality.tradeoff.tradeoff import Ranked, Tradeoff, parse_weights, tradeoffs
+from bench.record.errors import RecordError, StorageError
+from bench.record.outputs import check_file
+from bench.record.schema import Record
+from bench.record.store import load
+from bench.report.visible import dumps
+from bench.verbs.report import asked_reference
+
+if TYPE_CHECKING:
+    from bench.report.content import FigureSpec
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the arms of one or several runs, and the sign map."""
+    weights = parse_weights(options.weights)
+    records: list[Record] = [record for run in options.runs for record in load(run).records]
+    reference = asked_reference(options.reference, options.runs[0], records)
+    found = tradeoffs(records, reference=reference, weights=weights)
+    spots = signmap(records, reference=reference)
+    if not found and not spots:
+        raise RecordError(
+            "nothing to weigh: no two arms have a weighted criterion in common; measure an unquantised scheme and "
+            "another one, and see 'python -m bench show' for what a run holds"
+        )
+    if options.json:
+        print(dumps(document(found, spots)))
+    else:
+        _print(found, spots, options.out)
+    return 0
+
+
+def document(found: Sequence[Tradeoff], spots: Sequence[Spot]) -> dict[str, Any]:
+    """All of it as plain JSON types; values in SI units."""
+    return {"tradeoffs": [_tradeoff(item) for item in found], "signmap": [_spot(spot) for spot in spots]}
+
+
+def _tradeoff(item: Tradeoff) -> dict[str, Any]:
+    return asdict(item) | {
+        "setting": dict(item.setting),
+        "weights": dict(item.weights),
+        "rows": [_ranked(row) for row in item.rows],
+    }
+
+
+def _ranked(row: Ranked) -> dict[str, Any]:
+    return {
+        **_arm(row.arm),
+        "front": row.front,
+        "dominated_by": list(row.dominated_by),
+        "score": None if row.score is None else asdict(row.score),
+        "wins": row.wins,
+        "missing": row.missing,
+    }
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    values = {name: asdict(value) for name, value in arm.values.items()}
+    return {"arm": arm.label, "case": arm.case.coordinates(), "values": values, "estimated": arm.estimated}
+
+
+def _spot(spot: Spot) -> dict[str, Any]:
+    return asdict(spot) | {"place": _place(spot.place)}
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return asdict(place) | {"setting": dict(place.setting)}
+
+
+def _print(found: Sequence[Tradeoff], spots: Sequence[Spot], out: Path | None) -> None:
+    from bench.quality.tradeoff.page import signmap_section, tradeoff_section
+    from bench.report.console import console as make_console
+    from bench.report.terminal import print_section
+
+    console = make_console()
+    sections = [section for section in (tradeoff_section(found), signmap_section(spots)) if section]
+    for section in sections:
+        print_section(section, console)
+    if out is not None:
+        for path in _draw([figure for section in sections for figure in section.figures], out):
+            console.print(f"written: {path}", soft_wrap=True, highlight=False)
+
+
+def _draw(figures: Sequence[FigureSpec], out: Path) -> list[Path]:
+    """Raises UsageError where one of the files is there already, StorageError where one cannot be written."""
+    from bench.report import svg
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for figure in figures:
+            for file in svg.files(out, figure.name):
+                check_file(file)
+        return [path for figure in figures for path in svg.save(figure.draw(), out, figure.name)[1]]
+    except OSError as error:
+        raise StorageError(f"cannot write the figures to {out}: {error.strerror or error}") from error
