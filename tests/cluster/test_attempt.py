@@ -5,12 +5,12 @@ import signal
 from dataclasses import replace
 
 import pytest
-from tests.cluster.sweeps import means, plan
 
 from bench.cluster import folder as places
 from bench.cluster.attempt import TRIES, OutOfTimeError, OvertakenError, measure_block, records, records_of
 from bench.record.errors import UsageError
 from bench.record.store import RECORDS
+from tests.cluster.sweeps import means, plan
 from tests.factories import CPU
 
 

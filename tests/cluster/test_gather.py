@@ -5,8 +5,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.cluster.sweeps import means, plan
-from tests.cluster.test_attempt import planned
 
 from bench.cli import main
 from bench.cluster import folder as places
@@ -15,6 +13,8 @@ from bench.cluster.gather import gather
 from bench.record.errors import RecordError
 from bench.record.schema import Artifact, to_json
 from bench.record.store import RECORDS, load, open_run
+from tests.cluster.sweeps import means, plan
+from tests.cluster.test_attempt import planned
 from tests.factories import CPU
 
 

@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from tests.cluster.sweeps import plan, starting
-from tests.cluster.test_attempt import planned
 
 from bench import processes
 from bench.cli import main
 from bench.cluster import folder as places
 from bench.record.store import load
+from tests.cluster.sweeps import plan, starting
+from tests.cluster.test_attempt import planned
 
 SMALL = ("--preset", "smoke", "--schemes", "fp16,nf4", "--tasks", "0", "--matmul-m", "", "--repeats", "2")
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 from rich.console import Console
-from tests.cluster.sweeps import plan
 
 from bench.cluster import folder as places
 from bench.cluster import queue
@@ -13,6 +12,7 @@ from bench.cluster.queue import Job
 from bench.cluster.standing import planned_records, standings
 from bench.cluster.verbs import watching
 from bench.record.errors import MachineError
+from tests.cluster.sweeps import plan
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from tests.cluster.sweeps import means, plan
 
 import bundling.__main__ as bundling
 import profiling.cli
@@ -28,6 +27,7 @@ from bench.workloads.sources import resolve
 from benchmarks import noise
 from profiling import export
 from tests import factories as make
+from tests.cluster.sweeps import means, plan
 from tests.profiling.trace_files import nsys_file
 from tests.quality_records import samples
 from tools.smoke_model import making
