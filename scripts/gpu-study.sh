@@ -20,7 +20,8 @@ set -u
 OUT=${1:?usage: scripts/gpu-study.sh OUT [PART…]}
 shift
 EVERY="probe steady repeats remove counters batches remedies lengths alternatives agreement costs
-  repeats-more batches-more lengths-others counters-warm remove-again remove-more repeats-rest batches-rest report pack"
+  repeats-more batches-more lengths-more lengths-others lengths-others-more counters-warm remove-again remove-more
+  repeats-rest batches-rest report pack"
 PARTS=${*:-$EVERY}
 PYTHON=${PYTHON:-python3}
 MODEL=${MODEL-shape:starcoder2-3b}
@@ -107,7 +108,7 @@ after_steady() { # what adds to the run of the part steady needs its plan
 measure() { # name, preset, model, folder, more options: one run, or the rest of it
   local name=$1 preset=$2 model=$3 folder=$4 resume=() fewer=("${FEWER_TOKENS[@]}")
   shift 4
-  [ "$preset" = study-lengths ] && fewer=() # two lengths would become one
+  case $preset in study-lengths*) fewer=() ;; esac # two lengths would become one
   [ -s "$folder/records.jsonl" ] && resume=(--resume)
   must "$name" "$PYTHON" -m bench run --preset "$preset" --model "$model" --out "$folder" --no-report \
     "${resume[@]}" "${SHORTER[@]}" "${fewer[@]}" "$@"
@@ -158,20 +159,21 @@ REMOVABLE=no-cudnn-attention,cuda-graph,threshold-0,threshold-1e4,bare-op,plain-
 REPEATABLE=threshold-0,threshold-1e4,bare-op,plain-linears,pre-dequantised,old-kernel,cuda-graph
 
 part() {
-  local other folder name
+  local other folder name more
   case $PART in
     probe) probe ;;
     steady) measure steady study "$MODEL" "$MAIN" ;;
-    repeats | repeats-more | repeats-rest | batches | batches-more | batches-rest | lengths | alternatives | costs)
+    repeats | repeats-more | repeats-rest | batches | batches-more | batches-rest | lengths | lengths-more | alternatives | costs)
       measure "$PART" "study-$PART" "$MODEL" "$MAIN-$PART" ;;&
     costs)
       once timer-agreement "$PYTHON" -m benchmarks.timer_agreement --rounds 5 --out "$OUT/timer_agreement.json"
       [ -n "${DRY:-}" ] || [ -s "$MAIN-repeats/records.jsonl" ] || { echo "noise: first the part repeats"; return; }
       must noise "$PYTHON" -m benchmarks.noise "$MAIN-repeats" --out "$OUT/noise.json" ;;
-    lengths-others)
+    lengths-others | lengths-others-more) # one process of each: three of the larger models would take a part each
+      more=${PART#lengths-others}
       for other in $OTHERS; do
         name=$(folder_name "$other")
-        measure "lengths-$name" study-lengths "$other" "$OUT/$name-lengths"
+        measure "lengths$more-$name" "study-lengths$more" "$other" "$OUT/$name-lengths$more" --repeats 1
       done ;;
     remove) intervene remove fp16,int8,int8-thr0,nf4 $REMOVABLE $TOKENS 1 ;;
     remove-again) intervene remove-again fp16,int8,nf4 $REPEATABLE $TOKENS 2 ;;

@@ -94,7 +94,7 @@ def seconds(command: Sequence[str], known: Costs) -> float | None:
     """Of one command of the study; None where nothing like it was measured."""
     if command[1:4] == ["-m", "bench", "run"] and "smoke" not in command:
         options = parser().parse_args(command[3:])
-        return sum(block_seconds(block, known) for block in _blocks(options.preset, options.model))
+        return sum(block_seconds(block, known) for block in _blocks(options.preset, options.model, options.repeats))
     if command[1:4] == ["-m", "bench", "intervene"]:
         return known.intervention * _interventions(parser().parse_args(command[3:]))
     return None
@@ -165,8 +165,8 @@ def _at(table: Mapping[str, float], scheme: str) -> float:
     return table.get(scheme, max(table["fp16"], table["bf16"]))
 
 
-def _blocks(name: str, model: str) -> Sequence[Block]:
-    chosen = presets.preset(name)
+def _blocks(name: str, model: str, repeats: int | None) -> Sequence[Block]:
+    chosen = presets.preset(name, {"repeats": repeats})
     return with_tries(chosen, make_plan(chosen, resolve(model), _layers(), "cuda", 0))
 
 

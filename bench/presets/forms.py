@@ -80,7 +80,8 @@ class Preset:
 
 
 def quality_sweep(name: str, schemes: tuple[str, ...], **options: Any) -> Sweep:
-    """A sweep for pass@1: programs for HumanEval's tasks, and joules; nothing timed."""
+    """A sweep for pass@1: programs for HumanEval's tasks, and joules; nothing timed. Programs are written once, so that
+    joules are of one process, and how processes differ in them is assumed."""
     fields = {"calls": 4, "warmup_calls": 0, "repeats": 1, "energy_windows": 3, "energy_seconds": 1.0, **options}
     return judged(Sweep(name, schemes, stop="eos", timed=False, **fields), schemes)
 

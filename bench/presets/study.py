@@ -14,7 +14,7 @@ _OTHERS = ("fp16", "bf16", "nf4", "int4-tinygemm")
 
 def _sweep(name: str, schemes: tuple[str, ...], observed: Mapping[str, int], **options: Any) -> Sweep:
     """128 tokens in one call per process, short energy window: minutes of a GPU are what is scarce. Joules are taken in
-    three processes of an arm (fewer show nothing of how these differ), but for the sweeps over batch sizes and lengths.
+    three processes of an arm, or not at all: fewer show nothing of how these differ.
 
     ``observed``: instrument → number of repeats that it runs in, for all the schemes.
     """
@@ -29,7 +29,25 @@ def _part(name: str, description: str, *sweeps: Sweep, **options: Any) -> Preset
 
 
 # Few tokens, because every batch size meets all its key-value lengths anew before it is timed.
-_BATCHES: dict[str, Any] = {"batch_sizes": (1, 2, 4, 6, 8, 16, 32, 64), "new_tokens": 32, "process": "arm"}
+_BATCHES: dict[str, Any] = {"new_tokens": 32, "process": "arm"}
+# What takes three processes: all eight sizes would take twice a part's time.
+_JOULES_AT = (8, 64)
+
+
+def _batches(*schemes: str) -> tuple[Sweep, Sweep]:
+    """All batch sizes once, and joules at two of them in three processes, the first of which is the same."""
+    return (
+        _sweep("batches", schemes, {}, batch_sizes=(1, 2, 4, 6, 8, 16, 32, 64), **_BATCHES),
+        _sweep("joules", schemes, {"energy": 3}, repeats=3, batch_sizes=_JOULES_AT, **_BATCHES),
+    )
+
+
+def _lengths(*schemes: str) -> tuple[Sweep, ...]:
+    """The two lengths of the StarCoder2 study, one after the other in one process per repeat."""
+    options: dict[str, Any] = {"repeats": 3, "process": "arm"}
+    return tuple(_sweep(f"{n} tokens", schemes, {"energy": 3}, new_tokens=n, **options) for n in (128, 256))
+
+
 _PRODUCTS: dict[str, Any] = {"matmul_m": M_SWEEP, "matmul_seconds": 0.02, "relative_standard_error": 0.01}
 # One preset for each part of scripts/gpu-study.sh, each under 8 minutes of a GPU (scripts/study_times.py).
 STUDIES = (
@@ -58,23 +76,28 @@ STUDIES = (
     ),
     _part(
         "study-batches",
-        "batch sizes 1 to 64 of fp16, int8 with and without decomposition, and nf4, one process per scheme",
-        _sweep("batches", ("fp16", "int8", "int8-thr0", "nf4"), {"energy": 1}, **_BATCHES),
+        "batch sizes 1 to 64 of fp16, int8 with and without decomposition, and nf4; 8 and 64 three times, with energy",
+        *_batches("fp16", "int8", "int8-thr0", "nf4"),
     ),
     _part(
         "study-batches-more",
         "the same of bf16, fp4 and nf4 with double quantisation, beside fp16",
-        _sweep("batches", ("fp16", "bf16", "fp4", "nf4-dq"), {"energy": 1}, **_BATCHES),
+        *_batches("fp16", "bf16", "fp4", "nf4-dq"),
     ),
     _part(
         "study-batches-rest",
         "the same of int8 with planted outliers, beside fp16",
-        _sweep("batches", ("fp16", "int8-planted"), {"energy": 1}, **_BATCHES),
+        *_batches("fp16", "int8-planted"),
     ),
     _part(
         "study-lengths",
-        "the two lengths of the StarCoder2 study with energy, one process per scheme, for any of the models",
-        *(_sweep(f"{tokens} tokens", _CORE, {"energy": 1}, new_tokens=tokens, process="arm") for tokens in (128, 256)),
+        "the two lengths of the StarCoder2 study with energy: fp16 and nf4, three processes each, for any model",
+        *_lengths("fp16", "nf4"),
+    ),
+    _part(
+        "study-lengths-more",
+        "the same of int8, beside fp16",
+        *_lengths("fp16", "int8"),
     ),
     _part(
         "study-alternatives",
