@@ -103,8 +103,8 @@ def _waterfall(run: Path, scheme: str) -> dict[Path, str]:
     from bench.record.store import load
     from bench.report import svg
     from bench.report.analysed import analyse
-    from bench.report.figure_ledger import waterfall
     from bench.report.palette import ROLES
+    from bench.report.sections.ledger_figure import waterfall
 
     loaded = load(run)
     analysed = analyse(loaded.records, loaded.findings, reference=REFERENCE)

@@ -20,8 +20,8 @@ from bench.record import causes as c
 from bench.record.schema import Case, from_json, to_json
 from bench.report import markdown
 from bench.report.analysed import analyse
+from bench.report.build import build
 from bench.report.content import FIRST_TITLE
-from bench.report.sections import build
 from bench.verbs.explain import document
 from bench.workloads.annotation import Tools
 from bench.workloads.sources import resolve

@@ -7,9 +7,10 @@ import pytest
 
 from bench.analysis.grouping import REFERENCE
 from bench.record.store import load
-from bench.report import evidence, markdown
+from bench.report import markdown
 from bench.report.analysed import analyse
-from bench.report.sections import build
+from bench.report.build import build
+from bench.report.sections import evidence
 from bitledger import command
 from scripts import findings
 

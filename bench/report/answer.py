@@ -13,10 +13,12 @@ from bench.analysis.ledger.pairs import Pair
 from bench.analysis.standings import Place
 from bench.analysis.verdict import Verdict
 
-from . import figure_ledger, first_generation, units
+from . import units
 from .actions import actions
 from .content import Answer, Commands, FigureSpec, Tone
 from .points import balance_text, cause_points, of_whole, share_note
+from .sections import first_generation
+from .sections import ledger_figure as figure_ledger
 from .words import assumed_bars, scheme_text, setting_text, short_labels
 
 Table = Mapping[Place, GenerationRow]

@@ -12,10 +12,11 @@ from bench.analysis.grouping import REFERENCE
 from bench.record.files import replace_bytes
 from bench.record.schema import Finding, Record
 
-from . import evidence, markdown, palette, svg
+from . import markdown, palette, svg
 from .analysed import analyse
+from .build import build
 from .content import FIRST_TITLE, Report
-from .sections import build
+from .sections import evidence
 from .visible import visible
 
 

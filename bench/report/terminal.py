@@ -15,6 +15,7 @@ from bench.record.schema import Finding, Record
 
 from . import units
 from .analysed import analyse
+from .build import build
 from .content import (
     FIRST_TITLE,
     Answer,
@@ -28,7 +29,6 @@ from .content import (
     Tone,
     table,
 )
-from .sections import build
 from .words import TONES, case_text, interval_text, verdict_cell
 
 # Below this width the columns marked as detail are left out.

@@ -244,9 +244,9 @@ def _print_short(found: Explanation, commands: Commands, argv: Sequence[str]) ->
 
 
 def _print(found: Explanation, commands: Commands) -> None:
-    from bench.report import ledger
     from bench.report.answer import answer
     from bench.report.console import console as make_console
+    from bench.report.sections import ledger
     from bench.report.terminal import print_answer, print_finding_line, print_section
 
     console = make_console()

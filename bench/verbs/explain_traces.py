@@ -46,9 +46,10 @@ def main(options: argparse.Namespace) -> int:
 def _print(pair: TracePair, asked: Asked, told_of: Sequence[Taken]) -> None:
     from rich.text import Text
 
-    from bench.report import tables_ledger, tables_traces
+    from bench.report import tables_traces
     from bench.report.answer_traces import answer, basis
     from bench.report.console import console as make_console
+    from bench.report.sections import tables_ledger
     from bench.report.terminal import print_answer, print_finding_line, print_table
 
     console = make_console()

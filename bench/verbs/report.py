@@ -127,7 +127,7 @@ def build_run(folder: Path, reference: str) -> tuple[Report, Sequence[Record]]:
     Raises RecordError for a folder without records.
     """
     from bench.report.analysed import analyse
-    from bench.report.sections import build
+    from bench.report.build import build
     from bench.verbs.commands import commands
 
     loaded = load(folder)

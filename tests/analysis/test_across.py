@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.analysis.across import across
-from bench.report import tables_across
+from bench.report.sections import tables_across
 from tests import factories
 
 

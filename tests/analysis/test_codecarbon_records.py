@@ -2,7 +2,7 @@ import pytest
 
 from bench.analysis.codecarbon import emissions, findings
 from bench.analysis.energy_windows import judged
-from bench.report import tables_emissions
+from bench.report.sections import tables_emissions
 from tests import factories as make
 
 

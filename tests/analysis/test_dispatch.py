@@ -7,7 +7,7 @@ import pytest
 from bench.analysis.dispatch import dispatch
 from bench.analysis.generation import summarise
 from bench.record.schema import metric
-from bench.report import evidence
+from bench.report.sections import evidence
 from tests import factories as make
 
 

@@ -22,9 +22,9 @@ from bench.record.integrity import agreeing
 from bench.record.schema import Environment, Record
 from bench.record.store import open_run
 from bench.report.analysed import Analysed, analyse
+from bench.report.build import build
 from bench.report.content import Report, Section
 from bench.report.page import write_report
-from bench.report.sections import build
 from bench.report.terminal import print_report
 from tests import factories as make
 from tests import quality_records as q

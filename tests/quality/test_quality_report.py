@@ -11,9 +11,9 @@ from bench.quality.report import section as quality
 from bench.record.schema import Record
 from bench.record.store import open_run
 from bench.report.analysed import analyse
+from bench.report.build import build
 from bench.report.content import Section
 from bench.report.page import write_report
-from bench.report.sections import build
 from bench.report.svg import rendered
 from bench.report.terminal import print_report
 from tests import factories as make

@@ -11,8 +11,8 @@ from bench.analysis.explain import explain, narrowed
 from bench.record import causes as c
 from bench.report.answer import answer
 from bench.report.content import Commands
-from bench.report.figure_ledger import bars, waterfall
 from bench.report.page import write_report
+from bench.report.sections.ledger_figure import bars, waterfall
 from tests import factories as make
 
 COMMANDS = Commands("python -m bench run --repeats 5", "python -m bench intervene --out mine")

@@ -16,10 +16,11 @@ from bench.analysis.ledger.pairs import Pair
 from bench.analysis.ledger.sharing import NOTICED
 from bench.record import causes as c
 from bench.record.store import load
-from bench.report import tables_ledger, units
+from bench.report import units
 from bench.report.answer import answer, caption
-from bench.report.figure_ledger import bars
 from bench.report.points import MOST
+from bench.report.sections import tables_ledger
+from bench.report.sections.ledger_figure import bars
 from bench.report.visible import dumps
 from bench.verbs.explain import document
 from tests.analysis.ledger.test_accounting import sides

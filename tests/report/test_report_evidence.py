@@ -10,7 +10,8 @@ import pytest
 
 from bench.analysis import evidence as analysis
 from bench.record.schema import Artifact, Record
-from bench.report import evidence, markdown
+from bench.report import markdown
+from bench.report.sections import evidence
 from tests import factories as make
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" class="flamegraph">\

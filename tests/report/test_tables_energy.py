@@ -1,7 +1,7 @@
 """What is said beside the table of joules, of settings whose references differ."""
 
 from bench.analysis.energy import EnergyGroup, summarise
-from bench.report.tables_energy import baselines
+from bench.report.sections.energy import baselines
 from tests import factories as make
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bench.analysis.ledger.pairs import SourceLine
 from bench.analysis.traces.recorded import Recorded, RecordedLine
 from bench.record import causes as c
-from bench.report import tables_ledger, tables_traces
+from bench.report import tables_traces
+from bench.report.sections import tables_ledger
 
 
 def test_idle_lines_that_differ_look_different_at_any_width():

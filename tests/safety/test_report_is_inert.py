@@ -16,11 +16,12 @@ from markdown_it import MarkdownIt
 from bench import cli
 from bench.record.schema import Artifact, Finding
 from bench.record.store import load, open_run
-from bench.report import evidence, markdown, page, svg
+from bench.report import markdown, page, svg
 from bench.report.analysed import analyse
+from bench.report.build import build
 from bench.report.console import console
 from bench.report.content import Answer, Point, Report
-from bench.report.sections import build
+from bench.report.sections import evidence
 from bench.report.terminal import print_report
 from bench.report.visible import dumps, visible, visible_all
 from bench.studies.starcoder2.beside.page import write_study

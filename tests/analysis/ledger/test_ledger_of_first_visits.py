@@ -7,7 +7,7 @@ import pytest
 from bench.analysis.explain import explain
 from bench.analysis.ledger.first_visits import first_visits
 from bench.record import causes as c
-from bench.report.first_generation import CUDNN_OFF, points
+from bench.report.sections.first_generation import CUDNN_OFF, points
 from tests import factories as make
 
 SDPA = make.source(0.033, range_="attention", operator="aten::_scaled_dot_product_cudnn_attention", work=c.ATTENTION)

@@ -10,10 +10,9 @@ from bench.analysis.energy_ledger import EnergyPair, Split
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.record import causes as c
-
-from . import units
-from .content import Cell, Column, Table, Tone, table
-from .points import Shared, share_cell, share_note, shared, sides
+from bench.report import units
+from bench.report.content import Cell, Column, Table, Tone, table
+from bench.report.points import Shared, share_cell, share_note, shared, sides
 
 _MOST_SOURCES = 8
 

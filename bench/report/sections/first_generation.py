@@ -12,10 +12,11 @@ from bench.analysis.interventions import InterventionRow
 from bench.analysis.ledger.first_visits import UNSEEN, FirstVisits
 from bench.analysis.statistics import Estimate
 from bench.record import causes as c
+from bench.report import units
+from bench.report.content import Cell, Column, Point, Section, Table, drop_uniform, table
+from bench.report.words import ratio_cell, setting_text, short_labels, verdict_cell
 
-from . import tables_ledger, units
-from .content import Cell, Column, Point, Section, Table, drop_uniform, table
-from .words import ratio_cell, setting_text, short_labels, verdict_cell
+from . import tables_ledger
 
 CUDNN_OFF = "torch.backends.cuda.enable_cudnn_sdp(False)"
 # A first generation that takes less than this of the time at seen lengths is as fast.

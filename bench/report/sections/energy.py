@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from bench.analysis.baselines import NAMES, Kind
 from bench.analysis.energy import EnergyGroup, EnergyRow
 from bench.analysis.statistics import Estimate
-
-from . import units
-from .content import Cell, Column, Table, drop_uniform, table
-from .words import interval_text, ratio_cell, short_labels, verdict_cell
+from bench.report import units
+from bench.report.content import Cell, Column, Table, drop_uniform, table
+from bench.report.words import interval_text, ratio_cell, short_labels, verdict_cell
 
 Row = tuple[Cell | str, ...]
 _SETTING = Column("Setting")

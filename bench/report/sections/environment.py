@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.record.schema import Environment, Record
-
-from . import units
-from .content import Column, Table, table
+from bench.report import units
+from bench.report.content import Column, Table, table
 
 _SUFFIXES = {"_hz": "Hz", "_bytes": "B", "_degc": "degC", "_w": "W", "_s": "s"}
 

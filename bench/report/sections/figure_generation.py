@@ -9,10 +9,9 @@ import numpy as np
 
 from bench.analysis.generation import GenerationGroup
 from bench.analysis.verdict import MARGIN
-
-from . import units
-from .figures import dots, legend_below, linear_ticks, log_ticks, panels, ratio_ticks, unity_band
-from .palette import colour, marker
+from bench.report import units
+from bench.report.figures import dots, legend_below, linear_ticks, log_ticks, panels, ratio_ticks, unity_band
+from bench.report.palette import colour, marker
 
 
 def throughput(group: GenerationGroup, margin: float = MARGIN) -> Any:

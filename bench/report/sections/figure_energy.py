@@ -7,10 +7,9 @@ from typing import Any
 
 from bench.analysis.baselines import NAMES
 from bench.analysis.energy import EnergyGroup, EnergyRow
-
-from . import units
-from .figures import dots, linear_ticks, notice, panels
-from .palette import PAPER, colour, marker
+from bench.report import units
+from bench.report.figures import dots, linear_ticks, notice, panels
+from bench.report.palette import PAPER, colour, marker
 
 
 def energy(group: EnergyGroup | None) -> Any:

@@ -9,11 +9,10 @@ from typing import Any
 from bench.analysis.ledger.accounting import Cause
 from bench.analysis.ledger.pairs import Pair
 from bench.record import causes as c
-
-from . import units
-from .figures import panels
-from .palette import INK, LESS, LESS_HOST, MORE, MORE_HOST, NEITHER, SOFT
-from .points import Shared, shared
+from bench.report import units
+from bench.report.figures import panels
+from bench.report.palette import INK, LESS, LESS_HOST, MORE, MORE_HOST, NEITHER, SOFT
+from bench.report.points import Shared, shared
 
 # For more and for less time.
 _COLOURS = {"work": (MORE, LESS), "host": (MORE_HOST, LESS_HOST), "": (NEITHER, NEITHER)}

@@ -10,10 +10,9 @@ from bench.analysis.hypotheses import Judged
 from bench.analysis.interventions import InterventionRow, Removals
 from bench.analysis.remedies import Remedy
 from bench.analysis.statistics import Estimate
-
-from . import units
-from .content import Cell, Column, Point, Table, Tone, table, without
-from .words import verdict_cell
+from bench.report import units
+from bench.report.content import Cell, Column, Point, Table, Tone, table, without
+from bench.report.words import verdict_cell
 
 _NEW_LENGTHS = "Gain at new lengths"
 _TONES: dict[str, Tone] = {"supported": "bad", "refuted": "good", "ambiguous": "unsure", "not tested": "muted"}

@@ -13,9 +13,9 @@ from bench.analysis import evidence
 from bench.analysis.dispatch import dispatch
 from bench.analysis.generation import GenerationGroup
 from bench.record.schema import Artifact, Record
+from bench.report.content import FigureSpec, Section, Table
 
 from . import tables_evidence as tables
-from .content import FigureSpec, Section, Table
 
 ANCHOR = "evidence"
 MOST_FLAMEGRAPHS = 6

@@ -15,27 +15,24 @@ from bench.cluster.report import fleet as tables_fleet
 from bench.cluster.report import section as nodes
 from bench.quality.report import section as quality
 
-from . import (
-    answer,
+from . import answer, machine_line, overview, units
+from .analysed import Analysed
+from .content import Commands, FigureSpec, Report, Section, Table
+from .sections import arms as tables
+from .sections import energy as tables_energy
+from .sections import (
     evidence,
     figure_energy,
     figure_generation,
     figure_matmul,
     first_generation,
     ledger,
-    machine_line,
-    overview,
-    tables,
     tables_across,
     tables_emissions,
-    tables_energy,
-    tables_generation,
-    tables_layers,
-    units,
 )
-from .analysed import Analysed
-from .content import Commands, FigureSpec, Report, Section, Table
-from .tables_environment import before_after, machine, models
+from .sections import matmul as tables_layers
+from .sections import throughput as tables_generation
+from .sections.environment import before_after, machine, models
 from .words import assumed_bars, interval_text, model_labels, setting_text, span
 
 MOST_FIGURES = 4

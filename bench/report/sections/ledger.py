@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bench.analysis.explain import Explanation
 from bench.analysis.ledger.pairs import Pair
+from bench.report.answer import first_setting, focus_of, waterfall
+from bench.report.content import Section, Table
 
+from . import interventions as tried
 from . import tables_ledger as tables
-from . import tables_tried as tried
-from .answer import first_setting, focus_of, waterfall
-from .content import Section, Table
 
 MOST_FIGURES = 6
 

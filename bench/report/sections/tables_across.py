@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.across import Across
-
-from . import units
-from .content import Column, Table, table
-from .words import setting_text, verdict_cell
+from bench.report import units
+from bench.report.content import Column, Table, table
+from bench.report.words import setting_text, verdict_cell
 
 
 def across(found: Sequence[Across]) -> Table | None:

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from bench.analysis.dispatch import DispatchRow
 from bench.analysis.evidence import HOST_CLASSES, CounterRow, Found, HostRow, StepRow, TopRow
 from bench.analysis.grouping import Coordinates
-
-from . import units
-from .content import Cell, Column, Table, drop_uniform, table
-from .words import short_labels
+from bench.report import units
+from bench.report.content import Cell, Column, Table, drop_uniform, table
+from bench.report.words import short_labels
 
 Row = tuple[Cell | str, ...]
 _SETTING, _SCHEME, _TOOL = Column("Setting"), Column("Scheme"), Column("Tool")

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.analysis.matmul import MatmulRow
-
-from .figures import legend_below, log_ticks, panels
-from .palette import SOFT, colour, marker
+from bench.report.figures import legend_below, log_ticks, panels
+from bench.report.palette import SOFT, colour, marker
 
 MOST_LAYERS = 6
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.codecarbon import Emissions
-
-from . import units
-from .content import Cell, Column, Table, drop_uniform, table
-from .words import short_labels
+from bench.report import units
+from bench.report.content import Cell, Column, Table, drop_uniform, table
+from bench.report.words import short_labels
 
 _NOTE = (
     "Estimated, not measured: CodeCarbon's joules times the mean intensity of a country's grid, by its own table. "

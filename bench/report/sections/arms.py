@@ -11,11 +11,11 @@ from bench.analysis.annotation import AnnotationRow
 from bench.analysis.grouping import scheme_rank
 from bench.record.quantised import modules_of, share_of
 from bench.record.schema import Record
+from bench.report import units
+from bench.report.content import Cell, Column, Table, table
+from bench.report.words import setting_text, verdict_cell
 
-from . import units
-from .content import Cell, Column, Table, table
-from .tables_environment import plain
-from .words import setting_text, verdict_cell
+from .environment import plain
 
 Row = tuple[Cell | str, ...]
 _SCHEME = Column("Scheme")

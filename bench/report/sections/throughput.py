@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from bench.analysis.generation import GenerationGroup, GenerationRow
 from bench.analysis.grouping import Coordinates
-
-from . import units
-from .content import Cell, Column, Table, drop_uniform, table
-from .words import interval_text, ratio_cell, short_labels, verdict_cell
+from bench.report import units
+from bench.report.content import Cell, Column, Table, drop_uniform, table
+from bench.report.words import interval_text, ratio_cell, short_labels, verdict_cell
 
 Row = tuple[Cell | str, ...]
 _SETTING = Column("Setting")

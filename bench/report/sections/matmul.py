@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from bench.analysis.ceilings import Ceilings
 from bench.analysis.matmul import MatmulRow
-
-from . import units
-from .content import Cell, Column, Table, table
-from .words import TONES, ratio_cell, verdict_cell
+from bench.report import units
+from bench.report.content import Cell, Column, Table, table
+from bench.report.words import TONES, ratio_cell, verdict_cell
 
 Row = tuple[Cell | str, ...]
 _SCHEME = Column("Scheme")

@@ -1,0 +1,1 @@
+"""The sections of the page, one file each: its tables, its figures, its text, its JSON."""
