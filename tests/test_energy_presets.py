@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
+from bench.report.tables_energy import energy as energy_table
 
 from bench.analysis.assumed import ENOUGH
 from bench.analysis.energy import EnergyGroup, EnergyRow, summarise
@@ -17,7 +18,6 @@ from bench.plan import make_plan
 from bench.presets import PRESETS, for_layers
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.schema import Case, Record
-from bench.report.tables_energy import energy as energy_table
 from bench.workloads.sources import resolve
 from tests import factories as make
 from tests import quality_records as q
