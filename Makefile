@@ -39,7 +39,7 @@ else
 	.venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[measure,energy,cluster,ncu,dev]'
 endif
 	@# What measures is compiled now: where its user may not write here, every first import would compile it again.
-	@.venv/bin/python -c 'from bench.processes import PRELOADED, preload; preload(PRELOADED)' >/dev/null 2>&1 || true
+	@.venv/bin/python -c 'from bench.run.processes import PRELOADED, preload; preload(PRELOADED)' >/dev/null 2>&1 || true
 	@touch $@
 
 # BUNDLE_PYTHON=3.12 BUNDLE_CUDA=130 BUNDLE_PLATFORM=x86_64|aarch64 BUNDLE_WITH=torch,transformers,codecarbon,ncu

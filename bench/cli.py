@@ -83,7 +83,7 @@ def _read_timeline(path: Path) -> Any:
 
 def _measuring_process(arguments: Sequence[str]) -> int:
     """Not for users: the process that measures, or the one from which such processes are forked."""
-    from bench import child, processes
+    from bench.run import child, processes
 
     if arguments[0] == "_child":
         return child.main(_tools)

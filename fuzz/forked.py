@@ -1,7 +1,7 @@
 """Calls a function in a forked process: what ends the process, or takes too much of it, ends only that one.
 
-The same as what profiling/ncu_report_file.py does with a fresh process for each file; here a process serves until it
-breaks down, because forking takes longer than most calls.
+The same as what profiling/readers/ncu_report_file.py does with a fresh process for each file; here a process serves
+until it breaks down, because forking takes longer than most calls.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stack samples of py-spy (profiling/host_samples.py)."""
+"""Stack samples of py-spy (profiling/readers/py_spy.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from profiling.flamegraph import render
 from profiling.host import host_shares, read_samples
-from profiling.host_samples import Samples
+from profiling.readers.py_spy import Samples
 
 from .kinds import Reader, printed
 from .mutation import json_bytes, mutated, mutated_lines, mutated_tree

@@ -1,4 +1,4 @@
-"""Kineto's Chrome traces (profiling/kineto.py)."""
+"""Kineto's Chrome traces (profiling/readers/kineto.py)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from bench.analysis.timeline import Analysis
 from bench.record.timeline import Timeline
-from profiling import kineto_events
-from profiling.kineto import read_kineto
+from profiling.readers import kineto_events
+from profiling.readers.kineto import read_kineto
 from profiling.summarize import timeline_summary
 from tests.profiling.trace_files import event, kineto_document
 from tests.profiling.trace_files import kineto_events as story

@@ -1,14 +1,14 @@
-"""Nsight Compute's CSV (profiling/ncu_csv.py): live output, details page and raw page."""
+"""Nsight Compute's CSV (profiling/readers/ncu_csv.py): live output, details page and raw page."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from random import Random
 
-from profiling.counters import Counters
 from profiling.counters_summary import summarise
-from profiling.ncu import looks_like_counters
-from profiling.ncu_csv import read_ncu_csv
+from profiling.readers.counters import Counters
+from profiling.readers.ncu import looks_like_counters
+from profiling.readers.ncu_csv import read_ncu_csv
 from tests.profiling.ncu_files import L2_HIT, L2_MISS, TIME, long_csv, samples, wide_csv
 
 from .kinds import Reader, printed

@@ -1,4 +1,4 @@
-"""Nsight Compute's binary reports (profiling/ncu_report_file.py). NVIDIA's library runs in a forked process."""
+"""Nsight Compute's binary reports (profiling/readers/ncu_report_file.py). NVIDIA's library runs in a forked process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from profiling.counters import Counters
 from profiling.counters_summary import summarise
-from profiling.ncu_report_file import read_ncu_report
-from profiling.ncu_report_worker import limit_memory, results
+from profiling.readers.counters import Counters
+from profiling.readers.ncu_report_file import read_ncu_report
+from profiling.readers.ncu_report_worker import limit_memory, results
 
 from .forked import Forked
 from .kinds import Reader, printed

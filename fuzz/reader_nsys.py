@@ -1,4 +1,4 @@
-"""Nsight Systems exports (profiling/nsys.py): SQLite files."""
+"""Nsight Systems exports (profiling/readers/nsys.py): SQLite files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from random import Random
 
 from bench.analysis.timeline import Analysis
 from bench.record.timeline import Timeline
-from profiling.nsys import read_nsys
+from profiling.readers.nsys import read_nsys
 from profiling.summarize import timeline_summary
 
 from .kinds import Reader, printed

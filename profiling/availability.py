@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .ncu_chatter import BUSY, NOT_PERMITTED, PERMISSION
+from .readers.ncu_chatter import BUSY, NOT_PERMITTED, PERMISSION
 
 # Bits of CapEff in /proc/self/status (linux/capability.h).
 SYS_PTRACE, SYS_ADMIN, PERFMON = 19, 21, 38

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .counters import Counters, Floats, Integers
 from .hit_rates import CACHES, hit_rate, mean
+from .readers.counters import Counters, Floats, Integers
 from .throughputs import l2_of_ncu, shares, to_ask_for
 
 _NS_PER_S = 1e9

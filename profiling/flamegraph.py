@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from .host_classes import DESCRIPTIONS, HostClass, class_of, is_waiting
-from .host_samples import Frame, Samples
+from .readers.py_spy import Frame, Samples
 
 WIDTH, ROW, MARGIN, HEAD = 1200.0, 17, 10.0, 58
 # Narrower boxes cannot be seen; leaving them out keeps the file small.

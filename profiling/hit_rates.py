@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .counters import Counters, Floats, Integers
+from .readers.counters import Counters, Floats, Integers
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .flamegraph import render
 from .host_classes import DESCRIPTIONS, HostClass, class_of, is_waiting
-from .host_samples import Samples, parse_folded, read_samples
+from .readers.py_spy import Samples, parse_folded, read_samples
 
 # transformers' generation loop, or a loop of this project. py-spy tells the class too where there is one.
 DECODE_LOOP = r"(^|\.)(_sample|decode_step|decode_loop)$"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .counters import Counters
 from .passes import AMPERE, HOPPER
+from .readers.counters import Counters
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from bench.analysis.timeline_tables import call_sums, kernel_sums, operator_sums
 from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 
-from .forms import plain
-from .sniff import kind_of
+from .readers.forms import plain
+from .readers.sniff import kind_of
 from .summary_notes import notes_of
 
 Summary = dict[str, Any]
@@ -36,7 +36,7 @@ def summarize(path: Path | str, tables: bool = False, kernels: bool = False) -> 
         if kind_of(file) == "counters":
             if kernels:
                 raise RecordError(f"{path}: holds counters, not a timeline, so --kernels has no place")
-            from .ncu import counters_summary
+            from .readers.ncu import counters_summary
 
             return counters_summary(file)
         if kernels:
@@ -59,10 +59,10 @@ def read_timeline(path: Path) -> Timeline:
 def _read(path: Path) -> Timeline:
     kind = kind_of(path)
     if kind == "chrome trace":
-        from .kineto import read_kineto
+        from .readers.kineto import read_kineto
 
         return read_kineto(path)
-    from .nsys import read_nsys, read_nsys_rep
+    from .readers.nsys import read_nsys, read_nsys_rep
 
     if kind == "counters":
         raise RecordError(f"{path}: holds counters, not a timeline")
@@ -72,7 +72,7 @@ def _read(path: Path) -> Timeline:
 def _of_kernels(path: Path) -> Timeline:
     if kind_of(path) != "nsys sqlite":
         return _read(path)
-    from .nsys import read_nsys_kernels
+    from .readers.nsys import read_nsys_kernels
 
     return read_nsys_kernels(path)
 

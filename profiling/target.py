@@ -16,10 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench.plan import generation_case
 from bench.presets import Sweep
 from bench.record.errors import BitledgerError, UsageError
 from bench.record.schema import Case
+from bench.run.plan import generation_case
 from bench.workloads.prompt_styles import DEFAULT, STYLES
 from bench.workloads.schemes import arm
 from bench.workloads.session import Session

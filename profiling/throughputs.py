@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .counters import Counters, Integers
 from .hit_rates import L2, mean
+from .readers.counters import Counters, Integers
 
 # Our name → ncu's, as --metrics, the details page and older versions call it.
 SHARES: dict[str, tuple[str, ...]] = {

@@ -29,13 +29,13 @@ from typing import Any
 
 from bench import presets
 from bench.cli import parser
-from bench.intervening import make_plan as make_interventions
-from bench.intervening import names_for
-from bench.plan import Block, Layer, make_plan
+from bench.interventions.tries import ROUNDS
 from bench.record.instruments import TRY
-from bench.trying import with_tries
+from bench.run.intervening import make_plan as make_interventions
+from bench.run.intervening import names_for
+from bench.run.plan import Block, Layer, make_plan
+from bench.run.trying import with_tries
 from bench.workloads.sources import resolve
-from bench.workloads.tries import ROUNDS
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "reports" / "runs" / "h100-starcoder2-3b-20261126"

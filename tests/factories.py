@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from bench.interventions.table import changed_arm, parse
 from bench.record.metrics import METRICS
 from bench.record.schema import Case, Environment, Finding, Metric, Record, Status, metric
 from bench.workloads import schemes
-from bench.workloads.interventions import changed_arm, parse
 
 RUN_ID = "20250101T120000-test"
 CPU = Environment(

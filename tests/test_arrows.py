@@ -19,9 +19,13 @@ ALLOWED = {
     "bench.doctor": {"bench.record", "bench.instruments"},
     # The table of what a machine can measure is drawn like any other.
     "bench.report": {"bench.record", "bench.analysis", "bench.doctor", "bench.cluster", "bench.quality"},
-    "bench.presets": {"bench.record", "bench.schemes", "bench.workloads", "bench.hooks"},
+    "bench.interventions": {"bench.record", "bench.instruments", "bench.schemes", "bench.models", "bench.workloads"},
+    "bench.presets": {"bench.record", "bench.schemes", "bench.workloads", "bench.interventions", "bench.hooks"},
+    # What a run predicts of an intervention is analysis; its bar is drawn as the report's texts are.
+    "bench.run": {"bench.record", "bench.instruments", "bench.schemes", "bench.models", "bench.workloads"}
+    | {"bench.interventions", "bench.presets", "bench.analysis", "bench.report.visible"},
     "bench.quality": {"bench.record", "bench.workloads", "bench.analysis", "bench.report", "bench.verbs"}
-    | {"bench.instruments", "bench.output", "bench.progress", "bench.cli", "bench.plan", "bench.planfile"},
+    | {"bench.instruments", "bench.output", "bench.run", "bench.cli"},
     "bench.studies": {
         "bench.record",
         "bench.analysis",
@@ -31,7 +35,7 @@ ALLOWED = {
         "bench.verbs",
         "bench.output",
         "bench.quality",
-        "bench.progress",
+        "bench.run",
     },
 }
 # They hang on the core by a hook: only verbs and the command line open them.

@@ -14,7 +14,7 @@ from bench.analysis.assumed import ENOUGH
 from bench.analysis.energy import EnergyGroup, EnergyRow, summarise
 from bench.analysis.quality import summarise as qualities
 from bench.analysis.signmap import signmap
-from bench.plan import make_plan
+from bench.run.plan import make_plan
 from bench.presets import PRESETS, for_layers
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.schema import Case, Record

@@ -11,17 +11,17 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from bench import child
 from bench.analysis.explain import explain
 from bench.analysis.ledger.first_visits import first_visits
 from bench.instruments import environment
-from bench.plan import Block, Request
 from bench.record import causes as c
 from bench.record.schema import Case, from_json, to_json
 from bench.report import markdown
 from bench.report.analysed import analyse
 from bench.report.build import build
 from bench.report.content import FIRST_TITLE
+from bench.run import child
+from bench.run.plan import Block, Request
 from bench.verbs.explain import document
 from bench.workloads.annotation import Tools
 from bench.workloads.sources import resolve

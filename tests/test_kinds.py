@@ -58,7 +58,7 @@ TEXTS = [one for one in OPTIONS if one.values[4] in (kinds.names, kinds.each_onc
 def nothing_is_started(tmp_path, monkeypatch):
     """A verb that gets as far as measuring or planning took what it should have refused."""
     monkeypatch.setattr("subprocess.Popen.__init__", lambda *_, **__: pytest.fail("a process was started"))
-    monkeypatch.setattr("bench.runner.describe_model", lambda *_, **__: pytest.fail("it was planned"))
+    monkeypatch.setattr("bench.run.runner.describe_model", lambda *_, **__: pytest.fail("it was planned"))
     monkeypatch.setattr("bench.instruments.environment.capture", lambda *_: make.CPU)
     monkeypatch.chdir(tmp_path)
 

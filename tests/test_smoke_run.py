@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.planfile import read_plan
 from bench.record.store import RECORDS, load
+from bench.run.planfile import read_plan
 
 SMALL = ("--preset", "smoke", "--device", "cpu", "--schemes", "fp16,nf4", "--calls", "1", "--new-tokens", "6",
          "--repeats", "1", "--matmul-seconds", "0.01", "--energy-seconds", "0.1", "--tasks", "0")  # fmt: skip

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bench import cli
-from bench.planfile import PLAN
 from bench.record import chain
 from bench.record.leftout import LEFT_OUT
 from bench.record.schema import to_json
 from bench.record.store import RECORDS, open_run
+from bench.run.planfile import PLAN
 from tests import factories as make
 
 RUNS = Path(__file__).parents[1] / "reports" / "runs"

@@ -1,8 +1,8 @@
 """Interventions that claim the same output and gave another: failures, never gains.
 
-Where they are measured they are held to their claim (bench/workloads/same_tokens.py), and one that broke it is a failed
-Record. Records from before that check are held to it here, against the tokens of the unchanged arm: whether rounding
-explains what differs is not in them, so a difference counts as a failure.
+Where they are measured they are held to their claim (bench/interventions/same_tokens.py), and one that broke it is a
+failed Record. Records from before that check are held to it here, against the tokens of the unchanged arm: whether
+rounding explains what differs is not in them, so a difference counts as a failure.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def _graph(_facts: Facts, _batch: int) -> str:
 
 
 # A captured step keeps the numbers that it took from Python: cache layers with a window count there, so each is given
-# all positions, as bench/workloads/graphed.py does; the model's own mask hides what lies outside the window.
+# all positions, as bench/interventions/graphed.py does; the model's own mask hides what lies outside the window.
 _GRAPH = """from inspect import signature
 from transformers.cache_utils import StaticLayer, StaticSlidingWindowLayer
 prompt, new_tokens = inputs["input_ids"], 32

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from bench import runner
-from bench.plan import Block, Key, remaining
-from bench.processes import Start
 from bench.record.errors import BitledgerError
 from bench.record.origin import node_of
 from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run
+from bench.run import runner
+from bench.run.plan import Block, Key, remaining
+from bench.run.processes import Start
 
 from . import folder as places
 from .folder import State

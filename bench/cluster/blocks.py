@@ -10,10 +10,10 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from bench.plan import Block, Layer, Round, machine_block, matmul_block, once_each, rounds
 from bench.presets import Preset
 from bench.record.origin import BLOCK
 from bench.record.schema import Case
+from bench.run.plan import Block, Layer, Round, machine_block, matmul_block, once_each, rounds
 from bench.workloads.sources import Source
 
 from .design import order

@@ -20,11 +20,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.planfile import Run, read_plan, write_plan
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.files import replace_text
 from bench.record.store import remedy, why
 from bench.record.typed import decode, typed
+from bench.run.planfile import Run, read_plan, write_plan
 
 SWEEP = "sweep.json"
 BLOCKS = "blocks"

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bench.plan import Key
-from bench.planfile import read_planned
 from bench.record.errors import RecordError, StorageError
 from bench.record.files import replace_text
 from bench.record.origin import node_of
 from bench.record.places import ARTIFACTS
 from bench.record.schema import Artifact, Record
 from bench.record.store import RECORDS, as_lines, load, open_run, remedy, why
+from bench.run.plan import Key
+from bench.run.planfile import read_planned
 
 from . import folder as places
 

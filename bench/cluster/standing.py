@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench.planfile import read_planned
+from bench.run.planfile import read_planned
 
 from . import folder as places
 from .folder import State, Sweep

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from bench.hooks import study_presets
+from bench.interventions.table import refuse_unknown
 from bench.record.errors import UsageError
 from bench.record.typed import typed
 from bench.workloads import pruning
-from bench.workloads.interventions import refuse_unknown
 from bench.workloads.prompt_styles import AS_IS, STYLES
 from bench.workloads.schemes import arm
 

@@ -27,7 +27,7 @@ class Sweep:
     ``timed``: False for a sweep that only observes, as those for pass@1 do, with ``tasks`` tasks (None: all).
     ``prompt_style``: how HumanEval's prompts are given, see bench/workloads/prompt_styles.py.
     ``tries``: interventions tried on the schemes ``tried_on``, in turns with them, in the sweep's first setting
-    (bench/trying.py).
+    (bench/run/trying.py).
     Sweeps with the same ``process`` measure a scheme's Cases one after the other in one process per repeat.
     """
 

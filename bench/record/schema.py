@@ -43,7 +43,7 @@ class Case:
     matmul: x[m, k] · W[n, k]ᵀ of ``layer``; ``op`` is the step timed ("linear", "gemm", "dequantise",
     "quantise_activations"), ``residency`` is where the weights are ("hot": the same weights again and
     again; "cold": rotated through more than the last-level cache).
-    intervention: what was changed to test a cause ("none": nothing), see bench/workloads/interventions.py.
+    intervention: what was changed to test a cause ("none": nothing), see bench/interventions/table.py.
     dropped_layers: decoder layers removed from the model, such as "4-5" (None: none), see bench/workloads/pruning.py.
     prompt_style: how HumanEval's prompts are given (None: as they are), see bench/workloads/prompt_styles.py.
     """

@@ -61,7 +61,7 @@ class Block(TypedDict, total=False):
 
 
 class Options(TypedDict, total=False):
-    """The block's settings (bench/plan.py)."""
+    """The block's settings (bench/run/plan.py)."""
 
     calls: Count
     repeat: Count

@@ -8,22 +8,23 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bench import intervening, presets, runner
+from bench import presets
 from bench.instruments import environment
-from bench.intervening import Plan, Predictor
-from bench.plan import Block, remaining
-from bench.planfile import PLAN, new_run_id, read_plan
+from bench.interventions.table import INTERVENTIONS, refuse_unknown
 from bench.presets import Sweep
-from bench.processes import Nursery, Start
 from bench.record.errors import MachineError, UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed, run_id_of
+from bench.run import intervening, runner
+from bench.run.intervening import Plan, Predictor
+from bench.run.plan import Block, remaining
+from bench.run.planfile import PLAN, new_run_id, read_plan
+from bench.run.processes import Nursery, Start
 from bench.verbs.planning import scratch_log
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
-from bench.workloads.interventions import INTERVENTIONS, refuse_unknown
 from bench.workloads.schemes import arm
 from bench.workloads.sources import Source, resolve
 

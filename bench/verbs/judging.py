@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from bench.progress import StepProgress
+from bench.run.progress import StepProgress
 
 
 @contextmanager

@@ -7,11 +7,11 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from bench.interventions.table import INTERVENTIONS
 from bench.presets import PRESETS
 from bench.record.causes import LINES, MEANINGS
 from bench.record.metrics import METRICS
 from bench.schemes import ARMS, REFERENCE, SAVED
-from bench.workloads.interventions import INTERVENTIONS
 from bench.workloads.sources import SHAPES, SMOKE
 
 

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bench import presets, runner
-from bench.plan import Layer
-from bench.processes import Nursery
+from bench import presets
 from bench.record.errors import MachineError, UsageError
+from bench.run import runner
+from bench.run.plan import Layer
+from bench.run.processes import Nursery
 from bench.verbs import fitting
 from bench.workloads.sources import Source, resolve
 

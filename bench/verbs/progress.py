@@ -7,10 +7,10 @@ from types import TracebackType
 
 from rich.console import Console
 
-from bench.plan import Block
-from bench.progress import StepProgress
 from bench.record.schema import Finding, Record
 from bench.report.console import console as make_console
+from bench.run.plan import Block
+from bench.run.progress import StepProgress
 
 
 def make_progress(blocks: Sequence[Block], headline: str, noticed: Sequence[Finding]) -> RunProgress:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from bench.analysis.repeated import differences, other_commands, outputs
 from bench.instruments import environment
-from bench.planfile import Run, new_run_id, read_plan, read_planned, write_plan
-from bench.processes import Nursery
 from bench.record.errors import MachineError, RecordError, UsageError
 from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import load, open_run
 from bench.report.console import console as make_console
+from bench.run.planfile import Run, new_run_id, read_plan, read_planned, write_plan
+from bench.run.processes import Nursery
 from bench.verbs.run import RUNS, measure
 
 

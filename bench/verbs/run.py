@@ -6,22 +6,22 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from bench import runner
 from bench.cluster.folder import is_sweep
 from bench.cluster.options import refuse_stray
 from bench.cluster.verbs import sweep
 from bench.instruments import environment
-from bench.intervening import Predictor, foreseeable, unforetold
-from bench.plan import Block, make_plan, remaining
-from bench.planfile import Run, new_run_id, read_plan, write_plan
-from bench.processes import Nursery
 from bench.quality.verbs.evaluate_run import after_run
 from bench.record.errors import UsageError
 from bench.record.instruments import TRY
 from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
-from bench.trying import with_tries
+from bench.run import runner
+from bench.run.intervening import Predictor, foreseeable, unforetold
+from bench.run.plan import Block, make_plan, remaining
+from bench.run.planfile import Run, new_run_id, read_plan, write_plan
+from bench.run.processes import Nursery
+from bench.run.trying import with_tries
 from bench.verbs.planning import asked
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.planfile import PLAN, read_planned
 from bench.record import integrity, leftout
 from bench.record.errors import RecordError, UsageError
 from bench.record.integrity import Check
 from bench.record.leftout import LeftOut
 from bench.report.visible import dumps
+from bench.run.planfile import PLAN, read_planned
 
 SHOWN = 5
 

@@ -11,7 +11,7 @@ import gc
 import hashlib
 import json
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,6 @@ from bench.record.instruments import FIRST_VISITS, TIMELINE, TRY
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.schemes import Arm, arm
 from bench.workloads import identity, linear_kernels, models, observers
-from bench.workloads import tries as _tries
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, findings_of, meet_all, warm_up
@@ -32,7 +31,6 @@ from bench.workloads.outliers import count_outliers
 from bench.workloads.session import Call, Session
 from bench.workloads.sources import Source
 from bench.workloads.stepper import overhead
-from bench.workloads.switches import Switches
 
 # What observes generate calls as the timed run makes them, and so must find their lengths met.
 OBSERVE_CALLS = (TIMELINE, "energy", "codecarbon", "annotation")
@@ -40,6 +38,10 @@ OBSERVE_CALLS = (TIMELINE, "energy", "codecarbon", "annotation")
 _UNTOLD = ("windows", UNUSED)
 # What comes last in a process on a GPU.
 _LAST = frozenset((TIMELINE, FIRST_VISITS))
+Tries = Callable[[Arm, Sequence[Case], Mapping[str, Any], Lengths], Iterator[Outcome]]
+"""Tries remedies on one loaded model: (its arm, the Cases, options, the lengths met) → an Outcome for each Case."""
+TriesOn = Callable[[models.LoadedModel], Tries]
+"""To be called before the model's first forward."""
 
 
 def run(
@@ -47,10 +49,12 @@ def run(
     wanted: Sequence[tuple[Case, str]],
     options: Mapping[str, Any],
     tools: Tools,
+    tries_on: TriesOn | None = None,
 ) -> Iterator[Outcome]:
     """The outcomes of one block. ``wanted``: Cases of one model and scheme, each with an instrument.
 
-    ``options["by_case"]`` holds, by case_id, what differs from ``options``.
+    ``options["by_case"]`` holds, by case_id, what differs from ``options``. ``tries_on``: what tries remedies, where
+    ``wanted`` asks for it.
     """
     case = wanted[0][0]
     chosen = arm(case.scheme)
@@ -61,7 +65,7 @@ def run(
         loaded = models.load(source, chosen, case.device, case.seed, case.dropped_layers)
     chosen = loaded.arm or chosen
     tries = [asked for asked, instrument in wanted if instrument == TRY]
-    switches = Switches(loaded.model) if tries else None  # before the check, which is the first forward
+    taken = tries_on(loaded) if tries and tries_on else None  # before the check, which is the first forward
     models.check(loaded, chosen, case.device)
     instruments: dict[Case, list[str]] = {}
     for asked, instrument in wanted:
@@ -72,24 +76,23 @@ def run(
     lengths = Lengths()
     for place, (asked, names) in enumerate(_in_order(instruments, case.device)):
         if tries and case.device == "cuda" and set(names) <= _LAST:  # before CUPTI is attached
-            yield from _tried(loaded, chosen, switches, tries, shared, lengths)
+            yield from _tried(taken, chosen, tries, shared, lengths)
             tries = []
         told = {**shared, **own.get(asked.case_id, {})} | ({"place_in_process": place} if len(instruments) > 1 else {})
         yield from _observed(asked, names, chosen, loaded, loading, told, tools, lengths)
         gc.collect()  # the cache of a large batch must not stand in the next one's way
-    yield from _tried(loaded, chosen, switches, tries, shared, lengths)
+    yield from _tried(taken, chosen, tries, shared, lengths)
 
 
 def _tried(
-    loaded: models.LoadedModel, chosen: Arm, switches: Switches | None, cases: Sequence[Case],
-    options: Mapping[str, Any], lengths: Lengths,
-) -> Iterator[Outcome]:  # fmt: skip
+    taken: Tries | None, chosen: Arm, cases: Sequence[Case], options: Mapping[str, Any], lengths: Lengths
+) -> Iterator[Outcome]:
     """What is tried on the arm. Where that fails as a whole nothing else is lost."""
     told = {name: value for name, value in options.items() if name not in _UNTOLD}
     left = dict.fromkeys(cases)
     try:
-        if switches is not None and cases:
-            for outcome in _tries.run(loaded, chosen, switches, cases, told, lengths):
+        if taken is not None and cases:
+            for outcome in taken(chosen, cases, told, lengths):
                 del left[outcome.case]
                 yield outcome
     except Exception as error:

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.instruments import environment
-from bench.progress import StepProgress
+from bench.run.progress import StepProgress
 
 from . import judge, planted, real, stack_judge, stacks
 from .judge import Judged

@@ -32,9 +32,9 @@ from bench.analysis.replay.diagnosis import Diagnosis
 from bench.analysis.replay.diagnosis_cpu import diagnose_cpu, line_means
 from bench.analysis.replay.whatif import Replay, less_observer
 from bench.analysis.timeline import Analysis
-from bench.plan import generation_case
 from bench.presets import Sweep
 from bench.record import causes as c
+from bench.run.plan import generation_case
 from bench.workloads import models
 from bench.workloads.batches import make_batches
 from bench.workloads.schemes import arm

@@ -11,14 +11,14 @@ import numpy as np
 
 from bench.record.errors import MachineError, MeasurementError
 from bench.record.schema import Metric, metric
+from profiling.readers.counters import Counters
+from profiling.readers.ncu import read_counters
+from profiling.readers.ncu_chatter import messages, why_no_table
 
 from .. import commands
 from ..availability import NotCollected, ncu_refusal
-from ..counters import Counters
 from ..counters_summary import summarise, summarise_ranges
 from ..metrics import metric_names, requested_but_absent
-from ..ncu import read_counters
-from ..ncu_chatter import messages, why_no_table
 from ..passes import replay_passes
 from .job import Job, Observation
 from .process import Finished, run_tool, tool_version

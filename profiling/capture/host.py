@@ -12,11 +12,11 @@ import numpy as np
 
 from bench.record.errors import MachineError, MeasurementError
 from bench.record.schema import Metric, metric
+from profiling.readers.py_spy import Samples, read_samples
 
 from .. import commands
 from ..availability import py_spy_refusal
 from ..host import DECODE_LOOP, HostShares, flamegraph_svg, host_shares
-from ..host_samples import Samples, read_samples
 from .job import Job, Observation
 from .process import require_success, run_tool, tool_version
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench.processes import die_with_parent
 from bench.record.errors import MachineError, MeasurementError
 from bench.record.logs import masked_tail
+from bench.run.processes import die_with_parent
 
 from ..availability import find_tool
 from ..commands import Command

@@ -7,14 +7,15 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bench import presets, runner
-from bench.plan import generation_case
-from bench.planfile import PLAN, new_run_id, read_plan
+from bench import presets
 from bench.presets import Preset, Sweep
 from bench.record.errors import MachineError, UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Case, Environment
 from bench.record.store import refuse_packed, run_id_of
+from bench.run import runner
+from bench.run.plan import generation_case
+from bench.run.planfile import PLAN, new_run_id, read_plan
 from bench.workloads import pruning
 from bench.workloads.schemes import arm
 from bench.workloads.sources import Source, resolve

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import FrameType
 
 from bench.instruments import environment
-from bench.progress import StepProgress
 from bench.record.schema import Record
 from bench.record.secrets import mask_argv
 from bench.record.store import open_run
 from bench.report.console import console
+from bench.run.progress import StepProgress
 
 from ..availability import probe
 from .filing import Filer

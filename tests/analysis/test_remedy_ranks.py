@@ -10,7 +10,7 @@ from bench.analysis import generation, interventions
 from bench.analysis.remedies import KEEPS, remedies
 from bench.report.actions import _shown
 from tests import factories as make
-from tests.test_trying import turns
+from tests.run.test_trying import turns
 
 
 def timed(*schemes, **coordinates):

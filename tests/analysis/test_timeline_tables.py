@@ -118,7 +118,7 @@ needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="no ../shared/sa
 
 @pytest.fixture(scope="module")
 def real() -> Analysis:
-    from profiling.nsys import read_nsys
+    from profiling.readers.nsys import read_nsys
 
     return Analysis(read_nsys(SAMPLES / "dlprof_nvtx_kernels.sqlite"))
 

@@ -13,10 +13,10 @@ from bench import presets
 from bench.cluster import folder as places
 from bench.cluster.attempt import Means
 from bench.cluster.blocks import Shares, divide
-from bench.plan import Block, Request
-from bench.planfile import Run
-from bench.processes import Process, Start
 from bench.record.schema import Environment, Record, Status, environment_from_json, to_json
+from bench.run.plan import Block, Request
+from bench.run.planfile import Run
+from bench.run.processes import Process, Start
 from bench.workloads.sources import resolve
 from tests.factories import CPU
 

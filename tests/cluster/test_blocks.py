@@ -6,8 +6,8 @@ import pytest
 
 from bench import presets
 from bench.cluster.blocks import divide
-from bench.plan import Layer, make_plan
-from bench.planfile import Run, read_plan, write_plan
+from bench.run.plan import Layer, make_plan
+from bench.run.planfile import Run, read_plan, write_plan
 from bench.workloads.sources import resolve
 
 SMOKE = resolve("smoke")

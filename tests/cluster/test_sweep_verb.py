@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from bench import processes
 from bench.cli import main
 from bench.cluster import folder as places
 from bench.record.store import load
+from bench.run import processes
 from tests.cluster.sweeps import plan, starting
 from tests.cluster.test_attempt import planned
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.processes import Nursery
+from bench.run.processes import Nursery
 from tests.faults.catalogue import FAULTS
 from tests.faults.fault import Fault, Seen
 from tests.faults.kills import in_words

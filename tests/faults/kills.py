@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.instruments import cpu
-from bench.processes import Nursery
 from bench.record.store import RECORDS, load
+from bench.run.processes import Nursery
 from tests.faults.plans import plan, planned
 from tests.faults.run import Done, Running, Scene, launcher
 

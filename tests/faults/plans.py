@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import presets
-from bench.plan import Block, Request
-from bench.planfile import Run, read_plan, write_plan
 from bench.record.schema import Case
+from bench.run.plan import Block, Request
+from bench.run.planfile import Run, read_plan, write_plan
 from bench.workloads.sources import Source, resolve
 
 INSTRUMENTS = ("generation", "energy")

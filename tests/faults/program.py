@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import processes
+from bench.run import processes
 from tests.faults import surroundings
 
 FAULT = "BITLEDGER_FAULT"
@@ -40,8 +40,8 @@ def main(argv: list[str]) -> int:
 
 def _measuring(argv: list[str], told: dict[str, Any]) -> int:
     """A child, or the nursery of such: imports no more than they need, as the real ones do."""
-    from bench import child
     from bench.instruments import environment
+    from bench.run import child
     from tests.faults import workload
 
     environment._OTHERS._min_seconds = 0.01  # 0.2 s of looking at other processes would be most of a block
@@ -70,8 +70,8 @@ def _shapes(told: dict[str, Any]) -> dict[str, Any]:
 
 def _command(argv: list[str], told: dict[str, Any]) -> int:
     """The command line itself."""
-    from bench import runner
     from bench.instruments import environment, software
+    from bench.run import runner
 
     if "real" not in told:
         processes.CHILD, processes.NURSERY = (*ITSELF, "_child"), (*ITSELF, "_nursery")

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.processes import Nursery, Process
 from bench.record.schema import Record
 from bench.record.store import RECORDS, load
+from bench.run.processes import Nursery, Process
 from tests.faults.plans import planned
 from tests.faults.program import FAULT, ITSELF
 

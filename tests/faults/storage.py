@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.plan import Block, Request
-from bench.planfile import read_plan, write_plan
 from bench.record.store import RECORDS, load, open_run
+from bench.run.plan import Block, Request
+from bench.run.planfile import read_plan, write_plan
 from tests import factories
 from tests.faults import disks
 from tests.faults.fault import Fault, Seen, Slow, resume_command, resumed, seen

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from bench.plan import Block
 from bench.record.schema import metric
+from bench.run.plan import Block
 from bench.workloads.outcome import Outcome
 
 

@@ -21,7 +21,7 @@ from tests.instruments.fake_nvml import FakeGpu, FakeNvml, FakeNvmlError
 
 STRANGER = 4242
 # The modules that look at the wall clock; a test reads the code for others.
-LOOKING = ("bench.runner", "bench.child", "bench.planfile", "bench.quality.of_run")
+LOOKING = ("bench.run.runner", "bench.run.child", "bench.run.planfile", "bench.quality.of_run")
 
 
 def arrange(told: Mapping[str, Any]) -> None:

@@ -10,13 +10,13 @@ WALL = {"time", "time_ns", "now", "utcnow", "today", "localtime", "gmtime", "str
 OWNERS = {"time", "datetime", "date", "_time", "dt"}
 # (module, function) → what the look is for.
 ALLOWED = {
-    ("bench.runner", "lost"): "started_at",
-    ("bench.child", "_now"): "started_at",
-    ("bench.intervening", "without"): "started_at",
+    ("bench.run.runner", "lost"): "started_at",
+    ("bench.run.child", "_now"): "started_at",
+    ("bench.run.intervening", "without"): "started_at",
     ("bench.record.plausible", "times"): "a record that began after now",
     ("bench.quality.of_run", "_blank"): "started_at",
     ("profiling.capture.filing", "_record"): "started_at",
-    ("bench.planfile", "new_run_id"): "the run's name",
+    ("bench.run.planfile", "new_run_id"): "the run's name",
     ("bench.cluster.attempt", "_now"): "when an attempt wrote its state, for people",
 }
 
@@ -50,7 +50,7 @@ def test_the_wall_clock_is_read_for_stamps_and_names_alone():
 
 
 def test_the_fault_of_the_jumping_clock_reaches_all_that_look_at_it_in_a_run():
-    elsewhere = ("profiling", "bench.intervening", "bench.cluster", "bench.record.plausible")
+    elsewhere = ("profiling", "bench.run.intervening", "bench.cluster", "bench.record.plausible")
     in_a_run = {module for module, _ in ALLOWED if not module.startswith(elsewhere)}
     assert in_a_run == set(LOOKING)
 

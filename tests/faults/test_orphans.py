@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from bench import processes
+from bench.run import processes
 
 
 def a_dead_process():
@@ -26,7 +26,7 @@ def test_a_child_from_scratch_ends_when_its_parent_is_gone(tmp_path):
 
 
 def test_a_child_goes_on_when_its_parent_is_the_one_it_was_told():
-    program = "import sys; from bench.processes import die_with_parent; die_with_parent(int(sys.argv[1])); print('on')"
+    program = "import sys; from bench.run.processes import die_with_parent as stay; stay(int(sys.argv[1])); print('on')"
     done = subprocess.run(
         [sys.executable, "-c", program, str(os.getpid())], capture_output=True, text=True, check=True, timeout=60
     )

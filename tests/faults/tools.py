@@ -7,8 +7,8 @@ import signal
 from collections.abc import Callable
 
 from bench import presets
-from bench.plan import generation_case
 from bench.record.store import load
+from bench.run.plan import generation_case
 from bench.workloads.sources import resolve
 from tests.faults import disks
 from tests.faults.fault import NOTHING, Fault, Seen, Slow, seen

@@ -18,9 +18,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bench import child
-from bench.plan import Block
 from bench.record.schema import Case, metric
+from bench.run import child
+from bench.run.plan import Block
 from bench.workloads.annotation import Tools
 from bench.workloads.outcome import Outcome
 from tests.faults import stub_model, surroundings

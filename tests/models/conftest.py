@@ -1,8 +1,6 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.models import checkpoints
 
@@ -22,12 +20,3 @@ def saved_4bit(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def saved_8bit(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoints.saved_quantised(tmp_path_factory.mktemp("saved-8bit"), plain, load_in_8bit=True)
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """On a busy machine two threads wait for each other at every call."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench import presets
-from bench.plan import make_plan
 from bench.record.errors import UsageError
+from bench.run.plan import make_plan
 from bench.schemes import AS_SAVED
 from bench.verbs import fitting
 from bench.workloads.sources import Source

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench import presets
-from bench.plan import make_plan
-from bench.planfile import Run, write_plan
 from bench.record.errors import RecordError, UsageError
 from bench.record.store import open_run
+from bench.run.plan import make_plan
+from bench.run.planfile import Run, write_plan
 from bench.workloads.sources import resolve
 from profiling import target
 from profiling.availability import probe

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from profiling.cli import main
-from profiling.counters import Launch, from_launches
 from profiling.counters_summary import summarise
+from profiling.readers.counters import Launch, from_launches
 
 DETAILS = {
     "Duration": (12.5e-6, "s"),

@@ -12,9 +12,9 @@ import zipfile
 import pytest
 
 from bench.record.errors import MachineError, RecordError
-from profiling import nsys
 from profiling.cli import main
-from profiling.nsys_facts import version_of_report
+from profiling.readers import nsys
+from profiling.readers.nsys_facts import version_of_report
 from profiling.summarize import read_timeline, summarize
 from tests.foreign_traces import steady
 

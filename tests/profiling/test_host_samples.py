@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bench.record.errors import RecordError
 from profiling.host import host_shares, read_samples
-from profiling.host_samples import Frame, Samples, parse_folded, parse_frame, parse_speedscope
+from profiling.readers.py_spy import Frame, Samples, parse_folded, parse_frame, parse_speedscope
 
 LOOP = "main (app.py:1);_sample (transformers/generation/utils.py:2700)"
 LINEAR = f"{LOOP};Linear4bit.forward (bitsandbytes/nn/modules.py:637)"

@@ -12,8 +12,8 @@ from trace_files import KERNELS, RANGES, event, kineto_document, kineto_events, 
 from bench.analysis.timeline import Analysis
 from bench.record.errors import RecordError
 from bench.record.timeline import LAUNCH, SYNC
-from profiling import kineto_events as streaming
-from profiling.kineto import read_kineto
+from profiling.readers import kineto_events as streaming
+from profiling.readers.kineto import read_kineto
 from profiling.summarize import summarize
 
 SAMPLE = Path(__file__).parents[2].parent / "shared" / "samples" / "kineto" / "h100_vllm_decode_bs64.trace.json.gz"
@@ -77,7 +77,7 @@ def test_a_long_trailer_is_not_taken_for_events(tmp_path, monkeypatch):
 
 @given(st.integers(0, 2**43 * 1000), st.integers(0, 10**12))
 def test_nanoseconds_are_exact_below_two_to_the_43_microseconds(start, width):
-    from profiling.kineto import _times
+    from profiling.readers.kineto import _times
 
     found = _times([streaming.Event(ts=float(f"{start // 1000}.{start % 1000:03d}"), dur=width / 1000)])
     assert found["start"].tolist() == [start]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ncu_files import HEADER, L2_HIT, L2_MISS, TIME, long_csv, quoted, wide_csv
 
 from bench.record.errors import RecordError
-from profiling.counters import Counters
-from profiling.ncu_csv import looks_like_ncu_text, parse_ncu_csv
+from profiling.readers.counters import Counters
+from profiling.readers.ncu_csv import looks_like_ncu_text, parse_ncu_csv
 
 NASTY = 'void at::f<8, std::array<char *, 2>>(int, T2)::{"quoted", x}'
 ROWS = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiling.ncu_lines import Lines
+from profiling.readers.ncu_lines import Lines
 
 
 @given(st.text(alphabet="a\r\n", max_size=30))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiling.ncu_numbers import NumberFormat, infer_format, parse_number
+from profiling.readers.ncu_numbers import NumberFormat, infer_format, parse_number
 
 POINT, COMMA = NumberFormat("."), NumberFormat(",")
 

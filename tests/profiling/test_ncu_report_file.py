@@ -13,12 +13,12 @@ from ncu_files import block, container
 from bench.record.errors import BitledgerError, MachineError, RecordError
 from fuzz import ncu_report_maker
 from fuzz.ncu_report_maker import result, usual
-from profiling.counters import Counters
 from profiling.counters_summary import summarise
-from profiling.ncu import looks_like_counters, read_counters
-from profiling.ncu_container import count_results
-from profiling.ncu_report_file import read_ncu_report
-from profiling.ncu_report_worker import results
+from profiling.readers.counters import Counters
+from profiling.readers.ncu import looks_like_counters, read_counters
+from profiling.readers.ncu_container import count_results
+from profiling.readers.ncu_report_file import read_ncu_report
+from profiling.readers.ncu_report_worker import results
 
 
 class FakeMetric:

@@ -9,7 +9,7 @@ import pytest
 from ncu_files import sample, samples
 
 from bench.record.errors import RecordError
-from profiling.ncu import counters_summary, looks_like_counters, read_counters
+from profiling.readers.ncu import counters_summary, looks_like_counters, read_counters
 
 ALL = [pytest.param(path, id=path.name) for path in samples("ncu")]
 DRAM = "dram__throughput.avg.pct_of_peak_sustained_elapsed"

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ncu_files import L2_HIT, L2_MISS, TIME, long_csv
 
-from profiling.counters import Launch, from_launches
 from profiling.counters_summary import summarise, summarise_ranges
 from profiling.hit_rates import L1
-from profiling.ncu_csv import parse_ncu_csv
+from profiling.readers.counters import Launch, from_launches
+from profiling.readers.ncu_csv import parse_ncu_csv
 
 
 def launch(kernel: str, nvtx: str = "", **metrics: float) -> Launch:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiling.ncu_units import base_unit, to_base
+from profiling.readers.ncu_units import base_unit, to_base
 
 
 @pytest.mark.parametrize(

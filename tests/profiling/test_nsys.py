@@ -13,8 +13,8 @@ from bench.analysis.timeline import Analysis
 from bench.record.errors import MachineError, RecordError
 from bench.record.timeline import LAUNCH, MEMSET, SYNC
 from benchmarks.traces import make, write_nsys
-from profiling import sqlite_columns, sqlite_guard
-from profiling.nsys import read_nsys, read_nsys_rep
+from profiling.readers import sqlite_columns, sqlite_guard
+from profiling.readers.nsys import read_nsys, read_nsys_rep
 from profiling.summarize import summarize
 from profiling.summary_notes import notes_of
 

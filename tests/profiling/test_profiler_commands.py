@@ -4,8 +4,8 @@ import pytest
 
 from profiling import commands
 from profiling.commands import Launches, nvtx_filter
-from profiling.counters import Launch, from_launches
 from profiling.metrics import TIERS, metric_names, requested_but_absent
+from profiling.readers.counters import Launch, from_launches
 
 PROGRAM = commands.target(["--model", "smoke", "--scheme", "nf4"], python="python3")
 

@@ -23,7 +23,7 @@ def checkpoint(tmp_path):
 
 @pytest.fixture(autouse=True)
 def nothing_is_started(monkeypatch):
-    monkeypatch.setattr("bench.runner.describe_model", lambda *_, **__: pytest.fail("a model was looked at"))
+    monkeypatch.setattr("bench.run.runner.describe_model", lambda *_, **__: pytest.fail("a model was looked at"))
 
 
 def config(**changes):

@@ -17,12 +17,12 @@ from bench import cli
 from bench.cluster.attempt import measure_block
 from bench.cluster.folder import SWEEP
 from bench.cluster.gather import gather
-from bench.plan import make_plan
-from bench.planfile import PLAN, Run, write_plan
 from bench.presets import preset
 from bench.record import files, outputs
 from bench.record.errors import RecordError, StorageError
 from bench.record.store import PACKED, RECORDS, load, open_run
+from bench.run.plan import make_plan
+from bench.run.planfile import PLAN, Run, write_plan
 from bench.workloads.sources import resolve
 from benchmarks import noise
 from profiling import export

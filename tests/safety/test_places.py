@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.planfile import PLAN, Run, new_run_id, read_plan, write_plan
 from bench.presets import preset
 from bench.record.errors import BitledgerError, RecordError
 from bench.record.places import artifact_folder
 from bench.record.store import artifact, open_run
+from bench.run.planfile import PLAN, Run, new_run_id, read_plan, write_plan
 from bench.workloads.schemes import arm
 from bench.workloads.sources import Source, resolve
 from profiling import inrun

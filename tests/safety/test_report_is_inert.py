@@ -26,7 +26,7 @@ from bench.report.terminal import print_report
 from bench.report.visible import dumps, visible, visible_all
 from bench.studies.starcoder2.beside.page import write_study
 from profiling import flamegraph
-from profiling.host_samples import Frame, Samples
+from profiling.readers.py_spy import Frame, Samples
 from tests import factories as make
 from tests import quality_records, study_records
 from tests.safety.hostile import PAYLOADS, Page, hostile

@@ -14,7 +14,7 @@ from bench.record.errors import StorageError
 from bench.record.logs import child_log
 from bench.record.secrets import MASK, found_in, is_secret_name, mask_argv, mask_text, secret_values
 from bench.record.store import RECORDS, load, open_run
-from bench.runner import _keep_tail
+from bench.run.runner import _keep_tail
 from profiling.capture.process import run_tool
 from profiling.commands import Command
 from profiling.surroundings import cleaned

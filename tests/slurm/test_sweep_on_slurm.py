@@ -14,11 +14,11 @@ import pytest
 
 from bench.cluster import folder as places
 from bench.cluster.attempt import records_of
-from bench.plan import Key
-from bench.planfile import read_planned
 from bench.record.origin import block_of, node_of
 from bench.record.schema import Record
 from bench.record.store import load
+from bench.run.plan import Key
+from bench.run.planfile import read_planned
 from tests.slurm.cluster import Cluster, NoClusterError, cluster, missing, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(missing()), reason=missing() or "a cluster can be made")]

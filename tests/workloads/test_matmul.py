@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from bench.plan import Layer, make_plan
 from bench.presets import preset
+from bench.run.plan import Layer, make_plan
 from bench.workloads import linear_kernels, machine, matmul
 from bench.workloads.call_timer import Burst
 from bench.workloads.lost_device import is_lost

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bench import presets
-from bench.plan import generation_case, make_plan
 from bench.record.errors import UsageError
 from bench.record.store import load
+from bench.run.plan import generation_case, make_plan
 from bench.workloads.prompt_styles import (
     AS_IS,
     CHAT,

@@ -14,13 +14,14 @@ import torch
 
 from bench.analysis.remedies import remedies
 from bench.analysis.user_code import code, is_code, preamble
-from bench.workloads import models, patches
-from bench.workloads.interventions import INTERVENTIONS, applicable, changed_arm, combinations, parse
+from bench.interventions import patches
+from bench.interventions.table import INTERVENTIONS, applicable, changed_arm, combinations, parse
+from bench.workloads import models
 from bench.workloads.schemes import ARMS, arm
 from bench.workloads.sources import resolve
 from tests import factories as make
-from tests.test_trying import turns
-from tests.workloads.graph_simulation import Recorder, nothing_read_back, replay
+from tests.interventions.graph_simulation import Recorder, nothing_read_back, replay
+from tests.run.test_trying import turns
 from tests.workloads.packed_4bit import WAYS, way
 from tests.workloads.tiny_models import ALWAYS_WINDOWED, PLAIN, WINDOWED, prompt, tiny
 

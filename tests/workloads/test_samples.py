@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.plan import generation_case
 from bench.presets import Sweep
 from bench.record.errors import UsageError
+from bench.run.plan import generation_case
 from bench.workloads import models, samples
 from bench.workloads.batches import make_batches
 from bench.workloads.prompt_styles import AS_IS, STRIPPED, prompt

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bench import runner
 from bench.cluster import folder as places
 from bench.cluster.blocks import Shares, divide
-from bench.plan import Layer
-from bench.planfile import Run, read_plan
 from bench.presets import Preset
-from bench.processes import Nursery
 from bench.record.errors import UsageError
+from bench.run import runner
+from bench.run.plan import Layer
+from bench.run.planfile import Run, read_plan
+from bench.run.processes import Nursery
 from bench.verbs.planning import scratch_log
 
 

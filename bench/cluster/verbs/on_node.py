@@ -14,11 +14,11 @@ from bench.cluster import folder as places
 from bench.cluster.attempt import Means, OutOfTimeError, OvertakenError, measure_block
 from bench.cluster.cluster import AGAIN
 from bench.instruments import environment
-from bench.plan import Block
-from bench.processes import Nursery
 from bench.quality.verbs.evaluate_run import after_run
 from bench.record.schema import Environment
 from bench.record.store import Writer
+from bench.run.plan import Block
+from bench.run.processes import Nursery
 from bench.verbs.progress import RunProgress, make_progress
 
 

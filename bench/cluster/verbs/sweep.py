@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import runner
 from bench.cluster import cluster, queue
 from bench.cluster import folder as places
 from bench.cluster.attempt import measure_block, records
@@ -19,14 +18,15 @@ from bench.cluster.verbs.gather import gathered
 from bench.cluster.verbs.on_node import OnNode, means
 from bench.cluster.verbs.watching import watch
 from bench.instruments import environment
-from bench.plan import Block
-from bench.planfile import Run, new_run_id, read_planned
-from bench.processes import Nursery
 from bench.record.errors import MachineError, StorageError, UsageError
 from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment
 from bench.record.store import refuse_packed, remedy, why
 from bench.report.console import console as make_console
+from bench.run import runner
+from bench.run.plan import Block
+from bench.run.planfile import Run, new_run_id, read_planned
+from bench.run.processes import Nursery
 from bench.verbs.planning import Asked, asked
 
 RUNS = Path("reports/runs")

@@ -10,16 +10,17 @@ import torch
 from transformers import StaticCache
 from transformers.cache_utils import DynamicLayer
 
-from bench.plan import generation_case
+from bench.interventions import graphed, same_tokens
+from bench.interventions.table import ROUNDING
 from bench.presets import Sweep
 from bench.record.errors import MeasurementError
-from bench.workloads import graphed, models, same_tokens
+from bench.run.plan import generation_case
+from bench.workloads import models
 from bench.workloads.batches import Batch, make_batches
-from bench.workloads.interventions import ROUNDING
 from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
-from tests.workloads.graph_simulation import simulated
+from tests.interventions.graph_simulation import simulated
 from tests.workloads.tiny_models import ALWAYS_WINDOWED, PLAIN, WINDOWED, prompt, session, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")

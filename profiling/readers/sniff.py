@@ -9,8 +9,8 @@ from typing import Literal
 
 from bench.record.errors import RecordError
 from bench.record.packed import MAGIC as GZIP
+from profiling.export import BEGINNING
 
-from .export import BEGINNING
 from .forms import NSYS_REPORT, head_of, refuse_others
 from .sqlite_columns import MAGIC as SQLITE
 

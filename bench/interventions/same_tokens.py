@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from bench.interventions.table import ROUNDING, SAME, Claim
 from bench.record.errors import MeasurementError
 from bench.workloads.batches import Batch
-from bench.workloads.interventions import ROUNDING, SAME, Claim
 from bench.workloads.models import LoadedModel
 from bench.workloads.session import Session
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 import profiling.cli
 from bench import cli
-from bench.plan import Block, Layer, make_plan, matmul_block
-from bench.planfile import PLAN, Run, read_plan, read_planned, write_plan
 from bench.presets import preset
 from bench.record.errors import BitledgerError
 from bench.record.schema import CASE_FIELDS
 from bench.record.store import open_run
+from bench.run.plan import Block, Layer, make_plan, matmul_block
+from bench.run.planfile import PLAN, Run, read_plan, read_planned, write_plan
 from bench.workloads.sources import resolve
 from tests import factories as make
 
@@ -46,7 +46,7 @@ def a_plan(folder):
 
 @pytest.fixture(autouse=True)
 def the_model_is_hashed_once(monkeypatch):
-    monkeypatch.setattr("bench.planfile.resolve", cache(resolve))
+    monkeypatch.setattr("bench.run.planfile.resolve", cache(resolve))
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from bench import processes
-from bench.processes import Nursery
+from bench.run import processes
+from bench.run.processes import Nursery
 
 SERVER = """
     import json, os, sys, threading, time
-    from bench.processes import serve
+    from bench.run.processes import serve
     HEAD
     def entry(task, pipe):
         exec(task["program"], {"task": task, "pipe": pipe, "os": os, "time": time})
@@ -126,7 +126,7 @@ def test_a_process_dies_with_a_killed_nursery(tmp_path):
     with nursery() as source:
         started = Started(
             source,
-            "from bench.processes import die_with_parent\ndie_with_parent()\nos.write(pipe, b'x'); time.sleep(600)",
+            "from bench.run.processes import die_with_parent\ndie_with_parent()\nos.write(pipe, b'x'); time.sleep(600)",
             tmp_path,
         )
         assert started.pipe.read(1) == "x"
@@ -138,9 +138,7 @@ def test_a_process_dies_with_a_killed_nursery(tmp_path):
 def test_a_nursery_whose_parent_is_gone_imports_nothing():
     ours, theirs = socket.socketpair()
     ours.close()
-    program = (
-        "import sys; from bench.processes import serve; sys.exit(serve(int(sys.argv[1]), None, ('no_such_module',)))"
-    )
+    program = "import sys; from bench.run.processes import serve; sys.exit(serve(int(sys.argv[1]), None, ('no_such',)))"
     with theirs:
         done = subprocess.run(
             [sys.executable, "-c", program, str(theirs.fileno())], pass_fds=[theirs.fileno()], check=False, timeout=60

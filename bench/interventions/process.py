@@ -12,15 +12,16 @@ from dataclasses import replace
 from typing import Any
 
 from bench.instruments.memory import MemoryWatch
+from bench.interventions import graphed, patches, same_tokens
+from bench.interventions.same_tokens import Tokens
+from bench.interventions.table import NONE, Claim, Intervention, changed_arm, claim_of, parse
 from bench.models.architecture import text_config
 from bench.record.errors import MeasurementError
 from bench.record.schema import Case, Finding, Metric, metric
-from bench.workloads import graphed, identity, linear_kernels, models, patches, same_tokens
+from bench.workloads import identity, linear_kernels, models
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, warm_up
-from bench.workloads.interventions import NONE, Claim, Intervention, changed_arm, claim_of, parse
 from bench.workloads.outcome import Outcome
-from bench.workloads.same_tokens import Tokens
 from bench.workloads.schemes import Arm, arm
 from bench.workloads.session import Session
 from bench.workloads.sources import Source

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from bench.plan import generation_case
+from bench.interventions import patches, process
+from bench.interventions.table import changed_case
 from bench.presets import Sweep
 from bench.record.errors import MeasurementError
-from bench.workloads import generation, intervening, linear_kernels, models, patches
-from bench.workloads.interventions import changed_case
+from bench.run.plan import generation_case
+from bench.workloads import generation, linear_kernels, models
 from bench.workloads.quantise import quantised_linear
 from bench.workloads.schemes import arm
 from bench.workloads.sources import resolve
@@ -115,7 +116,7 @@ def outcomes():
     def outcome(name, scheme, intervention):
         if (name, scheme, intervention) not in known:
             with way(name):
-                (found,) = intervening.run(resolve("smoke"), case(scheme, intervention), OPTIONS)
+                (found,) = process.run(resolve("smoke"), case(scheme, intervention), OPTIONS)
             known[name, scheme, intervention] = found
         return known[name, scheme, intervention]
 

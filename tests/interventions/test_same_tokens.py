@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.workloads import same_tokens
-from bench.workloads.interventions import INTERVENTIONS, ROUNDING, SAME, claim_of, parse
-from bench.workloads.same_tokens import Difference, OtherTokensError, first_differences
+from bench.interventions import same_tokens
+from bench.interventions.same_tokens import Difference, OtherTokensError, first_differences
+from bench.interventions.table import INTERVENTIONS, ROUNDING, SAME, claim_of, parse
 from tests.workloads.tiny_models import prompt, session, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")

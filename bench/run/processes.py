@@ -36,7 +36,7 @@ PRELOADED = (
     "bitsandbytes",
     "bench.workloads.generation",
     "bench.workloads.matmul",
-    "bench.workloads.intervening",
+    "bench.interventions.tries",
     "functorch.compile",
     "transformers.models.starcoder2.modeling_starcoder2",
     "transformers.models.phi.modeling_phi",

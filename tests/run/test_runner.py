@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import processes, runner
-from bench.plan import Block, Request
 from bench.record import logs
 from bench.record.schema import Case, Record, to_json
 from bench.record.store import load, open_run
+from bench.run import processes, runner
+from bench.run.plan import Block, Request
 from bench.workloads.sources import Source
 from tests.record.test_schema import ENVIRONMENT
 
@@ -141,7 +141,7 @@ def test_a_child_dies_with_its_parent(tmp_path):
         import os, subprocess, sys, time
         code = '''
         import os, sys, time
-        from bench.processes import die_with_parent
+        from bench.run.processes import die_with_parent
         die_with_parent()
         open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
         time.sleep(600)

@@ -28,8 +28,8 @@ from bench.record.timeline import (
     api_name,
     call_kind,
 )
+from profiling.annotate import MARK
 
-from .annotate import MARK
 from .facts import Facts
 from .kineto_events import Args, Event, EventStream
 from .kineto_facts import facts

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.plan import Block, Request
+from bench.interventions.table import INTERVENTIONS, NONE, changed_case, changes_nothing, reversible
 from bench.presets import Preset, Sweep
 from bench.record.instruments import TRY
 from bench.record.schema import Case
-from bench.workloads.interventions import INTERVENTIONS, NONE, changed_case, changes_nothing, reversible
+from bench.run.plan import Block, Request
 from bench.workloads.schemes import arm
 
 TOKENS = 16

@@ -33,12 +33,12 @@ from bench.record.timeline import (
     api_name,
     call_kind,
 )
+from profiling.surroundings import cleaned
 
 from .lanes import spread
 from .nsys_facts import diagnostics, facts, version_of_report
 from .nsys_strings import StringIds, text_of
 from .sqlite_columns import Column, columns_of, opened, read_integers
-from .surroundings import cleaned
 
 _KERNEL, _RUNTIME, _NVTX = "CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_RUNTIME", "NVTX_EVENTS"
 _MEMCPY, _MEMSET, _GRAPH = "CUPTI_ACTIVITY_KIND_MEMCPY", "CUPTI_ACTIVITY_KIND_MEMSET", "CUPTI_ACTIVITY_KIND_GRAPH_TRACE"

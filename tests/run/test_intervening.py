@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from bench import intervening
 from bench.analysis.ledger.pairs import observed_records, observer_models
 from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
@@ -14,6 +13,7 @@ from bench.cli import main
 from bench.presets import Sweep
 from bench.record.errors import RecordError
 from bench.record.store import load
+from bench.run import intervening
 from bench.workloads.sources import resolve
 from profiling.summarize import read_timeline
 from tests import factories as make

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from bench.progress import StepProgress
+from bench.run.progress import StepProgress
 
 
 def shown(terminal, steps=2):

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.errors import RecordError
+from profiling.counters_summary import summarise
 
 from .counters import Counters
-from .counters_summary import summarise
 from .ncu_csv import looks_like_ncu_text, read_ncu_csv
 from .ncu_report_file import looks_like_ncu_report, read_ncu_report
 

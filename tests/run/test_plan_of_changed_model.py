@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from bench.plan import machine_block
-from bench.planfile import PLAN, Run, read_plan, write_plan
 from bench.presets import preset
 from bench.record.errors import UsageError
+from bench.run.plan import machine_block
+from bench.run.planfile import PLAN, Run, read_plan, write_plan
 from bench.workloads.sources import data_folder, resolve
 
 

@@ -8,17 +8,18 @@ import pytest
 import torch
 
 from bench.analysis.claims import broken
-from bench.plan import generation_case
+from bench.interventions import graphed, tries
+from bench.interventions.switches import Switches
+from bench.interventions.table import INTERVENTIONS, changed_arm, changed_case, parse, reversible
 from bench.presets import Sweep
 from bench.record.errors import MeasurementError
 from bench.record.instruments import TRY
-from bench.workloads import graphed, models, tries
-from bench.workloads.interventions import INTERVENTIONS, changed_arm, changed_case, parse, reversible
+from bench.run.plan import generation_case
+from bench.workloads import models
 from bench.workloads.lengths import Lengths
 from bench.workloads.schemes import ARMS, arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
-from bench.workloads.switches import Switches
 from tests import factories as make
 from tests.workloads.packed_4bit import way
 
@@ -51,7 +52,7 @@ def logits(model):
 def run(scheme, *names, loaded=None):
     loaded = loaded or load(scheme)
     switches = Switches(loaded.model)
-    found = tries.run(loaded, arm(scheme), switches, cases(scheme, *names), OPTIONS, Lengths())
+    found = tries.run(loaded, switches, arm(scheme), cases(scheme, *names), OPTIONS, Lengths())
     return {outcome.case.intervention: outcome for outcome in found}
 
 
@@ -160,7 +161,7 @@ def test_what_a_resumed_run_has_left_has_no_turns_to_take():
     """The unchanged arm's record is there, of another process."""
     loaded = load("nf4")
     left = cases("nf4", "batch-8")[1:]
-    (outcome,) = tries.run(loaded, arm("nf4"), Switches(loaded.model), left, OPTIONS, Lengths())
+    (outcome,) = tries.run(loaded, Switches(loaded.model), arm("nf4"), left, OPTIONS, Lengths())
     assert (outcome.status, "earlier process" in outcome.reason) == ("skipped", True)
 
 

@@ -18,11 +18,11 @@ from typing import Any
 
 from bench.analysis.energy_windows import judge
 from bench.instruments import environment
-from bench.plan import Block
-from bench.processes import die_with_parent
 from bench.record.errors import BitledgerError
 from bench.record.origin import BLOCK
 from bench.record.schema import Environment, Finding, Record, environment_from_json, to_json
+from bench.run.plan import Block
+from bench.run.processes import die_with_parent
 from bench.workloads.annotation import Tools, ToolsFor
 from bench.workloads.outcome import Outcome, failed
 
@@ -105,13 +105,15 @@ def outcomes(block: Block, tools: Tools, windows: Sequence[Mapping[str, Any]] = 
 
         return matmul.run(cases, block.options)
     if block.kind == "intervention":
-        from bench.workloads import intervening
+        from bench.interventions import process
 
-        return intervening.run(block.source, cases[0], block.options)
+        return process.run(block.source, cases[0], block.options)
+    from bench.interventions.tries import tries_on
     from bench.workloads import generation
 
     wanted = [(request.case, request.instrument) for request in block.requests]
-    return generation.run(block.source, wanted, {**block.options, "repeat": block.repeat, "windows": windows}, tools)
+    told = {**block.options, "repeat": block.repeat, "windows": windows}
+    return generation.run(block.source, wanted, told, tools, tries_on)
 
 
 class _RecordMaker:

@@ -12,12 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.plan import generation_case
-from bench.presets import Sweep
-from bench.record import causes as c
-from bench.record.errors import MeasurementError, UsageError
-from bench.workloads import intervening, models, patches
-from bench.workloads.interventions import (
+from bench.interventions import patches, process
+from bench.interventions.table import (
     INTERVENTIONS,
     applicable,
     changed_arm,
@@ -26,6 +22,11 @@ from bench.workloads.interventions import (
     combinations,
     parse,
 )
+from bench.presets import Sweep
+from bench.record import causes as c
+from bench.record.errors import MeasurementError, UsageError
+from bench.run.plan import generation_case
+from bench.workloads import models
 from bench.workloads.schemes import ARMS, arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
@@ -44,7 +45,7 @@ def case(scheme, name="none", new_tokens=6):
 def outcome(scheme, name):
     """On every CPU as on one that packs no 4-bit weights."""
     with way("dequantised"):
-        (found,) = intervening.run(resolve("smoke"), case(scheme, name), OPTIONS)
+        (found,) = process.run(resolve("smoke"), case(scheme, name), OPTIONS)
     return found
 
 
@@ -73,7 +74,7 @@ def test_what_an_intervention_does_to_the_output(unchanged, scheme, name, most):
     found = outcome(scheme, name)
     assert error(found, unchanged[scheme]) <= most
     assert found.setup["interventions"][0]["name"] == name
-    assert len(found.setup["output"]["logits"]) == intervening.LOGITS_KEPT
+    assert len(found.setup["output"]["logits"]) == process.LOGITS_KEPT
     names = {item.name for item in found.metrics}
     assert {"inter_token_latency", "decode_steps", "model_footprint"} <= names
 
@@ -181,7 +182,7 @@ def test_a_patch_that_changes_nothing_is_no_measurement(monkeypatch):
 
 def test_an_arm_that_did_not_become_what_was_asked_is_no_measurement(monkeypatch):
     """The threshold, the compute dtype and all else are read back from the modules."""
-    monkeypatch.setattr(intervening, "changed_arm", lambda base, _chosen: replace(base, threshold=0.0))
+    monkeypatch.setattr(process, "changed_arm", lambda base, _chosen: replace(base, threshold=0.0))
     real = models.load
     monkeypatch.setattr(models, "load", lambda source, _arm, *rest: real(source, arm("int8"), *rest))
     with pytest.raises(MeasurementError, match=r"scheme int8 should have threshold 0\.0 but the loaded model has 6\.0"):
@@ -217,24 +218,24 @@ def test_the_old_kernel_takes_one_row_and_a_graph_a_fixed_number_of_tokens(monke
     fits = {name: replace(INTERVENTIONS[name], fits=lambda *_: True) for name in ("old-kernel", "cuda-graph")}
     for name, item in fits.items():
         monkeypatch.setitem(INTERVENTIONS, name, item)
-    (many,) = intervening.run(resolve("smoke"), replace(case("nf4", "old-kernel"), batch_size=2), OPTIONS)
+    (many,) = process.run(resolve("smoke"), replace(case("nf4", "old-kernel"), batch_size=2), OPTIONS)
     assert (many.status, many.reason) == (
         "skipped", "old-kernel is about products with one row: it changes nothing in batches of 2",
     )  # fmt: skip
-    (early,) = intervening.run(resolve("smoke"), replace(case("nf4", "cuda-graph"), stop="eos"), OPTIONS)
+    (early,) = process.run(resolve("smoke"), replace(case("nf4", "cuda-graph"), stop="eos"), OPTIONS)
     assert early.status == "skipped"
     assert "cannot stop at an end of text" in early.reason
 
 
 @pytest.mark.parametrize("name", ["bare-op", "static-cache"])
 def test_other_tokens_than_the_unchanged_loops_are_a_failure_and_no_gain(monkeypatch, name):
-    real = intervening._timed
+    real = process._timed
 
     def wrong(session, options):
         metrics, tokens = real(session, options)
         return metrics, [[[token + 1 for token in row] for row in call] for call in tokens]
 
-    monkeypatch.setattr(intervening, "_timed", wrong)
+    monkeypatch.setattr(process, "_timed", wrong)
     found = outcome("nf4", name)
     assert found.status == "failed"
     assert found.reason.startswith("other tokens: token 1 of call 1, row 1 is ")
@@ -263,7 +264,7 @@ def test_a_captured_step_on_a_gpu():
         generation_case(Sweep("test", ("nf4",), new_tokens=8), resolve("smoke"), "nf4", 1, "dynamic", "cuda", 0),
         "cuda-graph",
     )
-    (plain,) = intervening.run(resolve("smoke"), changed_case(of, "none"), OPTIONS)
-    (found,) = intervening.run(resolve("smoke"), of, OPTIONS)
+    (plain,) = process.run(resolve("smoke"), changed_case(of, "none"), OPTIONS)
+    (found,) = process.run(resolve("smoke"), of, OPTIONS)
     assert found.status == "ok"
     assert found.setup["output"]["tokens"] == plain.setup["output"]["tokens"]

@@ -16,9 +16,9 @@ from inspect import signature
 from typing import Any
 
 from bench.instruments.timing import Stamps
+from bench.interventions.same_tokens import OtherTokensError, first_differences
 from bench.record.errors import MeasurementError
 from bench.workloads.batches import Batch
-from bench.workloads.same_tokens import OtherTokensError, first_differences
 
 WARMUP_STEPS = 3
 Step = Callable[[], None]

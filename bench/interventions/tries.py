@@ -10,20 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from bench.interventions import graphed, process, same_tokens
+from bench.interventions.switches import Switches
+from bench.interventions.table import NONE, Intervention, changed_arm, claim_of, parse
 from bench.record.errors import MeasurementError
 from bench.record.instruments import TRY
 from bench.record.schema import Case, metric
-from bench.workloads import graphed, intervening, linear_kernels, models, same_tokens
+from bench.workloads import linear_kernels, models
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import meet_all
-from bench.workloads.interventions import NONE, Intervention, changed_arm, claim_of, parse
+from bench.workloads.generation import Tries
 from bench.workloads.lengths import Lengths
 from bench.workloads.outcome import Outcome, failed
 from bench.workloads.schemes import Arm
 from bench.workloads.session import Session
-from bench.workloads.switches import Switches
 
 # One call of each arm. With fewer a round more or less would decide; each costs a call of everything that is tried.
 ROUNDS = 4
@@ -55,8 +58,13 @@ class _Tried:
         self.tokens.append(self.session.last_tokens())
 
 
+def tries_on(loaded: models.LoadedModel) -> Tries:
+    """What tries remedies on this model, which has made no forward yet."""
+    return partial(run, loaded, Switches(loaded.model))
+
+
 def run(
-    loaded: models.LoadedModel, own: Arm, switches: Switches, cases: Sequence[Case], options: Mapping[str, Any],
+    loaded: models.LoadedModel, switches: Switches, own: Arm, cases: Sequence[Case], options: Mapping[str, Any],
     lengths: Lengths,
 ) -> Iterator[Outcome]:  # fmt: skip
     """An outcome for each Case: the unchanged arm's and those of what is tried on it. What does not work on this model
@@ -112,7 +120,7 @@ def _ready(
         one.graph = graphed.Graphed(loaded.model, batch, length, session.suppressed())
     else:
         meet_all(session, options)
-    one.logits = intervening.logits(session)
+    one.logits = process.logits(session)
     return one
 
 
@@ -149,7 +157,7 @@ def _outcome(one: _Tried, unchanged: _Tried, options: Mapping[str, Any]) -> Outc
     )
     model = one.session.loaded.model
     packed = any(map(linear_kernels.packs, linear_kernels.linears_4bit(model)))
-    setup = intervening.setup(one.session, one.arm, one.chosen, (), packed, options)
+    setup = process.setup(one.session, one.arm, one.chosen, (), packed, options)
     setup |= {"output": {"tokens": one.tokens, "logits": one.logits}, "turns": {"rounds": len(one.steps)}}
     return _held_to_claim(Outcome(one.case, TRY, setup=setup, metrics=metrics), one, unchanged)
 
@@ -160,4 +168,4 @@ def _held_to_claim(outcome: Outcome, one: _Tried, unchanged: _Tried) -> Outcome:
     if not claim:
         return outcome
     given, wanted = (tried.tokens[-1:] for tried in (one, unchanged))
-    return intervening.compared(outcome, unchanged.session, given, wanted, claim)
+    return process.compared(outcome, unchanged.session, given, wanted, claim)

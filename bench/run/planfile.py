@@ -17,10 +17,10 @@ from typing import Any, Literal
 import msgspec
 
 from bench import presets
-from bench.plan import Block, BlockKind, Key, Request
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.files import replace_text
 from bench.record.typed import decode, typed
+from bench.run.plan import Block, BlockKind, Key, Request
 from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, companions, resolve
 
 PLAN = "plan.json"

@@ -20,14 +20,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.plan import Block, Request
-from bench.processes import Process, Start, start_from_scratch
 from bench.record import logs
 from bench.record.errors import BitledgerError, MachineError, RecordError, StorageError
 from bench.record.instruments import TIMELINE
 from bench.record.origin import BLOCK
 from bench.record.schema import Environment, Record, from_json
 from bench.record.store import Writer, remedy, why
+from bench.run.plan import Block, Request
+from bench.run.processes import Process, Start, start_from_scratch
 
 TERMINATE_GRACE_S = 5.0
 # Looking at a model's shapes takes seconds; its configuration may come from a slow disk or hub.

@@ -18,20 +18,13 @@ from bench.analysis.replay.change import Change
 from bench.analysis.replay.of_record import replay_of
 from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
-from bench.plan import Block, Request, generation_case
+from bench.interventions.table import NONE, applicable, changed_case, changes_nothing, combinations, parse
 from bench.presets import Sweep
 from bench.record import causes as c
 from bench.record.errors import BitledgerError, RecordError
 from bench.record.schema import Case, Environment, Record, Status, metric
 from bench.record.timeline import Timeline
-from bench.workloads.interventions import (
-    NONE,
-    applicable,
-    changed_case,
-    changes_nothing,
-    combinations,
-    parse,
-)
+from bench.run.plan import Block, Request, generation_case
 from bench.workloads.schemes import REFERENCE, arm
 from bench.workloads.sources import Source
 

@@ -1,0 +1,1 @@
+"""Readers of profilers' files, by format: each gives one normal form."""
