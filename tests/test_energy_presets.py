@@ -14,10 +14,10 @@ from bench.analysis.assumed import ENOUGH
 from bench.analysis.energy import EnergyGroup, EnergyRow, summarise
 from bench.analysis.quality import summarise as qualities
 from bench.analysis.signmap import signmap
-from bench.run.plan import make_plan
 from bench.presets import PRESETS, for_layers
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.schema import Case, Record
+from bench.run.plan import make_plan
 from bench.workloads.sources import resolve
 from tests import factories as make
 from tests import quality_records as q
