@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,11 +25,15 @@ Basis = Literal[
     "paired blocks, one node",
 ]
 Statistic = Literal["median", "mean"]
+# Of a Stream: the seed, and which of its spawned generators (None: its own).
+Seed = tuple[int, int | None]
 
 RESAMPLES = 4000
 # Two repeats may agree by chance, a hundred do not: their own spread is enough, and resampling the calls of the
 # thousands that a sweep has would take minutes.
 _MANY = 100
+# Draws that are kept in all: more than those of the largest committed report.
+_KEPT_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,40 @@ class Clusters:
         return len(set(self.names)) > 1
 
 
-def draw(parts: list[Array], statistic: Statistic, rng: Stream, clusters: Clusters | None = None) -> Draws:
+class _Kept:
+    """Draws by what they were made of; forgotten when they grow too large."""
+
+    def __init__(self) -> None:
+        self.draws: dict[Hashable, Draws] = {}
+        self.bytes = 0
+
+    def keep(self, asked: Hashable, draws: Draws) -> None:
+        size = draws.values.nbytes + 8 * draws.samples
+        if self.bytes + size > _KEPT_BYTES:
+            self.draws, self.bytes = {}, 0
+        draws.values.flags.writeable = False
+        self.draws[asked] = draws
+        self.bytes += size
+
+
+_KEPT = _Kept()
+
+
+def draw(parts: list[Array], statistic: Statistic, seed: Seed, clusters: Clusters | None = None) -> Draws:
     """RESAMPLES locations of ``parts`` under resampling; the method is told in ``statistics``. ``clusters``: whole ones
-    are resampled where there are two or more; None where that does not matter."""
+    are resampled where there are two or more; None where that does not matter.
+
+    The same is drawn once: a reference stands against every scheme, and a ratio on the page in a ledger too.
+    """
+    of = (tuple(clusters.names), clusters.basis) if clusters else None
+    asked = (tuple(part.tobytes() for part in parts), statistic, seed, of)
+    if asked not in _KEPT.draws:
+        _KEPT.keep(asked, _drawn(parts, statistic, seed, clusters))
+    return _KEPT.draws[asked]
+
+
+def _drawn(parts: list[Array], statistic: Statistic, seed: Seed, clusters: Clusters | None) -> Draws:
+    rng = Stream(*seed)
     point = float(np.mean([centre(part, statistic) for part in parts]))
     samples = sum(part.size for part in parts)
     if len(parts) == 1:

@@ -28,9 +28,8 @@ from typing import Literal
 import numpy as np
 
 from .assumed import NOTHING, Assumed, Part, freedom, of_bursts, of_processes, quantile, reach
-from .resampling import Array, Basis, Clusters, Draws, Samples, Statistic, centre, clean, draw
+from .resampling import Array, Basis, Clusters, Draws, Samples, Seed, Statistic, centre, clean, draw
 from .runs import Runs, between_runs
-from .streams import Stream
 from .student import normal_cdf
 
 __all__ = [
@@ -91,7 +90,7 @@ def estimate(
     ``nodes``: for a sweep, where each repeat ran; with two or more, whole nodes are resampled.
     """
     clusters = None if nodes is None else Clusters(_present(nodes, samples), "between nodes")
-    draws = _draw(samples, statistic, Stream(seed), unit, clusters)
+    draws = _draw(samples, statistic, (seed, None), unit, clusters)
     more = _assumed(draws, unit)
     positive = bool(draws.point > 0 and np.all(draws.values > 0))
     side, more = (_logged(draws), more) if positive else (draws, more.of_level(draws.point))
@@ -121,10 +120,9 @@ def ratio(
     """
     if any(float(part.min()) <= 0 for part in (*clean(samples), *clean(reference))):
         raise ValueError("a ratio needs positive values")
-    streams = Stream(seed, 0), Stream(seed, 1)
     known = between_runs(runs, (samples, reference))
     sides = (samples, known.clusters[0]), (reference, known.clusters[1])
-    drawn = [_draw(side, statistic, rng, unit, of) for (side, of), rng in zip(sides, streams, strict=True)]
+    drawn = [_draw(side, statistic, (seed, child), unit, of) for child, (side, of) in enumerate(sides)]
     more = _assumed(drawn[0], unit) + _assumed(drawn[1], unit) + known.assumed
     top, bottom = map(_logged, drawn)
     found = _between(top, bottom, more, confidence)
@@ -149,8 +147,7 @@ def difference(
     ``levels`` of the two where the values are themselves what is left of two larger ones. ``relative_error`` is None: a
     difference may be 0.
     """
-    streams = Stream(seed, 0), Stream(seed, 1)
-    top, bottom = (_draw(side, statistic, rng, unit) for side, rng in zip((samples, reference), streams, strict=True))
+    top, bottom = (_draw(side, statistic, (seed, child), unit) for child, side in enumerate((samples, reference)))
     known = levels or (top.point, bottom.point)
     more = [_assumed(side, unit).of_level(level) for side, level in zip((top, bottom), known, strict=True)]
     return _known(_between(top, bottom, more[0] + more[1], confidence))
@@ -169,8 +166,8 @@ def quantiles(values: Sequence[float], levels: Sequence[float]) -> tuple[float, 
     return tuple(float(q) for q in np.quantile(np.asarray(values, dtype=np.float64), levels))
 
 
-def _draw(samples: Samples, statistic: Statistic, rng: Stream, unit: Unit, clusters: Clusters | None = None) -> Draws:
-    draws = draw(clean(samples), statistic, rng, clusters)
+def _draw(samples: Samples, statistic: Statistic, seed: Seed, unit: Unit, clusters: Clusters | None = None) -> Draws:
+    draws = draw(clean(samples), statistic, seed, clusters)
     turns = unit == "bursts" and draws.basis == "between processes"
     return replace(draws, basis="in turns") if turns else draws
 
