@@ -11,20 +11,50 @@ the committed H100 run the kernels of the output layer, the same in all arms, ha
 (tests/analysis/test_spread.py), but clocks of another day are not in that.
 
 An interval is point ± t·sqrt(Σ variances), t as in assumed.py.
+
+That of a step's time, and of what is made of two times, asks what the time is where the host and the GPU of its process
+are at the limits of what is assumed: anywhere on the ellipse that one standard deviation of each spans, times t. For a
+time that is linear in both this is the same; but a host whose work the GPU hides moves the time only as far as a slow
+one comes out from behind the GPU, and where both set the pace only both together make it shorter. Limits of two times
+add up by the root of the sum of their squares, each direction by itself (Zou & Donner 2008, Statistics in Medicine
+27(10)).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from .assumed import FREEDOM, PROCESS, Part, freedom, quantile
-from .statistics import CONFIDENCE, Basis, Estimate
+from .statistics import CONFIDENCE, Basis
 
-__all__ = ["ASSUMED", "FREEDOM", "NOTHING", "Part", "Spread", "apart", "assumed_ratio", "half_width", "seen"]
+__all__ = ["ASSUMED", "FREEDOM", "NOTHING", "Bounded", "Part", "Spread", "apart", "half_width", "seen"]
 
 _MANY = 1e3
+_LIMIT = quantile(FREEDOM, CONFIDENCE)
+_DIRECTIONS = 32
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A figure of one process, and what it is at the limits of what is assumed."""
+
+    usual: float
+    low: float
+    high: float
+
+    def __sub__(self, other: Bounded) -> Bounded:
+        """The difference of two processes' figures."""
+        usual = self.usual - other.usual
+        below = math.hypot(self.usual - self.low, other.high - other.usual)
+        above = math.hypot(self.high - self.usual, other.usual - other.low)
+        return Bounded(usual, usual - below, usual + above)
+
+    @property
+    def log(self) -> Bounded:
+        """Of a figure that is above 0."""
+        return Bounded(*map(math.log, (self.usual, self.low, self.high)))
 
 
 @dataclass(frozen=True)
@@ -33,6 +63,20 @@ class Spread:
 
     host: float
     gpu: float
+
+    @property
+    def limits(self) -> tuple[Mapping[str, float], ...]:
+        """Factors on the host's and on the GPU's work of processes at the limits of what is assumed."""
+        angles = [2.0 * math.pi * place / _DIRECTIONS for place in range(_DIRECTIONS)]
+        return tuple(
+            {"host": math.exp(_LIMIT * self.host * math.cos(each)), "gpu": math.exp(_LIMIT * self.gpu * math.sin(each))}
+            for each in angles
+        )
+
+    def all_host(self, figure: float) -> Bounded:
+        """A figure that is all the host's work."""
+        factor = math.exp(_LIMIT * self.host)
+        return Bounded(figure, figure / factor, figure * factor)
 
 
 ASSUMED = Spread(host=PROCESS, gpu=0.02)
@@ -59,15 +103,6 @@ def seen(basis: Basis) -> bool:
 
 
 def apart(spread: Spread) -> float:
-    """The factor by which two times of one process each must differ so that chance is no explanation."""
+    """The factor by which two times of one process each must differ so that chance is no explanation, whatever sets
+    the pace."""
     return math.exp(half_width((), (spread.host, spread.host)) or 0.0)
-
-
-def assumed_ratio(found: Estimate, spread: Spread) -> Estimate:
-    """A ratio of times of single processes with this spread between processes; of several it is as it is.
-
-    The variation within one process is not in it: it is small beside, and single times have none."""
-    if seen(found.basis):
-        return found
-    factor = apart(spread)
-    return replace(found, low=found.value / factor, high=found.value * factor)

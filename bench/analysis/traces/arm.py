@@ -23,15 +23,16 @@ from ..ledger.cpu import costs_of
 from ..ledger.observer import NOTHING, ObserverModel, fitted
 from ..ledger.read import step_costs
 from ..ledger.segments import Step, cpu_steps
-from ..observer import UNLIKE, observer, scales
+from ..observer import UNLIKE, scales
 from ..replay.diagnosis import Diagnosis
 from ..replay.diagnosis_cpu import Pair, diagnose_cpu
 from ..replay.simulate import Plan, Recording, slower
 from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, less_observer, longer
-from ..spread import Spread, half_width
+from ..spread import Bounded, Spread, half_width
 from ..statistics import Samples
 from ..timeline import Analysis
+from .pace import all_host, replayed, steps_alone
 from .times import StepTime
 
 _NS = 1e-9
@@ -52,12 +53,14 @@ Sides = tuple[Side, Side]
 @dataclass(frozen=True)
 class Arms:
     """Both recordings. ``processes`` and ``model``: their ledgers again, each time one standard deviation away in what
-    another process would do, or in what recording cost. ``diagnosis``: by replay of the same steps."""
+    another process would do, or in what recording cost. ``times``: s per step of both.
+    ``diagnosis``: by replay of the same steps."""
 
     before: Arm
     after: Arm
     processes: tuple[Sides, ...]
     model: tuple[Sides, ...]
+    times: tuple[Bounded, Bounded]
     diagnosis: Diagnosis
 
 
@@ -72,17 +75,20 @@ def arms(analyses: Sequence[Analysis], times: Sequence[StepTime], steps: Sequenc
         for theirs, mine in ((one.processes, other.processes), (one.model, other.model))
     )
     found = Replay.of(other.recording).diagnose(Replay.of(one.recording), spread)
-    return Arms(one.arm, other.arm, processes, model, found)
+    known = all_host(times, spread) if found.refused else (one.time, other.time)
+    return Arms(one.arm, other.arm, processes, model, known, found)
 
 
 @dataclass(frozen=True, eq=False)
 class _OnGpu:
-    """One recording, and its ledgers one standard deviation away in its processes and in its observer."""
+    """One recording, and its ledgers one standard deviation away in its processes and in its observer. ``time``: s per
+    step."""
 
     arm: Arm
     recording: Recording
     processes: tuple[Side, ...]
     model: tuple[Side, ...]
+    time: Bounded
 
 
 def _on_gpu(analysis: Analysis, time: StepTime, step_range: str, spread: Spread) -> _OnGpu:
@@ -99,17 +105,17 @@ def _on_gpu(analysis: Analysis, time: StepTime, step_range: str, spread: Spread)
         return tuple(_side(costs_by(plan), time) for plan in plans)
 
     costs = costs_by(recording.plan)
-    return _OnGpu(Arm(costs, _side(costs, time)), recording, sides(recording.processes), sides(recording.model))
+    processes, model = sides(recording.processes), sides(recording.model)
+    own = replayed(trace, recording.plan, time, spread)
+    return _OnGpu(Arm(costs, _side(costs, time)), recording, processes, model, own)
 
 
 def less_observer_of(trace: Undisturbed, time: StepTime, spread: Spread) -> Recording:
     """A GPU's trace without its observer, as a process that is one standard deviation slower would have it too: the one
     that was recorded, or the one that was timed."""
-    plain = time.observed / _NS
+    recording, plain = steps_alone(trace, time, spread), time.observed / _NS
     if time.plain is not None:  # the time is of the very process that was observed
-        return observer(trace, time.events, plain).off(trace).spread(spread)
-    found = observer(trace, time.events, plain, spread.gpu)
-    recording = found.off(trace)
+        return recording.spread(spread)
     factors = [{"host": 1.0 + spread.host}] * bool(spread.host) + [{"gpu": 1.0 + spread.gpu}] * bool(spread.gpu)
     grown = trace.lengths([recording.plan, *(slower(recording.plan, **each) for each in factors)])
     asked = [(trace.unchanged, plain * float(length / grown[0])) for length in grown[1:] if grown[0]]
@@ -183,7 +189,7 @@ def _on_cpu(analyses: Sequence[Analysis], times: Sequence[StepTime], steps: Sequ
 
     known = ([observed(*each) for each in found] for found in (processes, others))
     found = diagnose_cpu(*observed((one, other), model), *known)
-    return Arms(arms[0], arms[1], sides(processes), sides(others), found)
+    return Arms(arms[0], arms[1], sides(processes), sides(others), all_host(times, spread), found)
 
 
 def _otherwise(observed: Sequence[StepCosts], model: ObserverModel) -> list[ObserverModel]:

@@ -21,7 +21,7 @@ from ..ledger.pairs import SourceLine, observed_records, observer_models, pairs,
 from ..ledger.read import STEP_RANGE, step_costs
 from ..replay.diagnosis import Diagnosis
 from ..replay.of_record import replay_of
-from ..spread import ASSUMED, Spread, half_width, seen
+from ..spread import ASSUMED, Bounded, Spread, seen
 from ..standings import rows
 from ..statistics import Estimate
 from ..timeline import Analysis
@@ -163,27 +163,27 @@ def _made(
     both = arms(analyses, times, steps, spread)
     before, after = both.before, both.after
     closed = close(before.side, after.side)
-    ratio = time_ratio(*times, spread)
+    ratio, wall = time_ratio(*times, both.times), _wall(closed, both.times)
     if both.diagnosis.refused:
-        closed = Closed(closed.reference_ms, closed.scheme_ms, _wall(closed, spread), ())
+        closed = Closed(closed.reference_ms, closed.scheme_ms, wall, ())
         return Timed(times, closed, (), ratio, verdict(ratio), both.diagnosis, ())
     causes = account(before.side, after.side, closed)
     lines = tuple(with_spread(line, both, partial(Side.cause, name=line.cause)) for line in closed.lines)
     causes = tuple(
         with_spread(cause, both, partial(cause_samples, name=cause.cause, closed=closed)) for cause in causes
     )
-    closed = Closed(closed.reference_ms, closed.scheme_ms, _wall(closed, spread), lines)
+    closed = Closed(closed.reference_ms, closed.scheme_ms, wall, lines)
     sources = _sources((before.costs, after.costs), closed)
     return Timed(times, closed, causes, ratio, verdict(ratio), both.diagnosis, sources)
 
 
-def _wall(closed: Closed, spread: Spread) -> Line:
+def _wall(closed: Closed, times: tuple[Bounded, Bounded]) -> Line:
     """The difference of the times, by the same rule as their ratio."""
     line = closed.delta
     if seen(line.basis):
         return line
-    half = half_width((), (spread.host * closed.reference_ms, spread.host * closed.scheme_ms)) or 0.0
-    return replace(line, low=line.delta_ms - half, high=line.delta_ms + half)
+    found = times[1] - times[0]
+    return replace(line, low=found.low * 1e3, high=found.high * 1e3)
 
 
 def _sources(costs: tuple[StepCosts, StepCosts], closed: Closed | None) -> tuple[SourceLine, ...]:

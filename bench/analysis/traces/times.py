@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -12,7 +13,7 @@ from ..ledger.costs import EventCosts
 from ..ledger.plain import plain_times
 from ..ledger.read import STEP_RANGE
 from ..observer import event_costs
-from ..spread import Spread, assumed_ratio
+from ..spread import Bounded, seen
 from ..statistics import Estimate, Samples, location, ratio
 from .origin import Found, Origin
 
@@ -84,6 +85,13 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{plural}"
 
 
-def time_ratio(reference: StepTime, candidate: StepTime, spread: Spread) -> Estimate:
-    """The candidate's time over the reference's. The one place where times of single processes get an interval."""
-    return assumed_ratio(ratio(candidate.samples, reference.samples), spread)
+def time_ratio(reference: StepTime, candidate: StepTime, limits: tuple[Bounded, Bounded]) -> Estimate:
+    """The candidate's time over the reference's. ``limits``: of both, as times of one process each; of several
+    processes the ratio is as it is.
+
+    The variation within one process is not in it: it is small beside, and single times have none."""
+    found = ratio(candidate.samples, reference.samples)
+    if seen(found.basis):
+        return found
+    apart = limits[1].log - limits[0].log
+    return replace(found, low=math.exp(apart.low), high=math.exp(apart.high))
