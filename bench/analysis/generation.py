@@ -35,7 +35,8 @@ class GenerationRow:
     reference itself or where there is none. ``step_latency`` holds the p50, p90 and p99 of all decode steps. All of
     these are of lengths that the process had met; ``first`` is what it met for the first time. ``quantised``: the share
     of the weights outside embedding and head that the scheme quantised; None for an unquantised one, or where it is not
-    recorded. ``load_time``: s to load and quantise, the median of the processes.
+    recorded. ``load_time``: s to load and quantise, the median of the processes. ``prompt_tokens``: of the shortest and
+    the longest prompt, padding included.
     """
 
     scheme: str
@@ -60,6 +61,7 @@ class GenerationRow:
     first: FirstGeneration | None = None
     quantised: float | None = None
     load_time: float | None = None
+    prompt_tokens: tuple[int, int] | None = None
 
     @property
     def short(self) -> bool:
@@ -148,6 +150,7 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
         latencies=latencies,
         first=first_generation.of(scheme, records, base, located(records, call_times).samples, margin),
         load_time=float(np.median(loading)) if (loading := pooled(records, "load_time")) else None,
+        prompt_tokens=(int(min(prompts)), int(max(prompts))) if (prompts := pooled(records, "prompt_length")) else None,
         quantised=min((found for r in records if (found := share_of(r.setup)) is not None), default=None),
     )
 

@@ -97,9 +97,7 @@ class EnergyWindows:
     def _ticks(self, name: str, zero: float) -> list[Metric]:
         if self.prefix == "unused_":
             return []
-        edges = self.edges[name]
-        times = metric(f"{self.prefix}edge_time_{name}", [edge.moment - zero for edge in edges])
-        return [times, metric(f"{self.prefix}edge_energy_{name}", [edge.joules for edge in edges])]
+        return [metric(f"{self.prefix}edge_time_{name}", [edge.moment - zero for edge in self.edges[name]])]
 
 
 def measure_windows(

@@ -77,7 +77,7 @@ def state(nvml: Nvml, handle: Any) -> dict[str, Any]:
         "index": lambda: nvml.call("nvmlDeviceGetIndex", handle),
         "temperature_degc": now["gpu_temperature"],
         "clock_sm_hz": now["gpu_clock_sm"],
-        "clock_memory_hz": now["gpu_clock_memory"],
+        "clock_memory_hz": lambda: nvml.call("nvmlDeviceGetClockInfo", handle, nvml.module.NVML_CLOCK_MEM) * 1e6,
         "power_w": now["gpu_power"],
         "throttle_mask": lambda: int(now["gpu_throttle_reasons"]()),
         "utilisation": lambda: nvml.call("nvmlDeviceGetUtilizationRates", handle).gpu / 100,

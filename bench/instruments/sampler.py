@@ -16,12 +16,10 @@ from typing import Any
 from bench.record.errors import MachineError
 from bench.record.schema import Finding, metric
 
-from .cpu import clock_hz
 from .nvml import Nvml
 from .readings import Readings
 
 Source = Callable[[], float]
-GPU_METRICS = ("gpu_power", "gpu_temperature", "gpu_clock_sm", "gpu_clock_memory", "gpu_throttle_reasons")
 
 
 def gpu_sources(nvml: Nvml, handle: Any) -> dict[str, Source]:
@@ -31,7 +29,6 @@ def gpu_sources(nvml: Nvml, handle: Any) -> dict[str, Source]:
         "gpu_power": lambda: nvml.call("nvmlDeviceGetPowerUsage", handle) * 1e-3,
         "gpu_temperature": lambda: nvml.call("nvmlDeviceGetTemperature", handle, module.NVML_TEMPERATURE_GPU),
         "gpu_clock_sm": lambda: nvml.call("nvmlDeviceGetClockInfo", handle, module.NVML_CLOCK_SM) * 1e6,
-        "gpu_clock_memory": lambda: nvml.call("nvmlDeviceGetClockInfo", handle, module.NVML_CLOCK_MEM) * 1e6,
         "gpu_throttle_reasons": lambda: throttle_mask(nvml, handle),
     }
 
@@ -42,11 +39,6 @@ def throttle_mask(nvml: Nvml, handle: Any) -> int:
         return int(nvml.call("nvmlDeviceGetCurrentClocksEventReasons", handle))
     except MachineError:
         return int(nvml.call("nvmlDeviceGetCurrentClocksThrottleReasons", handle))
-
-
-def cpu_sources() -> dict[str, Source]:
-    """The mean clock of the usable cores."""
-    return {"cpu_clock": clock_hz}
 
 
 class Sampler:

@@ -29,8 +29,7 @@ def measure_unused(seconds: float = 1.0, nvml: Nvml | None = None) -> Readings:
         counter, handle = nvml_counter(nvml), measured_gpu(nvml)
     except MachineError as error:
         return Readings(not_collected={f"{_PREFIX}energy_gpu": str(error)})
-    sources = {name: read for name, read in watched(nvml, handle).items() if f"{_PREFIX}{name}" in METRICS}
-    sampler = Sampler({**sources, "counter_gpu": counter.read})
+    sampler = Sampler({name: read for name, read in watched(nvml, handle).items() if f"{_PREFIX}{name}" in METRICS})
     with sampler:
         window = measure_idle([counter], seconds, 1, prefix=_PREFIX)
     return window.readings() + sampler.readings(window.began, _PREFIX)

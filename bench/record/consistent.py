@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .causes import OBSERVED
 from .errors import RecordError
-from .metrics import AT_REST, METRICS
+from .metrics import AT_REST, METRICS, UNUSED
 from .schema import Record
 
 _STEPS = (
@@ -28,11 +28,11 @@ _TOGETHER: dict[str, tuple[str, ...]] = {
     "call": ("generate_time", "tokens_generated", "decode_steps", "time_to_first_token", "first_visit_steps"),
     "first visit": ("first_visit_latency", "first_visit_length"),
     "pair of calls": ("generate_time_plain", "generate_time_annotated"),
-    "sample": ("sample_time", "gpu_power", "gpu_temperature", "gpu_clock_sm", "gpu_clock_memory",
-               "gpu_throttle_reasons", "gpu_power_limit", "gpu_other_processes", "cpu_clock",
+    "sample": ("sample_time", "gpu_power", "gpu_temperature", "gpu_clock_sm",
+               "gpu_throttle_reasons", "gpu_power_limit", "gpu_other_processes",
                "counter_gpu", "counter_cpu", "counter_dram"),
     "sample at rest": tuple(f"idle_{name}" for name in AT_REST),
-    "sample of the unused card": tuple(f"unused_{name}" for name in AT_REST),
+    "sample of the unused card": tuple(f"unused_{name}" for name in UNUSED),
     "task": _TASKS,
 }  # fmt: skip
 

@@ -71,13 +71,13 @@ def _byte(description: str) -> MetricInfo:
 AT_REST = {
     "sample_time": MetricInfo("s", "time of each sample of the machine at rest"),
     "gpu_power": MetricInfo("W", "board power at each sample at rest"),
-    "gpu_temperature": MetricInfo("degC", "GPU temperature at each sample at rest"),
-    "gpu_clock_sm": MetricInfo("Hz", "SM clock at each sample at rest"),
     "gpu_other_processes": MetricInfo("1", "other processes that compute on the GPU at each sample at rest"),
     "counter_gpu": MetricInfo("J", "what the GPU's energy counter showed at each sample at rest"),
     "counter_cpu": MetricInfo("J", "what the CPU packages' energy counters had counted at each sample at rest"),
     "counter_dram": MetricInfo("J", "what the memory's energy counters had counted at each sample at rest"),
 }
+
+UNUSED = ("sample_time", "gpu_other_processes")
 
 METRICS: dict[str, MetricInfo] = {
     # generation, timed run (one value per generate call unless said otherwise)
@@ -93,7 +93,6 @@ METRICS: dict[str, MetricInfo] = {
     ),
     "first_visit_length": MetricInfo("1", "key-value length of each first visit"),
     "first_visit_steps": MetricInfo("1", "first visits that belong to each timed call; the ones before, to the first"),
-    "first_seen_latency": _work("the first call's decode steps at lengths that the process had met before"),
     "tokens_generated": MetricInfo("1", "new tokens really produced by a call, summed over the batch"),
     "prompt_length": MetricInfo("1", "prompt tokens per sequence of a call, padding included"),
     "warmup_time": _s("wall time of each warm-up call or iteration, the first generation included; none is timed"),
@@ -129,28 +128,26 @@ METRICS: dict[str, MetricInfo] = {
     "unused_time": _work("length of a window before the process made a CUDA context or loaded a model"),
     "unused_energy_gpu": MetricInfo("J", "GPU energy in a window before the process made a CUDA context"),
     **{
-        f"{when}edge_{what}_{name}": MetricInfo(
-            unit, f"{told} of the {name} counter that opened and that closed each {kind}"
+        f"{when}edge_time_{name}": MetricInfo(
+            "s", f"when the ticks of the {name} counter were that opened and that closed each {kind}"
         )
         for when, kind in (("", "window"), ("idle_", "idle window"))
         for name in ("gpu", "cpu", "dram")
-        for what, unit, told in (("time", "s", "when the ticks"), ("energy", "J", "value at the ticks"))
     },
     # state sampled during energy windows, outside the timed thread
     "sample_time": MetricInfo("s", "time of each sample since the first window began"),
     "gpu_power": MetricInfo("W", "board power at each sample"),
     "gpu_temperature": MetricInfo("degC", "GPU temperature at each sample"),
     "gpu_clock_sm": MetricInfo("Hz", "SM clock at each sample"),
-    "gpu_clock_memory": MetricInfo("Hz", "memory clock at each sample"),
     "gpu_throttle_reasons": MetricInfo("1", "NVML's bit mask of clock event reasons at each sample"),
     "gpu_power_limit": MetricInfo("W", "board power limit in force at each sample"),
     "gpu_other_processes": MetricInfo("1", "other processes that compute on the GPU at each sample"),
-    "cpu_clock": MetricInfo("Hz", "mean clock of the usable cores at each sample"),
     "counter_gpu": MetricInfo("J", "what the GPU's energy counter showed at each sample"),
     "counter_cpu": MetricInfo("J", "what the CPU packages' energy counters had counted at each sample"),
     "counter_dram": MetricInfo("J", "what the memory's energy counters had counted at each sample"),
-    # the same state while nothing is submitted, and before the process made a CUDA context
-    **{f"{when}_{name}": info for when in ("idle", "unused") for name, info in AT_REST.items()},
+    # the same state while nothing is submitted; before the process made a CUDA context, whether it is alone
+    **{f"idle_{name}": info for name, info in AT_REST.items()},
+    **{f"unused_{name}": AT_REST[name] for name in UNUSED},
     # CodeCarbon's offline tracker, one value per window of its own
     "codecarbon_energy": MetricInfo("J", "energy as CodeCarbon reports it, all parts", "lower"),
     "codecarbon_energy_cpu": MetricInfo("J", "CPU part of CodeCarbon's energy", "lower"),
@@ -219,3 +216,16 @@ METRICS: dict[str, MetricInfo] = {
 # What metrics are called that older records hold under another name. ``host_gap`` is a line of the ledger and no other
 # figure: from the start of a step's range to the end of its GPU work, and what follows that in the range.
 RENAMED = {"host_gap_per_step": "host_busy_per_step"}
+
+# Measured once and read by nothing: what older records hold of them is left out when they are read. A counter's value
+# at a tick: the energy of a window is the difference of two.
+DROPPED = frozenset(
+    (
+        "first_seen_latency",
+        "gpu_clock_memory",
+        "cpu_clock",
+        *(f"{when}edge_energy_{name}" for when in ("", "idle_") for name in ("gpu", "cpu", "dram")),
+        *(f"{when}_{name}" for when in ("idle", "unused") for name in ("gpu_temperature", "gpu_clock_sm")),
+        *(f"unused_{name}" for name in ("gpu_power", "counter_gpu", "counter_cpu", "counter_dram")),
+    )
+)

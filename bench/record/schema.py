@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from .errors import RecordError
-from .metrics import METRICS, RENAMED
+from .metrics import DROPPED, METRICS, RENAMED
 from .setups import check_machine, check_setup
 from .typed import converted
 
@@ -265,8 +265,9 @@ def _check_names(document: Mapping[str, Any]) -> None:
 
 
 def _renamed(metrics: Any) -> list[Any]:
-    """The metrics under the names that they have now."""
-    return [{**item, "name": RENAMED.get(item["name"], item["name"])} for item in metrics]
+    """The metrics that there still are, under the names that they have now."""
+    named = ((RENAMED.get(item["name"], item["name"]), item) for item in metrics)
+    return [{**item, "name": name} for name, item in named if name not in DROPPED]
 
 
 def _check_values(record: Record) -> None:

@@ -29,6 +29,7 @@ from .sections import (
     ledger,
     tables_across,
     tables_emissions,
+    tables_rest,
 )
 from .sections import matmul as tables_layers
 from .sections import throughput as tables_generation
@@ -262,6 +263,8 @@ def _costs(analysed: Analysed) -> Section:
         found.append(overhead)
     else:
         text.append("Cost of the harness: not measured in this run.")
+    recording = tables_rest.recording(analysed.records)
+    found += [recording] if recording else []
     return Section("costs", "What measuring costs", tuple(text), tables=tuple(found))
 
 
@@ -284,5 +287,5 @@ def _environment(analysed: Analysed) -> Section:
 
 
 def _arms(analysed: Analysed) -> Section | None:
-    rows = tables.arms(analysed.records)
-    return Section("arms", "Arms exactly as run", tables=(rows,), folded=True) if rows else None
+    found = tuple(one for one in (tables.arms(analysed.records), tables_rest.outliers(analysed.records)) if one)
+    return Section("arms", "Arms exactly as run", tables=found, folded=True) if found else None

@@ -67,12 +67,7 @@ def call_metrics(calls: Sequence[Call], first: Call | None = None) -> list[Metri
 
 
 def _first_generation(call: Call) -> list[Metric]:
-    seen = call.visit.seen(call.steps)
-    metrics = [
-        metric("first_generation_time", call.wall),
-        metric("first_time_to_first_token", call.first_token),
-    ]
-    return metrics + ([metric("first_seen_latency", seen)] if seen else [])
+    return [metric("first_generation_time", call.wall), metric("first_time_to_first_token", call.first_token)]
 
 
 def _first_visits(calls: Sequence[Call], first: Call | None) -> list[Metric]:

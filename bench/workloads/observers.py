@@ -12,7 +12,6 @@ from bench.instruments.energy_pass import measure_energy
 from bench.instruments.gpu import watched
 from bench.instruments.nvml import connect, measured_gpu
 from bench.instruments.readings import Readings
-from bench.instruments.sampler import cpu_sources
 from bench.record.errors import MachineError
 from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import metric
@@ -61,7 +60,7 @@ def energy(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outco
 
 def _sources(uuid: str | None) -> dict[str, Callable[[], float]]:
     if uuid is None:
-        return cpu_sources()
+        return {}
     try:
         nvml = connect()
         return watched(nvml, measured_gpu(nvml, uuid))

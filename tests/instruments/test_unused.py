@@ -16,10 +16,9 @@ def test_the_unused_card_has_a_window_and_samples():
     readings = measure_unused(0.05, connect(FakeNvml([card])))
     found = {metric.name: metric.values for metric in readings.metrics}
     assert set(found) == {
-        "unused_time", "unused_energy_gpu", "unused_sample_time", "unused_gpu_power", "unused_gpu_temperature",
-        "unused_gpu_clock_sm", "unused_gpu_other_processes", "unused_counter_gpu",
+        "unused_time", "unused_energy_gpu", "unused_sample_time", "unused_gpu_other_processes",
     }  # fmt: skip
-    assert found["unused_gpu_power"][0] == 123.456 and found["unused_gpu_other_processes"][0] == 2
+    assert found["unused_gpu_other_processes"][0] == 2
     assert found["unused_time"][0] >= 0.05 and found["unused_energy_gpu"][0] > 0
 
 

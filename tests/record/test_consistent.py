@@ -14,10 +14,10 @@ from tests import factories as make
         ({"work_begin": [0.0], "work_end": [1.0, 2.0]}, "work_end has 2 values and work_begin has 1"),
         ({"window_time": [2.0], "codecarbon_energy": [1.0] * 2}, "codecarbon_energy has 2 values and window_time"),
         ({"idle_time": [2.0], "idle_begin": [-2.0, 4.0]}, "idle_begin has 2 values and idle_time has 1"),
-        ({"edge_time_gpu": [0.0, 2.0], "edge_energy_gpu": [1.0]}, "edge_energy_gpu has 1 values and edge_time_gpu"),
+        ({"edge_time_gpu": [0.0, 2.0], "edge_time_cpu": [1.0]}, "edge_time_cpu has 1 values and edge_time_gpu"),
         ({"sample_time": [0.0, 0.1], "counter_gpu": [1.0]}, "counter_gpu has 1 values and sample_time has 2"),
         ({"idle_sample_time": [0.0], "idle_gpu_power": [1.0] * 2}, "idle_gpu_power has 2 values and idle_sample_time"),
-        ({"unused_sample_time": [0.0], "unused_gpu_power": [9.0] * 2}, "unused_gpu_power has 2 values and unused_"),
+        ({"unused_sample_time": [0.0], "unused_gpu_other_processes": [0] * 2}, "unused_gpu_other_processes has 2"),
     ],
 )
 def test_values_that_belong_together_are_as_many(metrics, told):

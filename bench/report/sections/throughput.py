@@ -53,6 +53,7 @@ def latency(groups: Sequence[GenerationGroup]) -> Table:
     columns = (
         _SETTING,
         _SCHEME,
+        Column("Prompt tokens", right=True, detail=True),
         Column("First token", right=True),
         Column("First token ÷ reference", right=True, detail=True),
         Column("Step p50", right=True),
@@ -69,6 +70,7 @@ def _latency(row: GenerationRow, group: GenerationGroup) -> Row:
     steps = row.step_latency or (None, None, None)
     return (
         row.scheme,
+        "–".join(map(str, dict.fromkeys(row.prompt_tokens or ()))) or units.ABSENT,
         units.estimate(row.time_to_first_token, "s"),
         ratio_cell(row.first_token_ratio, row.scheme == group.reference),
         *(units.si(step, "s") for step in steps),
