@@ -8,10 +8,11 @@ from importlib.util import find_spec
 
 import bench.cli
 import profiling.cli
+from bench.commandline import Program
 from bench.output import accept_any_terminal, ended
 from bench.record.errors import UsageError
+from bench.record.suggested import FACE
 
-PROGRAM = "bitledger"
 # Verbs that load a model.
 MEASURING = frozenset(("run", "rerun", "intervene", "kineto", "nsys", "ncu", "host", "all"))
 
@@ -22,12 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb = next((word for word in arguments if not word.startswith("-")), None)
     if verb is None and set(arguments) <= {"-h", "--help"}:
         accept_any_terminal()
-        bench.cli.parser(PROGRAM, profiling.cli.add_verbs).print_help()
+        verbs = bench.cli.VERBS | profiling.cli.VERBS
+        Program(FACE, bench.cli.DESCRIPTION, bench.cli.EXIT_CODES, verbs).parser("").print_help()
         return 0
     if _measures(verb, arguments) and find_spec("torch") is None:
         return ended(lambda: _refuse(verb), debug="--debug" in arguments)
     room = profiling.cli if verb in profiling.cli.VERBS else bench.cli
-    return int(room.main(arguments, PROGRAM))
+    return int(room.main(arguments, FACE))
 
 
 def _measures(verb: str | None, arguments: Sequence[str]) -> bool:

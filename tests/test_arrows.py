@@ -25,7 +25,7 @@ ALLOWED = {
     "bench.run": {"bench.record", "bench.instruments", "bench.schemes", "bench.models", "bench.workloads"}
     | {"bench.interventions", "bench.presets", "bench.analysis", "bench.report.visible"},
     "bench.quality": {"bench.record", "bench.workloads", "bench.analysis", "bench.report", "bench.verbs"}
-    | {"bench.instruments", "bench.output", "bench.run", "bench.cli"},
+    | {"bench.instruments", "bench.kinds", "bench.output", "bench.run", "bench.cli"},
     "bench.studies": {
         "bench.record",
         "bench.analysis",

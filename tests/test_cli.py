@@ -1,16 +1,18 @@
 """The command line: every verb helps, every bad input is one clear line and exit code 2."""
 
 import json
+import shlex
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+import profiling.cli
 from bench import cli
 from bench.record.store import RECORDS, open_run
 from tests.factories import generation
-
-VERBS = ("run", "list", "show", "compare", "report", "doctor", "verify", "rerun")
 
 
 def call(*arguments):
@@ -30,24 +32,76 @@ def run(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help_with_examples_and_exit_codes(verb, capsys):
-    assert call(verb, "--help") == 0
-    text = capsys.readouterr().out
-    assert f"python -m bench {verb}" in text
-    assert "exit codes" in text
+@pytest.mark.parametrize("room", [cli, profiling.cli], ids=["bench", "profiling"])
+def test_every_verb_has_help_with_examples_and_exit_codes(room, capsys):
+    for verb in room.VERBS:
+        with pytest.raises(SystemExit) as stop:
+            room.main([verb, "--help"])
+        text = capsys.readouterr().out
+        assert stop.value.code == 0
+        assert f"examples:\n  {room.MODULE} " in text
+        assert "exit codes" in text
 
 
-def test_help_imports_nothing_heavy():
+def test_every_example_is_understood():
+    for room in (cli, profiling.cli):
+        made = room.parser()
+        for verb in room.VERBS.values():
+            for line in import_module(verb.module).EXAMPLES.strip().splitlines():
+                words = shlex.split(line, comments=True)
+                assert room.VERBS[made.parse_args(words).verb].module == verb.module
+
+
+def loaded(*arguments):
+    """The modules that a command line has imported when it is done."""
     program = (
-        "import sys; from bench import cli\n"
-        "try: cli.main(['--help'])\n"
+        "import sys\nfrom bench import cli\n"
+        f"try: cli.main({list(arguments)!r})\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'transformers', 'bitsandbytes', 'numpy', 'rich', 'matplotlib', 'jinja2', 'pynvml'}\n"
-        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+        "print('MODULES', *sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert out.splitlines()[-1] == "HEAVY []"
+    return set(out.splitlines()[-1].split())
+
+
+def test_help_imports_nothing_heavy_and_no_verb():
+    modules = loaded("--help")
+    assert not modules & {"torch", "transformers", "bitsandbytes", "numpy", "rich", "matplotlib", "jinja2", "pynvml"}
+    assert not modules & {verb.module for verb in cli.VERBS.values()}
+
+
+@pytest.mark.parametrize("verb", ["run", "explain", "evaluate"])
+def test_help_of_a_verb_imports_that_verb_and_never_torch(verb):
+    modules = loaded(verb, "--help")
+    assert modules & {each.module for each in cli.VERBS.values()} >= {cli.VERBS[verb].module}
+    assert not modules & {"torch", "transformers", "bitsandbytes"}
+
+
+def test_an_option_is_added_in_the_file_of_its_verb(tmp_path):
+    """The walk of docs/developing.md: the help shows it and ``main`` is given it, and no other file changes."""
+    source = Path(import_module(cli.VERBS["doctor"].module).__file__).read_text()
+    declared = source.replace(
+        "def add_options(parser: argparse.ArgumentParser) -> None:\n",
+        "def add_options(parser: argparse.ArgumentParser) -> None:\n"
+        "    parser.add_argument('--greet', metavar='NAME', help='say hello first')\n",
+    )
+    used = declared.replace(
+        "    from bench.doctor import", "    print('hello', options.greet)\n    from bench.doctor import"
+    )
+    assert source != declared != used
+    (tmp_path / "doctor.py").write_text(used)
+    program = (
+        "import sys, bench.verbs\n"
+        f"bench.verbs.__path__.insert(0, {str(tmp_path)!r})\n"
+        "from bench.cli import main\nsys.exit(main(sys.argv[1:]))"
+    )
+
+    def told(*arguments):
+        words = [sys.executable, "-c", program, "doctor", *arguments]
+        return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+    assert "--greet NAME" in told("--help") and "say hello first" in told("--help")
+    assert told("--greet", "you", "--json").startswith("hello you\n")
 
 
 def test_list_names_what_can_be_asked_for(capsys):

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from bench.kinds import INTEGER, SECONDS, names
 from bench.record.errors import UsageError
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     """--on and what belongs to it."""
     group = parser.add_argument_group(
         "many blocks, on the nodes of a Slurm cluster or one after the other here",
         "A block is all arms of one model × workload × repeat, in one job on one node; --repeats says how many there "
         "are. docs/slurm.md has the commands.",
     )
-    add: Callable[..., Any] = group.add_argument
+    add = group.add_argument
     add("--on", choices=("slurm", "local"), help="where the blocks are measured")
     add("--models", type=names, metavar="A,B", help="several models, each in blocks of its own")
     add(

@@ -9,10 +9,33 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.comparison import Comparison, ComparisonRow, compare
+from bench.kinds import names
 from bench.record.errors import UsageError
 from bench.record.schema import Case, Finding
 from bench.record.store import load
 from bench.report.visible import dumps
+
+EXAMPLES = """
+compare reports/runs/before reports/runs/after
+compare reports/runs/mine::fp16 reports/runs/mine::nf4
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    parser.add_argument("a", metavar="A", help="reference: a run folder, or FOLDER::SCHEME")
+    parser.add_argument("b", metavar="B", help="what is judged: a run folder, or FOLDER::SCHEME")
+    parser.add_argument("--force", action="store_true", help="compare even if machines or conditions differ")
+    parser.add_argument(
+        "--allow",
+        type=names,
+        default=(),
+        metavar="NAMES",
+        help="conditions that may differ because they are the question, such as versions,commit",
+    )
+    parser.add_argument("--margin", type=float, default=0.02, help="relative difference that counts as none (0.02)")
+    parser.add_argument("--fail-on-slower", action="store_true", help="exit 1 if anything is SLOWER")
+    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -5,6 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
+
+EXAMPLES = """
+doctor
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--reports", type=Path, default=Path("reports/runs"), help="where runs would be written")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -6,14 +6,32 @@ import argparse
 import json
 import re
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from bench.analysis.emissions import EmissionsCheck, RowCheck, check
 from bench.instruments.emissions_file import read_emissions
+from bench.kinds import JOULES
 from bench.record.errors import UsageError
 
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
 _ABOUT = re.compile(r"(\d+(?:\.\d+)?)(?:±|\+-)(\d+(?:\.\d+)?)")
+
+
+EXAMPLES = """
+energy check emissions.csv
+energy check emissions.csv --cpu-power 240-310
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    add = parser.add_argument
+    add("action", choices=("check",), help="what to do with the file")
+    add("file", type=Path, metavar="FILE.csv", help="emissions.csv of CodeCarbon 2 or 3")
+    add("--cpu-power", metavar="W-W", help="what the node's CPU packages drew together, from another source: 240-310")
+    add("--range", type=JOULES, metavar="J", help="what the counter counts to (default: by the CPU's maker)")
+    add("--json", action="store_true", help="as JSON")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.analysis.energy_ledger import EnergyPair, Split
@@ -15,6 +16,7 @@ from bench.analysis.hypotheses import Judged
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.analysis.remedies import Remedy
+from bench.kinds import MILLISECONDS
 from bench.quality.report.document import quality_document
 from bench.record.causes import CORRECTIONS
 from bench.record.errors import RecordError, UsageError
@@ -24,10 +26,36 @@ from bench.report.visible import dumps
 from bench.report.words import AMOUNTS
 from bench.verbs import explain_traces
 from bench.verbs.answer_json import answer_document, balance_document, causes_document
-from bench.verbs.choosing import chosen
+from bench.verbs.choosing import add_choices, chosen
 from bench.verbs.commands import commands
 from bench.verbs.planned import plan_of
 from bench.verbs.report import asked_reference
+from bench.verbs.shared_options import add_step_options, add_verbose
+
+EXAMPLES = """
+explain reports/runs/mine
+explain reports/runs/mine --scheme nf4 --batch-size 8
+explain --reference fp16.sqlite --candidate nf4.sqlite
+explain --reference a.json.gz --candidate b.json.gz --step-range 'execute_*' --json
+explain --reference a.sqlite --candidate b.sqlite --reference-time 16 --candidate-time 20
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    add = parser.add_argument
+    add("run", type=Path, nargs="?", help="run folder")
+    add("--reference", metavar="A", help="a trace (nsys SQLite or Kineto JSON); with a run folder: a scheme")
+    add("--candidate", type=Path, metavar="B", help="the trace to explain")
+    unprofiled = "ms per step of this trace's steps without a profiler (default: that of the run folder it lies in)"
+    add("--reference-time", type=MILLISECONDS, metavar="MS", help=unprofiled)
+    add("--candidate-time", type=MILLISECONDS, metavar="MS", help=unprofiled)
+    add("--reference-range", metavar="NAME", help="the same, of the reference alone")
+    add("--candidate-range", metavar="NAME", help="the same, of the candidate alone")
+    add_step_options(parser)
+    add("--json", action="store_true", help="as JSON")
+    add_choices(parser)
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:

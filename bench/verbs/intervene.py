@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bench import presets
+from bench import kinds, presets
 from bench.instruments import environment
 from bench.interventions.table import INTERVENTIONS, refuse_unknown
+from bench.kinds import each_once
 from bench.presets import Sweep
 from bench.record.errors import MachineError, UsageError
 from bench.record.outputs import refuse_foreign, unused
@@ -25,11 +26,47 @@ from bench.verbs.planning import scratch_log
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
+from bench.verbs.shared_options import add_no_report, add_verbose
 from bench.workloads.schemes import arm
 from bench.workloads.sources import Source, resolve
 
 RUNS = Path("reports/runs")
 DEFAULT = ("int8", "nf4")
+
+
+EXAMPLES = """
+intervene --out reports/runs/mine
+intervene --schemes int8,nf4 --batch-sizes 4,8
+intervene --schemes nf4-dq --only double-quant-off,bare-op
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    add = parser.add_argument
+    add("--out", type=Path, help="run folder to add to; its model and preset are used (default: a new one)")
+    add("--preset", help="without a run: whose setting to use (default: quick with a GPU, else smoke)")
+    add("--model", help="without a run: smoke, shape:NAME, a local folder, or a Hugging Face id")
+    add("--revision", help="commit, tag or branch of a Hugging Face id")
+    add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
+    add("--schemes", type=each_once, metavar="A,B", help="arms to intervene on (default: the reference, int8, nf4)")
+    add_no_report(parser)
+    add("--only", type=each_once, metavar="A,B", help="only these interventions (see 'python -m bench list')")
+    add("--reference", metavar="SCHEME", help="what the arms are compared with (default: the run's)")
+    add("--at-batch", type=kinds.BATCH, metavar="N", help="batch size of the arms (default: the run's first)")
+    add("--at-cache", choices=("dynamic", "static"), help="key-value cache of the arms (default: the run's first)")
+    add(
+        "--batch-sizes",
+        type=kinds.numbers(kinds.BATCH),
+        metavar="N,N",
+        help="batch sizes to sweep, of 2, 4, 6, 8, 16, 32, 64",
+    )
+    add("--new-tokens", type=kinds.TOKENS, metavar="N", help="new tokens per sequence")
+    add("--calls", type=kinds.COUNT, metavar="N", help="timed generate calls per process")
+    add("--repeats", type=kinds.REPEATS, metavar="N", help="fresh processes per intervention")
+    add("--threads", type=kinds.THREADS, metavar="N", help="CPU threads of torch (default: the preset's)")
+    add("--seed", type=kinds.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:

@@ -14,6 +14,15 @@ from bench.record.metrics import METRICS
 from bench.schemes import ARMS, REFERENCE, SAVED
 from bench.workloads.sources import SHAPES, SMOKE
 
+EXAMPLES = """
+list
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
 
 def main(options: argparse.Namespace) -> int:
     """Print the tables, or all of it as JSON."""

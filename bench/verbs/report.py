@@ -15,10 +15,29 @@ from bench.record.origin import node_of
 from bench.record.schema import Environment, Finding, Record
 from bench.record.store import load, remedy
 from bench.verbs.planned import plan_of
+from bench.verbs.shared_options import add_verbose
 from bench.workloads.schemes import REFERENCE
 
 if TYPE_CHECKING:
     from bench.report.content import Report
+
+
+EXAMPLES = """
+report reports/runs/mine
+report --study reports/runs/corrected reports/runs/as-they-ran-it
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    parser.add_argument("run", type=Path, nargs="+", help="run folder; with --study, one or more")
+    parser.add_argument(
+        "--study",
+        action="store_true",
+        help="set the runs beside the published StarCoder2 study: study.md and study.html in the first run folder",
+    )
+    parser.add_argument("--reference", metavar="SCHEME", help="what to compare with (default: the run's own, or fp16)")
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.analysis.repeated import differences, other_commands, outputs
 from bench.instruments import environment
+from bench.kinds import WORKERS
 from bench.record.errors import MachineError, RecordError, UsageError
 from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment, Record
@@ -18,6 +19,23 @@ from bench.report.console import console as make_console
 from bench.run.planfile import Run, new_run_id, read_plan, read_planned, write_plan
 from bench.run.processes import Nursery
 from bench.verbs.run import RUNS, measure
+from bench.verbs.shared_options import add_no_report, add_verbose
+
+EXAMPLES = """
+rerun reports/runs/mine
+rerun reports/runs/h100-starcoder2-3b-20261126 --out reports/runs/again --dry-run
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    add = parser.add_argument
+    add("run", type=Path, help="run folder to repeat")
+    add("--out", type=Path, help="run folder (default: reports/runs/<run-id>)")
+    add("--dry-run", action="store_true", help="say what would be repeated and what differs, and measure nothing")
+    add("--workers", type=WORKERS, default=2, metavar="N", help="programs judged at the same time (default 2)")
+    add_no_report(parser)
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:

@@ -6,10 +6,12 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from bench import kinds
 from bench.cluster.folder import is_sweep
-from bench.cluster.options import refuse_stray
+from bench.cluster.options import add_cluster_options, refuse_stray
 from bench.cluster.verbs import sweep
 from bench.instruments import environment
+from bench.kinds import each_once, layer_sets, names
 from bench.quality.verbs.evaluate_run import after_run
 from bench.record.errors import UsageError
 from bench.record.instruments import TRY
@@ -26,8 +28,85 @@ from bench.verbs.planning import asked
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
+from bench.verbs.shared_options import add_no_report, add_verbose
 
 RUNS = Path("reports/runs")
+
+
+EXAMPLES = """
+run
+run --preset smoke --out reports/runs/mine
+run --preset quick --model shape:starcoder2-7b --schemes fp16,int8,nf4
+run --resume --out reports/runs/mine
+run --on slurm --partition gpu --repeats 10 --watch --out reports/runs/mine
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    add = parser.add_argument
+    add("--preset", default="auto", help="what to measure (default: quick with a usable GPU, else smoke)")
+    add("--model", help="smoke, shape:NAME, a local folder, or a Hugging Face id (default: the preset's)")
+    add("--revision", help="commit, tag or branch of a Hugging Face id")
+    add("--out", type=Path, help="run folder (default: reports/runs/<run-id>)")
+    add("--resume", action="store_true", help="finish the run in --out; nothing recorded is repeated")
+    add("--retry-failed", action="store_true", help="with --resume: measure failed Cases again")
+    add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
+    add("--schemes", type=each_once, metavar="A,B", help="only these schemes")
+    add("--batch-sizes", type=kinds.numbers(kinds.BATCH), metavar="N,N", help="batch sizes of every sweep")
+    add("--caches", type=each_once, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
+    add("--reference", metavar="SCHEME", help="what the others are compared with (default: the preset's)")
+    add("--no-tries", dest="tries", action="store_const", const=(), help="leave out the cheap remedies that are tried")
+    add("--new-tokens", type=kinds.TOKENS, metavar="N", help="new tokens per sequence")
+    add("--prompt-tokens", type=kinds.COUNT, metavar="N", help="prompt length of random-weight models")
+    add("--prompts", choices=("humaneval", "random"), help="random: token ids drawn at random, for want of a tokenizer")
+    add(
+        "--prompt-style",
+        metavar="STYLE",
+        help="how HumanEval's prompts are given: stripped (default), as-is, evalplus (stripped and a newline), chat",
+    )
+    add("--beside", type=names, metavar="A,B", help="checkpoints to measure beside --model, such as pruned ones")
+    add(
+        "--tasks",
+        type=kinds.COUNT_OR_NONE,
+        metavar="N",
+        help="HumanEval+ tasks for pass@1 (0: none; default: the preset's)",
+    )
+    add("--workers", type=kinds.WORKERS, default=2, metavar="N", help="programs judged at the same time (default 2)")
+    add(
+        "--drop-layers",
+        dest="dropped_layers",
+        type=layer_sets,
+        metavar="SET;SET",
+        help="decoder layers to remove, such as 4-5, last:2 or 0;last:1 (the timed sweeps run once for each set)",
+    )
+    add("--energy-seconds", type=kinds.SECONDS, metavar="S", help="length of an energy window (default: the preset's)")
+    add("--calls", type=kinds.COUNT, metavar="N", help="timed generate calls per process")
+    add(
+        "--repeats",
+        type=kinds.REPEATS,
+        metavar="N",
+        help="fresh processes per Case; with --resume: more blocks for a sweep",
+    )
+    add(
+        "--matmul-m",
+        type=kinds.ROWS_OR_NONE,
+        metavar="N,N",
+        help="rows (M) of the layer products; an empty list for none",
+    )
+    add("--matmul-seconds", type=kinds.SECONDS, metavar="S", help="time limit of one matmul point")
+    add(
+        "--threads",
+        type=kinds.THREADS,
+        metavar="N",
+        help="CPU threads of torch (default: the preset's; smoke uses one)",
+    )
+    add("--annotate", action="store_true", default=None, help="NVTX ranges in timed runs (off for figures)")
+    add_no_report(parser)
+    add("--country", metavar="ISO", help="country for CodeCarbon's carbon intensity (three letters)")
+    add("--seed", type=kinds.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
+    add_cluster_options(parser)
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:

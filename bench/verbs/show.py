@@ -5,11 +5,22 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.record.schema import Record
 from bench.record.store import load
 from bench.report.visible import dumps, visible
+
+EXAMPLES = """
+show reports/runs/mine --json
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    parser.add_argument("run", type=Path, help="run folder or records file")
+    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def main(options: argparse.Namespace) -> int:

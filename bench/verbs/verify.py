@@ -16,6 +16,22 @@ from bench.run.planfile import PLAN, read_planned
 SHOWN = 5
 
 
+EXAMPLES = """
+verify reports/runs/mine
+verify reports/runs/mine --leave-out 'timelines of 50 MB each, kept elsewhere'
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument(
+        "--leave-out", metavar="REASON", help="write down that what is missing now was left out on purpose, and why"
+    )
+    parser.add_argument("--all", action="store_true", help="name everything that is amiss, not the first five")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
 def main(options: argparse.Namespace) -> int:
     """Print the checks and the verdict. Exit code 1 where something does not hold."""
     folder: Path = options.run

@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from bench.analysis.replay.change import Change
 from bench.analysis.traces.single import Prediction, predict
 from bench.analysis.traces.taken import Taken
+from bench.kinds import MILLISECONDS
 from bench.record.errors import UsageError
 from bench.report.visible import dumps, visible
 from bench.verbs.opened import opened
+from bench.verbs.shared_options import add_step_options
+
+EXAMPLES = """
+whatif trace.sqlite --remove sync_stall
+whatif trace.json.gz --scale host_gap=0.5 --scale dequantise=0.5
+whatif trace.json.gz --cuda-graph --json
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    add = parser.add_argument
+    add("file", type=Path, help="a trace: nsys SQLite or Kineto JSON")
+    add("--remove", action="append", metavar="CAUSE", help="a line of the ledger; may be given several times")
+    add("--scale", action="append", metavar="CAUSE=FACTOR", help="multiply a cause's cost; may be given several times")
+    add("--cuda-graph", action="store_true", help="each step's launches become one")
+    add(
+        "--time", type=MILLISECONDS, metavar="MS",
+        help="ms per step without a profiler (default: that of the run folder it lies in, else the step as recorded)",
+    )  # fmt: skip
+    add_step_options(parser)
+    add("--json", action="store_true", help="as JSON")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -1,1 +1,1 @@
-"""One module per verb of ``python -m profiling``, each with ``main(options)``."""
+"""The verbs of ``python -m profiling`` that read; those that observe are in profiling/capture/verb.py."""

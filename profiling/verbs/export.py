@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+EXAMPLES = """
+export trace.sqlite trace.json.gz
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    parser.add_argument("file", type=Path, help="a timeline: nsys .sqlite or .nsys-rep, Kineto .json or .json.gz")
+    parser.add_argument("out", type=Path, help="the Chrome trace to write; .gz is packed")
 
 
 def main(options: argparse.Namespace) -> int:

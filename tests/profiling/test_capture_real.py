@@ -10,15 +10,14 @@ import pytest
 from bench.record.schema import Record
 from bench.record.store import load
 from profiling.availability import find_tool, no_py_spy, probe
-from profiling.capture.verb import main
-from profiling.cli import parser
+from profiling.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def capture(folder: Path, *arguments: str) -> tuple[int, tuple[Record, ...]]:
-    options = parser().parse_args([*arguments, "--preset", "smoke", "--device", "cpu", "--out", str(folder)])
-    return main(options), load(folder).records
+    code = main([*arguments, "--preset", "smoke", "--device", "cpu", "--out", str(folder)])
+    return code, load(folder).records
 
 
 @pytest.mark.slow
@@ -94,7 +93,7 @@ def test_counters_without_a_gpu_are_not_collected_and_said_so(
 @pytest.mark.parametrize("verb", ["kineto", "nsys", "ncu"])
 def test_a_gpu_is_observed(verb: str, tmp_path: Path) -> None:
     arguments = (verb, "--scheme", "nf4", "--preset", "smoke", "--device", "cuda", "--out", str(tmp_path))
-    code = main(parser().parse_args(arguments))
+    code = main(arguments)
     records = load(tmp_path).records
     if all(record.status == "skipped" for record in records):
         pytest.skip(records[0].reason)

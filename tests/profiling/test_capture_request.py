@@ -15,16 +15,16 @@ from bench.run.planfile import Run, write_plan
 from bench.workloads.sources import resolve
 from profiling import target
 from profiling.availability import probe
-from profiling.capture import options as capture_options
 from profiling.capture.job import Job
 from profiling.capture.request import Request, request
 from profiling.capture.settings import Settings
+from profiling.capture.verb import add_options
 from tests import factories as make
 
 
 def asked(*arguments: str) -> Request:
     parser = argparse.ArgumentParser()
-    capture_options.add_options(parser)
+    add_options(parser)
     return request(parser.parse_args(arguments), make.CPU)
 
 

@@ -9,8 +9,21 @@ from pathlib import Path
 from bench.cluster.gather import Gathered, gather
 from bench.report.console import console as make_console
 from bench.verbs.report import planned_reference, report_run
+from bench.verbs.shared_options import add_no_report, add_verbose
 
 SHOWN = 5
+
+
+EXAMPLES = """
+gather reports/runs/mine
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    parser.add_argument("sweep", type=Path, help="folder of a sweep, as given to 'bench run --on … --out'")
+    add_no_report(parser, "gather")
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.passing import pass_at_k, wilson
+from bench.kinds import WORKERS, each_once
 from bench.quality.against import Comparison, compare, read_verdicts
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples, stalled
@@ -26,11 +27,44 @@ from bench.record.store import remedy, why
 from bench.report.console import console
 from bench.report.visible import visible
 from bench.verbs.judging import judging
+from bench.verbs.shared_options import add_verbose
 
 KS = (1, 10, 100)
 TITLES = {"humanevalplus": "HumanEval", "mbppplus": "MBPP"}
 # How a file of scores begins: an earlier one is written over, another file is not.
 BEGINNING = b'{\n "dataset": "'
+
+
+EXAMPLES = """
+evaluate samples.jsonl
+evaluate samples.jsonl --tasks HumanEval/0,HumanEval/32 --workers 4 --out scores.json
+evaluate reports/runs/mine --export samples.jsonl
+evaluate samples.jsonl --dataset mbppplus --data MbppPlus.jsonl.gz
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    add = parser.add_argument
+    add("samples", type=Path, help="JSON lines (or .gz) with task_id, and solution or completion; or a run folder")
+    add("--dataset", choices=("humanevalplus", "mbppplus"), default="humanevalplus", help="default: humanevalplus")
+    add("--data", type=Path, help="its file (default: the package's HumanEval+; MBPP+ does not travel with it)")
+    add("--tasks", type=each_once, metavar="A,B", help="only these tasks; every sample must be of one of them")
+    add("--workers", type=WORKERS, default=2, help="programs that run at a time (default 2)")
+    add("--no-cache", action="store_true", help="make the right answers again, and do not keep them")
+    add("--against", type=Path, metavar="FILE", help="compare with EvalPlus's *_eval_results.json, task for task")
+    add("--out", type=Path, metavar="FILE", help="write scores and judgements as JSON")
+    add("--export", type=Path, metavar="FILE", help="write a run's programs as EvalPlus reads them; judge nothing")
+    add("--no-sandbox", action="store_true", help="run them with your own rights: only where the machine may be lost")
+    add(
+        "--sandbox-without",
+        type=each_once,
+        default=(),
+        metavar="PART,PART",
+        help="go on where this machine's sandbox lacks these parts (a refusal names them): seccomp, keyring, inodes",
+    )
+    add("--json", action="store_true", help="as JSON")
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:

@@ -22,6 +22,23 @@ if TYPE_CHECKING:
     from bench.report.content import FigureSpec
 
 
+EXAMPLES = """
+tradeoff reports/runs/mine
+tradeoff reports/runs/mine --weights quality=2,time=1,energy=1,memory=0
+tradeoff reports/runs/a100 reports/runs/h100 --json
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    add = parser.add_argument
+    add("runs", type=Path, nargs="+", metavar="RUN", help="run folders or records files")
+    add("--weights", metavar="NAME=W,…", help="weights of quality, time, energy, memory (default: all 1)")
+    add("--reference", metavar="SCHEME", help="what to compare with (default: the first run's own, or fp16)")
+    add("--out", type=Path, metavar="FOLDER", help="also write the figures there")
+    add("--json", action="store_true", help="as JSON")
+
+
 def main(options: argparse.Namespace) -> int:
     """Print the arms of one or several runs, and the sign map."""
     weights = parse_weights(options.weights)

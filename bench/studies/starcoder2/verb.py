@@ -20,6 +20,22 @@ OUT = Path("reports/runs/starcoder2-study")
 _SHOWN = ("raw-time", "raw-energy", "raw-host", "raw-pass", "raw-prompts")
 
 
+EXAMPLES = """
+study
+study --paper docs/study.md
+study reports/runs/mine          # the same as report --study
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this verb."""
+    add = parser.add_argument
+    add("run", type=Path, nargs="*", metavar="RUN", help="run folders to set beside the study")
+    add("--out", type=Path, metavar="FOLDER", help="where to write (default: reports/runs/starcoder2-study)")
+    add("--paper", type=Path, metavar="FILE.md", help="write the Markdown alone, its figures in a folder beside it")
+    add("--json", action="store_true", help="as JSON; write nothing")
+
+
 def main(options: argparse.Namespace) -> int:
     """Write the page and print its answer, tables and claims; with runs, the page of those beside the study."""
     if options.run:

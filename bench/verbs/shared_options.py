@@ -1,13 +1,26 @@
-"""The options of ``explain`` and ``whatif`` that say which steps of a trace are meant, whose, and what kernels are."""
+"""Options that several verbs have. What they mean is the verb's."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from bench.record.suggested import quoted
+
+
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """--verbose."""
+    parser.add_argument("-v", "--verbose", action="store_true", help="print the tables too, not the answer alone")
+
+
+def add_no_report(parser: argparse.ArgumentParser, what: str = "measure") -> None:
+    """--no-report, of a verb that else only does ``what``."""
+    help_ = f"{what} only; {quoted('report')} writes the report"
+    parser.add_argument("--no-report", action="store_true", help=help_)
+
 
 def add_step_options(parser: argparse.ArgumentParser) -> None:
-    """Their options."""
+    """Of ``explain`` and ``whatif``: which steps of a trace are meant, whose, and what kernels are."""
     group = parser.add_argument_group("of traces (default: the steps are found, and it is said which)")
     add = group.add_argument
     add("--step-range", metavar="NAME", help="range of one step; * and ? stand for what varies, such as 'execute_*'")

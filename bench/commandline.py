@@ -1,0 +1,85 @@
+"""A program of several verbs: its parser, made of what the modules of the verbs declare, and how a verb is called.
+
+``--help`` of the program imports no verb; of a verb, that one alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+from bench.kinds import Parser
+
+_DEBUG = "show the traceback of an error"
+
+
+@dataclass(frozen=True)
+class Verb:
+    """``module``: it holds EXAMPLES (a command line each, less the program), ``add_options(parser)`` and
+    ``main(options)``, which returns the exit code. ``help``: one line."""
+
+    module: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """``name``: what the user called, for help and errors."""
+
+    name: str
+    description: str
+    exit_codes: str
+    verbs: Mapping[str, Verb]
+
+    def parser(self, called: str | None = None) -> argparse.ArgumentParser:
+        """The parser with the options of the verb that is ``called``, "" for none; without it those of all."""
+        parser = Parser(
+            prog=self.name,
+            description=self.description,
+            epilog=self.exit_codes,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument("--debug", action="store_true", help=_DEBUG)
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        for name, verb in self.verbs.items():
+            made = verbs.add_parser(name, help=verb.help, formatter_class=argparse.RawDescriptionHelpFormatter)
+            if called in (None, name):
+                self._declare(made, verb)
+        return parser
+
+    def _declare(self, parser: argparse.ArgumentParser, verb: Verb) -> None:
+        module = import_module(verb.module)
+        parser.description = f"{verb.help[0].upper()}{verb.help[1:]}."
+        examples = "".join(f"  {self.name} {line}\n" for line in module.EXAMPLES.strip().splitlines())
+        parser.epilog = f"examples:\n{examples}\n{self.exit_codes}"
+        # SUPPRESS keeps a --debug that was given before the verb.
+        parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=_DEBUG)
+        module.add_options(parser)
+
+    def call(self, arguments: Sequence[str], **more: Any) -> int:
+        """Parse and run one verb; returns its exit code. ``more``: what its options hold beside.
+
+        Raises UsageError for what cannot be parsed, KeyboardInterrupt where a signal ends it.
+        """
+        called = next(filter(lambda word: not word.startswith("-"), arguments), "")
+        options = self.parser(called).parse_args(arguments)
+        for name, value in more.items():
+            setattr(options, name, value)
+        _end_in_order()
+        return int(import_module(self.verbs[options.verb].module).main(options))
+
+
+def _end_in_order() -> None:
+    """SIGTERM, and the end of the terminal, end a verb as ctrl-C does, unless they are ignored (nohup)."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(128 + number)

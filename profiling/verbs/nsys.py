@@ -1,5 +1,0 @@
-"""``python -m profiling nsys``."""
-
-from profiling.capture.verb import main
-
-__all__ = ["main"]
