@@ -14,6 +14,8 @@ from .grouping import Coordinates, groups
 # first of them made as it starts: of shorter windows it says little, but for RAM, which is a constant.
 _APART = 0.2
 _LONG_S = 3.0
+# Findings of a window after which no comparison may rest on its joules.
+_NO_VERDICT = ("codecarbon-without-gpu", "codecarbon-scheduler", "codecarbon-clock", "codecarbon-own-power")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,15 @@ class Emissions:
 def findings(record: Record) -> tuple[Finding, ...]:
     """What does not fit together in a CodeCarbon record; () for any other."""
     return tuple(_own_power(record)) if record.instrument == "codecarbon" else ()
+
+
+def no_verdict(record: Record) -> str:
+    """Why no comparison may rest on what CodeCarbon reported; "" where one may, and for any other record."""
+    if record.instrument != "codecarbon":
+        return ""
+    found = [one for one in (*record.findings, *findings(record)) if one.code in _NO_VERDICT]
+    first = min(found, key=lambda one: _NO_VERDICT.index(one.code), default=None)
+    return f"{first.message} ({first.evidence})" if first else ""
 
 
 def _own_power(record: Record) -> Iterator[Finding]:

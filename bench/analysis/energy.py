@@ -34,7 +34,7 @@ NOT_RECORDED = "not recorded"
 @dataclass(frozen=True)
 class Net:
     """Above one baseline: ``power`` of it in W, J per token, and how many J more (negative: less) than the reference,
-    None for the reference itself or where that has no such figure."""
+    None for the reference itself, where that has no such figure, and where no comparison may rest on them."""
 
     kind: Kind
     power: float
@@ -155,11 +155,12 @@ def _row(own: Arm, base: Arm | None, records: Sequence[Record], source: Source, 
     between = work_joules.ratio(own, base) if base else None
     doubt = own.doubt(source)
     doubted = doubt or (base.doubt(source) if base else "")
+    against = None if doubted else base
     return EnergyRow(
         scheme=records[0].case.scheme,
         source=source.name,
         gross=gross,
-        nets=tuple(net for kind in NAMES if (net := _net(own, base, kind)) is not None),
+        nets=tuple(net for kind in NAMES if (net := _net(own, against, kind)) is not None),
         power=gross.value / time.value if gross and time and time.value > 0 else None,
         energy_ratio=between,
         verdict=verdict(between, margin) if between and not doubted else None,

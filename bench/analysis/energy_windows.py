@@ -118,6 +118,11 @@ def _backwards(of: Record, name: str) -> Iterator[Doubt]:
                 return
 
 
+def _slept(of: Record, name: str) -> Iterator[Doubt]:
+    """As the energy pass found it: nothing else in the record shows it."""
+    yield from (Doubt(name, "withheld", one) for one in of.findings if one.code == "energy-suspended")
+
+
 def _implausible(of: Record, name: str) -> Iterator[Doubt]:
     joules, seconds = sum(of.values(f"energy_{name}")), sum(of.values("window_time"))
     if joules <= 0 or seconds <= 0:
@@ -290,7 +295,7 @@ def _sampler(of: Record) -> Iterator[Doubt]:
 
 
 _CHECKS: tuple[Callable[[Record, str], Iterator[Doubt]], ...] = (
-    _zero, _backwards, _implausible, _slow, _windows_apart, _net,
+    _zero, _backwards, _slept, _implausible, _slow, _windows_apart, _net,
 )  # fmt: skip
 _GPU_CHECKS: tuple[Callable[[Record], Iterator[Doubt]], ...] = (
     _power, _limit, _clock, _capped, _shared, _mig, _sampler,

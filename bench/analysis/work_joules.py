@@ -24,6 +24,7 @@ from typing import Literal
 
 from bench.record.schema import Record
 
+from . import codecarbon
 from .assumed import ENOUGH, Assumed, merged
 from .baselines import Baselines, Kind
 from .energy_sources import Source
@@ -139,8 +140,10 @@ class Arm:
 
     def doubt(self, source: Source) -> str:
         """Why no comparison may rest on these joules; "" where one may."""
-        found = (no_verdict(item.record, source.counter) for item in self.processes if source.counter)
-        return next(filter(None, found), "")
+        records = [item.record for item in self.processes]
+        if not source.counter:
+            return next(filter(None, map(codecarbon.no_verdict, records)), "")
+        return next(filter(None, (no_verdict(record, source.counter) for record in records)), "")
 
     def baseline(self, of: Kind) -> float | None:
         """W of a baseline, the mean over the processes that know it."""

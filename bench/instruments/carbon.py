@@ -43,15 +43,18 @@ _PERIOD_S = 1
 # Of the measurements that its scheduler should have made in a window; windows in which it should make fewer than
 # _JUDGED are not judged.
 _LEAST_RUN, _JUDGED = 1 / 3, 3.0
+# Share by which its time of a window may differ from the work's, beside a second in which it starts and stops.
+_APART = 0.2
 _UNHEARD = ("Multiple instances of codecarbon are allowed",)  # as we asked
 
 
 @dataclass(frozen=True)
 class _Window:
-    """``data``: codecarbon's EmissionsData. ``measured``: how often its scheduler measured, None if it does not say.
-    ``warnings``: what it logged."""
+    """``seconds``: of the work. ``data``: codecarbon's EmissionsData. ``measured``: how often its scheduler measured,
+    None if it does not say. ``warnings``: what it logged."""
 
     tokens: int
+    seconds: float
     data: Any
     cpu_mode: str
     sees_gpu: bool
@@ -157,6 +160,7 @@ def _window(
         began, tokens = clock(), work()
         while clock() - began < min_seconds:
             tokens += work()
+        seconds = clock() - began
     finally:
         tracker.stop()
     data = getattr(tracker, "final_emissions_data", None)
@@ -168,6 +172,7 @@ def _window(
     parts = {type(part).__name__: part for part in getattr(tracker, "_hardware", ())}
     return _Window(
         tokens,
+        seconds,
         data,
         str(getattr(parts.get("CPU"), "_mode", "unknown")),
         "GPU" in parts,
@@ -195,7 +200,7 @@ def _readings(done: list[_Window], country: str, gpu: bool) -> Readings:
         powers = [getattr(window.data, f"{part}_power", None) for window in done]
         if None not in powers:
             columns[f"codecarbon_power_{part}"] = [float(watts) for watts in powers if watts is not None]
-    findings = [*_unscheduled(done), *([_gpu_missed()] if gpu and not seen else [])]
+    findings = [*_unscheduled(done), *_other_time(done), *([_gpu_missed()] if gpu and not seen else [])]
     metrics = tuple(metric(name, values) for name, values in columns.items())
     return Readings(metrics, absent, tuple(findings), _setup(done, country, seen))
 
@@ -215,6 +220,20 @@ def _unscheduled(done: Sequence[_Window]) -> Iterator[Finding]:
             evidence="; ".join(dict.fromkeys(told)),
             remedy="take the direct counters' joules; look for work that holds the interpreter (GIL) for seconds",
         )
+
+
+def _other_time(done: Sequence[_Window]) -> Iterator[Finding]:
+    """CodeCarbon 2 times its windows by the clock of the day, which a correction or a resumed machine moves."""
+    for window in done:
+        if abs(window.data.duration - window.seconds) > _APART * window.seconds + _PERIOD_S:
+            yield Finding(
+                "codecarbon-clock",
+                "warning",
+                "CodeCarbon's time of a window is not the time that its work took: its joules are of another time",
+                evidence=f"{window.data.duration:.4g} s, but {window.seconds:.4g} s of work",
+                remedy="look for a clock that was set meanwhile or a machine that slept; measure again",
+            )
+            return
 
 
 def _no_gpu() -> str:

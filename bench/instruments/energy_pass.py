@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from bench.record.metrics import METRICS
+from bench.record.schema import Finding
 
 from .counters import RaplCounter
 from .energy import EnergyCounter, measure_idle, measure_windows
@@ -17,12 +18,21 @@ from .sampler import Sampler
 
 # Idle windows before and after the work: two a side show how the power of a card bends that warms up or cools down.
 RESTS = 2
+# s of sleep that are none: the two clocks are not read at one moment.
+_AWAKE = 0.05
 
 Beside = Callable[[Sampler | Reader], AbstractContextManager[Any]]
 
 
 def _in_its_thread(thing: Sampler | Reader) -> AbstractContextManager[Any]:
     return thing
+
+
+def suspended() -> float:
+    """s that the machine has slept since it was started, which the windows' clock leaves out; 0 where the system does
+    not tell."""
+    since_boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.clock_gettime(since_boot) - time.monotonic() if since_boot is not None else 0.0
 
 
 def measure_energy(
@@ -35,16 +45,18 @@ def measure_energy(
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
     beside: Beside = _in_its_thread,
+    slept: Callable[[], float] = suspended,
 ) -> Readings:
     """``windows`` windows of at least ``seconds`` of ``work`` (see ``measure_windows``) between idle ones, which
     together take as long. ``sources``: what is sampled beside them, by metric; the counters are sampled too.
-    ``beside``: how samplers and readers run meanwhile (default: each in its thread).
+    ``beside``: how samplers and readers run meanwhile (default: each in its thread). ``slept``: as ``suspended``.
     """
     sampled = {**sources, **{f"counter_{counter.name}": counter.read for counter in counters}}
     at_work = Sampler(sampled, clock=clock)
     at_rest = Sampler({name: read for name, read in sampled.items() if f"idle_{name}" in METRICS}, clock=clock)
     rest = seconds * max(windows, RESTS) / (2 * RESTS)
     rapl = [counter for counter in counters if isinstance(counter, RaplCounter)]
+    before = slept()
     with ExitStack() as stack:
         for counter in rapl:
             counter.timed_by(clock)
@@ -57,4 +69,19 @@ def measure_energy(
             idle += measure_idle(counters, rest, RESTS, clock=clock, sleep=sleep)
     told = busy.readings() + idle.readings(busy.began)
     told += at_work.readings(busy.began) + at_rest.readings(busy.began, "idle_")
-    return told + Readings(setup={"counters": {counter.name: counter.setup() for counter in rapl}} if rapl else {})
+    setup = {"counters": {counter.name: counter.setup() for counter in rapl}} if rapl else {}
+    return told + Readings(setup=setup, findings=_suspended(slept() - before))
+
+
+def _suspended(seconds: float) -> tuple[Finding, ...]:
+    if seconds <= _AWAKE:
+        return ()
+    return (
+        Finding(
+            "energy-suspended",
+            "warning",
+            "the machine slept during the energy windows: its counters may have gone on, their time has not",
+            f"{seconds:.1f} s",
+            "keep it awake (systemd-inhibit, or no suspend on a closed lid), and measure again",
+        ),
+    )

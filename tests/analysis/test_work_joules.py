@@ -22,7 +22,9 @@ from bench.analysis.signmap import signmap
 from bench.analysis.statistics import Estimate, ratio
 from bench.analysis.verdict import verdict
 from bench.quality.tradeoff.tradeoff import tradeoffs
-from bench.record.schema import Record
+from bench.record.schema import Finding, Record
+from bench.report.tables_energy import baselines as net_sentences
+from bench.report.tables_ledger import energy as energy_ledger
 from tests import factories as make
 from tests import quality_records as q
 from tests.test_h100_run import FOLDER, load
@@ -259,3 +261,56 @@ def test_joules_that_cannot_be_believed_are_shown_nowhere() -> None:
     records = [*arms(*THREE)[:3], window("nf4", window_time=[2.0] * 2, window_tokens=[9] * 2, energy_gpu=[5.0, 0.0])]
     (row,) = (row for row in summarise(records)[0].rows if row.scheme == "nf4" and row.source == GPU.name)
     assert row.gross is None and row.reason.startswith("withheld: ") and energy_pairs(records) == ()
+
+
+def test_nothing_net_is_sure_of_joules_that_are_doubted() -> None:
+    """Another process was on the card beside nf4: the net figures rest on the same counter as the gross ones."""
+
+    def record(scheme: str, repeat: int, joules: float, others: int) -> Record:
+        return window(
+            scheme, repeat, window_time=[2.0], window_tokens=[100], energy_gpu=[joules + repeat],
+            idle_time=[2.0] * 2, idle_energy_gpu=[200.0] * 2, idle_begin=[-3.0, 3.0], work_begin=[0.0], work_end=[2.0],
+            edge_time_gpu=[0.0, 2.0], sample_time=[0.5, 1.0, 1.5], gpu_other_processes=[others] * 3,
+        )  # fmt: skip
+
+    for other, words in ((0, "All of it is sure."), (1, "")):
+        records = [record("fp16", n, 600.0, 0) for n in range(3)] + [record("nf4", n, 900.0, other) for n in range(3)]
+        groups = summarise(records)
+        assert words in " ".join(net_sentences(groups)) and bool(net_sentences(groups)) == bool(words)
+        ledger = energy_ledger(energy_pairs(records))
+        assert ledger
+        kinds = {row[-1].text for row in ledger.rows}
+        assert all(("no verdict" in kind) == bool(other) for kind in kinds), kinds
+
+
+@pytest.mark.parametrize("code", ["codecarbon-without-gpu", "codecarbon-scheduler", "codecarbon-clock"])
+def test_no_comparison_rests_on_a_codecarbon_that_warns(code: str) -> None:
+    def record(scheme: str, repeat: int, joules: float, *found: Finding) -> Record:
+        metrics = {"window_time": [2.0], "window_tokens": [100], "codecarbon_energy": [joules + repeat]}
+        case = make.case(scheme, device="cuda")
+        return make.record("codecarbon", case, metrics, repeat=repeat, findings=found)
+
+    for found in ((), (Finding(code, "warning", "it cannot be right", "0 of 5", ""),)):
+        records = [record("fp16", n, 600.0) for n in range(3)] + [record("nf4", n, 900.0, *found) for n in range(3)]
+        (row,) = (row for row in summarise(records)[0].rows if row.scheme == "nf4" and row.gross)
+        assert row.verdict == (None if found else "SLOWER") and bool(row.doubt) == bool(found)
+        assert {spot.sign for spot in signmap(records)} == (set() if found else {"higher"})
+
+
+def test_memory_alone_is_no_machine() -> None:
+    """A counter of DRAM only: its joules are shown as memory's, and decide nothing."""
+    records = [
+        make.record(
+            "energy",
+            make.case(scheme),
+            {"window_time": [2.0], "window_tokens": [100], "energy_dram": [j + n]},
+            repeat=n,
+        )
+        for scheme, j in (("fp16", 20.0), ("nf4", 60.0))
+        for n in range(3)
+    ]
+    assert [row.source for row in summarise(records)[0].rows if row.gross] == ["Memory (RAPL DRAM counter)"] * 2
+    judged = h14(Evidence(records, energy=energy_pairs(records)))
+    assert judged.verdict == "not tested" and "part of the machine" in judged.evidence[0]
+    timed = [make.generation(scheme, repeat) for scheme in ("fp16", "nf4") for repeat in range(3)]
+    assert signmap(records) == () and tradeoffs([*timed, *records], weights={"energy": 1.0}) == ()

@@ -123,6 +123,7 @@ def _many(what: str, fate: str, codes: tuple[str, ...], *packages: Package, coun
 REFUSED, SLOW = "energy-counter-refused", "energy-ticks-slow"
 NOT_POWER, APART, CAPPED = "energy-counter-not-power", "energy-windows-apart", "energy-capped"
 BACK, ODD, UNCHECKED = "energy-counter-backwards", "energy-power-implausible", "energy-unchecked"
+STOPPED = "energy-sampler-stopped"
 
 NONE_TICKED = ("energy-counter-slow", "energy-counter-zero")
 ONE_GPU, SLICED = (FakeGpu(uuid=OURS),), (FakeGpu(uuid=OURS, mig=1),)
@@ -132,6 +133,11 @@ NO_POWER = ("nvmlDeviceGetPowerUsage",)
 
 def _one(what: str, fate: str, *codes: str, **given: object) -> StandIn:
     return StandIn(what, fate, codes, **given)  # type: ignore[arg-type]
+
+
+def _minute(world: World) -> float:
+    """A minute of sleep a second after the work began."""
+    return 60.0 * (world.since() > 1.0)
 
 
 def _limit(world: World) -> float:
@@ -172,7 +178,7 @@ GPU = (
          shows=lambda joules, world: 0.8 * joules),
     _one("a power sensor that breaks in the first window", FLAGGED, "energy-sample-broken", UNCHECKED,
          senses=_fails(0.5, ValueError("x"))),
-    _one("a sampler that ends after 1 s", FLAGGED, "energy-sampler-stopped", sampler_ends=1.0),
+    _one("a sampler that ends after 1 s", FLAGGED, STOPPED, sampler_ends=1.0),
     _one("two GPUs, the other one busy at 650 W", WITHIN, gpus=(*ONE_GPU, OTHER)),
     _one("two GPUs, NVML numbers the other one first", WITHIN, gpus=(OTHER, *ONE_GPU)),
     _one("MIG is on, another slice draws 350 W", WITHHELD, gpus=SLICED, power=busy(650.0, 450.0)),
@@ -187,6 +193,12 @@ GPU = (
     _one("another process comes for 1 s", FLAGGED, "energy-gpu-shared", pids=lambda world: int(1 < world.since() < 2)),
     _one("200 W more from the second window on, nobody seen", FLAGGED, APART,
          power=lambda world: (300.0 if world.working else 100.0) + 200.0 * (world.since() > 2.4)),
+    _one("the machine sleeps for a minute at 0.5 W, the counter goes on", WITHHELD, "energy-suspended",
+         shows=_steps(1.0, 30.0), slept=_minute),
+    _one("the clock jumps ahead by 2 s in the first window", WITHHELD, APART, NOT_POWER, STOPPED,
+         ahead=lambda world: 2.0 * (world.since() > 1.0)),
+    _one("the clock jumps ahead by 2 s in the only window", WITHHELD, NOT_POWER, STOPPED, windows=1,
+         ahead=lambda world: 2.0 * (world.since() > 1.0)),
     _one("an idle card that drew more than at work", FLAGGED, "energy-net-negative", power=busy(150.0, 160.0)),
 )  # fmt: skip
 
@@ -215,6 +227,8 @@ CPU = (
           Package("package-0-die-1", mirrors=0)),
     _many("two packages of unlike load", WITHIN, (), Package(), Package("package-1", busy(90.0, 40.0), start=77)),
     _many("core and psys beside the package", WITHIN, (), Package(), Package("core", _SOME), Package("psys", _SOME)),
+    replace(_CPU, what="the machine sleeps, and a package counts on", fate=WITHHELD,
+            codes=("energy-suspended",), packages=(Package(shows=_steps(1.0, 3e7)),), slept=_minute),
     _many("the memory's own domain", WITHIN, (), Package(), Package("dram", _SOME), counter="dram"),
 )  # fmt: skip
 

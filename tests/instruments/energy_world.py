@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 from fake_nvml import FakeGpu, FakeNvml, FakeNvmlError
 
 from bench.instruments import counters
@@ -61,7 +62,8 @@ class Package:
 
 @dataclass(frozen=True, eq=False)  # so that each may be looked up by itself
 class StandIn:
-    """One machine and what is wrong with it. ``fate``: what must become of its joules; ``codes``: every finding."""
+    """One machine and what is wrong with it. ``fate``: what must become of its joules; ``codes``: every finding.
+    ``slept``: s that it was suspended by now, ``ahead``: s by which its clock is ahead."""
 
     what: str
     fate: str
@@ -86,6 +88,8 @@ class StandIn:
     environ: Mapping[str, str] = field(default_factory=dict)
     sampler_ends: float = math.inf
     reader: bool = True
+    slept: Callable[[World], float] = lambda world: 0.0
+    ahead: Callable[[World], float] = lambda world: 0.0
 
 
 class World(FakeNvml):
@@ -100,6 +104,7 @@ class World(FakeNvml):
         self.shown = dict(self.energy)
         self.ticks = {place: self.now + self._tick(place) * self.dice.random() for place in self.places}
         self.history: list[tuple[float, dict[Any, float]]] = [(self.now, dict(self.energy))]
+        self.told = [self.clock()]
         self.beside: dict[int, list[Any]] = {}
         self.numbers = itertools.count()
 
@@ -119,7 +124,14 @@ class World(FakeNvml):
         return self.now - self.work_began
 
     def clock(self) -> float:
-        return self.now
+        return self.now + self.of.ahead(self)
+
+    def slept(self) -> float:
+        return self.of.slept(self)
+
+    def when(self, moment: float) -> float:
+        """The world's time at which its clock showed ``moment``."""
+        return float(np.interp(moment, self.told, [now for now, _ in self.history]))
 
     def sleep(self, seconds: float) -> None:
         self.run(seconds, False)
@@ -153,6 +165,7 @@ class World(FakeNvml):
         self.now += step
         self.work_time += step if self.working else 0.0
         self.history.append((self.now, dict(self.energy)))
+        self.told.append(self.clock())
 
     def true(self, moment: float, place: Any) -> float:
         """True J at a moment that has passed."""
@@ -265,7 +278,7 @@ def _record(of: StandIn, world: World, found: list[Any], reasons: Mapping[str, s
         return replace(make.record("energy", case), status="skipped", reason="no counter", not_collected=reasons)
     told = measure_energy(
         world.work, found, sources, seconds=of.seconds, windows=of.windows,
-        clock=world.clock, sleep=world.sleep, beside=world.running,
+        clock=world.clock, sleep=world.sleep, beside=world.running, slept=world.slept,
     )  # fmt: skip
     bare = make.record("energy", case)
     return replace(
@@ -289,7 +302,7 @@ def _error(record: Record, world: World, name: str, place: Any) -> float | None:
     places = place if isinstance(place, list) else [place]
     errors = []
     for window, value in enumerate(joules):
-        opened, closed = (zero + moment for moment in edges[2 * window : 2 * window + 2])
+        opened, closed = (world.when(zero + moment) for moment in edges[2 * window : 2 * window + 2])
         true = sum(world.true(closed, one) - world.true(opened, one) for one in places)
         errors.append(value / true - 1)
     return max(errors, key=abs)

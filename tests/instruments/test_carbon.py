@@ -35,7 +35,7 @@ class FakeTracker:
             logging.getLogger("codecarbon").warning(*line)
         if self._world.scheduled is not None:
             self._power_measurement_count = 2 + int((self._world.now - self._began) * self._world.scheduled)
-        seconds = self._world.now - self._began
+        seconds = self._world.now - self._began + self._world.set_ahead
         self.final_emissions_data = SimpleNamespace(
             duration=seconds,
             energy_consumed=self._energy * 3,
@@ -49,9 +49,11 @@ class FakeTracker:
 
 
 class World:
-    """``scheduled``: measurements a second; None: a CodeCarbon that does not count them. ``logs``: what it warns of."""
+    """``scheduled``: measurements a second; None: a CodeCarbon that does not count them. ``logs``: what it warns of.
+    ``set_ahead``: s by which the clock of the day is set ahead in a window."""
 
-    def __init__(self, parts=(), energy=1e-6, scheduled=1.0, logs=()):
+    def __init__(self, parts=(), energy=1e-6, scheduled=1.0, logs=(), set_ahead=0.0):
+        self.set_ahead = set_ahead
         self.now, self.parts, self.energy, self.trackers = 0.0, list(parts), energy, 0
         self.scheduled, self.logs = scheduled, logs
 
@@ -137,6 +139,15 @@ def test_a_scheduler_that_did_not_run_is_a_finding(scheduled, logs, evidence):
 @pytest.mark.parametrize(("scheduled", "seconds"), [(1.0, 3.8), (0.6, 3.8), (0.0, 1.0), (None, 3.8)])
 def test_a_scheduler_that_ran_or_that_cannot_be_judged_is_none(scheduled, seconds):
     assert World([RAM(), CPU()], scheduled=scheduled).measure(min_seconds=seconds).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"), [(0.0, []), (0.5, []), (3600.0, ["codecarbon-clock"]), (-5.0, ["codecarbon-clock"])]
+)
+def test_a_clock_that_was_set_meanwhile_is_a_finding(ahead, told):
+    """CodeCarbon 2 times its windows by the clock of the day."""
+    found = World(set_ahead=ahead).measure(min_seconds=4.0).findings
+    assert [one.code for one in found if one.code == "codecarbon-clock"] == told
 
 
 def test_its_log_is_kept_and_not_printed(capfd):

@@ -10,6 +10,7 @@ from .evidence import Evidence, Found, not_tested
 
 # NVML's clock event reasons that slow a GPU down: power cap, hardware slowdown, thermal (nvml.h).
 _SLOWING = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
+_NO_JOULES = "joules were not measured, at most estimated, on this machine"
 
 
 def clocks(e: Evidence) -> Found:
@@ -37,7 +38,9 @@ def joules(e: Evidence) -> Found:
     measured = [pair for pair in whole if not pair.doubt]
     if not measured:
         doubts = tuple(dict.fromkeys(f"{pair.source}: {pair.doubt}" for pair in whole if pair.doubt))
-        return not_tested(*(doubts or ("joules were not measured, at most estimated, on this machine",)))
+        parts = any(pair.source in PARTS for pair in e.energy)
+        none = "only a part of the machine had its joules measured" if parts else _NO_JOULES
+        return not_tested(*(doubts or (none,)))
     told, holds, fails = [], [], []
     for pair in measured:
         split = pair.gross

@@ -173,7 +173,7 @@ def energy(pairs: Sequence[EnergyPair]) -> Table | None:
     )
     rows = []
     for pair in pairs:
-        kind = "ESTIMATED" if pair.estimated else "measured"
+        kind = ("ESTIMATED" if pair.estimated else "measured") + (", no verdict" if pair.doubt else "")
         nets = ((f"net of {NAMES[name]}", split) for name, split in pair.nets.items())
         for name, split in (("gross", pair.gross), *nets):
             if split is not None:
