@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from bench.report.tables_energy import energy as energy_table
 
 from bench.analysis.assumed import ENOUGH
 from bench.analysis.energy import EnergyGroup, EnergyRow, summarise
@@ -17,6 +16,7 @@ from bench.analysis.signmap import signmap
 from bench.presets import PRESETS, for_layers
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.schema import Case, Record
+from bench.report.sections.energy import energy as energy_table
 from bench.run.plan import make_plan
 from bench.workloads.sources import resolve
 from tests import factories as make

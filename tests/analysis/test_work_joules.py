@@ -23,8 +23,8 @@ from bench.analysis.statistics import Estimate, ratio
 from bench.analysis.verdict import verdict
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.schema import Finding, Record
-from bench.report.tables_energy import baselines as net_sentences
-from bench.report.tables_ledger import energy as energy_ledger
+from bench.report.sections.energy import baselines as net_sentences
+from bench.report.sections.tables_ledger import energy as energy_ledger
 from tests import factories as make
 from tests import quality_records as q
 from tests.test_h100_run import FOLDER, load
