@@ -101,7 +101,7 @@ def _row(
 def _without_power(row: EmissionsRow, watts: float, range_: float) -> RowCheck:
     step = range_ / row.seconds
     if watts + step > MOST_WATTS:
-        why = f"a wrap more would be {watts + step:.0f} W, which no CPU package draws"
+        why = f"a wrap more would be {watts + step:.0f} W, and a node's CPUs draw {MOST_WATTS:.0f} W at most (assumed)"
         return RowCheck(row, "as recorded", watts, why)
     told = ", ".join(f"{watts + n * step:.0f}" for n in range(4))
     return RowCheck(row, "cannot tell", watts, f"{told} … W with 0, 1, 2, 3 … wraps: say which is plausible")

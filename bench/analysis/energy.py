@@ -13,7 +13,7 @@ from bench.record.schema import Record
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
 from .energy_sources import SOURCES, Source, source_of
-from .energy_windows import no_verdict, withheld
+from .energy_windows import withheld
 from .grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
 from .idle_power import idle_of
 from .statistics import Estimate
@@ -100,7 +100,7 @@ def comparable_per_token(record: Record, name: str) -> tuple[float, ...]:
     """J/token of the whole process, as every comparison takes it; () where none may rest on it."""
     source = source_of(name)
     found = work_joules.process(record, source, Baselines())
-    if found is None or (source.counter and no_verdict(record, source.counter)):
+    if found is None or work_joules.doubt(record, source):
         return ()
     return (sum(found.gross) / len(found.gross),)
 

@@ -47,6 +47,11 @@ SOURCES = (
 PARTS = frozenset(source.name for source in SOURCES if source.part)
 
 
+def is_own(source: str, on_gpu: bool) -> bool:
+    """Whether the source of that name is the counter of the device that did the work."""
+    return source.startswith("GPU" if on_gpu else "CPU")
+
+
 def source_of(energy: str) -> Source:
     """The source of a metric of joules; one without a counter for any other, such as a part of CodeCarbon's."""
     return next((source for source in SOURCES if source.energy == energy), Source(energy, "", energy))

@@ -9,7 +9,7 @@ from typing import Any
 from bench.record.schema import Case
 
 from .energy import EnergyGroup, EnergyRow
-from .energy_sources import PARTS
+from .energy_sources import PARTS, is_own
 from .statistics import Estimate
 
 # What must be equal for joules per token to be those of the Case, and what should be.
@@ -62,8 +62,8 @@ def best_source(rows: Sequence[EnergyRow], scheme: str, device: str) -> EnergyRo
         for row in rows
         if row.scheme == scheme and row.gross is not None and not row.doubt and row.source not in PARTS
     ]
-    own = "CPU" if device == "cpu" else "GPU"
-    return min(having, key=lambda row: (bool(row.estimated), not row.source.startswith(own)), default=None)
+    on_gpu = device != "cpu"
+    return min(having, key=lambda row: (bool(row.estimated), not is_own(row.source, on_gpu)), default=None)
 
 
 def _same_arm(setting: dict[str, Any], wanted: dict[str, Any]) -> bool:

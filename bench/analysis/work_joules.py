@@ -86,6 +86,11 @@ def process(record: Record, source: Source, known: Baselines) -> Process | None:
     )  # fmt: skip
 
 
+def doubt(record: Record, source: Source) -> str:
+    """Why no comparison may rest on these joules; "" where one may."""
+    return no_verdict(record, source.counter) if source.counter else codecarbon.no_verdict(record)
+
+
 def gross_joules(windows: Sequence[Window], idle: Idle | None) -> tuple[float, ...]:
     """J of the work in each window: the counter's difference less what an idle machine drew in the wait."""
     powers = idle.powers if idle else (0.0,) * len(windows)
@@ -140,10 +145,7 @@ class Arm:
 
     def doubt(self, source: Source) -> str:
         """Why no comparison may rest on these joules; "" where one may."""
-        records = [item.record for item in self.processes]
-        if not source.counter:
-            return next(filter(None, map(codecarbon.no_verdict, records)), "")
-        return next(filter(None, (no_verdict(record, source.counter) for record in records)), "")
+        return next(filter(None, (doubt(item.record, source) for item in self.processes)), "")
 
     def baseline(self, of: Kind) -> float | None:
         """W of a baseline, the mean over the processes that know it."""

@@ -314,3 +314,30 @@ def test_memory_alone_is_no_machine() -> None:
     assert judged.verdict == "not tested" and "part of the machine" in judged.evidence[0]
     timed = [make.generation(scheme, repeat) for scheme in ("fp16", "nf4") for repeat in range(3)]
     assert signmap(records) == () and tradeoffs([*timed, *records], weights={"energy": 1.0}) == ()
+
+
+def test_h14_is_judged_by_the_counter_of_the_device_that_worked() -> None:
+    """The GPU took fewer joules, the host that waited for it more: no support."""
+    records = [
+        window(
+            scheme, n, window_time=[time], window_tokens=[100], energy_gpu=[gpu + n], energy_cpu=[cpu + n / 10]
+        )
+        for scheme, time, gpu, cpu in (("fp16", 2.0, 600.0, 100.0), ("nf4", 4.0, 400.0, 180.0))
+        for n in range(3)
+    ]  # fmt: skip
+    judged = h14(Evidence(records, energy=energy_pairs(records)))
+    assert judged.verdict == "refuted" and all("GPU" in line for line in judged.evidence)
+
+
+def test_rows_of_the_energy_ledger_say_their_setting_where_there_are_two() -> None:
+    records = [
+        make.record(
+            "energy", make.case(scheme, device="cuda", batch_size=batch),
+            {"window_time": [2.0], "window_tokens": [100], "energy_gpu": [600.0 + n + 100 * batch]}, repeat=n,
+        )
+        for scheme in ("fp16", "nf4") for batch in (1, 8) for n in range(3)
+    ]  # fmt: skip
+    two = energy_ledger(energy_pairs(records))
+    one = energy_ledger(energy_pairs([record for record in records if record.case.batch_size == 1]))
+    assert two and one and [column.name for column in one.columns] == [column.name for column in two.columns[1:]]
+    assert [row[0].text for row in two.rows] == ["batch 1", "batch 8"]

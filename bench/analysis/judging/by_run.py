@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..energy_sources import PARTS
+from ..energy_sources import PARTS, is_own
 from ..grouping import reference_of
 from .evidence import Evidence, Found, not_tested
 
@@ -33,7 +33,8 @@ def clocks(e: Evidence) -> Found:
 
 
 def joules(e: Evidence) -> Found:
-    """H14: longer time costs more joules than lower power saves, in gross joules that were measured."""
+    """H14: longer time costs more joules than lower power saves, in gross joules that were measured: those of the
+    device that worked, where it has a counter."""
     whole = [pair for pair in e.energy if not pair.estimated and pair.gross and pair.source not in PARTS]
     measured = [pair for pair in whole if not pair.doubt]
     if not measured:
@@ -42,7 +43,7 @@ def joules(e: Evidence) -> Found:
         none = "only a part of the machine had its joules measured" if parts else _NO_JOULES
         return not_tested(*(doubts or (none,)))
     told, holds, fails = [], [], []
-    for pair in measured:
+    for pair in [pair for pair in measured if is_own(pair.source, e.on_gpu)] or measured:
         split = pair.gross
         assert split is not None
         told.append(

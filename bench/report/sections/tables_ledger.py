@@ -11,8 +11,9 @@ from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.record import causes as c
 from bench.report import units
-from bench.report.content import Cell, Column, Table, Tone, table
+from bench.report.content import Cell, Column, Table, Tone, drop_uniform, table
 from bench.report.points import Shared, share_cell, share_note, shared, sides
+from bench.report.words import short_labels
 
 _MOST_SOURCES = 8
 
@@ -161,7 +162,9 @@ def _waited_for(part: SourceLine) -> str:
 
 def energy(pairs: Sequence[EnergyPair]) -> Table | None:
     """ΔE = P_ref·Δt + t·ΔP."""
+    labels = short_labels([pair.setting for pair in pairs])
     columns = (
+        Column("Setting"),
         Column("Scheme"),
         Column("Source"),
         Column("Reference J", right=True, detail=True),
@@ -177,10 +180,10 @@ def energy(pairs: Sequence[EnergyPair]) -> Table | None:
         nets = ((f"net of {NAMES[name]}", split) for name, split in pair.nets.items())
         for name, split in (("gross", pair.gross), *nets):
             if split is not None:
-                rows.append((pair.scheme, pair.source, *_split(split), f"{name}, {kind}"))
+                rows.append((labels[pair.setting], pair.scheme, pair.source, *_split(split), f"{name}, {kind}"))
     note = "Joules per token: ΔE = P_ref·Δt + t_scheme·ΔP, exactly. [low, high]: 95 % interval; of gross joules it is "
     note += "that of the ratio in the table of energy, in J."
-    return table("Energy ledger", columns, rows, note) if rows else None
+    return drop_uniform(table("Energy ledger", columns, rows, note), "Setting") if rows else None
 
 
 def _split(split: Split) -> tuple[str, ...]:
