@@ -15,7 +15,7 @@ from typing import Any
 from bench.commandline import Program, Verb
 from bench.output import accept_any_terminal, ended
 from bench.record.secrets import mask_argv
-from bench.record.suggested import MODULE, called_as
+from bench.record.suggested import MODULE, RECORDED, called_as
 
 EXIT_CODES = """exit codes:
   0    done
@@ -79,13 +79,13 @@ def main(argv: Sequence[str] | None = None, program: str = MODULE) -> int:
     if arguments[:1] in (["_child"], ["_nursery"]):
         return _measuring_process(arguments)
     accept_any_terminal()
-    called_as(program)
     kept = "interrupted; what was measured is kept"
-    return ended(lambda: _call(arguments, program), debug="--debug" in arguments, interrupted=kept)
+    with called_as(program):
+        return ended(lambda: _call(arguments, program), debug="--debug" in arguments, interrupted=kept)
 
 
 def _call(arguments: Sequence[str], program: str) -> int:
-    recorded = mask_argv(("python", "-m", "bench", *arguments))
+    recorded = mask_argv((*RECORDED, *arguments))
     return _program(program).call(arguments, argv=recorded, read_timeline=_read_timeline)
 
 

@@ -38,9 +38,9 @@ def main(argv: Sequence[str] | None = None, program: str = MODULE) -> int:
     """Run one verb; returns the exit code. ``program``: what the user called, for help and errors."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     accept_any_terminal()
-    called_as(program)
     recorded = mask_argv(("python", "-m", "profiling", *arguments))
-    return ended(lambda: _program(program).call(arguments, argv=recorded), debug="--debug" in arguments)
+    with called_as(program):
+        return ended(lambda: _program(program).call(arguments, argv=recorded), debug="--debug" in arguments)
 
 
 def _program(name: str) -> Program:

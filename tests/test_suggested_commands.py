@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import bench.cli
+import bitledger.command
 from bench import presets
 from bench.analysis.explain import explain
 from bench.cli import parser
+from bench.record import suggested
 from bench.report.actions import actions
 from bench.report.answer import first_setting, focus_of
 from bench.verbs.commands import commands
@@ -32,8 +37,54 @@ ASKED = [
 def read(command):
     """A command line as the shell and the program read it."""
     words = shlex.split(command.replace("\\\n", " "))
-    assert words[:3] == ["python", "-m", "bench"]
-    return parser().parse_args(words[3:])
+    start = list(suggested.start())
+    assert words[: len(start)] == start
+    return parser().parse_args(words[len(start) :])
+
+
+@pytest.fixture(autouse=True, params=["bitledger", "python -m bench"])
+def called(request):
+    """What the user called: suggested commands begin with it."""
+    with suggested.called_as(request.param):
+        yield request.param
+
+
+def test_a_command_begins_with_what_the_user_called(called):
+    assert suggested.command("report", Path("it's mine")) == f"""{called} report 'it'"'"'s mine'"""
+    recorded = ("python", "-m", "profiling", "nsys", "--out", "mine")
+    seen = shlex.join(suggested.again(recorded))
+    assert seen == ("bitledger nsys --out mine" if called == "bitledger" else "python -m profiling nsys --out mine")
+    assert suggested.again(("make", "bench")) == ("make", "bench")
+
+
+def test_who_called_a_package_is_told_the_packages():
+    with suggested.called_as("python -m profiling"):
+        assert suggested.command("report mine") == "python -m bench report mine"
+
+
+def test_no_message_spells_the_program_out():
+    """What is printed asks bench/record/suggested.py; only docstrings, which nobody is told, name a package's call."""
+    root = Path(suggested.__file__).parents[2]
+    for file in sorted((*root.glob("bench/**/*.py"), *root.glob("profiling/**/*.py"))):
+        tree = ast.parse(file.read_text())
+        told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in told]
+        spelt = [text for text in texts if isinstance(text, str) and re.search(r"python -m (bench|profiling)\b", text)]
+        assert spelt == SPELT.get(file.relative_to(root).as_posix(), []), file
+
+
+# The names themselves; the target is our own program's child, and nobody types it.
+SPELT = {
+    "bench/record/suggested.py": ["python -m bench"],
+    "profiling/target.py": ["python -m profiling.target"],
+    "profiling/cli.py": ["python -m profiling"],
+}
+
+
+def test_what_is_printed_names_the_command_that_was_called(called, tmp_path, capsys):
+    main = bitledger.command.main if called == "bitledger" else bench.cli.main
+    assert main(["report", str(tmp_path / "none")]) == 2
+    assert f"give the folder that '{called} run' printed" in capsys.readouterr().err
 
 
 def measured(asked, **coordinates):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.record.errors import UsageError
 from bench.record.schema import Case, Finding, Record
+from bench.record.suggested import quoted
 
 from .conditions import Condition, check, conditions
 from .energy import comparable_per_token
@@ -107,7 +108,7 @@ def _pick(records: Sequence[Record], scheme: str | None) -> tuple[Record, ...]:
     picked = [record for record in records if record.status == "ok" and scheme in (None, record.case.scheme)]
     if not picked:
         what = f"with scheme {scheme!r}" if scheme else "that succeeded"
-        raise UsageError(f"a run has no record {what}: see 'python -m bench show' for what it holds")
+        raise UsageError(f"a run has no record {what}: see {quoted('show')} for what it holds")
     return tuple(picked)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.files import replace_text
 from bench.record.store import remedy, why
+from bench.record.suggested import quoted
 from bench.record.typed import decode, typed
 from bench.run.planfile import Run, read_plan, write_plan
 
@@ -88,9 +89,7 @@ def read(folder: Path) -> Sweep:
         texts = {name: tuple(map(str, document[name])) for name in ("argv", "blocks")}
         return Sweep(str(document["run_id"]), workers=int(document["workers"]), device=str(document["device"]), **texts)
     except FileNotFoundError:
-        raise UsageError(
-            f"{folder} holds no sweep: plan one with 'python -m bench run --on slurm' or --on local"
-        ) from None
+        raise UsageError(f"{folder} holds no sweep: plan one with {quoted('run --on slurm')} or --on local") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RecordError(f"{folder / SWEEP} is damaged ({error}): restore it") from error
 

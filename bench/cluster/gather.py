@@ -18,6 +18,7 @@ from bench.record.origin import node_of
 from bench.record.places import ARTIFACTS
 from bench.record.schema import Artifact, Record
 from bench.record.store import RECORDS, as_lines, load, open_run, remedy, why
+from bench.record.suggested import quoted
 from bench.run.plan import Key
 from bench.run.planfile import read_planned
 
@@ -47,9 +48,7 @@ def gather(folder: Path) -> Gathered:
     sweep, found = places.read(folder), Gathered()
     chosen = list(_chosen(folder, sweep, found))
     if not chosen:
-        raise RecordError(
-            f"no block of {folder} has given a Record yet: see 'python -m bench run --watch --out {folder}'"
-        )
+        raise RecordError(f"no block of {folder} has given a Record yet: see {quoted('run --watch --out', folder)}")
     try:
         with open_run(folder) as writer:
             later = _later(chosen, _present(folder))

@@ -26,6 +26,7 @@ from typing import Any
 from bench.record.errors import MachineError, MeasurementError, UsageError
 from bench.record.metrics import JOULES_PER_KWH
 from bench.record.schema import Finding, metric
+from bench.record.suggested import quoted
 
 from .readings import Readings
 
@@ -165,7 +166,7 @@ def _window(
         tracker.stop()
     data = getattr(tracker, "final_emissions_data", None)
     if data is None or not data.energy_consumed > 0:
-        raise MeasurementError("CodeCarbon gave no energy: run 'python -m bench doctor' to see what it can read here")
+        raise MeasurementError(f"CodeCarbon gave no energy: run {quoted('doctor')} to see what it can read here")
     if tokens <= 0:
         raise MeasurementError("a CodeCarbon window produced no tokens: its energy per token means nothing")
     count = getattr(tracker, "_power_measurement_count", None)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from bench.record.suggested import quoted
+
 from . import plausible
 from .errors import RecordError
 from .instruments import TIMELINE
@@ -134,7 +136,7 @@ def complete(records: Sequence[Record], planned: Sequence[Key], left_out: Sequen
             "complete",
             "problem" if missing else "ok",
             f"{len(wanted & known)} of {len(wanted)} planned records"
-            + ("; finish with 'python -m bench run --resume --out' and this folder" if missing else ""),
+            + (f"; finish with {quoted('run --resume --out')} and this folder" if missing else ""),
             tuple(map(_key, missing)),
             LeftOut("", records=tuple(missing)),
         )

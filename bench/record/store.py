@@ -21,6 +21,8 @@ from typing import IO
 
 import msgspec
 
+from bench.record.suggested import quoted
+
 from . import chain, consistent, packed
 from .errors import RecordError, StorageError
 from .files import sync_folder
@@ -71,7 +73,7 @@ def _content(file: Path) -> bytes:
     try:
         content = file.read_bytes()
     except FileNotFoundError:
-        raise RecordError(f"{file} does not exist: give a run folder made by 'python -m bench run'") from None
+        raise RecordError(f"{file} does not exist: give a run folder made by {quoted('run')}") from None
     except OSError as error:
         raise RecordError(f"cannot read {file}: {error.strerror}") from error
     return _unpacked(content, file) if file.suffix == ".gz" else content
@@ -87,7 +89,7 @@ def _refuse_twice(records: Iterable[Record], file: Path) -> None:
             raise RecordError(
                 f"{file} holds two results of {record.instrument} of {record.case.scheme}, repeat {record.repeat} "
                 f"(case_id {record.case_id}): remove the line that does not belong to this run (different runs are set "
-                "against each other with 'python -m bench compare'); 'python -m bench verify' lists all such keys"
+                f"against each other with {quoted('compare')}); {quoted('verify')} lists all such keys"
             )
         done.add(record.key)
 
@@ -234,7 +236,7 @@ class Writer:
             )
         raise StorageError(
             f"{self.folder} was removed while this run wrote to it; everything measured is saved in {self._rescue()}: "
-            "'python -m bench report' reads it"
+            f"{quoted('report')} reads it"
         )
 
     def _place_now(self) -> Path:

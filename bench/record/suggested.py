@@ -8,23 +8,38 @@ made here and always says ``python -m bench``.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 FACE = "bitledger"
 MODULE = "python -m bench"
+# How the command lines begin that are kept with Records.
+RECORDED = ("python", "-m", "bench")
 
 _called = MODULE
 
 
-def called_as(program: str) -> None:
-    """Remember what the user called: "bitledger", or anything else for the packages by their names."""
+@contextmanager
+def called_as(program: str) -> Iterator[None]:
+    """Meanwhile the user has called ``program``: "bitledger", or anything else for the packages by their names."""
     global _called
-    _called = FACE if program == FACE else MODULE
+    before, _called = _called, FACE if program == FACE else MODULE
+    try:
+        yield
+    finally:
+        _called = before
 
 
 def start() -> tuple[str, ...]:
     """The words that every suggested command begins with."""
     return tuple(_called.split())
+
+
+def again(argv: Sequence[str]) -> tuple[str, ...]:
+    """A recorded command line as the user would type it now; that of another program stays as it is."""
+    rooms = (RECORDED, (*RECORDED[:-1], "profiling")) if _called == FACE else (RECORDED,)
+    return (*start(), *argv[len(RECORDED) :]) if tuple(argv[: len(RECORDED)]) in rooms else tuple(argv)
 
 
 def command(words: str, *more: str | Path) -> str:

@@ -11,6 +11,7 @@ from bench.analysis.interventions import InterventionRow
 from bench.analysis.ledger.pairs import Pair
 from bench.analysis.remedies import Remedy, same_but_length
 from bench.analysis.verdict import Verdict
+from bench.record.suggested import quoted
 
 from . import units
 from .content import Commands, Point
@@ -69,7 +70,7 @@ def _instead(
     if tried:
         return Point("Nothing that was tried made it faster", "What was tried stands under the causes removed.")
     code = f"{commands.intervene} --schemes {shlex.quote(focus.scheme)}{where}" if commands else ""
-    how = "Nothing was tried yet." if commands else "Nothing was tried yet: see 'python -m bench intervene --help'."
+    how = "Nothing was tried yet." if commands else f"Nothing was tried yet: see {quoted('intervene --help')}."
     return Point("Remove its causes one by one", how, code)
 
 

@@ -18,6 +18,7 @@ from bench.analysis.verdict import MARGIN
 from bench.cluster.analysis import node_findings, nodes
 from bench.record.errors import RecordError
 from bench.record.schema import Finding, Record
+from bench.record.suggested import quoted
 
 from .by_hardware import summaries
 from .content import CountedFinding
@@ -63,7 +64,7 @@ def analyse(
     """Analyse the records of a run. ``asked``: the settings that its plan asks for, in order. Raises RecordError where
     there are no records."""
     if not records:
-        raise RecordError("the run has no records: run 'python -m bench run' first")
+        raise RecordError(f"the run has no records: run {quoted('run')} first")
     records = standing(visible_all(records))
     extra = visible_all(extra)
     parts, found = unlike_parts(records), nodes.nodes(records)

@@ -11,6 +11,7 @@ from bench.analysis.traces.pair import Timed, TracePair
 from bench.analysis.traces.recorded import Recorded, RecordedLine
 from bench.analysis.verdict import Verdict
 from bench.record import causes as c
+from bench.record.suggested import command
 
 from .content import Answer, Point, Tone
 from .points import MOST, Shared, balance_text, of_whole, others, shared, signed_ms, title
@@ -41,7 +42,7 @@ class Asked:
     def explain(self) -> str:
         """The command that gives an answer on real time."""
         return (
-            f"python -m bench explain --reference {_quoted(self.reference_path)} --candidate "
+            f"{command('explain --reference')} {_quoted(self.reference_path)} --candidate "
             f"{_quoted(self.candidate_path)}{_words(self.options)} --reference-time MS --candidate-time MS"
         )
 
@@ -49,7 +50,7 @@ class Asked:
         """The command that predicts the candidate without a cause; ``time_ms``: of its step, where known."""
         trace = f"{_quoted(self.candidate_path)}{_words(self.candidate_options)}"
         time = "" if time_ms is None else f" --time {time_ms:.6g}"
-        return f"python -m bench whatif {trace} --remove {cause}{time}"
+        return f"{command('whatif')} {trace} --remove {cause}{time}"
 
 
 def _words(options: tuple[str, ...]) -> str:
@@ -139,7 +140,7 @@ def _actions(timed: Timed, asked: Asked) -> tuple[Point, ...]:
             "These times do not tell the two apart. A run interleaves processes of both arms, and measures how much "
             "these differ."
         )
-        return (Point("Time both in three fresh processes or more", text, "python -m bench run --repeats 5"),)
+        return (Point("Time both in three fresh processes or more", text, command("run --repeats 5")),)
     if timed.diagnosis.refused:
         text = "Each part of the trace has causes of its own. Record them apart, or fewer steps, and explain these."
         return (Point("Explain the parts of the trace", text),)

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bench.record.schema import Record
+from bench.record.suggested import RECORDED, start
 from bench.report.content import Commands
 
 MORE = 5
 _WIDE = 76
-_START = ("python", "-m", "bench")
 # Options that belong to the run that was, with how many words follow them.
 _LEFT_OUT = {"--out": 1, "--repeats": 1, "--no-report": 0, "--debug": 0}
 _ELSEWHERE = ("--resume", "--on", "--cancel")
@@ -26,14 +26,14 @@ def commands(
     place = shown(folder)
     device = next((record.case.device for record in records if record.case.workload == "generation"), None)
     compared = ("--reference", reference) if reference else ()
-    try_ = [*_START, "intervene", "--out", place, *(("--device", device) if device else ()), *compared]
+    try_ = [*start(), "intervene", "--out", place, *(("--device", device) if device else ()), *compared]
     own = next((options for record in records if (options := own_options(record.argv)) is not None), None)
     if own is None:
         return Commands("", wrapped(try_))
     named = () if preset is None or "--preset" in own else ("--preset", preset)
     own = _without(own, "--reference") if reference else own
     repeats = max(MORE, 2 * (1 + max(record.repeat for record in records)))
-    again = (*_START, "run", *named, *own, *compared, "--repeats", str(repeats), "--out", f"{place}-more")
+    again = (*start(), "run", *named, *own, *compared, "--repeats", str(repeats), "--out", f"{place}-more")
     return Commands(wrapped(again), wrapped(try_))
 
 
@@ -56,7 +56,7 @@ def shown(folder: Path) -> str:
 def own_options(argv: Sequence[str]) -> list[str] | None:
     """What a user asked ``bench run`` for, less what is about that one run; None for the words of anything else, and
     for those that only went on with a run or spread it over nodes."""
-    words = list(_apart(argv[len(_START) :]))
+    words = list(_apart(argv[len(RECORDED) :]))
     if words[:1] != ["run"] or set(_ELSEWHERE) & set(words):
         return None
     kept, skip = [], 0

@@ -21,6 +21,7 @@ from bench.quality.report.document import quality_document
 from bench.record.causes import CORRECTIONS
 from bench.record.errors import RecordError, UsageError
 from bench.record.store import load
+from bench.record.suggested import again, quoted
 from bench.report.content import Commands
 from bench.report.visible import dumps
 from bench.report.words import AMOUNTS
@@ -72,7 +73,7 @@ def main(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     records = load(options.run).records
     if not records:
-        raise RecordError(f"{options.run} holds no records yet: run 'python -m bench run --out {options.run}'")
+        raise RecordError(f"{options.run} holds no records yet: run {quoted('run --out', options.run)}")
     planned = plan_of(options.run)
     reference = asked_reference(options.reference, options.run, records)
     # A sweep over unlike nodes is explained once per hardware, because no ledger may run from one to another.
@@ -267,7 +268,7 @@ def _print_short(found: Explanation, commands: Commands, argv: Sequence[str]) ->
     from bench.report.brief import print_brief
     from bench.report.console import console as make_console
 
-    rest = f"Ledger, energy, hypotheses, every remedy with its code: {shlex.join((*argv, '-v'))}"
+    rest = f"Ledger, energy, hypotheses, every remedy with its code: {shlex.join((*again(argv), '-v'))}"
     print_brief(answer(found, commands), (), found.findings, make_console(), rest)
 
 

@@ -17,6 +17,7 @@ from bench.record.errors import MachineError, UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed, run_id_of
+from bench.record.suggested import quoted
 from bench.run import intervening, runner
 from bench.run.intervening import Plan, Predictor
 from bench.run.plan import Block, remaining
@@ -51,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
     add("--schemes", type=each_once, metavar="A,B", help="arms to intervene on (default: the reference, int8, nf4)")
     add_no_report(parser)
-    add("--only", type=each_once, metavar="A,B", help="only these interventions (see 'python -m bench list')")
+    add("--only", type=each_once, metavar="A,B", help=f"only these interventions (see {quoted('list')})")
     add("--reference", metavar="SCHEME", help="what the arms are compared with (default: the run's)")
     add("--at-batch", type=kinds.BATCH, metavar="N", help="batch size of the arms (default: the run's first)")
     add("--at-cache", choices=("dynamic", "static"), help="key-value cache of the arms (default: the run's first)")
@@ -121,7 +122,7 @@ def _without_effect(only: Sequence[str], plan: Plan, schemes: Sequence[str], dev
     idle = [name for name in only if name not in planned]
     told = f"{', '.join(idle)}: without effect on {', '.join(schemes)} on {device}, so not measured"
     if idle and len(idle) == len(only):
-        raise UsageError(f"{told}: choose other --schemes, or see 'python -m bench list'")
+        raise UsageError(f"{told}: choose other --schemes, or see {quoted('list')}")
     if idle:
         print(f"bitledger: {told}", file=sys.stderr)
 
@@ -148,7 +149,7 @@ def _device(source: Source, machine: Environment, start: Start) -> str:
         facts = runner.describe_model(asdict(source), log, start)
     if facts["cuda"]:
         return "cuda"
-    raise MachineError("a GPU is here, but torch cannot use it: run 'python -m bench doctor', or use --device cpu")
+    raise MachineError(f"a GPU is here, but torch cannot use it: run {quoted('doctor')}, or use --device cpu")
 
 
 def _sweep(options: argparse.Namespace, sweep: Sweep) -> Sweep:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import presets
 from bench.record.errors import MachineError, UsageError
+from bench.record.suggested import quoted
 from bench.run import runner
 from bench.run.plan import Layer
 from bench.run.processes import Nursery
@@ -52,7 +53,7 @@ def asked(
     if device is None:
         device = options.device or ("cuda" if facts["cuda"] else "cpu")
         if device == "cuda" and not facts["cuda"]:
-            raise MachineError("torch finds no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
+            raise MachineError(f"torch finds no usable CUDA device: run {quoted('doctor')}, or use --device cpu")
     layers = tuple(Layer(**layer) for layer in facts["layers"]) if preset.matmul_m else ()
     return Asked(preset, source, layers, device, tuple(beside))
 

@@ -14,6 +14,7 @@ from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.origin import node_of
 from bench.record.schema import Environment, Finding, Record
 from bench.record.store import load, remedy
+from bench.record.suggested import quoted, start
 from bench.verbs.planned import plan_of
 from bench.verbs.shared_options import add_verbose
 from bench.workloads.schemes import REFERENCE
@@ -44,7 +45,7 @@ def main(options: argparse.Namespace) -> int:
     """Report on the run in ``options.run``, or with ``options.study`` on all of them beside the study."""
     for folder in options.run:
         if not folder.is_dir():
-            raise RecordError(f"{folder} is not a run folder: give the folder that 'python -m bench run' printed")
+            raise RecordError(f"{folder} is not a run folder: give the folder that {quoted('run')} printed")
     if options.study:
         if options.reference:
             raise UsageError("--reference has no place with --study: the original is each run's unquantised arm")
@@ -82,7 +83,7 @@ def _unwritable(folder: Path, error: OSError) -> StorageError:
     what = f"{Path(error.filename).name}: {error.strerror}" if error.filename else str(error.strerror or error)
     return StorageError(
         f"cannot write the report to {folder} ({what}); its records are kept: {remedy(error)}, then run "
-        f"'python -m bench report {folder}'"
+        f"{quoted('report', folder)}"
     )
 
 
@@ -113,7 +114,7 @@ def report_run(folder: Path, *, reference: str = REFERENCE, verbose: bool = Fals
         print_built(report, console)
     else:
         found = [each.finding for section in report.sections for each in section.findings]
-        again = ("python", "-m", "bench", "report", str(folder), *_not_planned(folder, reference), "-v")
+        again = (*start(), "report", str(folder), *_not_planned(folder, reference), "-v")
         print_brief(report.answer, report.headlines, found, console, f"Tables: {shlex.join(again)}")
     for path in written:
         if path.suffix in (".md", ".html"):
@@ -151,7 +152,7 @@ def build_run(folder: Path, reference: str) -> tuple[Report, Sequence[Record]]:
 
     loaded = load(folder)
     if not loaded.records:
-        raise RecordError(f"{folder} holds no records yet: run 'python -m bench run --resume --out {folder}'")
+        raise RecordError(f"{folder} holds no records yet: run {quoted('run --resume --out', folder)}")
     planned = plan_of(folder)
     extra = (*_doubts(loaded.records), *loaded.findings)
     analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)

@@ -15,6 +15,7 @@ from bench.record.errors import MachineError, RecordError, UsageError
 from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import load, open_run
+from bench.record.suggested import again, command, quoted
 from bench.report.console import console as make_console
 from bench.run.planfile import Run, new_run_id, read_plan, read_planned, write_plan
 from bench.run.processes import Nursery
@@ -49,7 +50,7 @@ def repeat(options: argparse.Namespace, machine: Environment, nursery: Nursery) 
     """The same blocks in the same order with the same seed, into a new folder."""
     old: Path = options.run
     if not old.is_dir():
-        raise RecordError(f"{old} is not a run folder: give the folder that 'python -m bench run' printed")
+        raise RecordError(f"{old} is not a run folder: give the folder that {quoted('run')} printed")
     before = read_plan(old)
     records = load(old).records
     run = replace(before, run_id=new_run_id(before.preset.name, before.source, "rerun-"), repeats=before.run_id)
@@ -98,8 +99,8 @@ def _told_after(old: Path, new: Path, before: Sequence[Record]) -> None:
     if found.untold:
         console.print(f"tokens: {found.untold} records of the earlier run do not tell theirs")
     for argv in other_commands(before, keys[0]):
-        console.print(f"not in its plan, repeat with: {shlex.join(_into(argv, old, new))}", soft_wrap=True)
-    console.print(f"next: python -m bench compare {shlex.quote(str(old))} {shlex.quote(str(new))}", soft_wrap=True)
+        console.print(f"not in its plan, repeat with: {shlex.join(again(_into(argv, old, new)))}", soft_wrap=True)
+    console.print(f"next: {command('compare', old, new)}", soft_wrap=True)
 
 
 def _into(argv: Sequence[str], old: Path, new: Path) -> list[str]:

@@ -18,6 +18,7 @@ from bench.record.instruments import TRY
 from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
+from bench.record.suggested import quoted
 from bench.run import runner
 from bench.run.intervening import Predictor, foreseeable, unforetold
 from bench.run.plan import Block, make_plan, remaining
@@ -140,9 +141,7 @@ def _plan(options: argparse.Namespace, machine: Environment, nursery: Nursery) -
         name = "quick" if has_gpu else "smoke"
     run = _plan_preset(name, options, nursery)
     if options.preset == "auto" and name == "quick" and run.device == "cpu":
-        print(
-            "bitledger: a GPU is here, but this torch build cannot use it (see 'python -m bench doctor'): preset smoke"
-        )
+        print(f"bitledger: a GPU is here, but this torch build cannot use it (see {quoted('doctor')}): preset smoke")
         run = _plan_preset("smoke", options, nursery)
     return run
 

@@ -10,6 +10,7 @@ from bench.record import integrity, leftout
 from bench.record.errors import RecordError, UsageError
 from bench.record.integrity import Check
 from bench.record.leftout import LeftOut
+from bench.record.suggested import quoted
 from bench.report.visible import dumps
 from bench.run.planfile import PLAN, read_planned
 
@@ -36,7 +37,7 @@ def main(options: argparse.Namespace) -> int:
     """Print the checks and the verdict. Exit code 1 where something does not hold."""
     folder: Path = options.run
     if not folder.is_dir():
-        raise RecordError(f"{folder} is not a run folder: give the folder that 'python -m bench run' printed")
+        raise RecordError(f"{folder} is not a run folder: give the folder that {quoted('run')} printed")
     checks = verify(folder)
     if options.leave_out is not None:
         leave_out(folder, checks, options.leave_out)
@@ -53,7 +54,7 @@ def verify(folder: Path) -> tuple[Check, ...]:
     """All checks of a run folder. Raises RecordError where it holds no records, or a damaged plan."""
     records, checks = integrity.readable(folder)
     if not records and all(check.result == "ok" for check in checks):
-        raise RecordError(f"{folder} holds no records yet: run 'python -m bench run --resume --out {folder}'")
+        raise RecordError(f"{folder} holds no records yet: run {quoted('run --resume --out', folder)}")
     planned, left_out = read_planned(folder), leftout.read(folder)
     whole = (
         integrity.complete(records, planned.keys, left_out)

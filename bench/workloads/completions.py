@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from bench.record.schema import Finding
+from bench.record.suggested import quoted
 from bench.workloads.prompt_styles import CHAT
 
 # What begins a new top-level statement after the function: EvalPlus's list for direct completion; and a fence of
@@ -44,6 +45,6 @@ def finding(count: int, tasks: int) -> Finding | None:
         "warning",
         f"{count} of {tasks} completions are empty or begin the same function anew: the score may be about how the "
         "prompt ends, not about the model",
-        remedy="give the prompts in another style: 'bench run --prompt-style' records which ones the tokenizer can "
-        "continue",
+        remedy=f"give the prompts in another style: {quoted('run --prompt-style')} records which ones the "
+        "tokenizer can continue",
     )

@@ -16,6 +16,7 @@ from bench.models.generating import settings_unused
 from bench.models.saved import refuse_unfit, saved_settings
 from bench.models.weights import footprint, parameter_count, quantised_share
 from bench.record.errors import MachineError, MeasurementError, NotApplicableError, UsageError
+from bench.record.suggested import quoted
 from bench.schemes import AS_SAVED, Arm, family
 from bench.schemes.definition import dtype_name
 from bench.schemes.saved import as_saved
@@ -308,4 +309,4 @@ def require_device(device: str) -> None:
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
-        raise MachineError("no usable CUDA device: run 'python -m bench doctor', or use --device cpu")
+        raise MachineError(f"no usable CUDA device: run {quoted('doctor')}, or use --device cpu")

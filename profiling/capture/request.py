@@ -13,6 +13,7 @@ from bench.record.errors import MachineError, UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Case, Environment
 from bench.record.store import refuse_packed, run_id_of
+from bench.record.suggested import quoted
 from bench.run import runner
 from bench.run.plan import generation_case
 from bench.run.planfile import PLAN, new_run_id, read_plan
@@ -86,7 +87,7 @@ def _device(source: Source, machine: Environment) -> str:
     with tempfile.TemporaryDirectory(prefix="bitledger-") as folder:
         if runner.describe_model(asdict(source), Path(folder) / "describe.log")["cuda"]:
             return "cuda"
-    raise MachineError("a GPU is here, but torch cannot use it: run 'python -m bench doctor', or use --device cpu")
+    raise MachineError(f"a GPU is here, but torch cannot use it: run {quoted('doctor')}, or use --device cpu")
 
 
 def _case(options: argparse.Namespace, base: _Base, scheme: str, device: str) -> Case:

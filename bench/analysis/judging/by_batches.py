@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
+from bench.record.suggested import quoted
+
 from ..grouping import Coordinates, reference_of
 from ..statistics import Estimate
 from .bounds import apart_by, bounds_of
@@ -28,7 +30,7 @@ def cliff(e: Evidence) -> Found:
         }
         if reference and four:
             return _jumps(four, base, reference)
-    return not_tested("batch sizes were not swept: run 'python -m bench intervene --batch-sizes 2,4,6,8,16'")
+    return not_tested(f"batch sizes were not swept: run {quoted('intervene --batch-sizes 2,4,6,8,16')}")
 
 
 def _intervened(e: Evidence) -> Iterable[_Steps]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.analysis.hardware import Part
 from bench.record.schema import Finding
+from bench.record.suggested import quoted
 
 from .nodes import Fleet, Node, Nodes
 from .outlying import LEAST
@@ -132,7 +133,7 @@ def of_parts(parts: Sequence[Part]) -> tuple[Finding, ...]:
         Finding(
             "explained-hardware", "info",
             f"ledger, causes, hypotheses and remedies are of {parts[0].name} only, which has the most Records",
-            f"not in them: {others}", "see 'python -m bench explain' and this run folder for each hardware",
+            f"not in them: {others}", f"see {quoted('explain')} and this run folder for each hardware",
         ),
     )  # fmt: skip
 

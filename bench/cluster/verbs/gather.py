@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from bench.cluster.gather import Gathered, gather
+from bench.record.suggested import command, quoted
 from bench.report.console import console as make_console
 from bench.verbs.report import planned_reference, report_run
 from bench.verbs.shared_options import add_no_report, add_verbose
@@ -21,7 +21,7 @@ gather reports/runs/mine
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this verb."""
-    parser.add_argument("sweep", type=Path, help="folder of a sweep, as given to 'bench run --on … --out'")
+    parser.add_argument("sweep", type=Path, help=f"folder of a sweep, as given to {quoted('run --on … --out')}")
     add_no_report(parser, "gather")
     add_verbose(parser)
 
@@ -54,6 +54,6 @@ def _tell(folder: Path, found: Gathered) -> None:
         blocks = ", ".join(map(str, list(found.missing)[:20]))
         console.print(
             f"incomplete: {sum(found.missing.values())} records of blocks {blocks} are not there yet; go on with: "
-            f"python -m bench run --on slurm --resume --out {shlex.quote(str(folder))}   (or --on local)",
+            f"{command('run --on slurm --resume --out', folder)}   (or --on local)",
             soft_wrap=True,
         )

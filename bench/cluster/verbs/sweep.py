@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from bench.record.errors import MachineError, StorageError, UsageError
 from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment
 from bench.record.store import refuse_packed, remedy, why
+from bench.record.suggested import command
 from bench.report.console import console as make_console
 from bench.run import runner
 from bench.run.plan import Block
@@ -170,12 +170,11 @@ def _submit(folder: Path, wanted: cluster.Cluster, options: argparse.Namespace) 
     for array in cluster.submit(folder.resolve() / places.SLURM, wanted, calls):
         queue.remember(folder, dict(zip(left[len(numbers) :], array, strict=False)))
         numbers += array
-    named = shlex.quote(str(folder))
     console.print(f"submitted {len(numbers)} jobs: {numbers[0]}" + (f" … {numbers[-1]}" if len(numbers) > 1 else ""))
     if not options.watch:
-        console.print(f"watch:  python -m bench run --watch --out {named}", soft_wrap=True)
-        console.print(f"cancel: python -m bench run --cancel --out {named}", soft_wrap=True)
-        console.print(f"gather: python -m bench gather {named}", soft_wrap=True)
+        console.print(f"watch:  {command('run --watch --out', folder)}", soft_wrap=True)
+        console.print(f"cancel: {command('run --cancel --out', folder)}", soft_wrap=True)
+        console.print(f"gather: {command('gather', folder)}", soft_wrap=True)
 
 
 def _watched(folder: Path, options: argparse.Namespace) -> int:
@@ -200,7 +199,7 @@ def cancel(folder: Path) -> int:
     queue.cancel(alive)
     make_console().print(
         f"cancelled {len(alive)} jobs; what was measured is kept, and goes on with: "
-        f"python -m bench run --on slurm --resume --out {shlex.quote(str(folder))}",
+        f"{command('run --on slurm --resume --out', folder)}",
         soft_wrap=True,
     )
     return 0

@@ -8,6 +8,7 @@ from functools import partial
 
 from bench.analysis.signmap import Flip, Spot, flips
 from bench.quality.tradeoff.tradeoff import Tradeoff
+from bench.record.suggested import quoted
 from bench.report.content import FigureSpec, Section
 from bench.report.words import setting_text, span
 
@@ -39,7 +40,7 @@ def tradeoff_section(found: Sequence[Tradeoff]) -> Section | None:
         if item.pairs
     )
     more = len(found) - MOST
-    left = (f"{more} more settings: 'python -m bench tradeoff RUN --json' has them all.",) if more > 0 else ()
+    left = (f"{more} more settings: {quoted('tradeoff RUN --json')} has them all.",) if more > 0 else ()
     text = ("There is no best arm without weights: the score below states its own, and the strips show the others.",)
     return Section("tradeoff", "Trade-off", (*text, *left), figures, tuple(made))
 

@@ -14,6 +14,7 @@ from bench.quality.sandbox import Sandbox, accepted, find
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
+from bench.record.suggested import command
 from bench.report.console import console as make_console
 from bench.verbs.judging import judging
 from bench.verbs.report import planned_reference, report_run
@@ -45,7 +46,7 @@ def after_run(writer: Writer, machine: Environment, argv: tuple[str, ...], worke
         sandbox = find(unprotected=False)
     except MachineError as error:
         for record in left:
-            writer.append(not_judged(record, f"{error}; then: python -m bench evaluate RUN_FOLDER", by))
+            writer.append(not_judged(record, f"{error}; then: {command('evaluate RUN_FOLDER')}", by))
         return
     _file(left, writer, sandbox, workers, by, Kept(folder_of_answers(), sandbox.limits))
 

@@ -15,6 +15,7 @@ from bench.record.errors import RecordError, StorageError
 from bench.record.outputs import check_file
 from bench.record.schema import Record
 from bench.record.store import load
+from bench.record.suggested import quoted
 from bench.report.visible import dumps
 from bench.verbs.report import asked_reference
 
@@ -49,7 +50,7 @@ def main(options: argparse.Namespace) -> int:
     if not found and not spots:
         raise RecordError(
             "nothing to weigh: no two arms have a weighted criterion in common; measure an unquantised scheme and "
-            "another one, and see 'python -m bench show' for what a run holds"
+            f"another one, and see {quoted('show')} for what a run holds"
         )
     if options.json:
         print(dumps(document(found, spots)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from bench.analysis.statistics import Estimate
 from bench.analysis.verdict import verdict
+from bench.record.suggested import command
 from bench.report import units
 from bench.report.content import Cell, Column, Table, Tone, table
 from bench.report.words import setting_text, verdict_cell
@@ -45,7 +46,7 @@ def claims(study: Study) -> Table:
     ]  # fmt: skip
     note = (
         "×: measured over the original of the same run. [low, high]: 95 % interval; where it allows both answers, the "
-        "evidence says that it cannot tell. The raw data's evidence: python -m bench study."
+        f"evidence says that it cannot tell. The raw data's evidence: {command('study')}."
     )
     return table("The study's claims", columns, rows, note)
 

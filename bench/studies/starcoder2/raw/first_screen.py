@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from bench.record.suggested import command
 from bench.report.content import Answer, FigureSpec, Headline, Point
 
 from ..published import EIGHT_BIT, FOUR_BIT, ORIGINAL
@@ -68,18 +69,18 @@ def _actions() -> tuple[Point, ...]:
         Point(
             "Check your own joules",
             "CodeCarbon's file, against a power that you know:",
-            "python -m bench energy check emissions.csv --cpu-power 240-310",
+            command("energy check emissions.csv --cpu-power 240-310"),
         ),
         Point("Strip the prompt", "Before a model goes on from it:", "tokenizer(prompt.strip())"),
         Point(
             "Compare with fp16, as the study did not",
             "Time, energy, causes and scores on your GPU:",
-            "python -m bench run --preset paper --model bigcode/starcoder2-3b",
+            command("run --preset paper --model bigcode/starcoder2-3b"),
         ),
         Point(
             "Or run what the study ran",
             "fp32, fp4 with bfloat16 compute, int8, prompts as they are:",
-            "python -m bench run --preset paper-compat --model bigcode/starcoder2-3b",
+            command("run --preset paper-compat --model bigcode/starcoder2-3b"),
         ),
     )
 

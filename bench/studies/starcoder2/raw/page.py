@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from bench.record.suggested import command
 from bench.report.content import FigureSpec, Report, Section
 
 from . import figures as draw
@@ -173,8 +174,8 @@ def _ends(found: Sequence[RawClaim]) -> tuple[Section, ...]:
     only_gpu = (
         "How the arms compare with fp16, which nobody measured; how much of the GPU's time goes on dequantising, "
         "and what its caches miss; what pass@1 is with stripped prompts, and then whether quantising lowers it; "
-        "what fp4 and bfloat16 compute cost against nf4 and float16; what a warmed-up call takes. `bench run "
-        "--preset paper` measures them, and `--preset paper-compat` what the study ran.",
+        "what fp4 and bfloat16 compute cost against nf4 and float16; what a warmed-up call takes. "
+        f"`{command('run --preset paper')}` measures them, and `--preset paper-compat` what the study ran.",
     )
     return (*made, Section("gpu", "What only a GPU can tell", only_gpu))
 

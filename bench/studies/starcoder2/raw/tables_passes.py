@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.record.suggested import command
 from bench.report import units
 from bench.report.content import Cell, Table, Tone, table
 
@@ -134,7 +135,7 @@ def judged(g: Grounds) -> Table:
         for one in agreements(g.raw)
     ]  # fmt: skip
     note = (
-        "Passed on HumanEval / HumanEval+, judged by python -m bench evaluate; differ: from the authors' verdicts. "
+        f"Passed on HumanEval / HumanEval+, judged by {command('evaluate')}; differ: from the authors' verdicts. "
         "The sanitiser of evalplus's repository (26d6d00, October 2025) gives the same text as 0.3.1."
     )
     return table("Judged again", columns, rows, note)
