@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.commandline import Program, Verb
+from bench.commandline import CommandLine, Verb
 from bench.output import accept_any_terminal, ended
 from bench.record.secrets import mask_argv
 from bench.record.suggested import MODULE, RECORDED, called_as
@@ -76,7 +76,7 @@ VERBS = {
 def main(argv: Sequence[str] | None = None, program: str = MODULE) -> int:
     """Run one verb; returns the exit code. ``program``: what the user called, for help and errors."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments[:1] in (["_child"], ["_nursery"]):
+    if arguments[:1] in (["_child"], ["_fork_server"]):
         return _measuring_process(arguments)
     accept_any_terminal()
     kept = "interrupted; what was measured is kept"
@@ -89,8 +89,8 @@ def _call(arguments: Sequence[str], program: str) -> int:
     return _program(program).call(arguments, argv=recorded, read_timeline=_read_timeline)
 
 
-def _program(name: str) -> Program:
-    return Program(name, DESCRIPTION, EXIT_CODES, VERBS)
+def _program(name: str) -> CommandLine:
+    return CommandLine(name, DESCRIPTION, EXIT_CODES, VERBS)
 
 
 def parser(program: str = MODULE) -> argparse.ArgumentParser:

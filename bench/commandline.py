@@ -28,7 +28,7 @@ class Verb:
 
 
 @dataclass(frozen=True)
-class Program:
+class CommandLine:
     """``name``: what the user called, for help and errors."""
 
     name: str

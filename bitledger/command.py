@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import bench.cli
 import profiling.cli
-from bench.commandline import Program
+from bench.commandline import CommandLine
 from bench.output import accept_any_terminal, ended
 from bench.record.errors import UsageError
 from bench.record.suggested import FACE
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb is None and set(arguments) <= {"-h", "--help"}:
         accept_any_terminal()
         verbs = bench.cli.VERBS | profiling.cli.VERBS
-        Program(FACE, bench.cli.DESCRIPTION, bench.cli.EXIT_CODES, verbs).parser("").print_help()
+        CommandLine(FACE, bench.cli.DESCRIPTION, bench.cli.EXIT_CODES, verbs).parser("").print_help()
         return 0
     if _measures(verb, arguments) and find_spec("torch") is None:
         return ended(lambda: _refuse(verb), debug="--debug" in arguments)

@@ -32,7 +32,7 @@ class NotCollected:
 
 
 @dataclass(frozen=True)
-class Machine:
+class ProfilingTools:
     """What ``probe`` found. ``tools``: name → path, or None if absent. ``capabilities``: CapEff as a number.
 
     ``driver_parameters``: the text of /proc/driver/nvidia/params, None where there is no driver.
@@ -49,13 +49,13 @@ class Machine:
         return bool(self.capabilities >> capability & 1)
 
 
-def probe(root: Path = Path("/")) -> Machine:
+def probe(root: Path = Path("/")) -> ProfilingTools:
     """Look at this machine. ``root``: where /proc and /dev are (for tests)."""
     parameters = _text(root / "proc/driver/nvidia/params")
     status = _text(root / "proc/self/status") or ""
     capabilities = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
     scope = (_text(root / "proc/sys/kernel/yama/ptrace_scope") or "").strip()
-    return Machine(
+    return ProfilingTools(
         tools={name: find_tool(name) for name in ("ncu", "nsys", "py-spy")},
         gpu=any((root / "dev").glob("nvidia[0-9]*")),
         driver_parameters=parameters,
@@ -77,7 +77,7 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def no_ncu(machine: Machine) -> NotCollected | None:
+def no_ncu(machine: ProfilingTools) -> NotCollected | None:
     """Why hardware counters cannot be collected; None if nothing speaks against it."""
     if not machine.gpu:
         return NotCollected("no NVIDIA GPU", "run on a machine with one; in a container pass --gpus all")
@@ -88,7 +88,7 @@ def no_ncu(machine: Machine) -> NotCollected | None:
     return None
 
 
-def counters_permitted(machine: Machine) -> bool:
+def counters_permitted(machine: ProfilingTools) -> bool:
     """False where the driver admits administrators only and this process is not one.
 
     CAP_PERFMON is enough for drivers from R565 on, so it is given the benefit of the doubt.
@@ -97,12 +97,12 @@ def counters_permitted(machine: Machine) -> bool:
     return not restricted or machine.may(SYS_ADMIN) or machine.may(PERFMON)
 
 
-def no_nsys(machine: Machine) -> NotCollected | None:
+def no_nsys(machine: ProfilingTools) -> NotCollected | None:
     """Why nsys cannot run. It needs no GPU: without one it records NVTX ranges."""
     return None if machine.tools.get("nsys") else NotCollected("nsys was not found", _NSYS_REMEDY)
 
 
-def no_py_spy(machine: Machine) -> NotCollected | None:
+def no_py_spy(machine: ProfilingTools) -> NotCollected | None:
     """Why py-spy cannot read another process. It starts that process itself, which Yama's scope 1 allows."""
     if machine.tools.get("py-spy") is None:
         return NotCollected("py-spy was not found", "run 'pip install py-spy'")

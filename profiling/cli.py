@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench.commandline import Program, Verb
+from bench.commandline import CommandLine, Verb
 from bench.output import accept_any_terminal, ended
 from bench.record.secrets import mask_argv
 from bench.record.suggested import called_as
@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None, program: str = MODULE) -> int:
         return ended(lambda: _program(program).call(arguments, argv=recorded), debug="--debug" in arguments)
 
 
-def _program(name: str) -> Program:
-    return Program(name, DESCRIPTION, EXIT_CODES, VERBS)
+def _program(name: str) -> CommandLine:
+    return CommandLine(name, DESCRIPTION, EXIT_CODES, VERBS)
 
 
 def parser(program: str = MODULE) -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from .readers.counters import Counters, Floats, Integers
 
 
 @dataclass(frozen=True)
-class Source:
+class SectorPairs:
     """Pairs of metrics (hits, misses) in sectors, to be summed. ``note``: what they leave out, "" if nothing."""
 
     pairs: tuple[tuple[str, str], ...]
@@ -22,7 +22,7 @@ class Cache:
     """``sources`` in order of preference, then ready-made ``rates`` in percent."""
 
     name: str
-    sources: tuple[Source, ...]
+    sources: tuple[SectorPairs, ...]
     rates: tuple[str, ...]
 
 
@@ -41,8 +41,8 @@ _L1_PARTS = (
 L1 = Cache(
     "l1_hit_rate",
     (
-        Source((_pair("l1tex__t_sectors"),)),
-        Source(tuple(_pair(f"l1tex__t_sectors_{part}") for part in _L1_PARTS), "the parts that were collected"),
+        SectorPairs((_pair("l1tex__t_sectors"),)),
+        SectorPairs(tuple(_pair(f"l1tex__t_sectors_{part}") for part in _L1_PARTS), "the parts that were collected"),
     ),
     ("l1tex__t_sector_hit_rate.pct", "L1/TEX Hit Rate"),
 )
@@ -51,10 +51,10 @@ L1 = Cache(
 L2 = Cache(
     "l2_hit_rate",
     (
-        Source((_pair("lts__t_sectors_srcunit_tex"),)),
-        Source((_pair("lts__t_sectors_op_read"),), "reads only, all sources"),
-        Source((_pair("lts__t_sectors_srcunit_tex_op_read"),), "reads only"),
-        Source((_pair("lts__t_sectors"),), "all sources, traffic between partitions included"),
+        SectorPairs((_pair("lts__t_sectors_srcunit_tex"),)),
+        SectorPairs((_pair("lts__t_sectors_op_read"),), "reads only, all sources"),
+        SectorPairs((_pair("lts__t_sectors_srcunit_tex_op_read"),), "reads only"),
+        SectorPairs((_pair("lts__t_sectors"),), "all sources, traffic between partitions included"),
     ),
     ("lts__t_sector_hit_rate.pct", "L2 Hit Rate"),
 )
@@ -83,7 +83,7 @@ def _sums(counters: Counters, rows: Integers, hit: str, miss: str) -> tuple[floa
     return (float(hits[both].sum()), float(misses[both].sum())) if both.any() else None
 
 
-def _note(cache: Cache, source: Source, pairs: list[tuple[str, str]]) -> str:
+def _note(cache: Cache, source: SectorPairs, pairs: list[tuple[str, str]]) -> str:
     if not source.note:
         return ""
     stems = [hit.removesuffix("_lookup_hit.sum") for hit, _ in pairs]

@@ -26,7 +26,7 @@ DESCRIPTIONS: dict[HostClass, str] = {
 
 
 @dataclass(frozen=True)
-class Rule:
+class FrameRule:
     """``function`` and ``place`` must both be found; ``python`` says which kind of frame the rule is for."""
 
     cls: HostClass
@@ -36,11 +36,13 @@ class Rule:
 
 
 WAITING = (
-    Rule("waiting", False, r"(?i)synchroni[sz]e"),
-    Rule("waiting", False, r"^_*(pthread_cond_(timed|clock)?wait|futex|do_futex|lll_lock_wait|sem_(timed|clock)?wait)"),
-    Rule("waiting", False, r"^_*(poll|ppoll|epoll_p?wait|select|pselect|sched_yield|(clock_)?nanosleep|usleep)\b"),
-    Rule("waiting", False, r"^(take_gil|PyThread_acquire_lock|PyEval_AcquireThread)"),
-    Rule(
+    FrameRule("waiting", False, r"(?i)synchroni[sz]e"),
+    FrameRule(
+        "waiting", False, r"^_*(pthread_cond_(timed|clock)?wait|futex|do_futex|lll_lock_wait|sem_(timed|clock)?wait)"
+    ),
+    FrameRule("waiting", False, r"^_*(poll|ppoll|epoll_p?wait|select|pselect|sched_yield|(clock_)?nanosleep|usleep)\b"),
+    FrameRule("waiting", False, r"^(take_gil|PyThread_acquire_lock|PyEval_AcquireThread)"),
+    FrameRule(
         "waiting",
         True,
         r"(^|\.)(wait|_wait_for_tstate_lock|synchronize|select|poll)$",
@@ -49,20 +51,20 @@ WAITING = (
 )
 
 RULES = (
-    Rule("bitsandbytes", True, place=r"(^|/)bitsandbytes/"),
-    Rule("python", True),
+    FrameRule("bitsandbytes", True, place=r"(^|/)bitsandbytes/"),
+    FrameRule("python", True),
     # Arithmetic first: its functions are named at::native:: too, in a namespace per instruction set.
-    Rule("kernels", False, r"at::native::(AVX2|AVX512|DEFAULT|ZVECTOR|SVE\d*|NEON)::|at::vec::"),
-    Rule("kernels", False, r"^_*(mkl_|cblas_|dnnl|openblas|[sdch]gem[mv]_?$|GOMP_|omp_|kmp_)|dnnl::|fbgemm::"),
-    Rule("kernels", False, place=r"libbitsandbytes_cpu|libgomp|libiomp|libomp|libmkl|libopenblas|libdnnl"),
-    Rule("driver", False, r"^_*(cu[A-Z]\w+|cuda[A-Z]\w+|cublas\w+|cudnn\w+|nvtx\w+)"),
-    Rule("driver", False, place=r"libcuda\.|libcudart|libcublas|libcudnn|libnvidia|libbitsandbytes_cuda|libcupti"),
-    Rule("dispatcher", False, r"(^|[\s(<*&])(at|c10|torch|caffe2|pybind11)::|^THP|^_?PyTorch"),
-    Rule("dispatcher", False, place=r"libtorch|libc10|_C\.\w*.*\.so|functorch"),
+    FrameRule("kernels", False, r"at::native::(AVX2|AVX512|DEFAULT|ZVECTOR|SVE\d*|NEON)::|at::vec::"),
+    FrameRule("kernels", False, r"^_*(mkl_|cblas_|dnnl|openblas|[sdch]gem[mv]_?$|GOMP_|omp_|kmp_)|dnnl::|fbgemm::"),
+    FrameRule("kernels", False, place=r"libbitsandbytes_cpu|libgomp|libiomp|libomp|libmkl|libopenblas|libdnnl"),
+    FrameRule("driver", False, r"^_*(cu[A-Z]\w+|cuda[A-Z]\w+|cublas\w+|cudnn\w+|nvtx\w+)"),
+    FrameRule("driver", False, place=r"libcuda\.|libcudart|libcublas|libcudnn|libnvidia|libbitsandbytes_cuda|libcupti"),
+    FrameRule("dispatcher", False, r"(^|[\s(<*&])(at|c10|torch|caffe2|pybind11)::|^THP|^_?PyTorch"),
+    FrameRule("dispatcher", False, place=r"libtorch|libc10|_C\.\w*.*\.so|functorch"),
 )
 
 
-def _search(rules: tuple[Rule, ...], function: str, place: str, python: bool) -> HostClass | None:
+def _search(rules: tuple[FrameRule, ...], function: str, place: str, python: bool) -> HostClass | None:
     for rule in rules:
         if rule.python == python and re.search(rule.function, function) and re.search(rule.place, place):
             return rule.cls

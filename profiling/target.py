@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench.presets import Sweep
+from bench.presets import EndToEnd
 from bench.record.errors import BitledgerError, UsageError
 from bench.record.schema import Case
 from bench.run.plan import generation_case
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def case_of(options: argparse.Namespace, source: Source) -> Case:
     """The Case of these options, as a run of the same sweep makes it."""
-    sweep = Sweep(
+    sweep = EndToEnd(
         "profiled", (options.scheme,), prompt_tokens=options.prompt_tokens, new_tokens=options.new_tokens,
         stop=options.stop, prompt_style=options.prompt_style,
     )  # fmt: skip

@@ -44,7 +44,7 @@ case $NAME in
 esac
 THREADS=()
 [ "$NAME" = smoke ] && THREADS=(--threads 1)
-[ -e "$OUT/nursery-off" ] && export BITLEDGER_NURSERY=off
+[ -e "$OUT/fork server-off" ] && export BITLEDGER_FORK_SERVER=off
 
 left() { # seconds that the running part, and the call, still have
   local until=$UNTIL
@@ -138,11 +138,11 @@ tiny() { # name: the whole chain once, on the tiny checkpoint
 
 probe() {
   if [ -z "${DRY:-}" ] && [ -s "$OUT/probe/records.jsonl" ]; then mv "$OUT/probe" "$OUT/probe-$(date -u +%Y%m%dT%H%M%S)"; fi
-  # Processes forked from the nursery have been tried on one GPU only: where they fail, each starts from scratch.
+  # Processes forked from the fork server have been tried on one GPU only: where they fail, each starts from scratch.
   if ! tiny probe; then
-    export BITLEDGER_NURSERY=off
-    touch "$OUT/nursery-off"
-    echo "probe: again, every process from scratch (BITLEDGER_NURSERY=off, for all later parts too)"
+    export BITLEDGER_FORK_SERVER=off
+    touch "$OUT/fork server-off"
+    echo "probe: again, every process from scratch (BITLEDGER_FORK_SERVER=off, for all later parts too)"
     rm -rf "$OUT/probe-from-scratch"
     tiny probe-from-scratch || STATUS=1
   fi

@@ -24,7 +24,7 @@ DOCUMENT = ROOT / "docs" / "gpu-study.md"
 sys.path.insert(0, str(ROOT / "scripts"))
 import study_times  # noqa: E402
 
-OURS = ("MODEL", "OTHERS", "LIMIT", "BUDGET", "DROP", "NCU_LIMIT", "DRY", "PYTHON", "BITLEDGER_NURSERY")
+OURS = ("MODEL", "OTHERS", "LIMIT", "BUDGET", "DROP", "NCU_LIMIT", "DRY", "PYTHON", "BITLEDGER_FORK_SERVER")
 # What pytest and each of our own scripts take, asked of the scripts themselves.
 OWN = {"benchmarks.do_bench_agreement", "benchmarks.noise", "benchmarks.timer_agreement"}
 
@@ -147,7 +147,7 @@ def stub(tmp_path):
     orders.mkdir()
     program.write_text(
         "#!/usr/bin/env bash\n"
-        f"echo \"${{BITLEDGER_NURSERY:-on}} $*\" >>'{tmp_path}/calls'\n"
+        f"echo \"${{BITLEDGER_FORK_SERVER:-on}} $*\" >>'{tmp_path}/calls'\n"
         'previous=; for word in "$@"; do [ "$previous" = --out ] && case $word in *.json) ;; *) mkdir -p "$word"\n'
         '  echo {} >"$word/records.jsonl"; echo {} >"$word/plan.json" ;; esac; previous=$word; done\n'
         f"for order in '{orders}'/*; do [ -e \"$order\" ] || continue\n"
@@ -215,8 +215,8 @@ def test_what_was_interrupted_is_called_again(stub, code):
     assert "call the part again to go on" in done.stdout
 
 
-def test_where_the_nursery_fails_everything_starts_from_scratch(stub):
-    done = stub("probe", "steady", orders_given={"smoke": '[ "$BITLEDGER_NURSERY" = off ] || exit 1'})
+def test_where_the_fork_server_fails_everything_starts_from_scratch(stub):
+    done = stub("probe", "steady", orders_given={"smoke": '[ "$BITLEDGER_FORK_SERVER" = off ] || exit 1'})
     assert done.returncode == 0
     assert "again, every process from scratch" in done.stdout
     assert "gpu-tests: not here: no NVIDIA GPU" in done.stdout

@@ -17,7 +17,7 @@ from bench.record.errors import MachineError, UsageError
 from bench.record.store import RECORDS, load, open_run
 from bench.run.plan import make_plan
 from bench.run.planfile import PLAN, Run, read_plan, read_planned, write_plan
-from bench.run.processes import Nursery
+from bench.run.processes import ForkServer
 from bench.verbs import rerun, run
 from bench.workloads.sources import data_folder, resolve
 from profiling.summarize import read_timeline
@@ -51,14 +51,14 @@ def both(tmp_path_factory):
         for name, value in CANARIES.items():
             patch.setenv(name, value)
         machine = environment.capture()
-        with Nursery(gpu=bool(machine.gpus)) as nursery:
+        with ForkServer(gpu=bool(machine.gpus)) as fork_server:
             asked = options("run", *TINY, "--no-report", "--out", folder / "old")
             patch.setattr(run, "make_plan", lambda *planned: small(make_plan(*planned)))
-            assert run._main(asked, machine, nursery) == 0
+            assert run._main(asked, machine, fork_server) == 0
             told = []
             patch.setattr(rerun, "make_console", lambda: Printed(told))
             asked = options("rerun", folder / "old", "--no-report", "--out", folder / "new")
-            assert rerun.repeat(asked, machine, nursery) == 0
+            assert rerun.repeat(asked, machine, fork_server) == 0
     return folder / "old", folder / "new", told
 
 

@@ -24,7 +24,7 @@ Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Arm:
+class ScoredArm:
     """``values``: criterion → figure (quality: pass@1 or perplexity; time: s per token; energy: J per token; memory:
     B). ``ratios``: criterion → the figure over the reference's, where a table has formed it (joules). ``estimated``:
     what of its joules is guessed, or ""."""
@@ -41,8 +41,8 @@ class ArmGroup:
     """Arms in one setting. ``quality``: "pass@1", "perplexity" or "" (not measured)."""
 
     setting: Coordinates
-    arms: tuple[Arm, ...]
-    reference: Arm
+    arms: tuple[ScoredArm, ...]
+    reference: ScoredArm
     quality: str
     notes: tuple[str, ...]
 
@@ -187,7 +187,7 @@ def _arm(
     measured: Sequence[energy.EnergyGroup],
     *,
     several: bool,
-) -> Arm:
+) -> ScoredArm:
     case = item.case
     row, used = rows.of(case), joules(measured, case)
     worth = None if row is None else row.passed if kind == "pass@1" else row.perplexity if kind else None
@@ -200,4 +200,4 @@ def _arm(
     values = {name: value for name, value in found.items() if value is not None}
     label = f"{case.model} " * several + case.scheme + (f" less {case.dropped_layers}" if case.dropped_layers else "")
     against = used.over(joules(measured, base.case), base.case.scheme) if used and item is not base else None
-    return Arm(label, case, values, used.estimated if used else "", {"energy": against} if against else {})
+    return ScoredArm(label, case, values, used.estimated if used else "", {"energy": against} if against else {})

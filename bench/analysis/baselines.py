@@ -20,7 +20,7 @@ from bench.record.origin import node_of
 from bench.record.schema import Record
 
 from .assumed import ENOUGH
-from .energy_sources import Source
+from .energy_sources import EnergySource
 from .idle_power import DRIFT
 
 Kind = Literal["held", "unused"]
@@ -45,7 +45,7 @@ class Baselines:
 
     first: Mapping[Where, Unused] = field(default_factory=dict)
 
-    def unused(self, record: Record, source: Source) -> Unused | None:
+    def unused(self, record: Record, source: EnergySource) -> Unused | None:
         """The unused card's power for this record; None where it is not known, or the source is no GPU's."""
         if source.counter != "gpu" or record.case.device == "cpu":
             return None

@@ -12,18 +12,25 @@ from bench.record.schema import Record
 
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
-from .energy_sources import SOURCES, Source, source_of
+from .energy_sources import SOURCES, EnergySource, source_of
 from .energy_windows import withheld
 from .grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
 from .idle_power import idle_of
 from .statistics import Estimate
 from .verdict import MARGIN, Verdict, verdict
-from .work_joules import Arm
+from .work_joules import SchemeJoules
 from .work_windows import work_windows
 
 __all__ = [
-    "SOURCES", "EnergyGroup", "EnergyRow", "Net", "Source", "comparable_per_token",
-    "gross_per_token", "idle_power", "net_per_token",
+    "SOURCES",
+    "EnergyGroup",
+    "EnergyRow",
+    "EnergySource",
+    "Net",
+    "comparable_per_token",
+    "gross_per_token",
+    "idle_power",
+    "net_per_token",
     "summarise",
 ]  # fmt: skip
 
@@ -140,7 +147,9 @@ def summarise(
     return tuple(EnergyGroup(setting, references[setting], tuple(rows)) for setting, rows in found.items())
 
 
-def _rows(group: Group, source: Source, reference: str | None, known: Baselines, margin: float) -> list[EnergyRow]:
+def _rows(
+    group: Group, source: EnergySource, reference: str | None, known: Baselines, margin: float
+) -> list[EnergyRow]:
     arms = {scheme: work_joules.arm(records, source, known) for scheme, records in group.schemes.items()}
     rows = []
     for scheme in reference_first(group.schemes, reference):
@@ -150,7 +159,9 @@ def _rows(group: Group, source: Source, reference: str | None, known: Baselines,
     return rows
 
 
-def _row(own: Arm, base: Arm | None, records: Sequence[Record], source: Source, margin: float) -> EnergyRow:
+def _row(
+    own: SchemeJoules, base: SchemeJoules | None, records: Sequence[Record], source: EnergySource, margin: float
+) -> EnergyRow:
     gross, time = work_joules.level(own, "gross"), work_joules.level(own, "time")
     between = work_joules.ratio(own, base) if base else None
     doubt = own.doubt(source)
@@ -171,14 +182,14 @@ def _row(own: Arm, base: Arm | None, records: Sequence[Record], source: Source, 
     )
 
 
-def _net(own: Arm, base: Arm | None, kind: Kind) -> Net | None:
+def _net(own: SchemeJoules, base: SchemeJoules | None, kind: Kind) -> Net | None:
     found, power = work_joules.level(own, kind), own.baseline(kind)
     if found is None or power is None:
         return None
     return Net(kind, power, found, work_joules.difference(own, base, kind) if base else None)
 
 
-def _absent(records: Sequence[Record], source: Source) -> EnergyRow:
+def _absent(records: Sequence[Record], source: EnergySource) -> EnergyRow:
     return EnergyRow(records[0].case.scheme, source.name, estimated=estimated(records), reason=_reason(records, source))
 
 
@@ -188,7 +199,7 @@ def estimated(records: Sequence[Record]) -> str:
     return next(told, "")
 
 
-def _reason(records: Sequence[Record], source: Source) -> str:
+def _reason(records: Sequence[Record], source: EnergySource) -> str:
     for record in records:
         if source.energy in record.not_collected:
             return str(record.not_collected[source.energy])

@@ -15,11 +15,11 @@ from bench.record.schema import Record
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
 from .energy import estimated
-from .energy_sources import SOURCES, Source
+from .energy_sources import SOURCES, EnergySource
 from .grouping import REFERENCE, Coordinates, groups, reference_of
 from .statistics import Estimate
 from .verdict import Verdict, verdict
-from .work_joules import Arm
+from .work_joules import SchemeJoules
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _pair(
     setting: Coordinates,
     before: tuple[str, Sequence[Record]],
     after: tuple[str, Sequence[Record]],
-    source: Source,
+    source: EnergySource,
     known: Baselines,
 ) -> EnergyPair | None:
     base, one = (work_joules.arm(records, source, known) for _, records in (before, after))
@@ -103,14 +103,14 @@ def _pair(
     )  # fmt: skip
 
 
-def _missing(arms: dict[str, Arm], time: tuple[float, float] | None) -> str:
+def _missing(arms: dict[str, SchemeJoules], time: tuple[float, float] | None) -> str:
     if time is None:
         return "no time was recorded"
     without = [name for name, arm in arms.items() if arm.baseline("held") is None]
     return "no idle baseline was measured" + (f" of {without[0]}" if len(without) == 1 else "")
 
 
-def _nets(one: Arm, base: Arm, time: tuple[float, float]) -> dict[Kind, Split]:
+def _nets(one: SchemeJoules, base: SchemeJoules, time: tuple[float, float]) -> dict[Kind, Split]:
     found: dict[Kind, Split] = {}
     for kind in NAMES:
         level, delta = work_joules.level(base, kind), work_joules.difference(one, base, kind)

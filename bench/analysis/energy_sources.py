@@ -13,7 +13,7 @@ from bench.record.schema import Record
 
 
 @dataclass(frozen=True)
-class Source:
+class EnergySource:
     """``energy``: the metric of a window's joules. ``counter``: the ending of the counter's own metrics, such as
     "gpu"; "" where there is none, and so no baseline. ``part``: a part of the machine that no arm is judged by alone;
     where no record speaks of it, nothing is said of it."""
@@ -37,10 +37,10 @@ class Source:
 
 
 SOURCES = (
-    Source("GPU (NVML counter)", "energy", "energy_gpu", "gpu"),
-    Source("CPU package (RAPL counter)", "energy", "energy_cpu", "cpu"),
-    Source("Memory (RAPL DRAM counter)", "energy", "energy_dram", "dram", part=True),
-    Source("CodeCarbon, all parts", "codecarbon", "codecarbon_energy"),
+    EnergySource("GPU (NVML counter)", "energy", "energy_gpu", "gpu"),
+    EnergySource("CPU package (RAPL counter)", "energy", "energy_cpu", "cpu"),
+    EnergySource("Memory (RAPL DRAM counter)", "energy", "energy_dram", "dram", part=True),
+    EnergySource("CodeCarbon, all parts", "codecarbon", "codecarbon_energy"),
 )
 
 
@@ -52,6 +52,6 @@ def is_own(source: str, on_gpu: bool) -> bool:
     return source.startswith("GPU" if on_gpu else "CPU")
 
 
-def source_of(energy: str) -> Source:
+def source_of(energy: str) -> EnergySource:
     """The source of a metric of joules; one without a counter for any other, such as a part of CodeCarbon's."""
-    return next((source for source in SOURCES if source.energy == energy), Source(energy, "", energy))
+    return next((source for source in SOURCES if source.energy == energy), EnergySource(energy, "", energy))

@@ -49,7 +49,7 @@ def latest(records: Iterable[Record], instruments: Sequence[str] = INSTRUMENTS) 
 
 
 @dataclass(frozen=True)
-class Found:
+class EvidenceRow:
     """What every row tells: where it comes from, and why it is empty."""
 
     setting: Coordinates
@@ -65,7 +65,7 @@ def _found(record: Record) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class StepRow(Found):
+class StepRow(EvidenceRow):
     """``medians``: metric → median over the observed steps; ``not_collected``: metric → why it is not among them."""
 
     steps: int
@@ -85,7 +85,7 @@ def _step(record: Record) -> StepRow:
 
 
 @dataclass(frozen=True)
-class CounterRow(Found):
+class CounterRow(EvidenceRow):
     """One decode step's counters. Rates are hits / (hits + misses) over all launches; None: not collected.
 
     ``modelled``: (low, high) bytes that the Linears of the step should move, from the traffic model; None where the
@@ -166,7 +166,7 @@ def _same_model(layer: Case, case: Case) -> bool:
 
 
 @dataclass(frozen=True)
-class HostRow(Found):
+class HostRow(EvidenceRow):
     """``shares``: class → share of the ``samples`` inside the decode loop. ``behind``: seconds that py-spy lagged."""
 
     samples: int
@@ -196,7 +196,7 @@ def _host(record: Record) -> HostRow:
 
 
 @dataclass(frozen=True)
-class TopRow(Found):
+class TopRow(EvidenceRow):
     """One kernel or operator of a timeline: calls and seconds per observed step (an operator's own time)."""
 
     name: str

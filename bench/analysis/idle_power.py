@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from bench.record.schema import Finding, Record
 
 from .assumed import FREEDOM, quantile
-from .energy_sources import SOURCES, Source
-from .work_windows import IdleWindow, Window, idle_windows, work_windows
+from .energy_sources import SOURCES, EnergySource
+from .work_windows import IdleWindow, WorkWindow, idle_windows, work_windows
 
 CURVE, DRIFT = 0.05, 0.03
 # Of an idle window's power, where too few windows show it; counted as FREEDOM windows that were seen.
@@ -61,14 +61,14 @@ class Idle:
 
 
 @dataclass(frozen=True)
-class _Line:
+class _RestLine:
     powers: Floats
     noise: float
     assumed: float
     noise_of_change: float
 
 
-def idle_of(record: Record, source: Source) -> Idle | None:
+def idle_of(record: Record, source: EnergySource) -> Idle | None:
     """At the record's work windows; None where no idle window or no work window was measured."""
     idle, work = idle_windows(record, source), work_windows(record, source)
     if not idle or not work:
@@ -78,7 +78,9 @@ def idle_of(record: Record, source: Source) -> Idle | None:
     return Idle(tuple(line.powers.tolist()), line.noise, line.assumed, before, after)
 
 
-def _best(idle: Sequence[IdleWindow], work: Sequence[Window], before: float | None, after: float | None) -> _Line:
+def _best(
+    idle: Sequence[IdleWindow], work: Sequence[WorkWindow], before: float | None, after: float | None
+) -> _RestLine:
     if before is None or after is None:
         return _line(idle, work, 0, _drift(idle))
     change, straight = after - before, _line(idle, work, 1, 0.0)
@@ -105,7 +107,7 @@ def _mean(idle: Sequence[IdleWindow]) -> float | None:
     return math.fsum(window.joules for window in idle) / seconds if idle else None
 
 
-def _line(idle: Sequence[IdleWindow], work: Sequence[Window], order: int, assumed: float) -> _Line:
+def _line(idle: Sequence[IdleWindow], work: Sequence[WorkWindow], order: int, assumed: float) -> _RestLine:
     """The polynomial of ``order`` through the idle windows, each weighing as much as it is long."""
     scale = max(abs(window.middle) for window in idle) or 1.0
     weights = np.sqrt([window.seconds for window in idle])
@@ -120,7 +122,7 @@ def _line(idle: Sequence[IdleWindow], work: Sequence[Window], order: int, assume
     spread = float(middle @ np.linalg.pinv(columns.T @ columns) @ middle)
     sides = [math.fsum(window.seconds for window in idle if window.after is side) for side in (False, True)]
     apart = math.fsum(1.0 / seconds for seconds in sides if seconds)
-    return _Line(at @ fitted, math.sqrt(variance * spread), assumed, math.sqrt(variance * apart))
+    return _RestLine(at @ fitted, math.sqrt(variance * spread), assumed, math.sqrt(variance * apart))
 
 
 def half_width(noise: float, assumed: float, confidence: float) -> float:
@@ -129,7 +131,7 @@ def half_width(noise: float, assumed: float, confidence: float) -> float:
     return quantile(FREEDOM, confidence) * math.hypot(noise, assumed)
 
 
-def trend(record: Record, source: Source) -> Finding | None:
+def trend(record: Record, source: EnergySource) -> Finding | None:
     """That idle power moved by more than TREND, before the work or across it; None where it did not."""
     idle = idle_windows(record, source)
     if len(idle) < 2:

@@ -30,7 +30,7 @@ PREDICTION = "prediction"
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputChange:
     """What it did to the output. ``agreement``: share of new tokens before the first that differs; ``error``: relative
     error of the first prompt's logits. None: the prompts were not the same."""
 
@@ -64,7 +64,7 @@ class InterventionRow:
     verdict: Verdict
     predicted: float | None
     why_not: str
-    output: Output
+    output: OutputChange
     footprint: tuple[float, float]
     arm: Any
     batch_size: int
@@ -251,13 +251,13 @@ def _footprint(records: Sequence[Record]) -> float:
     return max(values) if values else math.nan
 
 
-def _output(base: Record, item: Record) -> Output:
+def _output(base: Record, item: Record) -> OutputChange:
     before, after = base.setup["output"], item.setup["output"]
     if (base.case.batch_size or 1) != (item.case.batch_size or 1):
-        return Output(None, None)
+        return OutputChange(None, None)
     one, other = np.asarray(before["logits"]), np.asarray(after["logits"])
     error = float(np.linalg.norm(other - one) / np.linalg.norm(one)) if one.shape == other.shape else None
-    return Output(agreement(before["tokens"], after["tokens"]), error)
+    return OutputChange(agreement(before["tokens"], after["tokens"]), error)
 
 
 def agreement(one: Sequence[Sequence[Sequence[int]]], other: Sequence[Sequence[Sequence[int]]]) -> float | None:

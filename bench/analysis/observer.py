@@ -23,7 +23,7 @@ from bench.record.schema import Record
 
 from .ledger.costs import EventCosts, StepCosts
 from .ledger.read import STEP_RANGE
-from .replay.simulate import Plan, Recording
+from .replay.simulate import Recording, ReplayPlan
 from .replay.undisturb import Undisturbed
 from .timeline import Analysis
 
@@ -49,7 +49,7 @@ class WithoutObserver:
 
 
 @dataclass(frozen=True)
-class Observer:
+class RecordingCost:
     """What recording cost: ``scale`` times ``events``. ``others``: the same one standard deviation away."""
 
     events: EventCosts
@@ -79,17 +79,17 @@ def without_observer(
     return WithoutObserver(trace.costs(found.off(trace).plan), found.scale)
 
 
-def observer(trace: Undisturbed, events: EventCosts, plain_ns: float, gpu: float = 0.0) -> Observer:
+def observer(trace: Undisturbed, events: EventCosts, plain_ns: float, gpu: float = 0.0) -> RecordingCost:
     """What the observer cost a trace whose steps take ``plain_ns`` without it. ``events``: how its costs compare;
     ``gpu``: by how much the GPU of the process that took ``plain_ns`` differs, relative, where that is another one."""
     if not trace.total(events):
-        return Observer(events, 0.0)
+        return RecordingCost(events, 0.0)
     scale, spread = scales(trace, events, [(trace.unchanged, plain_ns)], gpu)[0]
-    return Observer(events, scale, (events.times(scale + spread), *_otherwise(trace, events.times(scale))))
+    return RecordingCost(events, scale, (events.times(scale + spread), *_otherwise(trace, events.times(scale))))
 
 
 def scales(
-    trace: Undisturbed, events: EventCosts, asked: Sequence[tuple[Plan, float]], gpu: float = 0.0
+    trace: Undisturbed, events: EventCosts, asked: Sequence[tuple[ReplayPlan, float]], gpu: float = 0.0
 ) -> list[tuple[float, float]]:
     """The likeliest scale with its standard deviation, for each recording and time of its steps without the observer;
     by trying some for all at once, and then others between the best."""

@@ -40,7 +40,7 @@ class BlockPair:
 
 
 @dataclass(frozen=True)
-class Spread:
+class NodeMean:
     """A mean over nodes: ``error`` is its standard error, ``df`` the degrees of freedom (0: nothing was seen)."""
 
     mean: float
@@ -57,7 +57,7 @@ class Spread:
         return self.mean - half, self.mean + half
 
 
-def spread(values: Sequence[float] | Array, nodes: Sequence[str]) -> Spread:
+def spread(values: Sequence[float] | Array, nodes: Sequence[str]) -> NodeMean:
     """The mean of the nodes' means of ``values`` (one per block; ``nodes`` says where), and how well it is known.
 
     Raises ValueError where there are none.
@@ -71,8 +71,8 @@ def spread(values: Sequence[float] | Array, nodes: Sequence[str]) -> Spread:
         code = np.array([names[node] for node in nodes])
         units, basis = np.bincount(code, units) / np.bincount(code), "paired blocks"
     if len(units) == 1:
-        return Spread(float(units[0]), 0.0, 0, "one value")
-    return Spread(float(units.mean()), float(units.std(ddof=1)) / math.sqrt(len(units)), len(units) - 1, basis)
+        return NodeMean(float(units[0]), 0.0, 0, "one value")
+    return NodeMean(float(units.mean()), float(units.std(ddof=1)) / math.sqrt(len(units)), len(units) - 1, basis)
 
 
 def paired_ratio(pairs: Sequence[BlockPair], confidence: float = CONFIDENCE) -> Estimate:

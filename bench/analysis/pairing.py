@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.record.origin import Place, block_of, place_of
+from bench.record.origin import NodeAndGpus, block_of, place_of
 from bench.record.schema import Record
 
 from .paired import BlockPair, paired_difference, paired_ratio
@@ -20,11 +20,11 @@ Take = Callable[[Record], Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Spot:
+class PairPlace:
     """Where both halves of a pair must have been measured."""
 
     block: str
-    place: Place
+    place: NodeAndGpus
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Located:
     of which run each is; () where that is not asked."""
 
     samples: Samples
-    spots: tuple[Spot, ...] = ()
+    spots: tuple[PairPlace, ...] = ()
     runs: tuple[str, ...] = ()
 
 
@@ -42,10 +42,12 @@ def taking(name: str) -> Take:
     return lambda record: record.values(name)
 
 
-def spots(records: Sequence[Record]) -> tuple[Spot, ...]:
+def spots(records: Sequence[Record]) -> tuple[PairPlace, ...]:
     """One per Record; () where one of them is no sweep's."""
     blocks = [block_of(record) for record in records]
-    found = [Spot(block, place_of(record)) for block, record in zip(blocks, records, strict=True) if block is not None]
+    found = [
+        PairPlace(block, place_of(record)) for block, record in zip(blocks, records, strict=True) if block is not None
+    ]
     return tuple(found) if len(found) == len(records) else ()
 
 
@@ -131,14 +133,14 @@ def matched(arm: Located, reference: Located, statistic: Statistic = "median") -
     ]
 
 
-def _by_spot(side: Located) -> Mapping[Spot, Samples]:
-    found: dict[Spot, list[Sequence[float]]] = {}
+def _by_spot(side: Located) -> Mapping[PairPlace, Samples]:
+    found: dict[PairPlace, list[Sequence[float]]] = {}
     for spot, values in zip(side.spots, side.samples, strict=bool(side.spots)):
         found.setdefault(spot, []).append(values)
     return found
 
 
-def _at(records: Sequence[Record], own: Sequence[Spot], wanted: set[Spot]) -> tuple[Record, ...]:
+def _at(records: Sequence[Record], own: Sequence[PairPlace], wanted: set[PairPlace]) -> tuple[Record, ...]:
     return tuple(record for record, spot in zip(records, own, strict=True) if spot in wanted)
 
 

@@ -30,7 +30,7 @@ HUMANEVAL_TASKS = 164
 
 
 @dataclass(frozen=True)
-class Against:
+class AgainstReference:
     """An arm beside the reference, over the tasks that both have. ``identical``: share of tasks with the same tokens;
     ``divergence``: median place (from 0) of the first token that differs, over the tasks that are not identical."""
 
@@ -58,7 +58,7 @@ class QualityRow:
     energy_per_passed: Estimate | None
     repetition: float | None
     perplexity: Estimate | None
-    against: Against | None
+    against: AgainstReference | None
     reason: str = ""
 
     @property
@@ -85,7 +85,7 @@ class QualityGroup:
 
 
 @dataclass(frozen=True)
-class _Arm:
+class _ArmTasks:
     case: Case
     samples: tuple[Record, ...]
     judged: Record | None
@@ -129,7 +129,7 @@ def summarise(
     joules_of: Sequence[energy.EnergyGroup] | None = None,
 ) -> tuple[QualityGroup, ...]:
     """Every family of the "samples" and "quality" records. ``joules_of``: the energy of the same records, if known."""
-    families: dict[Coordinates, list[_Arm]] = {}
+    families: dict[Coordinates, list[_ArmTasks]] = {}
     for arm in _arms(records):
         families.setdefault(family_of(arm.case), []).append(arm)
     if not families:
@@ -138,19 +138,19 @@ def summarise(
     return tuple(_group(setting, arms, reference, measured) for setting, arms in families.items())
 
 
-def _arms(records: Sequence[Record]) -> list[_Arm]:
+def _arms(records: Sequence[Record]) -> list[_ArmTasks]:
     found: dict[str, Case] = {r.case_id: r.case for r in records if r.instrument in (SAMPLES, QUALITY)}
     return [_arm(case, [record for record in records if record.case_id == name]) for name, case in found.items()]
 
 
-def _arm(case: Case, records: Sequence[Record]) -> _Arm:
+def _arm(case: Case, records: Sequence[Record]) -> _ArmTasks:
     made = sorted((r for r in records if r.instrument == SAMPLES and r.status == "ok"), key=lambda r: r.repeat)
     judged = sorted((r for r in records if r.instrument == QUALITY), key=lambda r: (r.status == "ok", r.repeat))
-    return _Arm(case, tuple(made), judged[-1] if judged else None)
+    return _ArmTasks(case, tuple(made), judged[-1] if judged else None)
 
 
 def _group(
-    setting: Coordinates, arms: Sequence[_Arm], wanted: str, measured: Sequence[energy.EnergyGroup]
+    setting: Coordinates, arms: Sequence[_ArmTasks], wanted: str, measured: Sequence[energy.EnergyGroup]
 ) -> QualityGroup:
     whole = {arm.case.scheme: arm for arm in arms if not arm.case.dropped_layers}
     name = reference_of(whole, wanted)
@@ -162,7 +162,7 @@ def _group(
     return QualityGroup(setting, name, rows)
 
 
-def _row(arm: _Arm, base: _Arm | None, used: Joules | None) -> QualityRow:
+def _row(arm: _ArmTasks, base: _ArmTasks | None, used: Joules | None) -> QualityRow:
     first, second = _share(arm.passes("passed_base")), _share(arm.passes("passed_plus"))
     passed = second or first
     times = samples(arm.samples, "generate_time")
@@ -188,7 +188,7 @@ def _row(arm: _Arm, base: _Arm | None, used: Joules | None) -> QualityRow:
     )
 
 
-def _reason(arm: _Arm) -> str:
+def _reason(arm: _ArmTasks) -> str:
     if arm.judged is None:
         return "its programs were not judged"
     return "no pass was recorded" if arm.judged.status == "ok" else f"{arm.judged.status}: {arm.judged.reason}"
@@ -224,10 +224,10 @@ def _perplexity(record: Record | None) -> Estimate | None:
     return replace(mean, value=math.exp(mean.value), low=low, high=high, relative_error=None)
 
 
-def _against(arm: _Arm, base: _Arm) -> Against:
+def _against(arm: _ArmTasks, base: _ArmTasks) -> AgainstReference:
     both = next((n for n in ("passed_plus", "passed_base") if arm.passes(n) and base.passes(n)), "passed_plus")
     test = mcnemar(base.passes(both), arm.passes(both))
-    return Against(test, *agreement(base.outputs(), arm.outputs()))
+    return AgainstReference(test, *agreement(base.outputs(), arm.outputs()))
 
 
 def agreement(

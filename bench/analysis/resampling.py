@@ -74,7 +74,7 @@ class Clusters:
         return len(set(self.names)) > 1
 
 
-class _Kept:
+class _KeptDraws:
     """Draws by what they were made of; forgotten when they grow too large."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class _Kept:
         self.bytes += size
 
 
-_KEPT = _Kept()
+_KEPT = _KeptDraws()
 
 
 def draw(parts: list[Array], statistic: Statistic, seed: Seed, clusters: Clusters | None = None) -> Draws:

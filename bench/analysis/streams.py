@@ -29,7 +29,7 @@ class _State:
     drawn: dict[Hashable, tuple[Numbers, _State]] = field(default_factory=dict)
 
 
-class _Kept:
+class _KeptStreams:
     """All that is kept, by seed; forgotten when it grows too large."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class _Kept:
         state.drawn[asked] = numbers, after
 
 
-_KEPT = _Kept()
+_KEPT = _KeptStreams()
 
 
 class Stream:

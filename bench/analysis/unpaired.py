@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from bench.record.schema import Finding, Record
 
 from .grouping import REFERENCE, groups, reference_of
-from .pairing import Spot, spots
+from .pairing import PairPlace, spots
 
 INSTRUMENTS = ("generation", "energy", "codecarbon", "matmul", "kineto", "nsys")
 _MOST = 8
@@ -60,7 +60,7 @@ def _note(told: _Told, items: Sequence[Record], base: Sequence[Record], names: t
             _count(told, f"block {spot.block}: no result of", scheme)
 
 
-def _blocks(found: Sequence[Spot]) -> set[str]:
+def _blocks(found: Sequence[PairPlace]) -> set[str]:
     return {spot.block for spot in found}
 
 

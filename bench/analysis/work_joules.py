@@ -27,19 +27,19 @@ from bench.record.schema import Record
 from . import codecarbon
 from .assumed import ENOUGH, Assumed, merged
 from .baselines import Baselines, Kind
-from .energy_sources import Source
+from .energy_sources import EnergySource
 from .energy_windows import no_verdict, withheld
 from .idle_power import Idle, half_width, idle_of
 from .pairing import Located, difference_between, level_of, located, partners, ratio_of
 from .statistics import CONFIDENCE, Estimate
-from .work_windows import Window, work_windows
+from .work_windows import WorkWindow, work_windows
 
 Quantity = Literal["gross", "held", "unused", "time"]
 _BASELINE = Assumed(between=("idle and work",)).text
 
 
 @dataclass(frozen=True)
-class Process:
+class ProcessJoules:
     """One record. ``gross``, ``held``, ``unused``: J/token; ``time``: s of work per token; each a value per window, the
     mean of which is the process's; () where it is not known. ``noise`` and ``alike``: standard deviations in J/token of
     ``held`` and ``unused``, drawn anew in each process and alike in all."""
@@ -59,7 +59,7 @@ class Process:
         return {"gross": self.gross, "held": self.held, "unused": self.unused, "time": self.time}[of]
 
 
-def process(record: Record, source: Source, known: Baselines) -> Process | None:
+def process(record: Record, source: EnergySource, known: Baselines) -> ProcessJoules | None:
     """None where no window made tokens and joules, or where these cannot be believed."""
     windows, idle = work_windows(record, source), idle_of(record, source)
     if not windows or (source.counter and withheld(record, source.counter)):
@@ -71,7 +71,7 @@ def process(record: Record, source: Source, known: Baselines) -> Process | None:
     seconds = _mean_time(windows)
     held_power = idle.powers if idle else ()
     unused_power = (unused.power,) * len(windows) if unused else ()
-    return Process(
+    return ProcessJoules(
         record, len(windows), positive(per_token(gross, windows)), _times(windows),
         _net(gross, held_power, windows), _net(gross, unused_power, windows),
         noise={
@@ -86,34 +86,34 @@ def process(record: Record, source: Source, known: Baselines) -> Process | None:
     )  # fmt: skip
 
 
-def doubt(record: Record, source: Source) -> str:
+def doubt(record: Record, source: EnergySource) -> str:
     """Why no comparison may rest on these joules; "" where one may."""
     return no_verdict(record, source.counter) if source.counter else codecarbon.no_verdict(record)
 
 
-def gross_joules(windows: Sequence[Window], idle: Idle | None) -> tuple[float, ...]:
+def gross_joules(windows: Sequence[WorkWindow], idle: Idle | None) -> tuple[float, ...]:
     """J of the work in each window: the counter's difference less what an idle machine drew in the wait."""
     powers = idle.powers if idle else (0.0,) * len(windows)
     return tuple(window.joules - watts * window.wait for window, watts in zip(windows, powers, strict=True))
 
 
-def _net(gross: Sequence[float], powers: Sequence[float], windows: Sequence[Window]) -> tuple[float, ...]:
+def _net(gross: Sequence[float], powers: Sequence[float], windows: Sequence[WorkWindow]) -> tuple[float, ...]:
     if not powers or _mean_time(windows) <= 0:
         return ()
     net = [joules - watts * window.work for joules, watts, window in zip(gross, powers, windows, strict=True)]
     return per_token(net, windows)
 
 
-def _times(windows: Sequence[Window]) -> tuple[float, ...]:
+def _times(windows: Sequence[WorkWindow]) -> tuple[float, ...]:
     """s of work per token; () where no time was recorded."""
     return positive(per_token([window.work for window in windows], windows)) if _mean_time(windows) > 0 else ()
 
 
-def _mean_time(windows: Sequence[Window]) -> float:
+def _mean_time(windows: Sequence[WorkWindow]) -> float:
     return math.fsum(window.work for window in windows) / math.fsum(window.tokens for window in windows)
 
 
-def per_token(amounts: Sequence[float], windows: Sequence[Window]) -> tuple[float, ...]:
+def per_token(amounts: Sequence[float], windows: Sequence[WorkWindow]) -> tuple[float, ...]:
     """Σ amounts ÷ Σ tokens as one value per window, with that mean and the windows' residuals about it."""
     tokens = [window.tokens for window in windows]
     mean = math.fsum(tokens) / len(tokens)
@@ -127,10 +127,10 @@ def positive(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class Arm:
+class SchemeJoules:
     """The processes of one scheme in one setting, from one source."""
 
-    processes: tuple[Process, ...]
+    processes: tuple[ProcessJoules, ...]
 
     def located(self, of: Quantity) -> Located:
         """From ENOUGH processes on only these count: how windows of one vary is in how they differ."""
@@ -143,7 +143,7 @@ class Arm:
     def windows(self) -> int:
         return sum(item.windows for item in self.processes)
 
-    def doubt(self, source: Source) -> str:
+    def doubt(self, source: EnergySource) -> str:
         """Why no comparison may rest on these joules; "" where one may."""
         return next(filter(None, (doubt(item.record, source) for item in self.processes)), "")
 
@@ -154,24 +154,24 @@ class Arm:
         return math.fsum(known) / len(known) if known else None
 
 
-def arm(records: Sequence[Record], source: Source, known: Baselines) -> Arm | None:
+def arm(records: Sequence[Record], source: EnergySource, known: Baselines) -> SchemeJoules | None:
     """None where no record has joules."""
     found = tuple(item for record in records if (item := process(record, source, known)) is not None)
-    return Arm(found) if found else None
+    return SchemeJoules(found) if found else None
 
 
-def in_pairs(one: Arm, base: Arm) -> tuple[Arm, Arm]:
+def in_pairs(one: SchemeJoules, base: SchemeJoules) -> tuple[SchemeJoules, SchemeJoules]:
     """Both arms less the records of a sweep that have no partner in the other."""
     kept = partners([item.record for item in one.processes], [item.record for item in base.processes])
     return _only(one, kept[0]), _only(base, kept[1])
 
 
-def _only(of: Arm, records: Sequence[Record]) -> Arm:
+def _only(of: SchemeJoules, records: Sequence[Record]) -> SchemeJoules:
     kept = {id(record) for record in records}
-    return Arm(tuple(item for item in of.processes if id(item.record) in kept))
+    return SchemeJoules(tuple(item for item in of.processes if id(item.record) in kept))
 
 
-def level(of: Arm, quantity: Quantity) -> Estimate | None:
+def level(of: SchemeJoules, quantity: Quantity) -> Estimate | None:
     """J or s per token with its interval; None where it is not known."""
     values = of.located(quantity)
     if not values.samples:
@@ -180,12 +180,12 @@ def level(of: Arm, quantity: Quantity) -> Estimate | None:
     return found if quantity not in ("held", "unused") else widened(found, *_errors((of,), quantity))
 
 
-def ratio(one: Arm, base: Arm, of: Quantity = "gross") -> Estimate | None:
+def ratio(one: SchemeJoules, base: SchemeJoules, of: Quantity = "gross") -> Estimate | None:
     """One arm's gross joules (or time) over the base's with its interval; None where it cannot be formed."""
     return ratio_of(one.located(of), base.located(of), "mean")
 
 
-def difference(one: Arm, base: Arm, of: Kind) -> Estimate | None:
+def difference(one: SchemeJoules, base: SchemeJoules, of: Kind) -> Estimate | None:
     """One arm's net J/token less the base's with its interval, all that the baselines leave unsure in it; None where
     one of them is not known. It may have any sign."""
     here, there = one.located(of), base.located(of)
@@ -194,7 +194,7 @@ def difference(one: Arm, base: Arm, of: Kind) -> Estimate | None:
     return widened(difference_between(here, there, "mean"), *_errors((one, base), of))
 
 
-def _errors(arms: Sequence[Arm], of: Kind) -> tuple[float, float]:
+def _errors(arms: Sequence[SchemeJoules], of: Kind) -> tuple[float, float]:
     """J/token: of what each process drew anew, where processes are too few to show it, and of what they share."""
     noise = [
         math.sqrt(math.fsum(item.noise[of] ** 2 for item in one.processes)) / len(one.processes)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from bench.record.schema import Record
 
-from .energy_sources import Source
+from .energy_sources import EnergySource
 
 
 @dataclass(frozen=True)
-class Window:
+class WorkWindow:
     """``joules`` between the ticks ``opened`` and ``closed`` of one counter, in which ``tokens`` were made in ``work``
     seconds. Times in s from the first work window's opening; 0 throughout where no times were recorded."""
 
@@ -49,15 +49,15 @@ class IdleWindow:
         return self.joules / self.seconds
 
 
-def work_windows(record: Record, source: Source) -> tuple[Window, ...]:
+def work_windows(record: Record, source: EnergySource) -> tuple[WorkWindow, ...]:
     """Those that made tokens and moved the counter: one that did not is no measurement."""
     joules, tokens = record.values(source.energy), record.values("window_tokens")
     spans = _work_spans(record, source, min(len(joules), len(tokens)))
-    windows = (Window(*span, *held) for span, held in zip(spans, zip(tokens, joules, strict=False), strict=False))
+    windows = (WorkWindow(*span, *held) for span, held in zip(spans, zip(tokens, joules, strict=False), strict=False))
     return tuple(window for window in windows if window.tokens > 0 and window.joules > 0)
 
 
-def _work_spans(record: Record, source: Source, count: int) -> list[tuple[float, float, float]]:
+def _work_spans(record: Record, source: EnergySource, count: int) -> list[tuple[float, float, float]]:
     """(opened, closed, work) of each window: by the counter's own ticks where they are recorded, else one after the
     other, each with its tail."""
     times, tails = record.values("window_time"), record.values("window_tail_time")
@@ -73,7 +73,7 @@ def _work_spans(record: Record, source: Source, count: int) -> list[tuple[float,
     return found if len(found) >= count else [(0.0, 0.0, 0.0)] * count
 
 
-def idle_windows(record: Record, source: Source) -> tuple[IdleWindow, ...]:
+def idle_windows(record: Record, source: EnergySource) -> tuple[IdleWindow, ...]:
     """In order of time; records of before know only those before the work, and not when."""
     if source.idle is None:
         return ()

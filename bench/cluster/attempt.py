@@ -20,7 +20,7 @@ from bench.run.plan import Block, Key, remaining
 from bench.run.processes import Start
 
 from . import folder as places
-from .folder import State
+from .folder import AttemptState
 
 # A process that was under way when this many attempts ended is not tried again: it may be what takes the nodes down.
 TRIES = 3
@@ -138,7 +138,7 @@ class _Tracker:
         now = _now()
         self._attempt = attempt
         self._later = places.after(attempt)
-        self._state = State(node_of(means.machine), means.job, os.getpid(), now, now)
+        self._state = AttemptState(node_of(means.machine), means.job, os.getpid(), now, now)
         self.counts: Counter[str] = Counter()
 
     def __enter__(self) -> _Tracker:

@@ -137,7 +137,7 @@ STATE = "state.json"
 
 
 @dataclass(frozen=True)
-class State:
+class AttemptState:
     """Where an attempt stands. ``running``: the process under way, and the keys of the Records that it is to give.
     ``counts``: Records of this attempt by status. ``ended``: "" while it runs, else "complete", "out of time",
     "cancelled", "overtaken" or what went wrong. Times: seconds since 1970 by the node's clock."""
@@ -153,7 +153,7 @@ class State:
     ended: str = ""
 
 
-def write_state(attempt: Path, state: State) -> None:
+def write_state(attempt: Path, state: AttemptState) -> None:
     """Raises StorageError where the folder cannot be written."""
     try:
         replace_text(attempt / STATE, json.dumps(asdict(state)))
@@ -163,21 +163,21 @@ def write_state(attempt: Path, state: State) -> None:
         ) from error
 
 
-def read_state(attempt: Path) -> State | None:
+def read_state(attempt: Path) -> AttemptState | None:
     """None where the attempt has not come so far, or its file cannot be read: it is told and not relied upon."""
     try:
-        found: State = typed(State, decode((attempt / STATE).read_bytes()))
+        found: AttemptState = typed(AttemptState, decode((attempt / STATE).read_bytes()))
         return found
     except (OSError, ValueError):
         return None
 
 
-def states(folder: Path, number: int) -> tuple[State, ...]:
+def states(folder: Path, number: int) -> tuple[AttemptState, ...]:
     """Where the attempts at a block stand, oldest first; those that have not come so far are left out."""
     found = (read_state(attempt) for attempt in attempts(folder, number))
     return tuple(state for state in found if state is not None)
 
 
-def is_complete(states: Sequence[State]) -> bool:
+def is_complete(states: Sequence[AttemptState]) -> bool:
     """Whether an attempt said that nothing of the block was left."""
     return any(state.ended == "complete" for state in states)

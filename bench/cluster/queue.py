@@ -21,7 +21,7 @@ ALIVE = frozenset(
 
 
 @dataclass(frozen=True)
-class Job:
+class SlurmJob:
     """``state`` and ``reason`` in Slurm's words, ``node`` "" while it waits."""
 
     number: str
@@ -59,7 +59,7 @@ def remembered(folder: Path) -> dict[int, list[str]]:
     return found
 
 
-def states(numbers: Iterable[str]) -> dict[str, Job]:
+def states(numbers: Iterable[str]) -> dict[str, SlurmJob]:
     """Those of the jobs that Slurm still knows; it forgets ended ones after some minutes.
 
     Raises MachineError where squeue is missing or does not answer.
@@ -75,7 +75,7 @@ def states(numbers: Iterable[str]) -> dict[str, Job]:
     return {job.number: job for job in jobs if job is not None}
 
 
-def latest(folder: Path) -> dict[int, Job | None]:
+def latest(folder: Path) -> dict[int, SlurmJob | None]:
     """By block: its latest job as Slurm knows it, or None where Slurm knows it no more. {} where none was submitted."""
     known = remembered(folder)
     if not known:
@@ -84,14 +84,14 @@ def latest(folder: Path) -> dict[int, Job | None]:
     return {block: _of(jobs, found) for block, jobs in known.items()}
 
 
-def _of(jobs: Sequence[str], found: Mapping[str, Job]) -> Job | None:
+def _of(jobs: Sequence[str], found: Mapping[str, SlurmJob]) -> SlurmJob | None:
     known = [found[job] for job in jobs if job in found]
     return next((job for job in reversed(known) if job.alive), known[-1] if known else None)
 
 
-def _job(line: str) -> Job | None:
+def _job(line: str) -> SlurmJob | None:
     parts = line.strip().split("|", 3)
-    return Job(*parts) if len(parts) == 4 else None
+    return SlurmJob(*parts) if len(parts) == 4 else None
 
 
 def cancel(numbers: Sequence[str]) -> None:

@@ -11,8 +11,8 @@ from typing import Literal
 from bench.run.planfile import read_planned
 
 from . import folder as places
-from .folder import State, Sweep
-from .queue import Job
+from .folder import AttemptState, Sweep
+from .queue import SlurmJob
 
 Stand = Literal["not begun", "waiting", "starting", "running", "done", "stopped"]
 
@@ -39,7 +39,7 @@ def planned_records(folder: Path, sweep: Sweep) -> dict[int, int]:
 
 
 def standings(
-    folder: Path, sweep: Sweep, planned: Mapping[int, int], jobs: Mapping[int, Job | None], *, on_slurm: bool
+    folder: Path, sweep: Sweep, planned: Mapping[int, int], jobs: Mapping[int, SlurmJob | None], *, on_slurm: bool
 ) -> tuple[Standing, ...]:
     """Every block. ``jobs``: by number of the block, what Slurm knows of its latest job."""
     return tuple(
@@ -47,7 +47,7 @@ def standings(
     )
 
 
-def _standing(folder: Path, sweep: Sweep, number: int, planned: int, job: Job | None, on_slurm: bool) -> Standing:
+def _standing(folder: Path, sweep: Sweep, number: int, planned: int, job: SlurmJob | None, on_slurm: bool) -> Standing:
     states = places.states(folder, number)
     counts = _counts(states)
     stand, detail = _stand(states, job, on_slurm)
@@ -65,14 +65,14 @@ def _standing(folder: Path, sweep: Sweep, number: int, planned: int, job: Job | 
     )
 
 
-def _counts(states: Iterable[State]) -> Counter[str]:
+def _counts(states: Iterable[AttemptState]) -> Counter[str]:
     total: Counter[str] = Counter()
     for state in states:
         total.update(state.counts or {})
     return total
 
 
-def _stand(states: Sequence[State], job: Job | None, on_slurm: bool) -> tuple[Stand, str]:
+def _stand(states: Sequence[AttemptState], job: SlurmJob | None, on_slurm: bool) -> tuple[Stand, str]:
     last = states[-1] if states else None
     if places.is_complete(states):
         return "done", ""

@@ -50,7 +50,7 @@ _UNHEARD = ("Multiple instances of codecarbon are allowed",)  # as we asked
 
 
 @dataclass(frozen=True)
-class _Window:
+class _CarbonWindow:
     """``seconds``: of the work. ``data``: codecarbon's EmissionsData. ``measured``: how often its scheduler measured,
     None if it does not say. ``warnings``: what it logged."""
 
@@ -153,7 +153,7 @@ def _window(
     min_seconds: float,
     clock: Callable[[], float],
     warnings: list[str],
-) -> _Window:
+) -> _CarbonWindow:
     tracker = make()
     warnings.clear()
     tracker.start()
@@ -171,7 +171,7 @@ def _window(
         raise MeasurementError("a CodeCarbon window produced no tokens: its energy per token means nothing")
     count = getattr(tracker, "_power_measurement_count", None)
     parts = {type(part).__name__: part for part in getattr(tracker, "_hardware", ())}
-    return _Window(
+    return _CarbonWindow(
         tokens,
         seconds,
         data,
@@ -182,7 +182,7 @@ def _window(
     )
 
 
-def _readings(done: list[_Window], country: str, gpu: bool) -> Readings:
+def _readings(done: list[_CarbonWindow], country: str, gpu: bool) -> Readings:
     seen = all(window.sees_gpu for window in done)
     columns: dict[str, list[float]] = {
         "window_time": [window.data.duration for window in done],
@@ -206,7 +206,7 @@ def _readings(done: list[_Window], country: str, gpu: bool) -> Readings:
     return Readings(metrics, absent, tuple(findings), _setup(done, country, seen))
 
 
-def _unscheduled(done: Sequence[_Window]) -> Iterator[Finding]:
+def _unscheduled(done: Sequence[_CarbonWindow]) -> Iterator[Finding]:
     """CodeCarbon's "Background scheduler didn't run", from its own log, or from how often it measured."""
     told = [line for window in done for line in window.warnings if "scheduler didn't run" in line]
     for window in done:
@@ -223,7 +223,7 @@ def _unscheduled(done: Sequence[_Window]) -> Iterator[Finding]:
         )
 
 
-def _other_time(done: Sequence[_Window]) -> Iterator[Finding]:
+def _other_time(done: Sequence[_CarbonWindow]) -> Iterator[Finding]:
     """CodeCarbon 2 times its windows by the clock of the day, which a correction or a resumed machine moves."""
     for window in done:
         if abs(window.data.duration - window.seconds) > _APART * window.seconds + _PERIOD_S:
@@ -253,7 +253,7 @@ def _gpu_missed() -> Finding:
     )
 
 
-def _setup(done: Sequence[_Window], country: str, sees_gpu: bool) -> Mapping[str, Any]:
+def _setup(done: Sequence[_CarbonWindow], country: str, sees_gpu: bool) -> Mapping[str, Any]:
     cpu_mode = done[0].cpu_mode
     sources = {
         "cpu": "RAPL" if cpu_mode in _MEASURED_CPU_MODES else f"a model of CPU load and a guessed TDP ({cpu_mode})",

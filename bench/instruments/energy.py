@@ -145,7 +145,7 @@ def measure_idle(
 
 
 @dataclass(frozen=True)
-class _Window:
+class _CounterWindow:
     opened: float
     began: float
     ended: float
@@ -186,13 +186,13 @@ def _measure(
     )
 
 
-def _window(body: Callable[[float], int], edges: Edges, clock: Clock) -> _Window:
+def _window(body: Callable[[float], int], edges: Edges, clock: Clock) -> _CounterWindow:
     opened, before = edges.next()
     began = clock()
     tokens = body(opened)
     ended = clock()
     closed, after = edges.next()
-    return _Window(opened, began, ended, closed, tokens, (before, after))
+    return _CounterWindow(opened, began, ended, closed, tokens, (before, after))
 
 
 def _unusable(name: str, joules: Sequence[float]) -> str:

@@ -34,7 +34,7 @@ class OtherTokensError(MeasurementError):
 
 
 @dataclass(frozen=True)
-class Difference:
+class TokenDifference:
     """The first token of a sequence that differs: ``given`` by the intervention where the unchanged loop has
     ``wanted`` (None: no token there). ``gap`` between their logits, ``noise`` of the logits there and the ``most`` that
     rounding can explain of it: see above."""
@@ -55,14 +55,14 @@ class Difference:
         return self.noise <= self.most and self.gap <= TIE * self.noise
 
 
-def first_differences(wanted: Tokens, given: Tokens) -> Iterator[Difference]:
+def first_differences(wanted: Tokens, given: Tokens) -> Iterator[TokenDifference]:
     """The first difference of every sequence that has one; [call][row][token] each."""
     for call in range(max(len(wanted), len(given))):
         one, other = _at(wanted, call, ()), _at(given, call, ())
         for row in range(max(len(one), len(other))):
             found = _first(_at(one, row, ()), _at(other, row, ()))
             if found is not None:
-                yield Difference(call, row, *found)
+                yield TokenDifference(call, row, *found)
 
 
 def _first(wanted: Sequence[int], given: Sequence[int]) -> tuple[int, int | None, int | None] | None:
@@ -101,7 +101,7 @@ def check(session: Session, given: Tokens, wanted: Tokens, claim: Claim) -> dict
     return {"claim": claim, "with": "the unchanged loop in the same process", "ties": [asdict(item) for item in found]}
 
 
-def _reason(item: Difference) -> str:
+def _reason(item: TokenDifference) -> str:
     place = f"token {item.place + 1} of call {item.call + 1}, row {item.row + 1}"
     told = f"other tokens: {place} is {item.given} where the unchanged loop gives {item.wanted}"
     if item.gap is None or item.noise is None:
@@ -110,7 +110,7 @@ def _reason(item: Difference) -> str:
     return f"{told}; their logits are {item.gap:.3g} apart, and {moved}"
 
 
-def _measured(session: Session, wanted: Tokens, item: Difference) -> Difference:
+def _measured(session: Session, wanted: Tokens, item: TokenDifference) -> TokenDifference:
     if item.wanted is None or item.given is None:
         return item
     before = wanted[item.call][item.row][: item.place]

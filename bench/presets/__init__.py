@@ -1,6 +1,6 @@
 """The presets: what is measured, how often, and for how long. Plain frozen data, chosen by name."""
 
 from .choose import PRESETS, for_layers, from_json, preset
-from .forms import ALL_NINE, M_SWEEP, Observers, Preset, Sweep
+from .forms import ALL_NINE, M_SWEEP, EndToEnd, Observers, Preset
 
-__all__ = ["ALL_NINE", "M_SWEEP", "PRESETS", "Observers", "Preset", "Sweep", "for_layers", "from_json", "preset"]
+__all__ = ["ALL_NINE", "M_SWEEP", "PRESETS", "EndToEnd", "Observers", "Preset", "for_layers", "from_json", "preset"]

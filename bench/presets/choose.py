@@ -16,7 +16,7 @@ from bench.workloads.prompt_styles import AS_IS, STYLES
 from bench.workloads.schemes import arm
 
 from .everyday import QUICK, SMOKE
-from .forms import LAST, Preset, Sweep, judged
+from .forms import LAST, EndToEnd, Preset, judged
 from .study import STUDIES
 
 PRESETS = {preset.name: preset for preset in (SMOKE, QUICK, *STUDIES, *study_presets())}
@@ -34,7 +34,7 @@ def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
     if "schemes" in wanted:
         chosen = _with_schemes(chosen, tuple(wanted.pop("schemes")))
     own = {key: value for key, value in wanted.items() if key in Preset.__dataclass_fields__}
-    of_sweep = {key: value for key, value in wanted.items() if key in Sweep.__dataclass_fields__}
+    of_sweep = {key: value for key, value in wanted.items() if key in EndToEnd.__dataclass_fields__}
     tasks = of_sweep.pop("tasks", None)
     sweeps = [replace(sweep, **of_sweep) for sweep in chosen.sweeps if sweep.timed]
     if tasks != 0:
@@ -62,7 +62,7 @@ def for_layers(chosen: Preset, layers: int) -> Preset:
         pruning.check(dropped, layers)
         return pruning.text(dropped)
 
-    def of(sweep: Sweep) -> Sweep:
+    def of(sweep: EndToEnd) -> EndToEnd:
         named = [name for text in sweep.dropped_layers if (name := numbered(text)) is not None]
         return replace(sweep, dropped_layers=tuple(dict.fromkeys(named)))
 
@@ -86,7 +86,7 @@ def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
     return replace(chosen, sweeps=kept, matmul_schemes=matmul, reference=reference)
 
 
-def _of(sweep: Sweep, schemes: tuple[str, ...]) -> tuple[str, ...]:
+def _of(sweep: EndToEnd, schemes: tuple[str, ...]) -> tuple[str, ...]:
     """The schemes for a quality sweep where a user chose some: all of them, but for pruning only the sweep's own."""
     return schemes if sweep.dropped_layers == ("",) else tuple(name for name in sweep.schemes if name in schemes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .forms import ALL_NINE, M_SWEEP, PRUNED, Preset, Sweep, quality_sweep
+from .forms import ALL_NINE, M_SWEEP, PRUNED, EndToEnd, Preset, quality_sweep
 
 # What is cheap to try, and keeps the memory saving; each where it means something for the arm and the machine.
 _TRIES = ("threshold-0", "compute-matched", "static-cache", "batch-8", "cuda-graph")
@@ -13,7 +13,7 @@ SMOKE = Preset(
     "the committed tiny checkpoint on any machine, no GPU needed; up to 10 minutes on 2 cores, half of it pass@1",
     "smoke",
     sweeps=(
-        Sweep(
+        EndToEnd(
             "all",
             ALL_NINE,
             new_tokens=32,
@@ -57,7 +57,7 @@ QUICK = Preset(
     "exact StarCoder2-3B shapes with random weights on one GPU; planned for 10 minutes",
     "shape:starcoder2-3b",
     sweeps=(
-        Sweep(
+        EndToEnd(
             "core",
             _CORE,
             repeats=3,
@@ -73,7 +73,7 @@ QUICK = Preset(
             **_TIMED,
             **_OBSERVED,
         ),
-        Sweep(
+        EndToEnd(
             "others",
             _OTHERS,
             repeats=1,
@@ -81,7 +81,7 @@ QUICK = Preset(
             **_TIMED,
             **_OBSERVED,
         ),
-        Sweep("batch", _CORE, batch_sizes=(8,), repeats=3, **_TIMED),
+        EndToEnd("batch", _CORE, batch_sizes=(8,), repeats=3, **_TIMED),
     ),
     matmul_schemes=ALL_NINE,
     matmul_m=tuple(m for m in M_SWEEP if m != 6),  # the eight seconds that this takes are those of what is tried

@@ -19,7 +19,7 @@ Observers = Mapping[str, tuple[tuple[str, ...], int]]
 
 
 @dataclass(frozen=True)
-class Sweep:
+class EndToEnd:
     """End-to-end Cases: every scheme × batch size × cache × set of dropped layers, each in ``repeats`` fresh processes
     of ``calls`` generate calls. ``stop`` is "length" (the number of new tokens is forced) or "eos" (the model may stop
     early). ``warmup_calls``: at least so many before the timed ones, and as many as it takes to meet every key-value
@@ -65,7 +65,7 @@ class Preset:
     name: str
     description: str
     model: str
-    sweeps: tuple[Sweep, ...]
+    sweeps: tuple[EndToEnd, ...]
     reference: str = REFERENCE
     machine: tuple[str, ...] = ("fp32", "bf16", "fp16")
     matmul_schemes: tuple[str, ...] = ()
@@ -79,13 +79,13 @@ class Preset:
     country: str = "USA"
 
 
-def quality_sweep(name: str, schemes: tuple[str, ...], **options: Any) -> Sweep:
+def quality_sweep(name: str, schemes: tuple[str, ...], **options: Any) -> EndToEnd:
     """A sweep for pass@1: programs for HumanEval's tasks, and joules; nothing timed. Programs are written once, so that
     joules are of one process, and how processes differ in them is assumed."""
     fields = {"calls": 4, "warmup_calls": 0, "repeats": 1, "energy_windows": 3, "energy_seconds": 1.0, **options}
-    return judged(Sweep(name, schemes, stop="eos", timed=False, **fields), schemes)
+    return judged(EndToEnd(name, schemes, stop="eos", timed=False, **fields), schemes)
 
 
-def judged(sweep: Sweep, schemes: tuple[str, ...]) -> Sweep:
+def judged(sweep: EndToEnd, schemes: tuple[str, ...]) -> EndToEnd:
     """The quality sweep with these schemes."""
     return replace(sweep, schemes=schemes, observers=dict.fromkeys(("samples", "energy", "codecarbon"), (schemes, 1)))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .forms import M_SWEEP, Observers, Preset, Sweep
+from .forms import M_SWEEP, EndToEnd, Observers, Preset
 
 _ARMS = ("fp16", "bf16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
 _CORE = ("fp16", "int8", "nf4")
 _OTHERS = ("fp16", "bf16", "nf4", "int4-tinygemm")
 
 
-def _sweep(name: str, schemes: tuple[str, ...], observed: Mapping[str, int], **options: Any) -> Sweep:
+def _sweep(name: str, schemes: tuple[str, ...], observed: Mapping[str, int], **options: Any) -> EndToEnd:
     """128 tokens in one call per process, short energy window: minutes of a GPU are what is scarce. Joules are taken in
     three processes of an arm, or not at all: fewer show nothing of how these differ.
 
@@ -20,10 +20,10 @@ def _sweep(name: str, schemes: tuple[str, ...], observed: Mapping[str, int], **o
     """
     observers: Observers = {instrument: (schemes, repeats) for instrument, repeats in observed.items()}
     fields = {"calls": 1, "warmup_calls": 1, "repeats": 1, "timeline_steps": 4, **options}
-    return Sweep(name, schemes, energy_windows=1, energy_seconds=1.5, observers=observers, **fields)
+    return EndToEnd(name, schemes, energy_windows=1, energy_seconds=1.5, observers=observers, **fields)
 
 
-def _part(name: str, description: str, *sweeps: Sweep, **options: Any) -> Preset:
+def _part(name: str, description: str, *sweeps: EndToEnd, **options: Any) -> Preset:
     """A part of the study that adds to the first one: no ceilings, no layer products unless asked for."""
     return Preset(name, description, "shape:starcoder2-3b", sweeps, **{"machine": (), **options})
 
@@ -34,7 +34,7 @@ _BATCHES: dict[str, Any] = {"new_tokens": 32, "process": "arm"}
 _JOULES_AT = (8, 64)
 
 
-def _batches(*schemes: str) -> tuple[Sweep, Sweep]:
+def _batches(*schemes: str) -> tuple[EndToEnd, EndToEnd]:
     """All batch sizes once, and joules at two of them in three processes, the first of which is the same."""
     return (
         _sweep("batches", schemes, {}, batch_sizes=(1, 2, 4, 6, 8, 16, 32, 64), **_BATCHES),
@@ -42,7 +42,7 @@ def _batches(*schemes: str) -> tuple[Sweep, Sweep]:
     )
 
 
-def _lengths(*schemes: str) -> tuple[Sweep, ...]:
+def _lengths(*schemes: str) -> tuple[EndToEnd, ...]:
     """The two lengths of the StarCoder2 study, one after the other in one process per repeat."""
     options: dict[str, Any] = {"repeats": 3, "process": "arm"}
     return tuple(_sweep(f"{n} tokens", schemes, {"energy": 3}, new_tokens=n, **options) for n in (128, 256))

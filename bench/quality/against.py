@@ -31,7 +31,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class VerdictsCompared:
     """Task ids: ``agree`` and ``differ`` of the same program; ``other_program``: its verdict is of another program;
     ``unknown``: the file has no verdict."""
 
@@ -83,14 +83,14 @@ def _passed(word: Any) -> bool:
     return word in ("pass", "success")
 
 
-def compare(found: Sequence[Judgement], samples: Sequence[Sample], told: Mapping[str, Verdict]) -> Comparison:
+def compare(found: Sequence[Judgement], samples: Sequence[Sample], told: Mapping[str, Verdict]) -> VerdictsCompared:
     """The first sample of each task, as judged here and there."""
     programs = {sample.task_id: sample.program for sample in samples if sample.number == 0}
     ends: dict[str, list[str]] = {"agree": [], "differ": [], "other": [], "unknown": []}
     for one in found:
         if one.number == 0:
             ends[_end(one, programs[one.task_id], told.get(one.task_id))].append(one.task_id)
-    return Comparison(*(tuple(ends[name]) for name in ("agree", "differ", "other", "unknown")))
+    return VerdictsCompared(*(tuple(ends[name]) for name in ("agree", "differ", "other", "unknown")))
 
 
 def _end(one: Judgement, program: str, verdict: Verdict | None) -> str:

@@ -64,7 +64,7 @@ TERMINAL = (0x5412, 0x541C, 0x5423)
 
 
 @dataclass(frozen=True)
-class Machine:
+class SyscallNumbers:
     """``audit``: its name in linux/audit.h; the numbers of calls that are looked at, and of those refused."""
 
     audit: int
@@ -80,7 +80,7 @@ def _refused(place: int) -> tuple[int, ...]:
     return tuple(number for numbers in REFUSED.values() if (number := numbers[place]) is not None)
 
 
-MACHINES: Mapping[str, Machine] = {
-    "x86_64": Machine(0xC000003E, 56, 41, 53, 16, (57, 58), _refused(0)),
-    "aarch64": Machine(0xC00000B7, 220, 198, 199, 29, (), _refused(1)),
+MACHINES: Mapping[str, SyscallNumbers] = {
+    "x86_64": SyscallNumbers(0xC000003E, 56, 41, 53, 16, (57, 58), _refused(0)),
+    "aarch64": SyscallNumbers(0xC00000B7, 220, 198, 199, 29, (), _refused(1)),
 }

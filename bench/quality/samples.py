@@ -63,7 +63,7 @@ def read_samples(file: Path, tasks: Sequence[PlusTask]) -> tuple[Sample, ...]:
     return tuple(samples)
 
 
-class _Line(msgspec.Struct):
+class _SampleLine(msgspec.Struct):
     task_id: str | int
     solution: str | None = None
     completion: str | None = None
@@ -84,16 +84,16 @@ def _program(line: str, where: str, known: dict[str, PlusTask]) -> tuple[str, st
     return task.task_id, told.solution if told.solution is not None else task.prompt + str(told.completion)
 
 
-def _decoded(line: str) -> _Line:
+def _decoded(line: str) -> _SampleLine:
     """Raises ValueError or RecursionError for what is no sample."""
     try:
         # Fields beyond these are not even built.
-        return msgspec.json.decode(line, type=_Line)
+        return msgspec.json.decode(line, type=_SampleLine)
     except ValueError:
         if "\\ud" not in line.lower():
             raise
         # A text with half a character (a lone surrogate) is a program that Python refuses: one sample, not the file.
-        return msgspec.convert(json.loads(line), type=_Line)
+        return msgspec.convert(json.loads(line), type=_SampleLine)
 
 
 def stalled(tasks: Sequence[PlusTask], samples: Sequence[Sample]) -> Finding | None:

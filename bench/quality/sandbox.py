@@ -27,7 +27,7 @@ from bench.record.errors import MachineError, UsageError
 
 from . import keyring, scratch, seccomp
 from .first import First
-from .told import Caps, Told
+from .told import AnswerLines, Caps
 from .users import own_user, threads_elsewhere
 from .walls import BOX, SHARED_MEMORY, VARIABLES, VERSION, is_root, ordinary, walls
 
@@ -66,7 +66,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProgramOutcome:
     """What came out, a line each, and how it ended: by itself, over time, or over the limit of output, of an answer's
     length or of files."""
 
@@ -229,17 +229,17 @@ class Box:
         load: float,
         most: float,
         longest: Sequence[int | None] | None = None,
-    ) -> Outcome:
+    ) -> ProgramOutcome:
         """The lines of inside.py for these inputs; ``limits``: seconds of each call, ``load``: of loading the program,
         ``most``: of wall time in all; ``longest``: B that each answer's line may have (None: any)."""
         # Version 2 keeps no references: no two inputs share a list that a program may change.
         job = marshal.dumps({"inputs": list(inputs), "seconds": list(limits), "load_seconds": load}, 2)
         text, self._before = self._before + job, b""
-        told = Told(Caps(longest or [None] * len(inputs), self._left))
+        told = AnswerLines(Caps(longest or [None] * len(inputs), self._left))
         end = self._converse(memoryview(text), time.monotonic() + most, told)
-        return Outcome(told.lines, end)
+        return ProgramOutcome(told.lines, end)
 
-    def _converse(self, rest: memoryview, until: float, told: Told) -> End:
+    def _converse(self, rest: memoryview, until: float, told: AnswerLines) -> End:
         with selectors.DefaultSelector() as ready:
             ready.register(self._into, selectors.EVENT_WRITE)
             ready.register(self._out, selectors.EVENT_READ)
@@ -255,7 +255,7 @@ class Box:
                     return "files"
         return "time"
 
-    def _heard(self, told: Told) -> bool:
+    def _heard(self, told: AnswerLines) -> bool:
         """Whether there may be more to hear."""
         part = os.read(self._out, _MIB)
         self._left -= len(part)

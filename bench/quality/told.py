@@ -27,7 +27,7 @@ class Caps:
         return max(self.answers[place] or self.total, end)
 
 
-class Told:
+class AnswerLines:
     """The whole lines of inside.py, as they come. A set of inputs ends with the first one that is no answer."""
 
     def __init__(self, caps: Caps) -> None:

@@ -24,7 +24,7 @@ _JUDGED_ELSEWHERE = frozenset(("quality",))
 
 
 @dataclass(frozen=True)
-class Check:
+class IntegrityCheck:
     """``examples`` are what is amiss, one text each, all of them. ``missing``: what could be left out on purpose."""
 
     name: str
@@ -34,38 +34,46 @@ class Check:
     missing: LeftOut | None = None
 
 
-def readable(folder: Path) -> tuple[tuple[Record, ...], tuple[Check, ...]]:
+def readable(folder: Path) -> tuple[tuple[Record, ...], tuple[IntegrityCheck, ...]]:
     """All Records that can be read, and the checks of the file. Raises RecordError where there is no such file."""
     damaged: list[RecordError] = []
     loaded = load(folder, damaged.append)
     count = f"{len(loaded.records)} records of known schema"
     bad = tuple(str(error) for error in damaged)
-    checks = [Check("schema", "problem" if bad else "ok", f"{len(bad)} damaged lines, {count}" if bad else count, bad)]
+    checks = [
+        IntegrityCheck(
+            "schema", "problem" if bad else "ok", f"{len(bad)} damaged lines, {count}" if bad else count, bad
+        )
+    ]
     if loaded.findings:
         told = tuple(finding.message for finding in loaded.findings)
         checks.append(
-            Check("last line", "problem", "incomplete: a run ended while it wrote; finish it, --resume", told)
+            IntegrityCheck("last line", "problem", "incomplete: a run ended while it wrote; finish it, --resume", told)
         )
     if (folder / RECORDS).exists() and (folder / f"{RECORDS}.gz").exists():
         same = load(folder / RECORDS).records == load(folder / f"{RECORDS}.gz").records if not bad else False
         found = f"{RECORDS} and {RECORDS}.gz, which hold {'the same' if same else 'different records'}"
-        checks.append(Check("files of records", "note" if same else "problem", found))
+        checks.append(IntegrityCheck("files of records", "note" if same else "problem", found))
     return loaded.records, tuple(checks)
 
 
-def chained(folder: Path) -> Check:
+def chained(folder: Path) -> IntegrityCheck:
     """No line was changed, removed, added or moved since it was written. Raises RecordError as ``readable``."""
     found = check_chain(folder)
     if not found.have:
-        return Check("chain", "note", f"{found.lack} lines of an older version, which have no hash of their own")
+        return IntegrityCheck(
+            "chain", "note", f"{found.lack} lines of an older version, which have no hash of their own"
+        )
     bad = tuple(f"line {n}: it, or a line before it, is not what was written" for n in found.broken)
     if found.broken[:1] == (1,):
         bad = ("line 1: it, or the plan, is not what was written", *bad[1:])
     lack = f", {found.lack} of an older version without a hash" if found.lack else ""
-    return Check("chain", "problem" if bad else "ok", f"{found.have} lines, each after the one before it{lack}", bad)
+    return IntegrityCheck(
+        "chain", "problem" if bad else "ok", f"{found.have} lines, each after the one before it{lack}", bad
+    )
 
 
-def fitting(records: Sequence[Record]) -> tuple[Check, ...]:
+def fitting(records: Sequence[Record]) -> tuple[IntegrityCheck, ...]:
     """What each Record says of itself fits."""
     found = {
         "arms": (plausible.arms(records), "each Record's arm is its Case's"),
@@ -73,10 +81,12 @@ def fitting(records: Sequence[Record]) -> tuple[Check, ...]:
         "times": (plausible.times(records), "no start in the future, every call as long as its steps"),
         "metrics": (plausible.told(records), "each Record tells what others of its kind tell, or why not"),
     }
-    return tuple(Check(name, "problem" if bad else "ok", good, tuple(bad)) for name, (bad, good) in found.items())
+    return tuple(
+        IntegrityCheck(name, "problem" if bad else "ok", good, tuple(bad)) for name, (bad, good) in found.items()
+    )
 
 
-def unique(records: Sequence[Record]) -> Check:
+def unique(records: Sequence[Record]) -> IntegrityCheck:
     """Each key at most once; only a failed or skipped Record may have a later one, which measured it again."""
     done = Counter(record.key for record in records if record.status == "ok")
     last = {record.key: record.status for record in records}
@@ -84,10 +94,10 @@ def unique(records: Sequence[Record]) -> Check:
     undone = [f"{_key(key)}: {last[key]} after it was ok" for key in done if last[key] != "ok"]
     again = len(records) - len({record.key for record in records})
     found = f"{len(records) - again} keys" + (f", {again} measured again" if again else "")
-    return Check("no duplicates", "problem" if twice or undone else "ok", found, (*twice, *undone))
+    return IntegrityCheck("no duplicates", "problem" if twice or undone else "ok", found, (*twice, *undone))
 
 
-def agreeing(records: Sequence[Record], ownrun: str | None) -> tuple[Check, ...]:
+def agreeing(records: Sequence[Record], ownrun: str | None) -> tuple[IntegrityCheck, ...]:
     """What all Records of one run have in common."""
     runs = sorted({record.run_id for record in records} | ({ownrun} if ownrun else set()))
     measured = [record for record in records if record.instrument not in _JUDGED_ELSEWHERE]
@@ -102,8 +112,10 @@ def agreeing(records: Sequence[Record], ownrun: str | None) -> tuple[Check, ...]
     return (
         _all_one("run", runs, "run_id"),
         _hardware(machines) if swept else _all_one("machine", machines, "machine"),
-        Check("models", "problem" if models else "ok", f"{len(revisions)}, each of one revision", tuple(models)),
-        Check(
+        IntegrityCheck(
+            "models", "problem" if models else "ok", f"{len(revisions)}, each of one revision", tuple(models)
+        ),
+        IntegrityCheck(
             "code",
             "ok" if len(commits) <= 1 else "note",
             "one commit of this project" if len(commits) == 1 else f"{len(commits)} commits of this project",
@@ -112,27 +124,31 @@ def agreeing(records: Sequence[Record], ownrun: str | None) -> tuple[Check, ...]
     )
 
 
-def _all_one(name: str, found: Sequence[str], what: str) -> Check:
+def _all_one(name: str, found: Sequence[str], what: str) -> IntegrityCheck:
     one = len(found) <= 1
-    return Check(name, "ok" if one else "problem", f"one {what}" if one else f"{len(found)} of them", tuple(found))
+    return IntegrityCheck(
+        name, "ok" if one else "problem", f"one {what}" if one else f"{len(found)} of them", tuple(found)
+    )
 
 
-def _hardware(found: Sequence[str]) -> Check:
+def _hardware(found: Sequence[str]) -> IntegrityCheck:
     """Of a sweep: its comparisons are within a block, and so on one node, whatever the others are."""
     if len(found) <= 1:
-        return Check("machine", "ok", "one hardware on all nodes", tuple(found))
+        return IntegrityCheck("machine", "ok", "one hardware on all nodes", tuple(found))
     told = f"{len(found)} kinds of hardware, as a sweep may have: each is reported for itself"
-    return Check("machine", "note", told, tuple(found))
+    return IntegrityCheck("machine", "note", told, tuple(found))
 
 
-def complete(records: Sequence[Record], planned: Sequence[Key], left_out: Sequence[LeftOut]) -> tuple[Check, ...]:
+def complete(
+    records: Sequence[Record], planned: Sequence[Key], left_out: Sequence[LeftOut]
+) -> tuple[IntegrityCheck, ...]:
     """Every planned Record is there, or was left out on purpose; how the others stand to the plan."""
     known, wanted = {record.key for record in records}, set(planned)
     excused = {key for entry in left_out for key in entry.records}
     absent = [key for key in planned if key not in known]
     missing = [key for key in absent if key not in excused]
     checks = [
-        Check(
+        IntegrityCheck(
             "complete",
             "problem" if missing else "ok",
             f"{len(wanted & known)} of {len(wanted)} planned records"
@@ -148,18 +164,20 @@ def complete(records: Sequence[Record], planned: Sequence[Key], left_out: Sequen
     own = {instrument for _, instrument, _ in wanted} - {TIMELINE}
     strange = tuple(_key(record.key) for record in others if record.instrument in own)
     if strange:
-        checks.append(Check("unplanned", "problem", f"{len(strange)} records that no plan asks for", strange))
+        checks.append(IntegrityCheck("unplanned", "problem", f"{len(strange)} records that no plan asks for", strange))
     beside = Counter(record.instrument for record in others if record.instrument not in own)
     if beside:
         found = ", ".join(f"{count} {name}" for name, count in beside.items())
-        checks.append(Check("beside the plan", "note", f"{found}: of intervene, evaluate or profiling"))
+        checks.append(IntegrityCheck("beside the plan", "note", f"{found}: of intervene, evaluate or profiling"))
     bad = Counter(record.status for record in records if record.status != "ok")
     if bad:
-        checks.append(Check("outcomes", "note", ", ".join(f"{count} {status}" for status, count in bad.items())))
+        checks.append(
+            IntegrityCheck("outcomes", "note", ", ".join(f"{count} {status}" for status, count in bad.items()))
+        )
     return tuple(checks)
 
 
-def artifacts(folder: Path, records: Sequence[Record], left_out: Sequence[LeftOut]) -> tuple[Check, ...]:
+def artifacts(folder: Path, records: Sequence[Record], left_out: Sequence[LeftOut]) -> tuple[IntegrityCheck, ...]:
     """Every file that a Record names lies inside the folder and has the recorded hash, or was left out on purpose."""
     named = list(dict.fromkeys(artifact for record in records for artifact in record.artifacts))
     excused = {path for entry in left_out for path in entry.artifacts}
@@ -170,7 +188,7 @@ def artifacts(folder: Path, records: Sequence[Record], left_out: Sequence[LeftOu
     good = sum(problem == "" for problem in found.values())
     amiss = (*bad, *(f"{path}: {MISSING}" for path in missing))
     text = f"{good} of {len(named)} files there, with the recorded hash"
-    checks = [Check("artifacts", "problem" if amiss else "ok", text, amiss, LeftOut("", artifacts=missing))]
+    checks = [IntegrityCheck("artifacts", "problem" if amiss else "ok", text, amiss, LeftOut("", artifacts=missing))]
     if len(gone) > len(missing):
         checks.append(_excused("artifacts", len(gone) - len(missing), left_out))
     return tuple(checks)
@@ -199,19 +217,19 @@ def problem_of(folder: Path, artifact: Artifact) -> str:
     return "" if digest == artifact.sha256 else "changed since it was recorded: another hash"
 
 
-def unnamed(folder: Path, records: Sequence[Record]) -> Check:
+def unnamed(folder: Path, records: Sequence[Record]) -> IntegrityCheck:
     """Files under artifacts/ that no Record names: the logs of children that failed, and what nobody knows."""
     named = {artifact.path for record in records for artifact in record.artifacts}
     files = sorted(path for path in (folder / "artifacts").rglob("*") if path.is_symlink() or not path.is_dir())
     left = [path.relative_to(folder).as_posix() for path in files]
     left = [path for path in left if path not in named]
-    return Check("unnamed files", "note" if left else "ok", f"{len(left)} under artifacts/", tuple(left))
+    return IntegrityCheck("unnamed files", "note" if left else "ok", f"{len(left)} under artifacts/", tuple(left))
 
 
-def _excused(what: str, count: int, left_out: Iterable[LeftOut]) -> Check:
+def _excused(what: str, count: int, left_out: Iterable[LeftOut]) -> IntegrityCheck:
     kind = "artifacts" if what == "artifacts" else "records"
     reasons = dict.fromkeys(entry.reason for entry in left_out if getattr(entry, kind))
-    return Check(f"{what} left out", "note", f"{count} on purpose", tuple(reasons))
+    return IntegrityCheck(f"{what} left out", "note", f"{count} on purpose", tuple(reasons))
 
 
 def _key(key: Key) -> str:

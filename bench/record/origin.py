@@ -19,7 +19,7 @@ NODE_VARIABLE = "SLURMD_NODENAME"
 
 
 @dataclass(frozen=True)
-class Place:
+class NodeAndGpus:
     """A node and the GPUs on it that the process could use, by uuid (() on a CPU)."""
 
     node: str
@@ -31,10 +31,10 @@ def node_of(environment: Environment) -> str:
     return environment.variables.get(NODE_VARIABLE) or environment.hostname
 
 
-def place_of(record: Record) -> Place:
+def place_of(record: Record) -> NodeAndGpus:
     """Where the Record was made. What ran on the CPU is told apart by its node alone."""
     found = record.environment.gpus if record.case.device != "cpu" else ()
-    return Place(node_of(record.environment), tuple(str(gpu.get("uuid", "")) for gpu in found))
+    return NodeAndGpus(node_of(record.environment), tuple(str(gpu.get("uuid", "")) for gpu in found))
 
 
 def block_of(record: Record) -> str | None:

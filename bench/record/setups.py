@@ -22,7 +22,7 @@ Amount = Annotated[float, Meta(ge=0, le=1e18)]
 Above = Annotated[float, Meta(gt=0, le=1e24)]
 
 
-class Arm(TypedDict, total=False):
+class ArmFacts(TypedDict, total=False):
     """The arm's facts (bench/workloads/schemes.py)."""
 
     name: str
@@ -53,14 +53,14 @@ class Model(TypedDict, total=False):
     dropped_layers: str | None
 
 
-class Block(TypedDict, total=False):
+class BlockFacts(TypedDict, total=False):
     """Which block of a sweep the Record is of, and its place there."""
 
     name: str
     place: Count
 
 
-class Options(TypedDict, total=False):
+class OptionsFacts(TypedDict, total=False):
     """The block's settings (bench/run/plan.py)."""
 
     calls: Count
@@ -71,14 +71,14 @@ class Options(TypedDict, total=False):
     place_in_process: Count
 
 
-class Events(TypedDict, total=False):
+class EventsFacts(TypedDict, total=False):
     """What the observer recorded, per observed step."""
 
     operators: Required[list[Amount]]
     range_ends: Required[list[Amount]]
 
 
-class IdleSource(TypedDict, total=False):
+class IdleFacts(TypedDict, total=False):
     """Part of an idle line: what the host did meanwhile, in seconds of each observed step."""
 
     cause: Required[str]
@@ -96,13 +96,13 @@ class Ledger(TypedDict, total=False):
     device: str
     bitsandbytes: Required[str | None]
     observer_scale: Amount | None
-    sources: Required[list[IdleSource]]
+    sources: Required[list[IdleFacts]]
     unknown: Required[dict[str, Number]]
-    events: Required[dict[str, Events]]
+    events: Required[dict[str, EventsFacts]]
     attention_call: dict[str, list[Number]]
 
 
-class Window(TypedDict, total=False):
+class ObservedFacts(TypedDict, total=False):
     """Which steps of a call were observed."""
 
     first_step: Count | None
@@ -120,7 +120,7 @@ class Row(TypedDict, total=False):
     self_ns: Amount
 
 
-class Told(TypedDict, total=False):
+class InterventionFacts(TypedDict, total=False):
     """An intervention, as the Record tells of it."""
 
     name: str
@@ -129,7 +129,7 @@ class Told(TypedDict, total=False):
     removes: list[str]
 
 
-class Output(TypedDict, total=False):
+class OutputFacts(TypedDict, total=False):
     """``tokens``: [call][row][token]."""
 
     tokens: Required[list[list[list[int]]]]
@@ -139,14 +139,14 @@ class Output(TypedDict, total=False):
 class Setup(TypedDict, total=False):
     """What any instrument may tell."""
 
-    arm: Arm
-    changed_arm: Arm | None
+    arm: ArmFacts
+    changed_arm: ArmFacts | None
     model: Model
-    block: Block
-    options: Options
+    block: BlockFacts
+    options: OptionsFacts
     generate: dict[str, Any]
     threads: Count
-    observed: Window
+    observed: ObservedFacts
     ledger: Ledger
     operators: dict[str, tuple[Amount, Amount]]
     attention_backend: dict[str, dict[str, Amount]]
@@ -181,8 +181,8 @@ class Turns(TypedDict, total=False):
 class OfIntervention(Setup, total=False):
     """An intervention that was measured."""
 
-    interventions: Required[list[Told]]
-    output: Required[Output]
+    interventions: Required[list[InterventionFacts]]
+    output: Required[OutputFacts]
     turns: Turns
 
 
@@ -195,7 +195,7 @@ class OfSamples(Setup, total=False):
 _OF: dict[str, Any] = {"intervention": OfIntervention, TRY: OfIntervention, "samples": OfSamples, "quality": OfSamples}
 
 
-class Gpu(TypedDict, total=False):
+class GpuFacts(TypedDict, total=False):
     """What of a GPU does not change."""
 
     name: str | None
@@ -235,7 +235,7 @@ class GpuState(TypedDict, total=False):
     memory_used_bytes: Count | None
 
 
-class State(TypedDict, total=False):
+class StateFacts(TypedDict, total=False):
     """The machine at one moment."""
 
     load_average: list[Amount]
@@ -248,23 +248,23 @@ class State(TypedDict, total=False):
     gpus: list[GpuState]
 
 
-class Source(TypedDict, total=False):
+class SourceFacts(TypedDict, total=False):
     """Of which code the program was."""
 
     commit: str | None
     dirty: bool | None
 
 
-class Machine(TypedDict, total=False):
+class MachineFacts(TypedDict, total=False):
     """The mappings of an Environment."""
 
     cpu: Cpu
-    gpus: list[Gpu]
+    gpus: list[GpuFacts]
     packages: dict[str, str]
     variables: dict[str, str]
-    source: Source
-    before: State
-    after: State
+    source: SourceFacts
+    before: StateFacts
+    after: StateFacts
 
 
 def check_setup(instrument: str, status: str, setup: Mapping[str, Any]) -> None:
@@ -274,4 +274,4 @@ def check_setup(instrument: str, status: str, setup: Mapping[str, Any]) -> None:
 
 def check_machine(environment: Mapping[str, Any]) -> None:
     """The same for the mappings of an Environment."""
-    converted(Machine, environment, "environment")
+    converted(MachineFacts, environment, "environment")

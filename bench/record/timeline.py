@@ -66,7 +66,7 @@ def call_kind(name: str) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class ColumnTable:
     """Equally long columns; the subclasses name them."""
 
     def __len__(self) -> int:
@@ -93,7 +93,7 @@ def _dtype(column: str) -> type[np.signedinteger[Any]]:
 
 
 @dataclass(frozen=True, eq=False)
-class Kernels(Table):
+class Kernels(ColumnTable):
     """Kernels as the GPU ran them. ``correlation`` joins the launching call of the same ``process``."""
 
     start: Times
@@ -107,7 +107,7 @@ class Kernels(Table):
 
 
 @dataclass(frozen=True, eq=False)
-class Calls(Table):
+class Calls(ColumnTable):
     """Calls of the CUDA runtime or driver, as the host saw them. ``kind`` is one of CALL_KINDS."""
 
     start: Times
@@ -119,7 +119,7 @@ class Calls(Table):
 
 
 @dataclass(frozen=True, eq=False)
-class Copies(Table):
+class Copies(ColumnTable):
     """Copies and memsets as the GPU ran them. ``kind`` is a key of COPY_KINDS."""
 
     start: Times
@@ -133,7 +133,7 @@ class Copies(Table):
 
 
 @dataclass(frozen=True, eq=False)
-class Spans(Table):
+class Spans(ColumnTable):
     """Host intervals with a name: NVTX ranges, profiler annotations, operators or Python frames.
 
     Spans of one ``thread`` and ``lane`` lie inside or beside each other. Each NVTX domain is a lane, because
@@ -149,7 +149,7 @@ class Spans(Table):
 
 
 @dataclass(frozen=True, eq=False)
-class Threads(Table):
+class Threads(ColumnTable):
     """The host threads: ``process`` is an index shared with Kernels.process; ``pid`` and ``tid`` are the system's."""
 
     process: Index
@@ -182,7 +182,7 @@ class Timeline:
         for name in ("kernels", "calls", "copies", "ranges", "operators", "frames"):
             self._check(name, getattr(self, name))
 
-    def _check(self, what: str, table: Table) -> None:
+    def _check(self, what: str, table: ColumnTable) -> None:
         columns = {f.name: getattr(table, f.name) for f in fields(table)}
         if len({len(column) for column in columns.values()}) != 1:
             raise RecordError(f"malformed trace: the columns of its {what} differ in length")

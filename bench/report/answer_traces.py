@@ -28,7 +28,7 @@ _WORDS: dict[Verdict, str] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class TracesAsked:
     """The two traces by the names that are printed, and as they were given, for commands. ``options``: the user's own
     that choose steps and ranks, of both and of the candidate alone."""
 
@@ -61,19 +61,19 @@ def _quoted(path: Path) -> str:
     return shlex.quote(str(path))
 
 
-def answer(pair: TracePair, asked: Asked) -> Answer:
+def answer(pair: TracePair, asked: TracesAsked) -> Answer:
     """What the two traces say."""
     return _on_time(pair, pair.timed, asked) if pair.timed is not None else _as_recorded(pair, asked)
 
 
-def _on_time(pair: TracePair, timed: Timed, asked: Asked) -> Answer:
+def _on_time(pair: TracePair, timed: Timed, asked: TracesAsked) -> Answer:
     causes = _causes(timed)
     return Answer(
         _sentence(timed, asked), TONES[timed.verdict], None, causes, _actions(timed, asked), basis(timed, pair)
     )
 
 
-def _sentence(timed: Timed, asked: Asked) -> str:
+def _sentence(timed: Timed, asked: TracesAsked) -> str:
     closed, told = timed.closed, balance_text(timed.causes)
     parts = f": {told}" if told else ""
     size = (
@@ -132,7 +132,7 @@ def _bounds(line: Cause | RecordedLine) -> str:
     )
 
 
-def _actions(timed: Timed, asked: Asked) -> tuple[Point, ...]:
+def _actions(timed: Timed, asked: TracesAsked) -> tuple[Point, ...]:
     if timed.verdict in ("FASTER", "SAME"):
         return (Point("Nothing", f"{asked.candidate} is not slower."),)
     if timed.verdict == "AMBIGUOUS":
@@ -159,7 +159,7 @@ def _sure(sure: bool) -> str:
     return "" if sure else " Not sure."
 
 
-def _as_recorded(pair: TracePair, asked: Asked) -> Answer:
+def _as_recorded(pair: TracePair, asked: TracesAsked) -> Answer:
     found = pair.recorded
     note = (
         f"Recorded steps: {found.wall_ms[0]:.4g} and {found.wall_ms[1]:.4g} ms; real ones take at least "
@@ -170,7 +170,7 @@ def _as_recorded(pair: TracePair, asked: Asked) -> Answer:
     return Answer(_recorded_sentence(pair, asked), _tone(found), None, _work(found), todo, note)
 
 
-def _without(found: Recorded, asked: Asked) -> tuple[Point, ...]:
+def _without(found: Recorded, asked: TracesAsked) -> tuple[Point, ...]:
     """What to try where the largest difference is sure, and the candidate's: its recorded steps without that cause."""
     sure = max((line for line in found.lines if line.sure), key=lambda line: abs(line.delta_ms), default=None)
     if sure is None or sure.delta_ms <= 0:
@@ -183,7 +183,7 @@ def _tone(found: Recorded) -> Tone:
     return TONES[found.verdict] if found.verdict else "unsure"
 
 
-def _recorded_sentence(pair: TracePair, asked: Asked) -> str:
+def _recorded_sentence(pair: TracePair, asked: TracesAsked) -> str:
     found = pair.recorded
     if found.verdict == "SLOWER":
         return (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from bench.record.integrity import Check
+from bench.record.integrity import IntegrityCheck
 
 from .content import Cell, Column, Tone, table
 from .terminal import print_table
@@ -15,7 +15,7 @@ from .terminal import print_table
 _TONES: dict[str, Tone] = {"ok": "good", "problem": "bad", "note": "unsure"}
 
 
-def print_verified(name: str, checks: Sequence[Check], good: bool, most: int | None, console: Console) -> None:
+def print_verified(name: str, checks: Sequence[IntegrityCheck], good: bool, most: int | None, console: Console) -> None:
     """``most``: examples that are shown of each check; None for all. The result is a word, readable without colours."""
     columns = (Column("Check"), Column("Result"), Column("Found"))
     rows = [(check.name, Cell(check.result, _TONES[check.result]), check.found) for check in checks]
@@ -32,7 +32,7 @@ def print_verified(name: str, checks: Sequence[Check], good: bool, most: int | N
     console.print(Text(verdict, style="bold green" if good else "bold red"))
 
 
-def _examples(check: Check, most: int | None, console: Console) -> None:
+def _examples(check: IntegrityCheck, most: int | None, console: Console) -> None:
     for text in check.examples[:most]:
         console.print(Text(f"{check.result}: {check.name}: {text}"), soft_wrap=True)
     if most is not None and len(check.examples) > most:

@@ -19,7 +19,7 @@ from bench.analysis.replay.of_record import replay_of
 from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
 from bench.interventions.table import NONE, applicable, changed_case, changes_nothing, combinations, parse
-from bench.presets import Sweep
+from bench.presets import EndToEnd
 from bench.record import causes as c
 from bench.record.errors import BitledgerError, RecordError
 from bench.record.schema import Case, Environment, Record, Status, metric
@@ -35,7 +35,7 @@ _FOR_FLOAT = ("static-cache", "cuda-graph", "no-cudnn-attention")
 
 
 @dataclass(frozen=True)
-class Plan:
+class InterventionPlan:
     """``timelines`` first, then ``blocks``; ``cases``: intervention Cases with something to predict."""
 
     timelines: tuple[Block, ...]
@@ -57,14 +57,14 @@ def names_for(scheme: str, device: str, only: Sequence[str], batches: Sequence[i
 
 
 def make_plan(
-    sweep: Sweep,
+    sweep: EndToEnd,
     source: Source,
     device: str,
     seed: int,
     names: Mapping[str, Sequence[str]],
     observed: frozenset[str],
     threads: int | None,
-) -> Plan:
+) -> InterventionPlan:
     """``names``: scheme → interventions; ``observed``: schemes whose timeline the run folder has already. What the
     sweep's own setting is already, such as its batch size, is left out: it would measure the unchanged arm."""
     options = {
@@ -94,7 +94,7 @@ def make_plan(
         ]
         random.Random(f"{seed}:{repeat}:interventions").shuffle(round_)
         blocks += round_
-    return Plan(timelines, tuple(blocks), tuple(filter(foreseeable, cases)))
+    return InterventionPlan(timelines, tuple(blocks), tuple(filter(foreseeable, cases)))
 
 
 def foreseeable(case: Case) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypedDict
 
 from msgspec import convert
 
-from bench.presets import Preset, Sweep
+from bench.presets import EndToEnd, Preset
 from bench.record.instruments import FIRST_VISITS, TIMELINE, TRY
 from bench.record.schema import Case
 from bench.record.typed import typed
@@ -182,7 +182,7 @@ def remaining(blocks: Sequence[Block], done: frozenset[Key]) -> tuple[Block, ...
 class Round:
     """One repeat of the sweeps that share processes, or of one sweep: its blocks in no order yet."""
 
-    sweeps: tuple[Sweep, ...]
+    sweeps: tuple[EndToEnd, ...]
     repeat: int
     blocks: tuple[Block, ...]
 
@@ -212,9 +212,9 @@ def schemes_of(model: Source, schemes: Sequence[str]) -> tuple[str, ...]:
     return (AS_SAVED,) if model.saved else tuple(scheme for scheme in schemes if scheme != AS_SAVED)
 
 
-def _in_processes(sweeps: Sequence[Sweep]) -> list[tuple[Sweep, ...]]:
+def _in_processes(sweeps: Sequence[EndToEnd]) -> list[tuple[EndToEnd, ...]]:
     """The sweeps whose Cases share processes, together; the others alone."""
-    groups: dict[str, list[Sweep]] = {}
+    groups: dict[str, list[EndToEnd]] = {}
     for place, sweep in enumerate(sweeps):
         groups.setdefault(sweep.process or f"alone {place}", []).append(sweep)
     return [tuple(group) for group in groups.values()]
@@ -258,7 +258,7 @@ def machine_block(preset: Preset, source: Source, device: str, seed: int, repeat
 
 
 def generation_case(
-    sweep: Sweep,
+    sweep: EndToEnd,
     source: Source,
     scheme: str,
     batch: int,
@@ -290,7 +290,7 @@ def generation_case(
 
 def _generation_block(
     preset: Preset,
-    sweep: Sweep,
+    sweep: EndToEnd,
     source: Source,
     scheme: str,
     dropped: str,

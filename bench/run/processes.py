@@ -1,8 +1,8 @@
-"""How a measuring process is started: from scratch, or forked from a nursery that has done the imports.
+"""How a measuring process is started: from scratch, or forked from a fork server that has done the imports.
 
 Importing torch, transformers and bitsandbytes takes about 6 s of processor time, more than a smoke Case itself. A
-*nursery* imports them once and forks a fresh process for every block (docs/adr/0005). CUDA does not survive a fork, so
-on a machine with a GPU the nursery leaves bitsandbytes out, which initialises CUDA when it is imported, and where
+*fork server* imports them once and forks a fresh process for every block (docs/adr/0005). CUDA does not survive a fork,
+so where there is a GPU the fork server leaves bitsandbytes out, which initialises CUDA when it is imported, and where
 something else did, processes start from scratch.
 """
 
@@ -25,8 +25,8 @@ from typing import Any, Protocol
 
 # The programs that measure, looked up when one is started: the fault suite puts its own in their place.
 CHILD = (sys.executable, "-m", "bench", "_child")
-NURSERY = (sys.executable, "-m", "bench", "_nursery")
-# How long the nursery may take to give a process: the first time it imports everything, from a cold disk.
+FORK_SERVER = (sys.executable, "-m", "bench", "_fork_server")
+# How long the fork server may take to give a process: the first time it imports everything, from a cold disk.
 START_S = 300.0
 # What loading and running a model imports only then is here too: without it every child on a CPU imported 316 modules
 # of its own, 1.5 s of processor time each.
@@ -48,7 +48,7 @@ ASK_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 # The driver's device file that cuInit opens and NVML does not.
 CUDA_DEVICE = "nvidia-uvm"
 # "off": every process starts from scratch.
-OFF = "BITLEDGER_NURSERY"
+OFF = "BITLEDGER_FORK_SERVER"
 PR_SET_PDEATHSIG = 1
 
 Task = Mapping[str, Any]
@@ -106,21 +106,21 @@ def die_with_parent(parent: int | None = None, number: int = signal.SIGKILL) -> 
             os._exit(1)
 
 
-class Nursery:
+class ForkServer:
     """Starts processes by forking one that has imported everything. Use as a context; one child at a time.
 
-    The nursery process starts with the first ``start``. Where it cannot serve (it died, or holds threads, which a
+    The fork server process starts with the first ``start``. Where it cannot serve (it died, or holds threads, which a
     fork would lose), processes start from scratch instead.
     """
 
     def __init__(self, command: tuple[str, ...] | None = None, *, gpu: bool = False) -> None:
-        self._command = command or NURSERY
+        self._command = command or FORK_SERVER
         self._gpu = gpu
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._useless = os.environ.get(OFF) == "off"
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> ForkServer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -158,7 +158,7 @@ class Nursery:
             self._socket.sendall(body)
         answer = _receive(self._socket)
         if "pid" not in answer:
-            raise ValueError(answer.get("error", "the nursery gave no process"))
+            raise ValueError(answer.get("error", "the fork server gave no process"))
         self._socket.settimeout(None)
         return _Forked(answer["pid"], self._socket)
 
@@ -179,12 +179,12 @@ class Nursery:
 
 
 class _Forked:
-    """A grandchild of ours: the nursery waits for it and tells how it ended."""
+    """A grandchild of ours: the fork server waits for it and tells how it ended."""
 
-    def __init__(self, pid: int, nursery: socket.socket) -> None:
+    def __init__(self, pid: int, fork_server: socket.socket) -> None:
         self.pid = pid
         self.returncode: int | None = None
-        self._nursery = nursery
+        self._fork_server = fork_server
 
     def poll(self) -> int | None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -193,12 +193,12 @@ class _Forked:
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            if not select.select([self._nursery], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired(NURSERY, timeout or 0)
+            if not select.select([self._fork_server], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(FORK_SERVER, timeout or 0)
             try:
-                self.returncode = _receive(self._nursery)["code"]
+                self.returncode = _receive(self._fork_server)["code"]
             except (EOFError, OSError):
-                self.returncode = -signal.SIGKILL  # the nursery was killed, and its child dies with it
+                self.returncode = -signal.SIGKILL  # the fork server was killed, and its child dies with it
         return self.returncode
 
     def terminate(self) -> None:
@@ -219,13 +219,13 @@ def _receive(connection: socket.socket) -> dict[str, Any]:
     while not line.endswith(b"\n"):
         byte = connection.recv(1)
         if not byte:
-            raise EOFError("the nursery is gone")
+            raise EOFError("the fork server is gone")
         line += byte
     return dict(json.loads(line))
 
 
 def serve(descriptor: int, entry: Entry, preloaded: tuple[str, ...] = PRELOADED) -> int:
-    """The nursery's own loop: import, then fork a process for each task until the parent hangs up."""
+    """The fork server's own loop: import, then fork a process for each task until the parent hangs up."""
     die_with_parent()
     with socket.socket(fileno=descriptor) as connection:
         if _hung_up(connection):  # the parent was gone before this process could ask to die with it

@@ -35,7 +35,7 @@ DESCRIBE_S = 600.0
 
 
 @dataclass
-class Outcome:
+class RunOutcome:
     """How a run went so far: counts of Records by status."""
 
     counts: dict[str, int] = field(default_factory=lambda: {"ok": 0, "skipped": 0, "failed": 0})
@@ -76,13 +76,13 @@ def run_blocks(
     on_end: Callable[[Block], None],
     start: Start = start_from_scratch,
     before: Callable[[Block], Iterable[Record]] = lambda _: (),
-) -> Outcome:
+) -> RunOutcome:
     """Measure ``blocks`` in order; ``before`` gives what is to be recorded ahead of a block. A child that dies leaves
     failed Records and the run goes on.
 
     Raises StorageError when a Record cannot be written; what was written before is kept.
     """
-    outcome, windows = Outcome(), list[dict[str, Any]]()
+    outcome, windows = RunOutcome(), list[dict[str, Any]]()
     for number, block in enumerate(blocks):
         writer.check()
         on_start(block)

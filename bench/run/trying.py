@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.interventions.table import INTERVENTIONS, NONE, changed_case, changes_nothing, reversible
-from bench.presets import Preset, Sweep
+from bench.presets import EndToEnd, Preset
 from bench.record.instruments import TRY
 from bench.record.schema import Case
 from bench.run.plan import Block, Request
@@ -39,7 +39,7 @@ def _only_tries(block: Block) -> bool:
     return all(request.instrument == TRY for request in block.requests)
 
 
-def _bases(preset: Preset, block: Block) -> list[tuple[Case, Sweep]]:
+def _bases(preset: Preset, block: Block) -> list[tuple[Case, EndToEnd]]:
     """The block's Cases on which something is tried in it."""
     timed = [request.case for request in block.requests if request.instrument == "generation"]
     return [
@@ -52,12 +52,12 @@ def _bases(preset: Preset, block: Block) -> list[tuple[Case, Sweep]]:
     ]
 
 
-def _sweep_of(preset: Preset, case: Case) -> Sweep:
+def _sweep_of(preset: Preset, case: Case) -> EndToEnd:
     """The first sweep that tries something on the scheme; else the preset's first."""
     return next((sweep for sweep in preset.sweeps if sweep.tries and case.scheme in sweep.tried_on), preset.sweeps[0])
 
 
-def _requests(sweep: Sweep, case: Case, planned: set[Case]) -> list[Request]:
+def _requests(sweep: EndToEnd, case: Case, planned: set[Case]) -> list[Request]:
     """The unchanged arm and what is tried beside it; nothing where nothing fits. What the run times anyway, such as
     another batch size, needs no try."""
     names = [name for name in sweep.tries if _fits(name, case, planned)]

@@ -14,7 +14,7 @@ from bench.analysis.traces.pair import Timed, TracePair, explain_traces
 from bench.analysis.traces.recorded import Recorded, RecordedLine
 from bench.analysis.traces.taken import Taken
 from bench.record.errors import UsageError
-from bench.report.answer_traces import Asked
+from bench.report.answer_traces import TracesAsked
 from bench.report.content import Table
 from bench.report.visible import dumps, visible
 from bench.verbs.answer_json import balance_document, causes_document
@@ -34,7 +34,9 @@ def main(options: argparse.Namespace) -> int:
     ranges = options.reference_range, options.candidate_range
     both = [opened(options, *each) for each in zip(paths, times, ranges, strict=True)]
     pair = explain_traces(both[0][0], both[1][0])
-    asked = Asked(*_short(*paths), *paths, tuple(options_again(options)), tuple(options_again(options, single=True)))
+    asked = TracesAsked(
+        *_short(*paths), *paths, tuple(options_again(options)), tuple(options_again(options, single=True))
+    )
     told = both[0][1], both[1][1]
     if options.json:
         print(dumps(document(pair, asked, told)))
@@ -43,7 +45,7 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print(pair: TracePair, asked: Asked, told_of: Sequence[Taken]) -> None:
+def _print(pair: TracePair, asked: TracesAsked, told_of: Sequence[Taken]) -> None:
     from rich.text import Text
 
     from bench.report import tables_traces
@@ -108,7 +110,7 @@ def _short(reference: Path, candidate: Path) -> tuple[str, str]:
     return f"{reference.parent.name}/{reference.name}", f"{candidate.parent.name}/{candidate.name}"
 
 
-def document(pair: TracePair, asked: Asked, told: Sequence[Taken]) -> dict[str, Any]:
+def document(pair: TracePair, asked: TracesAsked, told: Sequence[Taken]) -> dict[str, Any]:
     """Two traces' explanation as JSON, in the form of a run's. What is not known is null, or an empty list."""
     timed = pair.timed
     return {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bench.presets import Preset, Sweep
+from bench.presets import EndToEnd, Preset
 from bench.record.errors import UsageError
 from bench.schemes import AS_SAVED
 from bench.workloads.sources import Source
@@ -45,7 +45,7 @@ def for_saved(preset: Preset) -> Preset:
     return replace(preset, sweeps=sweeps, matmul_schemes=(), matmul_m=(), reference=AS_SAVED)
 
 
-def _as_saved(sweep: Sweep) -> Sweep:
+def _as_saved(sweep: EndToEnd) -> EndToEnd:
     observers = {name: ((AS_SAVED,), repeats) for name, (_, repeats) in sweep.observers.items()}
     return replace(sweep, schemes=(AS_SAVED,), observers=observers)
 
@@ -60,7 +60,7 @@ def for_dtype(preset: Preset, source: Source, dtype: str) -> Preset:
     return replace(preset, sweeps=tuple(s for s in sweeps if s.schemes), matmul_schemes=matmul, reference="bf16")
 
 
-def _in_bfloat16(sweep: Sweep) -> Sweep:
+def _in_bfloat16(sweep: EndToEnd) -> EndToEnd:
     observers = {name: (_counterparts(schemes), repeats) for name, (schemes, repeats) in sweep.observers.items()}
     tried_on = _counterparts(sweep.tried_on)
     return replace(sweep, schemes=_counterparts(sweep.schemes), observers=observers, tried_on=tried_on)

@@ -12,17 +12,17 @@ from bench import kinds, presets
 from bench.instruments import environment
 from bench.interventions.table import INTERVENTIONS, refuse_unknown
 from bench.kinds import each_once
-from bench.presets import Sweep
+from bench.presets import EndToEnd
 from bench.record.errors import MachineError, UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed, run_id_of
 from bench.record.suggested import quoted
 from bench.run import intervening, runner
-from bench.run.intervening import Plan, Predictor
+from bench.run.intervening import InterventionPlan, Predictor
 from bench.run.plan import Block, remaining
 from bench.run.planfile import PLAN, new_run_id, read_plan
-from bench.run.processes import Nursery, Start
+from bench.run.processes import ForkServer, Start
 from bench.verbs.planning import scratch_log
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
@@ -83,12 +83,12 @@ def main(options: argparse.Namespace) -> int:
         refuse_foreign(options.out)
         refuse_packed(options.out)
     machine = environment.capture(Path.cwd())
-    with Nursery(gpu=bool(machine.gpus)) as nursery:
-        return _run(options, machine, nursery)
+    with ForkServer(gpu=bool(machine.gpus)) as fork_server:
+        return _run(options, machine, fork_server)
 
 
-def _run(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> int:
-    preset, source, device, seed, run_id = _setting(options, machine, nursery.start)
+def _run(options: argparse.Namespace, machine: Environment, fork_server: ForkServer) -> int:
+    preset, source, device, seed, run_id = _setting(options, machine, fork_server.start)
     if options.reference:
         arm(options.reference)
         preset = replace(preset, reference=options.reference)
@@ -108,7 +108,7 @@ def _run(options: argparse.Namespace, machine: Environment, nursery: Nursery) ->
         plan = intervening.make_plan(sweep, source, device, seed, names, observed, threads)
         _without_effect(options.only or (), plan, schemes, device)
         context = runner.Context(run_id, options.argv, machine, writer.folder, options.debug)
-        failed = _measure(plan, writer, context, nursery.start, Predictor(
+        failed = _measure(plan, writer, context, fork_server.start, Predictor(
             writer.folder, run_id, options.argv, machine, options.read_timeline, preset.reference
         ))  # fmt: skip
     if not options.no_report:
@@ -116,7 +116,7 @@ def _run(options: argparse.Namespace, machine: Environment, nursery: Nursery) ->
     return 1 if failed else 0
 
 
-def _without_effect(only: Sequence[str], plan: Plan, schemes: Sequence[str], device: str) -> None:
+def _without_effect(only: Sequence[str], plan: InterventionPlan, schemes: Sequence[str], device: str) -> None:
     """Says which interventions that were asked for change none of the arms. Raises UsageError where none is left."""
     planned = {name for block in plan.blocks for name in str(block.requests[0].case.intervention).split("+")}
     idle = [name for name in only if name not in planned]
@@ -152,7 +152,7 @@ def _device(source: Source, machine: Environment, start: Start) -> str:
     raise MachineError(f"a GPU is here, but torch cannot use it: run {quoted('doctor')}, or use --device cpu")
 
 
-def _sweep(options: argparse.Namespace, sweep: Sweep) -> Sweep:
+def _sweep(options: argparse.Namespace, sweep: EndToEnd) -> EndToEnd:
     changes = {"new_tokens": options.new_tokens, "calls": options.calls, "repeats": options.repeats}
     changed = replace(sweep, **{name: value for name, value in changes.items() if value is not None})
     if options.at_batch:
@@ -164,7 +164,9 @@ def _sweep(options: argparse.Namespace, sweep: Sweep) -> Sweep:
     return changed
 
 
-def _measure(plan: Plan, writer: Writer, context: runner.Context, start: Start, predictor: Predictor) -> int:
+def _measure(
+    plan: InterventionPlan, writer: Writer, context: runner.Context, start: Start, predictor: Predictor
+) -> int:
     """Timelines, predictions, interventions; returns how many Records failed. Nothing recorded is measured again."""
     failed = _blocks(plan.timelines, "timelines of the unchanged arms", writer, context, start)
     records = load(writer.folder).records

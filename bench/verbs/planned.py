@@ -17,7 +17,7 @@ _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlannedRun:
     """``preset``: its name, None where there is no plan. ``asked``: the coordinates of each setting, in the order in
     which the user and the preset name them (the blocks themselves are shuffled)."""
 
@@ -26,13 +26,13 @@ class Plan:
     asked: tuple[Mapping[str, Any], ...] = ()
 
 
-def plan_of(folder: Path) -> Plan:
+def plan_of(folder: Path) -> PlannedRun:
     """What the plan in ``folder`` says; of one that another version wrote, what can still be read. Raises RecordError
     for one that is damaged."""
     try:
         content = (folder / PLAN).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return Plan()
+        return PlannedRun()
     except OSError as error:
         raise RecordError(f"{folder / PLAN} cannot be read: {error}") from error
     try:
@@ -45,9 +45,9 @@ def plan_of(folder: Path) -> Plan:
         raise RecordError(f"{folder / PLAN} is damaged ({told}): restore the file, or remove it") from error
     try:
         models = [str(one["name"]) for one in (document["model"], *document.get("beside", ()))]
-        return Plan(reference, name, tuple(_asked(presets.from_json(document["preset"]), models)))
+        return PlannedRun(reference, name, tuple(_asked(presets.from_json(document["preset"]), models)))
     except _DAMAGED:
-        return Plan(reference, name)
+        return PlannedRun(reference, name)
 
 
 def _asked(preset: presets.Preset, models: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from bench.record.errors import MachineError, UsageError
 from bench.record.suggested import quoted
 from bench.run import runner
 from bench.run.plan import Layer
-from bench.run.processes import Nursery
+from bench.run.processes import ForkServer
 from bench.verbs import fitting
 from bench.workloads.sources import Source, resolve
 
@@ -35,7 +35,7 @@ class Asked:
 
 
 def asked(
-    name: str, options: argparse.Namespace, nursery: Nursery, model: str | None = None, device: str | None = None
+    name: str, options: argparse.Namespace, fork_server: ForkServer, model: str | None = None, device: str | None = None
 ) -> Asked:
     """The preset of that name with the changes of the command line.
 
@@ -46,7 +46,7 @@ def asked(
     preset = presets.preset(name, changes)
     sources = _sources(model or options.model or preset.model, options)
     with scratch_log() as log:
-        described = [runner.describe_model(asdict(one), log, nursery.start) for one in sources]
+        described = [runner.describe_model(asdict(one), log, fork_server.start) for one in sources]
     source, *beside = (fitting.labelled(one, told) for one, told in zip(sources, described, strict=True))
     facts = described[0]
     preset = presets.for_layers(_fitted(preset, (source, *beside), facts["dtype"], options), facts["decoder_layers"])

@@ -18,7 +18,7 @@ from bench.record.store import load, open_run
 from bench.record.suggested import again, command, quoted
 from bench.report.console import console as make_console
 from bench.run.planfile import Run, new_run_id, read_plan, read_planned, write_plan
-from bench.run.processes import Nursery
+from bench.run.processes import ForkServer
 from bench.verbs.run import RUNS, measure
 from bench.verbs.shared_options import add_no_report, add_verbose
 
@@ -42,11 +42,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Repeat the run. Exit code 1 where Cases failed."""
     machine = environment.capture(Path.cwd())
-    with Nursery(gpu=bool(machine.gpus)) as nursery:
-        return repeat(options, machine, nursery)
+    with ForkServer(gpu=bool(machine.gpus)) as fork_server:
+        return repeat(options, machine, fork_server)
 
 
-def repeat(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> int:
+def repeat(options: argparse.Namespace, machine: Environment, fork_server: ForkServer) -> int:
     """The same blocks in the same order with the same seed, into a new folder."""
     old: Path = options.run
     if not old.is_dir():
@@ -66,7 +66,7 @@ def repeat(options: argparse.Namespace, machine: Environment, nursery: Nursery) 
     with open_run(new) as writer:
         refuse_taken(new)
         write_plan(new, run)
-        code = measure(run, run.blocks, writer, machine, options, nursery)
+        code = measure(run, run.blocks, writer, machine, options, fork_server)
     _told_after(old, new, records)
     return code
 

@@ -23,7 +23,7 @@ from bench.run import runner
 from bench.run.intervening import Predictor, foreseeable, unforetold
 from bench.run.plan import Block, make_plan, remaining
 from bench.run.planfile import Run, new_run_id, read_plan, write_plan
-from bench.run.processes import Nursery
+from bench.run.processes import ForkServer
 from bench.run.trying import with_tries
 from bench.verbs.planning import asked
 from bench.verbs.progress import make_progress
@@ -116,45 +116,45 @@ def main(options: argparse.Namespace) -> int:
     if options.on or options.watch or options.cancel or (options.out and is_sweep(options.out)):
         return sweep.main(options)
     machine = environment.capture(Path.cwd())
-    with Nursery(gpu=bool(machine.gpus)) as nursery:
-        return _main(options, machine, nursery)
+    with ForkServer(gpu=bool(machine.gpus)) as fork_server:
+        return _main(options, machine, fork_server)
 
 
-def _main(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> int:
+def _main(options: argparse.Namespace, machine: Environment, fork_server: ForkServer) -> int:
     if options.resume:
-        return _resume(options, machine, nursery)
+        return _resume(options, machine, fork_server)
     folder_given: Path | None = options.out
     if folder_given is not None:
         refuse_taken(folder_given)
-    run = _plan(options, machine, nursery)
+    run = _plan(options, machine, fork_server)
     folder = folder_given or unused(RUNS / run.run_id)
     with open_run(folder) as writer:
         refuse_taken(folder)  # again: another run may have begun, and ended, while this one was planned
         write_plan(folder, run)
-        return measure(run, run.blocks, writer, machine, options, nursery)
+        return measure(run, run.blocks, writer, machine, options, fork_server)
 
 
-def _plan(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> Run:
+def _plan(options: argparse.Namespace, machine: Environment, fork_server: ForkServer) -> Run:
     name = options.preset
     has_gpu = options.device != "cpu" and bool(machine.gpus)
     if name == "auto":
         name = "quick" if has_gpu else "smoke"
-    run = _plan_preset(name, options, nursery)
+    run = _plan_preset(name, options, fork_server)
     if options.preset == "auto" and name == "quick" and run.device == "cpu":
         print(f"bitledger: a GPU is here, but this torch build cannot use it (see {quoted('doctor')}): preset smoke")
-        run = _plan_preset("smoke", options, nursery)
+        run = _plan_preset("smoke", options, fork_server)
     return run
 
 
-def _plan_preset(name: str, options: argparse.Namespace, nursery: Nursery) -> Run:
-    found = asked(name, options, nursery)
+def _plan_preset(name: str, options: argparse.Namespace, fork_server: ForkServer) -> Run:
+    found = asked(name, options, fork_server)
     planned = make_plan(found.preset, found.source, found.layers, found.device, options.seed, found.beside)
     blocks = with_tries(found.preset, planned)
     run_id = new_run_id(name, found.source)
     return Run(run_id, found.preset, found.source, found.device, options.seed, blocks, found.beside)
 
 
-def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery) -> int:
+def _resume(options: argparse.Namespace, machine: Environment, fork_server: ForkServer) -> int:
     if options.out is None:
         raise UsageError("--resume needs --out FOLDER: the run to finish")
     run = read_plan(options.out)
@@ -168,7 +168,7 @@ def _resume(options: argparse.Namespace, machine: Environment, nursery: Nursery)
             print(f"{finding.severity}: {finding.message}")
         kept, blocks = len(recorded), len(run.blocks)
         print(f"resuming {options.out}: {kept} records are there, {len(left)} of {blocks} blocks are left")
-        return measure(run, left, writer, machine, options, nursery)
+        return measure(run, left, writer, machine, options, fork_server)
 
 
 def measure(
@@ -177,14 +177,14 @@ def measure(
     writer: Writer,
     machine: Environment,
     options: argparse.Namespace,
-    nursery: Nursery,
+    fork_server: ForkServer,
 ) -> int:
     context = runner.Context(run.run_id, options.argv, machine, writer.folder, options.debug)
     noticed = environment.unfit(machine, environment.state(writer.folder))
     with make_progress(blocks, _headline(run), noticed) as progress:
         foretell = partial(_foretold, writer=writer, predictor=_predictor(run, writer, machine, options))
         outcome = runner.run_blocks(
-            blocks, writer, context, progress.start, progress.record, progress.end, nursery.start, foretell
+            blocks, writer, context, progress.start, progress.record, progress.end, fork_server.start, foretell
         )
     after_run(writer, machine, options.argv, options.workers)
     if not options.no_report:

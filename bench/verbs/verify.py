@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.record import integrity, leftout
 from bench.record.errors import RecordError, UsageError
-from bench.record.integrity import Check
+from bench.record.integrity import IntegrityCheck
 from bench.record.leftout import LeftOut
 from bench.record.suggested import quoted
 from bench.report.visible import dumps
@@ -50,7 +50,7 @@ def main(options: argparse.Namespace) -> int:
     return 0 if good else 1
 
 
-def verify(folder: Path) -> tuple[Check, ...]:
+def verify(folder: Path) -> tuple[IntegrityCheck, ...]:
     """All checks of a run folder. Raises RecordError where it holds no records, or a damaged plan."""
     records, checks = integrity.readable(folder)
     if not records and all(check.result == "ok" for check in checks):
@@ -59,7 +59,7 @@ def verify(folder: Path) -> tuple[Check, ...]:
     whole = (
         integrity.complete(records, planned.keys, left_out)
         if planned
-        else (Check("complete", "note", f"cannot be told: there is no {PLAN}"),)
+        else (IntegrityCheck("complete", "note", f"cannot be told: there is no {PLAN}"),)
     )
     return (
         *checks,
@@ -73,7 +73,7 @@ def verify(folder: Path) -> tuple[Check, ...]:
     )
 
 
-def leave_out(folder: Path, checks: Sequence[Check], reason: str) -> None:
+def leave_out(folder: Path, checks: Sequence[IntegrityCheck], reason: str) -> None:
     """Write down that what is missing was left out on purpose. Changed files and damaged lines stay problems."""
     if not reason.strip() or not reason.isprintable():
         raise UsageError("--leave-out needs a reason in one line, such as 'timelines of 50 MB each'")
@@ -85,11 +85,11 @@ def leave_out(folder: Path, checks: Sequence[Check], reason: str) -> None:
     leftout.add(folder, LeftOut(reason.strip(), paths, keys))
 
 
-def _document(check: Check) -> dict[str, object]:
+def _document(check: IntegrityCheck) -> dict[str, object]:
     return {"name": check.name, "result": check.result, "found": check.found, "examples": list(check.examples)}
 
 
-def _print(folder: Path, checks: Sequence[Check], good: bool, every: bool) -> None:
+def _print(folder: Path, checks: Sequence[IntegrityCheck], good: bool, every: bool) -> None:
     from bench.report.console import console as make_console
     from bench.report.verify_table import print_verified
 

@@ -35,7 +35,7 @@ CACHE_FACTOR = 2
 
 
 @dataclass
-class Point:
+class SampledCase:
     """One Case being sampled."""
 
     case: Case
@@ -87,7 +87,7 @@ def run(cases: Sequence[Case], options: Mapping[str, Any]) -> Iterator[Outcome]:
         yield from _sample_all(points, timer, options, first.seed, timer.event_overhead())
 
 
-def _points(cases: Sequence[Case], options: Mapping[str, Any]) -> tuple[list[Point], list[Outcome]]:
+def _points(cases: Sequence[Case], options: Mapping[str, Any]) -> tuple[list[SampledCase], list[Outcome]]:
     first = cases[0]
     schemes = dict.fromkeys(case.scheme for case in cases)
     most = max(case.m or 1 for case in cases)
@@ -95,7 +95,7 @@ def _points(cases: Sequence[Case], options: Mapping[str, Any]) -> tuple[list[Poi
     truth = make_truth(
         most, first.n or 0, first.k or 0, first.device, first.seed, planted, bias=bool(options.get("bias"))
     )
-    points: list[Point] = []
+    points: list[SampledCase] = []
     failures: list[Outcome] = []
     for scheme in schemes:
         mine = [case for case in cases if case.scheme == scheme]
@@ -116,7 +116,9 @@ def _failed(case: Case, error: Exception, options: Mapping[str, Any]) -> Outcome
     return replace(failed(case, "matmul", error), setup=_arm_setup(case, options))
 
 
-def _arm_points(cases: Sequence[Case], truth: Truth, options: Mapping[str, Any]) -> tuple[list[Point], list[Outcome]]:
+def _arm_points(
+    cases: Sequence[Case], truth: Truth, options: Mapping[str, Any]
+) -> tuple[list[SampledCase], list[Outcome]]:
     """Hot and cold points of one scheme. The copies of the cold ones are made first: a forward may repack weights."""
     chosen = arm(cases[0].scheme)
     hot, cold = ArmUnderTest(chosen, truth), ArmUnderTest(chosen, truth)
@@ -124,7 +126,7 @@ def _arm_points(cases: Sequence[Case], truth: Truth, options: Mapping[str, Any])
     if any(case.residency == "cold" for case in cases):
         cold.rotate_through(copies)
     error_at = _errors(hot, truth)
-    points: list[Point] = []
+    points: list[SampledCase] = []
     failures: list[Outcome] = []
     for case in cases:
         try:
@@ -134,11 +136,11 @@ def _arm_points(cases: Sequence[Case], truth: Truth, options: Mapping[str, Any])
     return points, failures
 
 
-def _point(case: Case, under_test: ArmUnderTest, error_at: Callable[[int], float]) -> Point:
+def _point(case: Case, under_test: ArmUnderTest, error_at: Callable[[int], float]) -> SampledCase:
     m = case.m or 1
     error = error_at(m) if case.op == "linear" else None
     operation, x = under_test.operation(case.op or "linear", m), under_test.input(m)
-    return Point(case, under_test, _bind(operation, x), len(under_test.modules), error)
+    return SampledCase(case, under_test, _bind(operation, x), len(under_test.modules), error)
 
 
 def _bind(operation: Any, x: Any) -> Any:
@@ -163,7 +165,7 @@ def _errors(under_test: ArmUnderTest, truth: Truth) -> Callable[[int], float]:
 
 
 def _sample_all(
-    points: list[Point], timer: CallTimer, options: Mapping[str, Any], seed: int, overhead: Sequence[float] = ()
+    points: list[SampledCase], timer: CallTimer, options: Mapping[str, Any], seed: int, overhead: Sequence[float] = ()
 ) -> Iterator[Outcome]:
     """``overhead``: raw event times of nothing, which the Records keep beside theirs."""
     order = random.Random(seed)
@@ -185,7 +187,7 @@ def _with_overhead(outcome: Outcome, overhead: Sequence[float]) -> Outcome:
     return replace(outcome, metrics=(*outcome.metrics, metric("event_overhead", overhead)))
 
 
-def _turn(point: Point, timer: CallTimer, options: Mapping[str, Any], seed: int) -> Outcome | None:
+def _turn(point: SampledCase, timer: CallTimer, options: Mapping[str, Any], seed: int) -> Outcome | None:
     """One burst of a point; its Outcome where it is done, or failed."""
     try:
         point.sample(timer)
@@ -195,7 +197,7 @@ def _turn(point: Point, timer: CallTimer, options: Mapping[str, Any], seed: int)
     return None if why is None else _outcome(point, why, options, seed)
 
 
-def _outcome(point: Point, why: str, options: Mapping[str, Any], seed: int) -> Outcome:
+def _outcome(point: SampledCase, why: str, options: Mapping[str, Any], seed: int) -> Outcome:
     metrics = [metric("forward_time", point.forward), metric("warmup_time", point.warmup)]
     metrics += [metric("dispatch_time", point.dispatch)] if point.dispatch else []
     metrics += [metric("relative_error", point.relative_error)] if point.relative_error is not None else []
@@ -219,7 +221,7 @@ def _outcome(point: Point, why: str, options: Mapping[str, Any], seed: int) -> O
     return Outcome(point.case, "matmul", setup=setup, metrics=tuple(metrics), not_collected=absent, findings=findings)
 
 
-def _queue(point: Point) -> str:
+def _queue(point: SampledCase) -> str:
     if point.case.device == "cpu":
         return "none: CPU"
     return "empty: the call synchronises" if point.reads_back else "kept full"

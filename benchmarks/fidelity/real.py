@@ -32,7 +32,7 @@ from bench.analysis.replay.diagnosis import Diagnosis
 from bench.analysis.replay.diagnosis_cpu import diagnose_cpu, line_means
 from bench.analysis.replay.whatif import Replay, less_observer
 from bench.analysis.timeline import Analysis
-from bench.presets import Sweep
+from bench.presets import EndToEnd
 from bench.record import causes as c
 from bench.run.plan import generation_case
 from bench.workloads import models
@@ -136,7 +136,7 @@ class Planted:
         torch.set_num_threads(1)
         _keep_memory()
         source = resolve("smoke", None)
-        sweep = Sweep("fidelity", (real.scheme,), new_tokens=NEW_TOKENS)
+        sweep = EndToEnd("fidelity", (real.scheme,), new_tokens=NEW_TOKENS)
         case = generation_case(sweep, source, real.scheme, 1, "dynamic", "cpu", 0)
         loaded = models.load(source, arm(real.scheme), "cpu", 0)
         self._session = Session(case, loaded, make_batches(case, loaded, 1))

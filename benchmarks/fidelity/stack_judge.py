@@ -10,7 +10,7 @@ from bench.analysis.timeline import Analysis
 from bench.analysis.traces.pair import Trace, TracePair, explain_traces
 from bench.analysis.traces.taken import Wanted, taken
 from bench.record import causes as c
-from bench.report.answer_traces import Asked, answer
+from bench.report.answer_traces import TracesAsked, answer
 from profiling.summarize import read_timeline
 
 from .judge import WITHIN, Judged
@@ -28,7 +28,7 @@ def judge(case: StackCase, folder: Path) -> Judged:
         _written(case, sides, folder / name) for name, sides in zip(("reference", "candidate"), played, strict=True)
     ]
     pair = explain_traces(*(_trace(path) for path in paths))
-    told = answer(pair, Asked(*(path.name for path in paths), *paths))
+    told = answer(pair, TracesAsked(*(path.name for path in paths), *paths))
     named = next((n for n in c.CAUSES if told.causes and _names(told.causes[0].title, n)), "")
     sure = {line.cause: line.delta_ms * 1e3 for line in pair.recorded.lines if line.sure}
     size = _size_us(case, played)

@@ -21,17 +21,17 @@ from bench.record.store import Writer, load
 from bench.workloads.outcome import explain
 from bench.workloads.schemes import arm
 
-from ..availability import Machine
+from ..availability import ProfilingTools
 from .job import Job
 from .observers import Observer
-from .request import Request
+from .request import CaptureRequest
 from .settings import Settings
 
 Listener = Callable[[Record], None]
 
 
 @dataclass(frozen=True)
-class Found:
+class RecordContent:
     """A Record's content before it is a Record."""
 
     status: Status
@@ -46,10 +46,10 @@ class Found:
 class Filer:
     """Observes and files. ``argv``: the command line, for the records."""
 
-    request: Request
+    request: CaptureRequest
     writer: Writer
     settings: Settings
-    machine: Machine
+    machine: ProfilingTools
     environment: Environment
     argv: tuple[str, ...]
 
@@ -98,10 +98,10 @@ class Filer:
             **vars(found),
         )
 
-    def _observe(self, job: Job, observer: Observer) -> Found:
+    def _observe(self, job: Job, observer: Observer) -> RecordContent:
         missing = observer.missing(job)
         if missing is not None:
-            return Found("skipped", str(missing), {"arm": arm(job.case.scheme).facts()})
+            return RecordContent("skipped", str(missing), {"arm": arm(job.case.scheme).facts()})
         try:
             job.folder.mkdir(parents=True, exist_ok=True)
             seen = observer.observe(job)
@@ -114,9 +114,9 @@ class Filer:
             _keep_traceback(job, error)
             return self._without(job, "failed", error)
         setup = {**seen.setup, **({"left_out": left_out} if left_out else {})}
-        return Found("ok", "", setup, seen.metrics, kept, seen.not_collected)
+        return RecordContent("ok", "", setup, seen.metrics, kept, seen.not_collected)
 
-    def _without(self, job: Job, status: Status, error: Exception) -> Found:
+    def _without(self, job: Job, status: Status, error: Exception) -> RecordContent:
         """Nothing usable came: only what was printed is kept, and not even that where the disk has no room."""
         kept: tuple[Artifact, ...] = ()
         try:
@@ -127,7 +127,7 @@ class Filer:
         except OSError:
             _remove(job.folder)
         reason = " ".join((str(error) if isinstance(error, BitledgerError) else explain(error)).split())
-        return Found(status, reason, {"arm": arm(job.case.scheme).facts()}, artifacts=kept)
+        return RecordContent(status, reason, {"arm": arm(job.case.scheme).facts()}, artifacts=kept)
 
     def _keep(self, job: Job, files: Sequence[tuple[Path, str]]) -> tuple[tuple[Artifact, ...], list[str]]:
         """(artifacts, notes on files that were too large or hold a secret). All else in the job's folder goes."""

@@ -16,7 +16,7 @@ from bench.workloads.prompt_styles import style_of
 from bench.workloads.sources import Source
 
 from .. import commands
-from ..availability import Machine
+from ..availability import ProfilingTools
 from ..inside import Seen
 from ..target import check_window
 from .settings import Settings
@@ -32,7 +32,7 @@ class Job:
     case: Case
     folder: Path
     settings: Settings
-    machine: Machine
+    machine: ProfilingTools
     chip: str | None = None
     threads: int | None = None
 

@@ -6,7 +6,7 @@ from collections.abc import Container
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from bench.analysis.ledger.costs import EventCosts, Source, StepCosts
+from bench.analysis.ledger.costs import EventCosts, IdleSource, StepCosts
 from bench.analysis.ledger.read import STEP_RANGE, step_costs
 from bench.analysis.observer import without_observer
 from bench.analysis.timeline import Analysis
@@ -68,7 +68,7 @@ def _sources(costs: StepCosts) -> list[dict[str, Any]]:
     return [{**vars(source), "seconds": (column * _NS).tolist(), **_events(costs, source)} for source, column in ranked]
 
 
-def _events(costs: StepCosts, key: str | Source) -> dict[str, list[int]]:
+def _events(costs: StepCosts, key: str | IdleSource) -> dict[str, list[int]]:
     """What the observer recorded inside the time of a cause or source, per step."""
     if key not in costs.events:
         return {}

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bench import presets
-from bench.presets import Preset, Sweep
+from bench.presets import EndToEnd, Preset
 from bench.record.errors import MachineError, UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Case, Environment
@@ -25,7 +25,7 @@ RUNS = Path("reports/runs")
 
 
 @dataclass(frozen=True)
-class Request:
+class CaptureRequest:
     """The Cases to observe, one per scheme, and the run folder that they are filed in."""
 
     run_id: str
@@ -46,7 +46,7 @@ class _Base:
     seed: int
 
 
-def request(options: argparse.Namespace, machine: Environment) -> Request:
+def request(options: argparse.Namespace, machine: Environment) -> CaptureRequest:
     """The Cases that the options ask for. Raises a BitledgerError for what cannot be asked."""
     if options.out:
         refuse_foreign(options.out)
@@ -58,7 +58,7 @@ def request(options: argparse.Namespace, machine: Environment) -> Request:
     ordered = sorted(dict.fromkeys(names), key=lambda name: name != reference)
     cases = tuple(_case(options, base, name, device) for name in ordered)
     folder = options.out or unused(RUNS / base.run_id)
-    return Request(base.run_id, folder, base.preset, base.source, cases)
+    return CaptureRequest(base.run_id, folder, base.preset, base.source, cases)
 
 
 def _base(options: argparse.Namespace, machine: Environment) -> _Base:
@@ -104,7 +104,7 @@ def _case(options: argparse.Namespace, base: _Base, scheme: str, device: str) ->
     return generation_case(sweep, base.source, scheme, batch, cache, device, seed, dropped)
 
 
-def _sweep(preset: Preset, scheme: str, batch: int | None, cache: str | None) -> Sweep:
+def _sweep(preset: Preset, scheme: str, batch: int | None, cache: str | None) -> EndToEnd:
     """The first sweep of the preset that holds such a Case, so that the records join its run's; else its first."""
     fits = (
         sweep

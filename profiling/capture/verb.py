@@ -19,7 +19,7 @@ from ..passes import PASSES
 from ..passes import text as passes
 from .filing import Filer
 from .observers import observers
-from .request import Request, request
+from .request import CaptureRequest, request
 from .settings import Settings
 
 EXAMPLES = """
@@ -87,7 +87,7 @@ def _filed(progress: StepProgress, record: Record) -> None:
     progress.end(told, keep=record.status != "ok")
 
 
-def _report(wanted: Request) -> None:
+def _report(wanted: CaptureRequest) -> None:
     """Write the run's report again, now with the evidence."""
     from bench.verbs.report import write_run
 

@@ -21,7 +21,7 @@ _SPARSE, _SMALL_TABLE = 16, 1 << 20
 
 
 @dataclass(frozen=True)
-class Column:
+class CounterColumn:
     """One metric over all launches, in an SI base unit; NaN where a launch does not have it."""
 
     unit: str
@@ -43,7 +43,7 @@ class Counters:
     block: Integers
     grid: Integers
     nvtx: tuple[str, ...]
-    metrics: Mapping[str, Column]
+    metrics: Mapping[str, CounterColumn]
     warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -81,7 +81,7 @@ class Columns:
     """Columns of ``launches`` launches under construction."""
 
     def __init__(self, launches: int) -> None:
-        self.found: dict[str, Column] = {}
+        self.found: dict[str, CounterColumn] = {}
         self._launches, self._values = launches, 0
 
     def put(self, launch: int, metric: str, value: float, unit: str) -> None:
@@ -99,11 +99,11 @@ class Columns:
             column.values[launch] = value
             self._values += 1
 
-    def _new(self, unit: str) -> Column:
+    def _new(self, unit: str) -> CounterColumn:
         # A table of every metric and launch must not be much larger than what there is to put into it.
         if (len(self.found) + 1) * self._launches > _SPARSE * self._values + _SMALL_TABLE:
             raise RecordError("its launches have hardly a metric in common: damaged, or no output of ncu")
-        return Column(unit, np.full(self._launches, np.nan))
+        return CounterColumn(unit, np.full(self._launches, np.nan))
 
 
 def from_launches(launches: Sequence[Launch], warnings: Iterable[str] = ()) -> Counters:
@@ -118,7 +118,9 @@ def from_launches(launches: Sequence[Launch], warnings: Iterable[str] = ()) -> C
     return counters_of(launches, columns.found, warnings)
 
 
-def counters_of(launches: Sequence[Launch], columns: Mapping[str, Column], warnings: Iterable[str] = ()) -> Counters:
+def counters_of(
+    launches: Sequence[Launch], columns: Mapping[str, CounterColumn], warnings: Iterable[str] = ()
+) -> Counters:
     """Counters of launches whose metrics are columns already."""
     return Counters(
         kernels=tuple(launch.kernel for launch in launches),

@@ -18,10 +18,10 @@ from bench.record.timeline import (
     COPY_KINDS,
     MEMSET,
     Calls,
+    ColumnTable,
     Copies,
     Kernels,
     Spans,
-    Table,
     Threads,
     Timeline,
     about,
@@ -37,12 +37,12 @@ from .kineto_facts import facts
 _COPY_CODES = {name: code for code, name in COPY_KINDS.items()}
 _NO_ARGS = Args()
 
-AnyTable = TypeVar("AnyTable", bound=Table)
+AnyTable = TypeVar("AnyTable", bound=ColumnTable)
 
 
 def read_kineto(path: Path) -> Timeline:
     """Read a Chrome trace of torch.profiler. Raises RecordError where it is damaged or holds no events to time."""
-    stream, builder = EventStream(path), _Builder()
+    stream, builder = EventStream(path), _ColumnBuilder()
     try:
         for events in stream:
             builder.add(events)
@@ -57,7 +57,7 @@ def read_kineto(path: Path) -> Timeline:
 
 
 @dataclass
-class _Builder:
+class _ColumnBuilder:
     """Collects columns block by block, so that no event outlives its block."""
 
     strings: dict[str, int] = field(default_factory=lambda: {"": 0})
@@ -134,7 +134,7 @@ class _Builder:
         return kind.build(**{column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
 
 
-_Columns = Callable[[_Builder, list[Event]], dict[str, np.ndarray]]
+_Columns = Callable[[_ColumnBuilder, list[Event]], dict[str, np.ndarray]]
 
 # Of Intel's GPUs (SYCL's Unified Runtime and Level Zero), and of other back ends that torch.profiler knows.
 _OTHER_RUNTIMES = (
@@ -149,14 +149,14 @@ _OTHER_RUNTIMES = (
 # Kineto's categories, and the capitalised ones of PyTorch before 1.12. gpu_user_annotation is left out on purpose:
 # it repeats an annotation where its kernels ran, which the join of kernels to ranges finds by itself.
 _CATEGORIES: dict[str, tuple[str, _Columns]] = {
-    "kernel": ("kernels", _Builder.kernel),
-    **dict.fromkeys(("gpu_memcpy", "gpu_memset", "memcpy", "memset"), ("copies", _Builder.copy)),
+    "kernel": ("kernels", _ColumnBuilder.kernel),
+    **dict.fromkeys(("gpu_memcpy", "gpu_memset", "memcpy", "memset"), ("copies", _ColumnBuilder.copy)),
     **dict.fromkeys(
-        ("cuda_runtime", "cuda_driver", "hip_runtime", "runtime", *_OTHER_RUNTIMES), ("calls", _Builder.call)
+        ("cuda_runtime", "cuda_driver", "hip_runtime", "runtime", *_OTHER_RUNTIMES), ("calls", _ColumnBuilder.call)
     ),
-    "user_annotation": ("ranges", _Builder.span),
-    **dict.fromkeys(("cpu_op", "operator"), ("operators", _Builder.span)),
-    "python_function": ("frames", _Builder.span),
+    "user_annotation": ("ranges", _ColumnBuilder.span),
+    **dict.fromkeys(("cpu_op", "operator"), ("operators", _ColumnBuilder.span)),
+    "python_function": ("frames", _ColumnBuilder.span),
 }
 
 

@@ -10,7 +10,7 @@ from bench.record.errors import RecordError
 
 from .counters import Launch
 from .ncu_nvtx import path_of_csv
-from .ncu_table import Table
+from .ncu_table import CsvTable
 
 # Columns that describe a launch; in the raw page every other column is a metric.
 _IDENTITY = frozenset(
@@ -21,7 +21,7 @@ _TRIPLE = re.compile(r"\(?\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class NcuCell:
     """One value as it stands in the file. ``launch`` is the launch's place in order of appearance."""
 
     line: int
@@ -41,7 +41,7 @@ class TableReader:
         self._texts: dict[str, str] = {}
         self._sizes: dict[str, tuple[int, int, int]] = {}
 
-    def cells(self, tables: Iterable[Table]) -> Iterator[Cell]:
+    def cells(self, tables: Iterable[CsvTable]) -> Iterator[NcuCell]:
         """Raises RecordError for a table that sums launches up, and for a damaged row."""
         for table in tables:
             if "ID" not in table.header:
@@ -49,7 +49,7 @@ class TableReader:
             yield from self._by_metric(table) if "Metric Name" in table.header else self._by_launch(table)
             self._known.clear()
 
-    def _by_metric(self, table: Table) -> Iterator[Cell]:
+    def _by_metric(self, table: CsvTable) -> Iterator[NcuCell]:
         """Live output and the details page: one row per launch and metric."""
         for line, row, _ in _rows(table):
             key = (row.get("Process ID", ""), row["ID"], row["Kernel Name"])
@@ -57,9 +57,9 @@ class TableReader:
                 self._known[key] = self._launch(row)
             # The details page also has rows with a rule's advice and no metric.
             if name := row["Metric Name"]:
-                yield Cell(line, self._known[key], name, row.get("Metric Unit", ""), row["Metric Value"])
+                yield NcuCell(line, self._known[key], name, row.get("Metric Unit", ""), row["Metric Value"])
 
-    def _by_launch(self, table: Table) -> Iterator[Cell]:
+    def _by_launch(self, table: CsvTable) -> Iterator[NcuCell]:
         """The raw page: one row per launch, one column per metric, units in a row of their own."""
         places = [place for place, name in enumerate(table.header) if name and not _describes_launch(name)]
         for line, row, units in _rows(table):
@@ -67,7 +67,7 @@ class TableReader:
             for place in places:
                 name = table.header[place]
                 text = cells[place] if cells else row[name]
-                yield Cell(line, launch, name, units[place] if units else "", text)
+                yield NcuCell(line, launch, name, units[place] if units else "", text)
 
     def _launch(self, row: _Row) -> int:
         """The place of a launch that appears for the first time."""
@@ -90,7 +90,7 @@ class TableReader:
 _Row = dict[str, str]
 
 
-def _rows(table: Table) -> Iterator[tuple[int, _Row, tuple[str, ...]]]:
+def _rows(table: CsvTable) -> Iterator[tuple[int, _Row, tuple[str, ...]]]:
     """(line, row by column, units) of each launch or value."""
     units: tuple[str, ...] = ()
     first = True

@@ -24,7 +24,7 @@ _ROW_START = re.compile(r'"?\d+"?,')
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """One CSV table: its header, and where it is among the lines of the file."""
 
     header: tuple[str, ...]
@@ -54,12 +54,12 @@ class Table:
             index += used
 
 
-def find_tables(lines: Sequence[str], complete: bool) -> list[Table]:
+def find_tables(lines: Sequence[str], complete: bool) -> list[CsvTable]:
     """All tables of a file, in order; [] where there is no header. ``complete``: the last line ends in a newline."""
     headers = [(number, header) for number, line in enumerate(lines) if (header := _header(line))]
     ends = [number for number, _ in headers[1:]]
     return [
-        Table(header, lines, start, end, complete or end != len(lines))
+        CsvTable(header, lines, start, end, complete or end != len(lines))
         for (start, header), end in zip(headers, [*ends, len(lines)], strict=False)
     ]
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from bench.record.errors import RecordError
 
-from .counters import Column, Columns, Launch
-from .ncu_cells import Cell, TableReader
+from .counters import Columns, CounterColumn, Launch
+from .ncu_cells import NcuCell, TableReader
 from .ncu_numbers import NumberFormat, infer_format, parse_number
-from .ncu_table import Table
+from .ncu_table import CsvTable
 from .ncu_units import base_unit
 
 # A sum of these, not scaled to thousands, is a whole number: that helps to tell the number format.
@@ -20,7 +20,7 @@ _WHOLE = frozenset((unit, 1.0, 1.0) for unit in ("sector", "inst", "warp", "requ
 _SURELY_NUMBERS = (".sum", ".pct", ".avg", ".max", ".min", ".ratio")
 
 
-def columns_of(tables: Sequence[Table]) -> tuple[list[Launch], dict[str, Column]]:
+def columns_of(tables: Sequence[CsvTable]) -> tuple[list[Launch], dict[str, CounterColumn]]:
     """The launches of some tables, and a column per metric: all values in the number format that they agree on.
 
     The tables are read twice, first for the format and then for the values, because all their cells at a time would be
@@ -30,7 +30,7 @@ def columns_of(tables: Sequence[Table]) -> tuple[list[Launch], dict[str, Column]
     reader = TableReader()
     style = infer_format((cell.text, _is_whole(cell)) for cell in reader.cells(tables))
     columns = Columns(len(reader.launches))
-    texts: dict[str, Cell] = {}
+    texts: dict[str, NcuCell] = {}
     numeric: set[str] = set()
     for cell in TableReader().cells(tables):
         value = _value(cell, style, texts)
@@ -42,7 +42,7 @@ def columns_of(tables: Sequence[Table]) -> tuple[list[Launch], dict[str, Column]
     return reader.launches, columns.found
 
 
-def _refuse_texts(texts: Mapping[str, Cell], numeric: set[str]) -> None:
+def _refuse_texts(texts: Mapping[str, NcuCell], numeric: set[str]) -> None:
     for metric, cell in texts.items():
         if metric in numeric or (metric.endswith(_SURELY_NUMBERS) and ":" not in metric):
             raise RecordError(
@@ -51,7 +51,7 @@ def _refuse_texts(texts: Mapping[str, Cell], numeric: set[str]) -> None:
             )
 
 
-def _value(cell: Cell, style: NumberFormat, texts: dict[str, Cell]) -> float | None:
+def _value(cell: NcuCell, style: NumberFormat, texts: dict[str, NcuCell]) -> float | None:
     try:
         return parse_number(cell.text, style)
     except ValueError:
@@ -59,7 +59,7 @@ def _value(cell: Cell, style: NumberFormat, texts: dict[str, Cell]) -> float | N
         return None
 
 
-def _is_whole(cell: Cell) -> bool:
+def _is_whole(cell: NcuCell) -> bool:
     return cell.metric.endswith(".sum") and _unit(cell.unit) in _WHOLE
 
 
@@ -68,7 +68,7 @@ def _unit(unit: str) -> tuple[str, float, float]:
     return base_unit(unit)
 
 
-def holes(launches: Sequence[Launch], columns: Mapping[str, Column]) -> list[str]:
+def holes(launches: Sequence[Launch], columns: Mapping[str, CounterColumn]) -> list[str]:
     """A warning where launches of one kernel do not all have the same metrics."""
     numbers: dict[str, int] = {}
     kernel = np.array([numbers.setdefault(launch.kernel, len(numbers)) for launch in launches], np.int64)

@@ -41,7 +41,7 @@ def test_numbers_are_the_generators_own_in_any_order(seed, child, orders):
 
 
 def test_arms_of_one_layout_share_their_draws(monkeypatch):
-    monkeypatch.setattr(streams, "_KEPT", streams._Kept())
+    monkeypatch.setattr(streams, "_KEPT", streams._KeptStreams())
     drawn = []
     middles = streams._middles
     monkeypatch.setattr(streams, "_middles", lambda rng, m, count: drawn.append(m) or middles(rng, m, count))
@@ -54,7 +54,7 @@ def test_arms_of_one_layout_share_their_draws(monkeypatch):
 
 
 def test_what_is_kept_has_a_bound(monkeypatch):
-    monkeypatch.setattr(streams, "_KEPT", streams._Kept())
+    monkeypatch.setattr(streams, "_KEPT", streams._KeptStreams())
     monkeypatch.setattr(streams, "_KEPT_BYTES", 20_000)
     for seed in range(30):
         Stream(seed).integers(5, (40, 10))

@@ -108,7 +108,7 @@ def test_what_takes_the_node_down_every_time_is_given_up(sweep):
     keys = tuple(planned(sweep, 1)[2:5])
     for number in range(TRIES):
         attempt = places.claim(sweep, 1)
-        places.write_state(attempt, places.State(f"n{number}", "1", 1, 0.0, 0.0, "generation int8", keys))
+        places.write_state(attempt, places.AttemptState(f"n{number}", "1", 1, 0.0, 0.0, "generation int8", keys))
     counts = measure_block(sweep, 1, means())
     made = {record.key: record for record in records(sweep, 1)}
     assert set(made) == set(planned(sweep, 1)) and counts["failed"] == 3

@@ -18,7 +18,7 @@ SMALL = ("--preset", "smoke", "--schemes", "fp16,nf4", "--tasks", "0", "--matmul
 def measuring(monkeypatch):
     """Nothing is measured, but every Record comes."""
     start = starting()
-    monkeypatch.setattr(processes.Nursery, "start", lambda _self, *task: start(*task))
+    monkeypatch.setattr(processes.ForkServer, "start", lambda _self, *task: start(*task))
 
 
 def test_a_sweep_here_is_planned_measured_gathered_and_goes_on(tmp_path, measuring, capsys):

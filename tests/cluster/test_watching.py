@@ -8,7 +8,7 @@ from rich.console import Console
 
 from bench.cluster import folder as places
 from bench.cluster import queue
-from bench.cluster.queue import Job
+from bench.cluster.queue import SlurmJob
 from bench.cluster.standing import planned_records, standings
 from bench.cluster.verbs import watching
 from bench.record.errors import MachineError
@@ -21,7 +21,7 @@ def sweep(tmp_path):
 
 
 def attempt(folder, number, **fields):
-    state = places.State("n1", "5_0", 1, 100.0, 160.0, **{"counts": {"ok": 2}, **fields})
+    state = places.AttemptState("n1", "5_0", 1, 100.0, 160.0, **{"counts": {"ok": 2}, **fields})
     places.write_state(places.claim(folder, number), state)
 
 
@@ -48,9 +48,9 @@ def test_with_slurm(tmp_path, sweep):
     attempt(tmp_path, 2, running="generation fp16")
     attempt(tmp_path, 3, ended="out of time")
     jobs = {
-        1: Job("5_0", "RUNNING", "n1", "None"),
-        2: Job("5_1", "NODE_FAIL", "n1", "None"),
-        3: Job("5_2", "PENDING", "", "BeginTime"),
+        1: SlurmJob("5_0", "RUNNING", "n1", "None"),
+        2: SlurmJob("5_1", "NODE_FAIL", "n1", "None"),
+        3: SlurmJob("5_2", "PENDING", "", "BeginTime"),
         4: None,
     }
     assert stands(tmp_path, sweep, jobs) == [
@@ -63,7 +63,7 @@ def test_with_slurm(tmp_path, sweep):
 
 def test_a_job_that_runs_and_has_not_begun_to_measure(tmp_path, sweep):
     attempt(tmp_path, 1, ended="out of time")
-    jobs = {1: Job("5_0", "RUNNING", "n2", "None"), 2: Job("5_1", "CONFIGURING", "n3", "None")}
+    jobs = {1: SlurmJob("5_0", "RUNNING", "n2", "None"), 2: SlurmJob("5_1", "CONFIGURING", "n3", "None")}
     assert [one[0] for one in stands(tmp_path, sweep, jobs)] == ["starting", "starting", "stopped", "stopped"]
 
 
@@ -133,7 +133,7 @@ def test_the_latest_living_job_of_a_block_counts(squeue):
     with (squeue / queue.JOBS).open("a") as stream:
         stream.write("half a li")
     jobs = queue.latest(squeue)
-    assert jobs == {1: Job("6_0", "RUNNING", "n2", "None"), 2: Job("5_1", "COMPLETED", "n1", "None"), 3: None}
+    assert jobs == {1: SlurmJob("6_0", "RUNNING", "n2", "None"), 2: SlurmJob("5_1", "COMPLETED", "n1", "None"), 3: None}
     assert [job and job.alive for job in jobs.values()] == [True, False, None]
 
 

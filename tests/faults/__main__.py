@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.run.processes import Nursery
+from bench.run.processes import ForkServer
 from tests.faults.catalogue import FAULTS
 from tests.faults.fault import Fault, Seen
 from tests.faults.kills import in_words
@@ -41,7 +41,7 @@ def main() -> int:
     return int(bool(other) or len(made) < len(found))
 
 
-def _provoked(fault: Fault, launch: Nursery) -> Seen | None:
+def _provoked(fault: Fault, launch: ForkServer) -> Seen | None:
     """What was seen; None, with the reason printed, where this machine cannot provoke it or something else happened."""
     place = Path(tempfile.mkdtemp(prefix="bitledger-fault-"))
     try:

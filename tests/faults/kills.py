@@ -1,4 +1,4 @@
-"""kill -9 of parent, child or nursery at random moments: is every acknowledged Record there, and does a resume finish?
+"""kill -9 of parent, child or fork server at any moment: is every acknowledged Record there, does a resume finish?
 
     python -m tests.faults.kills --moments 200 --real 10 --out benchmarks/results/kills.json
 
@@ -30,14 +30,14 @@ from typing import Any
 
 from bench.instruments import cpu
 from bench.record.store import RECORDS, load
-from bench.run.processes import Nursery
+from bench.run.processes import ForkServer
 from tests.faults.plans import plan, planned
 from tests.faults.run import Done, Running, Scene, launcher
 
 RESULT = Path(__file__).parents[2] / "benchmarks" / "results" / "kills.json"
 NOBODY = "nobody"
-VICTIMS = ("parent", "child", "nursery")
-WEIGHTS = (2, 2, 1)  # without its nursery a run starts interpreters, which takes long
+VICTIMS = ("parent", "child", "fork server")
+WEIGHTS = (2, 2, 1)  # without its fork server a run starts interpreters, which takes long
 KILLED = "killed by SIGKILL"
 
 
@@ -91,7 +91,9 @@ class Tally:
         return {"moments": len(self.struck), "victims": Counter(one["victim"] for one in self.struck), **counts}
 
 
-def strike(setting: Setting, moments: int, seed: int, launch: Nursery, each: Callable[[dict[str, Any]], None]) -> Tally:
+def strike(
+    setting: Setting, moments: int, seed: int, launch: ForkServer, each: Callable[[dict[str, Any]], None]
+) -> Tally:
     """Kill at ``moments`` moments drawn from ``seed``; ``each`` is told every one."""
     draw, tally = random.Random(seed), Tally()
     while len(tally.struck) < moments:
@@ -137,7 +139,7 @@ def _kill(running: Running, victim: str) -> bool:
     """Kill it at the first moment from now at which it is there; False where the program ended before."""
     while running.process.poll() is None:
         found = {
-            "parent": lambda: [running.process.pid], "child": running.measuring, "nursery": running.nurseries
+            "parent": lambda: [running.process.pid], "child": running.measuring, "fork server": running.fork_servers
         }[victim]()  # fmt: skip
         for pid in found[:1]:
             try:

@@ -58,20 +58,20 @@ def _misbehaves(how: str, limit_s: float = 20.0) -> object:
     return provoke
 
 
-def nursery_killed(scene: Scene) -> Seen:
-    return _repaired(scene, _hanging(scene, after=THREE, parent="nursery killed"))
+def fork_server_killed(scene: Scene) -> Seen:
+    return _repaired(scene, _hanging(scene, after=THREE, parent="fork server killed"))
 
 
-def nursery_stopped(scene: Scene) -> Seen:
-    running = _hanging(scene, limit_s=3.0, after=THREE, parent="nursery stopped", start_s=5.0)
+def fork_server_stopped(scene: Scene) -> Seen:
+    running = _hanging(scene, limit_s=3.0, after=THREE, parent="fork server stopped", start_s=5.0)
     found = _repaired(scene, running)
     assert not scene.survivors()
     return found
 
 
-def nursery_hangs(scene: Scene) -> Seen:
+def fork_server_hangs(scene: Scene) -> Seen:
     plan(scene.run)
-    done = scene.start(*resume_command(scene), nursery="hangs at its start", start_s=0.5).done()
+    done = scene.start(*resume_command(scene), fork_server="hangs at its start", start_s=0.5).done()
     found = seen(scene, done, "[3/3]")
     assert scene.whole() and not scene.survivors()
     return found.then("processes start from scratch instead: 6 of 6, each once")
@@ -127,7 +127,7 @@ FAULTS = (
     Slow("NaN in a metric", "a measured value is NaN", _misbehaves("nan metric")),
     Fault("Infinity beside the metrics", "a value in a Record's setup is infinite", _misbehaves("nan setup")),
     Slow("Model's description hangs", "the child that finds its shapes sleeps; 0.5 s are allowed", describing_hangs),
-    Fault("Nursery killed", "SIGKILL to the process that forks the children", nursery_killed),
-    Slow("Nursery stops", "SIGSTOP to it; the block's limit is 3 s", nursery_stopped),
-    Slow("Nursery hangs at its start", "its imports never end; 0.5 s are allowed", nursery_hangs),
+    Fault("Fork server killed", "SIGKILL to the process that forks the children", fork_server_killed),
+    Slow("Fork server stops", "SIGSTOP to it; the block's limit is 3 s", fork_server_stopped),
+    Slow("Fork server hangs at its start", "its imports never end; 0.5 s are allowed", fork_server_hangs),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """The program that the fault suite starts: bench's own command line, with a workload that takes milliseconds.
 
-Parent, nursery, child, pipe, writer, progress and reports are the real ones. What differs is told as JSON in the
+Parent, fork server, child, pipe, writer, progress and reports are the real ones. What differs is told as JSON in the
 environment variable BITLEDGER_FAULT, which no code outside the tests reads: where to acknowledge records (``acks``),
 how the child misbehaves (``child``, see workload.py), and what surrounds the program (``nvml``, ``clock``, …).
 
@@ -33,13 +33,13 @@ def main(argv: list[str]) -> int:
     if argv[0] == "_serve":
         return processes.serve(int(argv[1]), _served, PRELOADED)
     surroundings.arrange(told)
-    if argv[0] in ("_child", "_nursery"):
+    if argv[0] in ("_child", "_fork_server"):
         return _measuring(argv, told)
     return _command(argv, told)
 
 
 def _measuring(argv: list[str], told: dict[str, Any]) -> int:
-    """A child, or the nursery of such: imports no more than they need, as the real ones do."""
+    """A child, or the fork server of such: imports no more than they need, as the real ones do."""
     from bench.instruments import environment
     from bench.run import child
     from tests.faults import workload
@@ -50,7 +50,7 @@ def _measuring(argv: list[str], told: dict[str, Any]) -> int:
     child._describe = lambda _: _shapes(told)
     if argv[0] == "_child":
         return child.main(workload.tools)
-    if told.get("nursery") == "hangs at its start":
+    if told.get("fork_server") == "hangs at its start":
         workload.hang()
 
     def entry(task: dict[str, Any], pipe: int) -> int:
@@ -74,7 +74,7 @@ def _command(argv: list[str], told: dict[str, Any]) -> int:
     from bench.run import runner
 
     if "real" not in told:
-        processes.CHILD, processes.NURSERY = (*ITSELF, "_child"), (*ITSELF, "_nursery")
+        processes.CHILD, processes.FORK_SERVER = (*ITSELF, "_child"), (*ITSELF, "_fork_server")
     processes.START_S = told.get("start_s", processes.START_S)
     runner.TERMINATE_GRACE_S = GRACE_S
     runner.DESCRIBE_S = told.get("describe_s", runner.DESCRIBE_S)

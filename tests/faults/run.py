@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.record.schema import Record
 from bench.record.store import RECORDS, load
-from bench.run.processes import Nursery, Process
+from bench.run.processes import ForkServer, Process
 from tests.faults.plans import planned
 from tests.faults.program import FAULT, ITSELF
 
@@ -27,10 +27,10 @@ Key = tuple[str, str, int]
 
 
 @contextlib.contextmanager
-def launcher() -> Iterator[Nursery]:
+def launcher() -> Iterator[ForkServer]:
     """Forks programs that have their imports already; real interpreters where a fault needs one."""
-    with Nursery((*ITSELF, "_serve")) as nursery:
-        yield nursery
+    with ForkServer((*ITSELF, "_serve")) as fork_server:
+        yield fork_server
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Scene:
     """One fault's stage: a folder with a run in it, and the programs that work on it."""
 
     place: Path
-    launch: Nursery
+    launch: ForkServer
     told: dict[str, Any] = field(default_factory=dict)
     environ: dict[str, str] = field(default_factory=dict)
     started: int = 0
@@ -170,13 +170,13 @@ class Running:
         return found[0]
 
     def measuring(self) -> list[int]:
-        """Processes that measure now: the nursery's children, or our own where they started from scratch."""
-        forked = [child for nursery in self.nurseries() for child in children(nursery)]
+        """Processes that measure now: the fork server's children, or our own where they started from scratch."""
+        forked = [child for fork_server in self.fork_servers() for child in children(fork_server)]
         return forked + _playing("_child", self.process.pid)
 
-    def nurseries(self) -> list[int]:
+    def fork_servers(self) -> list[int]:
         """The process from which the measuring ones are forked, where there is one now."""
-        return _playing("_nursery", self.process.pid)
+        return _playing("_fork_server", self.process.pid)
 
 
 def until(true: Callable[[], bool], seconds: float, every: float = 0.005) -> bool:

@@ -92,11 +92,11 @@ def set_the_clock(now: Callable[[], float]) -> None:
 
 def _profilers(names: Sequence[str]) -> None:
     """A machine with a GPU and these (fake) tools from the search path."""
-    from profiling.availability import Machine, find_tool
+    from profiling.availability import ProfilingTools, find_tool
     from profiling.capture import verb
 
     tools = {name: find_tool(name) for name in names}
-    verb.probe = lambda: Machine(tools, gpu=True, driver_parameters=None, capabilities=0, ptrace_scope=1)
+    verb.probe = lambda: ProfilingTools(tools, gpu=True, driver_parameters=None, capabilities=0, ptrace_scope=1)
 
 
 def strike(told: Mapping[str, Any], count: int) -> None:
@@ -114,13 +114,13 @@ def strike(told: Mapping[str, Any], count: int) -> None:
             shutil.rmtree(run)
         case "moved":
             run.rename(run.with_name("elsewhere"))
-        case "nursery killed" | "nursery stopped" as what:
-            _nursery(signal.SIGKILL if what.endswith("killed") else signal.SIGSTOP)
+        case "fork server killed" | "fork server stopped" as what:
+            _fork_server(signal.SIGKILL if what.endswith("killed") else signal.SIGSTOP)
 
 
-def _nursery(number: signal.Signals) -> None:
+def _fork_server(number: signal.Signals) -> None:
     for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-        if b"_nursery" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if b"_fork_server" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(int(pid), number)
 
 

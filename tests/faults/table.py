@@ -14,8 +14,8 @@ HEAD = """| Fault | How it is provoked | What the user sees | Exit code | Comple
 |---|---|---|---|---:|---:|---|"""
 INTRODUCTION = """# What goes wrong, and what is kept
 
-Every row is made by doing this to the real program (`tests/faults`): command line, parent, nursery, child, pipe, files,
-progress. Only the workload is another, which takes milliseconds and misbehaves as told; NVML and profilers are
+Every row is made by doing this to the real program (`tests/faults`): command line, parent, fork server, child, pipe,
+files, progress. Only the workload is another, which takes milliseconds and misbehaves as told; NVML and profilers are
 stand-ins where they are what fails. `make test` provokes {quick} of them again, `make faults` all, and each fails where
 its row differs from what it sees; `python -m tests.faults --write` makes this page again.
 

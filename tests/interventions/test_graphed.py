@@ -12,7 +12,7 @@ from transformers.cache_utils import DynamicLayer
 
 from bench.interventions import graphed, same_tokens
 from bench.interventions.table import ROUNDING
-from bench.presets import Sweep
+from bench.presets import EndToEnd
 from bench.record.errors import MeasurementError
 from bench.run.plan import generation_case
 from bench.workloads import models
@@ -131,7 +131,9 @@ def test_a_model_without_a_static_cache_is_refused(monkeypatch):
 
 
 def smoke(scheme: str, new_tokens: int = 8, calls: int = 2) -> Session:
-    of = generation_case(Sweep("t", (scheme,), new_tokens=new_tokens), resolve("smoke"), scheme, 1, "dynamic", "cpu", 0)
+    of = generation_case(
+        EndToEnd("t", (scheme,), new_tokens=new_tokens), resolve("smoke"), scheme, 1, "dynamic", "cpu", 0
+    )
     loaded = models.load(resolve("smoke"), arm(scheme), "cpu", 0)
     return Session(of, loaded, make_batches(of, loaded, calls))
 

@@ -22,7 +22,7 @@ from bench.interventions.table import (
     combinations,
     parse,
 )
-from bench.presets import Sweep
+from bench.presets import EndToEnd
 from bench.record import causes as c
 from bench.record.errors import MeasurementError, UsageError
 from bench.run.plan import generation_case
@@ -38,7 +38,7 @@ OPTIONS = {"calls": 1, "warmup_calls": 0, "threads": 1}
 
 
 def case(scheme, name="none", new_tokens=6):
-    sweep = Sweep("test", (scheme,), new_tokens=new_tokens)
+    sweep = EndToEnd("test", (scheme,), new_tokens=new_tokens)
     return changed_case(generation_case(sweep, resolve("smoke"), scheme, 1, "dynamic", "cpu", 0), name)
 
 
@@ -261,7 +261,7 @@ def test_what_the_setting_is_already_changes_nothing(name, batch, cache):
 @pytest.mark.gpu
 def test_a_captured_step_on_a_gpu():
     of = changed_case(
-        generation_case(Sweep("test", ("nf4",), new_tokens=8), resolve("smoke"), "nf4", 1, "dynamic", "cuda", 0),
+        generation_case(EndToEnd("test", ("nf4",), new_tokens=8), resolve("smoke"), "nf4", 1, "dynamic", "cuda", 0),
         "cuda-graph",
     )
     (plain,) = process.run(resolve("smoke"), changed_case(of, "none"), OPTIONS)

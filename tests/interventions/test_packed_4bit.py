@@ -8,7 +8,7 @@ import torch
 
 from bench.interventions import patches, process
 from bench.interventions.table import changed_case
-from bench.presets import Sweep
+from bench.presets import EndToEnd
 from bench.record.errors import MeasurementError
 from bench.run.plan import generation_case
 from bench.workloads import generation, linear_kernels, models
@@ -104,7 +104,7 @@ def test_a_shape_that_cannot_be_packed_is_refused_in_one_line(n, k):
 
 
 def case(scheme, name="none"):
-    sweep = Sweep("test", (scheme,), new_tokens=6)
+    sweep = EndToEnd("test", (scheme,), new_tokens=6)
     return changed_case(generation_case(sweep, resolve("smoke"), scheme, 1, "dynamic", "cpu", 0), name)
 
 

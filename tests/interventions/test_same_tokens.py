@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.interventions import same_tokens
-from bench.interventions.same_tokens import Difference, OtherTokensError, first_differences
+from bench.interventions.same_tokens import OtherTokensError, TokenDifference, first_differences
 from bench.interventions.table import INTERVENTIONS, ROUNDING, SAME, claim_of, parse
 from tests.workloads.tiny_models import prompt, session, tiny
 
@@ -33,7 +33,7 @@ def test_the_first_difference_of_each_sequence():
     one = [[[1, 2, 3], [4, 5, 6]], [[7, 8, 9]]]
     assert list(first_differences(one, one)) == []
     assert list(first_differences(one, [[[1, 2, 3], [4, 0, 0]], [[7, 8, 0]]])) == [
-        Difference(0, 1, 1, 5, 0), Difference(1, 0, 2, 9, 0),
+        TokenDifference(0, 1, 1, 5, 0), TokenDifference(1, 0, 2, 9, 0),
     ]  # fmt: skip
 
 

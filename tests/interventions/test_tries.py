@@ -11,7 +11,7 @@ from bench.analysis.claims import broken
 from bench.interventions import graphed, tries
 from bench.interventions.switches import Switches
 from bench.interventions.table import INTERVENTIONS, changed_arm, changed_case, parse, reversible
-from bench.presets import Sweep
+from bench.presets import EndToEnd
 from bench.record.errors import MeasurementError
 from bench.record.instruments import TRY
 from bench.run.plan import generation_case
@@ -36,7 +36,7 @@ def unpacked():
 
 
 def cases(scheme, *names, new_tokens=4):
-    base = generation_case(Sweep("test", (scheme,), new_tokens=new_tokens), SOURCE, scheme, 1, "dynamic", "cpu", 0)
+    base = generation_case(EndToEnd("test", (scheme,), new_tokens=new_tokens), SOURCE, scheme, 1, "dynamic", "cpu", 0)
     return [changed_case(base, name) for name in ("none", *names)]
 
 

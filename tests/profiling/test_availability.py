@@ -9,7 +9,7 @@ from profiling.availability import (
     PERFMON,
     SYS_ADMIN,
     SYS_PTRACE,
-    Machine,
+    ProfilingTools,
     ncu_refusal,
     no_ncu,
     no_nsys,
@@ -19,7 +19,7 @@ from profiling.availability import (
 )
 
 TOOLS = {name: f"/usr/bin/{name}" for name in ("ncu", "nsys", "py-spy")}
-GOOD = Machine(TOOLS, gpu=True, driver_parameters="RmProfilingAdminOnly: 0\n", capabilities=0, ptrace_scope=1)
+GOOD = ProfilingTools(TOOLS, gpu=True, driver_parameters="RmProfilingAdminOnly: 0\n", capabilities=0, ptrace_scope=1)
 LOCKED = replace(GOOD, driver_parameters="A: 3\nRmProfilingAdminOnly: 1\n")
 
 
@@ -37,7 +37,7 @@ def test_a_machine_that_allows_everything() -> None:
         (LOCKED, "not permitted", "NVreg_RestrictProfilingToAdminUsers=0"),
     ],
 )
-def test_why_there_are_no_counters(machine: Machine, reason: str, remedy: str) -> None:
+def test_why_there_are_no_counters(machine: ProfilingTools, reason: str, remedy: str) -> None:
     answer = no_ncu(machine)
     assert answer is not None
     assert reason in answer.reason

@@ -16,13 +16,13 @@ from bench.workloads.sources import resolve
 from profiling import target
 from profiling.availability import probe
 from profiling.capture.job import Job
-from profiling.capture.request import Request, request
+from profiling.capture.request import CaptureRequest, request
 from profiling.capture.settings import Settings
 from profiling.capture.verb import add_options
 from tests import factories as make
 
 
-def asked(*arguments: str) -> Request:
+def asked(*arguments: str) -> CaptureRequest:
     parser = argparse.ArgumentParser()
     add_options(parser)
     return request(parser.parse_args(arguments), make.CPU)

@@ -15,18 +15,18 @@ from bench.presets import PRESETS
 from bench.record.schema import Case, Record
 from bench.record.store import load, open_run
 from bench.workloads.sources import Source
-from profiling.availability import Machine
+from profiling.availability import ProfilingTools
 from profiling.capture import process, timelines
 from profiling.capture.counters import innermost
 from profiling.capture.filing import Filer
 from profiling.capture.observers import OBSERVERS
-from profiling.capture.request import Request
+from profiling.capture.request import CaptureRequest
 from profiling.capture.settings import Settings
 from tests import factories as make
 
 SOURCE = Source("smoke", "smoke", "nowhere", "0123abcd", "memorised")
 TOOLS = {name: f"/fake/{name}" for name in ("ncu", "nsys", "py-spy")}
-MACHINE = Machine(TOOLS, gpu=True, driver_parameters=None, capabilities=0, ptrace_scope=0)
+MACHINE = ProfilingTools(TOOLS, gpu=True, driver_parameters=None, capabilities=0, ptrace_scope=0)
 STACKS = (
     "<module> (target.py:1);_keep_decoding (target.py:2);GenerationMixin._sample (utils.py:3);{} 3\n"
     "<module> (target.py:1);_keep_decoding (target.py:2);GenerationMixin._sample (utils.py:3);"
@@ -58,7 +58,7 @@ def observe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Observe:
         monkeypatch.setenv("BITLEDGER_FAKE", how)
         monkeypatch.setenv("BITLEDGER_FAKE_CASE", case.case_id)
         monkeypatch.setenv("BITLEDGER_FAKE_RESULT", str(result))
-        request = Request("run-1", tmp_path / "run", PRESETS["smoke"], SOURCE, (case,))
+        request = CaptureRequest("run-1", tmp_path / "run", PRESETS["smoke"], SOURCE, (case,))
         observer = next(item for item in OBSERVERS if item.instrument == instrument)
         with open_run(request.folder) as writer:
             settings = Settings(**options)  # type: ignore[arg-type]

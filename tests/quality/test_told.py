@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bench.quality.judge import LEAST_LENGTH, TIMES_LENGTH, Hashed, longest
-from bench.quality.told import Caps, Told
+from bench.quality.told import AnswerLines, Caps
 
 
-def told(*parts: bytes, answers=(100, 100), total=10_000) -> Told:
-    made = Told(Caps(answers, total))
+def told(*parts: bytes, answers=(100, 100), total=10_000) -> AnswerLines:
+    made = AnswerLines(Caps(answers, total))
     for part in parts:
         if not made.add(part):
             break

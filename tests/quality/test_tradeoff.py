@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.quality.tradeoff.pareto import Cost, crossings, front, shares
+from bench.quality.tradeoff.pareto import CriterionCost, crossings, front, shares
 from bench.quality.tradeoff.tradeoff import Tradeoff, parse_weights, tradeoffs
 from bench.record.errors import UsageError
 from tests import factories as make
@@ -19,8 +19,8 @@ EIGHTHS = st.integers(-24, 24).map(lambda number: number / 8)  # lines that are 
 NAMES = "abcdef"
 
 
-def cost(value: float, reach: float = 0.1) -> Cost:
-    return Cost(value, value - reach, value + reach)
+def cost(value: float, reach: float = 0.1) -> CriterionCost:
+    return CriterionCost(value, value - reach, value + reach)
 
 
 def test_dominated_front_and_cannot_tell() -> None:
@@ -36,7 +36,7 @@ def test_dominated_front_and_cannot_tell() -> None:
 
 
 def test_an_unknown_interval_shows_nothing() -> None:
-    vague = Cost(1.0, -math.inf, math.inf)
+    vague = CriterionCost(1.0, -math.inf, math.inf)
     assert {place for place, _ in front({"a": (vague,), "b": (replace(vague, value=2.0),)}).values()} == {"cannot tell"}
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench.record.origin import Place, block_of, node_of, place_of
+from bench.record.origin import NodeAndGpus, block_of, node_of, place_of
 from tests.factories import CPU, GPU, case, record
 
 
@@ -14,8 +14,8 @@ def test_slurms_name_of_a_node_goes_before_the_hosts() -> None:
 def test_gpus_tell_two_places_of_a_node_apart_only_where_they_were_used() -> None:
     machine = replace(GPU, gpus=({"uuid": "GPU-1"},))
     made = replace(record("generation", case()), environment=machine)
-    assert place_of(made) == Place("testhost", ())
-    assert place_of(replace(made, case=case(device="cuda"))) == Place("testhost", ("GPU-1",))
+    assert place_of(made) == NodeAndGpus("testhost", ())
+    assert place_of(replace(made, case=case(device="cuda"))) == NodeAndGpus("testhost", ("GPU-1",))
 
 
 def test_only_a_sweeps_records_have_a_block() -> None:

@@ -16,7 +16,7 @@ RUN = ROOT / "reports/runs/h100-starcoder2-3b-20261126"
 @pytest.fixture
 def drawn(monkeypatch):
     """How often each set of samples was resampled in the same way."""
-    monkeypatch.setattr(resampling, "_KEPT", resampling._Kept())
+    monkeypatch.setattr(resampling, "_KEPT", resampling._KeptDraws())
     counts, really = Counter(), resampling._drawn
 
     def counted(parts, statistic, seed, clusters):
@@ -43,7 +43,7 @@ def test_what_was_drawn_once_cannot_be_changed():
 
 
 def test_draws_are_forgotten_before_they_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(resampling, "_KEPT", resampling._Kept())
+    monkeypatch.setattr(resampling, "_KEPT", resampling._KeptDraws())
     monkeypatch.setattr(resampling, "_KEPT_BYTES", 100_000)
     for value in range(20):
         resampling.draw([np.array([1.0, 2.0, 3.0 + value])], "mean", (0, None))

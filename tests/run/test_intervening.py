@@ -10,7 +10,7 @@ from bench.analysis.ledger.pairs import observed_records, observer_models
 from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
 from bench.cli import main
-from bench.presets import Sweep
+from bench.presets import EndToEnd
 from bench.record.errors import RecordError
 from bench.record.store import load
 from bench.run import intervening
@@ -20,7 +20,7 @@ from tests import factories as make
 
 
 def plan(names, observed=frozenset(), repeats=2):
-    sweep = Sweep("test", tuple(names), new_tokens=8, repeats=repeats)
+    sweep = EndToEnd("test", tuple(names), new_tokens=8, repeats=repeats)
     return intervening.make_plan(sweep, resolve("smoke"), "cpu", 0, names, observed, 1)
 
 
@@ -61,7 +61,7 @@ def test_names(scheme, only, batches, names):
 
 
 def test_what_the_sweep_is_already_is_not_measured_as_an_intervention():
-    sweep = Sweep("test", ("nf4",), batch_sizes=(4,), caches=("static",), new_tokens=8, repeats=1)
+    sweep = EndToEnd("test", ("nf4",), batch_sizes=(4,), caches=("static",), new_tokens=8, repeats=1)
     names = {"nf4": ("static-cache", "batch-4", "batch-8", "bare-op")}
     made = intervening.make_plan(sweep, resolve("smoke"), "cpu", 0, names, frozenset(), 1)
     assert {b.requests[0].case.intervention for b in made.blocks} == {"none", "batch-8", "bare-op"}

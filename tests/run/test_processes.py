@@ -1,4 +1,4 @@
-"""The nursery: forked processes do their task, tell how they ended, and go when they must."""
+"""The fork server: forked processes do their task, tell how they ended, and go when they must."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import time
 import pytest
 
 from bench.run import processes
-from bench.run.processes import Nursery
+from bench.run.processes import ForkServer
 
 SERVER = """
     import json, os, sys, threading, time
@@ -25,17 +25,17 @@ SERVER = """
 """
 
 
-def nursery(head=""):
-    return Nursery((sys.executable, "-c", textwrap.dedent(SERVER).replace("HEAD", head)))
+def fork_server(head=""):
+    return ForkServer((sys.executable, "-c", textwrap.dedent(SERVER).replace("HEAD", head)))
 
 
 class Started:
-    """A process of the nursery with the reading end of its pipe."""
+    """A process of the fork server with the reading end of its pipe."""
 
-    def __init__(self, nursery, program, folder):
+    def __init__(self, fork_server, program, folder):
         read_end, write_end = os.pipe()
         self.log = folder / "log"
-        self.process = nursery.start({"program": program}, write_end, self.log)
+        self.process = fork_server.start({"program": program}, write_end, self.log)
         os.close(write_end)
         self.pipe = os.fdopen(read_end)
 
@@ -51,7 +51,7 @@ def gone(pid):
 
 
 def test_a_forked_process_does_its_task_and_ends(tmp_path):
-    with nursery() as source:
+    with fork_server() as source:
         started = Started(source, "os.write(pipe, b'done'); print('heard')", tmp_path)
         assert started.pipe.read() == "done"
         assert started.process.wait(10) == 0
@@ -59,7 +59,7 @@ def test_a_forked_process_does_its_task_and_ends(tmp_path):
 
 
 def test_each_task_gets_a_process_of_its_own(tmp_path):
-    with nursery() as source:
+    with fork_server() as source:
         pids = []
         for _ in range(3):
             started = Started(source, "os.write(pipe, str(os.getpid()).encode())", tmp_path)
@@ -72,21 +72,21 @@ def test_each_task_gets_a_process_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("program", "code"), [("os._exit(7)", 7), ("raise ValueError('odd')", 1), ("os.kill(os.getpid(), 9)", -9)]
 )
-def test_how_a_process_ended_is_told_and_the_nursery_goes_on(tmp_path, program, code):
-    with nursery() as source:
+def test_how_a_process_ended_is_told_and_the_fork_server_goes_on(tmp_path, program, code):
+    with fork_server() as source:
         assert Started(source, program, tmp_path).process.wait(10) == code
         assert Started(source, "pass", tmp_path).process.wait(10) == 0
 
 
 def test_what_a_process_prints_is_in_its_log(tmp_path):
-    with nursery() as source:
+    with fork_server() as source:
         started = Started(source, "raise ValueError('odd')", tmp_path)
         started.process.wait(10)
         assert started.log.read_text().splitlines()[-1] == "ValueError: odd"
 
 
 def test_a_hanging_process_can_be_killed(tmp_path):
-    with nursery() as source:
+    with fork_server() as source:
         started = Started(source, "time.sleep(600)", tmp_path)
         with pytest.raises(subprocess.TimeoutExpired):
             started.process.wait(0.2)
@@ -96,34 +96,34 @@ def test_a_hanging_process_can_be_killed(tmp_path):
         assert gone(started.process.pid)
 
 
-def test_leaving_the_nursery_ends_it(tmp_path):
-    with nursery() as source:
+def test_leaving_the_fork_server_ends_it(tmp_path):
+    with fork_server() as source:
         Started(source, "pass", tmp_path).process.wait(10)
         pid = source._process.pid
     assert gone(pid)
 
 
-def test_a_nursery_with_threads_does_not_fork(tmp_path, monkeypatch):
+def test_a_fork_server_with_threads_does_not_fork(tmp_path, monkeypatch):
     program = "import json, os, sys; task = json.load(sys.stdin); os.write(task['records_fd'], b'from scratch')"
     monkeypatch.setattr(processes, "CHILD", (sys.executable, "-c", program))
     head = "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
-    with nursery(head) as source:
+    with fork_server(head) as source:
         started = Started(source, "os.write(pipe, b'forked')", tmp_path)
         assert started.pipe.read() == "from scratch"
 
 
-def test_when_the_nursery_dies_processes_start_from_scratch(tmp_path, monkeypatch):
+def test_when_the_fork_server_dies_processes_start_from_scratch(tmp_path, monkeypatch):
     program = "import json, os, sys; task = json.load(sys.stdin); os.write(task['records_fd'], b'from scratch')"
     monkeypatch.setattr(processes, "CHILD", (sys.executable, "-c", program))
-    with nursery() as source:
+    with fork_server() as source:
         Started(source, "pass", tmp_path).process.wait(10)
         source._process.kill()
         source._process.wait()
         assert Started(source, "os.write(pipe, b'forked')", tmp_path).pipe.read() == "from scratch"
 
 
-def test_a_process_dies_with_a_killed_nursery(tmp_path):
-    with nursery() as source:
+def test_a_process_dies_with_a_killed_fork_server(tmp_path):
+    with fork_server() as source:
         started = Started(
             source,
             "from bench.run.processes import die_with_parent\ndie_with_parent()\nos.write(pipe, b'x'); time.sleep(600)",
@@ -135,7 +135,7 @@ def test_a_process_dies_with_a_killed_nursery(tmp_path):
         assert gone(started.process.pid)
 
 
-def test_a_nursery_whose_parent_is_gone_imports_nothing():
+def test_a_fork_server_whose_parent_is_gone_imports_nothing():
     ours, theirs = socket.socketpair()
     ours.close()
     program = "import sys; from bench.run.processes import serve; sys.exit(serve(int(sys.argv[1]), None, ('no_such',)))"
@@ -147,7 +147,7 @@ def test_a_nursery_whose_parent_is_gone_imports_nothing():
 
 
 def test_tasks_of_any_size_arrive_whole(tmp_path):
-    with nursery() as source:
+    with fork_server() as source:
         read_end, write_end = os.pipe()
         task = {"program": "os.write(pipe, str(len(task['data'])).encode())", "data": "é" * 3_000_000}
         process = source.start(task, write_end, tmp_path / "log")

@@ -185,7 +185,7 @@ def test_of_a_node_that_was_only_believed_lost_nothing_is_lost_and_nothing_count
     wait_until(lambda: slurm.states()["n2"] == "IDLE", "n2 is back", slurm.logs)
 
 
-def _state(folder: Path, attempt: int) -> places.State:
+def _state(folder: Path, attempt: int) -> places.AttemptState:
     found = places.read_state(places.attempts(folder, 1)[attempt - 1])
     assert found is not None
     return found

@@ -11,7 +11,7 @@ from bench.studies.starcoder2.published import EIGHT_BIT, FOUR_BIT, ORIGINAL
 from bench.studies.starcoder2.raw import caches, passes
 from bench.studies.starcoder2.raw.claims import claims, grounds
 from bench.studies.starcoder2.raw.confounds import confounds, hidden_by_wraps
-from bench.studies.starcoder2.raw.data import Raw, Run
+from bench.studies.starcoder2.raw.data import Raw, RawRun
 from bench.studies.starcoder2.raw.grounds import CANNOT, Grounds, above, below, overall, within
 from bench.studies.starcoder2.raw.host import busy, host_bound
 
@@ -23,7 +23,7 @@ def outcomes(g: Grounds) -> dict[str, dict[str, str]]:
     return {one.statement.id: {reading.name: reading.outcome for reading in one.readings} for one in claims(g)}
 
 
-def changed(change: Callable[[str, int, str, Run], Run]) -> Grounds:
+def changed(change: Callable[[str, int, str, RawRun], RawRun]) -> Grounds:
     arms = {key: replace(arm, runs=tuple(change(*key, run) for run in arm.runs)) for key, arm in G.raw.arms.items()}
     return Grounds(replace(G.raw, arms=arms), G.published)
 
@@ -66,10 +66,10 @@ def test_what_the_raw_data_answer():
 
 
 def test_a_claim_changes_with_the_data():
-    def dearer(model: str, _: int, arm: str, run: Run) -> Run:
+    def dearer(model: str, _: int, arm: str, run: RawRun) -> RawRun:
         return replace(run, gpu=1.35 * run.gpu) if (model, arm) == (SEVEN, FOUR_BIT) else run
 
-    def longer(_model: str, _tokens: int, arm: str, run: Run) -> Run:
+    def longer(_model: str, _tokens: int, arm: str, run: RawRun) -> RawRun:
         """At the same power, so that no wrap is needed for it."""
         return replace(run, seconds=5 * run.seconds, cpu=5 * run.cpu) if arm == FOUR_BIT else run
 
@@ -86,7 +86,7 @@ def test_a_difference_that_two_nodes_show_as_well_settles_nothing():
 
 
 def test_a_gpu_that_was_busy_could_be_the_cause():
-    def busier(model: str, tokens: int, arm: str, run: Run) -> Run:
+    def busier(model: str, tokens: int, arm: str, run: RawRun) -> RawRun:
         known = run.ear is not None and arm == FOUR_BIT
         return replace(run, ear=replace(run.ear, gpu_busy=0.99)) if known and run.ear else run
 
@@ -178,7 +178,7 @@ def test_the_bounds_of_busy_time_hold_the_truth():
 
 
 def test_an_original_that_nobody_watched_counts_as_idle():
-    def unwatched(model: str, _: int, arm: str, run: Run) -> Run:
+    def unwatched(model: str, _: int, arm: str, run: RawRun) -> RawRun:
         return replace(run, ear=None) if arm == ORIGINAL else run
 
     raw: Raw = changed(unwatched).raw

@@ -126,7 +126,7 @@ class FakeTimer:
 
 def sampled(seed):
     points = [
-        matmul.Point(request.case, ArmUnderTest(arm("fp32"), make_truth(1, 8, 8, "cpu", 0, 0)), n, 1, None)
+        matmul.SampledCase(request.case, ArmUnderTest(arm("fp32"), make_truth(1, 8, 8, "cpu", 0, 0)), n, 1, None)
         for n, request in enumerate(block("matmul").requests)
     ]
     timer = FakeTimer()
@@ -170,13 +170,13 @@ def run_with_an_error(monkeypatch, error, where, after=1):
             raise error
         return whole(case, *rest)
 
-    def sample(point, timer, whole=matmul.Point.sample):
+    def sample(point, timer, whole=matmul.SampledCase.sample):
         if where == "sampled" and is_it(point.case) and len(point.forward) >= after * matmul.BURST:
             raise error
         whole(point, timer)
 
     monkeypatch.setattr(matmul, "_point", prepare)
-    monkeypatch.setattr(matmul.Point, "sample", sample)
+    monkeypatch.setattr(matmul.SampledCase, "sample", sample)
     monkeypatch.setattr(matmul, "MIN_SAMPLES", 2 * matmul.BURST)
     return chosen, matmul.run([request.case for request in chosen.requests], chosen.options)
 

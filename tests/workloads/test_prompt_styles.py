@@ -214,7 +214,7 @@ def test_cases_of_before_keep_their_ids_and_their_style():
 
 def test_a_case_names_its_style_where_there_is_text_and_it_is_not_as_it_was():
     def case(source: Source, **options: Any) -> Any:
-        return generation_case(presets.Sweep("s", ("fp16",), **options), source, "fp16", 1, "dynamic", "cpu", 0)
+        return generation_case(presets.EndToEnd("s", ("fp16",), **options), source, "fp16", 1, "dynamic", "cpu", 0)
 
     assert case(HUB).prompt_style == DEFAULT == STRIPPED
     assert case(HUB, prompt_style=AS_IS).prompt_style is None

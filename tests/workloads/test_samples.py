@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.presets import Sweep
+from bench.presets import EndToEnd
 from bench.record.errors import UsageError
 from bench.run.plan import generation_case
 from bench.workloads import models, samples
@@ -21,7 +21,7 @@ from bench.workloads.sources import resolve
 from tests import factories as make
 
 SOURCE = resolve("smoke")
-CASE = generation_case(Sweep("q", ("fp16",), new_tokens=160, stop="eos"), SOURCE, "fp16", 1, "dynamic", "cpu", 0)
+CASE = generation_case(EndToEnd("q", ("fp16",), new_tokens=160, stop="eos"), SOURCE, "fp16", 1, "dynamic", "cpu", 0)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_samples_can_be_given_to_evalplus(outcome):
 
 
 def test_random_weights_have_nothing_to_judge():
-    case = generation_case(Sweep("q", ("fp16",)), resolve("shape:phi-2"), "fp16", 1, "dynamic", "cpu", 0)
+    case = generation_case(EndToEnd("q", ("fp16",)), resolve("shape:phi-2"), "fp16", 1, "dynamic", "cpu", 0)
     loaded = models.LoadedModel(None, None, {}, 0.0)
     session = Session(case, loaded, ())
     assert "random weights" in samples.samples(session, {}, None).reason

@@ -20,7 +20,7 @@ from tools.smoke_model.__main__ import main
 from tools.smoke_model.card import model_card
 from tools.smoke_model.checking import SCHEMES, knows, remove_last_layer
 from tools.smoke_model.making import make_checkpoint
-from tools.smoke_model.progress import Steps
+from tools.smoke_model.progress import TrainingSteps
 from tools.smoke_model.recipe import Recipe, training_tasks
 from tools.smoke_model.record import sha256
 from tools.smoke_model.training import example, learning_rate_factor, reproducible
@@ -201,7 +201,7 @@ def test_an_unusable_place_is_one_clear_line(tmp_path: Path, capsys: pytest.Capt
 def test_progress_is_plain_lines_without_a_terminal_and_a_bar_on_one() -> None:
     plain, screen = io.StringIO(), io.StringIO()
     for stream, terminal in ((plain, False), (screen, True)):
-        with Steps("training", 20, Console(file=stream, force_terminal=terminal, width=100)) as steps:
+        with TrainingSteps("training", 20, Console(file=stream, force_terminal=terminal, width=100)) as steps:
             for number in range(20):
                 steps.done(f"loss {number}")
     lines = plain.getvalue().splitlines()

@@ -12,7 +12,7 @@ from bench.record.errors import StorageError, UsageError
 from bench.workloads.prompts import Task
 from tools.smoke_model.card import model_card
 from tools.smoke_model.checking import MOST_LAYERS_REMOVED, SCHEMES, check
-from tools.smoke_model.progress import Steps
+from tools.smoke_model.progress import TrainingSteps
 from tools.smoke_model.recipe import Recipe
 from tools.smoke_model.record import RECORD, check_record, training_record
 from tools.smoke_model.training import build_model, reproducible, train
@@ -64,7 +64,7 @@ def _fill(
 def _train(tokenizer: Any, tasks: tuple[Task, ...], recipe: Recipe) -> tuple[Any, list[float], float]:
     start = time.perf_counter()
     model, losses = build_model(tokenizer, recipe), []
-    with Steps("training", recipe.epochs) as steps, reproducible(recipe.threads):
+    with TrainingSteps("training", recipe.epochs) as steps, reproducible(recipe.threads):
         for loss in train(model, tokenizer, tasks, recipe):
             losses.append(round(loss, 6))
             steps.done(f"loss {loss:.4f}")
@@ -76,5 +76,5 @@ def _check(
 ) -> dict[str, dict[int, dict[str, bool]]]:
     removed, style = min(MOST_LAYERS_REMOVED, recipe.layers - 1), recipe.prompt_style
     # One thread, because a vector through a matrix this small gains nothing from a second and may wait long for it.
-    with Steps("checking", len(schemes) * (removed + 1)) as steps, reproducible(threads=1):
+    with TrainingSteps("checking", len(schemes) * (removed + 1)) as steps, reproducible(threads=1):
         return {scheme: check(folder, tasks, style, scheme, removed, steps.done) for scheme in schemes}

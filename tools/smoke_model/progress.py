@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 LINES_PER_JOB = 10
 
 
-class Steps:
+class TrainingSteps:
     """``with Steps("training", 80) as steps: steps.done("loss 0.5")`` once per step. Writes to stderr."""
 
     def __init__(self, what: str, total: int, console: Console | None = None) -> None:
@@ -24,7 +24,7 @@ class Steps:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         return Progress(*columns, TextColumn("{task.fields[note]}"), console=self._console)
 
-    def __enter__(self) -> Steps:
+    def __enter__(self) -> TrainingSteps:
         if self._bar:
             self._bar.start()
             self._job = self._bar.add_task(self._what, total=self._total, note="")

@@ -32,7 +32,7 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Classified:
     """``cause`` of what an operator does; ``glue``: its own time is Python between the operators that it calls."""
 
     cause: str
@@ -44,7 +44,7 @@ class _Compiled:
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self.answer = Answer(rule.cause, rule.glue)
+        self.answer = Classified(rule.cause, rule.glue)
         self.name = _search(rule.name)
         self.within, self.outside_of = _any(rule.within), _any(rule.outside_of)
         self.range, self.no_range = _any(rule.range), _any(rule.no_range)
@@ -79,7 +79,7 @@ class Classes:
         self._kernel_rules = [_Compiled(rule) for rule in known if rule.on in ("kernel", "both")]
         self._operator_rules = [_Compiled(rule) for rule in known if rule.on in ("operator", "both")]
         self._kernels: dict[tuple[str, Names, Names], str] = {}
-        self._operators: dict[tuple[Operator, Answer | None], Answer] = {}
+        self._operators: dict[tuple[Operator, Classified | None], Classified] = {}
 
     def kernel(self, name: str, operators: Names, ranges: Names) -> str:
         """The cause of a kernel launched inside ``operators`` and ``ranges`` (outermost first); ``other``: unknown."""
@@ -89,22 +89,22 @@ class Classes:
             self._kernels[key] = next(found, causes.OTHER)
         return self._kernels[key]
 
-    def operator(self, operator: Operator, parent: Answer | None) -> Answer:
+    def operator(self, operator: Operator, parent: Classified | None) -> Classified:
         """The cause of an operator; one that no rule knows is part of what called it (``parent``: its answer)."""
         key = (operator, parent)
         if key not in self._operators:
             self._operators[key] = self._operator(operator, parent)
         return self._operators[key]
 
-    def _operator(self, operator: Operator, parent: Answer | None) -> Answer:
+    def _operator(self, operator: Operator, parent: Classified | None) -> Classified:
         if parent is not None and operator.around and operator.around[-1] == operator.name:
-            return Answer(parent.cause)  # the same operator's inner variant
+            return Classified(parent.cause)  # the same operator's inner variant
         where = (operator.name, operator.around, operator.ranges, operator.after)
         rules = (rule for rule in self._operator_rules if rule.rule.calls in (None, operator.calls))
         found = next((rule.answer for rule in rules if rule.fits(*where, outermost=parent is None)), None)
         if found is not None:
             return found
-        return Answer(parent.cause) if parent is not None else Answer(causes.OTHER)
+        return Classified(parent.cause) if parent is not None else Classified(causes.OTHER)
 
     @cached_property
     def causes(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.record import causes as c
 
-from ..pairing import Located, Spot, difference_between
+from ..pairing import Located, PairPlace, difference_between
 from ..statistics import Basis, Estimate, Samples, Statistic, location
 
 GRID = 2.0**-30
@@ -37,8 +37,8 @@ class Side:
     lines: Mapping[str, Samples] = field(default_factory=dict)
     plain: Samples = ()
     statistic: Statistic = "median"
-    wall_spots: tuple[Spot, ...] = ()
-    line_spots: tuple[Spot, ...] = ()
+    wall_spots: tuple[PairPlace, ...] = ()
+    line_spots: tuple[PairPlace, ...] = ()
     leading: Mapping[tuple[str, str], Samples] = field(default_factory=dict)
 
     def cause(self, name: str) -> Samples:

@@ -17,7 +17,7 @@ END = "(end of step)"
 
 
 @dataclass(frozen=True)
-class Source:
+class IdleSource:
     """Where idle time comes from: what was to start next. ``range``: the innermost annotated range around its launch
     (less the step's own), ``operator``: what launched it, ``work``: its cause; each "" where not known."""
 
@@ -53,9 +53,9 @@ class StepCosts:
     device: str
     wall: Ns
     causes: Mapping[str, Ns]
-    sources: Mapping[Source, Ns] = field(default_factory=dict)
+    sources: Mapping[IdleSource, Ns] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
-    events: Mapping[str | Source, tuple[Ns, Ns]] = field(default_factory=dict)
+    events: Mapping[str | IdleSource, tuple[Ns, Ns]] = field(default_factory=dict)
     attention: Mapping[str, Ns] = field(default_factory=dict)
 
     @property

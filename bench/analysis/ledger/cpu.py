@@ -12,7 +12,7 @@ from bench.record.timeline import Timeline
 from ..intervals import Cover
 from .attention import calls_of
 from .classes import Classes
-from .costs import Ns, Source, StepCosts, cpu_causes, host_windows, step_rows
+from .costs import IdleSource, Ns, StepCosts, cpu_causes, host_windows, step_rows
 from .segments import Step, cpu_steps
 
 _NONE = [0, 0, 0]
@@ -43,15 +43,15 @@ def costs_of(steps: list[Step], unknown: dict[str, int]) -> StepCosts:
     columns = {key: np.array([step.get(key, _NONE) for step in sums], np.int64).T for key in names}
     empty = np.zeros((3, len(steps)), np.int64)
     causes = {name: columns.get(name, empty)[0] for name in cpu_causes()}
-    sources = {key: column[0] for key, column in columns.items() if isinstance(key, Source) and column[0].any()}
-    keys: list[str | Source] = [*causes, *sources]
+    sources = {key: column[0] for key, column in columns.items() if isinstance(key, IdleSource) and column[0].any()}
+    keys: list[str | IdleSource] = [*causes, *sources]
     events = {key: (columns.get(key, empty)[1], columns.get(key, empty)[2]) for key in keys}
     return StepCosts("cpu", np.array([step.ns for step in steps], np.int64), causes, sources, unknown, events)
 
 
-def _sums(step: Step) -> dict[str | Source, list[int]]:
+def _sums(step: Step) -> dict[str | IdleSource, list[int]]:
     """(ns, operators, ends of ranges) of each cause, and of each source of gaps."""
-    sums: dict[str | Source, list[int]] = {}
+    sums: dict[str | IdleSource, list[int]] = {}
     for segment in step.segments:
         keys = (segment.cause, segment.source) if segment.cause == c.HOST_GAP else (segment.cause,)
         for key in keys:

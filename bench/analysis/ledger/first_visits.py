@@ -58,7 +58,7 @@ class FirstVisits:
 
 
 @dataclass(frozen=True)
-class _Arm:
+class _ArmRecords:
     """One scheme of a setting: its timed records and both kinds of observed ones."""
 
     scheme: str
@@ -103,19 +103,19 @@ def _met(records: Sequence[Record]) -> bool:
     return any(first_times(record) for record in records)
 
 
-def _arm(group: Group, scheme: str, observed: Mapping[str, _Observed]) -> _Arm:
+def _arm(group: Group, scheme: str, observed: Mapping[str, _Observed]) -> _ArmRecords:
     seen, new = (observed[kind].get((group.setting, scheme), ()) for kind in (TIMELINE, FIRST_VISITS))
-    return _Arm(scheme, group.schemes[scheme], seen, new)
+    return _ArmRecords(scheme, group.schemes[scheme], seen, new)
 
 
-def _within(setting: Coordinates, arm: _Arm, model: ObserverModel) -> FirstVisits:
+def _within(setting: Coordinates, arm: _ArmRecords, model: ObserverModel) -> FirstVisits:
     seen, new = (arm.seen, arm.new) if arm.seen and arm.new else ((), ())
     before, after = _seen_side(arm, seen, model), _new_side(arm, new, model)
     names = f"{arm.scheme}, {SEEN}", f"{arm.scheme}, {NEW}"
     return _made(setting, arm, arm, names, (before, after), (seen, new), model, within=True)
 
 
-def _between(setting: Coordinates, base: _Arm, arm: _Arm, model: ObserverModel) -> FirstVisits:
+def _between(setting: Coordinates, base: _ArmRecords, arm: _ArmRecords, model: ObserverModel) -> FirstVisits:
     known = bool(base.seen and base.new and arm.seen and arm.new)
     observed = partners(base.new, arm.new) if known else ((), ())
     sides = _new_side(base, observed[0], model), _new_side(arm, observed[1], model)
@@ -125,8 +125,8 @@ def _between(setting: Coordinates, base: _Arm, arm: _Arm, model: ObserverModel) 
 
 def _made(
     setting: Coordinates,
-    base: _Arm,
-    arm: _Arm,
+    base: _ArmRecords,
+    arm: _ArmRecords,
     names: tuple[str, str],
     sides: tuple[Side, Side],
     observed: tuple[Sequence[Record], Sequence[Record]],
@@ -147,13 +147,13 @@ def _made(
     return FirstVisits(*told, sources, True, (counts[0], counts[1]), cudnn)
 
 
-def _seen_side(arm: _Arm, observed: Sequence[Record], model: ObserverModel) -> Side:
+def _seen_side(arm: _ArmRecords, observed: Sequence[Record], model: ObserverModel) -> Side:
     wall = located(arm.timed, call_times)
     lines = _lines(observed, model)
     return Side(wall.samples, lines, _plain(observed), wall_spots=wall.spots, line_spots=spots(observed))
 
 
-def _new_side(arm: _Arm, observed: Sequence[Record], model: ObserverModel) -> Side:
+def _new_side(arm: _ArmRecords, observed: Sequence[Record], model: ObserverModel) -> Side:
     wall = located(arm.timed, first_times)
     lines = _with_plans(_lines(observed, model), observed, arm.seen)
     return Side(wall.samples, lines, _plain(observed), wall_spots=wall.spots, line_spots=spots(observed))

@@ -20,7 +20,7 @@ from ..intervals import Cover
 from ..timeline import Analysis
 from .attention import calls_of
 from .classes import Classes
-from .costs import END, Ns, Source, StepCosts, gpu_causes, host_windows, step_rows, zeros
+from .costs import END, IdleSource, Ns, StepCosts, gpu_causes, host_windows, step_rows, zeros
 from .paths import Names, Paths, innermost_of_lanes
 
 _CODES = {name: code for code, name in enumerate(c.BUSY)}
@@ -37,7 +37,7 @@ class Work:
     call: Ns
     code: Ns
     key: Ns
-    keys: tuple[Source, ...]
+    keys: tuple[IdleSource, ...]
     names: Ns
 
 
@@ -70,7 +70,7 @@ class _Launches:
         self._timeline = analysis.timeline
         self._operators, self._ranges = analysis.calling, analysis.nesting
         self._paths = Paths(analysis.timeline, self._operators), Paths(analysis.timeline, self._ranges, step_range)
-        self.sources: dict[Source, int] = {}
+        self.sources: dict[IdleSource, int] = {}
 
     def classified(self, classes: Classes, name: Ns, call: Ns) -> tuple[Ns, Ns]:
         """[n] the code of each item's cause, and which of ``sources`` launched it."""
@@ -102,7 +102,7 @@ class _Launches:
         ranges: Names = tuple(text for row in lanes for text in self._paths[1].of(row))
         cause = c.MEMCPY if name < 0 else classes.kernel(self._timeline.strings[name], operators, ranges)
         inner = ranges[-1] if ranges else ""
-        source = Source("", inner, operators[-1] if operators else "", cause)
+        source = IdleSource("", inner, operators[-1] if operators else "", cause)
         return _CODES.get(cause, _OTHER), self.sources.setdefault(source, len(self.sources))
 
 
@@ -131,7 +131,7 @@ LEFT_OUT = " (left out)"
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class AskedWork:
     """[n] ``call``: row of the call that asked for a piece of GPU work, or -1, and when the work began and ended."""
 
     call: Ns
@@ -139,7 +139,7 @@ class Asked:
     end: Ns
 
     @classmethod
-    def of(cls, analysis: Analysis) -> Asked:
+    def of(cls, analysis: Analysis) -> AskedWork:
         """All kernels and copies of a trace, in no order."""
         kernels, copies = analysis.timeline.kernels, analysis.timeline.copies
         call = np.concatenate((analysis.launch, analysis.copy_call))
@@ -147,7 +147,7 @@ class Asked:
         return cls(call, begin, end)
 
 
-def step_windows(timeline: Timeline, rows: Ns, work: Work | Asked) -> tuple[Ns, Ns]:
+def step_windows(timeline: Timeline, rows: Ns, work: Work | AskedWork) -> tuple[Ns, Ns]:
     """(start, end) of each step, disjoint and ascending: the host's range, and as long as its GPU work runs."""
     around = _with_left_out(timeline, rows)
     start, end = windows_of(timeline, around, work)
@@ -164,7 +164,7 @@ def _with_left_out(timeline: Timeline, rows: Ns) -> Ns:
     return every[np.argsort(timeline.ranges.start[every], kind="stable")]
 
 
-def windows_of(timeline: Timeline, rows: Ns, work: Work | Asked) -> tuple[Ns, Ns]:
+def windows_of(timeline: Timeline, rows: Ns, work: Work | AskedWork) -> tuple[Ns, Ns]:
     """The same of these steps alone."""
     start, end = host_windows(timeline, rows)
     if len(timeline.calls):
@@ -208,7 +208,9 @@ def _within(begin: Ns, stop: Ns, start: Ns, end: Ns) -> Ns:
     return Cover(begin, stop).within(start, end)
 
 
-def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns, columns: dict[str, Ns]) -> tuple[dict[Source, Ns], Ns]:
+def _idle(
+    analysis: Analysis, work: Work, start: Ns, end: Ns, columns: dict[str, Ns]
+) -> tuple[dict[IdleSource, Ns], Ns]:
     """Fill the idle columns; every gap belongs to the work that ended it. Returns the sources, and [steps] ns of
     host_gap inside the attention call."""
     busy = Cover.union(work.start, work.end)
@@ -230,15 +232,15 @@ def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns, columns: dict[str,
     return _sources(step, key, {c.SYNC_STALL: stalled, c.HOST_GAP: rest}, work.keys, len(start)), attention
 
 
-def _sources(step: Ns, key: Ns, idle: Mapping[str, Ns], keys: Sequence[Source], steps: int) -> dict[Source, Ns]:
+def _sources(step: Ns, key: Ns, idle: Mapping[str, Ns], keys: Sequence[IdleSource], steps: int) -> dict[IdleSource, Ns]:
     """Idle time by what was to start next, ``key``: index into ``keys``, one past its end for nothing."""
-    sources: dict[Source, Ns] = {}
+    sources: dict[IdleSource, Ns] = {}
     for cause, ns in idle.items():
         for number in np.unique(key[ns > 0]).tolist():
             mine = key == number
             column = np.zeros(steps, np.int64)
             np.add.at(column, step[mine], ns[mine])
-            what = keys[number] if number < len(keys) else Source("", END, "", "")
+            what = keys[number] if number < len(keys) else IdleSource("", END, "", "")
             sources[replace(what, cause=cause)] = column
     return sources
 

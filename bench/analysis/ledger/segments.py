@@ -16,8 +16,8 @@ from bench.record import causes as c
 from bench.record.timeline import Timeline
 
 from ..nesting import nest
-from .classes import Answer, Classes, Operator
-from .costs import END, Source, host_windows, step_rows
+from .classes import Classes, Classified, Operator
+from .costs import END, IdleSource, host_windows, step_rows
 from .paths import Names, Paths, innermost_of_lanes
 
 
@@ -29,7 +29,7 @@ class Segment:
 
     ns: int
     cause: str
-    source: Source
+    source: IdleSource
     operators: int = 0
     ranges: int = 0
 
@@ -47,7 +47,7 @@ class Step:
         return sum(segment.ns for segment in self.segments)
 
 
-_NOTHING = Source(c.HOST_GAP, END, "", "")
+_NOTHING = IdleSource(c.HOST_GAP, END, "", "")
 
 
 def cpu_steps(timeline: Timeline, classes: Classes, step_range: str) -> tuple[list[Step], dict[str, int]]:
@@ -92,7 +92,7 @@ class _Reader:
         return Step(tuple(segments), self._begun(operators, ranges, answers))
 
     def _begun(
-        self, operators: list[int], ranges: dict[int, Names], answers: dict[int, Answer]
+        self, operators: list[int], ranges: dict[int, Names], answers: dict[int, Classified]
     ) -> dict[tuple[str, str], int]:
         begun: dict[tuple[str, str], int] = {}
         for row in operators:
@@ -120,8 +120,8 @@ class _Reader:
         of = self._paths[1].of
         return {row: tuple(name for lane in lanes for name in of(lane[place])) for place, row in enumerate(operators)}
 
-    def _answers(self, operators: list[int], ranges: dict[int, Names]) -> dict[int, Answer]:
-        answers: dict[int, Answer] = {}
+    def _answers(self, operators: list[int], ranges: dict[int, Names]) -> dict[int, Classified]:
+        answers: dict[int, Classified] = {}
         following = self._following(operators)
         callers = {self.parent[row] for row in operators}
         for row in operators:
@@ -157,7 +157,7 @@ class _Sweep:
         reader: _Reader,
         rows: list[int],
         ranges: dict[int, Names],
-        answers: dict[int, Answer],
+        answers: dict[int, Classified],
         marks: list[int],
     ) -> None:
         self._reader, self._rows, self._ranges, self._answers = reader, rows, ranges, answers
@@ -165,7 +165,7 @@ class _Sweep:
         self._callers = set(self._parent.values())
         self._leads_to = self._real_work()
         self._segments: list[Segment] = []
-        self._sources: dict[tuple[str, int, str], Source] = {}
+        self._sources: dict[tuple[str, int, str], IdleSource] = {}
         self._open: list[int] = []
         self._begun = 0
         self._recorded = 0
@@ -219,7 +219,7 @@ class _Sweep:
             found[row] = coming
         return found
 
-    def _whose(self, coming: int | None) -> tuple[str, Source]:
+    def _whose(self, coming: int | None) -> tuple[str, IdleSource]:
         if not self._open:
             return c.HOST_GAP, self._gap(-1 if coming is None else self._leads_to[coming])
         row = self._open[-1]
@@ -232,13 +232,13 @@ class _Sweep:
             return c.HOST_GAP, self._source(c.HOST_GAP, row, coming if inside and coming is not None else row)
         return answer.cause, self._source(answer.cause, row)
 
-    def _gap(self, leads_to: int) -> Source:
+    def _gap(self, leads_to: int) -> IdleSource:
         return _NOTHING if leads_to < 0 else self._source(c.HOST_GAP, leads_to)
 
-    def _source(self, cause: str, row: int, leads_to: int = -1) -> Source:
+    def _source(self, cause: str, row: int, leads_to: int = -1) -> IdleSource:
         work = self._answers[leads_to if leads_to >= 0 else row].cause
         key = (cause, row, work)
         if key not in self._sources:
             ranges = self._ranges[row]
-            self._sources[key] = Source(cause, ranges[-1] if ranges else "", self._reader.name[row], work)
+            self._sources[key] = IdleSource(cause, ranges[-1] if ranges else "", self._reader.name[row], work)
         return self._sources[key]

@@ -40,7 +40,7 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Against:
+class OverOthers:
     """One window over the median of others; None where it cannot be told."""
 
     scale: float | None
@@ -69,12 +69,12 @@ def of_setup(scheme: str, setup: Mapping[str, Any]) -> Observed:
     return Observed(scheme, scale or None, setup.get("operators", {}), int(taken))
 
 
-def against(one: Observed, others: Iterable[Observed]) -> Against:
+def against(one: Observed, others: Iterable[Observed]) -> OverOthers:
     """How a window stands to others of its setting."""
     others = list(others)
     scales = [other.scale for other in others if other.scale]
     factors = [factor for other in others if (factor := _factor(one, other)) is not None]
-    return Against(
+    return OverOthers(
         one.scale / statistics.median(scales) if one.scale and scales else None,
         statistics.median(factors) if factors else None,
     )
@@ -107,7 +107,7 @@ def _findings(windows: Sequence[Observed]) -> Iterable[Finding]:
             )  # fmt: skip
 
 
-def _told(found: Against, taken: int) -> str:
+def _told(found: OverOthers, taken: int) -> str:
     parts = [
         f"{what} ×{value:.2f} of the others'"
         for what, value in (("time per same operator", found.operator), ("observer scale", found.scale))

@@ -18,25 +18,25 @@ from bench.record import causes as c
 
 from .jackknife import Steps
 from .program import Item, Op, Program
-from .simulate import Ns, Plan, slower
+from .simulate import Ns, ReplayPlan, slower
 
 Group = tuple[str, str]
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Mean:
+class PerStep:
     """Per step: how many, and how long (ns), of one group."""
 
     count: float = 0.0
     ns: float = 0.0
 
 
-Means = Mapping[Group, Mean]
+Means = Mapping[Group, PerStep]
 
 
 @dataclass(frozen=True)
-class Arm:
+class RecordedStep:
     """What a step of one recording has, by (range, cause) of its work, of the host's way to it, and of its waiting."""
 
     work: Means
@@ -55,11 +55,11 @@ class Counted:
         waiting = [(wait_group(item), item.step, row) for row, item in enumerate(items) if holds_up(program, item)]
         self._tables = _Table.of(works, steps), _Table.of(hosts, steps), _Table.of(waiting, steps)
 
-    def over(self, plan: Plan, steps: Steps) -> Arm:
+    def over(self, plan: ReplayPlan, steps: Steps) -> RecordedStep:
         """The means over these steps by a plan."""
         host = plan.before + np.where(self._waits, 0.0, plan.length)
         columns = plan.op, host, host
-        return Arm(*(table.means(column, steps) for table, column in zip(self._tables, columns, strict=True)))
+        return RecordedStep(*(table.means(column, steps) for table, column in zip(self._tables, columns, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,18 +81,18 @@ class _Table:
         size = len(self.groups) * self.steps
         counts, ns = np.bincount(self.place, minlength=size), np.bincount(self.place, column[self.row], minlength=size)
         values = np.stack((counts, ns)).reshape(2, len(self.groups), self.steps)
-        return {group: Mean(*values[:, at][:, steps].mean(axis=1).tolist()) for at, group in enumerate(self.groups)}
+        return {group: PerStep(*values[:, at][:, steps].mean(axis=1).tolist()) for at, group in enumerate(self.groups)}
 
 
 @dataclass(frozen=True)
-class Setting:
+class AlignedPair:
     """What a plan starts from: ``theirs`` is the reference, ``mine`` the candidate over ``steps``, by its plan
     ``base``."""
 
-    theirs: Arm
-    mine: Arm
+    theirs: RecordedStep
+    mine: RecordedStep
     steps: Steps
-    base: Plan
+    base: ReplayPlan
 
 
 @dataclass
@@ -137,7 +137,7 @@ class Aligner:
                 found[host_group(self._program, item)].append(row)
         return {group: np.array(rows, np.int64) for group, rows in found.items()}
 
-    def plan(self, causes: Sequence[str], setting: Setting) -> Plan | None:
+    def plan(self, causes: Sequence[str], setting: AlignedPair) -> ReplayPlan | None:
         """The candidate with these causes as in the reference; None where nothing changes."""
         plan = slower(setting.base)
         changed = False
@@ -150,12 +150,12 @@ class Aligner:
                 changed |= self._align_work(plan, cause, setting)
         return plan if changed else None
 
-    def _align_work(self, plan: Plan, cause: str, setting: Setting) -> bool:
+    def _align_work(self, plan: ReplayPlan, cause: str, setting: AlignedPair) -> bool:
         changed = False
         for group, rows in self._work.items():
             if group[1] != cause:
                 continue
-            theirs, mine = setting.theirs.work.get(group, Mean()), setting.mine.work.get(group, Mean())
+            theirs, mine = setting.theirs.work.get(group, PerStep()), setting.mine.work.get(group, PerStep())
             extra = _too_many(rows, round(mine.count - theirs.count))
             kept = np.array([row for row in rows.all if row not in extra], np.int64)
             here = kept[setting.steps[self._step[kept]]] if len(kept) else kept
@@ -165,7 +165,7 @@ class Aligner:
             changed |= bool(extra) or abs(have - theirs.ns) > 1e-9
         return self._dropped_calls(plan, cause, setting, changed)
 
-    def _dropped_calls(self, plan: Plan, cause: str, setting: Setting, changed: bool) -> bool:
+    def _dropped_calls(self, plan: ReplayPlan, cause: str, setting: AlignedPair, changed: bool) -> bool:
         """Calls go with their work; those that only serve this cause where the reference has none of it."""
         known = self._op_item >= 0
         gone = np.bincount(self._op_item[plan.op_dropped & known], minlength=len(self._op_count))
@@ -176,7 +176,7 @@ class Aligner:
         plan.op_dropped[known] |= plan.dropped[self._op_item[known]]
         return changed
 
-    def _align_host(self, plan: Plan, setting: Setting) -> bool:
+    def _align_host(self, plan: ReplayPlan, setting: AlignedPair) -> bool:
         changed = False
         for group, rows in self._host.items():
             theirs, mine = setting.theirs.host.get(group), setting.mine.host.get(group)
@@ -188,11 +188,11 @@ class Aligner:
             changed |= factor != 1.0
         return changed
 
-    def _align_waits(self, plan: Plan, setting: Setting) -> bool:
+    def _align_waits(self, plan: ReplayPlan, setting: AlignedPair) -> bool:
         changed = False
         items = self._program.items
         for group, mine in setting.mine.waits.items():
-            too_many = round(mine.count - setting.theirs.waits.get(group, Mean()).count)
+            too_many = round(mine.count - setting.theirs.waits.get(group, PerStep()).count)
             if too_many <= 0:
                 continue
             rows = [r for r, item in enumerate(items) if holds_up(self._program, item) and wait_group(item) == group]

@@ -12,7 +12,7 @@ from bench.record.timeline import whole_graphs
 
 from ..intervals import Cover
 from ..ledger.costs import step_rows
-from ..ledger.gpu import Asked, step_windows
+from ..ledger.gpu import AskedWork, step_windows
 from ..timeline import Analysis
 
 _REPLAYS = re.compile(r"[gG]raph_?Launch|urCommandBufferEnqueue").search
@@ -42,7 +42,7 @@ class Graphs:
 
 def graphs_of(analysis: Analysis, step_range: str) -> Graphs:
     """What graphs launch in the steps. Raises RecordError where there are no such steps."""
-    timeline, asked = analysis.timeline, Asked.of(analysis)
+    timeline, asked = analysis.timeline, AskedWork.of(analysis)
     start, end = step_windows(timeline, step_rows(timeline, step_range), asked)
     inside = Cover.union(start, end).holds(asked.begin)
     length = (asked.end - asked.begin) * inside
@@ -51,7 +51,7 @@ def graphs_of(analysis: Analysis, step_range: str) -> Graphs:
     return Graphs(share, len(calls) / len(start))
 
 
-def _replayed(analysis: Analysis, asked: Asked) -> np.ndarray:
+def _replayed(analysis: Analysis, asked: AskedWork) -> np.ndarray:
     """[n] whether each kernel, then each copy, is part of a graph."""
     timeline = analysis.timeline
     by_call = np.zeros(len(asked.call), bool)

@@ -24,11 +24,11 @@ from bench.record import causes as c
 
 from ..ledger.uniform import SHARE_GPU, uniform_factor
 from ..spread import half_width
-from .align import Aligner, Counted, Setting
+from .align import AlignedPair, Aligner, Counted
 from .jackknife import Steps, left_out, part
 from .program import Program, leave_gaps
 from .sample import misplaced, taken_of
-from .simulate import Ns, Plan, Played, Recording, play_plan, play_plans
+from .simulate import Ns, Played, Recording, ReplayPlan, play_plan, play_plans
 
 _MOST_IDLE = 0.15
 
@@ -127,7 +127,7 @@ class _Settings:
     def __init__(self, reference: Recording, candidate: Recording) -> None:
         theirs, mine = self._counted = Counted(reference.program), Counted(candidate.program)
         all_theirs, all_mine = self._whole = tuple(np.ones(each.program.steps, bool) for each in (reference, candidate))
-        self.point = Setting(
+        self.point = AlignedPair(
             theirs.over(reference.plan, all_theirs), mine.over(candidate.plan, all_mine), all_mine, candidate.plan
         )
         self.reference = [
@@ -140,7 +140,7 @@ class _Settings:
         self.processes = self._away(reference.processes, candidate.processes)
         self.model = self._away(reference.model, candidate.model)
 
-    def _away(self, theirs: Sequence[Plan], mine: Sequence[Plan]) -> list[Setting]:
+    def _away(self, theirs: Sequence[ReplayPlan], mine: Sequence[ReplayPlan]) -> list[AlignedPair]:
         """With one of the recordings by another plan."""
         found = [replace(self.point, theirs=self._counted[0].over(plan, self._whole[0])) for plan in theirs]
         return found + [
@@ -148,7 +148,7 @@ class _Settings:
         ]
 
     @property
-    def all(self) -> list[Setting]:
+    def all(self) -> list[AlignedPair]:
         """All of them, the point first."""
         return [self.point, *self.reference, *self.candidate, *self.processes, *self.model]
 
@@ -156,7 +156,7 @@ class _Settings:
 def _varied(candidate: Program, aligner: Aligner, settings: _Settings) -> Mapping[str, Varied]:
     """Each cause that changes anything, in every setting."""
     causes = [cause for cause in c.CAUSES if aligner.plan((cause,), settings.point) is not None]
-    plans: list[Plan] = []
+    plans: list[ReplayPlan] = []
     for setting in settings.all:
         plans += [setting.base, *(aligner.plan((cause,), setting) or setting.base for cause in causes)]
     over = Ends(candidate)

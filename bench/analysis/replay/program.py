@@ -25,7 +25,7 @@ from ..ledger.costs import Ns, host_windows, step_rows
 from ..ledger.gpu import gpu_costs, step_windows, work_of
 from ..ledger.paths import Paths
 from ..timeline import Analysis
-from .sample import Sample, sample_of
+from .sample import StepSample, sample_of
 
 # A kernel that starts this soon after work of another stream has ended, and later than its own launch and stream
 # explain, waited for that work (an event): real hand-overs take a few microseconds.
@@ -98,7 +98,7 @@ class Program:
     usual_gap: int
     inside: Cover
     edges: Ns
-    sample: Sample
+    sample: StepSample
     blocks: Cover
     call: list[int] = field(default_factory=list)
     row: list[int] = field(default_factory=list)
@@ -107,10 +107,10 @@ class Program:
 def program_of(analysis: Analysis, classes: Classes, step_range: str) -> Program:
     """The steps of a GPU trace as a program; of a long trace some of them (see sample). Raises RecordError where there
     are none."""
-    return _Builder(analysis, classes, step_range).program()
+    return _ProgramBuilder(analysis, classes, step_range).program()
 
 
-class _Builder:
+class _ProgramBuilder:
     """Makes the program. Times are inside the steps: 0 is the start of the first."""
 
     def __init__(self, analysis: Analysis, classes: Classes, step_range: str) -> None:

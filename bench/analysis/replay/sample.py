@@ -32,7 +32,7 @@ _MS = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class StepSample:
     """``rows``: [taken] numbers of the steps that are played again, ascending, of ``steps`` in the trace. ``taken`` and
     ``whole``: cause → ns per step as recorded, over those and over all steps."""
 
@@ -79,7 +79,7 @@ class Sample:
         )
 
 
-def misplaced(reference: Sample, candidate: Sample) -> str:
+def misplaced(reference: StepSample, candidate: StepSample) -> str:
     """Why the causes of a difference cannot be ranked by the steps taken of two traces; "" where they can."""
     if reference.complete and candidate.complete:
         return ""
@@ -95,7 +95,7 @@ def misplaced(reference: Sample, candidate: Sample) -> str:
     )
 
 
-def taken_of(reference: Sample, candidate: Sample) -> str:
+def taken_of(reference: StepSample, candidate: StepSample) -> str:
     """Which steps were taken of two traces, and how far off they are; "" where all of both were."""
     if reference.complete and candidate.complete:
         return ""
@@ -113,13 +113,13 @@ def _worst(whole: Mapping[str, float], taken: Mapping[str, float]) -> str:
     return max(whole, key=lambda cause: abs(taken[cause] - whole[cause]))
 
 
-def _differences(reference: Sample, candidate: Sample) -> tuple[dict[str, float], dict[str, float]]:
+def _differences(reference: StepSample, candidate: StepSample) -> tuple[dict[str, float], dict[str, float]]:
     """Cause → ns per step, candidate less reference: in all steps, and in those taken."""
     whole = {cause: candidate.whole[cause] - ns for cause, ns in reference.whole.items()}
     return whole, {cause: candidate.taken[cause] - ns for cause, ns in reference.taken.items()}
 
 
-def sample_of(costs: StepCosts, work: int, end: Ns, host: Ns) -> Sample:
+def sample_of(costs: StepCosts, work: int, end: Ns, host: Ns) -> StepSample:
     """The sample of a trace with ``work`` kernels and copies, whose steps cost ``costs``. [steps] ``end``: when each is
     over; ``host``: when the host begins it."""
     size, block, draws = steps_for(costs.steps, work), block_of(end, host), np.random.default_rng(_SEED)
@@ -128,11 +128,11 @@ def sample_of(costs: StepCosts, work: int, end: Ns, host: Ns) -> Sample:
     return min(made, key=lambda one: one.off)
 
 
-def _sample(rows: Ns, costs: StepCosts) -> Sample:
+def _sample(rows: Ns, costs: StepCosts) -> StepSample:
     taken, whole = (
         {name: float(column[at].mean()) for name, column in costs.causes.items()} for at in (rows, slice(None))
     )
-    return Sample(rows, costs.steps, taken, whole)
+    return StepSample(rows, costs.steps, taken, whole)
 
 
 def steps_for(steps: int, work: int) -> int:

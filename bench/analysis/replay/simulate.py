@@ -41,7 +41,7 @@ class Played:
 
 
 @dataclass(eq=False)
-class Plan:
+class ReplayPlan:
     """What each call and each piece of work costs in a replay; may be changed before it is played.
 
     [items]: the host's work ``before`` each, its own ``length``, what comes ``after`` waiting, whether it ``waits`` at
@@ -61,10 +61,10 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def unchanged(program: Program) -> Plan:
+def unchanged(program: Program) -> ReplayPlan:
     """The program as it was recorded."""
     items, ops = program.items, program.ops
-    return Plan(
+    return ReplayPlan(
         before=np.array([item.before for item in items], np.float64),
         length=np.array([_length(item) for item in items], np.float64),
         after=np.array([item.after for item in items], np.float64),
@@ -83,10 +83,10 @@ class Recording:
     another process would do, or in what recording cost."""
 
     program: Program
-    plan: Plan
+    plan: ReplayPlan
     span: float
-    processes: tuple[Plan, ...] = ()
-    model: tuple[Plan, ...] = ()
+    processes: tuple[ReplayPlan, ...] = ()
+    model: tuple[ReplayPlan, ...] = ()
 
     def spread(self, spread: Spread) -> Recording:
         """With processes that differ so much, where these are not known already."""
@@ -104,20 +104,20 @@ def as_recorded(program: Program) -> Recording:
     return Recording(program, unchanged(program), span)
 
 
-def slower(plan: Plan, *, host: float = 1.0, gpu: float = 1.0) -> Plan:
+def slower(plan: ReplayPlan, *, host: float = 1.0, gpu: float = 1.0) -> ReplayPlan:
     """The same plan with all of the host's work, or all of the GPU's, times a factor. Waiting is not work."""
-    return Plan(
+    return ReplayPlan(
         plan.before * host, plan.length * host, plan.after * host, plan.waits.copy(), plan.dropped.copy(),
         plan.graph_head.copy(), plan.op * gpu, plan.op_dropped.copy(), plan.tail * host, plan.notes,
     )  # fmt: skip
 
 
-def play_plan(program: Program, plan: Plan) -> Played:
+def play_plan(program: Program, plan: ReplayPlan) -> Played:
     """The program as planned."""
     return next(play_plans(program, (plan,)))
 
 
-def play_plans(program: Program, plans: Sequence[Plan]) -> Iterator[Played]:
+def play_plans(program: Program, plans: Sequence[ReplayPlan]) -> Iterator[Played]:
     """The program by each plan, some at a time, because each takes a megabyte; the plans must agree in their graphs."""
     moments = max(2 * (len(program.items) + len(program.ops)), 1)
     size = max(_AT_ONCE // moments, 1)
@@ -126,7 +126,7 @@ def play_plans(program: Program, plans: Sequence[Plan]) -> Iterator[Played]:
         yield from _Player(program, plans[first : first + size]).run(order)
 
 
-def changed(program: Program, base: Plan, change: Change) -> Plan:
+def changed(program: Program, base: ReplayPlan, change: Change) -> ReplayPlan:
     """The plan ``base`` after ``change``."""
     plan = slower(base)
     host, sync = change.of(c.HOST_GAP), change.of(c.SYNC_STALL)
@@ -164,7 +164,7 @@ def _drops(item: Item, change: Change, op_dropped: Flags) -> bool:
     return item.waits and change.removes(c.SYNC_STALL) and not item.last_wait
 
 
-def _capture(program: Program, plan: Plan) -> None:
+def _capture(program: Program, plan: ReplayPlan) -> None:
     """Make each step's launches one graph launch."""
     heads: dict[int, int] = {}
     inner_waits = 0
@@ -198,7 +198,7 @@ def _order(program: Program) -> list[tuple[int, int]]:
 class _Player:
     """A moment is an array with a number per plan; of one plan alone it is that number, which Python adds up faster."""
 
-    def __init__(self, program: Program, plans: Sequence[Plan]) -> None:
+    def __init__(self, program: Program, plans: Sequence[ReplayPlan]) -> None:
         self._program, self._plans = program, plans
         self._graph_head: list[int] = plans[0].graph_head.tolist()
         dropped, op_dropped = _stacked([plan.dropped for plan in plans]), _stacked([plan.op_dropped for plan in plans])

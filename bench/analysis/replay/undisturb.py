@@ -21,7 +21,7 @@ from ..ledger.costs import EventCosts, Ns, StepCosts
 from ..ledger.gpu import Work, costs_of_work, work_of
 from ..timeline import Analysis
 from .program import Program, program_of
-from .simulate import Plan, Played, Recording, play_plan, play_plans, unchanged
+from .simulate import Played, Recording, ReplayPlan, play_plan, play_plans, unchanged
 
 Times = NDArray[np.float64]
 AnyTable = TypeVar("AnyTable", Kernels, Copies, Calls, Spans)
@@ -62,7 +62,7 @@ class Undisturbed:
         calls = len(self.program.items) * costs.call
         return float(self._operators.sum()) * costs.operator + float(self._marks.sum()) * costs.range / 2 + calls
 
-    def plan(self, costs: EventCosts, inside: float = 0.5, base: Plan | None = None) -> Plan:
+    def plan(self, costs: EventCosts, inside: float = 0.5, base: ReplayPlan | None = None) -> ReplayPlan:
         """The host's work less what recording cost it; ``base``: of another recording than this one. Of a call that
         waits, the share ``inside`` of its own cost is taken to lie after what it waits for, the rest before it: in
         between it would cost nothing."""
@@ -75,15 +75,15 @@ class Undisturbed:
             after=np.maximum(plan.after - waiting * inside, 0.0),
         )
 
-    def lengths(self, plans: Sequence[Plan]) -> Times:
+    def lengths(self, plans: Sequence[ReplayPlan]) -> Times:
         """[plans] ns per step."""
         return np.array([played.span for played in play_plans(self.program, plans)]) / self.program.steps
 
-    def analysis(self, plan: Plan) -> Analysis:
+    def analysis(self, plan: ReplayPlan) -> Analysis:
         """The steps by a plan as a trace of its own: one after the other, with the calls that matter to the GPU."""
         return Analysis(_retimed(self._timeline, self.program, plan))
 
-    def costs(self, plan: Plan) -> StepCosts:
+    def costs(self, plan: ReplayPlan) -> StepCosts:
         """What the steps by a plan cost. Each piece of work is what it was when it was recorded: where a plan leaves
         the host no time, ranges have lost their length, and launches no longer lie inside them."""
         analysis, asked = self.analysis(plan), np.array(self.program.row, np.int64)
@@ -103,7 +103,7 @@ class Undisturbed:
         work = Work(start, end, call, code, key, self._work.keys, names)
         return costs_of_work(analysis, work, self._step_range)
 
-    def recording(self, plan: Plan, model: Sequence[Plan] = ()) -> Recording:
+    def recording(self, plan: ReplayPlan, model: Sequence[ReplayPlan] = ()) -> Recording:
         """The steps by a plan, to be replayed. ``model``: other plans that may as well be right."""
         return Recording(self.program, plan, play_plan(self.program, plan).span, model=tuple(model))
 
@@ -127,7 +127,7 @@ def _marks_in(spans: Spans, thread: int, start: Ns, end: Ns) -> Ns:
     return np.searchsorted(times, end) - np.searchsorted(times, start)
 
 
-def _retimed(timeline: Timeline, program: Program, plan: Plan) -> Timeline:
+def _retimed(timeline: Timeline, program: Program, plan: ReplayPlan) -> Timeline:
     """The trace with the times of a plan. Ranges and operators move with the calls around them."""
     played = play_plan(program, plan)
     call, row = np.array(program.call, np.int64), np.array(program.row, np.int64)
@@ -178,7 +178,7 @@ class _Moved:
         return inside
 
 
-def _moved(program: Program, plan: Plan, thread: int, calls: tuple[Ns, Ns], played: Played) -> _Moved:
+def _moved(program: Program, plan: ReplayPlan, thread: int, calls: tuple[Ns, Ns], played: Played) -> _Moved:
     """From the edges of its calls, and those of the steps: what lies between two steps takes no time in the program."""
     rows = np.array([row for row, item in enumerate(program.items) if item.thread == thread], np.int64)
     edges = program.edges

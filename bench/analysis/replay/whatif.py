@@ -20,7 +20,7 @@ from .change import Change
 from .diagnosis import Diagnosis, Ends, diagnose_gpu
 from .diagnosis_cpu import diagnose_cpu
 from .program import program_of
-from .sample import Sample
+from .sample import StepSample
 from .simulate import Ns, Recording, as_recorded, changed, play_plan, play_plans
 
 _MS = 1e-6
@@ -95,7 +95,7 @@ class Replay:
         return made
 
     @property
-    def sample(self) -> Sample | None:
+    def sample(self) -> StepSample | None:
         """Which steps of a GPU's trace are played; None for a CPU's, all of which are."""
         return self._recording.program.sample if self._recording is not None else None
 

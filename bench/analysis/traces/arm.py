@@ -26,7 +26,7 @@ from ..ledger.segments import Step, cpu_steps
 from ..observer import UNLIKE, scales
 from ..replay.diagnosis import Diagnosis
 from ..replay.diagnosis_cpu import Pair, diagnose_cpu
-from ..replay.simulate import Plan, Recording, slower
+from ..replay.simulate import Recording, ReplayPlan, slower
 from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, less_observer, longer
 from ..spread import Bounded, Spread, half_width
@@ -40,7 +40,7 @@ AnyLine = TypeVar("AnyLine", bound=Line)
 
 
 @dataclass(frozen=True, eq=False)
-class Arm:
+class TraceArm:
     """``costs``: of the steps without the observer; ``side``: their ledger, with the time."""
 
     costs: StepCosts
@@ -56,8 +56,8 @@ class Arms:
     another process would do, or in what recording cost. ``times``: s per step of both.
     ``diagnosis``: by replay of the same steps."""
 
-    before: Arm
-    after: Arm
+    before: TraceArm
+    after: TraceArm
     processes: tuple[Sides, ...]
     model: tuple[Sides, ...]
     times: tuple[Bounded, Bounded]
@@ -84,7 +84,7 @@ class _OnGpu:
     """One recording, and its ledgers one standard deviation away in its processes and in its observer. ``time``: s per
     step."""
 
-    arm: Arm
+    arm: TraceArm
     recording: Recording
     processes: tuple[Side, ...]
     model: tuple[Side, ...]
@@ -96,18 +96,18 @@ def _on_gpu(analysis: Analysis, time: StepTime, step_range: str, spread: Spread)
     recording = less_observer_of(trace, time, spread)
     observed = step_costs(analysis, step_range, time.bitsandbytes)
 
-    def costs_by(plan: Plan) -> StepCosts:
+    def costs_by(plan: ReplayPlan) -> StepCosts:
         if not any(observed.causes[name].any() for name in c.BUSY):
             return _times(observed, plan.tail)  # nothing runs on the GPU in these steps: they are all host
         return trace.costs(plan)
 
-    def sides(plans: Sequence[Plan]) -> tuple[Side, ...]:
+    def sides(plans: Sequence[ReplayPlan]) -> tuple[Side, ...]:
         return tuple(_side(costs_by(plan), time) for plan in plans)
 
     costs = costs_by(recording.plan)
     processes, model = sides(recording.processes), sides(recording.model)
     own = replayed(trace, recording.plan, time, spread)
-    return _OnGpu(Arm(costs, _side(costs, time)), recording, processes, model, own)
+    return _OnGpu(TraceArm(costs, _side(costs, time)), recording, processes, model, own)
 
 
 def less_observer_of(trace: Undisturbed, time: StepTime, spread: Spread) -> Recording:
@@ -175,7 +175,7 @@ def _on_cpu(analyses: Sequence[Analysis], times: Sequence[StepTime], steps: Sequ
     """The observer is one for both, and so is its error."""
     one, other = (CpuRecording.of(*each) for each in zip(analyses, times, steps, strict=True))
     model = cpu_model((one, other))
-    arms = [Arm(each.costs(model), each.side(model)) for each in (one, other)]
+    arms = [TraceArm(each.costs(model), each.side(model)) for each in (one, other)]
     factors = [{"recorded": 1.0 + spread.host}, {"timed": 1.0 + spread.host}] if spread.host else []
     away = [(one.slower(**each), other) for each in factors] + [(one, other.slower(**each)) for each in factors]
     processes = [(both, cpu_model(both)) for both in away]

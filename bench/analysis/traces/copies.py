@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..intervals import Cover
 from ..ledger.costs import step_rows
-from ..ledger.gpu import Asked, step_windows
+from ..ledger.gpu import AskedWork, step_windows
 from ..timeline import Analysis
 from ..timeline_gpus import copy_sums
 
@@ -41,7 +41,7 @@ def copies_per_step(analysis: Analysis, step_range: str) -> tuple[CopyLine, ...]
     copies = analysis.timeline.copies
     if not len(copies):
         return ()
-    start, end = step_windows(analysis.timeline, step_rows(analysis.timeline, step_range), Asked.of(analysis))
+    start, end = step_windows(analysis.timeline, step_rows(analysis.timeline, step_range), AskedWork.of(analysis))
     steps, inside = len(start), copies.where(Cover.union(start, end).holds(copies.start))
     return tuple(
         CopyLine(each.direction, each.count / steps, each.ns * 1e-6 / steps, each.bytes / steps)

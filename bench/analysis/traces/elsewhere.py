@@ -15,7 +15,7 @@ from bench.record.schema import Finding
 
 from ..intervals import Cover
 from ..ledger.costs import step_rows
-from ..ledger.gpu import Asked, step_windows
+from ..ledger.gpu import AskedWork, step_windows
 from ..timeline import Analysis
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _LEAST = 0.01
 def elsewhere_ns(analysis: Analysis, step_range: str) -> tuple[float, float]:
     """(ns per step of waiting for work that is not in the trace, ns of a step). Raises RecordError where there are no
     such steps."""
-    timeline, asked = analysis.timeline, Asked.of(analysis)
+    timeline, asked = analysis.timeline, AskedWork.of(analysis)
     start, end = step_windows(timeline, step_rows(timeline, step_range), asked)
     launched = asked.begin
     if len(timeline.calls):

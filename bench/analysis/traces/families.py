@@ -31,7 +31,7 @@ _MOST_NAMES = 200_000
 
 
 @dataclass(frozen=True, eq=False)
-class Family:
+class RangeFamily:
     """``rows`` of Timeline.ranges, by start and one after the other, on one thread of ``process``. ``label``: a name
     or pattern for --step-range that finds them; ``total``: ns that they cover, ``share`` of the trace."""
 
@@ -47,7 +47,7 @@ class Family:
         return f"{self.label!r} ({len(self.rows)} instances, {self.share:.0%} of the trace)"
 
 
-def families(analysis: Analysis, processes: Sequence[int] | None = None) -> list[Family]:
+def families(analysis: Analysis, processes: Sequence[int] | None = None) -> list[RangeFamily]:
     """What may be a step, the likeliest first. ``processes``: only of these. Ranges that ask for no work are none."""
     timeline = analysis.timeline
     if not len(timeline.ranges):
@@ -56,7 +56,7 @@ def families(analysis: Analysis, processes: Sequence[int] | None = None) -> list
     length = max(end - begin, 1)
     works = _WorkTimes(analysis)
     found = [
-        Family(_label(timeline, rows), process, rows, total, total / length)
+        RangeFamily(_label(timeline, rows), process, rows, total, total / length)
         for process, every in _by_template(timeline)
         if (processes is None or process in processes)
         if (rows := one_after_the_other(timeline, every)) is not None and len(rows) > 1
@@ -67,7 +67,7 @@ def families(analysis: Analysis, processes: Sequence[int] | None = None) -> list
     return sorted(found, key=lambda family: _place(family, most))
 
 
-def _place(family: Family, most: int) -> tuple[bool, bool, int, int]:
+def _place(family: RangeFamily, most: int) -> tuple[bool, bool, int, int]:
     """The step of our own recordings first, then a step by its name that covers nearly the most, then what covers the
     most; of equal ones the outer, which has fewer instances."""
     by_name = family.total >= _NEARLY * most and _STEP_WORDS.search(family.label) is not None
@@ -144,7 +144,7 @@ class _WorkTimes:
         return bool(2 * np.count_nonzero(self.inside(rows, process)) >= len(rows))
 
 
-def work_inside(analysis: Analysis, family: Family) -> Rows:
+def work_inside(analysis: Analysis, family: RangeFamily) -> Rows:
     """[rows] how many kernels, copies or operators each step of a family asks for."""
     return _WorkTimes(analysis).inside(family.rows, family.process)
 

@@ -33,32 +33,32 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Found:
+class TraceOrigin:
     """``origin``: None where the trace belongs to no run. ``note``: why, where it lies in a run folder."""
 
     origin: Origin | None = None
     note: str = ""
 
 
-def origin_of(path: Path) -> Found:
+def origin_of(path: Path) -> TraceOrigin:
     """Looks for a run folder around the trace, and in its records for this very file."""
     file = path.resolve()
     for folder in list(file.parents)[:_LEVELS]:
         if (folder / RECORDS).exists() or (folder / f"{RECORDS}.gz").exists():
             return _in_run(file, folder)
-    return Found()
+    return TraceOrigin()
 
 
-def _in_run(file: Path, folder: Path) -> Found:
+def _in_run(file: Path, folder: Path) -> TraceOrigin:
     try:
         records = load(folder).records
     except RecordError as error:
-        return Found(note=f"its run's times are not used: {error}")
+        return TraceOrigin(note=f"its run's times are not used: {error}")
     inside = file.relative_to(folder).as_posix()
     named = [(record, item) for record in records for item in record.artifacts if item.path == inside]
     if not named:
-        return Found(note=f"no record of {folder.name} names it, so that run's times are not used")
+        return TraceOrigin(note=f"no record of {folder.name} names it, so that run's times are not used")
     record, artifact = named[-1]
     if hashlib.sha256(file.read_bytes()).hexdigest() != artifact.sha256:
-        return Found(note=f"it is not the file that {folder.name} recorded, so that run's times are not used")
-    return Found(Origin(folder, record, records))
+        return TraceOrigin(note=f"it is not the file that {folder.name} recorded, so that run's times are not used")
+    return TraceOrigin(Origin(folder, record, records))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..observer import observer
-from ..replay.simulate import Plan, Recording, slower
+from ..replay.simulate import Recording, ReplayPlan, slower
 from ..replay.undisturb import Undisturbed
 from ..spread import Bounded, Spread
 from ..timeline import Analysis
@@ -42,7 +42,7 @@ def steps_alone(trace: Undisturbed, time: StepTime, spread: Spread) -> Recording
     return observer(trace, time.events, time.observed / _NS, other).off(trace)
 
 
-def replayed(trace: Undisturbed, plan: Plan, time: StepTime, spread: Spread) -> Bounded:
+def replayed(trace: Undisturbed, plan: ReplayPlan, time: StepTime, spread: Spread) -> Bounded:
     """Of a step by the plan. Where it took longer than that, its process' host was so much slower; what that does not
     account for is the host's too."""
     usual = time.seconds

@@ -16,7 +16,7 @@ from ..generation import summarise
 from ..grouping import setting_of
 from ..ledger.accounting import Cause, account, cause_samples
 from ..ledger.closure import Closed, Line, Side, close, on_grid
-from ..ledger.costs import Ns, Source, StepCosts
+from ..ledger.costs import IdleSource, Ns, StepCosts
 from ..ledger.pairs import SourceLine, observed_records, observer_models, pairs, with_rest
 from ..ledger.read import STEP_RANGE, step_costs
 from ..replay.diagnosis import Diagnosis
@@ -30,7 +30,7 @@ from .arm import arms, with_spread
 from .copies import CopyLine, copies_per_step
 from .elsewhere import stalled_elsewhere
 from .findings import left_open, of_sample, of_times, unlike
-from .origin import Found, Origin, origin_of
+from .origin import Origin, TraceOrigin, origin_of
 from .recorded import Recorded, recorded
 from .times import StepTime, given, time_ratio, timed_in
 
@@ -112,7 +112,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     return TracePair(costs[1].device, count, alone, timed, missing, sources, _unknown(costs), tuple(noticed), copies)
 
 
-def _times(both: Sequence[Trace], found: Sequence[Found]) -> tuple[tuple[StepTime, StepTime] | None, str]:
+def _times(both: Sequence[Trace], found: Sequence[TraceOrigin]) -> tuple[tuple[StepTime, StepTime] | None, str]:
     """Both times, or why there are none."""
     times: list[StepTime] = []
     missing: list[str] = []
@@ -126,7 +126,7 @@ def _times(both: Sequence[Trace], found: Sequence[Found]) -> tuple[tuple[StepTim
 Run = tuple[Origin, Origin]
 
 
-def _one_run(both: Sequence[Trace], found: Sequence[Found]) -> Run | None:
+def _one_run(both: Sequence[Trace], found: Sequence[TraceOrigin]) -> Run | None:
     """Where the traces are of one run, in one setting: then its records say more than one trace of each."""
     one, other = (each.origin for each in found)
     if one is None or other is None or any(trace.time_ms is not None for trace in both):
@@ -203,7 +203,7 @@ def _line(cause: str, costs: tuple[StepCosts, StepCosts]) -> Line:
     return Line(cause, one, other, other - one, None, None, "one value")
 
 
-def _part(key: Source, before: Mapping[Source, Ns], after: Mapping[Source, Ns]) -> SourceLine:
+def _part(key: IdleSource, before: Mapping[IdleSource, Ns], after: Mapping[IdleSource, Ns]) -> SourceLine:
     one, other = (on_grid(float(side[key].mean()) * _MS) if key in side else 0.0 for side in (before, after))
     return SourceLine(key.cause, key.range, key.operator, key.work, one, other)
 

@@ -18,10 +18,10 @@ from bench.record.errors import RecordError
 from bench.record.timeline import Spans, Timeline
 
 from ..ledger.costs import is_step
-from ..ledger.gpu import LEFT_OUT, Asked, windows_of
+from ..ledger.gpu import LEFT_OUT, AskedWork, windows_of
 from ..range_names import one_name_each, with_timeline
 from ..timeline import Analysis
-from .families import DECODE_STEP, Family, by_size, extent, families, one_after_the_other, pattern_of, work_inside
+from .families import DECODE_STEP, RangeFamily, by_size, extent, families, one_after_the_other, pattern_of, work_inside
 from .inferred import inferred_steps
 from .ranks import Rank, only_device, only_process, ranks
 
@@ -122,7 +122,7 @@ def _with_steps(analysis: Analysis, known: Sequence[Rank], wanted: Wanted) -> in
     return next((number for number in numbers if known[number].process in having), numbers[0])
 
 
-def _asked(analysis: Analysis, name: str) -> Family:
+def _asked(analysis: Analysis, name: str) -> RangeFamily:
     timeline = analysis.timeline
     rows = rows_called(timeline, name)
     if not len(rows):
@@ -135,7 +135,7 @@ def _asked(analysis: Analysis, name: str) -> Family:
             f"the ranges {name!r} overlap, so they are no steps: {offered(analysis)}; choose another with --step-range"
         )
     process = int(timeline.threads.process[timeline.ranges.thread[outer[0]]])
-    return Family(name, process, outer, 0, 0.0)
+    return RangeFamily(name, process, outer, 0, 0.0)
 
 
 def rows_called(timeline: Timeline, name: str) -> Rows:
@@ -168,7 +168,7 @@ def offered(analysis: Analysis) -> str:
     return f"it has {', '.join(map(repr, sorted(names)[:_OFFERED]))}{more}"
 
 
-def _found(analysis: Analysis, *, own: bool) -> Family | None:
+def _found(analysis: Analysis, *, own: bool) -> RangeFamily | None:
     """The likeliest family; None where there is none."""
     if own or DECODE_STEP in analysis.timeline.strings:
         rows = rows_called(analysis.timeline, DECODE_STEP)
@@ -178,7 +178,7 @@ def _found(analysis: Analysis, *, own: bool) -> Family | None:
     return likely[0] if likely else None
 
 
-def _steps(analysis: Analysis, found: Family, whose: tuple[str, ...], *, own: bool, chosen: bool) -> Taken:
+def _steps(analysis: Analysis, found: RangeFamily, whose: tuple[str, ...], *, own: bool, chosen: bool) -> Taken:
     """The steps of a family: of one size, and without a first one that is unlike the others."""
     if own:
         return Taken(analysis, found.label, _said(found.label, len(found.rows), len(found.rows)), whose)
@@ -198,7 +198,7 @@ def _said(label: str, taken: int, of: int) -> str:
     return f"{count} {label!r}"
 
 
-def _of_one_size(analysis: Analysis, found: Family) -> tuple[Rows, str, list[str]]:
+def _of_one_size(analysis: Analysis, found: RangeFamily) -> tuple[Rows, str, list[str]]:
     timeline = analysis.timeline
     groups = by_size(timeline, found.rows)
     rows, label, notes = groups[0], found.label, []
@@ -225,7 +225,7 @@ def _without_first(analysis: Analysis, rows: Rows) -> tuple[Rows, list[str]]:
     """The steps less the first, where it took another time than the others do."""
     if len(rows) < 3:
         return rows, []
-    start, end = windows_of(analysis.timeline, rows, Asked.of(analysis))
+    start, end = windows_of(analysis.timeline, rows, AskedWork.of(analysis))
     length = (end - start).astype(float)
     usual = float(np.median(length[1:]))
     if not usual or abs(length[0] / usual - 1.0) <= _UNLIKE:

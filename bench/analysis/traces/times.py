@@ -15,7 +15,7 @@ from ..ledger.read import STEP_RANGE
 from ..observer import event_costs
 from ..spread import Bounded, seen
 from ..statistics import Estimate, Samples, location, ratio
-from .origin import Found, Origin
+from .origin import Origin, TraceOrigin
 
 # Medians over the processes of the committed H100 run (test_origin_of_traces.py): what matters is how the
 # three compare, because they are scaled until the step takes its time.
@@ -51,7 +51,7 @@ def given(ms: float) -> StepTime:
     return StepTime(((ms * 1e-3,),), "as given")
 
 
-def timed_in(found: Found, step_range: str) -> tuple[StepTime | None, str]:
+def timed_in(found: TraceOrigin, step_range: str) -> tuple[StepTime | None, str]:
     """The time of the run that the trace belongs to, and why there is none where the trace does lie in a run folder."""
     origin = found.origin
     if origin is None:

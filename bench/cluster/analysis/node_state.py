@@ -30,7 +30,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class State:
+class NodeState:
     """``figures``: name of a reading → median over the node's Records. ``throttled``: reason → share of the Records
     after which the GPU gave it; None where no Record tells."""
 
@@ -67,9 +67,9 @@ READINGS = (
 )
 
 
-def states(own: Mapping[str, Sequence[Record]]) -> dict[str, State]:
+def states(own: Mapping[str, Sequence[Record]]) -> dict[str, NodeState]:
     """Node → its state, from the node's Records."""
-    return {name: State(_figures(records), _throttled(records)) for name, records in own.items()}
+    return {name: NodeState(_figures(records), _throttled(records)) for name, records in own.items()}
 
 
 def _figures(records: Sequence[Record]) -> dict[str, float]:
@@ -93,7 +93,7 @@ def _throttled(records: Sequence[Record]) -> dict[str, float] | None:
     return {name: sum(name in found for found in each) / len(each) for name in sorted(set().union(*each))}
 
 
-def unusual(known: Mapping[str, State]) -> dict[str, tuple[str, ...]]:
+def unusual(known: Mapping[str, NodeState]) -> dict[str, tuple[str, ...]]:
     """Node → what of its state is unlike the other nodes', each as a text; () for most."""
     found: dict[str, list[str]] = {name: [] for name in known}
     for reading in READINGS:
@@ -104,7 +104,7 @@ def unusual(known: Mapping[str, State]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(texts) for name, texts in found.items()}
 
 
-def _apart(reading: Reading, known: Mapping[str, State]) -> Iterable[tuple[str, str]]:
+def _apart(reading: Reading, known: Mapping[str, NodeState]) -> Iterable[tuple[str, str]]:
     values = {name: state.figures[reading.name] for name, state in known.items() if reading.name in state.figures}
     if len(values) < LEAST:
         return
@@ -115,7 +115,7 @@ def _apart(reading: Reading, known: Mapping[str, State]) -> Iterable[tuple[str, 
             yield name, f"{reading.name} {_text(value, reading.unit)}, others {_text(middle, reading.unit)}"
 
 
-def _slowed(known: Mapping[str, State]) -> Iterable[tuple[str, str]]:
+def _slowed(known: Mapping[str, NodeState]) -> Iterable[tuple[str, str]]:
     """Reasons given after most of a node's Cases and by less than half of the nodes."""
     told = {name: state.throttled for name, state in known.items() if state.throttled is not None}
     often = {name: [reason for reason, share in shares.items() if share >= 0.5] for name, shares in told.items()}

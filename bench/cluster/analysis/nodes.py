@@ -22,7 +22,7 @@ from bench.record.origin import block_of, node_of
 from bench.record.schema import Record
 
 from .blocks import Blocks, blocks
-from .node_state import State, states, unusual
+from .node_state import NodeState, states, unusual
 from .node_variance import Variation, variation
 from .outlying import LEAST, LIMIT, modified_z
 from .two_way import Floats, Ints, fit
@@ -46,7 +46,7 @@ class Node:
     factor: float | None
     z: float | None
     outlying: bool
-    state: State
+    state: NodeState
     unusual: tuple[str, ...]
 
 
@@ -203,7 +203,7 @@ def _node(
     machine: str,
     compared: tuple[float, float] | None,
     enough: bool,
-    state: State,
+    state: NodeState,
     apart: tuple[str, ...],
 ) -> Node:
     log, z = compared if compared else (None, None)

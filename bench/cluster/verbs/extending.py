@@ -13,11 +13,11 @@ from bench.record.errors import UsageError
 from bench.run import runner
 from bench.run.plan import Layer
 from bench.run.planfile import Run, read_plan
-from bench.run.processes import Nursery
+from bench.run.processes import ForkServer
 from bench.verbs.planning import scratch_log
 
 
-def extend(folder: Path, repeats: int, nursery: Nursery) -> int:
+def extend(folder: Path, repeats: int, fork_server: ForkServer) -> int:
     """Plan the blocks up to ``repeats`` of every timed sweep; returns how many are new.
 
     The design's rows go on where they were, so that arms stay balanced over old and new blocks. Raises UsageError
@@ -29,7 +29,7 @@ def extend(folder: Path, repeats: int, nursery: Nursery) -> int:
     most = max(block.repeat for run in runs for block in run.blocks) + 1
     if repeats < most:
         raise UsageError(f"{folder} has blocks of {most} repeats already: --repeats adds blocks, and takes none away")
-    new = [(run, share) for run in firsts for share in _shares(run, repeats, nursery, first=run is firsts[0])]
+    new = [(run, share) for run in firsts for share in _shares(run, repeats, fork_server, first=run is firsts[0])]
     new = [(run, share) for run, share in new if share.name not in sweep.blocks]
     added = [replace(run, blocks=share.processes) for run, share in new]
     names = tuple(share.name for _, share in new)
@@ -39,9 +39,9 @@ def extend(folder: Path, repeats: int, nursery: Nursery) -> int:
     return len(added)
 
 
-def _shares(run: Run, repeats: int, nursery: Nursery, *, first: bool) -> Sequence[Shares]:
+def _shares(run: Run, repeats: int, fork_server: ForkServer, *, first: bool) -> Sequence[Shares]:
     with scratch_log() as log:
-        facts = runner.describe_model(asdict(run.source), log, nursery.start)
+        facts = runner.describe_model(asdict(run.source), log, fork_server.start)
     layers = [Layer(**layer) for layer in facts["layers"]] if run.preset.matmul_m else []
     preset = _with(run.preset, repeats)
     return divide(preset, run.source, layers, run.device, run.seed, run.beside, ceilings=first)

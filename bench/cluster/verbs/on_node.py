@@ -18,7 +18,7 @@ from bench.quality.verbs.evaluate_run import after_run
 from bench.record.schema import Environment
 from bench.record.store import Writer
 from bench.run.plan import Block
-from bench.run.processes import Nursery
+from bench.run.processes import ForkServer
 from bench.verbs.progress import RunProgress, make_progress
 
 
@@ -36,8 +36,8 @@ class OnNode:
         folder = Path(self.folder)
         machine = environment.capture(Path.cwd())
         try:
-            with _signals(folder), Nursery(gpu=bool(machine.gpus)) as nursery:
-                made = means(folder, machine, nursery, retry_failed=self.retry_failed, debug=self.debug)
+            with _signals(folder), ForkServer(gpu=bool(machine.gpus)) as fork_server:
+                made = means(folder, machine, fork_server, retry_failed=self.retry_failed, debug=self.debug)
                 return measure_block(folder, self.number, made).get("failed", 0)
         except OvertakenError:
             print("another job measures this block now: ended here")
@@ -48,7 +48,7 @@ class OnNode:
             raise SystemExit(128 + signal.SIGTERM) from None
 
 
-def means(folder: Path, machine: Environment, nursery: Nursery, *, retry_failed: bool, debug: bool) -> Means:
+def means(folder: Path, machine: Environment, fork_server: ForkServer, *, retry_failed: bool, debug: bool) -> Means:
     """What an attempt works with, here and on a node."""
     sweep = places.read(folder)
 
@@ -58,7 +58,7 @@ def means(folder: Path, machine: Environment, nursery: Nursery, *, retry_failed:
     def judge(writer: Writer) -> None:
         after_run(writer, machine, sweep.argv, sweep.workers)
 
-    return Means(machine, nursery.start, progress, judge, job_number(), retry_failed, debug)
+    return Means(machine, fork_server.start, progress, judge, job_number(), retry_failed, debug)
 
 
 def job_number() -> str:

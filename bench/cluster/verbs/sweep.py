@@ -26,7 +26,7 @@ from bench.report.console import console as make_console
 from bench.run import runner
 from bench.run.plan import Block
 from bench.run.planfile import Run, new_run_id, read_planned
-from bench.run.processes import Nursery
+from bench.run.processes import ForkServer
 from bench.verbs.planning import Asked, asked
 
 RUNS = Path("reports/runs")
@@ -41,8 +41,8 @@ def main(options: argparse.Namespace) -> int:
     if options.on == "slurm":
         return _on_slurm(options)
     machine = environment.capture(Path.cwd())
-    with Nursery(gpu=bool(machine.gpus)) as nursery:
-        return _on_local(_planned(options, machine, nursery), machine, options, nursery)
+    with ForkServer(gpu=bool(machine.gpus)) as fork_server:
+        return _on_local(_planned(options, machine, fork_server), machine, options, fork_server)
 
 
 def _folder(options: argparse.Namespace) -> Path:
@@ -62,13 +62,15 @@ def _without_place(options: argparse.Namespace) -> int:
 def _on_slurm(options: argparse.Namespace) -> int:
     wanted = cluster.options_of(options.cluster, vars(options))
     machine = environment.capture(Path.cwd())
-    with Nursery(gpu=bool(machine.gpus)) as nursery:
-        folder = _planned(options, machine, nursery, "cpu" if wanted.gpus == 0 else "cuda")
+    with ForkServer(gpu=bool(machine.gpus)) as fork_server:
+        folder = _planned(options, machine, fork_server, "cpu" if wanted.gpus == 0 else "cuda")
     _submit(folder, wanted, options)
     return _watched(folder, options) if options.watch else 0
 
 
-def _planned(options: argparse.Namespace, machine: Environment, nursery: Nursery, device: str | None = None) -> Path:
+def _planned(
+    options: argparse.Namespace, machine: Environment, fork_server: ForkServer, device: str | None = None
+) -> Path:
     """The sweep's folder: planned now, or before."""
     if options.resume:
         folder = _folder(options)
@@ -77,12 +79,12 @@ def _planned(options: argparse.Namespace, machine: Environment, nursery: Nursery
         with suppress(FileNotFoundError):
             (folder / places.CANCELLED).unlink()
         if options.repeats:
-            make_console().print(f"{extend(folder, options.repeats, nursery)} new blocks planned")
+            make_console().print(f"{extend(folder, options.repeats, fork_server)} new blocks planned")
         return folder
-    return plan(options, machine, nursery, device)
+    return plan(options, machine, fork_server, device)
 
 
-def plan(options: argparse.Namespace, machine: Environment, nursery: Nursery, device: str | None) -> Path:
+def plan(options: argparse.Namespace, machine: Environment, fork_server: ForkServer, device: str | None) -> Path:
     """Write a new sweep's folder. Raises UsageError where it holds something already."""
     if options.models and (options.model or options.beside):
         raise UsageError("--models stands for --model, and goes without --beside")
@@ -92,7 +94,7 @@ def plan(options: argparse.Namespace, machine: Environment, nursery: Nursery, de
     given: Path | None = options.out
     if given is not None:
         refuse_taken(given)
-    found = [asked(name, options, nursery, model, options.device or device) for model in options.models or (None,)]
+    found = [asked(name, options, fork_server, model, options.device or device) for model in options.models or (None,)]
     if len({one.source.name for one in found}) < len(found):
         raise UsageError("--models names a model twice")
     run_id = new_run_id(name, found[0].source, "sweep-")
@@ -132,9 +134,9 @@ def _write(folder: Path, run_id: str, parts: Sequence[_Part], options: argparse.
     places.create(folder, sweep, whole, runs)
 
 
-def _on_local(folder: Path, machine: Environment, options: argparse.Namespace, nursery: Nursery) -> int:
+def _on_local(folder: Path, machine: Environment, options: argparse.Namespace, fork_server: ForkServer) -> int:
     """One block after the other, on this machine: two at a time would disturb each other."""
-    made = means(folder, machine, nursery, retry_failed=options.retry_failed, debug=options.debug)
+    made = means(folder, machine, fork_server, retry_failed=options.retry_failed, debug=options.debug)
     if places.read(folder).device == "cuda" and not machine.gpus:
         raise MachineError(f"{folder} is planned for a GPU, and here is none: go on where there is one")
     failed = 0

@@ -18,7 +18,7 @@ _TIE = 1e-12
 
 
 @dataclass(frozen=True)
-class Cost:
+class CriterionCost:
     """A criterion of one arm; ``low`` and ``high`` are infinite where the interval is not known."""
 
     value: float
@@ -26,7 +26,7 @@ class Cost:
     high: float
 
 
-def front(arms: Mapping[str, Sequence[Cost]]) -> dict[str, tuple[Front, tuple[str, ...]]]:
+def front(arms: Mapping[str, Sequence[CriterionCost]]) -> dict[str, tuple[Front, tuple[str, ...]]]:
     """Each arm's place and, where it is dominated, by which arms. All arms have the same criteria in the same order.
 
     dominated: another arm is as good or better on every criterion, and better on one beyond both intervals.
@@ -42,12 +42,12 @@ def front(arms: Mapping[str, Sequence[Cost]]) -> dict[str, tuple[Front, tuple[st
     return found
 
 
-def _dominates(one: Sequence[Cost], other: Sequence[Cost]) -> bool:
+def _dominates(one: Sequence[CriterionCost], other: Sequence[CriterionCost]) -> bool:
     pairs = list(zip(one, other, strict=True))
     return all(a.value <= b.value for a, b in pairs) and _surely_better(one, other)
 
 
-def _surely_better(one: Sequence[Cost], other: Sequence[Cost]) -> bool:
+def _surely_better(one: Sequence[CriterionCost], other: Sequence[CriterionCost]) -> bool:
     return any(a.high < b.low for a, b in zip(one, other, strict=True))
 
 

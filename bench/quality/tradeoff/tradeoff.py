@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.analysis.arms import Arm, ArmGroup, arm_groups
+from bench.analysis.arms import ArmGroup, ScoredArm, arm_groups
 from bench.analysis.energy import EnergyGroup
 from bench.analysis.generation import GenerationGroup
 from bench.analysis.grouping import REFERENCE, Coordinates
@@ -31,7 +31,7 @@ from bench.record.errors import UsageError
 from bench.record.schema import Record
 
 from . import pareto
-from .pareto import Cost, Front, Reach
+from .pareto import CriterionCost, Front, Reach
 
 CRITERIA = ("quality", "time", "energy", "memory")
 WEIGHTS: Mapping[str, float] = dict.fromkeys(CRITERIA, 1.0)
@@ -42,7 +42,7 @@ MOST_WEIGHT = 1_000_000.0
 class Ranked:
     """``score``: see above (None: ``missing`` says why). ``wins``: share of all weights for which it comes first."""
 
-    arm: Arm
+    arm: ScoredArm
     front: Front
     dominated_by: tuple[str, ...]
     score: Estimate | None
@@ -142,11 +142,11 @@ def _tradeoff(group: ArmGroup, machine: str, weights: Mapping[str, float]) -> Tr
     )  # fmt: skip
 
 
-def _has_all(arm: Arm, criteria: Sequence[str]) -> bool:
+def _has_all(arm: ScoredArm, criteria: Sequence[str]) -> bool:
     return all(name in arm.values for name in criteria)
 
 
-def _scored(arm: Arm, criteria: Sequence[str]) -> bool:
+def _scored(arm: ScoredArm, criteria: Sequence[str]) -> bool:
     """An arm that passes nothing has no ratio of pass@1: no weight makes up for it."""
     return _has_all(arm, criteria) and all(arm.values[name].value > 0 for name in criteria)
 
@@ -156,23 +156,23 @@ def power(criterion: str, quality: str) -> float:
     return -1.0 if criterion == "quality" and quality == "pass@1" else 1.0
 
 
-def _costs(arm: Arm, criteria: Sequence[str], quality: str) -> tuple[Cost, ...]:
+def _costs(arm: ScoredArm, criteria: Sequence[str], quality: str) -> tuple[CriterionCost, ...]:
     return tuple(_cost(arm.values[name], power(name, quality)) for name in criteria)
 
 
-def _cost(value: Estimate, sign: float) -> Cost:
+def _cost(value: Estimate, sign: float) -> CriterionCost:
     low = -math.inf if value.low is None else value.low
     high = math.inf if value.high is None else value.high
-    return Cost(value.value, low, high) if sign > 0 else Cost(-value.value, -high, -low)
+    return CriterionCost(value.value, low, high) if sign > 0 else CriterionCost(-value.value, -high, -low)
 
 
-def _logs(arm: Arm, base: Arm, criteria: Sequence[str], quality: str) -> tuple[float, ...]:
+def _logs(arm: ScoredArm, base: ScoredArm, criteria: Sequence[str], quality: str) -> tuple[float, ...]:
     return tuple(power(name, quality) * math.log(arm.values[name].value / base.values[name].value) for name in criteria)
 
 
 def _ranked(
-    arm: Arm,
-    base: Arm,
+    arm: ScoredArm,
+    base: ScoredArm,
     weights: Mapping[str, float],
     quality: str,
     places: Mapping[str, tuple[Front, tuple[str, ...]]],
@@ -187,7 +187,7 @@ def _ranked(
     return Ranked(arm, place, by, score, wins.get(arm.label), missing)
 
 
-def _score(arm: Arm, base: Arm, weights: Mapping[str, float], quality: str) -> Estimate:
+def _score(arm: ScoredArm, base: ScoredArm, weights: Mapping[str, float], quality: str) -> Estimate:
     powers = {name: weight * power(name, quality) for name, weight in weights.items()}
     if arm is base:
         first = arm.values[next(iter(powers))]

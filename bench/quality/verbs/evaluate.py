@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.analysis.passing import pass_at_k, wilson
 from bench.kinds import WORKERS, each_once
-from bench.quality.against import Comparison, compare, read_verdicts
+from bench.quality.against import VerdictsCompared, compare, read_verdicts
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples, stalled
 from bench.quality.mbpp import TOO_LARGE, mbpp_plus
@@ -199,7 +199,7 @@ def _beside(document: dict[str, Any], scores: dict[str, Any]) -> str:
     return f"; {missing} of {tasks} tasks have no sample that was judged (taken as failed: pass@1 {as_failed:.3f})"
 
 
-def _print_against(against: Comparison, file: Path) -> None:
+def _print_against(against: VerdictsCompared, file: Path) -> None:
     """How the verdicts of another judge agree."""
     print(f"{file.name}: {len(against.agree)} verdicts agree, {len(against.differ)} differ")
     for what, tasks in (

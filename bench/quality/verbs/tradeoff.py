@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.arms import Arm
+from bench.analysis.arms import ScoredArm
 from bench.analysis.signmap import Place, Spot, signmap
 from bench.quality.tradeoff.tradeoff import Ranked, Tradeoff, parse_weights, tradeoffs
 from bench.record.errors import RecordError, StorageError
@@ -83,7 +83,7 @@ def _ranked(row: Ranked) -> dict[str, Any]:
     }
 
 
-def _arm(arm: Arm) -> dict[str, Any]:
+def _arm(arm: ScoredArm) -> dict[str, Any]:
     values = {name: asdict(value) for name, value in arm.values.items()}
     return {"arm": arm.label, "case": arm.case.coordinates(), "values": values, "estimated": arm.estimated}
 

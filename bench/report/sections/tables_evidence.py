@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.analysis.dispatch import DispatchRow
-from bench.analysis.evidence import HOST_CLASSES, CounterRow, Found, HostRow, StepRow, TopRow
+from bench.analysis.evidence import HOST_CLASSES, CounterRow, EvidenceRow, HostRow, StepRow, TopRow
 from bench.analysis.grouping import Coordinates
 from bench.report import units
 from bench.report.content import Cell, Column, Table, drop_uniform, table
@@ -210,7 +210,7 @@ def top(rows: Sequence[TopRow]) -> Table | None:
     return drop_uniform(table("What takes longest", columns, body, "Mean per observed decode step." + own), "Setting")
 
 
-def missing(rows: Sequence[Found]) -> tuple[str, ...]:
+def missing(rows: Sequence[EvidenceRow]) -> tuple[str, ...]:
     """One line per instrument and reason, with the schemes that it is about."""
     why: dict[tuple[str, str], dict[str, None]] = {}
     for row in rows:
@@ -228,5 +228,5 @@ def _short(text: str, most: int = 200) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _labels(rows: Sequence[Found]) -> Mapping[Coordinates, str]:
+def _labels(rows: Sequence[EvidenceRow]) -> Mapping[Coordinates, str]:
     return short_labels(list(dict.fromkeys(row.setting for row in rows)))

@@ -28,10 +28,10 @@ def presets() -> tuple[Preset, ...]:
 
 
 def _paper() -> Preset:
-    from bench.presets.forms import ALL_NINE, M_SWEEP, PRUNED, Preset, Sweep, quality_sweep
+    from bench.presets.forms import ALL_NINE, M_SWEEP, PRUNED, EndToEnd, Preset, quality_sweep
 
     timed = tuple(
-        Sweep(
+        EndToEnd(
             f"{tokens} tokens",
             _PAPER_ARMS,
             new_tokens=tokens,
@@ -59,10 +59,10 @@ def _paper() -> Preset:
 
 
 def _compat() -> Preset:
-    from bench.presets.forms import Preset, Sweep, quality_sweep
+    from bench.presets.forms import EndToEnd, Preset, quality_sweep
 
     timed = tuple(
-        Sweep(
+        EndToEnd(
             f"{tokens} tokens",
             COMPAT_ARMS,
             new_tokens=tokens,

@@ -6,7 +6,7 @@ import pytest
 
 from bench.analysis.ledger import class_table
 from bench.analysis.ledger.class_table import RULES, Rule
-from bench.analysis.ledger.classes import Answer, Classes, Operator
+from bench.analysis.ledger.classes import Classes, Classified, Operator
 from bench.record import causes as c
 
 QUANT = "bitsandbytes::int8_vectorwise_quant"
@@ -60,7 +60,7 @@ def test_kernels(name, operators, ranges, cause):
     assert Classes().kernel(name, operators, ranges) == cause
 
 
-def chain(classes: Classes, *names: str, ranges: tuple[str, ...] = (), after: str = "") -> Answer:
+def chain(classes: Classes, *names: str, ranges: tuple[str, ...] = (), after: str = "") -> Classified:
     """The answer for the last of some nested operators."""
     answer = None
     for place, name in enumerate(names):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.ledger.classes import Classes
-from bench.analysis.ledger.costs import Source
+from bench.analysis.ledger.costs import IdleSource
 from bench.analysis.ledger.gpu import gpu_costs, work_of
 from bench.analysis.ledger.paths import Paths
 from bench.analysis.timeline import Analysis
@@ -63,7 +63,7 @@ def test_as_one_by_one(tmp_path, write):
         around = [paths.of(row) for paths, row in zip(names, here, strict=True)]
         cause = classes.kernel(timeline.strings[name], *around) if name >= 0 else c.MEMCPY
         rows.append((name, *here))
-        expected.append(Source("", (around[1] or ("",))[-1], (around[0] or ("",))[-1], cause))
+        expected.append(IdleSource("", (around[1] or ("",))[-1], (around[0] or ("",))[-1], cause))
     assert [work.keys[key] for key in work.key.tolist()] == expected
     assert [c.BUSY[code] for code in work.code.tolist()] == [source.work for source in expected]
     in_order = [source for _, source in sorted(zip(rows, expected, strict=True), key=lambda item: item[0])]

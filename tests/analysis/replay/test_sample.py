@@ -20,7 +20,7 @@ from bench.analysis.timeline import Analysis
 from bench.analysis.traces.pair import Trace, explain_traces
 from bench.analysis.traces.single import predict
 from bench.record import causes as c
-from bench.report.answer_traces import Asked, answer
+from bench.report.answer_traces import TracesAsked, answer
 from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode
 from benchmarks.fidelity.machine import Action, Kernel, Machine
 from benchmarks.fidelity.writers import write_nsys
@@ -104,7 +104,7 @@ def test_nothing_is_ranked_where_the_steps_played_are_not_like_all(tmp_path, mon
     assert (pair.timed.causes, pair.timed.closed.lines, pair.timed.diagnosis.costs) == ((), (), ())
     assert c.LABELS[c.GEMM] in pair.timed.diagnosis.refused
     assert pair.findings[-1].code == "sample-unlike"
-    told = answer(pair, Asked("one", "once", steady.path, once.path))
+    told = answer(pair, TracesAsked("one", "once", steady.path, once.path))
     assert "its causes are not ranked" in told.sentence and not told.causes
     found = predict(once, Change.removing(c.NORM), spread=NOTHING).found
     assert found.predicted_ms is None and "not like all 40" in found.missing

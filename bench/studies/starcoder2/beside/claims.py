@@ -18,8 +18,8 @@ from bench.analysis.statistics import Estimate
 from ..published import EIGHT_BIT, FOUR_BIT, Published, Statement
 from .pruning import PrunedSeries
 from .quality import PassRow
-from .rows import EnergyRow, Measured, TimeRow, time_of
-from .settings import Setting, between
+from .rows import Measured, StudyEnergyRow, TimeRow, time_of
+from .settings import StudySetting, between
 
 # What the study's own raw data answer, and no run of one's own does.
 _NOT_BY_A_RUN = {
@@ -53,24 +53,24 @@ class Test:
 
 
 @dataclass(frozen=True)
-class Grounds:
+class ClaimGrounds:
     """All that claims are judged by."""
 
     published: Published
-    settings: tuple[Setting, ...]
+    settings: tuple[StudySetting, ...]
     times: tuple[TimeRow, ...]
-    energies: tuple[EnergyRow, ...]
+    energies: tuple[StudyEnergyRow, ...]
     scores: tuple[PassRow, ...]
     pruned: tuple[PrunedSeries, ...]
     guesses: tuple[tuple[Judged, bool], ...]  # and whether the run has records of a GPU
 
 
-def claims(grounds: Grounds) -> tuple[Claim, ...]:
+def claims(grounds: ClaimGrounds) -> tuple[Claim, ...]:
     """One for each statement of the study, in its order."""
     return tuple(_claim(statement, grounds) for statement in grounds.published.claims)
 
 
-def _claim(statement: Statement, grounds: Grounds) -> Claim:
+def _claim(statement: Statement, grounds: ClaimGrounds) -> Claim:
     tests, nothing = _tests(statement.id, grounds)
     return Claim(statement, *_sum_up(tests, nothing, every=statement.id == ALWAYS))
 
@@ -99,7 +99,7 @@ def _sentence(tests: Sequence[Test]) -> str:
     return "; ".join(parts)
 
 
-def _tests(name: str, g: Grounds) -> tuple[list[Test], str]:
+def _tests(name: str, g: ClaimGrounds) -> tuple[list[Test], str]:
     arm = EIGHT_BIT if name.startswith("8bit") else FOUR_BIT
     if name in ("4bit-slower", "8bit-slower"):
         return [_slower(row.measured) for row in _of(g.times, arm)], f"{arm} and its original were not timed"
@@ -123,7 +123,7 @@ def _of(rows: Sequence[TimeRow], arm: str) -> list[TimeRow]:
     return [row for row in rows if row.published.arm == arm and row.measured and row.measured.ratio]
 
 
-def place(setting: Setting) -> str:
+def place(setting: StudySetting) -> str:
     """A setting in few words, for a sentence."""
     gpus = setting.first.environment.gpus
     where = (str(gpus[0].get("name")) if gpus else "a GPU") if setting.on_gpu else "a CPU"
@@ -144,7 +144,7 @@ def above_one(value: Estimate) -> bool | None:
     return value.low > 1.0
 
 
-def _test(setting: Setting, holds: bool | None, text: str, *, estimated: str = "") -> Test:
+def _test(setting: StudySetting, holds: bool | None, text: str, *, estimated: str = "") -> Test:
     """The answer of an interval, less what this setting cannot show."""
     told = f"{text} ({place(setting)})"
     if not setting.on_gpu:
@@ -160,7 +160,7 @@ def _slower(measured: Measured | None) -> Test:
     return _test(measured.setting, above_one(measured.ratio), text)
 
 
-def _eight_against_four(found: Sequence[Setting]) -> list[Test]:
+def _eight_against_four(found: Sequence[StudySetting]) -> list[Test]:
     tests = []
     for setting in found:
         eight, four = time_of(setting, EIGHT_BIT), time_of(setting, FOUR_BIT)
@@ -171,7 +171,7 @@ def _eight_against_four(found: Sequence[Setting]) -> list[Test]:
     return tests
 
 
-def _energy(name: str, g: Grounds, arm: str) -> list[Test]:
+def _energy(name: str, g: ClaimGrounds, arm: str) -> list[Test]:
     if name == "energy-less-than-time":
         return [test for row in g.energies if row.measured and (test := _less_than_time(row.measured))]
     tests = []
@@ -213,7 +213,7 @@ def _less_than_time(m: Measured) -> Test | None:
     return _test(setting, holds, text, estimated=m.estimated)
 
 
-def _passes(g: Grounds, arm: str) -> list[Test]:
+def _passes(g: ClaimGrounds, arm: str) -> list[Test]:
     margin = g.published.largest_change
     tests = []
     for row in g.scores:
@@ -237,7 +237,7 @@ def _passes(g: Grounds, arm: str) -> list[Test]:
     return tests
 
 
-def writes_nothing(setting: Setting) -> str:
+def writes_nothing(setting: StudySetting) -> str:
     """Why this model's scores say nothing about a model's quality, or ""."""
     if setting.label.startswith("random"):
         return "random weights write no programs"

@@ -19,7 +19,7 @@ from bench.analysis.statistics import Estimate, Samples
 from bench.record.schema import Record
 
 from ..published import EIGHT_BIT, FOUR_BIT, Published
-from .settings import Setting, between
+from .settings import StudySetting, between
 
 NVML, CODECARBON_GPU, CODECARBON = "GPU (NVML counter)", "GPU (CodeCarbon's reading)", "CodeCarbon, all parts"
 
@@ -31,7 +31,7 @@ class Confound:
 
     name: str
     what: str = ""
-    setting: Setting | None = None
+    setting: StudySetting | None = None
     as_run: Estimate | None = None
     corrected: Estimate | None = None
     effect: Estimate | None = None
@@ -39,7 +39,7 @@ class Confound:
     missing: str = ""
 
 
-def confounds(published: Published, found: Sequence[Setting]) -> tuple[Confound, ...]:
+def confounds(published: Published, found: Sequence[StudySetting]) -> tuple[Confound, ...]:
     """All five, each at least once."""
     whole = [setting for setting in found if not setting.coordinate("dropped_layers")]
     made: list[Confound] = []
@@ -50,7 +50,7 @@ def confounds(published: Published, found: Sequence[Setting]) -> tuple[Confound,
 
 
 def _row(
-    name: str, what: str, setting: Setting, as_run: Estimate | None, corrected: Estimate | None,
+    name: str, what: str, setting: StudySetting, as_run: Estimate | None, corrected: Estimate | None,
     effect: Estimate | None = None,
 ) -> Confound:  # fmt: skip
     if effect is None and as_run is not None and corrected is not None:
@@ -78,7 +78,7 @@ def _quotient(top: Estimate, bottom: Estimate) -> Estimate:
     return replace(value, low=math.exp(point - down), high=math.exp(point + up))
 
 
-def _fp32(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Confound]:
+def _fp32(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterable[Confound]:
     for setting in found:
         slow, matched = setting.times("fp32"), setting.times("fp16")
         effect = between(matched, slow)
@@ -90,7 +90,7 @@ def _fp32(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Confound
                 yield _row(name, what, setting, between(times, slow), between(times, matched), effect)
 
 
-def _default(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Confound]:
+def _default(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterable[Confound]:
     for setting in found:
         base, corrected = setting.times(setting.reference or ""), setting.times("nf4")
         for scheme in ("4bit-study", "4bit-default", "fp4"):
@@ -99,7 +99,7 @@ def _default(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Confo
             yield _row(name, what, setting, between(times, base), between(corrected, base), between(times, corrected))
 
 
-def _early_stop(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Confound]:
+def _early_stop(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterable[Confound]:
     ends = (item for item in found if item.coordinate("stop") == "eos" and item.reference and not item.decode_only)
     for setting in ends:
         reference = setting.reference or ""
@@ -117,11 +117,11 @@ def _early_stop(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Co
                 yield _row(name, what, setting, as_run, per_token)
 
 
-def _forced(setting: Setting) -> tuple[Any, ...]:
+def _forced(setting: StudySetting) -> tuple[Any, ...]:
     return (setting.machine, *(item for item in setting.coordinates if item[0] != "stop"))
 
 
-def _warm_up(name: str, found: Sequence[Setting], tasks: int) -> Iterable[Confound]:
+def _warm_up(name: str, found: Sequence[StudySetting], tasks: int) -> Iterable[Confound]:
     """With one cold call among the study's number of tasks, then with none."""
     for setting in found:
         base = _cold(setting.records(setting.reference or "", "generation"), tasks)
@@ -170,7 +170,7 @@ def _factor(pairs: Sequence[tuple[float, float]]) -> Samples:
     return tuple((mixed / later,) for mixed, later in pairs)
 
 
-def _sampling(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Confound]:
+def _sampling(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterable[Confound]:
     for setting in found:
         reference = setting.reference or ""
         for arm in (FOUR_BIT, EIGHT_BIT):
@@ -185,7 +185,7 @@ def _sampling(name: str, found: Sequence[Setting], _tasks: int) -> Iterable[Conf
                 yield _row(name, what, setting, as_run, between(counted[0].values, counted[1].values))
 
 
-_Take = Callable[[str, Sequence[Setting], int], Iterable[Confound]]
+_Take = Callable[[str, Sequence[StudySetting], int], Iterable[Confound]]
 _CONFOUNDS: tuple[tuple[str, str, _Take], ...] = (
     ("original in fp32", "no setting holds fp32 and fp16 beside a quantised arm", _fp32),
     ("fp4 or the library's default for 4-bit", "no setting holds nf4 beside 4bit-study, 4bit-default or fp4", _default),

@@ -13,7 +13,7 @@ from bench.report.palette import BAND, PAPER, SOFT, colour, marker
 
 from ..published import PrunedPoint
 from .pruning import PrunedSeries
-from .rows import EnergyRow, Measured, TimeRow
+from .rows import Measured, StudyEnergyRow, TimeRow
 
 _PUBLISHED = "D"
 _SHAPES = ("D", "s", "o")
@@ -41,7 +41,7 @@ def time_ratios(rows: Sequence[TimeRow]) -> Any:
     return panels(1, 1, 0.75 * len(shown) + 0.8, draw)
 
 
-def energies(rows: Sequence[EnergyRow]) -> Any:
+def energies(rows: Sequence[StudyEnergyRow]) -> Any:
     """J per token with every window, and its ratio to the original in the study's range."""
     shown = [(row, row.measured) for row in rows if row.measured]
     compared = [(row, measured) for row, measured in shown if measured.ratio]
@@ -64,7 +64,7 @@ def energies(rows: Sequence[EnergyRow]) -> Any:
     return panels(len(heights), 1, 0.45 * sum(heights) + 0.8, draw, height_ratios=heights)
 
 
-def _ratios(panel: Any, compared: Sequence[tuple[EnergyRow, Measured]]) -> None:
+def _ratios(panel: Any, compared: Sequence[tuple[StudyEnergyRow, Measured]]) -> None:
     for place, (row, measured) in enumerate(compared):
         range_ = row.published_range
         if range_ is not None:

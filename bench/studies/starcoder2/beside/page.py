@@ -19,7 +19,7 @@ from ..raw.tables_passes import TONES as RAW_TONES
 from ..writing import write
 from . import figures as draw
 from . import tables
-from .settings import Setting, differences
+from .settings import StudySetting, differences
 from .whole import Study, compare
 
 ENERGY_FIGURES, SCORES_FIGURE, PRUNED_ENERGY_FIGURE = (3, 4, 5, 6), 7, 8
@@ -93,7 +93,7 @@ def _measured(study: Study) -> Section:
     return Section("measured", "What was measured", text, tables=(tables.measured_settings(study),))
 
 
-def _caption(study: Study, setting: Setting, what: str) -> str:
+def _caption(study: Study, setting: StudySetting, what: str) -> str:
     differs = "; ".join(differences(study.published, setting)) or "nothing that the study states"
     return (
         f"{what} Setting {tables.name_of(study, setting)}: {setting_text(setting.coordinates)}. Machine: "

@@ -10,16 +10,16 @@ from bench.workloads.pruning import parse
 
 from ..published import Published
 from .quality import Score, joules_per_pass, score
-from .settings import Setting, between, study_model
+from .settings import StudySetting, between, study_model
 
 
 @dataclass(frozen=True)
-class PrunedPoint:
+class PrunedModel:
     """A model less ``removed`` layers. ``joules`` in J/token; ``energy_ratio`` to the whole model's, same source."""
 
     removed: int
     layers: str
-    setting: Setting
+    setting: StudySetting
     plus: Score | None
     joules: Estimate | None
     raw: Samples
@@ -36,31 +36,31 @@ class PrunedSeries:
     scheme: str
     source: str
     estimated: str
-    points: tuple[PrunedPoint, ...]
+    points: tuple[PrunedModel, ...]
 
     @property
-    def setting(self) -> Setting:
+    def setting(self) -> StudySetting:
         return self.points[0].setting
 
 
-def pruned_series(published: Published, found: Sequence[Setting]) -> tuple[PrunedSeries, ...]:
+def pruned_series(published: Published, found: Sequence[StudySetting]) -> tuple[PrunedSeries, ...]:
     """A series for each setting of which some layers were removed, in its original scheme."""
-    families: dict[tuple[object, ...], list[Setting]] = {}
+    families: dict[tuple[object, ...], list[StudySetting]] = {}
     for setting in found:
         families.setdefault(_but_layers(setting), []).append(setting)
     pruned = [sorted(family, key=removed) for family in families.values() if any(map(removed, family))]
     return tuple(_series(published, family, found) for family in pruned if family[0].reference)
 
 
-def removed(setting: Setting) -> int:
+def removed(setting: StudySetting) -> int:
     return len(parse(setting.coordinate("dropped_layers")))
 
 
-def _but_layers(setting: Setting) -> tuple[object, ...]:
+def _but_layers(setting: StudySetting) -> tuple[object, ...]:
     return (setting.machine, *(item for item in setting.coordinates if item[0] != "dropped_layers"))
 
 
-def _series(published: Published, family: Sequence[Setting], found: Sequence[Setting]) -> PrunedSeries:
+def _series(published: Published, family: Sequence[StudySetting], found: Sequence[StudySetting]) -> PrunedSeries:
     whole = family[0]
     scheme = whole.reference or ""
     base = whole.joules(scheme)
@@ -74,11 +74,13 @@ def _series(published: Published, family: Sequence[Setting], found: Sequence[Set
     )  # fmt: skip
 
 
-def _point(setting: Setting, scheme: str, source: str, base: Samples, found: Sequence[Setting]) -> PrunedPoint:
+def _point(
+    setting: StudySetting, scheme: str, source: str, base: Samples, found: Sequence[StudySetting]
+) -> PrunedModel:
     joules = setting.joules(scheme, sources=(source,)) if source else None
     values = joules[0].values if joules else ()
     count = removed(setting)
-    return PrunedPoint(
+    return PrunedModel(
         removed=count,
         layers=str(setting.coordinate("dropped_layers") or ""),
         setting=setting,

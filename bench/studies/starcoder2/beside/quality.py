@@ -13,7 +13,7 @@ from bench.record.schema import Record
 
 from ..published import Published, PublishedRow
 from .rows import held_against
-from .settings import Joules, Setting
+from .settings import JouleSource, StudySetting
 
 CONFIDENCE = 0.95
 
@@ -30,7 +30,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Change:
+class PassChange:
     """The share less the original's on the same tasks. Interval: Agresti & Min 2005 (Statistics in Medicine 24), which
     half-counts each outcome, so that no difference in few tasks is not taken for certainty."""
 
@@ -47,18 +47,18 @@ class PassRow:
     rather than measured."""
 
     published: PublishedRow
-    setting: Setting | None = None
+    setting: StudySetting | None = None
     scheme: str = ""
     base: Score | None = None
     plus: Score | None = None
-    change_base: Change | None = None
-    change_plus: Change | None = None
+    change_base: PassChange | None = None
+    change_plus: PassChange | None = None
     joules_per_pass: Estimate | None = None
     cost_note: str = ""
     missing: str = ""
 
 
-def pass_rows(published: Published, found: Sequence[Setting]) -> tuple[PassRow, ...]:
+def pass_rows(published: Published, found: Sequence[StudySetting]) -> tuple[PassRow, ...]:
     sides = held_against(published, found)
     rows: list[PassRow] = []
     for row in published.rows:
@@ -69,12 +69,12 @@ def pass_rows(published: Published, found: Sequence[Setting]) -> tuple[PassRow, 
     return tuple(rows)
 
 
-def judged_scheme(setting: Setting, arm: str) -> str | None:
+def judged_scheme(setting: StudySetting, arm: str) -> str | None:
     scheme = setting.scheme_of(arm, "quality")
     return scheme if scheme and setting.records(scheme, "quality") else None
 
 
-def _row(row: PublishedRow, setting: Setting, found: Sequence[Setting]) -> PassRow:
+def _row(row: PublishedRow, setting: StudySetting, found: Sequence[StudySetting]) -> PassRow:
     scheme = judged_scheme(setting, row.arm) or ""
     own = setting.records(scheme, "quality")
     base = setting.records(setting.reference or "", "quality") if scheme != setting.reference else ()
@@ -104,13 +104,13 @@ def score(records: Sequence[Record], metric: str) -> Score | None:
     return Score(share, low, high, len(tasks), len(records))
 
 
-def change(records: Sequence[Record], reference: Sequence[Record], metric: str) -> Change | None:
+def change(records: Sequence[Record], reference: Sequence[Record], metric: str) -> PassChange | None:
     """None where the two have no task in common."""
     own, base = by_task(records, metric), by_task(reference, metric)
     return paired_change([own[name] - base[name] for name in own if name in base])
 
 
-def paired_change(apart: Sequence[float]) -> Change | None:
+def paired_change(apart: Sequence[float]) -> PassChange | None:
     """The mean of differences task by task; None where there is none."""
     if not apart:
         return None
@@ -118,10 +118,10 @@ def paired_change(apart: Sequence[float]) -> Change | None:
     middle = total / count
     spread = (math.fsum(value * value for value in apart) + 1) / count - middle * middle
     reach = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * math.sqrt(spread / count)
-    return Change(total / len(apart), max(-1.0, middle - reach), min(1.0, middle + reach), len(apart))
+    return PassChange(total / len(apart), max(-1.0, middle - reach), min(1.0, middle + reach), len(apart))
 
 
-def joules_per_pass(setting: Setting, scheme: str, found: Sequence[Setting]) -> tuple[Estimate | None, str]:
+def joules_per_pass(setting: StudySetting, scheme: str, found: Sequence[StudySetting]) -> tuple[Estimate | None, str]:
     """The joules of all tasks over the tasks passed, with what of them is guessed; or why they are not known."""
     samples, judged = setting.records(scheme, "samples"), setting.records(scheme, "quality")
     tokens = [math.fsum(record.values("tokens_generated")) for record in samples if record.values("tokens_generated")]
@@ -135,7 +135,7 @@ def joules_per_pass(setting: Setting, scheme: str, found: Sequence[Setting]) -> 
     return scaled(each, math.fsum(tokens) / len(tokens) / passed), joules.estimated
 
 
-def _joules(setting: Setting, scheme: str, found: Sequence[Setting]) -> Joules | None:
+def _joules(setting: StudySetting, scheme: str, found: Sequence[StudySetting]) -> JouleSource | None:
     """J/token of the scheme here, or where only the way to stop differs."""
     alike = [setting, *(other for other in found if _but_stop(other) == _but_stop(setting))]
     for candidate in alike:
@@ -145,7 +145,7 @@ def _joules(setting: Setting, scheme: str, found: Sequence[Setting]) -> Joules |
     return None
 
 
-def _but_stop(setting: Setting) -> tuple[object, ...]:
+def _but_stop(setting: StudySetting) -> tuple[object, ...]:
     return (setting.machine, *(item for item in setting.coordinates if item[0] != "stop"))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.analysis.statistics import Estimate, Samples, estimate
 
 from ..published import ORIGINAL, EnergyRange, Published, PublishedRow
-from .settings import Joules, Setting, between, stands_for
+from .settings import JouleSource, StudySetting, between, stands_for
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Measured:
     """One arm in one setting. ``value`` in the row's unit, ``ratio`` to the original (None for itself), ``raw`` holds
     one sequence per fresh process. ``estimated`` says what is guessed rather than measured, or ""."""
 
-    setting: Setting
+    setting: StudySetting
     scheme: str
     reference: str
     value: Estimate
@@ -38,7 +38,7 @@ class TimeRow:
 
 
 @dataclass(frozen=True)
-class EnergyRow:
+class StudyEnergyRow:
     """``published_range`` covers all settings of the study, because its figures print no joules. Measured: J/token."""
 
     published: PublishedRow
@@ -47,16 +47,16 @@ class EnergyRow:
     missing: str = ""
 
 
-def held_against(published: Published, found: Iterable[Setting]) -> dict[tuple[str, int], list[Setting]]:
+def held_against(published: Published, found: Iterable[StudySetting]) -> dict[tuple[str, int], list[StudySetting]]:
     """The measured settings of whole models by the study's (model, tokens) that they stand beside."""
-    sides: dict[tuple[str, int], list[Setting]] = {}
+    sides: dict[tuple[str, int], list[StudySetting]] = {}
     for setting in found:
         if not setting.coordinate("dropped_layers"):
             sides.setdefault(stands_for(published, setting), []).append(setting)
     return sides
 
 
-def time_rows(published: Published, found: Sequence[Setting]) -> tuple[TimeRow, ...]:
+def time_rows(published: Published, found: Sequence[StudySetting]) -> tuple[TimeRow, ...]:
     sides = held_against(published, found)
     rows: list[TimeRow] = []
     for row in published.rows:
@@ -67,26 +67,26 @@ def time_rows(published: Published, found: Sequence[Setting]) -> tuple[TimeRow, 
     return tuple(rows)
 
 
-def timed(found: Sequence[Setting]) -> Sequence[Setting]:
+def timed(found: Sequence[StudySetting]) -> Sequence[StudySetting]:
     """The settings with timed calls; where there are none, those whose programs were judged: these end at stop words
     of their own and run once, so they stand in for a timing only where there is no other."""
     return [setting for setting in found if setting.is_timed] or found
 
 
-def energy_rows(published: Published, found: Sequence[Setting]) -> tuple[EnergyRow, ...]:
+def energy_rows(published: Published, found: Sequence[StudySetting]) -> tuple[StudyEnergyRow, ...]:
     sides = held_against(published, found)
-    rows: list[EnergyRow] = []
+    rows: list[StudyEnergyRow] = []
     for row in published.rows:
         range_ = published.range_of(row.arm)
         made = [energy_of(setting, row.arm) for setting in sides.get((row.model, row.tokens), ())]
         known = [item for item in made if item is not None]
-        rows += [EnergyRow(row, range_, item) for item in known] or [
-            EnergyRow(row, range_, None, _missing(sides, row, "joules"))
+        rows += [StudyEnergyRow(row, range_, item) for item in known] or [
+            StudyEnergyRow(row, range_, None, _missing(sides, row, "joules"))
         ]
     return tuple(rows)
 
 
-def time_of(setting: Setting, arm: str) -> Measured | None:
+def time_of(setting: StudySetting, arm: str) -> Measured | None:
     """The time of the scheme that stands for an arm of the study."""
     scheme, reference = setting.scheme_of(arm, "generation", "samples"), setting.reference
     if scheme is None or reference is None:
@@ -98,7 +98,7 @@ def time_of(setting: Setting, arm: str) -> Measured | None:
     return Measured(setting, scheme, reference, estimate(values, statistic="mean"), ratio, values)
 
 
-def energy_of(setting: Setting, arm: str, *, sources: Sequence[str] = ()) -> Measured | None:
+def energy_of(setting: StudySetting, arm: str, *, sources: Sequence[str] = ()) -> Measured | None:
     """The joules per token of the scheme that stands for an arm of the study."""
     scheme, reference = setting.scheme_of(arm, "energy", "codecarbon"), setting.reference
     if scheme is None or reference is None:
@@ -110,13 +110,15 @@ def energy_of(setting: Setting, arm: str, *, sources: Sequence[str] = ()) -> Mea
     return joules_measured(setting, scheme, reference, own, None if scheme == reference else base)
 
 
-def joules_measured(setting: Setting, scheme: str, reference: str, own: Joules, base: Joules | None) -> Measured:
+def joules_measured(
+    setting: StudySetting, scheme: str, reference: str, own: JouleSource, base: JouleSource | None
+) -> Measured:
     ratio = between(own.values, base.values) if base else None
     value = estimate(own.values, statistic="mean")
     return Measured(setting, scheme, reference, value, ratio, own.values, own.source, own.estimated)
 
 
-def _missing(sides: dict[tuple[str, int], list[Setting]], row: PublishedRow, what: str = "times") -> str:
+def _missing(sides: dict[tuple[str, int], list[StudySetting]], row: PublishedRow, what: str = "times") -> str:
     if (row.model, row.tokens) not in sides:
         return f"no run stands beside {row.model} with {row.tokens} tokens"
     if what == "joules":

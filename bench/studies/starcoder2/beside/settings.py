@@ -27,7 +27,7 @@ _VERSIONS = ("torch", "transformers", "bitsandbytes")
 
 
 @dataclass(frozen=True)
-class Joules:
+class JouleSource:
     """A source of joules: J/token by record; ``estimated`` says what is guessed rather than measured, or ""."""
 
     source: str
@@ -45,7 +45,7 @@ SOURCES = (
 
 
 @dataclass(frozen=True)
-class Setting:
+class StudySetting:
     """Everything measured in one setting: scheme → instrument → records."""
 
     coordinates: Coordinates
@@ -113,7 +113,7 @@ class Setting:
             for record in self.records(scheme, "generation", "samples")
         )
 
-    def joules(self, *schemes: str, sources: Sequence[str] = ()) -> tuple[Joules, ...] | None:
+    def joules(self, *schemes: str, sources: Sequence[str] = ()) -> tuple[JouleSource, ...] | None:
         """J/token of each scheme from the first source that measured them all; None where none did."""
         for name, instrument, metric in SOURCES:
             if sources and name not in sources:
@@ -123,15 +123,15 @@ class Setting:
                 return found
         return None
 
-    def _joules(self, scheme: str, name: str, instrument: str, metric: str) -> Joules:
+    def _joules(self, scheme: str, name: str, instrument: str, metric: str) -> JouleSource:
         records = self.records(scheme, instrument)
         # A window that used nothing is a counter that did not move, as in bench/analysis/energy.py.
         values = _present(tuple(v for v in gross_per_token(record, metric) if v > 0) for record in records)
         why = next((str(r.setup.get("estimated_why") or "estimated") for r in records if r.setup.get("estimated")), "")
-        return Joules(name, values, "" if metric.endswith("_gpu") else why)
+        return JouleSource(name, values, "" if metric.endswith("_gpu") else why)
 
 
-def settings(records: Iterable[Record]) -> tuple[Setting, ...]:
+def settings(records: Iterable[Record]) -> tuple[StudySetting, ...]:
     """The settings of one sequence at a time with nothing changed by an intervention, in order of appearance."""
     found: dict[tuple[Any, Coordinates], dict[str, dict[str, list[Record]]]] = {}
     counted = [record for record in records if _counts(record)]
@@ -142,7 +142,7 @@ def settings(records: Iterable[Record]) -> tuple[Setting, ...]:
         arms = found.setdefault((writer or _machine(record), setting_of(record.case)), {})
         arms.setdefault(record.case.scheme, {}).setdefault(record.instrument, []).append(record)
     return tuple(
-        Setting(coordinates, machine, {s: {i: tuple(r) for i, r in arm.items()} for s, arm in arms.items()})
+        StudySetting(coordinates, machine, {s: {i: tuple(r) for i, r in arm.items()} for s, arm in arms.items()})
         for (machine, coordinates), arms in found.items()
     )
 
@@ -175,13 +175,13 @@ def between(samples: Samples, reference: Samples) -> Estimate | None:
     return ratio(samples, reference, statistic="mean")
 
 
-def study_model(published: Published, setting: Setting) -> StudyModel | None:
+def study_model(published: Published, setting: StudySetting) -> StudyModel | None:
     """The study's model that this setting measures, by name; None for another."""
     name = str(setting.coordinate("model")).lower()
     return next((model for model in published.models if model.id in name), None)
 
 
-def stands_for(published: Published, setting: Setting) -> tuple[str, int]:
+def stands_for(published: Published, setting: StudySetting) -> tuple[str, int]:
     """The (model, tokens) of the study that a setting is held against: the nearest number of tokens, and the study's
     first model where the measured one is not of the study."""
     model = study_model(published, setting) or published.models[0]
@@ -190,14 +190,14 @@ def stands_for(published: Published, setting: Setting) -> tuple[str, int]:
     return model.name, min(known, key=lambda value: abs(math.log(value / tokens)))
 
 
-def differences(published: Published, setting: Setting) -> tuple[str, ...]:
+def differences(published: Published, setting: StudySetting) -> tuple[str, ...]:
     """How what was measured differs from the study, in words."""
     model, tokens = stands_for(published, setting)
     return tuple(text for text in (*_model(published, setting, model), *_machines(published, setting),
                                    *_amounts(published, setting, tokens)) if text)  # fmt: skip
 
 
-def _model(published: Published, setting: Setting, stood_for: str) -> Iterable[str]:
+def _model(published: Published, setting: StudySetting, stood_for: str) -> Iterable[str]:
     name = str(setting.coordinate("model"))
     if study_model(published, setting) is None:
         yield f"another model: {name}, not {stood_for}"
@@ -209,7 +209,7 @@ def _model(published: Published, setting: Setting, stood_for: str) -> Iterable[s
         yield f"less layers {setting.coordinate('dropped_layers')}"
 
 
-def _machines(published: Published, setting: Setting) -> Iterable[str]:
+def _machines(published: Published, setting: StudySetting) -> Iterable[str]:
     environment = setting.first.environment
     if not setting.on_gpu:
         yield f"on a CPU ({environment.cpu.get('model') or 'unknown'}), not on a GPU: its times say nothing about a GPU"
@@ -221,7 +221,7 @@ def _machines(published: Published, setting: Setting) -> Iterable[str]:
         yield f"a sibling of the GPU: {name}, not {published.gpu}"
 
 
-def _amounts(published: Published, setting: Setting, tokens: int) -> Iterable[str]:
+def _amounts(published: Published, setting: StudySetting, tokens: int) -> Iterable[str]:
     asked, prompts = setting.coordinate("new_tokens"), setting.coordinate("prompts")
     if asked and asked != tokens:
         yield f"{asked} new tokens, not {tokens}"

@@ -18,9 +18,9 @@ from ..raw.tables_passes import TONES as RAW_TONES
 from .claims import Outcome
 from .confounds import Confound
 from .pruning import PrunedSeries
-from .quality import Change, PassRow, Score
-from .rows import EnergyRow, Measured, TimeRow
-from .settings import Setting, differences, stands_for
+from .quality import PassChange, PassRow, Score
+from .rows import Measured, StudyEnergyRow, TimeRow
+from .settings import StudySetting, differences, stands_for
 from .whole import Study
 
 UNTESTED: Outcome = "not settled by these runs"
@@ -28,7 +28,7 @@ OUTCOMES: dict[Outcome, Tone] = {"reproduced": "good", "not reproduced": "bad", 
 _ROW = (Column("Model"), Column("Tokens", right=True), Column("Arm"))
 
 
-def name_of(study: Study, setting: Setting) -> str:
+def name_of(study: Study, setting: StudySetting) -> str:
     """The short name of a setting in the tables: M1, M2 and so on."""
     return f"M{study.settings.index(setting) + 1}"
 
@@ -153,7 +153,7 @@ def energies(study: Study) -> Table:
     return table("Energy", columns, rows, note)
 
 
-def _measured_energy(study: Study, row: EnergyRow) -> tuple[Cell | str, ...]:
+def _measured_energy(study: Study, row: StudyEnergyRow) -> tuple[Cell | str, ...]:
     m = row.measured
     if m is None:
         return (Cell("not measured", "muted"), "–", "–", "–", "–", Cell(row.missing, "muted"))
@@ -204,7 +204,7 @@ def score(value: Score | None) -> str:
     return f"{100 * value.share:.1f} [{100 * value.low:.1f}, {100 * value.high:.1f}] of {value.tasks}"
 
 
-def _change(value: Change | None) -> Cell | str:
+def _change(value: PassChange | None) -> Cell | str:
     if value is None:
         return Cell("the original", "muted")
     return f"{100 * value.value:+.1f} [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"

@@ -13,14 +13,13 @@ from bench.record.schema import Record
 from ..published import Published
 from ..raw.claims import claims as settled
 from ..raw.claims import grounds as raw_grounds
-from ..raw.grounds import Grounds as RawGrounds
-from ..raw.grounds import RawClaim
-from .claims import Claim, Grounds, claims
+from ..raw.grounds import Grounds, RawClaim
+from .claims import Claim, ClaimGrounds, claims
 from .confounds import Confound, confounds
 from .pruning import PrunedSeries, pruned_series
 from .quality import PassRow, pass_rows
-from .rows import EnergyRow, TimeRow, energy_rows, time_rows
-from .settings import INSTRUMENTS, Setting, settings
+from .rows import StudyEnergyRow, TimeRow, energy_rows, time_rows
+from .settings import INSTRUMENTS, StudySetting, settings
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,14 @@ class Study:
     """``raw`` and ``settled``: the study's own raw data, and its claims judged on them."""
 
     published: Published
-    settings: tuple[Setting, ...]
+    settings: tuple[StudySetting, ...]
     times: tuple[TimeRow, ...]
-    energies: tuple[EnergyRow, ...]
+    energies: tuple[StudyEnergyRow, ...]
     scores: tuple[PassRow, ...]
     pruned: tuple[PrunedSeries, ...]
     confounds: tuple[Confound, ...]
     claims: tuple[Claim, ...]
-    raw: RawGrounds
+    raw: Grounds
     settled: tuple[RawClaim, ...]
 
 
@@ -49,7 +48,7 @@ def compare(published: Published, runs: Sequence[Sequence[Record]]) -> Study:
         raise RecordError(
             f"nothing stands beside the study: no record of {', '.join(INSTRUMENTS)} with one sequence at a time"
         )
-    grounds = Grounds(
+    grounds = ClaimGrounds(
         published,
         found,
         time_rows(published, found),

@@ -11,9 +11,9 @@ from .grounds import (
     GPU_ALONE,
     QUANTISED,
     WHOLE_NODE,
+    ClaimReading,
     Grounds,
     Ratio,
-    Reading,
     above,
     below,
     by_setting,
@@ -26,36 +26,38 @@ from .joules import SettingJoules
 from .means import over
 from .split import even_share
 
-Judge = Callable[[Grounds], Iterable[Reading]]
+Judge = Callable[[Grounds], Iterable[ClaimReading]]
 
 
 def slower(arm: str) -> Judge:
-    def judge(g: Grounds) -> Iterable[Reading]:
+    def judge(g: Grounds) -> Iterable[ClaimReading]:
         outcome = overall(above(one.time(arm)) for one in g.settings)
-        yield Reading("", outcome, f"time ÷ original, which is fp32: {by_setting(g.settings, SettingJoules.time, arm)}")
+        yield ClaimReading(
+            "", outcome, f"time ÷ original, which is fp32: {by_setting(g.settings, SettingJoules.time, arm)}"
+        )
 
     return judge
 
 
-def eight_against_four(g: Grounds) -> Iterable[Reading]:
+def eight_against_four(g: Grounds) -> Iterable[ClaimReading]:
     def ratio(one: SettingJoules, _arm: str) -> Estimate:
         return over(one.of(EIGHT_BIT).seconds.runs, one.of(FOUR_BIT).seconds.runs)
 
     outcome = overall(above(ratio(one, "")) for one in g.settings)
-    yield Reading("", outcome, f"8-bit ÷ 4-bit: {by_setting(g.settings, ratio, '')}")
+    yield ClaimReading("", outcome, f"8-bit ÷ 4-bit: {by_setting(g.settings, ratio, '')}")
 
 
 def more_energy(*arms: str) -> Judge:
     """Whether the arms cost more than the fp32 original."""
 
-    def judge(g: Grounds) -> Iterable[Reading]:
+    def judge(g: Grounds) -> Iterable[ClaimReading]:
         readings: tuple[tuple[str, Ratio, float, str], ...] = (
             (GPU_ALONE, SettingJoules.gpu, g.gpu_nodes, ""),
             (WHOLE_NODE, SettingJoules.corrected, g.all_nodes, _turns(g, arms)),
         )
         for name, ratio, nodes, more in readings:
             outcome = overall(above(ratio(one, arm), nodes) for arm in arms for one in g.settings)
-            yield Reading(name, outcome, f"÷ original: {_told(g, ratio, arms)}{_nodes(nodes)}{more}")
+            yield ClaimReading(name, outcome, f"÷ original: {_told(g, ratio, arms)}{_nodes(nodes)}{more}")
 
     return judge
 
@@ -78,7 +80,7 @@ def _turns(g: Grounds, arms: Sequence[str]) -> str:
 
 
 def size(arm: str) -> Judge:
-    def judge(g: Grounds) -> Iterable[Reading]:
+    def judge(g: Grounds) -> Iterable[ClaimReading]:
         range_ = g.published.range_of(arm)
         assert range_ is not None
         readings = {"CodeCarbon as written": SettingJoules.written, GPU_ALONE: SettingJoules.gpu}
@@ -88,7 +90,7 @@ def size(arm: str) -> Judge:
             found = [ratio(one, arm) for one in g.settings]
             told = "over the original: " + ", ".join(f"{100 * (value.value - 1):+.0f} %" for value in found)
             more = _of_the_larger(found) if ratio is SettingJoules.written else ""
-            yield Reading(name, overall(within(one, range_.low, range_.high) for one in found), told + more)
+            yield ClaimReading(name, overall(within(one, range_.low, range_.high) for one in found), told + more)
 
     return judge
 
@@ -99,10 +101,10 @@ def _of_the_larger(found: Sequence[Estimate]) -> str:
     return f". What is printed is near (quantised − original) ÷ quantised, {told} (inferred)"
 
 
-def less_power(g: Grounds) -> Iterable[Reading]:
+def less_power(g: Grounds) -> Iterable[ClaimReading]:
     for name, ratio, nodes in ((GPU_ALONE, _gpu_power, g.gpu_nodes), (WHOLE_NODE, _whole_power, g.all_nodes)):
         answers = [below(ratio(one, arm), nodes) for arm in QUANTISED for one in g.settings]
-        yield Reading(name, overall(answers), f"power ÷ original: {_told(g, ratio, QUANTISED)}{_nodes(nodes)}")
+        yield ClaimReading(name, overall(answers), f"power ÷ original: {_told(g, ratio, QUANTISED)}{_nodes(nodes)}")
 
 
 def _gpu_power(one: SettingJoules, arm: str) -> Estimate:

@@ -8,12 +8,12 @@ from bench.analysis.passing import wilson
 
 from ..published import EIGHT_BIT, FOUR_BIT
 from . import passes
-from .grounds import CANNOT, GPU_ALONE, Grounds, Outcome, Reading, below, overall, times
+from .grounds import CANNOT, GPU_ALONE, ClaimReading, Grounds, Outcome, below, overall, times
 
-Judge = Callable[[Grounds], Iterable[Reading]]
+Judge = Callable[[Grounds], Iterable[ClaimReading]]
 
 
-def setup_valid(g: Grounds) -> Iterable[Reading]:
+def setup_valid(g: Grounds) -> Iterable[ClaimReading]:
     """A set-up is validated only by a model that its fault would show in."""
     star, phi = (g.raw.continues[name]["as-is"] for name in ("StarCoder2", "Phi-2"))
     first, other = (g.raw.samples[name]["begins_with_def"].count("1") for name in ("3b_128", "Phi2_128"))
@@ -24,10 +24,10 @@ def setup_valid(g: Grounds) -> Iterable[Reading]:
         f"follows. What is written begins with a new function in {first} (3B/128) and {other} (Phi-2): Phi-2 cannot "
         "show the fault"
     )
-    yield Reading("", "falls" if shown else CANNOT, told)
+    yield ClaimReading("", "falls" if shown else CANNOT, told)
 
 
-def pass_lower(g: Grounds) -> Iterable[Reading]:
+def pass_lower(g: Grounds) -> Iterable[ClaimReading]:
     known = ", ".join(f"{cell.arm} {cell.benchmark} p = {cell.test.p:.2f}" for cell in g.cells if cell.test)
     largest, least = max(abs(cell.change) for cell in g.cells), min(cell.least_p for cell in g.cells)
     told = (
@@ -35,11 +35,11 @@ def pass_lower(g: Grounds) -> Iterable[Reading]:
         f"{g.published.tasks} tasks: p ≥ {least:.3f} whichever tasks changed; {passes.fewest_for_a_sign()} changed one "
         "way are the fewest that show a difference. Nor do equal totals show equal models"
     )
-    yield Reading("", "stands" if all(cell.readable for cell in g.cells) else CANNOT, told)
+    yield ClaimReading("", "stands" if all(cell.readable for cell in g.cells) else CANNOT, told)
 
 
 def barely(arm: str) -> Judge:
-    def judge(g: Grounds) -> Iterable[Reading]:
+    def judge(g: Grounds) -> Iterable[ClaimReading]:
         margin, key = g.published.largest_change, f"3b_128_{arm.replace('-', '')}"
         found = {name: passes.change(g.raw, "3b_128", key, name) for name in passes.TESTS}
         inside = all(-margin <= one.low and one.high <= margin for one in found.values())
@@ -50,25 +50,25 @@ def barely(arm: str) -> Judge:
             for name, one in found.items()
         )
         more = "the tasks of the other settings are not among the data carried"
-        yield Reading("", outcome, f"3B/128, programs kept: {told}; {more}")
+        yield ClaimReading("", outcome, f"3B/128, programs kept: {told}; {more}")
 
     return judge
 
 
-def pruned_to_zero(g: Grounds) -> Iterable[Reading]:
+def pruned_to_zero(g: Grounds) -> Iterable[ClaimReading]:
     (point,) = (one for one in g.pruned if (one.model, one.removed) == ("StarCoder2-3B", 3))
     passed, tasks = point.passed or (0, 0), g.published.tasks
     low, high = wilson(passed[1], tasks)
     told = f"{passed[1]} of {tasks} pass, judged again [{100 * low:.1f}, {100 * high:.1f} %]"
-    yield Reading("StarCoder2-3B", "stands" if passed[1] == 0 else "falls", told)
-    yield Reading("StarCoder2-7B", CANNOT, "its programs are not among the data carried")
+    yield ClaimReading("StarCoder2-3B", "stands" if passed[1] == 0 else "falls", told)
+    yield ClaimReading("StarCoder2-7B", CANNOT, "its programs are not among the data carried")
 
 
-def pruned_phi2(_g: Grounds) -> Iterable[Reading]:
-    yield Reading("", CANNOT, "the programs of the pruned Phi-2 are not among the data carried")
+def pruned_phi2(_g: Grounds) -> Iterable[ClaimReading]:
+    yield ClaimReading("", CANNOT, "the programs of the pruned Phi-2 are not among the data carried")
 
 
-def pruned_energy(g: Grounds) -> Iterable[Reading]:
+def pruned_energy(g: Grounds) -> Iterable[ClaimReading]:
     last = [one for one in g.pruned if one.removed == 6]
     for name, what, nodes in (
         (GPU_ALONE, "gpu_ratio", g.gpu_nodes),
@@ -77,7 +77,7 @@ def pruned_energy(g: Grounds) -> Iterable[Reading]:
         found = {one.model: getattr(one, what) for one in last}
         told = ", ".join(f"{model} {times(value)}" for model, value in found.items())
         outcome = overall(below(value, nodes) for value in found.values())
-        yield Reading(
+        yield ClaimReading(
             name, outcome, f"six layers less ÷ whole: {told}. Between two nodes one arm differs by ×{nodes:.2f}"
         )
 

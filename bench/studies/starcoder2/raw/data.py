@@ -43,7 +43,7 @@ class EarStep:
 
 
 @dataclass(frozen=True)
-class Run:
+class RawRun:
     """One run as CodeCarbon wrote it: J of each part, kg of CO2, s. ``row``: in the authors' file, from 1."""
 
     row: int
@@ -63,7 +63,7 @@ class RawArm:
     model: str
     tokens: int
     arm: str
-    runs: tuple[Run, ...]
+    runs: tuple[RawRun, ...]
 
     @property
     def key(self) -> str:
@@ -76,7 +76,7 @@ class Raw:
     """``verdicts`` and ``samples``: by the authors' name of a set, then by what was counted. ``jobs``: as carried."""
 
     arms: Mapping[tuple[str, int, str], RawArm]
-    pruned: Mapping[tuple[str, int], tuple[Run, ...]]
+    pruned: Mapping[tuple[str, int], tuple[RawRun, ...]]
     steps: tuple[EarStep, ...]
     verdicts: Mapping[str, Mapping[str, str]]
     samples: Mapping[str, Mapping[str, Any]]
@@ -141,9 +141,9 @@ def _step(job: str, row: Sequence[float]) -> EarStep:
     )  # fmt: skip
 
 
-def _runs(rows: Sequence[Sequence[float]], ears: Sequence[EarStep | None] = ()) -> tuple[Run, ...]:
+def _runs(rows: Sequence[Sequence[float]], ears: Sequence[EarStep | None] = ()) -> tuple[RawRun, ...]:
     known = ears or [None] * len(rows)
     return tuple(
-        Run(place, WH * dram, WH * gpu, WH * cpu, WH * total, grams / 1e3, seconds, ear)
+        RawRun(place, WH * dram, WH * gpu, WH * cpu, WH * total, grams / 1e3, seconds, ear)
         for place, ((dram, gpu, cpu, total, grams, seconds), ear) in enumerate(zip(rows, known, strict=True), 1)
     )

@@ -22,7 +22,7 @@ Ratio = Callable[[SettingJoules, str], Estimate]
 
 
 @dataclass(frozen=True)
-class Reading:
+class ClaimReading:
     """One way to read a claim, with an outcome of its own. ``name``: "" where there is one way."""
 
     name: str
@@ -33,7 +33,7 @@ class Reading:
 @dataclass(frozen=True)
 class RawClaim:
     statement: Statement
-    readings: tuple[Reading, ...]
+    readings: tuple[ClaimReading, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Grounds:
         return settings(self.raw)
 
     @cached_property
-    def cells(self) -> tuple[passes.Cell, ...]:
+    def cells(self) -> tuple[passes.PassesCell, ...]:
         return passes.cells(self.raw, self.published)
 
     @cached_property

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from ..published import ORIGINAL
-from .data import Raw, RawArm, Run
+from .data import Raw, RawArm, RawRun
 
 ROUNDING = 0.005
 
@@ -59,7 +59,7 @@ def busy(arm: RawArm) -> Busy | None:
     )
 
 
-def _bounds(run: Run) -> tuple[float, float]:
+def _bounds(run: RawRun) -> tuple[float, float]:
     assert run.ear is not None
     loading = run.ear.seconds - run.seconds
     low = (run.ear.gpu_busy - ROUNDING) * run.ear.seconds - loading

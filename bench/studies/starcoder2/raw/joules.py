@@ -15,7 +15,7 @@ from bench.analysis.statistics import Estimate
 from bench.analysis.wraps import INTEL_RANGE, Wraps, find_wraps
 
 from ..published import ORIGINAL
-from .data import ARMS, SETTINGS, Raw, RawArm, Run
+from .data import ARMS, SETTINGS, Raw, RawArm, RawRun
 from .means import Mean, mean, over
 
 # EAR's step holds the loading of the model too, so that its power is not quite the run's. Assumed; the largest
@@ -27,7 +27,7 @@ TOLERANCE = 2.0
 class TrueRun:
     """A run with its wraps. ``wraps.fit`` is None where several numbers fit."""
 
-    run: Run
+    run: RawRun
     wraps: Wraps
 
     @property
@@ -89,7 +89,7 @@ class ArmJoules:
         found = [run.run.ear.dram_power * run.run.seconds for run in self.known if run.run.ear]
         return mean(found) if len(found) == len(self.known) else None
 
-    def written(self, what: Callable[[Run], float]) -> list[float]:
+    def written(self, what: Callable[[RawRun], float]) -> list[float]:
         return [what(run.run) for run in self.runs]
 
 
@@ -119,7 +119,7 @@ class SettingJoules:
         return over(self.of(arm).corrected.runs, self.of(ORIGINAL).corrected.runs)
 
 
-def true_run(run: Run, powers: tuple[float, float]) -> TrueRun:
+def true_run(run: RawRun, powers: tuple[float, float]) -> TrueRun:
     """``powers``: W that are plausible where EAR did not watch the run."""
     if run.ear is not None:
         powers = run.ear.package_power - TOLERANCE, run.ear.package_power + TOLERANCE

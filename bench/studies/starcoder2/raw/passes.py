@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bench.analysis.mcnemar import LEVEL, McNemar, exact_p, mcnemar
 
-from ..beside.quality import Change, paired_change
+from ..beside.quality import PassChange, paired_change
 from ..published import EIGHT_BIT, FOUR_BIT, ORIGINAL, Published
 from .data import SETTINGS, Raw, key_of
 
@@ -21,7 +21,7 @@ PAIRS = ((ORIGINAL, FOUR_BIT), (ORIGINAL, EIGHT_BIT), (FOUR_BIT, EIGHT_BIT))
 
 
 @dataclass(frozen=True)
-class Cell:
+class PassesCell:
     """One cell of Table III on one benchmark. Tasks passed as printed; ``least_p``: of any tasks with these totals.
     ``test`` is None where the programs of the cell are not among those re-judged. ``other_programs``: in how many tasks
     the printed verdict is of another program than the one that is kept. ``kept``: passed among the programs kept."""
@@ -47,7 +47,7 @@ class Cell:
         return self.test.p < LEVEL if self.test else self.least_p < LEVEL
 
 
-def cells(raw: Raw, published: Published) -> tuple[Cell, ...]:
+def cells(raw: Raw, published: Published) -> tuple[PassesCell, ...]:
     return tuple(
         _cell(raw, published, model, tokens, arm, benchmark)
         for model, tokens in SETTINGS
@@ -56,11 +56,11 @@ def cells(raw: Raw, published: Published) -> tuple[Cell, ...]:
     )
 
 
-def _cell(raw: Raw, published: Published, model: str, tokens: int, arm: str, benchmark: str) -> Cell:
+def _cell(raw: Raw, published: Published, model: str, tokens: int, arm: str, benchmark: str) -> PassesCell:
     base, own = (_passed(published, model, tokens, one, benchmark) for one in (ORIGINAL, arm))
     key = key_of(model, tokens, arm)
     known = raw.verdicts.get(key)
-    return Cell(
+    return PassesCell(
         model, tokens, arm, benchmark, base, own, least_p(own - base),
         paired(raw, key_of(model, tokens, ORIGINAL), key, benchmark) if known else None,
         raw.jobs["results"][key]["other_programs"],
@@ -97,7 +97,7 @@ def paired(raw: Raw, reference: str, arm: str, benchmark: str) -> McNemar:
     return found
 
 
-def change(raw: Raw, reference: str, arm: str, benchmark: str) -> Change:
+def change(raw: Raw, reference: str, arm: str, benchmark: str) -> PassChange:
     """How the share of passed tasks changed, with its interval."""
     base, own = (outcomes(raw.verdicts[key]["ours"], benchmark) for key in (reference, arm))
     found = paired_change([float(own[task]) - float(base[task]) for task in own])
