@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import hooks
 from bench.commandline import CommandLine, Verb
 from bench.output import accept_any_terminal, ended
 from bench.record.secrets import mask_argv
@@ -90,7 +91,8 @@ def _call(arguments: Sequence[str], program: str) -> int:
 
 
 def _program(name: str) -> CommandLine:
-    return CommandLine(name, DESCRIPTION, EXIT_CODES, VERBS)
+    there = {word: verb for word, verb in VERBS.items() if hooks.is_there(verb.module)}
+    return CommandLine(name, DESCRIPTION, EXIT_CODES, there)
 
 
 def parser(program: str = MODULE) -> argparse.ArgumentParser:

@@ -11,9 +11,9 @@ import pytest
 
 from bench.analysis.assumed import ENOUGH
 from bench.analysis.energy import EnergyGroup, EnergyRow, summarise
-from bench.analysis.quality import summarise as qualities
-from bench.analysis.signmap import signmap
 from bench.presets import PRESETS, for_layers
+from bench.quality.analysis.summary import summarise as qualities
+from bench.quality.tradeoff.signmap import signmap
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.schema import Case, Record
 from bench.report.sections.energy import energy as energy_table

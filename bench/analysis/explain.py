@@ -9,7 +9,7 @@ from typing import Any
 from bench.record import causes as c
 from bench.record.schema import Finding, Record
 
-from . import claims, generation, quality
+from . import claims, generation
 from .assumed import mark
 from .energy_ledger import EnergyPair, energy_pairs
 from .first_generation import FirstGeneration
@@ -43,7 +43,8 @@ class FirstAnswer:
 @dataclass(frozen=True)
 class Explanation:
     """Everything that a run says about why its schemes differ. ``standings``: the table's row of a scheme, by setting
-    and scheme. ``first``: what someone who generates once waits for; all else is about lengths met before."""
+    and scheme. ``records``: what it is made of. ``first``: what someone who generates once waits for; all else is about
+    lengths met before."""
 
     pairs: tuple[Pair, ...]
     energy: tuple[EnergyPair, ...]
@@ -54,7 +55,8 @@ class Explanation:
     findings: tuple[Finding, ...]
     standings: Mapping[Place, GenerationRow]
     settings: tuple[Coordinates, ...]
-    quality: tuple[quality.QualityGroup, ...]
+    records: tuple[Record, ...]
+    reference: str = REFERENCE
     first: tuple[FirstAnswer, ...] = ()
 
 
@@ -77,7 +79,7 @@ def explain(
         found, joules, changed, removals(records, reference), judge(evidence),
         remedies(changed, groups, records, predicted_only(records)),
         (*findings(found), *claims.findings(records), *unlike_windows(records)), rows(groups),
-        tuple(dict.fromkeys(pair.setting for pair in found)), quality.summarise(records, reference=reference),
+        tuple(dict.fromkeys(pair.setting for pair in found)), tuple(records), reference,
         _first(groups, first_visits(records, reference)),
     )  # fmt: skip
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.record.instruments import QUALITY, SAMPLES
 from bench.record.origin import block_of
 from bench.record.schema import Record
 
 from .machines import hardware_fields, value_text
-from .quality import QUALITY, SAMPLES
 
 
 @dataclass(frozen=True)

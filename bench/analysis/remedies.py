@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.record.instruments import QUALITY
 from bench.record.schema import Record
 
 from .generation import GenerationGroup, GenerationRow, call_times
@@ -209,7 +210,7 @@ def _passed(group: GenerationGroup, records: Sequence[Record]) -> dict[str, tupl
     judged = [
         record
         for record in records
-        if record.instrument == "quality" and record.case.model == model and not record.case.dropped_layers
+        if record.instrument == QUALITY and record.case.model == model and not record.case.dropped_layers
     ]
     return {
         record.case.scheme: (int(sum(values)), len(values))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bench.hooks import study_presets
+from bench import hooks
 from bench.interventions.table import refuse_unknown
 from bench.record.errors import UsageError
 from bench.record.typed import typed
@@ -19,7 +19,7 @@ from .everyday import QUICK, SMOKE
 from .forms import LAST, EndToEnd, Preset, judged
 from .study import STUDIES
 
-PRESETS = {preset.name: preset for preset in (SMOKE, QUICK, *STUDIES, *study_presets())}
+PRESETS = {preset.name: preset for preset in (SMOKE, QUICK, *STUDIES, *hooks.presets())}
 
 
 def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:

@@ -9,3 +9,5 @@ FIRST_VISITS = "kineto-first"
 # A cheap remedy that a run tries by itself, taking turns with the unchanged arm in its process; "intervention" is one
 # in a process of its own.
 TRY = "try"
+# The programs that an arm wrote, and which of them passed, maybe judged on another machine.
+SAMPLES, QUALITY = "samples", "quality"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bench import hooks
 from bench.analysis import annotation, energy, explain, findings, generation, matmul
+from bench.analysis.alike import condensed
 from bench.analysis.ceilings import Ceilings
 from bench.analysis.conditions import mixed
 from bench.analysis.energy_windows import judged
@@ -15,21 +17,21 @@ from bench.analysis.idle_power import trends
 from bench.analysis.settings import Asked
 from bench.analysis.unpaired import of_pairing
 from bench.analysis.verdict import MARGIN
-from bench.cluster.analysis import node_findings, nodes
 from bench.record.errors import RecordError
 from bench.record.schema import Finding, Record
 from bench.record.suggested import quoted
 
+from .attached import Attached
 from .by_hardware import summaries
 from .content import CountedFinding
-from .machine_line import machine_line
 from .visible import visible_all
+from .words import machine_text
 
 
 @dataclass(frozen=True)
 class Analysed:
-    """The records and what the analysis room makes of them. ``nodes``: None where all was measured on one. ``parts``:
-    the records by hardware, one part but for a sweep over unlike nodes; ``explanation`` is of the first."""
+    """The records and what the analysis room makes of them. ``parts``: the records by hardware, one part
+    but for a sweep over unlike nodes; ``explanation`` is of the first. ``attached``: what other rooms add."""
 
     records: tuple[Record, ...]
     generation: tuple[generation.GenerationGroup, ...]
@@ -40,8 +42,8 @@ class Analysed:
     findings: tuple[CountedFinding, ...]
     reference: str
     explanation: explain.Explanation
-    nodes: nodes.Nodes | None = None
     parts: tuple[Part, ...] = ()
+    attached: tuple[Attached, ...] = ()
 
     @property
     def latest(self) -> Record:
@@ -50,7 +52,8 @@ class Analysed:
     @property
     def machine(self) -> str:
         """The machine or the machines in one line."""
-        return machine_line(self.latest.environment, self.nodes)
+        several = next((each.machine for each in self.attached if each.machine), "")
+        return several or machine_text(self.latest.environment)
 
 
 def analyse(
@@ -67,7 +70,7 @@ def analyse(
         raise RecordError(f"the run has no records: run {quoted('run')} first")
     records = standing(visible_all(records))
     extra = visible_all(extra)
-    parts, found = unlike_parts(records), nodes.nodes(records)
+    parts = unlike_parts(records)
     made = summaries(parts, reference, margin, asked)
     explained = explain.explain(
         parts[0].records,
@@ -83,20 +86,21 @@ def analyse(
         *explained.findings,
         *of_pairing(records, reference),
         *mixed(records),
-        *node_findings.of_nodes(found),
-        *node_findings.of_parts(parts),
     )
-    told = findings.merged(judged(records), (*extra, *own))
-    return Analysed(
+    analysed = Analysed(
         records=tuple(records),
         generation=made.generation,
         energy=made.energy,
         matmul=made.matmul,
         annotation=made.annotation,
         ceilings=made.ceilings,
-        findings=tuple(CountedFinding(*item) for item in (node_findings.condensed(told) if found else told)),
+        findings=(),
         reference=reference,
         explanation=explained,
-        nodes=found,
         parts=parts,
     )
+    attached = hooks.attached(analysed)
+    told = findings.merged(judged(records), (*extra, *own, *(one for each in attached for one in each.findings)))
+    if any(each.machine for each in attached):  # each of hundreds of nodes was busy in its own way
+        told = condensed(told)
+    return replace(analysed, attached=attached, findings=tuple(CountedFinding(*item) for item in told))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from bench.analysis.across import across
@@ -11,11 +11,8 @@ from bench.analysis.codecarbon import emissions
 from bench.analysis.energy import EnergyGroup
 from bench.analysis.generation import GenerationGroup
 from bench.analysis.matmul import MatmulRow
-from bench.cluster.report import fleet as tables_fleet
-from bench.cluster.report import section as nodes
-from bench.quality.report import section as quality
 
-from . import answer, machine_line, overview, units
+from . import answer, by_hardware, overview, units
 from .analysed import Analysed
 from .content import Commands, FigureSpec, Report, Section, Table
 from .sections import arms as tables
@@ -44,23 +41,6 @@ def build(analysed: Analysed, commands: Commands | None = None) -> Report:
     """The whole report; nothing is drawn or written yet. ``commands``: what a user may type next."""
     groups = overview.main_groups(analysed)
     records = analysed.records
-    sections = (
-        *ledger.sections(analysed.explanation),
-        *quality.sections(analysed),
-        _throughput(analysed, groups),
-        first_generation.section(analysed.generation, analysed.explanation),
-        nodes.section(analysed.nodes),
-        _latency(analysed, groups),
-        _memory(analysed, groups),
-        _energy(analysed),
-        _matmul(analysed),
-        evidence.section(records, analysed.generation),
-        _costs(analysed),
-        _findings(analysed),
-        _troubles(analysed),
-        _environment(analysed),
-        _arms(analysed),
-    )
     models = list(dict.fromkeys(record.case.model for record in records if record.case.workload != "machine"))
     return Report(
         title=f"bitledger report: {', '.join(models) or 'no model'}",
@@ -69,11 +49,35 @@ def build(analysed: Analysed, commands: Commands | None = None) -> Report:
         headlines=overview.headlines(groups),
         summary=overview.summary_tables(groups),
         machine=analysed.machine,
-        labels=(*model_labels(records), *machine_line.labels(analysed.parts)),
+        labels=(*model_labels(records), *by_hardware.labels(analysed.parts)),
         counts=_counts(analysed),
-        sections=tuple(section for section in sections if section is not None),
+        sections=tuple(section for section in _sections(analysed, groups) if section is not None),
         answer=answer.answer(analysed.explanation, commands),
     )
+
+
+def _sections(analysed: Analysed, groups: Sequence[GenerationGroup]) -> Iterator[Section | None]:
+    """All of them, each name's followed by what other rooms attach there."""
+    own: dict[str, tuple[Section | None, ...]] = {
+        "ledger": ledger.sections(analysed.explanation),
+        "throughput": (_throughput(analysed, groups),),
+        "first_generation": (first_generation.section(analysed.generation, analysed.explanation),),
+        "latency": (_latency(analysed, groups),),
+        "memory": (_memory(analysed, groups),),
+        "energy": (_energy(analysed),),
+        "matmul": (_matmul(analysed),),
+        "evidence": (evidence.section(analysed.records, analysed.generation),),
+        "costs": (_costs(analysed),),
+        "findings": (_findings(analysed),),
+        "troubles": (_troubles(analysed),),
+        "environment": (_environment(analysed),),
+        "arms": (_arms(analysed),),
+    }
+    for name, sections in own.items():
+        yield from sections
+        for attached in analysed.attached:
+            if attached.after == name:
+                yield from attached.sections(analysed)
 
 
 def _counts(analysed: Analysed) -> str:
@@ -280,9 +284,8 @@ def _troubles(analysed: Analysed) -> Section | None:
 
 def _environment(analysed: Analysed) -> Section:
     records = analysed.records
-    one = analysed.nodes is None
-    own = (before_after(records), machine(analysed.latest.environment)) if one else tables_fleet.environment(records)
-    found = (models(records), *own)
+    own = next((each.environment() for each in analysed.attached if each.environment), None)
+    found = (models(records), *(own or (before_after(records), machine(analysed.latest.environment))))
     return Section("environment", "Environment", tables=tuple(item for item in found if item), folded=True)
 
 

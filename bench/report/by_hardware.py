@@ -80,3 +80,13 @@ def _ceilings(parts: Sequence[Part]) -> dict[str, Ceilings]:
         for part in parts
         for device in sorted({record.case.device for record in part.records})
     }
+
+
+def labels(parts: Sequence[Part]) -> tuple[str, ...]:
+    """What a reader must know before any figure of a sweep over unlike nodes."""
+    if len(parts) < 2:
+        return ()
+    return (
+        f"Nodes of {len(parts)} kinds of hardware: every ratio is within one kind. Why, ledger, hypotheses and what to "
+        f"change are of {parts[0].name} only.",
+    )

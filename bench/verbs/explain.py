@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.energy_ledger import EnergyPair, Split
-from bench.analysis.energy_passed import joules_per_passed
 from bench.analysis.explain import Explanation, FirstAnswer, explain
 from bench.analysis.hardware import unlike_parts
 from bench.analysis.hypotheses import Judged
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import Pair, SourceLine
 from bench.analysis.remedies import Remedy
+from bench.hooks import attached_documents
 from bench.kinds import MILLISECONDS
-from bench.quality.report.document import quality_document
 from bench.record.causes import CORRECTIONS
 from bench.record.errors import RecordError, UsageError
 from bench.record.store import load
 from bench.record.suggested import again, quoted
+from bench.report.attached import AttachedDocument
 from bench.report.content import Commands
 from bench.report.visible import dumps
 from bench.report.words import AMOUNTS
@@ -149,11 +149,12 @@ def ranked(closed: Closed) -> list[Line]:
 
 def document(found: Explanation, commands: Commands | None = None) -> dict[str, Any]:
     """A run's explanation as JSON."""
+    attached = attached_documents(found)
     return {
         "answer": answer_document(found, commands),
         "pairs": [_pair(pair) for pair in found.pairs],
-        "energy": [_energy(pair, found) for pair in found.energy],
-        "quality": quality_document(found.quality),
+        "energy": [_energy(pair, attached) for pair in found.energy],
+        **{name: value for each in attached for name, value in each.document.items()},
         "interventions": [
             {
                 "scheme": row.scheme, "name": row.name, "cause": row.cause, "sense": row.sense,
@@ -219,8 +220,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _energy(pair: EnergyPair, found: Explanation) -> dict[str, Any]:
-    passed = joules_per_passed(pair, found.quality)
+def _energy(pair: EnergyPair, attached: Sequence[AttachedDocument]) -> dict[str, Any]:
     return {
         "reference": pair.reference, "scheme": pair.scheme, "source": pair.source,
         "estimated": bool(pair.estimated), "estimated_why": pair.estimated or None,
@@ -230,10 +230,7 @@ def _energy(pair: EnergyPair, found: Explanation) -> dict[str, Any]:
         "gross": _split(pair.gross), "net": _split(pair.net), "net_missing": pair.missing or None,
         "net_of_unused": _split(pair.nets.get("unused")),
         "power_w": pair.power, "time_s_per_token": pair.time,
-        "joules_per_passed_task": passed.scheme and passed.scheme.value,
-        "joules_per_passed_task_ci": passed.scheme and [passed.scheme.low, passed.scheme.high],
-        "reference_joules_per_passed_task": passed.reference and passed.reference.value,
-        "passed_task_missing": passed.missing or None,
+        **{name: value for each in attached for name, value in each.of_energy(pair).items()},
     }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.cluster.analysis.node_findings import on_nodes
+from bench import hooks
+from bench.analysis.alike import on_nodes
 from bench.instruments.fitness import unfit
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.origin import node_of
@@ -49,7 +50,8 @@ def main(options: argparse.Namespace) -> int:
     if options.study:
         if options.reference:
             raise UsageError("--reference has no place with --study: the original is each run's unquantised arm")
-        report_study(options.run)
+        if not hooks.report_beside_study(options.run):
+            raise UsageError("--study: no study is installed here (bench/studies)")
         return 0
     if len(options.run) > 1:
         raise UsageError("a report is about one run: give one folder, or add --study")
@@ -59,27 +61,8 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def report_study(folders: Sequence[Path]) -> None:
-    """Write study.md and study.html into the first folder, and print the claims and where they are."""
-    from bench.report.console import console as make_console
-    from bench.studies.starcoder2.beside.page import write_study
-    from bench.studies.starcoder2.published import published as read
-
-    published = read()
-    runs = [load(folder).records for folder in dict.fromkeys(folders)]
-    try:
-        report, written = write_study(folders[0], runs, published)
-    except OSError as error:
-        raise _unwritable(folders[0], error) from error
-    console = make_console()
-    for line in report.headlines:
-        console.print(f"{line.verdict}: {line.sentence}", highlight=False)
-    for path in written:
-        if path.suffix in (".md", ".html"):
-            console.print(f"written: {path}", soft_wrap=True, highlight=False)
-
-
-def _unwritable(folder: Path, error: OSError) -> StorageError:
+def unwritable(folder: Path, error: OSError) -> StorageError:
+    """What to say where a report cannot be written to ``folder``."""
     what = f"{Path(error.filename).name}: {error.strerror}" if error.filename else str(error.strerror or error)
     return StorageError(
         f"cannot write the report to {folder} ({what}); its records are kept: {remedy(error)}, then run "
@@ -137,7 +120,7 @@ def write_run(folder: Path, reference: str) -> tuple[Report, Sequence[Path]]:
     try:
         written = write(folder, report, records)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     return report, written
 
 

@@ -6,13 +6,9 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from bench import kinds
-from bench.cluster.folder import is_sweep
-from bench.cluster.options import add_cluster_options, refuse_stray
-from bench.cluster.verbs import sweep
+from bench import hooks, kinds
 from bench.instruments import environment
 from bench.kinds import each_once, layer_sets, names
-from bench.quality.verbs.evaluate_run import after_run
 from bench.record.errors import UsageError
 from bench.record.instruments import TRY
 from bench.record.outputs import refuse_taken, unused
@@ -106,15 +102,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_no_report(parser)
     add("--country", metavar="ISO", help="country for CodeCarbon's carbon intensity (three letters)")
     add("--seed", type=kinds.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
-    add_cluster_options(parser)
+    hooks.add_run_options(parser)
     add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:
     """Measure, or finish measuring, and report. Exit code 1 where Cases failed."""
-    refuse_stray(options)
-    if options.on or options.watch or options.cancel or (options.out and is_sweep(options.out)):
-        return sweep.main(options)
+    elsewhere = hooks.run_elsewhere(options)
+    if elsewhere is not None:
+        return elsewhere
     machine = environment.capture(Path.cwd())
     with ForkServer(gpu=bool(machine.gpus)) as fork_server:
         return _main(options, machine, fork_server)
@@ -186,7 +182,7 @@ def measure(
         outcome = runner.run_blocks(
             blocks, writer, context, progress.start, progress.record, progress.end, fork_server.start, foretell
         )
-    after_run(writer, machine, options.argv, options.workers)
+    hooks.after_run(writer, machine, options.argv, options.workers)
     if not options.no_report:
         report_run(writer.folder, reference=run.preset.reference, verbose=options.verbose)
     failed = outcome.counts["failed"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bench.analysis.passing import wilson
+from bench.quality.analysis.passing import wilson
 from benchmarks.sweep.page import marked, table
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from bench.analysis import energy, generation, interventions, matmul
 from bench.analysis.ledger.pairs import pairs
-from bench.analysis.passing import wilson
 from bench.analysis.statistics import Estimate, estimate
+from bench.quality.analysis.passing import wilson
 from bench.record.causes import DISTURBANCE, UNEXPLAINED
 
 from . import draws

@@ -13,14 +13,14 @@ from bench.analysis import work_joules
 from bench.analysis.baselines import Baselines, baselines
 from bench.analysis.energy import EnergyRow, gross_per_token, summarise
 from bench.analysis.energy_ledger import EnergyPair, energy_pairs
-from bench.analysis.energy_passed import joules_per_passed
 from bench.analysis.energy_sources import SOURCES
 from bench.analysis.judging.by_run import joules as h14
 from bench.analysis.judging.evidence import Evidence
-from bench.analysis.quality import summarise as qualities
-from bench.analysis.signmap import signmap
 from bench.analysis.statistics import Estimate, ratio
 from bench.analysis.verdict import verdict
+from bench.quality.analysis.energy_passed import joules_per_passed
+from bench.quality.analysis.summary import summarise as qualities
+from bench.quality.tradeoff.signmap import signmap
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.schema import Finding, Record
 from bench.report.sections.energy import baselines as net_sentences

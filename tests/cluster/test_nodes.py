@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.analysis.alike import condensed, on_nodes
 from bench.analysis.hardware import machine_names, unlike_parts
 from bench.analysis.unlike import differences
 from bench.cluster.analysis.blocks import blocks
-from bench.cluster.analysis.node_findings import condensed, of_nodes, of_parts, on_nodes
+from bench.cluster.analysis.node_findings import of_nodes, of_parts
 from bench.cluster.analysis.nodes import Nodes, nodes
 from bench.record.schema import Finding, Record
 from tests import factories as make

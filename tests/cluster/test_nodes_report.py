@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 
 from bench import cli
-from bench.analysis.signmap import signmap
 from bench.cluster.analysis.nodes import nodes
 from bench.cluster.report import figure as figure_nodes
 from bench.cluster.report import fleet as tables_fleet
 from bench.cluster.report import tables as tables_nodes
 from bench.cluster.report.section import section
 from bench.quality.tradeoff.page import tradeoff_section
+from bench.quality.tradeoff.signmap import signmap
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.integrity import agreeing
 from bench.record.schema import Environment, Record

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analysis.mcnemar import LEVEL, exact_p
 from bench.analysis.statistics import Estimate
+from bench.quality.analysis.mcnemar import LEVEL, exact_p
 from bench.studies.starcoder2.published import EIGHT_BIT, FOUR_BIT, ORIGINAL
 from bench.studies.starcoder2.raw import caches, passes
 from bench.studies.starcoder2.raw.claims import claims, grounds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.analysis.unlike import differences
 from bench.record import causes as c
 from bench.record.errors import UsageError
 from bench.record.schema import Finding
@@ -12,7 +13,6 @@ from ..explain import UNEXPLAINED
 from ..ledger.closure import Closed
 from ..replay.diagnosis import Diagnosis
 from ..timeline import Analysis
-from ..unlike import differences
 from .families import template
 from .origin import Origin
 from .recorded import Recorded

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.cluster.analysis.node_findings import listed
+from bench.analysis.alike import listed
 from bench.record.origin import node_of
 from bench.record.schema import Environment, Record
 from bench.report import units

@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from bench.analysis.quality import QualityGroup, QualityRow
+from bench.analysis.energy_ledger import EnergyPair
+from bench.analysis.explain import Explanation
 from bench.analysis.statistics import Estimate
+from bench.quality.analysis.energy_passed import joules_per_passed
+from bench.quality.analysis.summary import QualityGroup, QualityRow, summarise
+from bench.report.attached import AttachedDocument
+
+
+def attached_document(found: Explanation) -> AttachedDocument:
+    """pass@1 of all arms, and of each pair of energies what a passed task costs."""
+    groups = summarise(found.records, reference=found.reference)
+    return AttachedDocument({"quality": quality_document(groups)}, partial(_passed_task, groups))
+
+
+def _passed_task(groups: Sequence[QualityGroup], pair: EnergyPair) -> dict[str, Any]:
+    """J, gross."""
+    passed = joules_per_passed(pair, groups)
+    return {
+        "joules_per_passed_task": _value(passed.scheme),
+        "joules_per_passed_task_ci": _bounds(passed.scheme),
+        "reference_joules_per_passed_task": _value(passed.reference),
+        "passed_task_missing": passed.missing or None,
+    }
 
 
 def quality_document(groups: Sequence[QualityGroup]) -> list[dict[str, Any]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.analysis.quality import QualityGroup, QualityRow
 from bench.analysis.statistics import Estimate
+from bench.quality.analysis.summary import QualityGroup, QualityRow
 from bench.report.figures import legend_below, linear_ticks, log_ticks, panels
 from bench.report.palette import colour, marker
 

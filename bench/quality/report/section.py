@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from bench.analysis import quality
-from bench.analysis.quality import QualityGroup
-from bench.analysis.signmap import signmap
+from bench.quality.analysis import summary as quality
+from bench.quality.analysis.summary import QualityGroup
 from bench.quality.tradeoff.page import signmap_section, tradeoff_section
+from bench.quality.tradeoff.signmap import signmap
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.origin import block_of
 from bench.report.analysed import Analysed
+from bench.report.attached import Attached
 from bench.report.by_hardware import on
 from bench.report.content import FigureSpec, Section
 from bench.report.words import assumed_bars, setting_text
@@ -26,18 +27,22 @@ from . import tables as tables
 MOST_FIGURES = 4
 
 
-def sections(analysed: Analysed) -> tuple[Section | None, ...]:
-    """All of them; none where the run holds no programs, but a sweep has its sign map."""
+def of_run(analysed: Analysed) -> Attached | None:
+    """All of them; None where the run holds no programs, but a sweep has its sign map."""
     groups = _groups(analysed)
     if not groups and not any(map(block_of, analysed.records)):
-        return ()
+        return None
     spots = signmap(analysed.records, reference=analysed.reference, measured=analysed.energy)
     if not groups:
-        return (signmap_section(spots),)
+        return Attached("ledger", lambda _: (signmap_section(spots),))
     weighed = tradeoffs(
         analysed.records, reference=analysed.reference, generated=analysed.generation, measured=analysed.energy
     )
-    return quality_section(groups, analysed), tradeoff_section(weighed), signmap_section(spots)
+
+    def sections(whole: Analysed) -> tuple[Section | None, ...]:
+        return quality_section(groups, whole), tradeoff_section(weighed), signmap_section(spots)
+
+    return Attached("ledger", sections)
 
 
 def _groups(analysed: Analysed) -> tuple[QualityGroup, ...]:

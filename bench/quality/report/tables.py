@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.analysis.grouping import Coordinates
-from bench.analysis.mcnemar import McNemar
-from bench.analysis.quality import QualityGroup, QualityRow
 from bench.analysis.statistics import Estimate
+from bench.quality.analysis.mcnemar import McNemar
+from bench.quality.analysis.summary import QualityGroup, QualityRow
 from bench.report import units
 from bench.report.content import Cell, Column, Table, Tone, drop_uniform, table
 from bench.report.words import short_labels

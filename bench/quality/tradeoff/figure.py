@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.analysis.grouping import scheme_rank
-from bench.analysis.signmap import Place, Spot
+from bench.quality.tradeoff.signmap import Place, Spot
 from bench.quality.tradeoff.tradeoff import Tradeoff
 from bench.report.figures import panels
 from bench.report.palette import BAND, GRID, INK, LESS, MORE, PAPER, colour

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from bench.analysis.signmap import Flip, Spot, flips
+from bench.quality.tradeoff.signmap import Flip, Spot, flips
 from bench.quality.tradeoff.tradeoff import Tradeoff
 from bench.record.suggested import quoted
 from bench.report.content import FigureSpec, Section

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis.signmap import Place, Sign, Spot
 from bench.quality.report.tables import share
+from bench.quality.tradeoff.signmap import Place, Sign, Spot
 from bench.quality.tradeoff.tradeoff import CRITERIA, PairReach, Ranked, Tradeoff
 from bench.report import units
 from bench.report.content import Cell, Column, Table, Tone, table

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.passing import pass_at_k, wilson
 from bench.kinds import WORKERS, each_once
 from bench.quality.against import VerdictsCompared, compare, read_verdicts
+from bench.quality.analysis.passing import pass_at_k, wilson
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples, stalled
 from bench.quality.mbpp import TOO_LARGE, mbpp_plus

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.arms import ScoredArm
-from bench.analysis.signmap import Place, Spot, signmap
+from bench.quality.tradeoff.arms import ScoredArm
+from bench.quality.tradeoff.signmap import Place, Spot, signmap
 from bench.quality.tradeoff.tradeoff import Ranked, Tradeoff, parse_weights, tradeoffs
 from bench.record.errors import RecordError, StorageError
 from bench.record.outputs import check_file

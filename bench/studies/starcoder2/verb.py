@@ -56,7 +56,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _beside(options: argparse.Namespace) -> int:
-    from bench.verbs.report import report_study
+    from .beside.verb import report_study
 
     if options.json or options.paper or options.out:
         raise UsageError(

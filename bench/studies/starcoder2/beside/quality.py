@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
-from bench.analysis.passing import wilson
 from bench.analysis.statistics import Estimate, estimate
+from bench.quality.analysis.passing import wilson
 from bench.record.schema import Record
 
 from ..published import Published, PublishedRow

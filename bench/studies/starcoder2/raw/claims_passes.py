@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from bench.analysis.passing import wilson
+from bench.quality.analysis.passing import wilson
 
 from ..published import EIGHT_BIT, FOUR_BIT
 from . import passes

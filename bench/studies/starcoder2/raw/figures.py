@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.analysis.passing import wilson
+from bench.quality.analysis.passing import wilson
 from bench.report.figures import legend_below, panels, ratio_ticks
 from bench.report.palette import INK, MORE, PAPER, SOFT, colour, marker
 

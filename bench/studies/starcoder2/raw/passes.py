@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.analysis.mcnemar import LEVEL, McNemar, exact_p, mcnemar
+from bench.quality.analysis.mcnemar import LEVEL, McNemar, exact_p, mcnemar
 
 from ..beside.quality import PassChange, paired_change
 from ..published import EIGHT_BIT, FOUR_BIT, ORIGINAL, Published

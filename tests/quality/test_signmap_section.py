@@ -1,9 +1,9 @@
 """What the map of signs says where joules are the same."""
 
-from bench.analysis.signmap import Place, Spot
 from bench.analysis.statistics import Estimate
 from bench.quality.tradeoff import figure as figure_tradeoff
 from bench.quality.tradeoff.page import signmap_section
+from bench.quality.tradeoff.signmap import Place, Spot
 
 
 def spot(sign: str, value: float, estimated: str = "") -> Spot:

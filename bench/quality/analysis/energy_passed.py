@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .energy_ledger import EnergyPair
-from .quality import QualityGroup, QualityRow
-from .statistics import Estimate
+from bench.analysis.energy_ledger import EnergyPair
+from bench.analysis.statistics import Estimate
+
+from .summary import QualityGroup, QualityRow
 
 # What must be equal for programs and joules to be of the same model in the same use.
 _SAME = ("model", "revision", "device", "dropped_layers", "batch_size")

@@ -13,17 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
+from bench.analysis import energy
+from bench.analysis.grouping import REFERENCE, Coordinates, reference_of, samples, scheme_rank
+from bench.analysis.joules import Joules, joules
+from bench.analysis.propagation import product
+from bench.analysis.statistics import Estimate, estimate
+from bench.record.instruments import QUALITY, SAMPLES
 from bench.record.schema import Case, Record
 
-from . import energy
-from .grouping import REFERENCE, Coordinates, reference_of, samples, scheme_rank
-from .joules import Joules, joules
 from .mcnemar import McNemar, mcnemar
 from .passing import wilson
-from .propagation import product
-from .statistics import Estimate, estimate
 
-SAMPLES, QUALITY = "samples", "quality"
 FAMILY_LESS = ("scheme", "dropped_layers")
 # How many tasks HumanEval has: records did not say it at first.
 HUMANEVAL_TASKS = 164

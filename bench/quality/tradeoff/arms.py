@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.analysis import energy, generation
+from bench.analysis.grouping import Coordinates, reference_of, scheme_rank, setting_of
+from bench.analysis.joules import joules
+from bench.analysis.propagation import exact, product
+from bench.analysis.statistics import Estimate
+from bench.quality.analysis import summary as quality
 from bench.record.schema import Case, Record
-
-from . import energy, generation, quality
-from .grouping import Coordinates, reference_of, scheme_rank, setting_of
-from .joules import joules
-from .propagation import exact, product
-from .statistics import Estimate
 
 _ARM = ("model", "revision", "dropped_layers")
 Key = tuple[Any, ...]

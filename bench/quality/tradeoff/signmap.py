@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.analysis import energy
+from bench.analysis.grouping import REFERENCE, Coordinates
+from bench.analysis.hardware import by_machine, machine_names
+from bench.analysis.joules import best_source
+from bench.analysis.statistics import Estimate
+from bench.analysis.verdict import Verdict
 from bench.record.schema import Record
-
-from . import energy
-from .grouping import REFERENCE, Coordinates
-from .hardware import by_machine, machine_names
-from .joules import best_source
-from .statistics import Estimate
-from .verdict import Verdict
 
 Sign = Literal["lower", "higher", "the same", "cannot tell"]
 _SIGNS: Mapping[Verdict, Sign] = {

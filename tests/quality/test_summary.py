@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.mcnemar import exact_p, mcnemar
-from bench.analysis.passing import wilson
 from bench.analysis.propagation import exact, product
-from bench.analysis.quality import agreement, removed, summarise
 from bench.analysis.statistics import Estimate
+from bench.quality.analysis.mcnemar import exact_p, mcnemar
+from bench.quality.analysis.passing import wilson
+from bench.quality.analysis.summary import agreement, removed, summarise
 from tests import factories as make
 from tests import quality_records as q
 
