@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from bench import hooks
 from bench.cluster import folder as places
 from bench.cluster.attempt import Means, OutOfTimeError, OvertakenError, measure_block
 from bench.cluster.cluster import AGAIN
 from bench.instruments import environment
-from bench.quality.verbs.evaluate_run import after_run
 from bench.record.schema import Environment
 from bench.record.store import Writer
 from bench.run.plan import Block
@@ -56,7 +56,7 @@ def means(folder: Path, machine: Environment, fork_server: ForkServer, *, retry_
         return make_progress(blocks, headline, environment.unfit(machine, environment.state(folder)))
 
     def judge(writer: Writer) -> None:
-        after_run(writer, machine, sweep.argv, sweep.workers)
+        hooks.after_run(writer, machine, sweep.argv, sweep.workers)
 
     return Means(machine, fork_server.start, progress, judge, job_number(), retry_failed, debug)
 
