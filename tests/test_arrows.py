@@ -41,7 +41,7 @@ ALLOWED = {
     "bench.__main__": {"bench.cli"},
     "profiling": {*BENEATH, "bench.presets", "bench.run", "bench.analysis", "bench.kinds", "bench.output"}
     | {"bench.commandline", "bench.report.visible", "bench.report.console"}
-    | {"bench.verbs.report", "bench.verbs.shared_options"},
+    | {"bench.verbs.report", "bench.verbs.shared_options", "bench.verbs.planning"},
     "bitledger": {"bench.record", "bench.cli", "bench.output", "bench.commandline", "profiling"},
 }
 _CORE = {*BENEATH, "bench.presets", "bench.run", "bench.analysis", "bench.report", "bench.verbs", "bench.kinds"}

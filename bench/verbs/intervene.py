@@ -5,31 +5,30 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
-from bench import kinds, presets
+from bench import kinds
 from bench.instruments import environment
 from bench.interventions.table import INTERVENTIONS, refuse_unknown
 from bench.kinds import each_once
 from bench.presets import EndToEnd
-from bench.record.errors import MachineError, UsageError
+from bench.record.errors import UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Environment, Record
-from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed, run_id_of
+from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed
 from bench.record.suggested import quoted
 from bench.run import intervening, runner
 from bench.run.intervening import InterventionPlan, Predictor
 from bench.run.plan import Block, remaining
-from bench.run.planfile import PLAN, new_run_id, read_plan
+from bench.run.planfile import PLAN
 from bench.run.processes import ForkServer, Start
-from bench.verbs.planning import scratch_log
+from bench.verbs.planning import setting
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 from bench.verbs.shared_options import add_no_report, add_verbose
 from bench.workloads.schemes import arm
-from bench.workloads.sources import Source, resolve
 
 RUNS = Path("reports/runs")
 DEFAULT = ("int8", "nf4")
@@ -82,13 +81,22 @@ def main(options: argparse.Namespace) -> int:
     if options.out:
         refuse_foreign(options.out)
         refuse_packed(options.out)
+        _refuse_another(options)
     machine = environment.capture(Path.cwd())
     with ForkServer(gpu=bool(machine.gpus)) as fork_server:
         return _run(options, machine, fork_server)
 
 
+def _refuse_another(options: argparse.Namespace) -> None:
+    """Raises UsageError where the folder's run is given another preset or model than its own."""
+    for name in ("preset", "model"):
+        if getattr(options, name) and (options.out / PLAN).exists():
+            raise UsageError(f"--{name} is that of the run in --out: leave it out, or give another folder")
+
+
 def _run(options: argparse.Namespace, machine: Environment, fork_server: ForkServer) -> int:
-    preset, source, device, seed, run_id = _setting(options, machine, fork_server.start)
+    found = setting(options, machine, "intervene-", fork_server.start)
+    preset, source, device, run_id = found.preset, found.source, found.device, found.run_id
     if options.reference:
         arm(options.reference)
         preset = replace(preset, reference=options.reference)
@@ -105,7 +113,7 @@ def _run(options: argparse.Namespace, machine: Environment, fork_server: ForkSer
         tell_other_software(recorded, machine)
         observed = frozenset(r.case.scheme for r in recorded if r.instrument == "kineto" and r.artifacts)
         threads = options.threads or preset.threads
-        plan = intervening.make_plan(sweep, source, device, seed, names, observed, threads)
+        plan = intervening.make_plan(sweep, source, device, found.seed, names, observed, threads)
         _without_effect(options.only or (), plan, schemes, device)
         context = runner.Context(run_id, options.argv, machine, writer.folder, options.debug)
         failed = _measure(plan, writer, context, fork_server.start, Predictor(
@@ -125,31 +133,6 @@ def _without_effect(only: Sequence[str], plan: InterventionPlan, schemes: Sequen
         raise UsageError(f"{told}: choose other --schemes, or see {quoted('list')}")
     if idle:
         print(f"bitledger: {told}", file=sys.stderr)
-
-
-def _setting(
-    options: argparse.Namespace, machine: Environment, start: Start
-) -> tuple[presets.Preset, Source, str, int, str]:
-    """Those of the run in --out, or of a preset."""
-    if options.out and (options.out / PLAN).exists():
-        run = read_plan(options.out)
-        return run.preset, run.source, options.device or run.device, run.seed, run.run_id
-    name = options.preset or ("quick" if machine.gpus and options.device != "cpu" else "smoke")
-    preset = presets.preset(name)
-    source = resolve(options.model or preset.model, options.revision)
-    device = options.device or _device(source, machine, start)
-    run_id = (run_id_of(options.out) if options.out else None) or new_run_id(name, source, "intervene-")
-    return preset, source, device, options.seed, run_id
-
-
-def _device(source: Source, machine: Environment, start: Start) -> str:
-    if not machine.gpus:
-        return "cpu"
-    with scratch_log() as log:
-        facts = runner.describe_model(asdict(source), log, start)
-    if facts["cuda"]:
-        return "cuda"
-    raise MachineError(f"a GPU is here, but torch cannot use it: run {quoted('doctor')}, or use --device cpu")
 
 
 def _sweep(options: argparse.Namespace, sweep: EndToEnd) -> EndToEnd:

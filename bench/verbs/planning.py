@@ -1,4 +1,7 @@
-"""What a command line asks to be measured: preset, model, its layers, and the device."""
+"""What a command line asks to be measured: preset, model, its layers, and the device.
+
+The one place where these are found: every verb that takes them refuses the same in the same words.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench import presets
 from bench.record.errors import MachineError, UsageError
+from bench.record.schema import Environment
+from bench.record.store import run_id_of
 from bench.record.suggested import quoted
 from bench.run import runner
 from bench.run.plan import Layer
-from bench.run.processes import ForkServer
+from bench.run.planfile import PLAN, new_run_id, read_plan
+from bench.run.processes import ForkServer, Start, start_from_scratch
 from bench.verbs import fitting
 from bench.workloads.sources import Source, resolve
 
 # What --prompts says for token ids drawn at random.
 RANDOM = "random"
+# What --preset says where the machine chooses.
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -45,17 +54,93 @@ def asked(
     changes = {key: value for key, value in vars(options).items() if key not in ("preset", "model", "revision")}
     preset = presets.preset(name, changes)
     sources = _sources(model or options.model or preset.model, options)
-    with scratch_log() as log:
-        described = [runner.describe_model(asdict(one), log, fork_server.start) for one in sources]
-    source, *beside = (fitting.labelled(one, told) for one, told in zip(sources, described, strict=True))
-    facts = described[0]
+    told = [described(one, fork_server.start) for one in sources]
+    source, *beside = (fitting.labelled(one, facts) for one, facts in zip(sources, told, strict=True))
+    facts = told[0]
     preset = presets.for_layers(_fitted(preset, (source, *beside), facts["dtype"], options), facts["decoder_layers"])
-    if device is None:
-        device = options.device or ("cuda" if facts["cuda"] else "cpu")
-        if device == "cuda" and not facts["cuda"]:
-            raise MachineError(f"torch finds no usable CUDA device: run {quoted('doctor')}, or use --device cpu")
+    device = device or device_of(options.device, facts["cuda"])
     layers = tuple(Layer(**layer) for layer in facts["layers"]) if preset.matmul_m else ()
     return Asked(preset, source, layers, device, tuple(beside))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run in a folder, or a preset, says to measure; the verbs that add to a run start from it."""
+
+    run_id: str
+    preset: presets.Preset
+    source: Source
+    device: str
+    seed: int
+
+
+def setting(
+    options: argparse.Namespace, machine: Environment, prefix: str, start: Start = start_from_scratch
+) -> Setting:
+    """That of the run in --out, unless the command line names a preset or a model; else theirs.
+
+    ``prefix``: of a new run's id. Raises UsageError for what cannot be asked, MachineError for a device that is not
+    here.
+    """
+    if options.out and (options.out / PLAN).exists() and not (options.preset or options.model):
+        if options.revision:
+            raise UsageError("--revision is of a --model: leave it out to go on with that of the run in --out")
+        run = read_plan(options.out)
+        device = _device_here(options.device or run.device, run.source, machine, start)
+        return Setting(run.run_id, run.preset, run.source, device, run.seed)
+    name = preset_for(options.preset, has_gpu=options.device != "cpu" and bool(machine.gpus))
+    preset, source, device = _of_preset(name, options, machine, start)
+    if tell_unusable_gpu(machine, options.device, device) and options.preset is None:
+        name = "smoke"
+        preset, source, device = _of_preset(name, options, machine, start)
+    run_id = (run_id_of(options.out) if options.out else None) or new_run_id(name, source, prefix)
+    return Setting(run_id, preset, source, device, options.seed or 0)
+
+
+def _of_preset(
+    name: str, options: argparse.Namespace, machine: Environment, start: Start
+) -> tuple[presets.Preset, Source, str]:
+    preset = presets.preset(name)
+    source = resolve(options.model or preset.model, options.revision)
+    return preset, source, _device_here(options.device, source, machine, start)
+
+
+def _device_here(asked: str | None, source: Source, machine: Environment, start: Start) -> str:
+    """``device_of``; torch is asked only where that may matter."""
+    needless = asked == "cpu" or (asked is None and not machine.gpus)
+    return "cpu" if needless else device_of(asked, described(source, start)["cuda"])
+
+
+def preset_for(name: str | None, *, has_gpu: bool) -> str:
+    """The preset's name; where nobody chose one, the one for such a machine."""
+    return ("quick" if has_gpu else "smoke") if name in (None, AUTO) else str(name)
+
+
+def device_of(asked: str | None, cuda: bool) -> str:
+    """The device that is asked for, else CUDA where torch can use it (``cuda``).
+
+    Raises MachineError where it is asked for and torch cannot.
+    """
+    if asked == "cuda" and not cuda:
+        raise MachineError(f"torch finds no usable CUDA device: run {quoted('doctor')}, or use --device cpu")
+    return asked or ("cuda" if cuda else "cpu")
+
+
+def tell_unusable_gpu(machine: Environment, asked: str | None, device: str) -> bool:
+    """Says where nobody chose the CPU, and it is taken although a GPU is here; returns whether that is so."""
+    unusable = asked is None and device == "cpu" and bool(machine.gpus)
+    if unusable:
+        print(
+            f"bitledger: a GPU is here, but this torch build cannot use it (see {quoted('doctor')}): "
+            "measured on the CPU"
+        )
+    return unusable
+
+
+def described(source: Source, start: Start = start_from_scratch) -> dict[str, Any]:
+    """What a process that looks at the model tells: its layers, its type, how it was saved, whether CUDA is usable."""
+    with scratch_log() as log:
+        return runner.describe_model(asdict(source), log, start)
 
 
 def _sources(model: str, options: argparse.Namespace) -> list[Source]:

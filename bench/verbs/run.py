@@ -14,14 +14,13 @@ from bench.record.instruments import TRY
 from bench.record.outputs import refuse_taken, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
-from bench.record.suggested import quoted
 from bench.run import runner
 from bench.run.intervening import Predictor, foreseeable, unforetold
 from bench.run.plan import Block, make_plan, remaining
 from bench.run.planfile import Run, new_run_id, read_plan, write_plan
 from bench.run.processes import ForkServer
 from bench.run.trying import with_tries
-from bench.verbs.planning import asked
+from bench.verbs.planning import AUTO, asked, preset_for, tell_unusable_gpu
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
@@ -42,7 +41,7 @@ run --on slurm --partition gpu --repeats 10 --watch --out reports/runs/mine
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this verb."""
     add = parser.add_argument
-    add("--preset", default="auto", help="what to measure (default: quick with a usable GPU, else smoke)")
+    add("--preset", default=AUTO, help="what to measure (default: quick with a usable GPU, else smoke)")
     add("--model", help="smoke, shape:NAME, a local folder, or a Hugging Face id (default: the preset's)")
     add("--revision", help="commit, tag or branch of a Hugging Face id")
     add("--out", type=Path, help="run folder (default: reports/runs/<run-id>)")
@@ -131,13 +130,9 @@ def _main(options: argparse.Namespace, machine: Environment, fork_server: ForkSe
 
 
 def _plan(options: argparse.Namespace, machine: Environment, fork_server: ForkServer) -> Run:
-    name = options.preset
-    has_gpu = options.device != "cpu" and bool(machine.gpus)
-    if name == "auto":
-        name = "quick" if has_gpu else "smoke"
+    name = preset_for(options.preset, has_gpu=options.device != "cpu" and bool(machine.gpus))
     run = _plan_preset(name, options, fork_server)
-    if options.preset == "auto" and name == "quick" and run.device == "cpu":
-        print(f"bitledger: a GPU is here, but this torch build cannot use it (see {quoted('doctor')}): preset smoke")
+    if tell_unusable_gpu(machine, options.device, run.device) and options.preset == AUTO:
         run = _plan_preset("smoke", options, fork_server)
     return run
 

@@ -56,6 +56,9 @@ def resolve(name: str, revision: str | None = None) -> Source:
     """
     if not name.isprintable():
         raise UsageError(f"no model {name!r}: a model's name must be printable text")
+    here = name == SMOKE or name.startswith("shape:") or Path(name).expanduser().is_dir()
+    if revision is not None and here:
+        raise UsageError(f"--revision is of a Hugging Face id, and {name!r} is none: leave it out")
     if name == SMOKE:
         folder = data_folder() / "smoke-model"
         return Source(name, "smoke", str(folder), _folder_revision(folder), "memorised")
@@ -148,7 +151,12 @@ def _safetensors_header(file: Path) -> bytes:
 def _hub_revision(name: str, revision: str | None) -> str:
     """The commit that the hub, or else the local cache, has for this id."""
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     if not os.environ.get("HF_HUB_OFFLINE"):
         try:
@@ -157,12 +165,15 @@ def _hub_revision(name: str, revision: str | None) -> str:
             raise UsageError(f"model {name!r} is gated: accept its terms on its hub page and log in") from error
         except RepositoryNotFoundError as error:
             raise UsageError(f"the hub has no model {name!r} (or it is private: log in)") from error
+        except RevisionNotFoundError as error:
+            raise UsageError(f"{name!r} has no revision {revision!r}: give a commit, tag or branch of it") from error
         except Exception:  # noqa: S110 - its HTTP library differs by version; whatever failed, the cache is next
             pass
     try:
         return Path(snapshot_download(name, revision=revision, local_files_only=True)).name
     except (LocalEntryNotFoundError, OSError, ValueError) as error:
+        which = f"{name!r} at revision {revision!r}" if revision else repr(name)
         raise MachineError(
-            f"model {name!r} is not in the local cache and the Hugging Face hub cannot be reached: give a local "
+            f"model {which} is not in the local cache and the Hugging Face hub cannot be reached: give a local "
             "folder, or --model smoke or --model shape:starcoder2-3b"
         ) from error

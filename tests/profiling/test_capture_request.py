@@ -22,6 +22,11 @@ from profiling.capture.verb import add_options
 from tests import factories as make
 
 
+@pytest.fixture(autouse=True)
+def cuda_is_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.run.runner.describe_model", lambda *_: {"cuda": True})
+
+
 def asked(*arguments: str) -> CaptureRequest:
     parser = argparse.ArgumentParser()
     add_options(parser)

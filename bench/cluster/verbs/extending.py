@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bench.cluster import folder as places
 from bench.cluster.blocks import Shares, divide
 from bench.presets import Preset
 from bench.record.errors import UsageError
-from bench.run import runner
 from bench.run.plan import Layer
 from bench.run.planfile import Run, read_plan
 from bench.run.processes import ForkServer
-from bench.verbs.planning import scratch_log
+from bench.verbs.planning import described
 
 
 def extend(folder: Path, repeats: int, fork_server: ForkServer) -> int:
@@ -40,8 +39,7 @@ def extend(folder: Path, repeats: int, fork_server: ForkServer) -> int:
 
 
 def _shares(run: Run, repeats: int, fork_server: ForkServer, *, first: bool) -> Sequence[Shares]:
-    with scratch_log() as log:
-        facts = runner.describe_model(asdict(run.source), log, fork_server.start)
+    facts = described(run.source, fork_server.start)
     layers = [Layer(**layer) for layer in facts["layers"]] if run.preset.matmul_m else []
     preset = _with(run.preset, repeats)
     return divide(preset, run.source, layers, run.device, run.seed, run.beside, ceilings=first)

@@ -27,7 +27,7 @@ from bench.run import runner
 from bench.run.plan import Block
 from bench.run.planfile import Run, new_run_id, read_planned
 from bench.run.processes import ForkServer
-from bench.verbs.planning import Asked, asked
+from bench.verbs.planning import Asked, asked, preset_for
 
 RUNS = Path("reports/runs")
 
@@ -63,7 +63,7 @@ def _on_slurm(options: argparse.Namespace) -> int:
     wanted = cluster.options_of(options.cluster, vars(options))
     machine = environment.capture(Path.cwd())
     with ForkServer(gpu=bool(machine.gpus)) as fork_server:
-        folder = _planned(options, machine, fork_server, "cpu" if wanted.gpus == 0 else "cuda")
+        folder = _planned(options, machine, fork_server, options.device or ("cpu" if wanted.gpus == 0 else "cuda"))
     _submit(folder, wanted, options)
     return _watched(folder, options) if options.watch else 0
 
@@ -88,13 +88,13 @@ def plan(options: argparse.Namespace, machine: Environment, fork_server: ForkSer
     """Write a new sweep's folder. Raises UsageError where it holds something already."""
     if options.models and (options.model or options.beside):
         raise UsageError("--models stands for --model, and goes without --beside")
-    name = options.preset
-    if name == "auto":
-        name = "quick" if (options.device or device or ("cuda" if machine.gpus else "cpu")) == "cuda" else "smoke"
+    name = preset_for(
+        options.preset, has_gpu=(device or options.device or ("cuda" if machine.gpus else "cpu")) == "cuda"
+    )
     given: Path | None = options.out
     if given is not None:
         refuse_taken(given)
-    found = [asked(name, options, fork_server, model, options.device or device) for model in options.models or (None,)]
+    found = [asked(name, options, fork_server, model, device) for model in options.models or (None,)]
     if len({one.source.name for one in found}) < len(found):
         raise UsageError("--models names a model twice")
     run_id = new_run_id(name, found[0].source, "sweep-")
