@@ -86,19 +86,19 @@ class RecordFunctionBackend:
     """torch's own ranges, for Kineto. They have no payload: indices are left out.
 
     A step is an annotation (record_function). Modules are many, and annotations cost a decode step of a small model a
-    fifth of its time; where torch has the ranges that its compiler uses, modules get these, at a third of the cost.
+    fifth of its time; modules get the ranges that torch's compiler uses, at a third of the cost.
     Kineto keeps them among the operators, so their names begin with ``MARK``, by which our reader knows them.
     """
 
     def __init__(self) -> None:
         import torch
 
-        self._fast: Callable[[str], Any] | None = getattr(torch._C._profiler, "_RecordFunctionFast", None)
+        self._fast: Callable[[str], Any] = torch._C._profiler._RecordFunctionFast
         self._open: list[AbstractContextManager[Any]] = []
 
     def mark(self, name: str, index: int | None = None) -> Any:  # noqa: ARG002 - the protocol's signature
         """What makes a range of this name: an annotation's name, or a range that is ready."""
-        return name if self._fast is None or name in STEPS else self._fast(MARK + name)
+        return name if name in STEPS else self._fast(MARK + name)
 
     def push(self, mark: Any) -> None:
         """Open a range."""

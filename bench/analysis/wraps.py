@@ -96,8 +96,3 @@ def find_wraps(joules: float, seconds: float, low: float, high: float, range_: f
     fewest = max(0, math.ceil((low * seconds - joules) / range_))
     most = math.floor((high * seconds - joules) / range_)
     return Wraps(joules, seconds, low, high, range_, fewest, max(most, fewest - 1))
-
-
-def could_wrap(seconds: float, watts: float, range_: float = INTEL_RANGE) -> bool:
-    """Whether a counter can pass its whole range in that time at that power: below it, no n but 0 is possible."""
-    return watts * seconds >= range_

@@ -16,5 +16,5 @@ def last_level_cache_bytes(device: str, folder: Path = _CPU0) -> int:
     if device == "cuda":
         import torch
 
-        return int(getattr(torch.cuda.get_device_properties(0), "L2_cache_size", 0)) or FALLBACK_BYTES
+        return int(torch.cuda.get_device_properties(0).L2_cache_size) or FALLBACK_BYTES
     return max(caches(folder).values(), default=FALLBACK_BYTES)

@@ -230,11 +230,6 @@ def reversible(item: Intervention) -> bool:
     return not item.patch and set(item.arm) <= _SETTABLE
 
 
-def removable(arm: Arm, device: str) -> tuple[str, ...]:
-    """The names that ``combinations`` combines."""
-    return tuple(name for name in _TOGETHER if INTERVENTIONS[name].fits(arm, device))
-
-
 def changed_arm(arm: Arm, chosen: Sequence[Intervention]) -> Arm:
     """The arm after the interventions."""
     fields: dict[str, Any] = {}

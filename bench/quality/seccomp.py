@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from . import calls
 
-# From here on the calls of x32, which are the same ones under other numbers.
-_X32 = 0x40000000
 # linux/filter.h and linux/seccomp.h: opcodes, places in struct seccomp_data (the lower halves of arguments), verdicts.
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _END = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _MACHINE, _FIRST, _SECOND = 0, 4, 16, 24

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -87,10 +86,6 @@ def _counts(analysed: Analysed) -> str:
         f"{units.plural(cases, 'Case')}, {units.plural(len(analysed.records), 'record')}: {by_status['ok']} ok, "
         f"{by_status['failed']} failed, {by_status['skipped']} skipped. Started {analysed.records[0].started_at}."
     )
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "x"
 
 
 def _named(base: str, index: int) -> str:

@@ -16,7 +16,6 @@ from . import units
 from .palette import BAND, GRID, INK, PAPER, SOFT, colour, marker
 
 WIDTH = 4.8
-FONTS = ["system-ui", "DejaVu Sans", "sans-serif"]
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,

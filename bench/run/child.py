@@ -83,7 +83,7 @@ def _with_cuda_facts(machine: Environment, device: str) -> Environment:
     if not torch.cuda.is_available():
         return machine
     known = torch.cuda.get_device_properties(0)
-    facts = {"multiprocessors": known.multi_processor_count, "l2_bytes": getattr(known, "L2_cache_size", None)}
+    facts = {"multiprocessors": known.multi_processor_count, "l2_bytes": known.L2_cache_size}
     measured = str(known.uuid)
     gpus = tuple({**gpu, **facts} if measured in str(gpu.get("uuid")) else gpu for gpu in machine.gpus)
     return replace(machine, gpus=gpus)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from bench.record.errors import MeasurementError, NotApplicableError
+from bench.record.errors import NotApplicableError
 
 LEVELS = 16
 # The kernels take a code of 8 as zero: w = (code - 8) · scale + offset.
@@ -25,8 +25,7 @@ class Int4Linear(torch.nn.Module):
     """x[…, k] · W[n, k]ᵀ + bias with W quantised in groups of ``group`` along k, on W's own device.
 
     ``packed``: n·k/2 bytes in the kernel's own order; ``scales``: [k/group, n, 2] scale and offset, bfloat16.
-    Raises NotApplicableError for a shape that the kernels do not take, MeasurementError for a torch that has none of
-    them.
+    Raises NotApplicableError for a shape that the kernels do not take.
     """
 
     packed: torch.Tensor
@@ -90,9 +89,6 @@ def _pack(codes: torch.Tensor, on_cpu: bool) -> Any:
 
 
 def _check(n: int, k: int, group: int, on_cpu: bool) -> None:
-    name = "_weight_int4pack_mm_for_cpu" if on_cpu else "_weight_int4pack_mm"
-    if not hasattr(torch.ops.aten, name):
-        raise MeasurementError(f"torch {torch.__version__} has no {name}: use torch 2.6 or later")
     rows = CPU_ROWS if on_cpu else CUDA_ROWS
     if k % group or n % rows or (not on_cpu and k % (16 * INNER_TILES)):
         raise NotApplicableError(f"torch's int4 kernel takes no {n}×{k}: n must be a multiple of {rows}, k of {group}")

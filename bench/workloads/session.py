@@ -115,10 +115,6 @@ class Session:
         tokens: list[list[int]] = self._new_ids.tolist() if self._new_ids is not None else []
         return tokens
 
-    def tokens_of(self, batch: Batch) -> int:
-        """Generate without looking at the steps; returns the number of new tokens (for energy windows)."""
-        return self.generate(batch).tokens
-
 
 def produced(new_ids: Any, eos: Any) -> int:
     """New tokens of all sequences, each up to and with its first end-of-sequence token. ``new_ids``: [batch, new]."""

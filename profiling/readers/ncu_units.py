@@ -37,12 +37,6 @@ def base_unit(unit: str) -> tuple[str, float, float]:
     return "/".join(names), multiply, divide
 
 
-def to_base(value: float, unit: str) -> tuple[float, str]:
-    """A value and its unit, in SI base units."""
-    name, multiply, divide = base_unit(unit)
-    return value * multiply / divide, name
-
-
 def _one(word: str) -> tuple[str, float, float]:
     for pattern, names in ((_SMALL_UNIT, _SMALL), (_LARGE_UNIT, _WORDS)):
         match = pattern.fullmatch(word.strip())

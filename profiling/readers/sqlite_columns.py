@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain, islice
@@ -18,13 +14,12 @@ from numpy.typing import NDArray
 
 from bench.record.errors import RecordError
 
-from .sqlite_guard import guard, most_rows, steps
+from .sqlite_guard import guard, most_rows
 
 Column = NDArray[np.int64]
 
 MAGIC = b"SQLite format 3\x00"
 _BLOCK = 1 << 17  # rows turned into arrays at once; bounds the Python integers alive at a time
-_HALVED_ROWS = 100_000  # below this a second process costs more than it saves
 _CHECKED_BYTES = 64 << 20  # a full structural check reads the whole file: cheap up to this size
 
 
@@ -78,76 +73,11 @@ def read_integers(
 ) -> list[Column]:
     """One int64 array per SQL expression, in the table's own order. The expressions must not give NULL."""
     query = f"SELECT {', '.join(expressions)} FROM {table} WHERE {where}"  # noqa: S608
-    most, middle = most_rows(connection, len(expressions)), _middle(connection, table)
-    if middle is None:
-        columns = _read(connection, f"{query} LIMIT {most}", len(expressions))
-    else:
-        columns = _read_halves(connection, query, middle, most, len(expressions))
+    most = most_rows(connection, len(expressions))
+    columns = _read(connection, f"{query} LIMIT {most}", len(expressions))
     if len(columns[0]) >= most:
         raise sqlite3.DatabaseError(f"{table} gives more rows than the file can hold")
     return columns
-
-
-def _read_halves(connection: sqlite3.Connection, query: str, middle: int, most: int, count: int) -> list[Column]:
-    below, above = (f"{query} AND rowid {sign} {middle} LIMIT {most}" for sign in ("<=", ">"))
-    with _Helper(connection, above) as helper:
-        first = _read(connection, below, count)
-        second = helper.columns(count)
-    # A helper that failed says no more than that: reading its half here raises what is really wrong.
-    second = second or _read(connection, above, count)
-    return [np.concatenate(parts) for parts in zip(first, second, strict=True)]
-
-
-def _middle(connection: sqlite3.Connection, table: str) -> int | None:
-    """The row id that halves a table worth reading with two processes; None for any other.
-
-    Turning SQLite's cells into Python integers is most of the time, and the interpreter does that on one core.
-    """
-    if (os.cpu_count() or 1) < 2:
-        return None
-    try:
-        last = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0]  # noqa: S608
-    except sqlite3.OperationalError:
-        return None  # a table without row ids
-    return last // 2 if isinstance(last, int) and last >= _HALVED_ROWS else None
-
-
-class _Helper:
-    """A process that reads one query into memory shared with this one."""
-
-    def __init__(self, connection: sqlite3.Connection, query: str) -> None:
-        path = connection.execute("PRAGMA database_list").fetchone()[2]
-        uri = f"file:{quote(path)}?mode=ro&immutable=1"
-        self._memory = os.memfd_create("bitledger-columns")
-        script = Path(__file__).with_name("sqlite_worker.py")
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", str(script), str(self._memory), uri, query, str(steps(Path(path).stat().st_size))],
-            pass_fds=(self._memory,),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def __enter__(self) -> _Helper:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        os.close(self._memory)
-
-    def columns(self, count: int) -> list[Column] | None:
-        """The columns once they are read; None where the process failed."""
-        if self._process.wait():
-            return None
-        size = os.fstat(self._memory).st_size
-        if not size:
-            return [np.empty(0, np.int64)] * count
-        with mmap.mmap(self._memory, size, access=mmap.ACCESS_READ) as shared:
-            rows = np.frombuffer(shared, np.int64).reshape(-1, count)
-            columns = [rows[:, number].copy() for number in range(count)]
-            del rows  # numpy would keep the memory mapped
-        return columns
 
 
 def _read(connection: sqlite3.Connection, query: str, count: int) -> list[Column]:

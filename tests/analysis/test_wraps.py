@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.wraps import AMD_RANGE, INTEL_RANGE, could_wrap, find_wraps
+from bench.analysis.wraps import AMD_RANGE, INTEL_RANGE, find_wraps
 
 WH = 3600.0
 
@@ -64,11 +64,6 @@ def test_counters_of_two_packages_add_up_to_one_n():
 
 def test_a_smaller_range_leaves_more_to_choose_from():
     assert find_wraps(28.017 * WH, 6717.8, 240, 260, AMD_RANGE).answer == "several fit"
-
-
-def test_below_the_range_no_wrap_is_possible():
-    assert not could_wrap(900, 285)
-    assert could_wrap(1000, 285)
 
 
 @pytest.mark.parametrize(

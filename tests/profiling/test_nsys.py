@@ -12,10 +12,8 @@ from trace_files import GLOBAL_PID, GLOBAL_TID, KERNELS, nsys_file
 from bench.analysis.timeline import Analysis
 from bench.record.errors import MachineError, RecordError
 from bench.record.timeline import LAUNCH, MEMSET, SYNC
-from benchmarks.traces import make, write_nsys
-from profiling.readers import sqlite_columns, sqlite_guard
+from profiling.readers import sqlite_guard
 from profiling.readers.nsys import read_nsys, read_nsys_rep
-from profiling.summarize import summarize
 from profiling.summary_notes import notes_of
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "nsys"
@@ -308,26 +306,3 @@ def test_sqlite_of_something_else(tmp_path):
     db.close()
     with pytest.raises(RecordError, match="nsys did not write"):
         read_nsys(path)
-
-
-def test_a_large_table_is_read_by_two_processes_with_the_same_result(tmp_path, monkeypatch):
-    path = tmp_path / "large.sqlite"
-    write_nsys(path, make(3000))
-    whole = summarize(path, tables=True)
-    monkeypatch.setattr(sqlite_columns, "_HALVED_ROWS", 100)
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    started = []
-    real = sqlite_columns._Helper
-    monkeypatch.setattr(sqlite_columns, "_Helper", lambda *given: started.append(given) or real(*given))
-    assert summarize(path, tables=True) == whole
-    assert len(started) >= 3
-
-
-def test_where_the_second_process_fails_its_half_is_read_here(tmp_path, monkeypatch):
-    path = tmp_path / "large.sqlite"
-    write_nsys(path, make(3000))
-    whole = summarize(path, tables=True)
-    monkeypatch.setattr(sqlite_columns, "_HALVED_ROWS", 100)
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    monkeypatch.setattr(sqlite_columns._Helper, "columns", lambda self, count: None)
-    assert summarize(path, tables=True) == whole

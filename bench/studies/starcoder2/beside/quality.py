@@ -51,7 +51,6 @@ class PassRow:
     scheme: str = ""
     base: Score | None = None
     plus: Score | None = None
-    change_base: PassChange | None = None
     change_plus: PassChange | None = None
     joules_per_pass: Estimate | None = None
     cost_note: str = ""
@@ -81,7 +80,7 @@ def _row(row: PublishedRow, setting: StudySetting, found: Sequence[StudySetting]
     cost, why = joules_per_pass(setting, scheme, found)
     return PassRow(
         row, setting, scheme, score(own, "passed_base"), score(own, "passed_plus"),
-        change(own, base, "passed_base"), change(own, base, "passed_plus"), cost, why,
+        change(own, base, "passed_plus"), cost, why,
     )  # fmt: skip
 
 

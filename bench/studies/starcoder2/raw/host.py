@@ -78,10 +78,3 @@ def host_bound(raw: Raw, settings: Sequence[tuple[str, int]], arms: Sequence[str
                 more = own.most - (original.least if original else 0.0)
                 found.append(HostBound(model, tokens, arm, own, original, slowdown, max(0.0, more / slowdown)))
     return tuple(found)
-
-
-def nearest_to_3b(raw: Raw) -> tuple[float, float]:
-    """Least and greatest utilisation of StarCoder2-3B less its last layer, float32, in the pruning jobs: the nearest
-    thing to the 3B original that EAR watched."""
-    shares = [step.gpu_busy for step in raw.steps if step.job.startswith("pruning") and step.step == 0]
-    return min(shares), max(shares)
