@@ -16,11 +16,13 @@ import json
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.analysis.ledger.plain import plain_times
 from bench.analysis.ledger.read import STEP_RANGE
+from bench.analysis.ledger.stored import with_lines
 from bench.analysis.timeline import Analysis
 from bench.record.schema import from_json
 from bench.workloads.lengths import Visit
@@ -93,9 +95,11 @@ def _derived_again(record: Document, folder: Path) -> Document:
     plain = statistics.median(plain_times(known)) * 1e9
     version = str(known.setup["ledger"]["bitsandbytes"])
     timeline = read_timeline(trace)
-    found, lines, _ = ledger.of_analysis(Analysis(timeline), {STEP_RANGE}, costs, plain, version)
+    kept, _, _ = ledger.of_analysis(Analysis(timeline), {STEP_RANGE}, costs, plain, version)
+    read = with_lines(replace(known, setup=kept, metrics=()))  # these records hold lines, and no rows
+    found = {"ledger": {name: value for name, value in read.setup["ledger"].items() if name != "rules"}}
     found |= {"attention_backend": attention_backends(timeline), "operators": operator_times(timeline)}
-    new = {item.name: {"name": item.name, "unit": item.unit, "values": list(item.values)} for item in lines}
+    new = {item.name: {"name": item.name, "unit": item.unit, "values": list(item.values)} for item in read.metrics}
     metrics = [new.pop(item["name"], item) for item in record["metrics"]]
     return {**record, "setup": {**record["setup"], **found}, "metrics": [*metrics, *new.values()]}
 

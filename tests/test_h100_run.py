@@ -209,19 +209,15 @@ def causes_of(scheme, kernel):
     from bench.analysis.ledger.gpu import work_of
     from bench.analysis.ledger.read import STEP_RANGE
     from bench.analysis.timeline import Analysis
-    from bench.record import causes
     from profiling.summarize import read_timeline
 
     (trace,) = FOLDER.glob(f"artifacts/kineto-{scheme}-[0-9a-f][0-9a-f][0-9a-f]*/trace.json.gz")
     timeline = read_timeline(trace)
-    work = work_of(Analysis(timeline), Classes("0.50.2"), STEP_RANGE)
+    work, classes = work_of(Analysis(timeline), STEP_RANGE), Classes("0.50.2")
     begin, end = host_windows(timeline, step_rows(timeline, STEP_RANGE))
-    named = zip(work.names, work.code, work.start, strict=True)
-    return {
-        causes.BUSY[code]
-        for name, code, start in named
-        if name >= 0 and begin.min() <= start <= end.max() and kernel in timeline.strings[name]
-    }
+    inside = (begin.min() <= work.start) & (work.start <= end.max())
+    kinds = [work.kinds[kind] for kind in set(work.kind[inside].tolist())]
+    return {each.cause(classes) for each in kinds if each.name is not None and kernel in each.name}
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,10 @@ import numpy as np
 
 from bench.record.schema import Record
 
-from .ledger.costs import EventCosts, StepCosts
+from .ledger.costs import EventCosts
+from .ledger.gpu import gpu_rows, work_of
 from .ledger.read import STEP_RANGE
+from .ledger.rows import GpuRows
 from .replay.simulate import Recording, ReplayPlan
 from .replay.undisturb import Undisturbed
 from .timeline import Analysis
@@ -44,7 +46,7 @@ _TRIED, _ROUNDS = 9, 4
 class WithoutObserver:
     """``scale``: the factor on the costs of events, 0 (no disturbance) to MOST."""
 
-    costs: StepCosts
+    rows: GpuRows
     scale: float
 
 
@@ -65,18 +67,18 @@ class RecordingCost:
 
 def without_observer(
     analysis: Analysis,
-    observed: StepCosts,
     events: EventCosts,
     plain_ns: float,
     step_range: str = STEP_RANGE,
     bitsandbytes: str | None = None,
 ) -> WithoutObserver:
-    """The costs with the events' cost taken off as far as ``plain_ns``, ns per step, asks for."""
+    """The steps with the events' cost taken off as far as ``plain_ns``, ns per step, asks for."""
+    observed = gpu_rows(analysis, work_of(analysis, step_range), step_range)
     if float(observed.wall.mean()) <= plain_ns or events == NO_EVENTS:
-        return WithoutObserver(replace(observed, events={}), 0.0)
+        return WithoutObserver(observed, 0.0)
     trace = Undisturbed(analysis, step_range, bitsandbytes)
     found = observer(trace, events, plain_ns)
-    return WithoutObserver(trace.costs(found.off(trace).plan), found.scale)
+    return WithoutObserver(trace.rows(found.off(trace).plan), found.scale)
 
 
 def observer(trace: Undisturbed, events: EventCosts, plain_ns: float, gpu: float = 0.0) -> RecordingCost:

@@ -91,14 +91,19 @@ class IdleFacts(TypedDict, total=False):
 
 
 class Ledger(TypedDict, total=False):
-    """What a timeline says beside its lines (profiling/capture/ledger.py)."""
+    """What a timeline says for its lines (profiling/capture/ledger.py): packed ``rows`` to make them of, and of a GPU's
+    also those without the observer (bench/analysis/ledger/stored.py). Older ones hold beside their lines ``sources``,
+    ``unknown`` and ``events``. ``rules``: which table of classes there was then."""
 
     device: str
     bitsandbytes: Required[str | None]
+    rules: str
     observer_scale: Amount | None
-    sources: Required[list[IdleFacts]]
-    unknown: Required[dict[str, Number]]
-    events: Required[dict[str, EventsFacts]]
+    rows: str
+    undisturbed: str
+    sources: list[IdleFacts]
+    unknown: dict[str, Number]
+    events: dict[str, EventsFacts]
     attention_call: dict[str, list[Number]]
 
 
@@ -270,6 +275,10 @@ class MachineFacts(TypedDict, total=False):
 def check_setup(instrument: str, status: str, setup: Mapping[str, Any]) -> None:
     """Raises ValueError, which names the place, for what no such instrument writes."""
     converted(_OF.get(instrument, Setup) if status == "ok" else Setup, setup, "setup")
+    ledger = setup.get("ledger", {"rows": ""})
+    lacking = [name for name in ("sources", "unknown", "events") if name not in ledger]
+    if "rows" not in ledger and lacking:
+        raise ValueError(f"setup.ledger: Object missing required field `{lacking[0]}`")
 
 
 def check_machine(environment: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from bench.analysis.ledger.stored import with_lines
 from bench.record.schema import Case
 from bench.workloads import models
 from bench.workloads.batches import Batch, extended, make_batches
@@ -13,6 +14,7 @@ from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from profiling.inrun import timeline
 from profiling.inside import no_first_visits
+from tests import factories as make
 
 SOURCE = resolve("smoke")
 CASE = Case("generation", "smoke", SOURCE.revision, "fp16", "cpu", 0, batch_size=1, prompts="humaneval", new_tokens=6,
@@ -44,7 +46,8 @@ def test_it_observes_new_lengths_only_and_plain_ones_beside_them(loaded, tmp_pat
     values = {metric.name: metric.values for metric in outcome.metrics}
     assert len(values["observed_step_time"]) == 3
     assert len(values["plain_step_time"]) >= 4
-    assert set(outcome.setup["ledger"]["attention_call"]) == {"host_gap", "attention"}
+    classified = with_lines(make.record(outcome.instrument, outcome.case, setup=outcome.setup))
+    assert set(classified.setup["ledger"]["attention_call"]) == {"host_gap", "attention"}
     assert outcome.setup["counted_ranges"]["attention"] == 3 * 6
     # Again: further on, at lengths that are new once more.
     assert timeline(made, OPTIONS, tmp_path).setup["observed"]["first_visits"] == 3

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from bench.record import causes
 
-from .class_table import RULES, Rule
+from . import class_table
+from .class_table import Rule
 
 if TYPE_CHECKING:
     from ..timeline import Analysis
@@ -72,9 +74,11 @@ def _any(pattern: str) -> Callable[[Names], bool]:
 
 
 class Classes:
-    """The table for one version of bitsandbytes (None: not known, so that no rule is left out)."""
+    """The table for one version of bitsandbytes (None: not known, so that no rule is left out). ``rules``: others than
+    the table's."""
 
-    def __init__(self, bitsandbytes: str | None = None, rules: Sequence[Rule] = RULES) -> None:
+    def __init__(self, bitsandbytes: str | None = None, rules: Sequence[Rule] | None = None) -> None:
+        rules = class_table.RULES if rules is None else rules
         known = self.rules = tuple(rule for rule in rules if _applies(rule.bitsandbytes, bitsandbytes))
         self._kernel_rules = [_Compiled(rule) for rule in known if rule.on in ("kernel", "both")]
         self._operator_rules = [_Compiled(rule) for rule in known if rule.on in ("operator", "both")]
@@ -114,7 +118,20 @@ class Classes:
 
 def classes_of(analysis: Analysis, bitsandbytes: str | None = None) -> Classes:
     """The table for one trace: the user's own rules first."""
-    return Classes(bitsandbytes, (*analysis.rules, *RULES))
+    return Classes(bitsandbytes, (*analysis.rules, *class_table.RULES))
+
+
+def table_for(bitsandbytes: str | None) -> Classes:
+    """Today's table, made once for each version: what it was asked before it knows at once."""
+    return _made(bitsandbytes, class_table.RULES)
+
+
+_made = lru_cache(8)(Classes)
+
+
+def rules_said() -> str:
+    """12 digits that name today's table: another one, or other rules in it, have others."""
+    return hashlib.sha256(repr(class_table.RULES).encode()).hexdigest()[:12]
 
 
 def _applies(wanted: str, version: str | None) -> bool:

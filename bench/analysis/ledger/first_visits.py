@@ -27,6 +27,7 @@ from .closure import Closed, Side, close
 from .observer import ObserverModel, Seconds, middle, observer_model
 from .pairs import SourceLine, line_steps, source_lines
 from .plain import plain_times
+from .stored import with_lines
 
 SEEN, NEW = "seen lengths", "new lengths"
 UNSEEN = "no decode step at a new length was observed: what its time goes into is not known"
@@ -91,7 +92,7 @@ def _observed(records: Sequence[Record], kind: str) -> _Observed:
     found: dict[tuple[Coordinates, str], list[Record]] = {}
     for record in records:
         if record.instrument == kind and record.status == "ok" and "ledger" in record.setup:
-            found.setdefault((setting_of(record.case), record.case.scheme), []).append(record)
+            found.setdefault((setting_of(record.case), record.case.scheme), []).append(with_lines(record))
     return {key: sorted(items, key=lambda record: record.repeat) for key, items in found.items()}
 
 

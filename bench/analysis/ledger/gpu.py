@@ -7,12 +7,11 @@ several kernels run belongs to the one that began first: overlapping streams are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from bench.record import causes as c
 from bench.record.codes import encode
 from bench.record.timeline import Timeline
 
@@ -20,37 +19,33 @@ from ..intervals import Cover
 from ..timeline import Analysis
 from .attention import calls_of
 from .classes import Classes
-from .costs import END, IdleSource, Ns, StepCosts, gpu_causes, host_windows, step_rows, zeros
-from .paths import Names, Paths, innermost_of_lanes
-
-_CODES = {name: code for code, name in enumerate(c.BUSY)}
-_OTHER, _MEMCPY = _CODES[c.OTHER], _CODES[c.MEMCPY]
+from .costs import Ns, StepCosts, host_windows, step_rows
+from .paths import Paths, innermost_of_lanes
+from .rows import Columns, GpuRows, Launched
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
     """All kernels and copies of all devices by start. [n] columns; ``call``: row of the launching call, or -1;
-    ``code``: index into causes.BUSY; ``key``: index into ``keys``, what is known about its launch."""
+    ``kind``: index into ``kinds``, all that a rule looks at."""
 
     start: Ns
     end: Ns
     call: Ns
-    code: Ns
-    key: Ns
-    keys: tuple[IdleSource, ...]
-    names: Ns
+    kind: Ns
+    kinds: tuple[Launched, ...]
 
 
-def work_of(analysis: Analysis, classes: Classes, step_range: str) -> Work:
-    """The GPU work of a trace, classified. It is found once by each table of classes, and kept with the analysis."""
-    key = ("work", classes.rules, step_range)
+def work_of(analysis: Analysis, step_range: str) -> Work:
+    """The GPU work of a trace. It is found once, and kept with the analysis."""
+    key = ("work", step_range)
     if key not in analysis.kept:
-        analysis.kept[key] = _work_of(analysis, classes, step_range)
+        analysis.kept[key] = _work_of(analysis, step_range)
     found: Work = analysis.kept[key]
     return found
 
 
-def _work_of(analysis: Analysis, classes: Classes, step_range: str) -> Work:
+def _work_of(analysis: Analysis, step_range: str) -> Work:
     timeline = analysis.timeline
     kernels, copies = timeline.kernels, timeline.copies
     call = np.concatenate((analysis.launch, analysis.copy_call))
@@ -58,31 +53,31 @@ def _work_of(analysis: Analysis, classes: Classes, step_range: str) -> Work:
     start = np.concatenate((kernels.start, copies.start))
     end = np.concatenate((kernels.end, copies.end))
     order = np.lexsort((end, start))
-    launched = _Launches(analysis, step_range)
-    code, key = launched.classified(classes, name[order], call[order])
-    return Work(start[order], end[order], call[order], code, key, tuple(launched.sources), name[order])
+    kind, kinds = _Launches(analysis, step_range).kinds(name[order], call[order])
+    return Work(start[order], end[order], call[order], kind, kinds)
 
 
 class _Launches:
-    """What is around each launch. What has one name and is launched on one path of names is classified once."""
+    """What is around each launch. What has one name and is launched on one path of names is of one kind."""
 
     def __init__(self, analysis: Analysis, step_range: str) -> None:
         self._timeline = analysis.timeline
         self._operators, self._ranges = analysis.calling, analysis.nesting
         self._paths = Paths(analysis.timeline, self._operators), Paths(analysis.timeline, self._ranges, step_range)
-        self.sources: dict[IdleSource, int] = {}
 
-    def classified(self, classes: Classes, name: Ns, call: Ns) -> tuple[Ns, Ns]:
-        """[n] the code of each item's cause, and which of ``sources`` launched it."""
+    def kinds(self, name: Ns, call: Ns) -> tuple[Ns, tuple[Launched, ...]]:
+        """[n] the kind of each item, and all kinds. ``name``: -1 for a copy."""
         rows = (name, *self._around(call))
         operators, ranges = (paths.codes() for paths in self._paths)
-        kind = _combined([encode(name)[1], operators[rows[1]], *(ranges[row] for row in rows[2:])])
-        # Sources are numbered as they turn up in order of name and rows, so that the order of equals never changes.
-        first = _first_of_each(kind, rows)
-        codes, keys = np.empty(len(first), np.int64), np.empty(len(first), np.int64)
+        alike = _combined([encode(name)[1], operators[rows[1]], *(ranges[row] for row in rows[2:])])
+        # Kinds are numbered as they turn up in order of name and rows, so that the order of equals never changes.
+        first = _first_of_each(alike, rows)
+        known: dict[Launched, int] = {}
+        kind = np.empty(len(first), np.int64)
         for place in np.lexsort([row[first] for row in reversed(rows)]).tolist():
-            codes[place], keys[place] = self._one(classes, *(int(row[first[place]]) for row in rows))
-        return codes[kind], keys[kind]
+            one = self._launched(*(int(row[first[place]]) for row in rows))
+            kind[place] = known.setdefault(one, len(known))
+        return kind[alike], tuple(known)
 
     def _around(self, call: Ns) -> list[Ns]:
         """[n] for the operators, and for each lane of ranges, the innermost row around each call, or -1."""
@@ -97,13 +92,9 @@ class _Launches:
         around = [self._operators.innermost(*where), *innermost_of_lanes(self._ranges, *where)]
         return [np.where(call >= 0, rows, -1) for rows in around]
 
-    def _one(self, classes: Classes, name: int, operator: int, *lanes: int) -> tuple[int, int]:
-        operators = self._paths[0].of(operator)
-        ranges: Names = tuple(text for row in lanes for text in self._paths[1].of(row))
-        cause = c.MEMCPY if name < 0 else classes.kernel(self._timeline.strings[name], operators, ranges)
-        inner = ranges[-1] if ranges else ""
-        source = IdleSource("", inner, operators[-1] if operators else "", cause)
-        return _CODES.get(cause, _OTHER), self.sources.setdefault(source, len(self.sources))
+    def _launched(self, name: int, operator: int, *lanes: int) -> Launched:
+        ranges = tuple(text for row in lanes for text in self._paths[1].of(row))
+        return Launched(None if name < 0 else self._timeline.strings[name], self._paths[0].of(operator), ranges)
 
 
 def _combined(codes: Sequence[Ns]) -> Ns:
@@ -183,44 +174,34 @@ def gpu_costs(analysis: Analysis, classes: Classes, step_range: str) -> StepCost
     """The costs of the steps called ``step_range``, which are kept. Raises RecordError where there are none."""
     key = ("costs", classes.rules, step_range)
     if key not in analysis.kept:
-        analysis.kept[key] = costs_of_work(analysis, work_of(analysis, classes, step_range), step_range)
+        analysis.kept[key] = gpu_rows(analysis, work_of(analysis, step_range), step_range).costs(classes)
     found: StepCosts = analysis.kept[key]
     return found
 
 
-def costs_of_work(analysis: Analysis, work: Work, step_range: str) -> StepCosts:
-    """The same of work whose causes are known. Raises RecordError where there are no such steps."""
-    rows = step_rows(analysis.timeline, step_range)
-    start, end = step_windows(analysis.timeline, rows, work)
-    columns = zeros(gpu_causes(), len(rows))
+def gpu_rows(analysis: Analysis, work: Work, step_range: str) -> GpuRows:
+    """The steps by what a rule looks at. Raises RecordError where there are none."""
+    steps = step_rows(analysis.timeline, step_range)
+    start, end = step_windows(analysis.timeline, steps, work)
     reach = np.maximum.accumulate(work.end) if len(work.end) else work.end
     fresh = np.maximum(work.start, np.concatenate((work.start[:1], reach[:-1])))
-    for name, code in _CODES.items():
-        mine = (work.code == code) & (work.end > fresh)
-        columns[name] += _within(fresh[mine], work.end[mine], start, end)
-    sources, attention = _idle(analysis, work, start, end, columns)
-    unknown = _unknown(analysis.timeline, work, start, end)
-    return StepCosts("cuda", end - start, columns, sources, unknown, attention={c.HOST_GAP: attention})
+    new = np.flatnonzero(work.end > fresh)
+    piece, step, begin, stop = _cut(Cover(fresh[new], work.end[new]), start, end)
+    busy = _by_kind(work.kind[new][piece], step, stop - begin, len(start))
+    stalls, gaps, attention = _idle(analysis, work, start, end)
+    inside = (work.start < end[-1]) & (work.end > start[0])
+    lengths = np.zeros(len(work.kinds), np.int64)
+    np.add.at(lengths, work.kind[inside], (work.end - work.start)[inside])
+    return GpuRows(work.kinds, end - start, busy, stalls, gaps, attention, lengths)
 
 
-def _within(begin: Ns, stop: Ns, start: Ns, end: Ns) -> Ns:
-    """ns of disjoint ascending intervals inside each window."""
-    return Cover(begin, stop).within(start, end)
-
-
-def _idle(
-    analysis: Analysis, work: Work, start: Ns, end: Ns, columns: dict[str, Ns]
-) -> tuple[dict[IdleSource, Ns], Ns]:
-    """Fill the idle columns; every gap belongs to the work that ended it. Returns the sources, and [steps] ns of
-    host_gap inside the attention call."""
+def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns) -> tuple[Columns, Columns, Ns]:
+    """Idle time by the kind of work that ended it, that in which the host waited and that in which it did not, and of
+    the latter [steps] ns inside the attention call."""
     busy = Cover.union(work.start, work.end)
     first, last = int(start[0]), int(end[-1])
-    gaps = busy.gaps(first, last)
-    step, begin, stop = _cut(gaps, start, end)
+    _, step, begin, stop = _cut(busy.gaps(first, last), start, end)
     stalled = analysis.waiting.within(begin, stop)
-    rest = (stop - begin) - stalled
-    np.add.at(columns[c.SYNC_STALL], step, stalled)
-    np.add.at(columns[c.HOST_GAP], step, rest)
     attention, calls = np.zeros(len(start), np.int64), calls_of(analysis.timeline)
     inside = calls.within(begin, stop) - calls.both(analysis.waiting).within(begin, stop)
     np.add.at(attention, step, inside)
@@ -228,25 +209,26 @@ def _idle(
     at = np.minimum(following, len(work.start) - 1)
     # Work after the last step may be anything: a gap that lasts to the end of the steps has no work to blame.
     known = (following < len(work.start)) & (work.start[at] < last)
-    key = np.where(known, work.key[at], len(work.keys))
-    return _sources(step, key, {c.SYNC_STALL: stalled, c.HOST_GAP: rest}, work.keys, len(start)), attention
+    kind = np.where(known, work.kind[at], len(work.kinds))
+    rest = (stop - begin) - stalled
+    return _by_kind(kind, step, stalled, len(start)), _by_kind(kind, step, rest, len(start)), attention
 
 
-def _sources(step: Ns, key: Ns, idle: Mapping[str, Ns], keys: Sequence[IdleSource], steps: int) -> dict[IdleSource, Ns]:
-    """Idle time by what was to start next, ``key``: index into ``keys``, one past its end for nothing."""
-    sources: dict[IdleSource, Ns] = {}
-    for cause, ns in idle.items():
-        for number in np.unique(key[ns > 0]).tolist():
-            mine = key == number
-            column = np.zeros(steps, np.int64)
-            np.add.at(column, step[mine], ns[mine])
-            what = keys[number] if number < len(keys) else IdleSource("", END, "", "")
-            sources[replace(what, cause=cause)] = column
-    return sources
+def _by_kind(kind: Ns, step: Ns, ns: Ns, steps: int) -> Columns:
+    """Kind → [steps] ns, of the kinds that have any, ascending."""
+    some = ns > 0
+    kind, step, ns = kind[some], step[some], ns[some]
+    order = np.argsort(kind, kind="stable")
+    known, first = np.unique(kind[order], return_index=True)
+    columns = {}
+    for number, rows in zip(known.tolist(), np.split(order, first)[1:], strict=True):
+        columns[number] = np.zeros(steps, np.int64)
+        np.add.at(columns[number], step[rows], ns[rows])
+    return columns
 
 
-def _cut(gaps: Cover, start: Ns, end: Ns) -> tuple[Ns, Ns, Ns]:
-    """(step, begin, stop) of the gaps cut at the edges of the windows; what is between windows is left out."""
+def _cut(gaps: Cover, start: Ns, end: Ns) -> tuple[Ns, Ns, Ns, Ns]:
+    """(gap, step, begin, stop) of the gaps cut at the edges of the windows; what is between windows is left out."""
     first = np.searchsorted(end, gaps.start, side="right")
     last = np.searchsorted(start, gaps.end, side="left")
     count = np.maximum(last - first, 0)
@@ -254,13 +236,4 @@ def _cut(gaps: Cover, start: Ns, end: Ns) -> tuple[Ns, Ns, Ns]:
     step = np.repeat(first, count) + (np.arange(len(gap)) - np.repeat(np.cumsum(count) - count, count))
     begin, stop = np.maximum(gaps.start[gap], start[step]), np.minimum(gaps.end[gap], end[step])
     solid = stop > begin
-    return step[solid], begin[solid], stop[solid]
-
-
-def _unknown(timeline: Timeline, work: Work, start: Ns, end: Ns) -> dict[str, int]:
-    inside = (work.code == _OTHER) & (work.start < end[-1]) & (work.end > start[0])
-    found: dict[str, int] = {}
-    for name, ns in zip(work.names[inside].tolist(), (work.end - work.start)[inside].tolist(), strict=True):
-        text = timeline.strings[name]
-        found[text] = found.get(text, 0) + ns
-    return found
+    return gap[solid], step[solid], begin[solid], stop[solid]

@@ -25,6 +25,7 @@ from .accounting import Cause, account
 from .closure import Closed, Line, Side, close, on_grid
 from .observer import NOTHING, ObserverModel, Seconds, middle, observer_model
 from .plain import at_new_lengths, plain_times
+from .stored import with_lines
 
 TIMELINES = ("kineto", "nsys")
 _MS = 1e3
@@ -102,7 +103,7 @@ def _both_timed(group: Group, base: str, scheme: str) -> bool:
 def observed_records(records: Sequence[Record]) -> Observed:
     """(setting, scheme, instrument) → its records with a ledger, in order of repeat."""
     found: dict[tuple[Coordinates, str, str], list[Record]] = defaultdict(list)
-    for record in records:
+    for record in map(with_lines, records):
         known = record.instrument in TIMELINES and record.status == "ok" and "ledger" in record.setup
         known = known and any(record.values(f"observed_{cause}_per_step") for cause in c.CAUSES)
         if known and not at_new_lengths(record):

@@ -3,12 +3,17 @@
 The gap before an operator belongs to that operator: it is the host's work to get there (Python, dispatch, the model's
 code). Operators that only make views do no work of their own; they and the gaps before them belong to the next that
 does, as on a GPU, where they launch nothing. This is the form that the CPU's ledger and its replay share.
+
+A walk over the operators finds where each moment lies, by names alone (``walked``); the table of classes is asked
+afterwards, once for each place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +24,12 @@ from ..nesting import nest
 from .classes import Classes, Classified, Operator
 from .costs import END, IdleSource, host_windows, step_rows
 from .paths import Names, Paths, innermost_of_lanes
+
+# A chain holds so many kinds of outermost operators: so many views of unlike kinds do not follow each other.
+LONGEST_CHAIN = 8
+# Of torch's own operators, which are compiled: in them no Python runs between those that they call, and nothing is
+# told apart by what comes next. Only they make views.
+_OWN = "aten::"
 
 
 @dataclass(frozen=True)
@@ -50,57 +61,164 @@ class Step:
 _NOTHING = IdleSource(c.HOST_GAP, END, "", "")
 
 
+@dataclass(frozen=True)
+class OperatorKind:
+    """All that a rule looks at of an operator. ``parent``: the kind of the one that calls it in the step, -1: none;
+    ``path``: the names around it, outermost first, and its own; ``ranges``: around it; ``after``: the next operator
+    beside it, or ""; ``calls``: whether it calls others."""
+
+    parent: int
+    path: Names
+    ranges: Names
+    after: str
+    calls: bool
+
+    @property
+    def range(self) -> str:
+        """The innermost range around it, or ""."""
+        return self.ranges[-1] if self.ranges else ""
+
+    def asked(self) -> Operator:
+        """What the table of classes is asked."""
+        return Operator(self.path[-1], self.path[:-1], self.ranges, self.after, self.calls)
+
+
+class StepPlace(NamedTuple):
+    """Where a moment of a step lies. ``operator``: the kind of the innermost one that runs, -1: a gap; ``calling``: the
+    kind of the one that it calls next, -1: none; ``chain``: which chain of outermost operators it is in or leads to."""
+
+    operator: int
+    calling: int
+    chain: int
+
+
+@dataclass(frozen=True)
+class Places:
+    """All places of some steps, and what they are classified by. ``kinds``: callers stand before those that they call;
+    ``chains``: the kinds of outermost operators from one on, each where it comes first."""
+
+    kinds: tuple[OperatorKind, ...]
+    chains: tuple[tuple[int, ...], ...]
+    places: tuple[StepPlace, ...]
+
+    def answers(self, classes: Classes) -> list[Classified]:
+        """[kinds] by a table of classes."""
+        found: list[Classified] = []
+        for kind in self.kinds:
+            found.append(classes.operator(kind.asked(), found[kind.parent] if kind.parent >= 0 else None))
+        return found
+
+    def sources(self, classes: Classes) -> list[IdleSource]:
+        """[places] what each is (an operator) or leads to (a gap); its ``cause`` is its line."""
+        answers = self.answers(classes)
+        return [self._source(place, answers) for place in self.places]
+
+    def _source(self, place: StepPlace, answers: Sequence[Classified]) -> IdleSource:
+        kind = place.operator
+        if kind < 0 or answers[kind].cause == c.HOST_GAP:
+            does_work = (one for one in self.chains[place.chain] if answers[one].cause != c.HOST_GAP)
+            kind = next(does_work, -1)
+            return (
+                self._named(c.HOST_GAP, kind, answers[kind].cause) if kind >= 0 else IdleSource(c.HOST_GAP, END, "", "")
+            )
+        if answers[kind].glue and self.kinds[kind].calls:
+            # Python inside an operator: it leads to the next operator that this one calls, but is this one's.
+            leads_to = place.calling if place.calling >= 0 else kind
+            return self._named(c.HOST_GAP, kind, answers[leads_to].cause)
+        return self._named(answers[kind].cause, kind, answers[kind].cause)
+
+    def _named(self, cause: str, kind: int, work: str) -> IdleSource:
+        return IdleSource(cause, self.kinds[kind].range, self.kinds[kind].path[-1], work)
+
+    def groups(self, classes: Classes) -> list[tuple[str, str] | None]:
+        """[kinds] the (range, cause) of which work begins with it; None where it is part of work of its cause."""
+        answers = self.answers(classes)
+        return [
+            None if kind.parent >= 0 and answers[kind.parent].cause == own.cause else (kind.range, own.cause)
+            for kind, own in zip(self.kinds, answers, strict=True)
+        ]
+
+
+class Piece(NamedTuple):
+    """A segment before it is classified; ``place``: index into the places."""
+
+    ns: int
+    place: int
+    operators: int
+    ranges: int
+
+
+@dataclass(frozen=True)
+class Walked:
+    """Steps before they are classified: each one's pieces in order, and kind → how many operators it had of it."""
+
+    places: Places
+    pieces: list[list[Piece]]
+    counts: list[Mapping[int, int]]
+
+    def steps(self, classes: Classes) -> tuple[list[Step], dict[str, int]]:
+        """The steps by a table of classes, and name → ns of the operators that no rule knows."""
+        sources, groups = self.places.sources(classes), self.places.groups(classes)
+        steps: list[Step] = []
+        for pieces, counts in zip(self.pieces, self.counts, strict=True):
+            begun: Counter[tuple[str, str]] = Counter()
+            for kind, count in counts.items():
+                if (group := groups[kind]) is not None:
+                    begun[group] += count
+            segments = (Segment(ns, sources[place].cause, sources[place], *told) for ns, place, *told in pieces)
+            steps.append(Step(tuple(segments), begun))
+        unknown: Counter[str] = Counter()
+        for segment in (segment for step in steps for segment in step.segments if segment.cause == c.OTHER):
+            unknown[segment.source.operator] += segment.ns
+        return steps, dict(unknown)
+
+
 def cpu_steps(timeline: Timeline, classes: Classes, step_range: str) -> tuple[list[Step], dict[str, int]]:
     """The steps called ``step_range``, and name → ns of the operators that no rule knows. Raises RecordError where
     there is no such range."""
+    return walked(timeline, step_range).steps(classes)
+
+
+def walked(timeline: Timeline, step_range: str) -> Walked:
+    """The same before they are classified."""
     rows = step_rows(timeline, step_range)
     start, end = host_windows(timeline, rows)
-    reader = _Reader(timeline, classes, step_range)
-    steps = [reader.step(*places) for places in zip(rows.tolist(), start.tolist(), end.tolist(), strict=True)]
-    return steps, reader.unknown
+    reader = _Reader(timeline, step_range)
+    found = [reader.step(*places) for places in zip(rows.tolist(), start.tolist(), end.tolist(), strict=True)]
+    places = Places(tuple(reader.kinds), tuple(reader.chains), tuple(reader.places))
+    return Walked(places, [pieces for pieces, _ in found], [counts for _, counts in found])
 
 
 class _Reader:
     """Reads one step after the other; what is known of the trace as a whole is made once, as plain lists: a step is
     walked operator by operator, and numpy's scalars would cost more than the walk."""
 
-    def __init__(self, timeline: Timeline, classes: Classes, step_range: str) -> None:
-        self._timeline, self._classes, self._step_range = timeline, classes, step_range
+    def __init__(self, timeline: Timeline, step_range: str) -> None:
+        self._timeline = timeline
         spans = timeline.operators
         nesting = nest(spans)
         self._ranges = nest(timeline.ranges)
-        self._paths = Paths(timeline, nesting), Paths(timeline, self._ranges, step_range)
+        self._paths, self._range_paths = Paths(timeline, nesting), Paths(timeline, self._ranges, step_range)
         self._order = np.lexsort((-spans.end, spans.start))
         self._starts = spans.start[self._order]
         self.start: list[int] = spans.start.tolist()
         self.end: list[int] = spans.end.tolist()
         self.parent: list[int] = nesting.parent.tolist()
-        self.name = [timeline.strings[name] for name in spans.name.tolist()]
-        self.unknown: dict[str, int] = {}
+        self.name: list[str] = [timeline.strings[name] for name in spans.name.tolist()]
+        self.kinds: dict[OperatorKind, int] = {}
+        self.chains: dict[tuple[int, ...], int] = {}
+        self.places: dict[StepPlace, int] = {}
 
-    def step(self, row: int, start: int, end: int) -> Step:
+    def step(self, row: int, start: int, end: int) -> tuple[list[Piece], Mapping[int, int]]:
         thread = int(self._timeline.ranges.thread[row])
         operators = self._inside(start, end, thread)
-        ranges = self._ranges_of(operators, thread)
-        answers = self._answers(operators, ranges)
+        kinds = self._kinds_of(operators, thread)
         marks = self._range_marks(start, end, thread)
-        segments = _Sweep(self, operators, ranges, answers, marks).run(start, end)
-        for segment in segments:
-            if segment.cause == c.OTHER:
-                name = segment.source.operator
-                self.unknown[name] = self.unknown.get(name, 0) + segment.ns
-        return Step(tuple(segments), self._begun(operators, ranges, answers))
+        return _Sweep(self, operators, kinds, marks).run(start, end), Counter(kinds.values())
 
-    def _begun(
-        self, operators: list[int], ranges: dict[int, Names], answers: dict[int, Classified]
-    ) -> dict[tuple[str, str], int]:
-        begun: dict[tuple[str, str], int] = {}
-        for row in operators:
-            around = answers.get(self.parent[row])
-            if around is None or around.cause != answers[row].cause:
-                key = (ranges[row][-1] if ranges[row] else "", answers[row].cause)
-                begun[key] = begun.get(key, 0) + 1
-        return begun
+    def own(self, row: int) -> bool:
+        """Whether an operator is one of torch's own."""
+        return self.name[row].startswith(_OWN)
 
     def _inside(self, start: int, end: int, thread: int) -> list[int]:
         """The operators of the step, outer before inner."""
@@ -117,26 +235,27 @@ class _Reader:
         spans, rows = self._timeline.operators, np.array(operators)
         where = (np.full(len(rows), thread), spans.start[rows], spans.end[rows])
         lanes = [lane.tolist() for lane in innermost_of_lanes(self._ranges, *where)]
-        of = self._paths[1].of
+        of = self._range_paths.of
         return {row: tuple(name for lane in lanes for name in of(lane[place])) for place, row in enumerate(operators)}
 
-    def _answers(self, operators: list[int], ranges: dict[int, Names]) -> dict[int, Classified]:
-        answers: dict[int, Classified] = {}
-        following = self._following(operators)
+    def _kinds_of(self, operators: list[int], thread: int) -> dict[int, int]:
+        """For each operator its kind."""
+        ranges, following = self._ranges_of(operators, thread), self._following(operators)
         callers = {self.parent[row] for row in operators}
+        found: dict[int, int] = {}
         for row in operators:
-            around = self._paths[0].of(row)
-            asked = Operator(around[-1], around[:-1], ranges[row], following[row], row in callers)
-            answers[row] = self._classes.operator(asked, answers.get(self.parent[row]))
-        return answers
+            around = found.get(self.parent[row], -1)
+            kind = OperatorKind(around, self._paths.of(row), ranges[row], following[row], row in callers)
+            found[row] = self.kinds.setdefault(kind, len(self.kinds))
+        return found
 
     def _following(self, operators: list[int]) -> dict[int, str]:
-        """For each operator the name of the next one beside it, or ""."""
-        following: dict[int, str] = {}
+        """For each operator the name of the next one beside it, or "" where there is none or it does not matter."""
+        mine, following = set(operators), dict[int, str]()
         next_of: dict[int, str] = {}
         for row in reversed(operators):
             parent = self.parent[row]
-            following[row] = next_of.get(parent, "")
+            following[row] = "" if parent in mine and self.own(parent) else next_of.get(parent, "")
             next_of[parent] = self.name[row]
         return following
 
@@ -152,26 +271,17 @@ class _Reader:
 class _Sweep:
     """One walk over a step's operators with a stack of those that are open."""
 
-    def __init__(
-        self,
-        reader: _Reader,
-        rows: list[int],
-        ranges: dict[int, Names],
-        answers: dict[int, Classified],
-        marks: list[int],
-    ) -> None:
-        self._reader, self._rows, self._ranges, self._answers = reader, rows, ranges, answers
+    def __init__(self, reader: _Reader, rows: list[int], kinds: dict[int, int], marks: list[int]) -> None:
+        self._reader, self._rows, self._kinds = reader, rows, kinds
         self._parent = {row: reader.parent[row] for row in rows}
-        self._callers = set(self._parent.values())
-        self._leads_to = self._real_work()
-        self._segments: list[Segment] = []
-        self._sources: dict[tuple[str, int, str], IdleSource] = {}
+        self._chains = self._chains_from()
+        self._pieces: list[Piece] = []
         self._open: list[int] = []
         self._begun = 0
         self._recorded = 0
         self._marks, self._passed = marks, 0
 
-    def run(self, start: int, end: int) -> list[Segment]:
+    def run(self, start: int, end: int) -> list[Piece]:
         self._begun = start
         begins = self._reader.start
         for row in self._rows:
@@ -180,7 +290,7 @@ class _Sweep:
             self._open.append(row)
         self._close_until(end + 1, None)
         self._cut(end, None)
-        return self._segments
+        return self._pieces
 
     def _close_until(self, time: int, coming: int | None) -> None:
         ends = self._reader.end
@@ -200,45 +310,34 @@ class _Sweep:
         return False
 
     def _cut(self, time: int, coming: int | None) -> None:
-        """End the segment that is running at ``time``; ``coming`` is the next operator, for a gap."""
+        """End the piece that is running at ``time``; ``coming`` is the next operator, for a gap."""
         time = max(time, self._begun)  # one that crosses another may be closed late
         if time > self._begun or self._recorded:
-            cause, source = self._whose(coming)
+            place = self._reader.places.setdefault(self._place(coming), len(self._reader.places))
             passed = self._passed
             while self._passed < len(self._marks) and self._marks[self._passed] < time:
                 self._passed += 1
-            self._segments.append(Segment(time - self._begun, cause, source, self._recorded, self._passed - passed))
+            self._pieces.append(Piece(time - self._begun, place, self._recorded, self._passed - passed))
         self._begun, self._recorded = time, 0
 
-    def _real_work(self) -> dict[int, int]:
-        """For each outermost operator the next one, itself included, that does work; -1: none in this step."""
-        found: dict[int, int] = {}
-        coming = -1
+    def _chains_from(self) -> dict[int, int]:
+        """For each outermost operator, and -1 for none, which chain begins with it."""
+        numbers = self._reader.chains
+        chain: tuple[int, ...] = ()
+        found = {-1: numbers.setdefault(chain, len(numbers))}
         for row in reversed([row for row in self._rows if self._parent[row] not in self._parent]):
-            coming = row if self._answers[row].cause != c.HOST_GAP else coming
-            found[row] = coming
+            kind = self._kinds[row]
+            chain = (kind, *(one for one in chain if one != kind))[:LONGEST_CHAIN]
+            found[row] = numbers.setdefault(chain, len(numbers))
         return found
 
-    def _whose(self, coming: int | None) -> tuple[str, IdleSource]:
+    def _place(self, coming: int | None) -> StepPlace:
+        coming = -1 if coming is None else coming
         if not self._open:
-            return c.HOST_GAP, self._gap(-1 if coming is None else self._leads_to[coming])
-        row = self._open[-1]
-        answer = self._answers[row]
-        if answer.cause == c.HOST_GAP:
-            return c.HOST_GAP, self._gap(self._leads_to.get(self._open[0], -1))
-        if answer.glue and row in self._callers:
-            # Python inside an operator: it leads to the next operator that this one calls, but is this one's.
-            inside = coming is not None and self._parent[coming] == row
-            return c.HOST_GAP, self._source(c.HOST_GAP, row, coming if inside and coming is not None else row)
-        return answer.cause, self._source(answer.cause, row)
-
-    def _gap(self, leads_to: int) -> IdleSource:
-        return _NOTHING if leads_to < 0 else self._source(c.HOST_GAP, leads_to)
-
-    def _source(self, cause: str, row: int, leads_to: int = -1) -> IdleSource:
-        work = self._answers[leads_to if leads_to >= 0 else row].cause
-        key = (cause, row, work)
-        if key not in self._sources:
-            ranges = self._ranges[row]
-            self._sources[key] = IdleSource(cause, ranges[-1] if ranges else "", self._reader.name[row], work)
-        return self._sources[key]
+            return StepPlace(-1, -1, self._chains[coming])
+        row, outermost = self._open[-1], self._open[0]
+        calls = coming >= 0 and self._parent[coming] == row and not self._reader.own(row)
+        leads = self._reader.own(outermost) and outermost in self._chains
+        return StepPlace(
+            self._kinds[row], self._kinds[coming] if calls else -1, self._chains[outermost if leads else -1]
+        )

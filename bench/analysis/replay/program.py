@@ -115,7 +115,8 @@ class _ProgramBuilder:
 
     def __init__(self, analysis: Analysis, classes: Classes, step_range: str) -> None:
         self._analysis, self._step_range = analysis, step_range
-        self._work = work = work_of(analysis, classes, step_range)
+        self._work = work = work_of(analysis, step_range)
+        self._causes = [kind.cause(classes) for kind in work.kinds]
         rows = step_rows(analysis.timeline, step_range)
         # Of all steps, because one that is not taken may hold up one that is.
         windows, host = step_windows(analysis.timeline, rows, work), host_windows(analysis.timeline, rows)
@@ -222,8 +223,9 @@ class _ProgramBuilder:
         for row in self._row_of:
             stream = keys.setdefault(streams[row], len(keys))
             item = item_of_call.get(int(work.call[row]), _NONE)
-            launch = work.keys[int(work.key[row])]
-            ops.append(Op(int(start[row]), int(end[row]), c.BUSY[int(work.code[row])], launch.range, item, stream))
+            kind = int(work.kind[row])
+            ranges = work.kinds[kind].ranges or ("",)
+            ops.append(Op(int(start[row]), int(end[row]), self._causes[kind], ranges[-1], item, stream))
         return ops
 
     def _streams(self) -> list[tuple[int, int]]:

@@ -18,7 +18,8 @@ from bench.record.timeline import Calls, Copies, Kernels, Spans, Timeline
 
 from ..ledger.classes import classes_of
 from ..ledger.costs import EventCosts, Ns, StepCosts
-from ..ledger.gpu import Work, costs_of_work, work_of
+from ..ledger.gpu import Work, gpu_rows, work_of
+from ..ledger.rows import GpuRows
 from ..timeline import Analysis
 from .program import Program, program_of
 from .simulate import Played, Recording, ReplayPlan, play_plan, play_plans, unchanged
@@ -32,8 +33,8 @@ class Undisturbed:
 
     def __init__(self, analysis: Analysis, step_range: str, bitsandbytes: str | None = None) -> None:
         self._timeline, self._step_range = analysis.timeline, step_range
-        self._work = work_of(analysis, classes_of(analysis, bitsandbytes), step_range)
-        self.program = program_of(analysis, classes_of(analysis, bitsandbytes), step_range)
+        self._work, self._classes = work_of(analysis, step_range), classes_of(analysis, bitsandbytes)
+        self.program = program_of(analysis, self._classes, step_range)
         self.unchanged = unchanged(self.program)
         self._operators, self._marks = self._recorded()
         self._waits = np.array([item.waits for item in self.program.items], bool)
@@ -84,8 +85,12 @@ class Undisturbed:
         return Analysis(_retimed(self._timeline, self.program, plan))
 
     def costs(self, plan: ReplayPlan) -> StepCosts:
-        """What the steps by a plan cost. Each piece of work is what it was when it was recorded: where a plan leaves
-        the host no time, ranges have lost their length, and launches no longer lie inside them."""
+        """What the steps by a plan cost."""
+        return self.rows(plan).costs(self._classes)
+
+    def rows(self, plan: ReplayPlan) -> GpuRows:
+        """The steps by a plan, by what a rule looks at. Each piece of work is what it was when it was recorded:
+        where a plan leaves the host no time, ranges have lost their length, and launches no longer lie inside them."""
         analysis, asked = self.analysis(plan), np.array(self.program.row, np.int64)
         copy = _work_rows(self._timeline)[asked] >= len(self._timeline.kernels)
         order = _work_rows(analysis.timeline)
@@ -99,9 +104,8 @@ class Undisturbed:
                 (analysis.launch, analysis.copy_call),
             )
         )
-        code, key, names = (column[row] for column in (self._work.code, self._work.key, self._work.names))
-        work = Work(start, end, call, code, key, self._work.keys, names)
-        return costs_of_work(analysis, work, self._step_range)
+        work = Work(start, end, call, self._work.kind[row], self._work.kinds)
+        return gpu_rows(analysis, work, self._step_range)
 
     def recording(self, plan: ReplayPlan, model: Sequence[ReplayPlan] = ()) -> Recording:
         """The steps by a plan, to be replayed. ``model``: other plans that may as well be right."""

@@ -17,7 +17,6 @@ import numpy as np
 from bench.record import causes as c
 
 from ..intervals import Cover
-from ..ledger.classes import classes_of
 from ..ledger.costs import Ns, StepCosts, step_rows
 from ..ledger.gpu import step_windows, work_of
 from ..ledger.observer import ObserverModel
@@ -100,7 +99,7 @@ def _floor(analysis: Analysis, costs: StepCosts, step_range: str) -> float:
         return max(float((costs.wall - _most(analysis, costs)).mean()), 0.0) * _MS
     timeline = analysis.timeline
     rows = step_rows(timeline, step_range)
-    start, end = step_windows(timeline, rows, work_of(analysis, classes_of(analysis), step_range))
+    start, end = step_windows(timeline, rows, work_of(analysis, step_range))
     own = int(timeline.threads.process[timeline.ranges.thread[rows[0]]])
     busiest = 0.0
     for table in (timeline.kernels, timeline.copies):

@@ -44,7 +44,6 @@ def test_as_often_in_a_long_trace_as_in_a_short_one(tmp_path, write, numbered):
         found = analysis(tmp_path, write, steps, numbered)
         for _ in range(3):
             gpu_costs(found, classes, "ProfilerStep")
-            work_of(found, classes, "ProfilerStep")
         asked.append(classes.asked)
     assert asked[0] == asked[1] < 40
 
@@ -53,25 +52,27 @@ def test_as_often_in_a_long_trace_as_in_a_short_one(tmp_path, write, numbered):
 def test_as_one_by_one(tmp_path, write):
     """Every piece of work, by what is around its own launch; sources in order of names and rows."""
     found, classes = analysis(tmp_path, write, 3, numbered=True), Classes()
-    work, timeline = work_of(found, classes, "ProfilerStep"), found.timeline
+    work, timeline = work_of(found, "ProfilerStep"), found.timeline
+    strings = {text: place for place, text in enumerate(timeline.strings)}
+    named = [strings.get(work.kinds[kind].name, -1) for kind in work.kind.tolist()]
     operators, ranges = found.calling, found.nesting
     names = Paths(timeline, operators), Paths(timeline, ranges, "ProfilerStep")
     rows, expected = [], []
-    for name, call in zip(work.names.tolist(), work.call.tolist(), strict=True):
+    for name, call in zip(named, work.call.tolist(), strict=True):
         at = [np.array([column[call]]) for column in (timeline.calls.thread, timeline.calls.start, timeline.calls.end)]
         here = [int(nesting.innermost(*at)[0]) if call >= 0 else -1 for nesting in (operators, ranges)]
         around = [paths.of(row) for paths, row in zip(names, here, strict=True)]
         cause = classes.kernel(timeline.strings[name], *around) if name >= 0 else c.MEMCPY
         rows.append((name, *here))
         expected.append(IdleSource("", (around[1] or ("",))[-1], (around[0] or ("",))[-1], cause))
-    assert [work.keys[key] for key in work.key.tolist()] == expected
-    assert [c.BUSY[code] for code in work.code.tolist()] == [source.work for source in expected]
+    sources = [kind.source(kind.cause(classes)) for kind in work.kinds]
+    assert [sources[kind] for kind in work.kind.tolist()] == expected
     in_order = [source for _, source in sorted(zip(rows, expected, strict=True), key=lambda item: item[0])]
-    assert work.keys == tuple(dict.fromkeys(in_order))
+    assert list(dict.fromkeys(sources)) == list(dict.fromkeys(in_order))
 
 
 def test_another_table_of_classes_is_asked_again(tmp_path):
     found = analysis(tmp_path, write_nsys, 2, numbered=False)
-    assert work_of(found, Classes(), "ProfilerStep") is work_of(found, Classes(), "ProfilerStep")
-    none = work_of(found, Classes(rules=()), "ProfilerStep")
-    assert set(none.code.tolist()) <= {c.BUSY.index(c.OTHER), c.BUSY.index(c.MEMCPY)}
+    assert gpu_costs(found, Classes(), "ProfilerStep") is gpu_costs(found, Classes(), "ProfilerStep")
+    none = gpu_costs(found, Classes(rules=()), "ProfilerStep")
+    assert {name for name in c.BUSY if none.causes[name].any()} <= {c.OTHER, c.MEMCPY}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.analysis.ledger.classes import Classes
 from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.ledger.read import step_costs
 from bench.analysis.observer import without_observer
@@ -114,19 +115,19 @@ def test_without_the_observer(tmp_path):
     plain = analysis_of(tmp_path, Decode(**HOST_BOUND))
     slowed = analysis_of(tmp_path, replace(Decode(**HOST_BOUND), host=HOST_BOUND["host"] + 2_000))
     wall = float(step_costs(plain).wall.mean())
-    found = without_observer(slowed, step_costs(slowed), EventCosts(operator=1_000.0), wall)
-    assert float(found.costs.wall.mean()) == pytest.approx(wall, rel=0.01)
+    found = without_observer(slowed, EventCosts(operator=1_000.0), wall)
+    assert float(found.rows.wall.mean()) == pytest.approx(wall, rel=0.01)
     assert found.scale == pytest.approx(2.0, rel=0.2)
     busy = step_costs(slowed).causes[c.GEMM].mean()
-    assert found.costs.causes[c.GEMM].mean() == pytest.approx(busy)
+    assert found.rows.costs(Classes()).causes[c.GEMM].mean() == pytest.approx(busy)
 
 
 def test_no_disturbance_is_left_alone(tmp_path):
     plain = analysis_of(tmp_path, Decode(**HOST_BOUND))
     costs = step_costs(plain)
-    found = without_observer(plain, costs, EventCosts(operator=500.0), float(costs.wall.mean()) * 1.01)
+    found = without_observer(plain, EventCosts(operator=500.0), float(costs.wall.mean()) * 1.01)
     assert found.scale == 0.0
-    assert (found.costs.wall == costs.wall).all()
+    assert (found.rows.wall == costs.wall).all()
 
 
 @pytest.mark.parametrize("factors", [{"speed": 0.5}, {c.GEMM: -1.0}, {c.GEMM: float("nan")}])
