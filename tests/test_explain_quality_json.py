@@ -7,8 +7,8 @@ import json
 import pytest
 
 from bench.analysis.explain import explain
+from bench.report.explain_json import document
 from bench.report.visible import dumps
-from bench.verbs.explain import document
 from tests import factories as make
 from tests import quality_records as quality
 

@@ -20,9 +20,9 @@ from bench.report import markdown
 from bench.report.analysed import analyse
 from bench.report.build import build
 from bench.report.content import FIRST_TITLE
+from bench.report.explain_json import document
 from bench.run import child
 from bench.run.plan import Block, Request
-from bench.verbs.explain import document
 from bench.workloads.annotation import Tools
 from bench.workloads.sources import resolve
 from profiling.inrun import timeline

@@ -10,7 +10,7 @@ from bench.record.store import load
 from bench.report import markdown
 from bench.report.analysed import analyse
 from bench.report.build import build
-from bench.report.sections import evidence
+from bench.report.page import figure_paths
 from bitledger import command
 from scripts import findings
 
@@ -53,8 +53,7 @@ def test_what_a_page_links_to_exists(page):
 def test_the_committed_report_is_made_from_the_committed_records(run):
     loaded = load(ROOT / run)
     report = build(analyse(loaded.records, loaded.findings, reference=REFERENCE))
-    paths = {figure.name: f"figures/{figure.name}.svg" for figure in report.figures} | evidence.paths(loaded.records)
-    again = markdown.render(report, paths).split("## Decode throughput")[0]
+    again = markdown.render(report, figure_paths(report)).split("## Decode throughput")[0]
     assert again in (ROOT / run / "report.md").read_text()
 
 

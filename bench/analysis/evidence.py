@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from bench.record.schema import Case, Record
+from bench.record.schema import Artifact, Case, Record
 
-from .grouping import Coordinates, scheme_rank, setting_of
+from .grouping import Coordinates, pooled, scheme_rank, setting_of
 from .matmul import has_bias
 from .traffic import traffic
 
@@ -28,6 +28,10 @@ STEP_METRICS = (
     "gpu_idle_per_step", "sync_stall_per_step", "host_busy_per_step", "gpu_tail_per_step", "operators_per_step",
     "operators_busy_per_step", "observed_step_time",
 )  # fmt: skip
+EventKind = Literal["operator", "range", "call"]
+_EVENT_METRICS: dict[EventKind, str] = {
+    "operator": "operator_event_cost", "range": "range_event_cost", "call": "call_event_cost"
+}  # fmt: skip
 HOST_CLASSES = ("python", "bitsandbytes", "dispatcher", "driver", "kernels", "waiting", "other")
 
 
@@ -222,3 +226,56 @@ def _top(record: Record, item: Mapping[str, Any]) -> TopRow:
     seconds = float(item.get("self_ns", item["total_ns"])) * 1e-9 / count
     of = str(record.setup.get("top_of", "kernels"))
     return TopRow(**_found(record), name=str(item["name"]), of=of, calls=item["count"] / count, seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A drawing that an observer of the host made; ``artifact`` is relative to the run folder."""
+
+    case: Case
+    artifact: Artifact
+
+
+def drawn(records: Iterable[Record]) -> tuple[Drawn, ...]:
+    """Those of the decode loop with native frames, one Case after the other; where there is none, Python's own."""
+    chosen: dict[str, Record] = {}
+    for record in latest(records, HOST):
+        if record.status == "ok":
+            chosen[record.case_id] = record  # "everything" is the later of the two
+    return tuple(Drawn(record.case, artifact) for record in chosen.values() for artifact in record.artifacts)
+
+
+@dataclass(frozen=True)
+class RecordingCost:
+    """What recording one event of a kind costs the host, in s, by the loops beside each timeline."""
+
+    kind: EventKind
+    seconds: float
+    samples: int
+
+
+def recording_costs(records: Sequence[Record]) -> tuple[RecordingCost, ...]:
+    """The median of each kind that was timed."""
+    timed = ((kind, pooled(records, name)) for kind, name in _EVENT_METRICS.items())
+    return tuple(RecordingCost(kind, float(np.median(values)), len(values)) for kind, values in timed if values)
+
+
+@dataclass(frozen=True)
+class Observations:
+    """All that observers found. ``any``: whether one ran at all."""
+
+    any: bool
+    steps: tuple[StepRow, ...]
+    counters: tuple[CounterRow, ...]
+    host: tuple[HostRow, ...]
+    top: tuple[TopRow, ...]
+    drawn: tuple[Drawn, ...]
+    event_costs: tuple[RecordingCost, ...]
+
+
+def observations(records: Sequence[Record]) -> Observations:
+    """What the observers of a run found."""
+    return Observations(
+        any(record.instrument in INSTRUMENTS for record in records),
+        steps(records), counters(records), host(records), top(records), drawn(records), recording_costs(records),
+    )  # fmt: skip

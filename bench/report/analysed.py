@@ -7,13 +7,18 @@ from dataclasses import dataclass, replace
 
 from bench import hooks
 from bench.analysis import annotation, energy, explain, findings, generation, matmul
+from bench.analysis.across import Across, across
 from bench.analysis.alike import condensed
 from bench.analysis.ceilings import Ceilings
+from bench.analysis.codecarbon import Emissions, emissions
 from bench.analysis.conditions import mixed
+from bench.analysis.dispatch import DispatchRow, dispatch
 from bench.analysis.energy_windows import judged
+from bench.analysis.evidence import Observations, observations
 from bench.analysis.grouping import REFERENCE, standing
 from bench.analysis.hardware import Part, unlike_parts
 from bench.analysis.idle_power import trends
+from bench.analysis.outliers import OutlierRow, outlier_columns
 from bench.analysis.settings import Asked
 from bench.analysis.unpaired import of_pairing
 from bench.analysis.verdict import MARGIN
@@ -42,6 +47,11 @@ class Analysed:
     findings: tuple[CountedFinding, ...]
     reference: str
     explanation: explain.Explanation
+    across: tuple[Across, ...]
+    emissions: tuple[Emissions, ...]
+    observed: Observations
+    dispatch: tuple[DispatchRow, ...]
+    outliers: tuple[OutlierRow, ...]
     parts: tuple[Part, ...] = ()
     attached: tuple[Attached, ...] = ()
 
@@ -97,6 +107,11 @@ def analyse(
         findings=(),
         reference=reference,
         explanation=explained,
+        across=across(records, reference),
+        emissions=emissions(records),
+        observed=observations(records),
+        dispatch=dispatch(records, made.generation),
+        outliers=outlier_columns(records),
         parts=parts,
     )
     attached = hooks.attached(analysed)

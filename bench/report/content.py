@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.analysis.assumed import WORD
-from bench.record.schema import Finding
+from bench.record.schema import Artifact, Finding
 
 from .units import ASSUMED_NOTE
+
+if TYPE_CHECKING:
+    from bench.analysis.explain import Explanation
+
+    from .analysed import Analysed
 
 # Above what the first screen says of first generations.
 FIRST_TITLE = "Generating once, with every length new"
@@ -46,12 +51,14 @@ class Table:
 
 @dataclass(frozen=True)
 class FigureSpec:
-    """A figure that is still to be drawn. ``draw`` imports matplotlib and returns its Figure."""
+    """A figure that is still to be drawn: ``draw`` imports matplotlib and returns its Figure. One with an ``artifact``
+    an observer has drawn into the run folder: its ``draw`` raises."""
 
     name: str
     title: str
     caption: str
     draw: Callable[[], Any]
+    artifact: Artifact | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report, in order: text, figures, tables, points, findings."""
+    """A part of the report, in order: text, figures, tables, points, findings. ``folded``: closed in the page until
+    opened. ``files_only``: too long for a terminal."""
 
     anchor: str
     title: str
@@ -86,6 +94,28 @@ class Section:
     points: tuple[Point, ...] = ()
     findings: tuple[CountedFinding, ...] = ()
     folded: bool = False
+    files_only: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One of the page's sections in the list. ``section`` makes it of what was analysed, None where there is nothing to
+    say; ``document``: what "explain --json" says of the same, under its keys; ``why``: the section of an explanation
+    alone, for "explain -v"."""
+
+    anchor: str
+    section: Callable[[Analysed], Section | None]
+    document: Callable[[Explanation], Mapping[str, Any]] | None = None
+    why: Callable[[Explanation], Section | None] | None = None
+
+
+def of_why(
+    anchor: str,
+    section: Callable[[Explanation], Section | None],
+    document: Callable[[Explanation], Mapping[str, Any]] | None = None,
+) -> Entry:
+    """The entry of a section that is made of the explanation alone."""
+    return Entry(anchor, lambda analysed: section(analysed.explanation), document, section)
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,16 @@ from bench.analysis.generation import GenerationGroup, GenerationRow
 from bench.analysis.statistics import Estimate
 
 from . import units
-from .analysed import Analysed
 from .content import Cell, Column, Headline, Table, table, without
 from .words import TONES, interval_text, ratio_cell, scheme_text, setting_text, short_labels, verdict_cell
 
 _FIRST = "First generation ÷ {reference}"
 
 
-def main_groups(analysed: Analysed) -> tuple[GenerationGroup, ...]:
+def main_groups(generation: Sequence[GenerationGroup]) -> tuple[GenerationGroup, ...]:
     """The first setting of each model and device, in order."""
     first: dict[tuple[object, ...], GenerationGroup] = {}
-    for group in analysed.generation:
+    for group in generation:
         known = dict(group.setting)
         first.setdefault((known.get("model"), known.get("revision"), known.get("device")), group)
     return tuple(first.values())
@@ -102,26 +101,3 @@ def _first(row: GenerationRow, is_reference: bool) -> Cell:
     if row.first is None:
         return Cell(units.ABSENT, "muted")
     return Cell("×1", "muted") if is_reference else ratio_cell(row.first.ratio, False)
-
-
-def verdict_matrix(groups: Sequence[GenerationGroup]) -> Table | None:
-    """Every setting against every scheme; None where there is one setting only."""
-    if len(groups) < 2:
-        return None
-    labels = short_labels([group.setting for group in groups])
-    references = list(dict.fromkeys(str(group.reference) for group in groups))
-    schemes = list(dict.fromkeys(row.scheme for group in groups for row in group.rows if row.scheme != group.reference))
-    columns = (Column("Scheme"), *(Column(labels[group.setting], right=True) for group in groups))
-    found = [{row.scheme: row for row in group.rows} for group in groups]
-    rows: list[tuple[Cell | str, ...]] = [
-        (scheme, *(_matrix_cell(known.get(scheme)) for known in found)) for scheme in schemes
-    ]
-    return table(f"Every setting: decode time per token ÷ {' or '.join(references)}", columns, rows)
-
-
-def _matrix_cell(row: GenerationRow | None) -> Cell:
-    if row is None:
-        return Cell("not run", "muted")
-    if row.verdict is None:
-        return Cell("–", "muted")
-    return Cell(f"{row.verdict} {units.ratio(row.time_ratio)}", TONES[row.verdict])

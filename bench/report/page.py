@@ -4,7 +4,7 @@ writes files."""
 from __future__ import annotations
 
 import html
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from . import markdown, palette, svg
 from .analysed import analyse
 from .build import build
 from .content import FIRST_TITLE, Report
-from .sections import evidence
+from .drawing import picture
 from .visible import visible
 
 
@@ -28,28 +28,35 @@ def write_report(
     ``findings`` are those made outside the records (on loading, by the runner). Raises RecordError where there are
     no records; OSError where the folder cannot be written.
     """
-    return write(run_folder, build(analyse(records, findings, reference=reference)), records)
+    return write(run_folder, build(analyse(records, findings, reference=reference)))
 
 
-def write(run_folder: Path, report: Report, records: Sequence[Record]) -> list[Path]:
-    """The same for a report that is built; ``records``: those that it was built from."""
+def write(run_folder: Path, report: Report) -> list[Path]:
+    """The same for a report that is built."""
     folder = run_folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    ready = evidence.pictures(run_folder, records)
-    drawn, written = _draw(report, folder, ready)
-    paths = {name: f"figures/{name}.svg" for name in drawn} | evidence.paths(records)
+    ready = {figure.name: picture(run_folder, figure.artifact) for figure in report.figures if figure.artifact}
+    drawn, written = _draw(report, folder)
     return [
-        _write(run_folder / "report.md", markdown.render(report, paths)),
+        _write(run_folder / "report.md", markdown.render(report, figure_paths(report))),
         _write(run_folder / "report.html", render_html(report, drawn | ready)),
         *written,
     ]
 
 
-def _draw(report: Report, folder: Path, ready: Container[str]) -> tuple[dict[str, str], list[Path]]:
+def figure_paths(report: Report) -> dict[str, str]:
+    """By name of the figure: its file in the run folder."""
+    return {
+        figure.name: figure.artifact.path if figure.artifact else f"figures/{figure.name}.svg"
+        for figure in report.figures
+    }
+
+
+def _draw(report: Report, folder: Path) -> tuple[dict[str, str], list[Path]]:
     inline: dict[str, str] = {}
     written: list[Path] = []
     for figure in report.figures:
-        if figure.name in ready:
+        if figure.artifact:
             continue
         document, paths = svg.save(figure.draw(), folder, figure.name)
         inline[figure.name] = svg.inline(document, figure.name, html.escape(figure.title))

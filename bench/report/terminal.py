@@ -42,11 +42,6 @@ STYLES: dict[Tone, str] = {
     "unsure": "bold yellow",
     "muted": "dim",
 }
-# What the terminal shows; the rest is in the report's files.
-_SHOWN = (
-    "ledger", "interventions", "hypotheses", "remedies", "quality", "tradeoff", "signmap", "throughput", "first",
-    "nodes", "latency", "memory", "energy", "matmul", "costs", "troubles", "findings",
-)  # fmt: skip
 
 
 def print_report(
@@ -62,7 +57,7 @@ def print_built(report: Report, console: Console) -> None:
     for item in report.summary:
         print_table(item, console)
     for section in report.sections:
-        if section.anchor in _SHOWN:
+        if not section.files_only:
             _section(section, console, report)
 
 

@@ -122,3 +122,8 @@ def bounds(low: float, high: float, unit: str) -> str:
 def plural(count: int, noun: str) -> str:
     """1 call, 2 calls."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def ms(seconds: float | None) -> float | None:
+    """Seconds in ms, for JSON."""
+    return None if seconds is None else seconds * 1e3

@@ -6,27 +6,17 @@ import argparse
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from bench.analysis.energy_ledger import EnergyPair, Split
-from bench.analysis.explain import Explanation, FirstAnswer, explain
+from bench.analysis.explain import Explanation, explain
 from bench.analysis.hardware import unlike_parts
-from bench.analysis.hypotheses import Judged
-from bench.analysis.ledger.closure import Closed, Line
-from bench.analysis.ledger.pairs import Pair, SourceLine
-from bench.analysis.remedies import Remedy
-from bench.hooks import attached_documents
 from bench.kinds import MILLISECONDS
-from bench.record.causes import CORRECTIONS
 from bench.record.errors import RecordError, UsageError
 from bench.record.store import load
 from bench.record.suggested import again, quoted
-from bench.report.attached import AttachedDocument
 from bench.report.content import Commands
+from bench.report.explain_json import run_document
 from bench.report.visible import dumps
-from bench.report.words import AMOUNTS
 from bench.verbs import explain_traces
-from bench.verbs.answer_json import answer_document, balance_document, causes_document
 from bench.verbs.choosing import add_choices, chosen
 from bench.verbs.commands import commands
 from bench.verbs.planned import plan_of
@@ -90,15 +80,6 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def run_document(
-    found: Mapping[str, Explanation], commands: Commands | None = None, *, several: bool
-) -> dict[str, Any]:
-    """A run's explanation as JSON; of several kinds of hardware as a list of such under "machines"."""
-    if several:
-        return {"machines": [{"machine": name, **document(each, commands)} for name, each in found.items()]}
-    return document(next(iter(found.values())), commands)
-
-
 def _print_run(
     found: Mapping[str, Explanation], commands: Commands, options: argparse.Namespace, *, several: bool
 ) -> None:
@@ -115,150 +96,6 @@ def _print_run(
             _print_short(each, commands, options.argv)
 
 
-def _line(line: Line) -> dict[str, Any]:
-    return {
-        "cause": line.cause,
-        "reference_ms": line.reference_ms,
-        "scheme_ms": line.scheme_ms,
-        "delta_ms": line.delta_ms,
-        "ci": [line.low, line.high],
-        "assumed": line.assumed,
-    }
-
-
-def _source(part: SourceLine) -> dict[str, Any]:
-    return {**vars(part), "delta_ms": part.delta_ms}
-
-
-def _closed(closed: Closed) -> dict[str, Any]:
-    return {
-        "wall_ms": {"reference": closed.reference_ms, "scheme": closed.scheme_ms},
-        "delta_ms": closed.delta.delta_ms,
-        "delta_ci": [closed.delta.low, closed.delta.high],
-        "delta_assumed": closed.delta.assumed,
-        "lines": [_line(line) for line in ranked(closed)],
-        "unexplained_ms": closed.unexplained_ms,
-    }
-
-
-def ranked(closed: Closed) -> list[Line]:
-    """The largest difference first; the corrections last."""
-    last = {name: place for place, name in enumerate(CORRECTIONS, 1)}
-    return sorted(closed.lines, key=lambda line: (last.get(line.cause, 0), -abs(line.delta_ms)))
-
-
-def document(found: Explanation, commands: Commands | None = None) -> dict[str, Any]:
-    """A run's explanation as JSON."""
-    attached = attached_documents(found)
-    return {
-        "answer": answer_document(found, commands),
-        "pairs": [_pair(pair) for pair in found.pairs],
-        "energy": [_energy(pair, attached) for pair in found.energy],
-        **{name: value for each in attached for name, value in each.document.items()},
-        "interventions": [
-            {
-                "scheme": row.scheme, "name": row.name, "cause": row.cause, "sense": row.sense,
-                "before_ms": row.before.value * 1e3, "after_ms": row.after.value * 1e3,
-                "gain_ms": row.gain.value * 1e3, "gain_ci": [_ms(row.gain.low), _ms(row.gain.high)],
-                "gain_assumed": row.gain.assumed, "gain_basis": row.gain.basis,
-                "predicted_gain_ms": _ms(row.predicted), "within": row.agrees, "verdict": row.verdict,
-                "first_gain_ms": _ms(row.first_gain.value if row.first_gain else None),
-                "token_agreement": row.output.agreement, "logit_error": row.output.error,
-            }
-            for row in found.interventions
-        ],
-        "hypotheses": [_hypothesis(item) for item in found.hypotheses],
-        "remedies": [_remedy(item) for item in found.remedies],
-        "findings": [vars(finding) for finding in found.findings],
-        "first_generation": [_first(answer) for answer in found.first],
-    }  # fmt: skip
-
-
-def _first(answer: FirstAnswer) -> dict[str, Any]:
-    """What someone who generates once waits for, in one setting."""
-    rows = [
-        {
-            "scheme": row.scheme, "new_length_ms": row.time_per_token.value * 1e3, "new_steps": row.steps,
-            "ratio": row.ratio.value if row.ratio else None, "over_seen": row.own.value if row.own else None,
-            "first_token_ms": _ms(row.first_token.value if row.first_token else None), "verdict": row.verdict,
-        }
-        for row in answer.rows
-    ]  # fmt: skip
-    ledgers = [
-        {
-            "before": item.before, "after": item.after, "observed": item.observed, "observed_steps": list(item.steps),
-            "attention_plans_ms": item.plans_ms, **_closed(item.closed),
-            "sources": [_source(part) for part in item.sources],
-        }
-        for item in answer.ledgers
-    ]  # fmt: skip
-    return {
-        "setting": dict(answer.setting), "reference": answer.reference, "schemes": rows, "ledgers": ledgers,
-        "basis": "decode steps at key-value lengths new to the process; all other figures are of lengths it had met",
-    }  # fmt: skip
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds * 1e3
-
-
-def _pair(pair: Pair) -> dict[str, Any]:
-    return {
-        "model": pair.model,
-        "device": pair.device,
-        "setting": dict(pair.setting),
-        "reference": pair.reference,
-        "scheme": pair.scheme,
-        **_closed(pair.closed),
-        **balance_document(pair.causes),
-        "causes": causes_document(pair.causes),
-        "sources": [_source(part) for part in pair.sources],
-        "unknown": [{"name": name, "share": share} for name, share in pair.unknown],
-        "instrument": pair.instrument or None,
-        "missing": pair.missing or None,
-        "observed_steps": list(pair.observed_steps),
-    }
-
-
-def _energy(pair: EnergyPair, attached: Sequence[AttachedDocument]) -> dict[str, Any]:
-    return {
-        "reference": pair.reference, "scheme": pair.scheme, "source": pair.source,
-        "estimated": bool(pair.estimated), "estimated_why": pair.estimated or None,
-        "ratio": pair.ratio.value, "ratio_ci": [pair.ratio.low, pair.ratio.high],
-        "verdict": AMOUNTS[pair.verdict] if pair.verdict else None,
-        "no_verdict": pair.doubt or None,
-        "gross": _split(pair.gross), "net": _split(pair.net), "net_missing": pair.missing or None,
-        "net_of_unused": _split(pair.nets.get("unused")),
-        "power_w": pair.power, "time_s_per_token": pair.time,
-        **{name: value for each in attached for name, value in each.of_energy(pair).items()},
-    }  # fmt: skip
-
-
-def _split(split: Split | None) -> dict[str, Any] | None:
-    if split is None:
-        return None
-    return {
-        "reference_j": split.reference, "scheme_j": split.scheme, "delta_j": split.longer + split.power,
-        "longer_time_j": split.longer, "other_power_j": split.power, "delta_ci": [split.delta.low, split.delta.high],
-        "delta_assumed": split.delta.assumed,
-    }  # fmt: skip
-
-
-def _hypothesis(item: Judged) -> dict[str, Any]:
-    document = {**vars(item), "evidence": list(item.evidence)}
-    return {name: value for name, value in document.items() if name != "paper" or value}
-
-
-def _remedy(item: Remedy) -> dict[str, Any]:
-    return {
-        "scheme": item.scheme, "change": item.title, "code": item.code, "gain_ms": item.gain * 1e3,
-        "gain_ci": [_ms(item.low), _ms(item.high)], "price": item.price, "memory_bytes": item.memory,
-        "basis": item.basis, "setting": dict(item.setting), "keeps": item.keeps, "predicted": item.predicted,
-        "gain_assumed": item.assumed,
-        "predicted_before_ms": _ms(item.foretold),
-    }  # fmt: skip
-
-
 def _print_short(found: Explanation, commands: Commands, argv: Sequence[str]) -> None:
     """``argv``: what was called, so that -v tells more of the same."""
     from bench.report.answer import answer
@@ -272,15 +109,16 @@ def _print_short(found: Explanation, commands: Commands, argv: Sequence[str]) ->
 def _print(found: Explanation, commands: Commands) -> None:
     from bench.report.answer import answer
     from bench.report.console import console as make_console
-    from bench.report.sections import ledger
+    from bench.report.sections.order import SECTIONS
     from bench.report.terminal import print_answer, print_finding_line, print_section
 
     console = make_console()
     told = answer(found, commands)
     if told is not None:
         print_answer(told, console)
-    for section in ledger.sections(found):
-        if section is not None:
+    for entry in SECTIONS:
+        section = entry.why and entry.why(found)
+        if section:
             print_section(section, console)
     for finding in found.findings:
         print_finding_line(finding, console)

@@ -116,16 +116,16 @@ def write_run(folder: Path, reference: str) -> tuple[Report, Sequence[Path]]:
     """
     from bench.report.page import write
 
-    report, records = build_run(folder, reference)
+    report = build_run(folder, reference)
     try:
-        written = write(folder, report, records)
+        written = write(folder, report)
     except OSError as error:
         raise unwritable(folder, error) from error
     return report, written
 
 
-def build_run(folder: Path, reference: str) -> tuple[Report, Sequence[Record]]:
-    """The report of a run folder, not yet written, and the records that it is made of.
+def build_run(folder: Path, reference: str) -> Report:
+    """The report of a run folder, not yet written.
 
     Raises RecordError for a folder without records.
     """
@@ -140,7 +140,7 @@ def build_run(folder: Path, reference: str) -> tuple[Report, Sequence[Record]]:
     extra = (*_doubts(loaded.records), *loaded.findings)
     analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)
     other = None if reference == planned.reference else reference
-    return build(analysed, commands(folder, loaded.records, planned.preset, other)), loaded.records
+    return build(analysed, commands(folder, loaded.records, planned.preset, other))
 
 
 def _doubts(records: Sequence[Record]) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.analysis.across import across
-from bench.report.sections import tables_across
+from bench.report.sections.throughput import across_table
 from tests import factories
 
 
@@ -20,7 +20,7 @@ def test_a_checkpoint_without_an_unquantised_scheme_is_set_against_another_ones(
     (one,) = across(records)
     assert (one.model, one.scheme, one.reference_model, one.reference) == ("saved", "as-saved", "plain", "fp16")
     assert one.verdict == "SLOWER" and one.ratio.low < 2 * 1.2 < one.ratio.high
-    made = tables_across.across([one])
+    made = across_table([one])
     assert "saved quantised: int8 by bitsandbytes" in str(made.rows) and "fp16 of plain" in str(made.rows)
 
 
@@ -28,4 +28,4 @@ def test_not_where_it_has_its_own_or_the_setting_differs():
     assert across(measured("plain", "fp16") + measured("other", "fp16") + measured("other", "nf4")) == ()
     assert across(measured("plain", "fp16") + measured("saved", "as-saved", batch_size=8)) == ()
     assert across(measured("saved", "as-saved")) == ()
-    assert tables_across.across(()) is None
+    assert across_table(()) is None

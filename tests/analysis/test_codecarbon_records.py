@@ -2,7 +2,7 @@ import pytest
 
 from bench.analysis.codecarbon import emissions, findings
 from bench.analysis.energy_windows import judged
-from bench.report.sections import tables_emissions
+from bench.report.sections.energy import emissions_table
 from tests import factories as make
 
 
@@ -51,12 +51,12 @@ def test_emissions_are_per_token_with_the_countrys_intensity():
 
 
 def test_the_table_names_the_grid_and_its_intensity():
-    shown = tables_emissions.emissions(emissions([record(), record("fp16", new_tokens=64, country="FRA")]))
+    shown = emissions_table(emissions([record(), record("fp16", new_tokens=64, country="FRA")]))
     assert shown.columns[0].name == "Setting"
     told = [[cell.text for cell in row] for row in shown.rows]
     assert [row[1:6] for row in told if row[1] == "nf4"] == [["nf4", "127 mg", "DEU", "381 g/kWh", "1.20 J"]]
     assert {row[3] for row in told} == {"DEU", "FRA"} and "Estimated" in shown.note
-    assert tables_emissions.emissions(()).rows == ()
+    assert emissions_table(()).rows == ()
 
 
 def test_no_tokens_or_no_joules_are_no_emissions():
@@ -64,5 +64,5 @@ def test_no_tokens_or_no_joules_are_no_emissions():
 
 
 def test_joules_are_told_of_a_grid_without_emissions():
-    shown = tables_emissions.emissions(emissions([record(codecarbon_emissions=[0.0, 0.0])]))
+    shown = emissions_table(emissions([record(codecarbon_emissions=[0.0, 0.0])]))
     assert [cell.text for cell in shown.rows[0]][1:5] == ["0 g", "DEU", "0 g/kWh", "1.20 J"]

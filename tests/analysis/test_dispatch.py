@@ -7,6 +7,7 @@ import pytest
 from bench.analysis.dispatch import dispatch
 from bench.analysis.generation import summarise
 from bench.record.schema import metric
+from bench.report.analysed import analyse
 from bench.report.sections import evidence
 from tests import factories as make
 
@@ -41,12 +42,12 @@ def test_the_linears_that_both_have_are_summed_as_often_as_the_model_has_them():
 
 def test_without_dispatch_times_there_is_no_such_line():
     assert rows(make.run(gpu=True)) == ()
-    assert evidence.section(make.run(repeats=1)) is None
+    assert evidence.section(analyse(make.run(repeats=1))) is None
 
 
 def test_the_report_shows_both():
     records = run()
-    section = evidence.section(records, summarise(records))
+    section = evidence.section(analyse(records))
     (table,) = section.tables
     assert table.title == "The host's way to the Linears, without a profiler"
     (cells,) = [[cell.text for cell in row] for row in table.rows]

@@ -14,7 +14,7 @@ from bench.analysis.event_overhead import TAKEN_OFF, less_overhead
 from bench.analysis.matmul import summarise
 from bench.record.schema import Record, metric
 from bench.record.store import load
-from bench.report.sections.matmul import matmul as table_of
+from bench.report.sections.matmul import matmul_table as table_of
 from tests import factories as make
 
 FLOOR = 1.25e-6

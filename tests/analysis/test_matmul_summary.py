@@ -6,7 +6,7 @@ from bench.analysis.ceilings import bound, ceilings
 from bench.analysis.matmul import summarise
 from bench.analysis.traffic import flop, traffic
 from bench.record.schema import Record
-from bench.report.sections.matmul import matmul as table_of
+from bench.report.sections.matmul import matmul_table as table_of
 from tests import factories as make
 
 

@@ -13,11 +13,11 @@ from bench.analysis.comparison import compare
 from bench.analysis.explain import explain
 from bench.record.schema import Record
 from bench.report.content import Column, table
+from bench.report.explain_json import document
 from bench.report.page import write_report
 from bench.report.terminal import print_comparison
 from bench.report.units import ASSUMED_NOTE
 from bench.studies.starcoder2.beside.page import write_study
-from bench.verbs.explain import document
 from tests import factories as make
 from tests import quality_records as quality
 from tests import study_records as study

@@ -18,11 +18,11 @@ from bench.record import causes as c
 from bench.record.store import load
 from bench.report import units
 from bench.report.answer import answer, caption
+from bench.report.explain_json import document
 from bench.report.points import MOST
-from bench.report.sections import tables_ledger
+from bench.report.sections.ledger import causes_table
 from bench.report.sections.ledger_figure import bars
 from bench.report.visible import dumps
-from bench.verbs.explain import document
 from tests.analysis.ledger.test_accounting import sides
 
 RUNS = Path(__file__).parents[2] / "reports" / "runs"
@@ -72,7 +72,7 @@ def agree(explanation, pair):
         assert [percent for percent, _ in shares] in ([cause["share_percent"]], [])
         assert shares or not cancels
     if causes:
-        table = tables_ledger.causes(pair)
+        table = causes_table(pair)
         told_shares = [row[-1].text for row in table.rows if row[-1].text.endswith(" %")]
         assert sum(int(text.removesuffix(" %")) for text in told_shares) == (400 if cancels else 200)
     if causes and "largest" in told.sentence:

@@ -11,6 +11,10 @@ import pytest
 from bench.analysis import evidence as analysis
 from bench.record.schema import Artifact, Record
 from bench.report import markdown
+from bench.report.analysed import analyse
+from bench.report.build import build
+from bench.report.drawing import only_a_drawing, picture
+from bench.report.page import figure_paths
 from bench.report.sections import evidence
 from tests import factories as make
 
@@ -56,13 +60,13 @@ def host(look: str, scheme: str, counts: dict[str, int], behind: float = 0.0) ->
 
 
 def told(records: list[Record]) -> str:
-    section = evidence.section(records)
+    section = evidence.section(analyse(records))
     assert section is not None
     return "\n".join(markdown._section(section, {figure.name: "x" for figure in section.figures}))
 
 
 def test_no_observers_no_section() -> None:
-    assert evidence.section(make.run(repeats=1)) is None
+    assert evidence.section(analyse(make.run(repeats=1))) is None
 
 
 def test_the_step_in_numbers() -> None:
@@ -135,18 +139,17 @@ def with_drawing(folder: Path, text: str = SVG, path: str = "artifacts/py-spy/fl
 
 def test_the_flamegraph_stands_in_the_page(tmp_path: Path) -> None:
     records = [with_drawing(tmp_path)]
-    (figure,) = evidence.flamegraphs(records)
-    assert evidence.pictures(tmp_path, records) == {figure.name: SVG}
-    assert evidence.paths(records) == {figure.name: "artifacts/py-spy/flamegraph.svg"}
-    section = evidence.section(records)
+    (figure,) = evidence.flamegraphs(analysis.drawn(records))
+    assert figure.artifact is not None and picture(tmp_path, figure.artifact) == SVG
+    assert figure_paths(build(analyse(records)))[figure.name] == "artifacts/py-spy/flamegraph.svg"
+    section = evidence.section(analyse(records))
     assert section is not None and [item.name for item in section.figures] == [figure.name]
 
 
 def test_a_drawing_that_was_changed_is_not_shown(tmp_path: Path) -> None:
-    records = [with_drawing(tmp_path)]
+    (artifact,) = with_drawing(tmp_path).artifacts
     (tmp_path / "artifacts/py-spy/flamegraph.svg").write_text(SVG.replace("f &amp; g", "g"))
-    (shown,) = evidence.pictures(tmp_path, records).values()
-    assert shown.startswith("<p>Not shown")
+    assert picture(tmp_path, artifact).startswith("<p>Not shown")
 
 
 @pytest.mark.parametrize(
@@ -162,17 +165,17 @@ def test_a_drawing_that_was_changed_is_not_shown(tmp_path: Path) -> None:
 )
 def test_only_plain_drawings_are_shown(text: str, tmp_path: Path) -> None:
     assert text != SVG
-    (shown,) = evidence.pictures(tmp_path, [with_drawing(tmp_path, text)]).values()
-    assert shown.startswith("<p>Not shown")
+    (artifact,) = with_drawing(tmp_path, text).artifacts
+    assert picture(tmp_path, artifact).startswith("<p>Not shown")
 
 
 def test_a_path_out_of_the_run_folder_is_no_drawing(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     record = with_drawing(tmp_path / "run", path="../elsewhere.svg")
-    assert evidence.flamegraphs([record]) == ()
+    assert evidence.flamegraphs(analysis.drawn([record])) == ()
 
 
 def test_a_real_flamegraph_is_a_plain_drawing() -> None:
     from profiling.host import flamegraph_svg
 
-    assert evidence.only_a_drawing(flamegraph_svg("a (x.py:1);b<c> (libtorch.so) 3\n", "title & more"))
+    assert only_a_drawing(flamegraph_svg("a (x.py:1);b<c> (libtorch.so) 3\n", "title & more"))

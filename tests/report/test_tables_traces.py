@@ -6,7 +6,7 @@ from bench.analysis.ledger.pairs import SourceLine
 from bench.analysis.traces.recorded import Recorded, RecordedLine
 from bench.record import causes as c
 from bench.report import tables_traces
-from bench.report.sections import tables_ledger
+from bench.report.lines import sources_table
 
 
 def test_idle_lines_that_differ_look_different_at_any_width():
@@ -17,7 +17,7 @@ def test_idle_lines_that_differ_look_different_at_any_width():
         SourceLine(c.HOST_GAP, "", "", c.GEMM, 0.1, 0.1),
         SourceLine(c.HOST_GAP, "(end of step)", "", "", 0.1, 0.1),
     ]
-    table = tables_ledger.sources("Idle time", parts)
+    table = sources_table("Idle time", parts)
     shown = [index for index, column in enumerate(table.columns) if not column.detail]
     labels = [tuple(row[index].text for index in shown[:3]) for row in table.rows]
     assert len(set(labels)) == len(parts)

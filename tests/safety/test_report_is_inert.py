@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bench import cli
+from bench.analysis.evidence import drawn
 from bench.record.schema import Artifact, Finding
 from bench.record.store import load, open_run
-from bench.report import markdown, page, svg
+from bench.report import drawing, markdown, page, svg
 from bench.report.analysed import analyse
 from bench.report.build import build
 from bench.report.console import console
@@ -263,13 +264,13 @@ def test_a_figure_cannot_be_named_by_a_record():
      "<style>body{display:none}</style>", "<!-- x -->", "<foreignObject/>", "<?php x ?>"),
 )  # fmt: skip
 def test_a_drawing_from_elsewhere_is_shown_only_if_it_is_no_more_than_a_drawing(inside):
-    assert not evidence.only_a_drawing(f'<svg xmlns="http://www.w3.org/2000/svg">{inside}</svg>')
+    assert not drawing.only_a_drawing(f'<svg xmlns="http://www.w3.org/2000/svg">{inside}</svg>')
 
 
 def test_our_own_flamegraph_is_shown():
     samples = Samples((Frame("<script>f", "x.py"),), ((0,), (0, 0)), np.array([1.0, 2.0]), "samples")
     drawn = flamegraph.render(samples, "]]><script>")
-    assert evidence.only_a_drawing(drawn)
+    assert drawing.only_a_drawing(drawn)
     check_page(drawn)
 
 
@@ -277,7 +278,7 @@ def test_a_flamegraph_outside_the_run_folder_is_not_shown(tmp_path):
     (tmp_path / "x.svg").write_text("<svg/>")
     host = make.record("host", make.case())
     for path in ("../x.svg", "/etc/x.svg", "artifacts/../../x.svg"):
-        found = evidence.flamegraphs([hosted(host, path)])
+        found = evidence.flamegraphs(drawn([hosted(host, path)]))
         assert found == ()
 
 

@@ -21,9 +21,9 @@ def of_run(analysed: Analysed) -> Attached | None:
     found = nodes(analysed.records)
     told = (*of_nodes(found), *of_parts(analysed.parts))
     if found is None:
-        return Attached("first_generation", lambda _: (), told) if told else None
+        return Attached("first", lambda _: (), told) if told else None
     return Attached(
-        "first_generation",
+        "first",
         lambda _: (section(found),),
         told,
         machine_line(analysed.latest.environment, found),

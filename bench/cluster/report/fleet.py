@@ -12,7 +12,7 @@ from bench.record.origin import node_of
 from bench.record.schema import Environment, Record
 from bench.report import units
 from bench.report.content import Cell, Column, Table, table
-from bench.report.sections.environment import facts, flat, label, shown
+from bench.report.facts import facts, flat, label, shown
 
 # Values of one fact that are told each; of more, such as names and addresses, only how many there are.
 MOST_VALUES = 4

@@ -34,7 +34,7 @@ def of_run(analysed: Analysed) -> Attached | None:
         return None
     spots = signmap(analysed.records, reference=analysed.reference, measured=analysed.energy)
     if not groups:
-        return Attached("ledger", lambda _: (signmap_section(spots),))
+        return Attached("ledgers", lambda _: (signmap_section(spots),))
     weighed = tradeoffs(
         analysed.records, reference=analysed.reference, generated=analysed.generation, measured=analysed.energy
     )
@@ -42,7 +42,7 @@ def of_run(analysed: Analysed) -> Attached | None:
     def sections(whole: Analysed) -> tuple[Section | None, ...]:
         return quality_section(groups, whole), tradeoff_section(weighed), signmap_section(spots)
 
-    return Attached("ledger", sections)
+    return Attached("ledgers", sections)
 
 
 def _groups(analysed: Analysed) -> tuple[QualityGroup, ...]:

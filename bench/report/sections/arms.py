@@ -1,5 +1,4 @@
-"""Tables about the run as a whole: the arms, what failed, and the cost of annotation. Plain data, shared by Markdown,
-HTML and the terminal, as are those of the sibling modules."""
+"""Every arm exactly as it was loaded and run, and the outlier columns that int8 met."""
 
 from __future__ import annotations
 
@@ -7,38 +6,28 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.analysis.annotation import AnnotationRow
 from bench.analysis.grouping import scheme_rank
+from bench.analysis.outliers import OutlierRow
 from bench.record.quantised import modules_of, share_of
 from bench.record.schema import Record
 from bench.report import units
-from bench.report.content import Cell, Column, Table, table
-from bench.report.words import setting_text, verdict_cell
+from bench.report.analysed import Analysed
+from bench.report.content import Column, Section, Table, table
+from bench.report.facts import plain
+from bench.report.words import setting_text
 
-from .environment import plain
+from .common import SCHEME, SETTING
 
-Row = tuple[Cell | str, ...]
-_SCHEME = Column("Scheme")
 _QUANTISED = "weights_quantised"
 
 
-def annotation(rows: Sequence[AnnotationRow]) -> Table:
-    """The cost of NVTX ranges."""
-    columns = (Column("Setting"), _SCHEME, Column("Annotated ÷ plain", right=True), Column("Verdict"), Column("Pairs"))
-    body = [
-        (
-            setting_text(row.setting, ("model", "batch_size", "device")),
-            row.scheme,
-            units.ratio(row.time_ratio),
-            verdict_cell(row.verdict),
-            str(row.pairs),
-        )
-        for row in rows
-    ]
-    return table("Cost of annotation", columns, body, "The same call without and with NVTX ranges, in pairs.")
+def section(analysed: Analysed) -> Section | None:
+    """The setup of each arm, as its records hold it, and what int8 kept in half precision."""
+    found = tuple(one for one in (arms_table(analysed.records), outliers_table(analysed.outliers)) if one)
+    return Section("arms", "Arms exactly as run", tables=found, folded=True, files_only=True) if found else None
 
 
-def arms(records: Sequence[Record]) -> Table | None:
+def arms_table(records: Sequence[Record]) -> Table | None:
     """Every arm exactly as it ran; two rows where one scheme ran in two ways."""
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     for record in records:
@@ -51,7 +40,7 @@ def arms(records: Sequence[Record]) -> Table | None:
     rows = [
         (scheme, plain(arm.get("description")), *(plain(arm.get(name)) for name in names)) for scheme, arm in ordered
     ]
-    columns = (_SCHEME, Column("What"), *(Column(name.replace("_", " "), detail=True) for name in names))
+    columns = (SCHEME, Column("What"), *(Column(name.replace("_", " "), detail=True) for name in names))
     return table("Arms as run", columns, rows) if rows else None
 
 
@@ -65,39 +54,18 @@ def _add_share(arm: dict[str, Any], record: Record) -> None:
     arm[_QUANTISED] = [*known, *([told] if told not in known else [])]
 
 
-def troubles(records: Sequence[Record]) -> Table | None:
-    """Failed and skipped Cases, one row per instrument and reason; None where all went well."""
-    alike: dict[tuple[str, str, str], list[Record]] = {}
-    for record in records:
-        if record.status != "ok":
-            alike.setdefault((record.status, record.instrument, record.reason), []).append(record)
-    rows: list[Row] = [
-        (Cell(status, "bad" if status == "failed" else "unsure"), instrument, *_which(found), reason)
-        for (status, instrument, reason), found in alike.items()
-    ]
-    columns = (Column("Status"), Column("Instrument"), _SCHEME, Column("Case"), Column("Reason"))
-    return table("Failed and skipped", columns, rows) if rows else None
-
-
-def _which(records: Sequence[Record]) -> tuple[str, str]:
-    schemes = ", ".join(dict.fromkeys(record.case.scheme for record in records))
-    if len(records) == 1:
-        return schemes, setting_text(tuple(records[0].case.coordinates().items()), _TOLD)
-    return schemes, units.plural(len({record.case_id for record in records}), "Case")
-
-
-_TOLD = (
-    "model",
-    "device",
-    "batch_size",
-    "prompts",
-    "prompt_tokens",
-    "prompt_style",
-    "new_tokens",
-    "cache",
-    "layer",
-    "op",
-    "m",
-    "n",
-    "k",
-)
+def outliers_table(found: Sequence[OutlierRow]) -> Table | None:
+    """How many columns of its input each call of an int8 Linear kept in half precision; None where nobody counted."""
+    columns = (
+        SETTING, SCHEME, Column("Calls", right=True), Column("With outliers", right=True),
+        Column("Columns, median", right=True), Column("Columns, most", right=True),
+    )  # fmt: skip
+    rows = [
+        (
+            setting_text(row.setting, ("model", "batch_size", "device")), row.scheme, str(row.calls),
+            units.percent(row.with_any), f"{row.median:g}", f"{row.most:.0f}",
+        )
+        for row in found
+    ]  # fmt: skip
+    note = "Input columns with a magnitude at or over LLM.int8()'s threshold, in one prefill and a few decode steps."
+    return table("Outlier columns per call of a Linear", columns, rows, note) if rows else None

@@ -1,123 +1,274 @@
-"""The section on what the hardware and the host did: timelines, counters, host stacks and flamegraphs."""
+"""What the hardware and the host did: timelines, counters, host stacks and flamegraphs. What was not collected is a row
+with its reason, never an empty figure."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from xml.etree import ElementTree
+from collections.abc import Mapping, Sequence
 
-from bench.analysis import evidence
-from bench.analysis.dispatch import dispatch
-from bench.analysis.generation import GenerationGroup
-from bench.record.schema import Artifact, Record
-from bench.report.content import FigureSpec, Section, Table
+from bench.analysis.dispatch import DispatchRow
+from bench.analysis.evidence import HOST_CLASSES, CounterRow, Drawn, EvidenceRow, HostRow, StepRow, TopRow
+from bench.analysis.grouping import Coordinates
+from bench.report import units
+from bench.report.analysed import Analysed
+from bench.report.content import Column, FigureSpec, Section, Table, drop_uniform, table
+from bench.report.drawing import is_svg
+from bench.report.words import short_labels
 
-from . import tables_evidence as tables
+from .common import SCHEME, SETTING, Row
 
-ANCHOR = "evidence"
 MOST_FLAMEGRAPHS = 6
-_SVG_PATH = re.compile(r"artifacts/[\w.-]+/[\w-]+\.svg")  # inside the run folder
-_ELEMENTS = frozenset(("svg", "g", "rect", "text", "title", "style"))
-# A style in the page applies to the whole page: what it may say is what our own flamegraphs say.
-_RULE = r"\.flamegraph[\w .-]*\{(?:(?:fill|color|font):[\w #.,%-]+;?)*\}"
-_STYLE = re.compile(rf"(?:{_RULE}|@media \(prefers-color-scheme:dark\)\{{(?:{_RULE})*\}})*", re.ASCII)
-_ATTRIBUTES = frozenset(("viewBox", "class", "role", "aria-label", "x", "y", "width", "height"))
+_TOOL = Column("Tool")
+_LONGEST_NAME = 90
+
+# (column, metric, unit, left out where the width is small)
+_STEP = (
+    ("Launches", "launches_per_step", "1", False),
+    ("Syncs", "syncs_per_step", "1", False),
+    ("Copies", "copies_per_step", "1", False),
+    ("Kernels", "kernels_per_step", "1", True),
+    ("GPU busy", "gpu_busy_per_step", "s", False),
+    ("GPU idle", "gpu_idle_per_step", "s", False),
+    ("of it: host waits", "sync_stall_per_step", "s", True),
+    ("of it: host busy", "host_busy_per_step", "s", True),
+    ("of it: tail", "gpu_tail_per_step", "s", True),
+    ("Operators", "operators_per_step", "1", False),
+    ("In operators", "operators_busy_per_step", "s", False),
+    ("Step, observed", "observed_step_time", "s", False),
+)
 
 
-@dataclass(frozen=True)
-class Flamegraph:
-    """A drawing that an observer made. ``artifact`` is relative to the run folder."""
-
-    name: str
-    title: str
-    caption: str
-    artifact: Artifact
-
-
-def section(records: Sequence[Record], groups: Sequence[GenerationGroup] = ()) -> Section | None:
-    """The section; None where nothing was observed. ``groups``: the run's end-to-end times."""
-    issued = tables.dispatch(dispatch(records, groups))
-    if issued is None and not any(record.instrument in evidence.INSTRUMENTS for record in records):
+def section(analysed: Analysed) -> Section | None:
+    """None where nothing was observed."""
+    seen, issued = analysed.observed, dispatch_table(analysed.dispatch)
+    if issued is None and not seen.any:
         return None
-    steps, counters, host = evidence.steps(records), evidence.counters(records), evidence.host(records)
     found: tuple[Table | None, ...] = (
-        tables.steps(steps), tables.counters(counters), tables.host(host), issued,
-        tables.top(evidence.top(records)),
+        steps_table(seen.steps), counters_table(seen.counters), host_table(seen.host), issued, top_table(seen.top),
     )  # fmt: skip
     text = (
         "One observer per run, apart from the timed runs: a profiler slows the host down, so no time here is a timing.",
-        *tables.missing((*steps, *host)),
+        *missing((*seen.steps, *seen.host)),
     )
-    figures = tuple(FigureSpec(item.name, item.title, item.caption, _drawn) for item in flamegraphs(records))
+    tables = tuple(item for item in found if item)
     title = "What the hardware and the host did"
-    return Section(ANCHOR, title, text, figures, tuple(item for item in found if item))
+    return Section("evidence", title, text, flamegraphs(seen.drawn), tables, files_only=True)
+
+
+def flamegraphs(drawn: Sequence[Drawn]) -> tuple[FigureSpec, ...]:
+    """A figure for each drawing of the decode loop's stacks."""
+    found = [item for item in drawn if is_svg(item.artifact)]
+    return tuple(_flamegraph(item, place) for place, item in enumerate(found))[:MOST_FLAMEGRAPHS]
+
+
+def _flamegraph(item: Drawn, place: int) -> FigureSpec:
+    case = item.case
+    title = f"Host stacks in the decode loop: {case.scheme}"
+    caption = (
+        f"Measured: py-spy samples of {case.model} in {case.scheme}, batch {case.batch_size}, on "
+        f"{case.device}. Width: share of samples. Point at a box for its name. File: {item.artifact.path}."
+    )
+    return FigureSpec(f"flamegraph-{place}", title, caption, _drawn, item.artifact)
 
 
 def _drawn() -> None:
-    """The observer has drawn it: ``pictures`` has it."""
-    raise AssertionError("this figure is an artifact of the run: take it from evidence.pictures")
+    raise AssertionError("this figure is an artifact of the run")
 
 
-def flamegraphs(records: Sequence[Record]) -> tuple[Flamegraph, ...]:
-    """The flamegraphs of the decode loop with native frames, one per Case; where there is none, Python's own."""
-    chosen: dict[str, Record] = {}
-    for record in evidence.latest(records, evidence.HOST):
-        if record.status == "ok":
-            chosen[record.case_id] = record  # "everything" is the later of the two
-    drawn = [(record, artifact) for record in chosen.values() for artifact in record.artifacts]
-    found = [(record, artifact) for record, artifact in drawn if _SVG_PATH.fullmatch(artifact.path)]
-    return tuple(_flamegraph(record, artifact, place) for place, (record, artifact) in enumerate(found))[
-        :MOST_FLAMEGRAPHS
+def steps_table(rows: Sequence[StepRow]) -> Table | None:
+    """Launches, waits, copies, and where the time of a decode step went; None where no timeline is there."""
+    good = [row for row in rows if not row.reason]
+    if not good:
+        return None
+    shown = [item for item in _STEP if any(item[1] in row.medians for row in good)]
+    columns = (SETTING, SCHEME, _TOOL, *(Column(name, right=True, detail=detail) for name, _, _, detail in shown))
+    labels = _labels(good)
+    body = [
+        (labels[row.setting], row.scheme, row.instrument, *(_step(row, name, unit) for _, name, unit, _ in shown))
+        for row in good
+    ]
+    taken = sorted({row.steps for row in good})
+    note = (
+        f"Median over {' or '.join(map(str, taken))} steady decode steps, with the observer's disturbance in it: "
+        "compare the shares, not the times, with the timed runs. "
+        f"{_why_absent(good, [name for _, name, _, _ in shown])}"
+    )
+    return drop_uniform(table("The decode step, observed", columns, body, note.strip()), "Setting")
+
+
+def _step(row: StepRow, name: str, unit: str) -> str:
+    value = row.medians.get(name)
+    return _count(value) if unit == "1" else units.si(value, unit)
+
+
+def _count(value: float | None) -> str:
+    """A count is exact; the median of two may lie half-way."""
+    return units.ABSENT if value is None else f"{value:g}" if value < 1e5 else units.number(value, 6)
+
+
+def _why_absent(rows: Sequence[StepRow], shown: Sequence[str]) -> str:
+    titles = {name: title.removeprefix("of it: ") for title, name, _, _ in _STEP}
+    why: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name, reason in row.not_collected.items():
+            if name in titles and name not in shown:
+                why.setdefault(reason, {})[titles[name]] = None
+    return " ".join(f"Not collected: {', '.join(names)} ({reason})." for reason, names in why.items())
+
+
+def counters_table(rows: Sequence[CounterRow]) -> Table | None:
+    """Cache hit rates and memory traffic, cold and warm; None where counters were not asked for."""
+    if not rows:
+        return None
+    columns = (
+        SETTING,
+        SCHEME,
+        Column("Caches"),
+        Column("L1 hits", right=True),
+        Column("L2 hits", right=True),
+        Column("DRAM read", right=True),
+        Column("DRAM written", right=True, detail=True),
+        Column("Modelled, Linears", right=True, detail=True),
+        Column("Kernels' time", right=True, detail=True),
+        Column("Launches", right=True, detail=True),
+        Column("Not collected"),
+    )
+    labels = _labels(rows)
+    body = [(labels[row.setting], row.scheme, row.caches, *_counter(row), "") for row in rows if not row.reason]
+    body += [
+        (label, schemes, row.caches, *_counter(row), reason) for label, schemes, row, reason in _alike(rows, labels)
+    ]
+    note = (
+        "One decode step, all launches summed; hit rates from summed hits and misses. Cold: all caches flushed before "
+        "each kernel, which is then seen alone. Warm: caches as the program left them. Clocks were not touched."
+    )
+    full = drop_uniform(table("Caches and memory traffic of a decode step", columns, body, note), "Setting")
+    return full if any(row.reason for row in rows) else drop_uniform(full, "Not collected")
+
+
+def _alike(rows: Sequence[CounterRow], labels: Mapping[Coordinates, str]) -> list[tuple[str, str, CounterRow, str]]:
+    """Rows that are empty for one reason, as one: its setting, the schemes, the first of them and the reason."""
+    alike: dict[tuple[Coordinates, str, str], list[CounterRow]] = {}
+    for row in rows:
+        if row.reason:
+            alike.setdefault((row.setting, row.caches, row.reason), []).append(row)
+    return [
+        (labels[setting], ", ".join(dict.fromkeys(row.scheme for row in found)), found[0], _told(reason))
+        for (setting, _, reason), found in alike.items()
     ]
 
 
-def _flamegraph(record: Record, artifact: Artifact, place: int) -> Flamegraph:
-    title = f"Host stacks in the decode loop: {record.case.scheme}"
-    caption = (
-        f"Measured: py-spy samples of {record.case.model} in {record.case.scheme}, batch {record.case.batch_size}, on "
-        f"{record.case.device}. Width: share of samples. Point at a box for its name. File: {artifact.path}."
+def _counter(row: CounterRow) -> Row:
+    modelled = units.bounds(*row.modelled, "B") if row.modelled else units.ABSENT
+    return (
+        units.percent(row.l1_hit_rate),
+        units.percent(row.l2_hit_rate),
+        units.si(row.dram_read, "B"),
+        units.si(row.dram_written, "B"),
+        modelled,
+        units.si(row.kernel_time, "s"),
+        _count(row.launches),
     )
-    return Flamegraph(f"flamegraph-{place}", title, caption, artifact)
 
 
-def pictures(run_folder: Path, records: Sequence[Record]) -> dict[str, str]:
-    """By name of the figure: what stands for it in the page, the drawing itself or a line that it cannot be shown."""
-    gone = "<p>Not shown: the drawing is missing, was changed since it was recorded, or is no plain drawing.</p>"
-    return {item.name: drawing(run_folder, item) or gone for item in flamegraphs(records)}
-
-
-def paths(records: Sequence[Record]) -> dict[str, str]:
-    """By name of the figure: its file in the run folder."""
-    return {item.name: item.artifact.path for item in flamegraphs(records)}
-
-
-def drawing(run_folder: Path, flamegraph: Flamegraph) -> str | None:
-    """The SVG, fit to stand in a page; None where the file is gone, was changed, or holds more than a drawing."""
-    try:
-        content = (run_folder / flamegraph.artifact.path).read_bytes()
-    except OSError:
+def dispatch_table(rows: Sequence[DispatchRow]) -> Table | None:
+    """What issuing the Linears takes the host, beside the measured difference; None where no dispatch was timed."""
+    if not rows:
         return None
-    if hashlib.sha256(content).hexdigest() != flamegraph.artifact.sha256:
+    columns = (
+        SETTING,
+        SCHEME,
+        Column("Linears", right=True),
+        Column("Their dispatch", right=True),
+        Column("Over the reference's", right=True),
+        Column("Step over the reference's", right=True),
+        Column("Share", right=True),
+    )
+    labels = short_labels(list(dict.fromkeys(row.setting for row in rows)))
+    body = [(labels[row.setting], row.scheme, *_dispatch(row)) for row in rows]
+    note = (
+        "No profiler: the host time of issuing each Linear, measured alone, times how often a decode step has it, and "
+        f"what a step takes more than {rows[0].reference}'s. Share: how much of that the Linears' dispatch accounts "
+        "for, if the host decides how long a step takes."
+    )
+    return drop_uniform(table("The host's way to the Linears, without a profiler", columns, body, note), "Setting")
+
+
+def _dispatch(row: DispatchRow) -> Row:
+    share = units.percent(row.predicted / row.measured) if row.measured * row.predicted > 0 else units.ABSENT
+    more = f"{row.predicted * 1e3:+.2f} ms", f"{row.measured * 1e3:+.2f} ms"
+    return str(row.linears), units.si(row.time, "s"), *more, share
+
+
+_LOOKS = {"py-spy-python": "Python's own work", "py-spy-everything": "everything"}
+
+
+def host_table(rows: Sequence[HostRow]) -> Table | None:
+    """Shares of the decode loop's samples by class; None where no samples are there."""
+    good = [row for row in rows if row.samples]
+    if not good:
         return None
-    text = content.decode(errors="replace")
-    return text if only_a_drawing(text) else None
+    present = [name for name in HOST_CLASSES if any(row.shares.get(name) for row in good)]
+    classes = tuple(Column(name.capitalize(), right=True) for name in present)
+    columns = (
+        SETTING,
+        SCHEME,
+        Column("Look"),
+        *classes,
+        Column("Under bitsandbytes", right=True),
+        Column("Samples", right=True, detail=True),
+    )
+    labels = _labels(good)
+    body = [(labels[row.setting], row.scheme, *_host(row, present)) for row in good]
+    lags = [row.behind for row in good if row.behind > 1]
+    late = f" py-spy lagged by up to {units.si(max(lags), 's')} in some: their shares are less sure." if lags else ""
+    note = (
+        "Share of py-spy's samples inside the decode loop, prefill left out, by what the innermost known frame is part "
+        "of. Python's own work: only threads that hold the interpreter's lock. Everything: native frames and waiting "
+        "too. Under bitsandbytes: one of its Python layers is anywhere on the stack." + late
+    )
+    return drop_uniform(table("Where the host is in the decode loop", columns, body, note), "Setting")
 
 
-def only_a_drawing(text: str) -> bool:
-    """True for an SVG of boxes and texts alone: a run folder may come from elsewhere, and a page runs what it holds."""
-    if "<!" in text or "<?" in text:
-        return False
-    try:
-        root = ElementTree.fromstring(text)  # noqa: S314 - no DOCTYPE, so no entities
-    except ElementTree.ParseError:
-        return False
-    return all(map(_is_drawn, root.iter()))
+def _host(row: HostRow, present: Sequence[str]) -> Row:
+    shares = (units.percent(row.shares.get(name, 0.0)) for name in present)
+    return _LOOKS[row.instrument], *shares, units.percent(row.under_bitsandbytes), _count(row.samples)
 
 
-def _is_drawn(element: ElementTree.Element) -> bool:
-    name = element.tag.rpartition("}")[2]
-    fit = name != "style" or (len(element) == 0 and _STYLE.fullmatch(element.text or "") is not None)
-    return name in _ELEMENTS and set(element.attrib) <= _ATTRIBUTES and fit
+def top_table(rows: Sequence[TopRow]) -> Table | None:
+    """The kernels, or operators, that take longest; None where there are none."""
+    if not rows:
+        return None
+    what = {"kernels": "Kernel", "operators": "Operator"}
+    name = " / ".join(dict.fromkeys(what.get(row.of, "Name") for row in rows))
+    right = (Column("Calls per step", right=True), Column("Time per step", right=True))
+    columns = (SETTING, SCHEME, Column(name), *right, Column("Tool", detail=True))
+    labels = _labels(rows)
+    body = [
+        (labels[row.setting], row.scheme, _short(row.name, _LONGEST_NAME), _count(row.calls),
+         units.si(row.seconds, "s"), row.instrument)
+        for row in rows
+    ]  # fmt: skip
+    own = " Operators: own time, that of the operators they call left out." if "Operator" in name else ""
+    return drop_uniform(table("What takes longest", columns, body, "Mean per observed decode step." + own), "Setting")
+
+
+def missing(rows: Sequence[EvidenceRow]) -> tuple[str, ...]:
+    """One line per instrument and reason, with the schemes that it is about."""
+    why: dict[tuple[str, str], dict[str, None]] = {}
+    for row in rows:
+        if row.reason:
+            why.setdefault((row.instrument, row.reason), {})[row.scheme] = None
+    return tuple(f"{tool} ({', '.join(schemes)}): {_told(reason)}." for (tool, reason), schemes in why.items())
+
+
+def _told(reason: str) -> str:
+    """Every reason says so in the same words: a failed tool has collected nothing either."""
+    return _short(reason if reason.startswith("not collected") else f"not collected: {reason}")
+
+
+def _short(text: str, most: int = 200) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _labels(rows: Sequence[EvidenceRow]) -> Mapping[Coordinates, str]:
+    return short_labels(list(dict.fromkeys(row.setting for row in rows)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from bench.analysis.explain import Explanation, FirstAnswer
 from bench.analysis.first_generation import FirstGeneration
@@ -13,10 +14,11 @@ from bench.analysis.ledger.first_visits import UNSEEN, FirstVisits
 from bench.analysis.statistics import Estimate
 from bench.record import causes as c
 from bench.report import units
+from bench.report.analysed import Analysed
 from bench.report.content import Cell, Column, Point, Section, Table, drop_uniform, table
+from bench.report.lines import closed_document, lines_table, source_document, sources_table
+from bench.report.units import ms
 from bench.report.words import ratio_cell, setting_text, short_labels, verdict_cell
-
-from . import tables_ledger
 
 CUDNN_OFF = "torch.backends.cuda.enable_cudnn_sdp(False)"
 # A first generation that takes less than this of the time at seen lengths is as fast.
@@ -105,8 +107,9 @@ def _against(found: FirstAnswer) -> list[Point]:
     ]
 
 
-def section(groups: Sequence[GenerationGroup], explanation: Explanation) -> Section | None:
+def section(analysed: Analysed) -> Section | None:
     """Every setting's first generations, and for the first setting the ledgers from seen lengths to new ones."""
+    groups, explanation = analysed.generation, analysed.explanation
     if not any(row.first for group in groups for row in group.rows):
         return None
     text = (
@@ -180,9 +183,37 @@ def _ledger(ledger: FirstVisits) -> Table:
         "of observing."
     )
     title = f"Ledger: {ledger.before} → {ledger.after}"
-    return tables_ledger.lines(title, "before", "after", ledger.closed, note)
+    return lines_table(title, "before", "after", ledger.closed, note)
 
 
 def _sources(ledger: FirstVisits) -> list[Table]:
-    found = tables_ledger.sources(f"Idle time: {ledger.before} → {ledger.after}", ledger.sources)
+    found = sources_table(f"Idle time: {ledger.before} → {ledger.after}", ledger.sources)
     return [found] if found else []
+
+
+def document(found: Explanation) -> dict[str, Any]:
+    """What someone who generates once waits for, of each setting, as JSON."""
+    return {"first_generation": [_document(answer) for answer in found.first]}
+
+
+def _document(answer: FirstAnswer) -> dict[str, Any]:
+    rows = [
+        {
+            "scheme": row.scheme, "new_length_ms": row.time_per_token.value * 1e3, "new_steps": row.steps,
+            "ratio": row.ratio.value if row.ratio else None, "over_seen": row.own.value if row.own else None,
+            "first_token_ms": ms(row.first_token.value if row.first_token else None), "verdict": row.verdict,
+        }
+        for row in answer.rows
+    ]  # fmt: skip
+    ledgers = [
+        {
+            "before": item.before, "after": item.after, "observed": item.observed, "observed_steps": list(item.steps),
+            "attention_plans_ms": item.plans_ms, **closed_document(item.closed),
+            "sources": [source_document(part) for part in item.sources],
+        }
+        for item in answer.ledgers
+    ]  # fmt: skip
+    return {
+        "setting": dict(answer.setting), "reference": answer.reference, "schemes": rows, "ledgers": ledgers,
+        "basis": "decode steps at key-value lengths new to the process; all other figures are of lengths it had met",
+    }  # fmt: skip

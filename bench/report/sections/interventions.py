@@ -1,24 +1,33 @@
-"""Tables of what was tried and judged: interventions, causes removed together, hypotheses, what to change."""
+"""Causes removed one by one, and together: predicted, measured, and what that did to the output."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from bench.analysis import user_code
 from bench.analysis.assumed import mark
-from bench.analysis.hypotheses import Judged
+from bench.analysis.explain import Explanation
 from bench.analysis.interventions import InterventionRow, Removals
-from bench.analysis.remedies import Remedy
 from bench.analysis.statistics import Estimate
 from bench.report import units
-from bench.report.content import Cell, Column, Point, Table, Tone, table, without
+from bench.report.content import Cell, Column, Section, Table, table, without
+from bench.report.units import ms
 from bench.report.words import verdict_cell
 
 _NEW_LENGTHS = "Gain at new lengths"
-_TONES: dict[str, Tone] = {"supported": "bad", "refuted": "good", "ambiguous": "unsure", "not tested": "muted"}
 
 
-def interventions(rows: Sequence[InterventionRow]) -> Table | None:
+def section(explanation: Explanation) -> Section | None:
+    """None where nothing was tried."""
+    found = (interventions_table(explanation.interventions), removals_table(explanation.removals))
+    made = tuple(item for item in found if item)
+    if not made:
+        return None
+    text = ("Each cause removed, or added, by its own switch, in the same interleaved repeats as the unchanged arm.",)
+    return Section("interventions", "Causes removed one by one", text, tables=made)
+
+
+def interventions_table(rows: Sequence[InterventionRow]) -> Table | None:
     """Each switch: predicted, measured, and what it did to the output."""
     columns = (
         Column("Scheme"),
@@ -31,7 +40,7 @@ def interventions(rows: Sequence[InterventionRow]) -> Table | None:
         Column("Output", detail=True),
         Column("Memory", right=True, detail=True),
     )
-    body = [_intervention(row) for row in rows]
+    body = [_row(row) for row in rows]
     note = (
         "ms per token less than without the switch; the prediction was stated by replay before. Within: it lies in the "
         "measured 95 % interval. Output: share of tokens before the first that differs, relative error of the logits."
@@ -46,7 +55,7 @@ def _gain(gain: Estimate) -> str:
     return f"{gain.value * 1e3:+.3g} [{_signed(gain.low)}, {_signed(gain.high)}]{mark(gain.assumed)}"
 
 
-def _intervention(row: InterventionRow) -> tuple[Cell | str, ...]:
+def _row(row: InterventionRow) -> tuple[Cell | str, ...]:
     within = {True: Cell("yes", "good"), False: Cell("no", "bad"), None: Cell(units.ABSENT, "muted")}[row.agrees]
     agreement = "not compared" if row.output.agreement is None else f"{row.output.agreement:.0%}"
     error = "" if row.output.error is None else f", {row.output.error:.2g}"
@@ -68,7 +77,7 @@ def _signed(value: float | None) -> str:
     return units.ABSENT if value is None else f"{value * 1e3:+.3g}"
 
 
-def removals(found: Sequence[Removals]) -> Table | None:
+def removals_table(found: Sequence[Removals]) -> Table | None:
     """Causes removed together and one by one, and what is left."""
     columns = (
         Column("Scheme"),
@@ -92,58 +101,18 @@ def removals(found: Sequence[Removals]) -> Table | None:
     return table("Causes removed together", columns, rows, note) if rows else None
 
 
-def hypotheses(found: Sequence[Judged]) -> Table:
-    """H1 to H14 with their verdicts and evidence."""
-    columns = (Column("Id"), Column("Hypothesis"), Column("Verdict"), Column("Evidence"))
-    rows = [
-        (
-            item.id, item.statement + (f" (the study's {item.paper})" if item.paper else ""),
-            Cell(item.verdict, _TONES[item.verdict]), "; ".join(item.evidence[:4]),
-        )
-        for item in found
-    ]  # fmt: skip
-    note = "supported: at least a tenth of a slower scheme's difference, surely; refuted: surely less in all of them."
-    return table("Hypotheses", columns, rows, note)
+def document(found: Explanation) -> dict[str, Any]:
+    """Every switch as JSON; its gains in ms."""
+    return {"interventions": [_document(row) for row in found.interventions]}
 
 
-def remedies(found: Sequence[Remedy]) -> Table | None:
-    """What to change, in order."""
-    columns = (
-        Column("Scheme"),
-        Column("Change"),
-        Column("Gain ms", right=True),
-        Column("Price"),
-        Column("Keeps of the saving", detail=True),
-        Column("Memory", right=True, detail=True),
-    )
-    rows = [_remedy(item) for item in found]
-    note = (
-        "ms per token less, as measured in this run, or predicted where it says so; green where sure. What keeps the "
-        "memory saving comes first, what gives quantisation up last."
-    )
-    return table("What to change", columns, rows, note) if rows else None
-
-
-def _remedy(item: Remedy) -> tuple[Cell | str, ...]:
-    bounds = "" if item.low is None or item.high is None else f" [{item.low * 1e3:.3g}, {item.high * 1e3:.3g}]"
-    bounds += mark(item.assumed)
-    return (
-        item.scheme,
-        ("predicted: " if item.predicted else "") + item.title,
-        Cell(f"{item.gain * 1e3:.3g}{bounds}", "good" if item.sure else ""),
-        item.price,
-        item.keeps,
-        units.ABSENT if item.memory is None else units.si(item.memory, "B"),
-    )
-
-
-def codes(found: Sequence[Remedy], device: str) -> tuple[Point, ...]:
-    """The code of each remedy, once, after the lines that all of it expects."""
-    named: dict[str, list[str]] = {}
-    for item in found:
-        if item.code:
-            named.setdefault(item.code, []).append(f"{item.scheme}: {item.title}")
-    if not named:
-        return ()
-    first = Point("Before each of these", "Imports, your model and a prompt.", user_code.preamble(device))
-    return (first, *(Point("; ".join(dict.fromkeys(names)), "", text) for text, names in named.items()))
+def _document(row: InterventionRow) -> dict[str, Any]:
+    return {
+        "scheme": row.scheme, "name": row.name, "cause": row.cause, "sense": row.sense,
+        "before_ms": row.before.value * 1e3, "after_ms": row.after.value * 1e3,
+        "gain_ms": row.gain.value * 1e3, "gain_ci": [ms(row.gain.low), ms(row.gain.high)],
+        "gain_assumed": row.gain.assumed, "gain_basis": row.gain.basis,
+        "predicted_gain_ms": ms(row.predicted), "within": row.agrees, "verdict": row.verdict,
+        "first_gain_ms": ms(row.first_gain.value if row.first_gain else None),
+        "token_agreement": row.output.agreement, "logit_error": row.output.error,
+    }  # fmt: skip

@@ -1,30 +1,30 @@
-"""The sections on why: ledgers with their waterfalls, joules, interventions, hypotheses, what to change."""
+"""Where the time goes: the ledger of each scheme with its causes, and their waterfalls."""
 
 from __future__ import annotations
 
-from bench.analysis.explain import Explanation
-from bench.analysis.ledger.pairs import Pair
-from bench.report.answer import first_setting, focus_of, waterfall
-from bench.report.content import Section, Table
+from collections.abc import Sequence
+from typing import Any
 
-from . import interventions as tried
-from . import tables_ledger as tables
+from bench.analysis.assumed import mark
+from bench.analysis.explain import Explanation
+from bench.analysis.ledger.closure import Line
+from bench.analysis.ledger.pairs import Pair
+from bench.record import causes as c
+from bench.report import units
+from bench.report.answer import first_setting, focus_of, waterfall
+from bench.report.answer_json import balance_document, causes_document
+from bench.report.content import Cell, Column, Section, Table, table
+from bench.report.lines import closed_document, interval, lines_table, source_document, sources_table
+from bench.report.points import Shared, share_cell, share_note, shared, sides
+
+from . import energy_ledger
+from .energy_ledger import energy_ledger_table
 
 MOST_FIGURES = 6
 
 
-def sections(explanation: Explanation) -> tuple[Section | None, ...]:
-    """All of them; None for those with nothing to say."""
-    return (
-        _ledger(explanation),
-        _interventions(explanation),
-        _hypotheses(explanation),
-        _remedies(explanation),
-        _others(explanation),
-    )
-
-
-def _ledger(explanation: Explanation) -> Section | None:
+def section(explanation: Explanation) -> Section | None:
+    """Every cause of every scheme, and the ledger of the one that the first screen explains."""
     pairs = [pair for pair in explanation.pairs if pair.instrument]
     if not pairs:
         why = dict.fromkeys(pair.missing for pair in explanation.pairs)
@@ -32,7 +32,7 @@ def _ledger(explanation: Explanation) -> Section | None:
         return Section("ledger", "Where the time goes", text) if text else None
     focus = _focus(explanation)
     shown = _tables(focus) if focus and focus.instrument else ()
-    found = [tables.differences(pairs), *shown, tables.energy(explanation.energy)]
+    found = [differences_table(pairs), *shown, energy_ledger_table(explanation.energy)]
     text = (
         "The causes add up to the difference of the unprofiled times exactly, as the lines of a ledger do; what no "
         "line explains is one of its own.",
@@ -41,10 +41,10 @@ def _ledger(explanation: Explanation) -> Section | None:
 
 
 def _tables(pair: Pair) -> list[Table | None]:
-    return [tables.causes(pair), tables.ledger(pair), tables.sources(f"Idle time: {pair.scheme}", pair.sources)]
+    return [causes_table(pair), ledger_table(pair), sources_table(f"Idle time: {pair.scheme}", pair.sources)]
 
 
-def _others(explanation: Explanation) -> Section | None:
+def others(explanation: Explanation) -> Section | None:
     """The ledgers that the first screen does not show."""
     focus = _focus(explanation)
     pairs = [pair for pair in explanation.pairs if pair.instrument and pair is not focus]
@@ -52,7 +52,7 @@ def _others(explanation: Explanation) -> Section | None:
         return None
     figures = tuple(waterfall(f"waterfall-{place}", pair) for place, pair in enumerate(pairs[:MOST_FIGURES]))
     found = [item for pair in pairs for item in _tables(pair) if item]
-    return Section("ledgers", "Ledgers of the other schemes", (), figures, tuple(found), folded=True)
+    return Section("ledgers", "Ledgers of the other schemes", (), figures, tuple(found), folded=True, files_only=True)
 
 
 def _focus(explanation: Explanation) -> Pair | None:
@@ -60,24 +60,104 @@ def _focus(explanation: Explanation) -> Pair | None:
     return focus_of(first_setting(explanation.pairs), explanation.standings)
 
 
-def _interventions(explanation: Explanation) -> Section | None:
-    found = (tried.interventions(explanation.interventions), tried.removals(explanation.removals))
-    made = tuple(item for item in found if item)
-    if not made:
-        return None
-    text = ("Each cause removed, or added, by its own switch, in the same interleaved repeats as the unchanged arm.",)
-    return Section("interventions", "Causes removed one by one", text, tables=made)
+def ledger_table(pair: Pair) -> Table:
+    """Every line of one ledger; they add up to the wall times exactly."""
+    return lines_table(
+        f"Ledger: {pair.reference} → {pair.scheme}", pair.reference, pair.scheme, pair.closed, _note(pair)
+    )
 
 
-def _hypotheses(explanation: Explanation) -> Section | None:
-    if not explanation.pairs:
-        return None
-    return Section("hypotheses", "Hypotheses", tables=(tried.hypotheses(explanation.hypotheses),))
+def differences_table(pairs: Sequence[Pair]) -> Table | None:
+    """Every cause for each scheme of the first setting."""
+    shown = [pair for pair in pairs if pair.setting == pairs[0].setting]
+    found = [{cause.cause: cause for cause in pair.causes} for pair in shown]
+    names = [name for name in c.LINES if any(name in causes for causes in found)]
+    columns = (Column("Cause"), *(Column(pair.scheme, right=True, detail=_minor(pair)) for pair in shown))
+    rows: list[tuple[Cell | str, ...]] = [
+        (c.LABELS[name], *(_difference(causes.get(name)) for causes in found)) for name in names
+    ]
+    rows.append(("time per token", *(_difference(pair.closed.delta) for pair in shown)))
+    note = f"ms per token more (+) or less (−) than {shown[0].reference}; coloured where the 95 % interval excludes 0."
+    return table("Differences by cause", columns, rows, note)
 
 
-def _remedies(explanation: Explanation) -> Section | None:
-    found = tried.remedies(explanation.remedies)
-    if not found:
-        return None
-    codes = tried.codes(explanation.remedies, explanation.pairs[0].device)
-    return Section("remedies", "What to change", tables=(found,), points=codes)
+def _minor(pair: Pair) -> bool:
+    return pair.scheme in ("fp32", "bf16", "int8-planted")
+
+
+def _difference(line: Line | None) -> Cell:
+    if line is None:
+        return Cell(units.ABSENT, "muted")
+    return Cell(f"{line.delta_ms:+.3f}", ("bad" if line.delta_ms > 0 else "good") if line.sure else "")
+
+
+def _note(pair: Pair) -> str:
+    if not pair.instrument:
+        return f"No lines: {pair.missing}."
+    unknown = "; ".join(f"{name} {share:.0%}" for name, share in pair.unknown)
+    told = f" In other: {unknown}." if unknown else ""
+    return (
+        f"ms per token. Lines from {pair.instrument} timelines of {pair.observed_steps[0]} and "
+        f"{pair.observed_steps[1]} decode steps, less the modelled cost of observing. Idle lines are whole here; among "
+        f"the causes, a part of them stands with the work that it leads to.{told}"
+    )
+
+
+def causes_table(pair: Pair) -> Table | None:
+    """The causes in order, each with its parts; they add up to the difference."""
+    columns = (
+        Column("Cause"),
+        Column("GPU ms" if pair.device != "cpu" else "Operators ms", right=True, detail=True),
+        Column("Host ms", right=True, detail=True),
+        Column("Together ms", right=True),
+        Column("95 % interval", right=True, detail=True),
+        Column("Share", right=True),
+    )
+    rows = [_cause(one) for one in shared(pair.causes, None)]
+    rows += [(f"all that is {word}", "", "", f"{ms:+.4f}", "", "100 %") for word, ms in sides(pair.causes)]
+    rows.append(("difference", "", "", *_total(pair), ""))
+    note = (
+        "They add up to the difference exactly. Work that only one of the two does takes along the host's time that "
+        f"leads to it; coloured where sure. {share_note(pair.causes)}"
+    )
+    return table(f"Causes: {pair.scheme}", columns, rows, note) if pair.causes else None
+
+
+def _cause(one: Shared) -> tuple[Cell | str, ...]:
+    cause = one.cause
+    return (
+        c.LABELS[cause.cause],
+        units.ABSENT if cause.work_ms is None else f"{cause.work_ms:+.4f}",
+        units.ABSENT if cause.host_ms is None else f"{cause.host_ms:+.4f}",
+        Cell(f"{cause.delta_ms:+.4f}", ("bad" if cause.delta_ms > 0 else "good") if cause.sure else ""),
+        interval(cause.low, cause.high) + mark(cause.assumed),
+        share_cell(one),
+    )
+
+
+def _total(pair: Pair) -> tuple[str, str]:
+    delta = pair.closed.delta
+    return f"{delta.delta_ms:+.4f}", interval(delta.low, delta.high) + mark(delta.assumed)
+
+
+def document(found: Explanation) -> dict[str, Any]:
+    """Every pair's ledger and its joules as JSON."""
+    return {"pairs": [_document(pair) for pair in found.pairs], **energy_ledger.document(found)}
+
+
+def _document(pair: Pair) -> dict[str, Any]:
+    return {
+        "model": pair.model,
+        "device": pair.device,
+        "setting": dict(pair.setting),
+        "reference": pair.reference,
+        "scheme": pair.scheme,
+        **closed_document(pair.closed),
+        **balance_document(pair.causes),
+        "causes": causes_document(pair.causes),
+        "sources": [source_document(part) for part in pair.sources],
+        "unknown": [{"name": name, "share": share} for name, share in pair.unknown],
+        "instrument": pair.instrument or None,
+        "missing": pair.missing or None,
+        "observed_steps": list(pair.observed_steps),
+    }

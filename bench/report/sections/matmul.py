@@ -1,20 +1,61 @@
-"""Tables of the layer-by-layer measurements, and of what the machine itself can do."""
+"""Layer by layer: what one Linear takes, over the number of rows, beside what its traffic allows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from bench.analysis.ceilings import Ceilings
 from bench.analysis.matmul import MatmulRow
 from bench.report import units
-from bench.report.content import Cell, Column, Table, table
-from bench.report.words import TONES, ratio_cell, verdict_cell
+from bench.report.analysed import Analysed
+from bench.report.content import Cell, Column, FigureSpec, Section, Table, table
+from bench.report.figures import legend_below, log_ticks, panels
+from bench.report.palette import SOFT, colour, marker
+from bench.report.words import TONES, assumed_bars, ratio_cell, span, verdict_cell
 
-Row = tuple[Cell | str, ...]
-_SCHEME = Column("Scheme")
+from .common import SCHEME, Row, numbered
+
+MOST_LAYERS = 6
 
 
-def glance(rows: Sequence[MatmulRow]) -> Table:
+def section(analysed: Analysed) -> Section | None:
+    """A figure and two tables for each model, and what the machine can do."""
+    if not analysed.matmul:
+        return None
+    figures: list[FigureSpec] = []
+    made: list[Table] = []
+    for model, device in dict.fromkeys((row.model, row.device) for row in analysed.matmul):
+        rows = [row for row in analysed.matmul if (row.model, row.device) == (model, device)]
+        figures.append(_figure(analysed, rows, len(figures)))
+        made += [glance_table(rows), matmul_table(rows)]
+    limits = ceilings_table(analysed.ceilings)
+    text = () if limits else ("The machine's ceilings were not measured, so no bound can be drawn.",)
+    return Section("matmul", "Layer by layer", text, tuple(figures), (*((limits,) if limits else ()), *made))
+
+
+def _figure(analysed: Analysed, rows: Sequence[MatmulRow], index: int) -> FigureSpec:
+    linear = [row for row in rows if row.op == "linear"] or list(rows)
+    layers = shapes(linear)
+    shown = layers[-MOST_LAYERS:]
+    left = f" The {len(layers) - len(shown)} smallest shapes are in the table only." if len(layers) > len(shown) else ""
+    kinds = ", ".join(sorted({row.traffic.label for row in linear if row.traffic})) or "no model"
+    calls = span(row.time.samples for row in linear)
+    caption = (
+        f"Measured: one Linear forward, median; vertical bars: 95 %. Dashed, same colour: the least time that the "
+        f"traffic ({kinds}) allows at the measured copy speed, shaded where the traffic "
+        "model gives a range. A small weight "
+        f"can beat it when hot, because it stays in the cache. Model {rows[0].model}. "
+        f"Machine: {analysed.machine}. How often: {calls} calls in "
+        f"{span(row.time.repeats for row in linear)} process(es) per point.{left}"
+        f"{assumed_bars(row.time for row in linear)}"
+    )
+    name = numbered("matmul", index)
+    return FigureSpec(name, "Time of a Linear over m", caption, partial(matmul_figure, linear, shown))
+
+
+def glance_table(rows: Sequence[MatmulRow]) -> Table:
     """Time over the reference's for each layer at the least, a middle and the most rows, where the weights come from
     memory as they do in decoding (cold), else hot."""
     linear = [row for row in rows if row.op == "linear"]
@@ -27,7 +68,11 @@ def glance(rows: Sequence[MatmulRow]) -> Table:
     places = dict.fromkeys((row.layer, row.n, row.k, row.m) for row in chosen)
     found = {(row.layer, row.n, row.k, row.m, row.scheme): row for row in chosen}
     body: list[Row] = [
-        (f"{place[0]} ({place[1]} × {place[2]})", str(place[3]), *(_glance(found.get((*place, s))) for s in schemes))
+        (
+            f"{place[0]} ({place[1]} × {place[2]})",
+            str(place[3]),
+            *(_glance_cell(found.get((*place, s))) for s in schemes),
+        )
         for place in places
         if any((*place, scheme) in found for scheme in schemes)
     ]
@@ -41,20 +86,20 @@ def _few(rows: Sequence[MatmulRow]) -> set[int]:
     return {sizes[0], sizes[len(sizes) // 2], sizes[-1]} if sizes else set()
 
 
-def _glance(row: MatmulRow | None) -> Cell:
+def _glance_cell(row: MatmulRow | None) -> Cell:
     if row is None or row.verdict is None:
         return Cell(units.ABSENT, "muted")
     return Cell(units.ratio(row.time_ratio), TONES[row.verdict])
 
 
-def matmul(rows: Sequence[MatmulRow]) -> Table:
+def matmul_table(rows: Sequence[MatmulRow]) -> Table:
     """One model's layers: time, ratio, error, achieved rates and the bound."""
     columns = (
         Column("Layer (n × k)"),
         Column("Op", detail=True),
         Column("Weights"),
         Column("m", right=True),
-        _SCHEME,
+        SCHEME,
         Column("Time", right=True),
         Column("÷ reference", right=True),
         Column("Verdict", detail=True),
@@ -73,7 +118,7 @@ def matmul(rows: Sequence[MatmulRow]) -> Table:
         "Arithmetic: 2mnk at the rate of a large product in the same type, where one was measured. "
         f"{_bias(rows)}{_overhead(rows)}"
     )
-    return table("Layer by layer", columns, [_matmul(row) for row in rows], note)
+    return table("Layer by layer", columns, [_row(row) for row in rows], note)
 
 
 def _bias(rows: Sequence[MatmulRow]) -> str:
@@ -98,7 +143,7 @@ def _overhead(rows: Sequence[MatmulRow]) -> str:
     )
 
 
-def _matmul(row: MatmulRow) -> Row:
+def _row(row: MatmulRow) -> Row:
     return (
         f"{row.layer} ({row.n} × {row.k})",
         row.op.replace("_", " "),
@@ -116,7 +161,7 @@ def _matmul(row: MatmulRow) -> Row:
     )
 
 
-def ceilings(machines: Mapping[str, Ceilings]) -> Table | None:
+def ceilings_table(machines: Mapping[str, Ceilings]) -> Table | None:
     """The machine's measured limits, or None where none were measured."""
     rows: list[Row] = []
     for device, found in machines.items():
@@ -127,3 +172,59 @@ def ceilings(machines: Mapping[str, Ceilings]) -> Table | None:
         ]
     columns = (Column("Device"), Column("Limit"), Column("Measured", right=True))
     return table("What this machine can do", columns, rows) if rows else None
+
+
+def shapes(rows: Sequence[MatmulRow]) -> list[tuple[str, int, int]]:
+    """The layer shapes in order of size."""
+    return list(dict.fromkeys((row.layer, row.n, row.k) for row in rows))
+
+
+def matmul_figure(rows: Sequence[MatmulRow], layers: Sequence[tuple[str, int, int]]) -> Any:
+    """One row of panels per layer shape, one column per residency (hot and cold are never mixed)."""
+    names = list(dict.fromkeys(row.scheme for row in rows))
+    places = sorted({row.residency for row in rows})
+
+    def draw(figure: Any, axes: Any) -> None:
+        for line, layer in enumerate(layers):
+            for column, residency in enumerate(places):
+                chosen = [row for row in rows if (row.layer, row.n, row.k) == layer and row.residency == residency]
+                _panel(axes[line, column], chosen, names)
+                axes[line, column].set_title(f"{layer[0]} {layer[1]}×{layer[2]}\n{residency} weights")
+        for panel in axes[-1, :]:
+            panel.set_xlabel("m (rows of activations)")
+        _key(axes[0, 0])
+        legend_below(figure, axes[0, 0])
+
+    return panels(len(layers), len(places), 1.9 * len(layers) + 0.9, draw, sharex=True, sharey="row")
+
+
+def _panel(panel: Any, rows: Sequence[MatmulRow], names: Sequence[str]) -> None:
+    for name in names:
+        mine = sorted((row for row in rows if row.scheme == name), key=lambda row: row.m)
+        _scheme(panel, mine, name, colour(name, names))
+    panel.set_xscale("log", base=2)
+    panel.set_yscale("log")
+    sizes = sorted({row.m for row in rows})
+    shown = sizes if len(sizes) <= 6 else [size for size in sizes if size in (1, 4, 16, 64, 512)]
+    panel.set_xticks(shown, [str(size) for size in shown])
+    panel.minorticks_off()
+    log_ticks(panel, "y", "s")
+
+
+def _scheme(panel: Any, rows: Sequence[MatmulRow], name: str, shade: str) -> None:
+    sizes = [row.m for row in rows]
+    panel.plot(sizes, [row.time.value for row in rows], marker=marker(name), markersize=4, color=shade, label=name)
+    for row in rows:
+        if row.time.low is not None and row.time.high is not None:
+            panel.plot([row.m, row.m], [row.time.low, row.time.high], color=shade, linewidth=1.6)
+    bounded = [(row.m, row.bound) for row in rows if row.bound is not None]
+    if bounded:
+        places = [m for m, _ in bounded]
+        panel.plot(places, [bound.low for _, bound in bounded], color=shade, linewidth=1.0, linestyle=(0, (4, 2)))
+        if any(bound.high > bound.low for _, bound in bounded):
+            low, high = [bound.low for _, bound in bounded], [bound.high for _, bound in bounded]
+            panel.fill_between(places, low, high, color=shade, alpha=0.1, linewidth=0)
+
+
+def _key(panel: Any) -> None:
+    panel.plot([], [], color=SOFT.light, linewidth=1.0, linestyle=(0, (4, 2)), label="traffic bound")

@@ -1,25 +1,73 @@
-"""Tables of end-to-end generation: throughput, latency, memory, and what the timing loop costs."""
+"""How fast each scheme decodes: rates, ratios and verdicts, over batch sizes, and checkpoints against each other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
+from bench.analysis.across import Across
 from bench.analysis.generation import GenerationGroup, GenerationRow
-from bench.analysis.grouping import Coordinates
+from bench.analysis.verdict import MARGIN
 from bench.report import units
-from bench.report.content import Cell, Column, Table, drop_uniform, table
-from bench.report.words import interval_text, ratio_cell, short_labels, verdict_cell
+from bench.report.analysed import Analysed
+from bench.report.content import Cell, Column, FigureSpec, Section, Table, drop_uniform, table
+from bench.report.figures import dots, legend_below, linear_ticks, log_ticks, panels, ratio_ticks, unity_band
+from bench.report.overview import main_groups
+from bench.report.palette import colour, marker
+from bench.report.words import TONES, assumed_bars, interval_text, ratio_cell, setting_text, short_labels, verdict_cell
 
-Row = tuple[Cell | str, ...]
-_SETTING = Column("Setting")
-_SCHEME = Column("Scheme")
+from .common import BARS, MOST_FIGURES, SCHEME, SETTING, Row, caption, each_row, numbered
 
 
-def throughput(groups: Sequence[GenerationGroup]) -> Table:
+def section(analysed: Analysed) -> Section | None:
+    """A figure for each model's first setting, rates over batch sizes, and every setting in tables."""
+    if not analysed.generation:
+        return None
+    what = f"Measured: decode tokens per second, prefill left out. Bars: {BARS}. Grey band: counts as the same."
+    figures = [
+        FigureSpec(
+            numbered("throughput", i),
+            "Decode throughput per scheme",
+            caption(what, group, analysed.machine) + assumed_bars(row.decode_rate for row in group.rows),
+            partial(throughput_figure, group),
+        )
+        for i, group in enumerate(main_groups(analysed.generation)[:MOST_FIGURES])
+    ]
+    figures += _over_batch(analysed)
+    matrix = matrix_table(analysed.generation)
+    beside = across_table(analysed.across)
+    found = (*(one for one in (matrix, beside) if one), throughput_table(analysed.generation))
+    return Section("throughput", "Decode throughput", figures=tuple(figures), tables=found)
+
+
+def _over_batch(analysed: Analysed) -> list[FigureSpec]:
+    families: dict[tuple[object, ...], list[GenerationGroup]] = {}
+    for group in analysed.generation:
+        if dict(group.setting).get("batch_size"):
+            key = tuple(item for item in group.setting if item[0] != "batch_size")
+            families.setdefault(key, []).append(group)
+    what = f"Measured: decode tokens per second of the whole batch. Vertical bars: {BARS}."
+    swept = [groups for groups in families.values() if len(groups) > 1]
+    return [
+        FigureSpec(
+            numbered("throughput-over-batch", i),
+            "Decode throughput over batch size",
+            caption(what, groups[0], analysed.machine).replace(
+                f"batch {dict(groups[0].setting)['batch_size']}", "all batches"
+            )
+            + assumed_bars(row.decode_rate for group in groups for row in group.rows),
+            partial(over_batch_figure, groups),
+        )
+        for i, groups in enumerate(swept[:MOST_FIGURES])
+    ]
+
+
+def throughput_table(groups: Sequence[GenerationGroup]) -> Table:
     """Decode and end-to-end rates, and what was produced."""
     columns = (
-        _SETTING,
-        _SCHEME,
+        SETTING,
+        SCHEME,
         Column("Decode", right=True),
         Column("Time ÷ reference", right=True),
         Column("Verdict"),
@@ -27,14 +75,16 @@ def throughput(groups: Sequence[GenerationGroup]) -> Table:
         Column("Tokens / asked", right=True, detail=True),
         Column("Runs × calls", right=True, detail=True),
     )
-    rows = [(label, *_throughput(row, group)) for label, group, row in _each(groups)]
+    rows = [(label, *_throughput_row(row, group)) for label, group, row in each_row(groups)]
     return drop_uniform(
-        table("Decode throughput", columns, rows, interval_text(row.decode_rate for _, _, row in _each(groups)) + "."),
+        table(
+            "Decode throughput", columns, rows, interval_text(row.decode_rate for _, _, row in each_row(groups)) + "."
+        ),
         "Setting",
     )
 
 
-def _throughput(row: GenerationRow, group: GenerationGroup) -> Row:
+def _throughput_row(row: GenerationRow, group: GenerationGroup) -> Row:
     asked = units.ABSENT if row.tokens_requested is None else f"{row.tokens_requested:.0f}"
     made = units.ABSENT if row.tokens_produced is None else f"{row.tokens_produced:.0f}"
     return (
@@ -48,91 +98,113 @@ def _throughput(row: GenerationRow, group: GenerationGroup) -> Row:
     )
 
 
-def latency(groups: Sequence[GenerationGroup]) -> Table:
-    """Time to first token and the quantiles of the inter-token latency."""
+def matrix_table(groups: Sequence[GenerationGroup]) -> Table | None:
+    """Every setting against every scheme; None where there is one setting only."""
+    if len(groups) < 2:
+        return None
+    labels = short_labels([group.setting for group in groups])
+    references = list(dict.fromkeys(str(group.reference) for group in groups))
+    schemes = list(dict.fromkeys(row.scheme for group in groups for row in group.rows if row.scheme != group.reference))
+    columns = (Column("Scheme"), *(Column(labels[group.setting], right=True) for group in groups))
+    found = [{row.scheme: row for row in group.rows} for group in groups]
+    rows: list[tuple[Cell | str, ...]] = [
+        (scheme, *(_matrix_cell(known.get(scheme)) for known in found)) for scheme in schemes
+    ]
+    return table(f"Every setting: decode time per token ÷ {' or '.join(references)}", columns, rows)
+
+
+def _matrix_cell(row: GenerationRow | None) -> Cell:
+    if row is None:
+        return Cell("not run", "muted")
+    if row.verdict is None:
+        return Cell("–", "muted")
+    return Cell(f"{row.verdict} {units.ratio(row.time_ratio)}", TONES[row.verdict])
+
+
+def across_table(found: Sequence[Across]) -> Table | None:
+    """A row per checkpoint that has no unquantised scheme of its own; None where there is none."""
     columns = (
-        _SETTING,
-        _SCHEME,
-        Column("Prompt tokens", right=True, detail=True),
-        Column("First token", right=True),
-        Column("First token ÷ reference", right=True, detail=True),
-        Column("Step p50", right=True),
-        Column("Step p90", right=True, detail=True),
-        Column("Step p99", right=True),
-        Column("Steps", right=True, detail=True),
-    )
-    rows = [(label, *_latency(row, group)) for label, group, row in _each(groups)]
-    note = "Step: time between two successive tokens. p50, p90, p99: quantiles over all decode steps of all calls."
-    return drop_uniform(table("Latency", columns, rows, note), "Setting")
-
-
-def _latency(row: GenerationRow, group: GenerationGroup) -> Row:
-    steps = row.step_latency or (None, None, None)
-    return (
-        row.scheme,
-        "–".join(map(str, dict.fromkeys(row.prompt_tokens or ()))) or units.ABSENT,
-        units.estimate(row.time_to_first_token, "s"),
-        ratio_cell(row.first_token_ratio, row.scheme == group.reference),
-        *(units.si(step, "s") for step in steps),
-        str(row.steps),
-    )
-
-
-_MEMORY = (
-    ("Model footprint", "model_footprint"),
-    ("Peak allocated", "memory_allocated_peak"),
-    ("Peak reserved", "memory_reserved_peak"),
-    ("Device in use", "memory_device_used"),
-    ("Peak while loading", "memory_load_peak"),
-    ("Peak resident (process)", "memory_resident_peak"),
-)
-
-
-_MEMORY_NOTE = "Largest value over the repeats; loading, quantising included: the median of the processes. "
-
-
-def memory(groups: Sequence[GenerationGroup]) -> Table:
-    """Footprint and peaks; metrics that no scheme has are left out of the columns and told in the note."""
-    rows = [row for group in groups for row in group.rows]
-    shown = [(title, name) for title, name in _MEMORY if any(name in row.memory for row in rows)]
-    loaded = any(row.load_time is not None for row in rows)
-    columns = (
-        _SETTING, _SCHEME, *(Column(title, right=True, detail=i > 1) for i, (title, _) in enumerate(shown)),
-        *((Column("Loading took", right=True),) if loaded else ()),
+        Column("Checkpoint"), Column("Scheme"), Column("Its weights"), Column("Against"), Column("Verdict"),
+        Column("Time per token ÷ that", right=True), Column("Setting", detail=True),
     )  # fmt: skip
-    body = [
-        (
-            label,
-            row.scheme,
-            *(units.si(row.memory.get(name), "B") for _, name in shown),
-            *((units.si(row.load_time, "s"),) if loaded else ()),
-        )
-        for label, _, row in _each(groups)
-    ]
-    reasons = _reasons(rows, [name for _, name in _MEMORY])
-    return drop_uniform(table("Memory", columns, body, _MEMORY_NOTE + reasons), "Setting")
-
-
-def _reasons(rows: Iterable[GenerationRow], names: Sequence[str]) -> str:
-    why: dict[str, list[str]] = {}
-    for row in rows:
-        for name in names:
-            if name in row.not_collected and name not in why.get(row.not_collected[name], []):
-                why.setdefault(row.not_collected[name], []).append(name)
-    return " ".join(f"Not collected: {', '.join(items)} ({reason})." for reason, items in why.items())
-
-
-def overhead(groups: Sequence[GenerationGroup]) -> Table:
-    """What the timing loop costs of a decode step."""
-    columns = (_SETTING, _SCHEME, Column("Per step", right=True), Column("Share of a decode step", right=True))
     rows = [
-        (label, row.scheme, units.si(row.harness_overhead, "s"), units.percent(row.overhead_share))
-        for label, _, row in _each(groups)
-        if row.harness_overhead is not None
-    ]
-    return drop_uniform(table("Cost of the harness", columns, rows, "Time-stamp at each token; median."), "Setting")
+        (
+            one.model, one.scheme, one.label or units.ABSENT, f"{one.reference} of {one.reference_model}",
+            verdict_cell(one.verdict), units.ratio(one.ratio), setting_text(one.setting),
+        )
+        for one in found
+    ]  # fmt: skip
+    note = "Two checkpoints, not two schemes of one: their weights, and the tokens of their prompts, may differ."
+    return table("Checkpoints against each other", columns, rows, note) if rows else None
 
 
-def _each(groups: Sequence[GenerationGroup]) -> Iterable[tuple[str, GenerationGroup, GenerationRow]]:
-    labels: dict[Coordinates, str] = short_labels([group.setting for group in groups])
-    return [(labels[group.setting], group, row) for group in groups for row in group.rows]
+def throughput_figure(group: GenerationGroup, margin: float = MARGIN) -> Any:
+    """Decode rate per scheme, and below it the time per token over the reference's, each with its interval."""
+    names = [row.scheme for row in group.rows]
+    compared = [row for row in group.rows if row.time_ratio is not None]
+    parts = 2 if compared else 1
+    heights = [len(names) + 1.6, len(compared) + 1.8][:parts]
+
+    def draw(_figure: Any, axes: Any) -> None:
+        top = axes[0, 0]
+        dots(top, names, [row.decode_rate for row in group.rows], lambda value: units.si(value.value, "tok/s"))
+        top.set_xlim(left=0)
+        top.set_title("Decode throughput, tok/s (right is better)")
+        linear_ticks(top, "x", "tok/s")
+        if compared:
+            below = axes[1, 0]
+            unity_band(below, margin)
+            dots(below, [row.scheme for row in compared], [row.time_ratio for row in compared], units.ratio)
+            below.set_xscale("log")
+            _room(below)
+            ratio_ticks(below)
+            below.set_title(f"Time per token ÷ {group.reference} (right of the line is slower)")
+
+    return panels(parts, 1, 0.30 * sum(heights) + 0.5, draw, height_ratios=heights)
+
+
+def _room(axes: Any) -> None:
+    """At least ±10 % around equality, so that noise does not fill the width."""
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, 0.9), max(high, 1.11))
+
+
+def over_batch_figure(groups: Sequence[GenerationGroup]) -> Any:
+    """Decode rate over batch size, one line per scheme, with intervals."""
+    ordered = sorted(groups, key=_batch)
+    names = list(dict.fromkeys(row.scheme for group in ordered for row in group.rows))
+
+    def draw(figure: Any, axes: Any) -> None:
+        panel = axes[0, 0]
+        for name in names:
+            points = [
+                (_batch(group), row.decode_rate)
+                for group in ordered
+                for row in group.rows
+                if row.scheme == name and row.decode_rate is not None
+            ]
+            _line(panel, name, colour(name, names), points)
+        panel.set_xscale("log", base=2)
+        panel.set_yscale("log")
+        sizes = sorted({_batch(group) for group in ordered})
+        panel.set_xticks(sizes, [str(size) for size in sizes])
+        panel.minorticks_off()
+        log_ticks(panel, "y", "tok/s")
+        panel.set_xlabel("batch size")
+        panel.set_title("Decode throughput of the whole batch, tok/s")
+        legend_below(figure, panel)
+
+    return panels(1, 1, 3.6, draw)
+
+
+def _batch(group: GenerationGroup) -> int:
+    """One sequence where the Case does not say how many."""
+    return int(dict(group.setting).get("batch_size") or 1)
+
+
+def _line(panel: Any, name: str, shade: str, points: Sequence[tuple[Any, Any]]) -> None:
+    sizes = [size for size, _ in points]
+    panel.plot(sizes, [rate.value for _, rate in points], marker=marker(name), color=shade, label=name, markersize=5)
+    for size, rate in points:
+        if rate.low is not None:
+            panel.plot([size, size], [rate.low, rate.high], color=shade, linewidth=2.2)

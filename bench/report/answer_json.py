@@ -8,8 +8,9 @@ from typing import Any
 from bench.analysis.explain import Explanation
 from bench.analysis.ledger.accounting import Cause
 from bench.analysis.ledger.sharing import balance, shares, way
-from bench.report.answer import answer, first_setting, focus_of
-from bench.report.content import Commands, Point
+
+from .answer import answer, first_setting, focus_of
+from .content import Commands, Point
 
 
 def answer_document(found: Explanation, commands: Commands | None) -> dict[str, Any] | None:
