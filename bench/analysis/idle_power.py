@@ -2,19 +2,25 @@
 
 A card that was busy a moment ago cools, and its idle power falls: idle measured before the work alone is then too high
 for the work, and what is net of it too low. So idle is measured on both sides, and the power at each work window is
-read off a line through the idle windows by least squares: a straight one, or a parabola where at least two windows a
-side show how it bends, and both sides move the way that the whole does, as those of a card do that goes on cooling.
-(One that the work itself warms up is flat before it, and falls after it from a higher level: no parabola is like that.)
+read off a line through the idle windows by least squares: a straight one while there is no change beyond the noise;
+else a parabola where two windows a side show how it bends. Work that warms the board bends it as well: where idle power
+follows the board's temperature with one time constant, its slope jumps up where the work begins and down by the same
+amount where it ends, so that the bend between is the difference of the slopes outside, as it is on a card that cools.
 
 What is left is an error, in W, of two kinds. *Noise* of the windows themselves is drawn anew in each process. What a
 line cannot know is alike in every process, because the card does the same in each: so processes do not show it, and it
-is *assumed* (as in ``assumed``, with FREEDOM degrees of freedom). For a straight line it is CURVE of the change from
-before to after, if there is a change beyond the noise. With no idle window after the work it is DRIFT of the power, or
-the trend that was seen before the work.
-CURVE: an exponential decay is 0.07 of its change below the chord after 0.6 time constants, 0.23 after 2; with FREEDOM
-degrees of freedom 95 % of what is assumed reach 0.22. DRIFT: the eleven idle windows of the committed
-H100 run, taken moments after different work, have a standard deviation of 1.6 %; a card that cools by 6 of 120 W drifts
-by 5 %.
+is *assumed* (as in ``assumed``, with FREEDOM degrees of freedom). For a parabola it is nothing where both sides move
+the way that the whole does, as those of a card do that goes on cooling; elsewhere, as where the work warms the board,
+REST of what the bend makes of a straight line, with that sign, so that a bend which is mere noise averages out over
+processes. For a straight line that stands for a bent one it is CURVE of the change from before to after. With no idle
+window after the work it is DRIFT of the power, or the trend that was seen before the work.
+
+REST: beside what its bend puts right a parabola misses nothing of a card that cools, and a third to a half as much
+again of one that the work warms with a time constant of three times the work's length to three quarters of it; with
+FREEDOM degrees of freedom 95 % of what is assumed reach 0.86. CURVE: an exponential decay is 0.07 of its change below
+the chord after 0.6 time constants, 0.23 after 2; 95 % of what is assumed reach 0.22. DRIFT: the eleven idle windows of
+the committed H100 run, taken moments after different work, have a standard deviation of 1.6 %; a card that cools by 6
+of 120 W drifts by 5 %.
 """
 
 from __future__ import annotations
@@ -32,7 +38,9 @@ from .assumed import FREEDOM, quantile
 from .energy_sources import SOURCES, EnergySource
 from .work_windows import IdleWindow, WorkWindow, idle_windows, work_windows
 
-CURVE, DRIFT = 0.05, 0.03
+REST, CURVE, DRIFT = 0.2, 0.05, 0.03
+# Idle windows on each side that show a bend.
+_BEND = 2
 # Of an idle window's power, where too few windows show it; counted as FREEDOM windows that were seen.
 QUIET = 0.002
 # Standard deviations of its noise that a change must have to be one.
@@ -45,8 +53,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Idle:
-    """``powers``: W at each work window. ``noise`` and ``assumed``: standard deviations of their mean, W (see above).
-    ``before`` and ``after``: mean power on each side, W; None where it was not measured."""
+    """``powers``: W at each work window. ``noise`` and ``assumed``: standard deviations of their mean, W (see above);
+    what is assumed has a sign where one is known. ``before`` and ``after``: mean power on each side, W; None where it
+    was not measured."""
 
     powers: tuple[float, ...]
     noise: float
@@ -86,15 +95,13 @@ def _best(
     change, straight = after - before, _line(idle, work, 1, 0.0)
     if abs(change) <= _CHANGE * straight.noise_of_change:
         return straight
-    if _goes_on(idle, change):
-        return _line(idle, work, 2, 0.0)
-    return replace(straight, assumed=CURVE * abs(change))
-
-
-def _goes_on(idle: Sequence[IdleWindow], change: float) -> bool:
-    """Whether the power moves on each side as it does from one side to the other."""
-    sides = [[window for window in idle if window.after is side] for side in (False, True)]
-    return all(len(side) >= 2 and (side[-1].power - side[0].power) * change > 0 for side in sides)
+    sides = [[window.power for window in idle if window.after is side] for side in (False, True)]
+    if min(map(len, sides)) < _BEND:
+        return replace(straight, assumed=CURVE * change)
+    bent = _line(idle, work, 2, 0.0)
+    if all((side[-1] - side[0]) * change > 0 for side in sides):
+        return bent  # as a card that cools, or one that drifts
+    return replace(bent, assumed=REST * float(np.mean(bent.powers - straight.powers)))
 
 
 def _drift(idle: Sequence[IdleWindow]) -> float:

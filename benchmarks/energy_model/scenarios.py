@@ -67,7 +67,10 @@ DRIFTING = tuple(
         ("idle falls by 6 W in 40 s (straight)", {"change": 6.0, "constant": 40.0, "drift": "line"}),
         ("idle falls by 60 W, work 200 W above it", {"busy": 300.0, "idle": 100.0, "change": 60.0, "noise": 0.01}),
         ("one idle window a side, idle falls by 6 W", {"change": 6.0, "rests": 1}),
-        ("the work warms the board, idle rises by 6 W", {"change": 6.0, "drift": "warmed by the work"}),
+        ("one work window of 1.5 s, idle falls by 6 W", {"change": 6.0, "windows": 1, "seconds": 1.5}),
+        ("the work warms the board by 6 W (exponential, 20 s)", {"change": 6.0, "drift": "warmed by the work"}),
+        ("the same, in 10 s", {"change": 6.0, "constant": 10.0, "drift": "warmed by the work"}),
+        ("the same, in 5 s", {"change": 6.0, "constant": 5.0, "drift": "warmed by the work"}),
     )
     for count in (1, 3, 5)
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.analysis.assumed import ENOUGH
 from bench.analysis.energy_windows import judge
 from benchmarks.energy_model import judged, page
 from benchmarks.energy_model.board import TOKENS, World, record, true_net
@@ -47,15 +48,21 @@ def test_a_difference_of_half_is_found_by_three_processes() -> None:
     assert found["×1.5, 3 of each"] > 0.99 and found["×1.1, 3 of each"] > 0.8 and found["×1.5, 1 of each"] == 0.0
 
 
-def test_net_holds_the_truth_in_93_to_97_per_cent_of_draws_and_more_often_only_where_all_of_it_assumes() -> None:
-    seen = [row for row in RESULT["drifting"] if row["assumed"] < 0.95]
-    drifts = {row["name"] for row in seen if "falls" in row["name"]}
-    assert len(drifts) == 3 and {row["processes"] for row in seen} == {3, 5}
+def test_net_holds_the_truth_in_93_to_97_per_cent_of_draws_wherever_its_spread_is_measured() -> None:
+    """By three processes, and two idle windows a side; but for a board that is warmed faster than the work is long."""
+    seen = [row for row in RESULT["drifting"] if row["processes"] >= ENOUGH and "one idle" not in row["name"]]
+    assert {row["processes"] for row in seen} == {3, 5} and len([row for row in seen if "falls" in row["name"]]) == 8
+    held = [row for row in seen if not row["name"].endswith(", in 5 s")]
+    for row in held:
+        assert 0.93 - chance(0.93, row["replicates"]) <= row["coverage"] <= 0.97 + chance(0.97, row["replicates"]), row
+    assert 0.93 <= np.mean([row["coverage"] for row in held]) <= 0.97 and len(held) == len(seen) - 2
+    assert all(row["coverage"] > 0.88 for row in seen)
+
+
+def test_net_holds_the_truth_more_often_where_its_spread_is_assumed() -> None:
     for row in RESULT["drifting"]:
-        assert row["coverage"] >= 0.93 - chance(0.93, row["replicates"]), row
-    for row in seen:
-        assert row["coverage"] <= 0.97 + chance(0.97, row["replicates"]), row
-    assert 0.93 <= np.mean([row["coverage"] for row in seen]) <= 0.97
+        if row["processes"] < ENOUGH or "one idle" in row["name"]:
+            assert row["assumed"] == 1.0 and row["coverage"] >= 0.97, row
 
 
 @pytest.mark.parametrize("world", [World(), World(change=6.0), World(change=9.0, drift="warmed by the work")])
