@@ -65,7 +65,7 @@ def _shapes(told: dict[str, Any]) -> dict[str, Any]:
     if "describe_s" in told:
         print("waiting for the configuration", flush=True)
         time.sleep(600)
-    return {"layers": [], "decoder_layers": 2, "cuda": False}
+    return {"layers": [], "decoder_layers": 2, "cuda": "tools" in told}
 
 
 def _command(argv: list[str], told: dict[str, Any]) -> int:
