@@ -12,18 +12,18 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench.presets import EndToEnd
 from bench.record.errors import BitledgerError, UsageError
 from bench.record.schema import Case
-from bench.run.plan import generation_case
-from bench.workloads.prompt_styles import DEFAULT, STYLES
+from bench.record.typed import decode, typed
+from bench.run.plan import check_case
 from bench.workloads.schemes import arm
 from bench.workloads.session import Session
-from bench.workloads.sources import Source, resolve
+from bench.workloads.sources import Source, resolve_again
 
 from .inside import observe, observe_kineto, prompts
 from .window import CudaProfiler, Recorder, Unopened
@@ -45,18 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m profiling.target", description="Run one Case for a profiler.")
     add = parser.add_argument
-    add("--model", default="smoke")
-    add("--revision")
-    add("--scheme", required=True)
-    add("--batch", type=int, default=1)
-    add("--cache", choices=("dynamic", "static"), default="dynamic")
-    add("--new-tokens", type=int, default=32)
-    add("--prompt-tokens", type=int, default=128, help="of models without a tokenizer")
-    add("--prompt-style", choices=tuple(STYLES), default=DEFAULT, help="of models with one")
-    add("--stop", choices=("length", "eos"), default="length")
-    add("--drop-layers", metavar="LIST", help="decoder layers to remove, such as 2-29")
-    add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--seed", type=int, default=0)
+    add("--case", required=True, metavar="JSON", help="the Case: its coordinates as JSON, or a file with them")
     add("--steps", type=int, default=4, help="decode steps open to the observer")
     add("--skip", type=int, default=8, help="decode steps before them")
     add("--warmup", type=int, default=1, help="generate calls before the observed one")
@@ -69,15 +58,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def case_of(options: argparse.Namespace, source: Source) -> Case:
-    """The Case of these options, as a run of the same sweep makes it."""
-    sweep = EndToEnd(
-        "profiled", (options.scheme,), prompt_tokens=options.prompt_tokens, new_tokens=options.new_tokens,
-        stop=options.stop, prompt_style=options.prompt_style,
-    )  # fmt: skip
-    return generation_case(
-        sweep, source, options.scheme, options.batch, options.cache, options.device, options.seed, options.drop_layers
-    )
+def case_of(text: str) -> Case:
+    """The Case whose coordinates ``text`` is, or the file of that name holds, as JSON (``Case.canonical``).
+
+    Raises UsageError for one that is none, or that an observer cannot be shown.
+    """
+    try:
+        case: Case = typed(Case, decode(text.encode() if text.startswith("{") else Path(text).read_bytes()))
+        check_case("generation", case)
+    except OSError as error:
+        raise UsageError(f"--case: cannot read {text}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"--case: {error}") from error
+    if case.intervention is not None:
+        raise UsageError("--case: only an arm as it is can be observed, without an intervention")
+    return case
+
+
+def source_of(case: Case) -> Source:
+    """Where its model is. Raises UsageError where that is another one than the Case's."""
+    source = resolve_again(case.model, case.revision)
+    if source.revision != case.revision:
+        raise UsageError(f"{case.model} is another one now ({case.revision} → {source.revision})")
+    return replace(source, random_prompts=source.has_text and case.prompts == "random")
 
 
 def check_window(first: int, steps: int, new_tokens: int) -> None:
@@ -96,15 +99,15 @@ def run(options: argparse.Namespace) -> None:
     from bench.workloads import models
     from bench.workloads.batches import make_batches
 
-    chosen = arm(options.scheme)
+    case = case_of(options.case)
+    chosen = arm(case.scheme)
     if options.threads:
         import torch
 
         torch.set_num_threads(options.threads)
     if options.seconds is None:
-        check_window(options.skip, options.steps, options.new_tokens)
-    source = resolve(options.model, options.revision)
-    case = case_of(options, source)
+        check_window(options.skip, options.steps, case.new_tokens or 0)
+    source = source_of(case)
     models.require_device(case.device)
     loaded = models.load(source, chosen, case.device, case.seed, case.dropped_layers)
     models.check(loaded, chosen, case.device)
@@ -121,7 +124,7 @@ def _one_window(session: Session, options: argparse.Namespace) -> dict[str, Any]
     if options.kineto:
         seen = observe_kineto(session, Path(options.kineto), options.skip, options.steps)
     else:
-        recorder: Recorder = CudaProfiler() if options.device == "cuda" else Unopened()
+        recorder: Recorder = CudaProfiler() if session.case.device == "cuda" else Unopened()
         seen = observe(session, recorder, options.ranges, options.skip, options.steps)
     return {**seen.facts, "samples": seen.samples}
 

@@ -75,11 +75,15 @@ class Case:
         values = ((name, getattr(self, name)) for name in CASE_FIELDS)
         return {name: value for name, value in values if value is not None}
 
+    @property
+    def canonical(self) -> str:
+        """The coordinates that apply as JSON with sorted names and no spaces: how a Case travels between processes."""
+        return json.dumps(self.coordinates(), sort_keys=True, separators=(",", ":"))
+
     @cached_property
     def case_id(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of the canonical JSON of the coordinates that apply."""
-        canonical = json.dumps(self.coordinates(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        """16 hexadecimal digits of the SHA-256 of ``canonical``."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class Block:
         if not self.requests or self.repeat < 0 or not 0 < self.limit_s <= LONGEST_S:
             raise ValueError("a block without a request, with a negative repeat, or with no time to run")
         for request in self.requests:
-            _check_case(self.kind, request.case)
+            check_case(self.kind, request.case)
 
 
 # What a block is of, by its kind, and the coordinates that its Cases need.
@@ -138,7 +138,7 @@ _NEEDED: dict[str, tuple[str, tuple[str, ...]]] = {
 LONGEST_S = 1e9
 
 
-def _check_case(kind: BlockKind, case: Case) -> None:
+def check_case(kind: BlockKind, case: Case) -> None:
     """Raises ValueError for a Case that no such block can measure."""
     workload, needed = _NEEDED[kind]
     if case.workload != workload:

@@ -21,7 +21,7 @@ from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.files import replace_text
 from bench.record.typed import decode, typed
 from bench.run.plan import Block, BlockKind, Key, Request
-from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, companions, resolve
+from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, companions, resolve_again
 
 PLAN = "plan.json"
 
@@ -185,7 +185,7 @@ def _same_model(model: _Model) -> Source:
         raise UsageError(
             f"the model's folder {name} is gone: put it back as it was ({revision}), or run from where it is"
         )
-    source = resolve(name, revision if "/" in name and not Path(name).exists() else None)
+    source = resolve_again(name, revision)
     if source.revision != revision:
         raise UsageError(f"{name} has changed since this run began ({revision} → {source.revision}): start a new run")
     now = companions(source) if model.files else {}

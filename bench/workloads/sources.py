@@ -75,6 +75,13 @@ def resolve(name: str, revision: str | None = None) -> Source:
     return Source(name, "hub", name, _hub_revision(name, revision), "as published")
 
 
+def resolve_again(name: str, revision: str) -> Source:
+    """The model of that name as it is now: of a Hugging Face id that revision, of any other the one that is there,
+    whose revision then tells whether it is the same. Raises as ``resolve`` does."""
+    on_hub = "/" in name and not Path(name).expanduser().exists()
+    return resolve(name, revision if on_hub else None)
+
+
 def _shape(name: str) -> Source:
     shape = name.removeprefix("shape:")
     if shape not in SHAPES:

@@ -12,7 +12,6 @@ from typing import Any
 from bench.record.errors import MeasurementError
 from bench.record.logs import masked_tail
 from bench.record.schema import Case, Metric
-from bench.workloads.prompt_styles import style_of
 from bench.workloads.sources import Source
 
 from .. import commands
@@ -58,25 +57,12 @@ class Job:
         return self._target(("--ranges", "none", "--seconds", f"{self.settings.seconds:g}"))
 
     def _target(self, extra: Sequence[str]) -> tuple[str, ...]:
-        case = self.case
         told: dict[str, Any] = {
-            "--model": case.model,
-            "--scheme": case.scheme,
-            "--batch": case.batch_size,
-            "--cache": case.cache,
-            "--new-tokens": case.new_tokens,
-            "--prompt-tokens": case.prompt_tokens,
-            "--prompt-style": style_of(case) if case.prompts == "humaneval" else None,
-            "--stop": case.stop,
-            "--drop-layers": case.dropped_layers,
-            "--device": case.device,
-            "--seed": case.seed,
+            "--case": self.case.canonical,
             "--warmup": self.settings.warmup,
             "--threads": self.threads,
             "--facts": self.facts,
         }
-        if self.source.kind == "hub":
-            told["--revision"] = case.revision
         arguments = [text for name, value in told.items() if value is not None for text in (name, str(value))]
         return commands.target((*arguments, *extra))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,8 @@ def test_the_target_runs_the_case_that_was_asked_for(preset: str, tmp_path: Path
     job = Job(found.source, found.cases[0], tmp_path, Settings(), probe())
     for program in (job.window("nvtx", 4), job.loop()):
         parsed = target._parser().parse_args(program[3:])
-        assert target.case_of(parsed, resolve(parsed.model)) == found.cases[0]
+        assert target.case_of(parsed.case) == found.cases[0]
+        assert target.source_of(found.cases[0]) == found.source
 
 
 def test_a_run_folder_tells_its_own_cases(tmp_path: Path) -> None:
@@ -97,3 +99,43 @@ def test_records_without_a_plan_keep_their_run(tmp_path: Path) -> None:
 def test_what_cannot_be_asked(arguments: tuple[str, ...], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         asked(*arguments)
+
+
+CASE = make.case("nf4")
+
+
+def test_a_case_is_read_from_json_or_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "case.json").write_text(CASE.canonical)
+    for text in (CASE.canonical, str(tmp_path / "case.json")):
+        assert target.case_of(text) == CASE
+        assert target.case_of(text).case_id == CASE.case_id
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "--case: "),
+        ("{}", "missing required field"),
+        ("no-such-file.json", "cannot read no-such-file.json"),
+        (CASE.canonical.replace('"nf4"', '"nf5"'), "unknown scheme 'nf5'"),
+        (CASE.canonical.replace('"seed"', '"sheep"'), "--case: "),
+        (CASE.canonical[:-1] + ',"wings":2}', "unknown field 'wings'"),
+        (replace(CASE, intervention="bare-op").canonical, "without an intervention"),
+        (replace(CASE, workload="matmul").canonical, "workload 'matmul'"),
+        (replace(CASE, batch_size=0).canonical, "batch_size of a Case is 0"),
+    ],
+)
+def test_what_is_no_case_to_observe_is_one_line(text: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert target.main(["--case", text]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("bitledger: ") and told in line
+
+
+def test_a_model_that_is_another_one_now_is_refused() -> None:
+    with pytest.raises(UsageError, match="smoke is another one now"):
+        target.source_of(replace(CASE, model="smoke", revision="files-sha256:0"))
+
+
+def test_random_prompts_stay_random() -> None:
+    asked_for = replace(CASE, model="smoke", revision=resolve("smoke").revision, prompts="random", prompt_tokens=8)
+    assert not target.source_of(asked_for).has_text
