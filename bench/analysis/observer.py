@@ -51,7 +51,7 @@ class WithoutObserver:
 
 
 @dataclass(frozen=True)
-class RecordingCost:
+class ObserverCost:
     """What recording cost: ``scale`` times ``events``. ``others``: the same one standard deviation away."""
 
     events: EventCosts
@@ -81,13 +81,13 @@ def without_observer(
     return WithoutObserver(trace.rows(found.off(trace).plan), found.scale)
 
 
-def observer(trace: Undisturbed, events: EventCosts, plain_ns: float, gpu: float = 0.0) -> RecordingCost:
+def observer(trace: Undisturbed, events: EventCosts, plain_ns: float, gpu: float = 0.0) -> ObserverCost:
     """What the observer cost a trace whose steps take ``plain_ns`` without it. ``events``: how its costs compare;
     ``gpu``: by how much the GPU of the process that took ``plain_ns`` differs, relative, where that is another one."""
     if not trace.total(events):
-        return RecordingCost(events, 0.0)
+        return ObserverCost(events, 0.0)
     scale, spread = scales(trace, events, [(trace.unchanged, plain_ns)], gpu)[0]
-    return RecordingCost(events, scale, (events.times(scale + spread), *_otherwise(trace, events.times(scale))))
+    return ObserverCost(events, scale, (events.times(scale + spread), *_otherwise(trace, events.times(scale))))
 
 
 def scales(
