@@ -1,12 +1,7 @@
-"""No verb that writes destroys what is there: runs in whatever form, files of the user, its own input by any name."""
+"""No verb that writes a file destroys what is there: files of the user, its own input by any name."""
 
-import gzip
-import importlib
 import json
 import os
-import shutil
-from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -14,194 +9,15 @@ import pytest
 import bundling.__main__ as bundling
 import profiling.cli
 from bench import cli
-from bench.cluster.attempt import measure_block
-from bench.cluster.folder import SWEEP
-from bench.cluster.gather import gather
-from bench.presets import preset
 from bench.record import files, outputs
-from bench.record.errors import RecordError, StorageError
-from bench.record.store import PACKED, RECORDS, load, open_run
-from bench.run.plan import make_plan
-from bench.run.planfile import PLAN, Run, write_plan
-from bench.workloads.sources import resolve
+from bench.record.store import RECORDS, open_run
 from benchmarks import noise
 from profiling import export
 from tests import factories as make
-from tests.cluster.sweeps import means, plan
 from tests.profiling.trace_files import nsys_file
-from tests.quality_records import samples
+from tests.safety.places import USERS, finished, holding, refused, snapshot
+from tests.safety.places import nothing_is_started as nothing_is_started
 from tools.smoke_model import making
-
-USERS = "what the user has written\n"
-
-
-def finished(folder):
-    """A run as it is when it is done."""
-    source = resolve("smoke")
-    blocks = tuple(islice(make_plan(preset("smoke"), source, (), "cpu", 0), 2))
-    with open_run(folder) as writer:
-        write_plan(folder, Run("mine", preset("smoke"), source, "cpu", 0, blocks))
-        for record in (*(make.generation(scheme, n) for n in range(2) for scheme in ("fp16", "nf4")), samples()):
-            writer.append(record)
-    (folder / "artifacts" / "trace.json").write_text(USERS)
-
-
-def packed(folder):
-    finished(folder)
-    (folder / PACKED).write_bytes(gzip.compress((folder / RECORDS).read_bytes()))
-    (folder / RECORDS).unlink()
-
-
-def packed_alone(folder):
-    packed(folder)
-    (folder / PLAN).unlink()
-    shutil.rmtree(folder / "artifacts")
-
-
-def packed_beside_an_empty_one(folder):
-    packed(folder)
-    (folder / RECORDS).touch()
-
-
-def holding(name, text=USERS):
-    def build(folder):
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-
-    build.__name__ = name
-    return build
-
-
-def a_link_to_a_run(folder):
-    finished(folder.with_name("elsewhere"))
-    folder.symlink_to("elsewhere")
-
-
-def a_file(folder):
-    folder.write_text(USERS)
-
-
-PACKED_RUNS = (packed, packed_alone, packed_beside_an_empty_one)
-USERS_FOLDERS = (
-    holding("artifacts/mine.txt"), holding("figures/mine.png"), holding("report.md"), holding("report.html"),
-    holding(RECORDS), holding(RECORDS, '{"mine": 1}'), holding(RECORDS, '{"mine": 1}\n'), holding("records.csv"),
-    holding("study.html"), holding("jobs.jsonl"), a_file,
-)  # fmt: skip
-RUNS = (
-    finished, *PACKED_RUNS, a_link_to_a_run, holding(PLAN), holding(SWEEP, "{}"), holding("Records.jsonl"),
-    holding("records.jsonl.zst"), holding("records.jsonl.gz", ""), holding("as-measured.jsonl.gz"),
-)  # fmt: skip
-
-
-def snapshot(folder):
-    return {
-        path: (path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None)
-        for path in sorted(folder.rglob("*"))
-    }
-
-
-def refused(main, arguments, capsys, place, says=""):
-    """Exit code 2, one line, and nothing in ``place`` is other than it was."""
-    before = snapshot(place)
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        code = stop.code
-    (line,) = capsys.readouterr().err.splitlines()
-    assert (code, line.startswith("bitledger: ")) == (2, True), line
-    assert says in line
-    assert snapshot(place) == before
-    return line
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_started(tmp_path, monkeypatch):
-    """Whoever gets as far as looking at a model has not refused in time."""
-    importlib.import_module("matplotlib.font_manager")  # looks for fonts with a process, once on a new machine
-    monkeypatch.setattr("subprocess.Popen.__init__", lambda *_, **__: pytest.fail("a process was started"))
-    monkeypatch.setattr("bench.instruments.environment.capture", lambda *_: make.CPU)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.mark.parametrize("build", [*(b for b in RUNS if b.__name__ != "records.jsonl.gz"), *USERS_FOLDERS])
-@pytest.mark.parametrize("verb", ["run", "sweep", "rerun"])
-def test_a_new_run_takes_no_folder_that_is_taken(verb, build, tmp_path, capsys):
-    build(tmp_path / "out")
-    arguments = {
-        "run": ("run", "--preset", "smoke"), "sweep": ("run", "--on", "local", "--preset", "smoke"),
-        "rerun": ("rerun", tmp_path / "old"),
-    }[verb]  # fmt: skip
-    if verb == "rerun":
-        finished(tmp_path / "old")
-    capsys.readouterr()
-    line = refused(cli.main, (*arguments, "--out", tmp_path / "out"), capsys, tmp_path)
-    assert "--out" in line or "sweep" in line
-
-
-@pytest.mark.parametrize("build", [*PACKED_RUNS, *(b for b in USERS_FOLDERS if b.__name__ != "records.csv")])
-@pytest.mark.parametrize("verb", ["intervene", "kineto", "nsys", "ncu", "host", "all"])
-def test_what_adds_to_a_run_takes_no_packed_one_and_no_other_folder(verb, build, tmp_path, capsys):
-    build(tmp_path / "out")
-    main = cli.main if verb == "intervene" else profiling.cli.main
-    refused(main, (verb, "--out", tmp_path / "out"), capsys, tmp_path)
-
-
-@pytest.mark.parametrize("build", PACKED_RUNS[::2])
-@pytest.mark.parametrize("arguments", [("run", "--resume", "--out"), ("evaluate", "--no-sandbox")])
-def test_a_packed_run_is_gone_on_with_only_when_it_is_unpacked(build, arguments, tmp_path, capsys):
-    build(tmp_path / "out")
-    assert load(tmp_path / "out").records
-    says = f"unpack them first, gunzip {tmp_path / 'out' / PACKED}"
-    refused(cli.main, (*arguments, tmp_path / "out"), capsys, tmp_path, says)
-
-
-def test_a_sweep_whose_records_are_packed_is_not_gathered_again(tmp_path, capsys):
-    folder = tmp_path / "sweep"
-    plan(folder, repeats=1)
-    measure_block(folder, 1, means())
-    gather(folder)
-    (folder / PACKED).write_bytes(gzip.compress((folder / RECORDS).read_bytes()))
-    (folder / RECORDS).unlink()
-    for arguments in (("gather", folder), ("run", "--on", "local", "--resume", "--out", folder)):
-        refused(cli.main, arguments, capsys, tmp_path, "unpack them first")
-
-
-def test_what_an_attempt_left_that_ended_before_it_began_is_no_run(tmp_path):
-    with open_run(tmp_path / "out"):
-        pass
-    outputs.refuse_taken(tmp_path / "out")
-    outputs.refuse_taken(tmp_path / "new" / "folder")
-    (tmp_path / "out" / "notes.txt").write_text(USERS)  # no name that a run writes
-    outputs.refuse_taken(tmp_path / "out")
-
-
-def test_a_disk_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(outputs.os, "access", lambda *_: False)
-    refused(cli.main, ("run", "--preset", "smoke", "--out", tmp_path / "out"), capsys, tmp_path, "read-only disk")
-    monkeypatch.undo()
-    (tmp_path / "file").write_text(USERS)
-    assert "Not a directory" in refused(
-        cli.main, ("run", "--preset", "smoke", "--out", tmp_path / "file" / "mine"), capsys, tmp_path
-    )
-
-
-@pytest.mark.parametrize("text", ['{"mine": 1}', "mine, and no line end", '{"mine": 1}\n{"mine": 2'])
-def test_no_line_of_another_programs_file_is_cut_off(tmp_path, text):
-    (tmp_path / RECORDS).write_text(text)
-    with pytest.raises(RecordError), open_run(tmp_path):
-        pass
-    assert (tmp_path / RECORDS).read_text() == text
-
-
-def test_the_half_line_of_a_crash_is_still_cut_off(tmp_path):
-    for length in (1, 5, 12, 40):
-        (tmp_path / RECORDS).write_text('{"run_id": "20250101T120000-test", "instrument": "gen'[:length])
-        with open_run(tmp_path) as writer:
-            assert [finding.code for finding in writer.findings] == ["truncated-last-line"]
-
-
-# Files that a user names for output.
 
 
 def a_program(folder):
@@ -407,21 +223,3 @@ def test_two_writers_at_a_time_leave_one_whole_file(tmp_path):
         one.write(b"one")
         file.write_bytes(b"another, meanwhile")
     assert file.read_bytes() == b"one"
-
-
-def test_a_folder_that_may_not_be_looked_into_is_one_line(tmp_path, monkeypatch):
-    def forbidden(_):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "iterdir", forbidden)
-    with pytest.raises(StorageError, match="cannot look into"):
-        outputs.refuse_taken(tmp_path)
-
-
-def test_a_run_from_elsewhere_is_unpacked_and_goes_on(tmp_path):
-    packed(tmp_path)
-    records = load(tmp_path).records
-    (tmp_path / RECORDS).write_bytes(gzip.decompress((tmp_path / PACKED).read_bytes()))
-    with open_run(tmp_path) as writer:
-        writer.append(replace(make.generation("int8"), repeat=7))
-    assert load(tmp_path).records[:-1] == records
