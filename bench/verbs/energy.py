@@ -99,10 +99,15 @@ def _print(found: EmissionsCheck, asked: bool) -> None:
 
 def _line(one: RowCheck) -> str:
     row = one.row
-    told = f"line {row.place}: {row.seconds:,.1f} s, CPU {row.joules['cpu'] / 1e3:,.1f} kJ ({one.watts:.1f} W): "
+    told = f"line {row.place}: {row.seconds:,.1f} s, CPU {_energy(row.joules['cpu'])} ({one.watts:.1f} W): "
     if one.answer == "wraps put back" and one.fit and one.total:
         told += f"{one.fit.wraps} wraps put back: {one.fit.joules / 1e3:,.1f} kJ ({one.fit.watts:.1f} W), "
         told += f"all parts {row.joules['total'] / 1e3:,.1f} → {one.total / 1e3:,.1f} kJ"
     else:
         told += one.answer
     return f"{told}; {one.why}"
+
+
+def _energy(joules: float) -> str:
+    """In J below a kJ: a short run did not use 0.0 kJ."""
+    return f"{joules / 1e3:,.1f} kJ" if abs(joules) >= 1e3 else f"{joules:.3g} J"

@@ -84,6 +84,13 @@ def test_a_short_run_needs_no_power_to_be_right(tmp_path: Path, capsys):
     assert "as recorded" in capsys.readouterr().out
 
 
+def test_a_short_run_did_not_use_0_kj_and_what_is_assumed_is_called_so(tmp_path: Path, capsys):
+    """24 J are not "0.0 kJ"; that no wrap is possible rests on the most that a node's CPUs draw."""
+    assert main(["energy", "check", str(file(tmp_path, THREE, values(24 / 3.6e6, 3.2)))]) == 0
+    text = capsys.readouterr().out
+    assert "CPU 24 J (7.5 W): as recorded" in text and "(assumed)" in text
+
+
 def test_a_model_of_the_cpu_is_no_counter():
     found = check([row(42.5 * 900, 900), row(42.5 * 8000, 8000)], (240, 260))
     assert [one.answer for one in found.rows] == ["modelled", "modelled"]
