@@ -13,7 +13,7 @@ from . import claims, generation
 from .assumed import mark
 from .energy_ledger import EnergyPair, energy_pairs
 from .first_generation import FirstGeneration
-from .generation import GenerationRow
+from .generation import GenerationRow, Place, rows
 from .grouping import REFERENCE, Coordinates
 from .hypotheses import Evidence, Judged, judge
 from .interventions import InterventionRow, Removals, predicted_only, removals
@@ -24,7 +24,6 @@ from .ledger.uniform import uniform_factor
 from .ledger.windows import unlike_windows
 from .remedies import Remedy, remedies, same_but_length
 from .settings import Asked, check_chosen, fits, in_order
-from .standings import Place, rows
 
 # Share of the reference's time that may stay unexplained on either side before the ledger says so.
 UNEXPLAINED = 0.05

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -167,3 +167,16 @@ def _tokens(records: Sequence[Record]) -> tuple[float | None, float | None]:
 def _memory(records: Sequence[Record]) -> dict[str, float]:
     """The largest value of each memory metric: a peak is a maximum, over repeats too."""
     return {name: max(values) for name in MEMORY_METRICS if (values := pooled(records, name))}
+
+
+Place = tuple[Coordinates, str]
+
+
+def rows(groups: Iterable[GenerationGroup]) -> Mapping[Place, GenerationRow]:
+    """The row of a scheme in a setting, for the schemes that were compared with a reference."""
+    return {(group.setting, row.scheme): row for group in groups for row in group.rows if row.verdict}
+
+
+def verdicts(groups: Iterable[GenerationGroup]) -> Mapping[Place, Verdict]:
+    """The verdict of a scheme in a setting."""
+    return {place: row.verdict for place, row in rows(groups).items() if row.verdict}

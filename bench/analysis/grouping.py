@@ -29,7 +29,7 @@ def setting_of(case: Case) -> Coordinates:
     return tuple((name, value) for name, value in case.coordinates().items() if name != "scheme")
 
 
-def standing(records: Sequence[Record]) -> tuple[Record, ...]:
+def without_retried(records: Sequence[Record]) -> tuple[Record, ...]:
     """``records`` less those that failed or were skipped and that a later one of the same key made good."""
     last_good = {record.key: number for number, record in enumerate(records) if record.status == "ok"}
     return tuple(

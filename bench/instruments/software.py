@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -11,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.secrets import is_secret_name, mask_text
-
-from .bundled import bundled_commit
 
 _PACKAGES = frozenset(
     (
@@ -104,3 +104,27 @@ def _why(error: Exception) -> str:
     words = str(getattr(error, "stderr", "") or error).strip()
     # git's first line names the folder of this machine: what went wrong is enough.
     return re.sub(r"\(?'?/[^\s')]*'?\)?", "…", words.splitlines()[0]) if words else type(error).__name__
+
+
+_MANIFEST = "bundle/manifest.json"
+# Wheels are not the source, and runs are what it writes.
+_NOT_SOURCE = ("bundle/", "reports/")
+
+
+def bundled_commit(repository: Path) -> dict[str, Any]:
+    """{"commit", "dirty", "commit_from"} by the bundle's manifest; nothing where there is none that names a commit."""
+    try:
+        manifest = json.loads((repository / _MANIFEST).read_text())
+        commit, files = str(manifest["commit"]), dict(manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    source = {name: digest for name, digest in files.items() if not name.startswith(_NOT_SOURCE)}
+    dirty = any(_sha256(repository / name) != digest for name, digest in source.items())
+    return {"commit": commit, "dirty": dirty, "commit_from": "the bundle"}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return "missing"

@@ -79,7 +79,7 @@ def fitting(records: Sequence[Record]) -> tuple[IntegrityCheck, ...]:
         "arms": (plausible.arms(records), "each Record's arm is its Case's"),
         "tokens": (plausible.tokens(records), "as many tokens and steps as were asked for"),
         "times": (plausible.times(records), "no start in the future, every call as long as its steps"),
-        "metrics": (plausible.told(records), "each Record tells what others of its kind tell, or why not"),
+        "metrics": (plausible.missing_metrics(records), "each Record tells what others of its kind tell, or why not"),
     }
     return tuple(
         IntegrityCheck(name, "problem" if bad else "ok", good, tuple(bad)) for name, (bad, good) in found.items()

@@ -88,7 +88,7 @@ def _power(record: Record) -> str:
     return f"{drawn:.0f} W, of a limit of {sum(limits):.0f} W" if drawn > 2 * sum(limits) else ""
 
 
-def told(records: Sequence[Record]) -> list[str]:
+def missing_metrics(records: Sequence[Record]) -> list[str]:
     """Records without a metric that all others of their kind have, and without a reason for it."""
     alike: dict[tuple[str | None, ...], list[Record]] = defaultdict(list)
     for record in records:

@@ -27,9 +27,9 @@ from . import chain, consistent, packed
 from .errors import RecordError, StorageError
 from .files import sync_folder
 from .logs import mask_leftover
+from .packed import too_heavy
 from .schema import SCHEMA_VERSION, Artifact, Finding, Record, from_json, to_json
 from .secrets import mask_record
-from .weight import too_heavy
 
 RECORDS = "records.jsonl"
 PACKED = f"{RECORDS}.gz"

@@ -15,7 +15,7 @@ from bench.analysis.conditions import mixed
 from bench.analysis.dispatch import DispatchRow, dispatch
 from bench.analysis.energy_windows import judged
 from bench.analysis.evidence import Observations, observations
-from bench.analysis.grouping import REFERENCE, standing
+from bench.analysis.grouping import REFERENCE, without_retried
 from bench.analysis.hardware import Part, unlike_parts
 from bench.analysis.idle_power import trends
 from bench.analysis.outliers import OutlierRow, outlier_columns
@@ -78,7 +78,7 @@ def analyse(
     there are no records."""
     if not records:
         raise RecordError(f"the run has no records: run {quoted('run')} first")
-    records = standing(visible_all(records))
+    records = without_retried(visible_all(records))
     extra = visible_all(extra)
     parts = unlike_parts(records)
     made = summaries(parts, reference, margin, asked)

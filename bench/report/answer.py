@@ -7,10 +7,9 @@ from functools import partial
 
 from bench.analysis import user_code
 from bench.analysis.explain import Explanation
-from bench.analysis.generation import GenerationRow
+from bench.analysis.generation import GenerationRow, Place
 from bench.analysis.grouping import UNQUANTISED
 from bench.analysis.ledger.pairs import Pair
-from bench.analysis.standings import Place
 from bench.analysis.verdict import Verdict
 
 from . import units

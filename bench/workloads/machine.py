@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.instruments.cache import last_level_cache_bytes
+from bench.instruments.cpu import last_level_cache_bytes
 from bench.record.schema import Case, metric
 from bench.workloads.call_timer import NO_EVENTS, CallTimer, timer_for
 from bench.workloads.models import require_device

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from bench.instruments.cache import last_level_cache_bytes
+from bench.instruments.cpu import last_level_cache_bytes
 from bench.instruments.timing import RunningNoise
 from bench.record.schema import Case, Finding, metric
 from bench.workloads import linear_kernels
 from bench.workloads.call_timer import NO_EVENTS, CallTimer, timer_for
-from bench.workloads.lost_device import is_lost
 from bench.workloads.matmul_arms import ArmUnderTest, Truth, make_truth
 from bench.workloads.models import require_device
 from bench.workloads.outcome import Outcome, failed
@@ -249,3 +248,16 @@ def _not_cold(rotated: int, cache: int) -> Finding:
         evidence=f"{rotated} B rotated, {cache} B of cache",
         remedy="small layers need more copies: raise the preset's max_copies, or measure a larger model",
     )
+
+
+def is_lost(device: str) -> bool:
+    """True where ``device`` ("cpu" or "cuda") answers nothing more in this process."""
+    if device == "cpu":
+        return False
+    import torch
+
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bench.instruments import software
-from bench.instruments.bundled import bundled_commit
+from bench.instruments.software import bundled_commit
 
 COMMIT = "0123456789" * 4
 

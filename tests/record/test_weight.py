@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench.record.packed import too_heavy
 from bench.record.schema import to_json
-from bench.record.weight import too_heavy
 from tests import factories
 
 

@@ -10,8 +10,8 @@ from bench.record.suggested import quoted
 
 from ..grouping import Coordinates, reference_of
 from ..statistics import Estimate
-from .bounds import apart_by, bounds_of
 from .evidence import Evidence, Found, not_tested
+from .rules import apart_by, bounds_of
 
 # Scheme → batch size → seconds of a step.
 _Steps = dict[str, dict[int, Estimate]]

@@ -13,9 +13,8 @@ from ..matmul import has_bias
 from ..statistics import Estimate
 from ..turns import ratio_of_products
 from ..verdict import verdict
-from .bounds import apart_by, span_of
 from .evidence import Evidence, Found, not_tested
-from .rules import SHARE
+from .rules import SHARE, apart_by, span_of
 
 
 def caches(e: Evidence) -> Found:

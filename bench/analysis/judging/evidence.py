@@ -9,11 +9,10 @@ from typing import Literal
 from bench.record.schema import Record
 
 from ..energy_ledger import EnergyPair
-from ..generation import GenerationGroup
+from ..generation import GenerationGroup, verdicts
 from ..grouping import REFERENCE
 from ..interventions import InterventionRow
 from ..ledger.pairs import Pair
-from ..standings import verdicts
 
 Judgement = Literal["supported", "refuted", "ambiguous", "not tested"]
 

@@ -12,7 +12,7 @@ from bench.record import causes as c
 from bench.record.errors import RecordError
 from bench.record.schema import Finding
 
-from ..generation import summarise
+from ..generation import rows, summarise
 from ..grouping import setting_of
 from ..ledger.accounting import Cause, account, cause_samples
 from ..ledger.closure import Closed, Line, Side, close, on_grid
@@ -22,7 +22,6 @@ from ..ledger.read import STEP_RANGE, step_costs
 from ..replay.diagnosis import Diagnosis
 from ..replay.of_record import replay_of
 from ..spread import ASSUMED, Bounded, Spread, seen
-from ..standings import rows
 from ..statistics import Estimate
 from ..timeline import Analysis
 from ..verdict import Verdict, verdict

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench.analysis.grouping import standing
+from bench.analysis.grouping import without_retried
 from tests import factories as make
 
 GOOD = make.kineto("nf4")
@@ -12,12 +12,12 @@ OTHER = replace(FAILED, repeat=7)
 
 
 def test_a_later_good_record_stands_for_those_before_it():
-    assert standing([FAILED, OTHER, SKIPPED, GOOD]) == (OTHER, GOOD)
+    assert without_retried([FAILED, OTHER, SKIPPED, GOOD]) == (OTHER, GOOD)
 
 
 def test_what_failed_afterwards_is_told():
-    assert standing([GOOD, FAILED]) == (GOOD, FAILED)
+    assert without_retried([GOOD, FAILED]) == (GOOD, FAILED)
 
 
 def test_nothing_is_lost_where_nothing_is_good():
-    assert standing([FAILED, SKIPPED]) == (FAILED, SKIPPED)
+    assert without_retried([FAILED, SKIPPED]) == (FAILED, SKIPPED)
