@@ -29,8 +29,15 @@ def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
     """
     if name not in PRESETS:
         raise UsageError(f"unknown preset {name!r}: choose from {', '.join(PRESETS)}")
-    wanted = {key: value for key, value in (changes or {}).items() if value is not None}
-    chosen = PRESETS[name]
+    return changed(PRESETS[name], changes or {})
+
+
+def changed(chosen: Preset, changes: Mapping[str, Any]) -> Preset:
+    """A preset with the given changes to its own or its sweeps' fields; None means unchanged.
+
+    Raises UsageError for an unknown scheme, or a value out of range.
+    """
+    wanted = {key: value for key, value in changes.items() if value is not None}
     if "schemes" in wanted:
         chosen = _with_schemes(chosen, tuple(wanted.pop("schemes")))
     own = {key: value for key, value in wanted.items() if key in Preset.__dataclass_fields__}

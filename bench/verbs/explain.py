@@ -21,7 +21,8 @@ from bench.verbs.choosing import add_choices, chosen
 from bench.verbs.commands import commands
 from bench.verbs.planned import plan_of
 from bench.verbs.report import asked_reference
-from bench.verbs.shared_options import add_step_options, add_verbose
+from bench.verbs.shared_options import STEP_OPTIONS, add_step_options, add_verbose
+from bench.verbs.stray import refuse
 
 EXAMPLES = """
 explain reports/runs/mine
@@ -57,6 +58,7 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError("--reference-time and --candidate-time are of two traces: a run has times of its own")
     if options.run is None:
         raise UsageError("give a run folder, or two traces with --reference A --candidate B")
+    refuse(options, STEP_OPTIONS, "it is of two traces: a run's steps are those that it observed")
     return _run(options)
 
 

@@ -16,6 +16,7 @@ from bench.report.traces_json import document
 from bench.report.visible import dumps, visible
 from bench.verbs.choosing import refuse_choices
 from bench.verbs.opened import opened, options_again
+from bench.verbs.stray import refuse
 
 
 def main(options: argparse.Namespace) -> int:
@@ -25,6 +26,8 @@ def main(options: argparse.Namespace) -> int:
     refuse_choices(options)
     if options.reference is None:
         raise UsageError("--candidate needs --reference: the trace to set it against")
+    if options.reference_range and options.candidate_range:
+        refuse(options, ("step_range",), "both traces have a range of their own: leave it, or one of theirs, out")
     paths = Path(options.reference), options.candidate
     times = options.reference_time, options.candidate_time
     ranges = options.reference_range, options.candidate_range

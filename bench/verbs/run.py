@@ -23,8 +23,10 @@ from bench.run.trying import with_tries
 from bench.verbs.planning import AUTO, asked, preset_for, tell_unusable_gpu
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
+from bench.verbs.resuming import refuse_other_plan
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 from bench.verbs.shared_options import add_no_report, add_verbose
+from bench.verbs.stray import refuse, refuse_together
 
 RUNS = Path("reports/runs")
 
@@ -107,12 +109,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Measure, or finish measuring, and report. Exit code 1 where Cases failed."""
+    refuse_contradictions(options)
     elsewhere = hooks.run_elsewhere(options)
     if elsewhere is not None:
         return elsewhere
     machine = environment.capture(Path.cwd())
     with ForkServer(gpu=bool(machine.gpus)) as fork_server:
         return _main(options, machine, fork_server)
+
+
+def refuse_contradictions(options: argparse.Namespace) -> None:
+    """Raises UsageError for options that exclude each other, or that would do nothing."""
+    refuse_together(options, "cancel", ("resume", "watch"), "cancel first, then go on with --resume")
+    if not options.resume:
+        refuse(options, ("retry_failed",), "only a run that goes on has failed Cases: add --resume")
+    if options.prompts == "random":
+        refuse(options, ("prompt_style",), "random token ids have no style: leave it, or --prompts, out")
+    if options.matmul_m == ():
+        refuse(options, ("matmul_seconds",), "no layer product is measured: leave it, or --matmul-m, out")
 
 
 def _main(options: argparse.Namespace, machine: Environment, fork_server: ForkServer) -> int:
@@ -149,6 +163,7 @@ def _resume(options: argparse.Namespace, machine: Environment, fork_server: Fork
     if options.out is None:
         raise UsageError("--resume needs --out FOLDER: the run to finish")
     run = read_plan(options.out)
+    refuse_other_plan(options, run)
     with open_run(options.out) as writer:
         recorded = load(options.out).records
         done = runner.records_done(recorded, retry_failed=options.retry_failed)

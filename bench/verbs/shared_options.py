@@ -19,6 +19,9 @@ def add_no_report(parser: argparse.ArgumentParser, what: str = "measure") -> Non
     parser.add_argument("--no-report", action="store_true", help=help_)
 
 
+STEP_OPTIONS = ("step_range", "reference_range", "candidate_range", "steps", "rank", "device", "classes")
+
+
 def add_step_options(parser: argparse.ArgumentParser) -> None:
     """Of ``explain`` and ``whatif``: which steps of a trace are meant, whose, and what kernels are."""
     group = parser.add_argument_group("of traces (default: the steps are found, and it is said which)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,13 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _change(options: argparse.Namespace) -> Change:
-    factors = dict.fromkeys(options.remove or (), 0.0)
+    factors: dict[str, float] = {}
+    for cause in options.remove or ():
+        _once(factors, cause)
+        factors[cause] = 0.0
     for text in options.scale or ():
         cause, _, factor = text.partition("=")
+        _once(factors, cause)
         try:
             factors[cause] = float(factor)
         except ValueError:
@@ -60,6 +65,11 @@ def _change(options: argparse.Namespace) -> Change:
     if not factors and not options.cuda_graph:
         raise UsageError("nothing to change: give --remove CAUSE, --scale CAUSE=FACTOR or --cuda-graph")
     return Change(factors, options.cuda_graph)
+
+
+def _once(factors: Mapping[str, float], cause: str) -> None:
+    if cause in factors:
+        raise UsageError(f"{cause!r} is there twice in --remove and --scale: give each cause once")
 
 
 def _document(told: Prediction) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Case, Environment
 from bench.record.store import refuse_packed
 from bench.run.plan import generation_case
-from bench.verbs.planning import Setting, setting
+from bench.verbs.planning import Setting, described, setting
 from bench.workloads import pruning
 from bench.workloads.schemes import arm
 from bench.workloads.sources import Source
@@ -41,8 +41,15 @@ def request(options: argparse.Namespace, machine: Environment) -> CaptureRequest
     reference = base.preset.reference
     ordered = sorted(dict.fromkeys(names), key=lambda name: name != reference)
     cases = tuple(_case(options, base, name) for name in ordered)
+    _check_layers(cases[0].dropped_layers, base.source)
     folder = options.out or unused(RUNS / base.run_id)
     return CaptureRequest(base.run_id, folder, base.preset, base.source, cases)
+
+
+def _check_layers(dropped: str | None, source: Source) -> None:
+    """Raises UsageError for layers that the model has not, before any of it is loaded."""
+    if dropped:
+        pruning.check(pruning.parse(dropped), described(source)["decoder_layers"])
 
 
 def _case(options: argparse.Namespace, base: Setting, scheme: str) -> Case:

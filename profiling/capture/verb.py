@@ -8,11 +8,13 @@ from pathlib import Path
 
 from bench.instruments import environment
 from bench.kinds import COUNT, COUNT_OR_NONE, INTEGER, SECONDS, SEED, each_once, whole
+from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Record
 from bench.record.store import open_run
 from bench.report.console import console
 from bench.run.progress import StepProgress
 from bench.verbs.shared_options import add_no_report
+from bench.verbs.stray import flag
 
 from ..availability import probe
 from ..passes import PASSES
@@ -29,6 +31,7 @@ ncu --out reports/runs/mine --scheme int8 --tier cause
 host --model shape:starcoder2-7b --scheme fp16,nf4 --device cuda
 """
 _DEFAULTS = Settings()
+_BOTH = "both"
 _TIERS = f"ncu: counters (default {_DEFAULTS.tier}; replay passes of each launch on A100/H100: {passes()})"
 
 
@@ -53,13 +56,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--rate", type=whole(1, 10_000), default=_DEFAULTS.rate, help="host: samples per second (default %(default)s)")
     add_no_report(parser, "observe")
     add("--tier", choices=tuple(PASSES), default=_DEFAULTS.tier, help=_TIERS)
-    add("--ncu-caches", choices=("cold", "warm", "both"), default="both", help="ncu: flushed, as left, or both")
+    add("--ncu-caches", choices=("cold", "warm", _BOTH), default=_BOTH, help="ncu: flushed, as left, or both")
     add("--limit", type=SECONDS, default=_DEFAULTS.limit_s, metavar="S", help="end a tool after this (default 900 s)")
     add("--keep-mb", type=COUNT_OR_NONE, default=200, metavar="MB", help="largest raw file to keep (default 200)")
 
 
 def main(options: argparse.Namespace) -> int:
     """Observe and file. Exit code 1 where a tool failed; 2 where a verb of one tool could collect nothing here."""
+    _refuse_of_others(options)
     machine = environment.capture(Path.cwd())
     wanted = request(options, machine)
     settings = Settings(
@@ -74,11 +78,29 @@ def main(options: argparse.Namespace) -> int:
             records = filer.run(chosen, progress.start, lambda record: _filed(progress, record))
     if not options.no_report:
         _report(wanted)
-    return _exit_code(records, options.verb)
+    code = _exit_code(records, options.verb)
+    if code == 2:  # what is said of each Case may be out of sight, or in a file
+        raise MachineError(next((record.reason for record in records), "nothing was asked for that could be observed"))
+    return code
+
+
+# Options of some tools alone, with what they are where nobody gave them; "all" has them all.
+_OWN = {
+    "steps": (_DEFAULTS.steps, ("kineto", "nsys")), "skip": (_DEFAULTS.skip, ("kineto", "nsys", "ncu")),
+    "seconds": (_DEFAULTS.seconds, ("host",)), "rate": (_DEFAULTS.rate, ("host",)),
+    "tier": (_DEFAULTS.tier, ("ncu",)), "ncu_caches": (_BOTH, ("ncu",)),
+}  # fmt: skip
+
+
+def _refuse_of_others(options: argparse.Namespace) -> None:
+    """Raises UsageError for an option that the verb's tool does not know."""
+    for name, (unsaid, verbs) in _OWN.items():
+        if getattr(options, name) != unsaid and options.verb not in (*verbs, "all"):
+            raise UsageError(f"{flag(name)} is for {' and '.join(verbs)}: {options.verb} has no use for it")
 
 
 def _asked(instrument: str, ncu_caches: str) -> bool:
-    return not instrument.startswith("ncu-") or ncu_caches in ("both", instrument.removeprefix("ncu-"))
+    return not instrument.startswith("ncu-") or ncu_caches in (_BOTH, instrument.removeprefix("ncu-"))
 
 
 def _filed(progress: StepProgress, record: Record) -> None:

@@ -28,6 +28,7 @@ from bench.report.console import console
 from bench.report.visible import visible
 from bench.verbs.judging import judging
 from bench.verbs.shared_options import add_verbose
+from bench.verbs.stray import refuse, refuse_together
 
 KS = (1, 10, 100)
 TITLES = {"humanevalplus": "HumanEval", "mbppplus": "MBPP"}
@@ -67,15 +68,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_verbose(parser)
 
 
+# What has no place where a run's own programs are judged or exported.
+_OF_SAMPLES = ("out", "against", "tasks", "data", "dataset", "no_cache", "json")
+
+
 def main(options: argparse.Namespace) -> int:
     """Judge the samples; print the scores and what failed."""
     if options.workers < 1:
         raise UsageError("--workers: give at least 1")
+    refuse_together(options, "no_sandbox", ("sandbox_without",), "one of them says what the other denies")
     if options.export is not None:
+        refuse(
+            options, (*_OF_SAMPLES, "no_sandbox", "sandbox_without"), "--export judges nothing: leave one of them out"
+        )
         from bench.quality.verbs import export_samples
 
         return export_samples.main(options)
     if options.samples.is_dir():
+        refuse(options, _OF_SAMPLES, "a run's programs are judged on the tasks of its plan, into its records")
         from bench.quality.verbs import evaluate_run
 
         return evaluate_run.main(options)

@@ -18,6 +18,7 @@ from bench.record.store import load
 from bench.record.suggested import quoted
 from bench.report.visible import dumps
 from bench.verbs.report import asked_reference
+from bench.verbs.stray import refuse_together
 
 if TYPE_CHECKING:
     from bench.report.content import FigureSpec
@@ -42,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the arms of one or several runs, and the sign map."""
+    refuse_together(options, "json", ("out",), "JSON goes without figures: leave one of them out")
     weights = parse_weights(options.weights)
     records: list[Record] = [record for run in options.runs for record in load(run).records]
     reference = asked_reference(options.reference, options.runs[0], records)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.record.errors import StorageError, UsageError
 from bench.record.store import remedy
+from bench.verbs.stray import refuse_together
 
 if TYPE_CHECKING:
     from bench.report.content import Report
@@ -40,6 +41,8 @@ def main(options: argparse.Namespace) -> int:
     """Write the page and print its answer, tables and claims; with runs, the page of those beside the study."""
     if options.run:
         return _beside(options)
+    refuse_together(options, "json", ("out", "paper"), "JSON is printed and nothing written: leave one of them out")
+    refuse_together(options, "paper", ("out",), "the paper says where it goes itself: leave one of them out")
     from bench.studies.starcoder2.raw.claims import claims, grounds
     from bench.studies.starcoder2.raw.page import build
 

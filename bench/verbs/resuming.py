@@ -1,0 +1,65 @@
+"""What ``run --resume`` refuses: options of another plan than that of the run that goes on."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from bench.presets import EndToEnd, Preset, changed
+from bench.presets.forms import LAST
+from bench.record.errors import UsageError
+from bench.run.planfile import Run
+from bench.verbs.stray import flag, given
+from bench.workloads.sources import Source
+
+# What is said of a sweep or preset by a name of its own, and of how it is measured rather than what.
+_CHANGES = tuple({field.name for kind in (Preset, EndToEnd) for field in fields(kind)} - {"name", "sweeps", "timed"})
+
+
+def refuse_other_plan(options: argparse.Namespace, run: Run) -> None:
+    """Raises UsageError for an option that asks for something else than the run was planned to measure; options given
+    again are none."""
+    for name in (*_of_the_model(options, run), *_of_the_preset(options, run.preset)):
+        raise UsageError(
+            f"{flag(name)}: {options.out} goes on by its own plan, which says otherwise: leave the option out, or "
+            "choose another --out"
+        )
+
+
+def _of_the_model(options: argparse.Namespace, run: Run) -> Iterator[str]:
+    known = {"preset": run.preset.name, "device": run.device, "seed": run.seed}
+    yield from (name for name, value in given(options, known) if value != known[name])
+    if options.model and not _named(options.model, run.source):
+        yield "model"
+    if re.fullmatch("[0-9a-f]{7,40}", options.revision or "") and not run.source.revision.startswith(options.revision):
+        yield "revision"  # which commit a branch or tag is, is not asked here
+    beside = getattr(options, "beside", None)
+    if beside and not (len(beside) == len(run.beside) and all(map(_named, beside, run.beside))):
+        yield "beside"
+
+
+def _named(name: str, source: Source) -> bool:
+    same_folder = source.kind == "folder" and Path(name).expanduser().resolve() == Path(source.location)
+    return name == source.name or same_folder
+
+
+def _of_the_preset(options: argparse.Namespace, preset: Preset) -> Iterator[str]:
+    for name in sorted(_CHANGES):
+        value = getattr(options, name, None)
+        last = name == "dropped_layers" and any(text.startswith(LAST) for text in value or ())
+        # Which layers are the last ones, the plan says in numbers.
+        if value is not None and not last and not _is(preset, name, value):
+            yield name
+
+
+def _is(preset: Preset, name: str, value: Any) -> bool:
+    if name == "tasks" and value and all(sweep.timed for sweep in preset.sweeps):
+        return False  # there is no sweep left that could have them
+    try:
+        return changed(preset, {name: value}) == preset
+    except UsageError:
+        return False
