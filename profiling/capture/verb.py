@@ -14,7 +14,6 @@ from bench.record.store import open_run
 from bench.report.console import console
 from bench.run.progress import StepProgress
 from bench.verbs.shared_options import add_no_report
-from bench.verbs.stray import flag
 
 from ..availability import probe
 from ..passes import PASSES
@@ -96,7 +95,8 @@ def _refuse_of_others(options: argparse.Namespace) -> None:
     """Raises UsageError for an option that the verb's tool does not know."""
     for name, (unsaid, verbs) in _OWN.items():
         if getattr(options, name) != unsaid and options.verb not in (*verbs, "all"):
-            raise UsageError(f"{flag(name)} is for {' and '.join(verbs)}: {options.verb} has no use for it")
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} is for {' and '.join(verbs)}: {options.verb} has no use for it")
 
 
 def _asked(instrument: str, ncu_caches: str) -> bool:
