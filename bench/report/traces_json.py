@@ -13,6 +13,7 @@ from bench.analysis.traces.taken import Taken
 
 from .answer_json import balance_document, causes_document
 from .answer_traces import TracesAsked
+from .lines import source_document
 
 
 def document(pair: TracePair, asked: TracesAsked, told: Sequence[Taken]) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def _timed(timed: Timed) -> dict[str, Any]:
         "played": found.played or None,
         "refused": found.refused or None,
         "uniform_factor": found.uniform,
-        "sources": [{**vars(part), "delta_ms": part.delta_ms} for part in timed.sources],
+        "sources": [source_document(part) for part in timed.sources],
     }  # fmt: skip
 
 

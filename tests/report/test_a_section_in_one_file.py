@@ -55,9 +55,8 @@ def test_a_file_and_its_line_are_seen_on_page_terminal_and_in_json(tmp_path):
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=ignored)
     (tmp_path / "tests").mkdir()
-    for name in ("__init__.py", "factories.py"):
-        if (ROOT / "tests" / name).exists():
-            shutil.copy(ROOT / "tests" / name, tmp_path / "tests" / name)
+    for file in (ROOT / "tests").glob("*.py"):
+        shutil.copy(file, tmp_path / "tests" / file.name)
     room = tmp_path / "bench/report/sections"
     (room / "counted.py").write_text(FILE)
     before = (room / "order.py").read_text()
