@@ -17,7 +17,7 @@ from bench.record.schema import CASE_FIELDS
 from bench.record.store import open_run
 from bench.run.plan import Block, Layer, make_plan, matmul_block
 from bench.run.planfile import PLAN, Run, read_plan, read_planned, write_plan
-from bench.workloads.sources import resolve
+from bench.workloads.sources import resolve, resolve_again
 from tests import factories as make
 
 OTHERS = (None, True, 0, -1, 1.5, 10**30, 1e308, "", "x", [], {}, [1], ["x"], {"a": 1}, [[]], [None])
@@ -46,7 +46,7 @@ def a_plan(folder):
 
 @pytest.fixture(autouse=True)
 def the_model_is_hashed_once(monkeypatch):
-    monkeypatch.setattr("bench.run.planfile.resolve", cache(resolve))
+    monkeypatch.setattr("bench.run.planfile.resolve_again", cache(resolve_again))
 
 
 @pytest.fixture(scope="module")
