@@ -86,17 +86,12 @@ def truth_of(scene: Scene, folder: Path) -> Truth:
 
 
 def told(pair: TracePair, truth: Truth) -> Iterator[Told]:
-    """Every interval of the answer on real time."""
+    """Every interval of the answer on real time, but for the times themselves: they are counted by themselves."""
     timed = pair.timed
     assert timed is not None
     yield from bounded("line", timed.closed.lines, truth.lines)
     yield from bounded("cause", timed.causes, truth.causes)
     yield from _savings(timed, truth)
-    delta, ratio = timed.closed.delta, timed.ratio
-    if delta.low is not None and delta.high is not None:
-        yield Told("difference of times", "wall", truth.candidate - truth.reference, delta.low, delta.high)
-    if ratio.low is not None and ratio.high is not None:
-        yield Told("ratio", "ratio", truth.candidate / truth.reference, ratio.low, ratio.high)
 
 
 def bounded(kind: str, lines: Iterable[object], truth: Mapping[str, float]) -> Iterator[Told]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.analysis.spread import ASSUMED, FREEDOM
 
-from . import coverage, runs
+from . import coverage, runs, times
 from .world import Spread, scenes
 
 SEED = 20261130
@@ -32,6 +32,13 @@ def traces(pairs: int) -> Iterator[Job]:
             yield "traces", spread, scene, pairs if spread == 0 else pairs // 3, 1
 
 
+def of_times(pairs: int) -> Iterator[Job]:
+    """Every scene with every spread."""
+    for spread in range(len(SPREADS)):
+        for scene in range(len(times.time_scenes())):
+            yield "times", spread, scene, pairs if spread == 0 else pairs // 3, 1
+
+
 def of_runs(pairs: int) -> Iterator[Job]:
     """Every scene with each number of repeats."""
     for repeats in runs.REPEATS:
@@ -42,9 +49,11 @@ def of_runs(pairs: int) -> Iterator[Job]:
 def worked(job: Job) -> list[Row]:
     """A row per kind of interval."""
     part, spread, place, pairs, repeats = job
-    scene = scenes()[place]
+    scene = (times.time_scenes() if part == "times" else scenes())[place]
     with tempfile.TemporaryDirectory() as folder:
-        if part == "traces":
+        if part == "times":  # each scene has draws of its own, so that they are separate trials
+            found, told = times.counted(scene, SPREADS[spread], pairs, SEED + 1 + place, Path(folder)), {}
+        elif part == "traces":
             found, told = coverage.counted(scene, SPREADS[spread], pairs, SEED, Path(folder)), {}
         else:
             found = runs.counted(scene, SPREADS[spread], pairs, repeats, SEED, Path(folder))

@@ -17,6 +17,9 @@ KINDS = (
 )  # fmt: skip
 
 
+TIMES = ("difference of times", "ratio")
+
+
 @dataclass(frozen=True)
 class Share:
     """How many of how many."""
@@ -45,12 +48,14 @@ def filled(text: str, document: Mapping[str, Any]) -> str:
 
 def tables(document: Mapping[str, Any]) -> dict[str, str]:
     """By the name of their marks."""
-    traces, runs = document["traces"], document["runs"]
+    times, runs = document["times"], document["runs"]
+    traces = [*document["traces"], *times]
     assumed = [row for row in traces if row["spread"] == "as assumed"]
     spreads = list(dict.fromkeys(row["spread"] for row in traces))
     return {
         "kinds": _kinds(assumed),
-        "scenes": _scenes(assumed),
+        "scenes": _scenes([row for row in assumed if row["kind"] not in TIMES]),
+        "times": _by([row for row in assumed if row["kind"] in TIMES], "regime", _regimes(times)),
         "spreads": _by(traces, "spread", spreads),
         "runs": _by(runs, "repeats", sorted({row["repeats"] for row in runs})),
     }
@@ -84,6 +89,10 @@ def _kinds(rows: Sequence[Row]) -> str:
         if (mine := [r for r in rows if r["kind"] == kind])
     ]
     return _table(("Interval", "Holds the truth", "Absent, but sure"), body)
+
+
+def _regimes(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row["regime"] for row in rows))
 
 
 def _scenes(rows: Sequence[Row]) -> str:

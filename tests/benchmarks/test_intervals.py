@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.analysis.spread import ASSUMED, FREEDOM
+from bench.analysis.traces.pair import explain_traces
 from benchmarks.intervals.coverage import Count, Told, counted
 from benchmarks.intervals.jobs import SEED, SPREADS
-from benchmarks.intervals.page import KINDS, filled, holding, pooled, sure
+from benchmarks.intervals.page import KINDS, TIMES, filled, holding, pooled, sure
 from benchmarks.intervals.runs import counted as counted_runs
-from benchmarks.intervals.world import Spread, scenes
+from benchmarks.intervals.times import time_scenes
+from benchmarks.intervals.times import told as told_of_times
+from benchmarks.intervals.world import Spread, recording, scenes
 
 ROOT = Path(__file__).parents[2]
 RESULT = json.loads((ROOT / "benchmarks" / "results" / "intervals.json").read_text(encoding="utf-8"))
-ASSUMED_ROWS = [row for row in RESULT["traces"] if row["spread"] == "as assumed"]
-# These assume the host's spread for the whole step, as verdicts do: where the GPU sets the pace they are too wide.
-WHOLE_STEP = ("difference of times", "ratio")
+ASSUMED_ROWS = [row for row in (*RESULT["traces"], *RESULT["times"]) if row["spread"] == "as assumed"]
 
 
 def of_kind(kind, rows=ASSUMED_ROWS):
@@ -47,9 +49,16 @@ def test_intervals_hold_the_truth(kind):
     rows = of_kind(kind)
     found, pairs = holding(rows), pairs_of(rows)
     share = found.part / found.whole
-    assert share >= 0.93 - slack(0.93, pairs)
-    if kind not in WHOLE_STEP:
-        assert share <= 0.97 + slack(0.97, pairs)
+    assert 0.93 - slack(0.93, pairs) <= share <= 0.97 + slack(0.97, pairs)
+
+
+@pytest.mark.parametrize("regime", ["host-bound", "GPU-bound", "balanced", "CPU"])
+@pytest.mark.parametrize("kind", TIMES)
+def test_times_hold_the_truth_whatever_sets_the_pace(kind, regime):
+    rows = [row for row in of_kind(kind) if row["regime"] == regime]
+    found, pairs = holding(rows), pairs_of(rows)
+    assert pairs >= 200
+    assert 0.93 - slack(0.93, pairs) <= found.part / found.whole <= 0.97 + slack(0.97, pairs)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("ratio", "prediction")])
@@ -73,6 +82,19 @@ def test_a_small_one(tmp_path):
     assert total.intervals > 300
     assert total.holding >= 0.85 * total.intervals
     assert total.absent_sure <= 0.15 * total.absent
+
+
+def test_the_times_alone_are_those_of_the_whole_answer(tmp_path):
+    """Their own simulation takes a shorter way to the same interval."""
+    for scene in time_scenes()[::4]:
+        rng = np.random.default_rng(5)
+        one, other = (
+            recording(each, rng, (0.1, 0.02), tmp_path / "t.json") for each in (scene.reference, scene.candidate)
+        )
+        delta, ratio = told_of_times(one, other, (1.0, 1.0))
+        answer = explain_traces(one, other).timed
+        assert (delta.low, delta.high) == pytest.approx((answer.closed.delta.low, answer.closed.delta.high))
+        assert (ratio.low, ratio.high) == pytest.approx((answer.ratio.low, answer.ratio.high))
 
 
 def test_the_same_pairs_for_the_same_seed(tmp_path):
