@@ -8,12 +8,10 @@ negative on a noisy machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
-from bench.analysis.ledger.costs import EventCosts
 
 from .annotate import RangeAnnotator, RecordFunctionBackend
 from .window import KinetoRecorder
@@ -81,13 +79,3 @@ def _timed(run: Callable[[], Any]) -> float:
     for _ in range(ITERATIONS):
         run()
     return (time.perf_counter() - start) / ITERATIONS
-
-
-def event_costs(samples: Samples) -> EventCosts:
-    """The medians, in ns, none under 0."""
-
-    def ns(name: str) -> float:
-        values: Sequence[float] = samples.get(name) or (0.0,)
-        return max(float(np.median(values)) * 1e9, 0.0)
-
-    return EventCosts(ns("operator_event_cost"), ns("range_event_cost"), ns("call_event_cost"))

@@ -23,12 +23,12 @@ from typing import Any
 from bench.analysis.ledger.plain import plain_times
 from bench.analysis.ledger.read import STEP_RANGE
 from bench.analysis.ledger.stored import with_lines
+from bench.analysis.observer import median_costs
 from bench.analysis.timeline import Analysis
 from bench.record.schema import from_json
 from bench.workloads.lengths import Visit
 from profiling.capture import ledger
 from profiling.capture.timelines import attention_backends, operator_times
-from profiling.event_costs import event_costs
 from profiling.summarize import read_timeline
 from scripts.h100_lengths import documents, values, visits, warmup_tokens
 
@@ -91,7 +91,7 @@ def _derived_again(record: Document, folder: Path) -> Document:
     """The ledger's lines from the trace, by today's code."""
     known = from_json(dict(record))
     trace = next(folder / item.path for item in known.artifacts if item.path.endswith(".json.gz"))
-    costs = event_costs({item.name: list(item.values) for item in known.metrics})
+    costs = median_costs({item.name: list(item.values) for item in known.metrics})
     plain = statistics.median(plain_times(known)) * 1e9
     version = str(known.setup["ledger"]["bitsandbytes"])
     timeline = read_timeline(trace)

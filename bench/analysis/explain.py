@@ -9,7 +9,7 @@ from typing import Any
 from bench.record import causes as c
 from bench.record.schema import Finding, Record
 
-from . import claims, generation
+from . import claims, generation, held_lines
 from .assumed import mark
 from .energy_ledger import EnergyPair, energy_pairs
 from .first_generation import FirstGeneration
@@ -77,7 +77,8 @@ def explain(
     return Explanation(
         found, joules, changed, removals(records, reference), judge(evidence),
         remedies(changed, groups, records, predicted_only(records)),
-        (*findings(found), *claims.findings(records), *unlike_windows(records)), rows(groups),
+        (*findings(found), *claims.findings(records), *unlike_windows(records), *held_lines.findings(records)),
+        rows(groups),
         tuple(dict.fromkeys(pair.setting for pair in found)), tuple(records), reference,
         _first(groups, first_visits(records, reference)),
     )  # fmt: skip

@@ -14,7 +14,7 @@ On a CPU the same model is fitted over all arms of a run (ledger.observer), so t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -130,6 +130,16 @@ def recorded_costs(record: Record) -> EventCosts:
 
 
 def event_costs(record: Record) -> EventCosts:
-    """What an event cost in the short loops of a record's process, ns: the medians."""
-    medians = [sorted(record.values(f"{name}_event_cost") or (0.0,)) for name in ("operator", "range", "call")]
-    return EventCosts(*(max(values[len(values) // 2], 0.0) * 1e9 for values in medians))
+    """What an event cost in the short loops of a record's process."""
+    return median_costs(
+        {name: record.values(name) for name in ("operator_event_cost", "range_event_cost", "call_event_cost")}
+    )
+
+
+def median_costs(samples: Mapping[str, Sequence[float]]) -> EventCosts:
+    """The medians of the loops' s per event (profiling/event_costs.py), in ns, none under 0."""
+
+    def ns(name: str) -> float:
+        return max(float(np.median(samples.get(name) or (0.0,))) * 1e9, 0.0)
+
+    return EventCosts(ns("operator_event_cost"), ns("range_event_cost"), ns("call_event_cost"))

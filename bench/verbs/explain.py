@@ -11,13 +11,13 @@ from bench.analysis.explain import Explanation, explain
 from bench.analysis.hardware import unlike_parts
 from bench.kinds import MILLISECONDS
 from bench.record.errors import RecordError, UsageError
-from bench.record.store import load
 from bench.record.suggested import again, quoted
 from bench.report.content import Commands
 from bench.report.explain_json import run_document
 from bench.report.visible import dumps
 from bench.verbs import explain_traces
 from bench.verbs.choosing import add_choices, chosen
+from bench.verbs.classified import classified
 from bench.verbs.commands import commands
 from bench.verbs.planned import plan_of
 from bench.verbs.report import asked_reference
@@ -63,7 +63,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    records = load(options.run).records
+    records = classified(options.run).records
     if not records:
         raise RecordError(f"{options.run} holds no records yet: run {quoted('run --out', options.run)}")
     planned = plan_of(options.run)

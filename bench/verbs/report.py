@@ -131,9 +131,10 @@ def build_run(folder: Path, reference: str) -> Report:
     """
     from bench.report.analysed import analyse
     from bench.report.build import build
+    from bench.verbs.classified import classified
     from bench.verbs.commands import commands
 
-    loaded = load(folder)
+    loaded = classified(folder)
     if not loaded.records:
         raise RecordError(f"{folder} holds no records yet: run {quoted('run --resume --out', folder)}")
     planned = plan_of(folder)

@@ -28,6 +28,7 @@ from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.ledger.observer import ObserverModel, fitted
 from bench.analysis.ledger.segments import Step
 from bench.analysis.ledger.uniform import uniform_factor
+from bench.analysis.observer import median_costs
 from bench.analysis.replay.diagnosis import Diagnosis
 from bench.analysis.replay.diagnosis_cpu import diagnose_cpu, line_means
 from bench.analysis.replay.whatif import Replay, less_observer
@@ -40,7 +41,6 @@ from bench.workloads.batches import make_batches
 from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
-from profiling.event_costs import event_costs
 from profiling.inside import Seen, observe_kineto
 from profiling.summarize import read_timeline
 
@@ -179,7 +179,7 @@ class Planted:
         plain = zip(seen.plain_steps, seen.samples["plain_step_time"], strict=True)
         unrecorded = statistics.median(seconds * 1e9 for step, seconds in plain if step % 2 == parity)
         steps = tuple(item for place, item in enumerate(recorded, FIRST) if place % 2 == parity)
-        return Recorded(steps, unrecorded, event_costs(seen.samples))
+        return Recorded(steps, unrecorded, median_costs(seen.samples))
 
     def _by_call(self, trace: Path) -> Round:
         sides = []
@@ -187,7 +187,7 @@ class Planted:
             with self._beside(on):
                 unprofiled = statistics.median(self._call()[2:])
                 seen, recorded = self._observed(trace)
-                sides.append((unprofiled, Recorded(recorded, seen.plain_ns or 0.0, event_costs(seen.samples))))
+                sides.append((unprofiled, Recorded(recorded, seen.plain_ns or 0.0, median_costs(seen.samples))))
         (plain, before), (slower, after) = sides
         return Round(((slower - plain, plain),), before, after)
 

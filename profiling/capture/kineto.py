@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.observer import median_costs
 from bench.record.errors import MeasurementError
 
 from ..commands import Command
-from ..event_costs import event_costs
 from ..inside import Seen
 from . import timelines
 from .job import Job, Observation
@@ -29,7 +29,7 @@ def observe(job: Job) -> Observation:
 
 def of_trace(seen: Seen, trace: Path, summary: Path, facts: Mapping[str, Any], told: Mapping[str, Any]) -> Observation:
     """What a trace and what was timed beside it say. Raises a BitledgerError where the trace is not whole."""
-    setup, metrics, absent = timelines.of_file(trace, summary, event_costs(seen.samples), seen.plain_ns)
+    setup, metrics, absent = timelines.of_file(trace, summary, median_costs(seen.samples), seen.plain_ns)
     check_steps(setup["counted_ranges"].get("decode_step", 0), int(seen.facts["steps"]), "the trace")
     files = ((trace, "Chrome trace of torch.profiler, for ui.perfetto.dev"), (summary, "its sums"))
     told = {"tool": "torch.profiler", **told}

@@ -13,13 +13,13 @@ from bench.analysis.ledger.class_table import RULES, Rule
 from bench.analysis.ledger.pairs import pairs
 from bench.analysis.ledger.plain import plain_times
 from bench.analysis.ledger.stored import packed, rows_of, unpacked, with_lines
+from bench.analysis.observer import median_costs
 from bench.analysis.timeline import Analysis
 from bench.record import causes as c
 from bench.record.errors import RecordError
 from bench.record.schema import from_json, to_json
 from bench.record.store import load
 from profiling.capture.ledger import of_analysis
-from profiling.event_costs import event_costs
 from profiling.summarize import read_timeline
 
 RUNS = Path(__file__).parents[3] / "reports" / "runs"
@@ -42,7 +42,7 @@ def old_and_new(run, scheme):
         if artifact.path.endswith(".json.gz") and (RUNS / run / artifact.path).exists()
     )
     plain = median(plain_times(old)) * 1e9 if plain_times(old) else None
-    costs = event_costs({item.name: item.values for item in old.metrics})
+    costs = median_costs({item.name: item.values for item in old.metrics})
     setup, metrics, _ = of_analysis(
         Analysis(read_timeline(trace)), {"decode_step"}, costs, plain, old.setup["ledger"]["bitsandbytes"]
     )

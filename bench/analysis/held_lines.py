@@ -1,0 +1,97 @@
+"""Records from before rows were kept: they hold lines, classified when they were recorded.
+
+By the table of classes that there was when rows came, those lines are what their traces say (held by tests over the
+committed runs). By any other they are read from the traces again where a setting has all of them, since arms and
+repeats must be classified alike, and a finding names the others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.record.errors import RecordError
+from bench.record.schema import Finding, Record
+from bench.record.timeline import Timeline
+
+from .grouping import setting_of
+from .ledger.classes import rules_said
+from .ledger.cpu import cpu_rows
+from .ledger.gpu import gpu_rows, work_of
+from .ledger.read import STEP_RANGE
+from .ledger.rows import GpuRows
+from .ledger.stored import kept
+from .observer import recorded_costs
+from .replay.undisturb import Undisturbed
+from .timeline import Analysis
+
+# What ledger.classes.rules_said() gave for the table when rows came.
+THEN = "37c8b2ab7330"
+_TRACES = (".json.gz", ".sqlite")
+_LINES = ("observed_", "ledger_")
+
+
+def is_held(record: Record) -> bool:
+    """Whether its lines were classified when it was recorded, by another table than today's."""
+    told = record.setup.get("ledger", {}) if record.status == "ok" else {}
+    return bool(told) and "rows" not in told and rules_said() != THEN
+
+
+def classified_again(records: Sequence[Record], folder: Path, read: Callable[[Path], Timeline]) -> tuple[Record, ...]:
+    """The Records, with rows from their traces where all of a setting's are in the run folder. Raises RecordError for a
+    trace that cannot be read."""
+    settings: dict[Any, list[Record]] = defaultdict(list)
+    for record in filter(is_held, records):
+        settings[setting_of(record.case), record.instrument].append(record)
+    whole = {id(one) for found in settings.values() if all(_trace(one, folder) for one in found) for one in found}
+    return tuple(_again(record, folder, read) if id(record) in whole else record for record in records)
+
+
+def _trace(record: Record, folder: Path) -> Path | None:
+    paths = (folder / item.path for item in record.artifacts if item.path.endswith(_TRACES))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _again(record: Record, folder: Path, read: Callable[[Path], Timeline]) -> Record:
+    path = _trace(record, folder)
+    if path is None:
+        raise RecordError(f"{folder} holds no trace of {record.key}")
+    analysis, told = Analysis(read(path)), record.setup["ledger"]
+    rows = gpu_rows(analysis, work_of(analysis, STEP_RANGE), STEP_RANGE) if analysis.devices else None
+    found = cpu_rows(analysis.timeline, STEP_RANGE) if rows is None else rows
+    less = _undisturbed(record, analysis, rows) if rows is not None else None
+    known = {name: told[name] for name in ("device", "bitsandbytes", "observer_scale") if name in told}
+    metrics = tuple(item for item in record.metrics if not _is_line(item.name))
+    return replace(record, setup={**record.setup, "ledger": {**known, **kept(found, less)}}, metrics=metrics)
+
+
+def _is_line(name: str) -> bool:
+    return name.startswith(_LINES) and name.endswith("_per_step")
+
+
+def _undisturbed(record: Record, analysis: Analysis, rows: GpuRows) -> GpuRows | None:
+    """The rows without the observer, as far as the record's own were."""
+    if not any(item.name.startswith("ledger_") for item in record.metrics):
+        return None
+    if not record.setup["ledger"].get("observer_scale"):
+        return rows
+    trace = Undisturbed(analysis, STEP_RANGE, record.setup["ledger"]["bitsandbytes"])
+    return trace.rows(trace.plan(recorded_costs(record)))
+
+
+def findings(records: Sequence[Record]) -> tuple[Finding, ...]:
+    """That some lines are of another table of classes."""
+    schemes = list(dict.fromkeys(record.case.scheme for record in filter(is_held, records)))
+    if not schemes:
+        return ()
+    return (
+        Finding(
+            "classified-when-recorded", "info",
+            "some lines were classified when they were recorded, by other rules than today's",
+            f"{', '.join(schemes)}: no rows in their records, and not all traces of their settings in the run folder",
+            "observe them again, or put the traces back, to have them classified by today's rules",
+        ),
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Records from before rows were kept, under a table of classes that was mended since."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.analysis import held_lines
+from bench.analysis.held_lines import THEN, classified_again
+from bench.analysis.ledger import class_table
+from bench.analysis.ledger.class_table import RULES, Rule
+from bench.analysis.ledger.classes import rules_said
+from bench.analysis.ledger.stored import with_lines
+from bench.cli import main
+from bench.record import causes as c
+from bench.record.store import load
+from profiling.summarize import read_timeline
+
+RUNS = Path(__file__).parents[2] / "reports" / "runs"
+CPU, GPU = RUNS / "cpu-smoke-20261126", RUNS / "h100-starcoder2-3b-20261126"
+MENDED = Rule(c.CAST, "kernel", name="gemm_4bit")
+
+
+def observed(run, *schemes):
+    return [r for r in load(run).records if r.instrument == "kineto" and r.case.scheme in schemes]
+
+
+def line(records, cause):
+    return [with_lines(record).values(f"ledger_{cause}_per_step") for record in records]
+
+
+def test_with_the_table_of_then_nothing_is_read_again():
+    """Where this fails the table was changed: that is what rows are for. Records without them are then read from their
+    traces, or told of; nothing is to be mended here but this test, which may name the change."""
+    if rules_said() == THEN:
+        records = load(CPU).records
+        assert classified_again(records, CPU, lambda path: pytest.fail(f"{path} was read")) == tuple(records)
+        assert held_lines.findings(records) == ()
+
+
+def test_traces_that_are_there_are_classified_by_todays_table(monkeypatch):
+    before = observed(GPU, "nf4", "fp16")
+    assert any(any(values) for values in line(before, c.GEMM))
+    monkeypatch.setattr(class_table, "RULES", (MENDED, *RULES))
+    after = classified_again(before, GPU, read_timeline)
+    (nf4,) = [place for place, record in enumerate(before) if record.case.scheme == "nf4"]
+    gemm, cast = (sum(line(after, cause)[nf4]) - sum(line(before, cause)[nf4] or (0.0,)) for cause in (c.GEMM, c.CAST))
+    assert cast > 0
+    assert cast == pytest.approx(-gemm, rel=1e-9)
+    for cause in (c.HOST_GAP, c.SYNC_STALL, c.ATTENTION):
+        for one, other in zip(line(after, cause), line(before, cause), strict=True):
+            assert one == pytest.approx(other, rel=1e-6), "the observer is taken off as it was"
+    assert held_lines.findings(after) == ()
+
+
+def test_a_setting_that_lacks_a_trace_keeps_its_lines_and_says_so(monkeypatch):
+    records = observed(CPU, "nf4", "fp16")
+    monkeypatch.setattr(class_table, "RULES", (MENDED, *RULES))
+    assert classified_again(records, CPU, read_timeline) == tuple(records)
+    (finding,) = held_lines.findings(records)
+    assert (finding.code, finding.severity) == ("classified-when-recorded", "info")
+    assert "fp16, nf4" in finding.evidence or "nf4, fp16" in finding.evidence
+
+
+def test_explain_says_so(monkeypatch, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(CPU, run, ignore=shutil.ignore_patterns("figures", "report.*"))
+    monkeypatch.setattr(class_table, "RULES", (MENDED, *RULES))
+    assert main(["explain", str(run), "--json"]) == 0
+    codes = [finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]]
+    assert "classified-when-recorded" in codes
