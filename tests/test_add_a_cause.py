@@ -17,7 +17,6 @@ from bench.analysis.ledger.stored import kept
 from bench.record.schema import to_json
 from bench.record.store import load
 from bench.verbs.report import build_run
-from bench.verbs import report
 from bench.cli import main
 from profiling.summarize import read_timeline
 
@@ -35,7 +34,7 @@ for record in load(run).records:
 (run / "records.jsonl.gz").unlink()
 (run / "records.jsonl").write_text("\\n".join(records) + "\\n")
 assert main(["explain", str(run), "--json"]) == 0
-report, _ = build_run(run, "fp16")
+report = build_run(run, "fp16")
 print(json.dumps({"page": "unpacking weights" in repr(report)}))
 """
 
