@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from bench.analysis.held_lines import classified_again, is_held
 from bench.record.store import Loaded, load
+from bench.record.timeline import Timeline
+
+ReadTrace = Callable[[Path], Timeline]
 
 
-def classified(folder: Path) -> Loaded:
+def classified(folder: Path, read: ReadTrace | None) -> Loaded:
     """What ``load`` gives; records that hold lines of another table are read from their traces again, where the folder
-    has these. Raises RecordError as it does."""
+    has these; ``read``: reads one, None: none is read. Raises RecordError as it does."""
     loaded = load(folder)
-    if not any(map(is_held, loaded.records)):
+    if read is None or not any(map(is_held, loaded.records)):
         return loaded
-    from profiling.summarize import read_timeline
-
-    return replace(loaded, records=classified_again(loaded.records, folder, read_timeline))
+    return replace(loaded, records=classified_again(loaded.records, folder, read))

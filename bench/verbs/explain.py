@@ -63,7 +63,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    records = classified(options.run).records
+    records = classified(options.run, options.read_timeline).records
     if not records:
         raise RecordError(f"{options.run} holds no records yet: run {quoted('run --out', options.run)}")
     planned = plan_of(options.run)

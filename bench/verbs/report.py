@@ -16,6 +16,7 @@ from bench.record.origin import node_of
 from bench.record.schema import Environment, Finding, Record
 from bench.record.store import load, remedy
 from bench.record.suggested import quoted, start
+from bench.verbs.classified import ReadTrace, classified
 from bench.verbs.planned import plan_of
 from bench.verbs.shared_options import add_verbose
 from bench.workloads.schemes import REFERENCE
@@ -57,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError("a report is about one run: give one folder, or add --study")
     folder = options.run[0]
     reference = asked_reference(options.reference, folder, load(folder).records)
-    report_run(folder, reference=reference, verbose=options.verbose)
+    report_run(folder, reference=reference, verbose=options.verbose, read=options.read_timeline)
     return 0
 
 
@@ -85,13 +86,15 @@ def asked_reference(asked: str | None, folder: Path, records: Sequence[Record]) 
     return asked
 
 
-def report_run(folder: Path, *, reference: str = REFERENCE, verbose: bool = False) -> None:
+def report_run(
+    folder: Path, *, reference: str = REFERENCE, verbose: bool = False, read: ReadTrace | None = None
+) -> None:
     """Write report.md, report.html and figures/, and print what they say: in short, or with all their tables."""
     from bench.report.brief import print_brief
     from bench.report.console import console as make_console
     from bench.report.terminal import print_built
 
-    report, written = write_run(folder, reference)
+    report, written = write_run(folder, reference, read)
     console = make_console()
     if verbose:
         print_built(report, console)
@@ -109,14 +112,14 @@ def _not_planned(folder: Path, reference: str) -> tuple[str, ...]:
     return () if reference == planned_reference(folder) else ("--reference", reference)
 
 
-def write_run(folder: Path, reference: str) -> tuple[Report, Sequence[Path]]:
+def write_run(folder: Path, reference: str, read: ReadTrace | None = None) -> tuple[Report, Sequence[Path]]:
     """Write the report of a run folder; the report, and the paths written.
 
     Raises RecordError for a folder without records, StorageError where it cannot be written.
     """
     from bench.report.page import write
 
-    report = build_run(folder, reference)
+    report = build_run(folder, reference, read)
     try:
         written = write(folder, report)
     except OSError as error:
@@ -124,17 +127,16 @@ def write_run(folder: Path, reference: str) -> tuple[Report, Sequence[Path]]:
     return report, written
 
 
-def build_run(folder: Path, reference: str) -> Report:
+def build_run(folder: Path, reference: str, read: ReadTrace | None = None) -> Report:
     """The report of a run folder, not yet written.
 
     Raises RecordError for a folder without records.
     """
     from bench.report.analysed import analyse
     from bench.report.build import build
-    from bench.verbs.classified import classified
     from bench.verbs.commands import commands
 
-    loaded = classified(folder)
+    loaded = classified(folder, read)
     if not loaded.records:
         raise RecordError(f"{folder} holds no records yet: run {quoted('run --resume --out', folder)}")
     planned = plan_of(folder)
