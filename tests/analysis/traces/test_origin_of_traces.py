@@ -97,4 +97,4 @@ def test_how_the_costs_of_events_compare(run):
     assert time.events == EventCosts(1000.0, 2000.0, 0.0)
     found = [event_costs(record) for record in load(H100).records if record.instrument == "kineto"]
     for name in ("operator", "range", "call"):
-        assert median(getattr(costs, name) for costs in found) == pytest.approx(getattr(TYPICAL, name), rel=0.05)
+        assert median(getattr(costs, name) for costs in found) == pytest.approx(getattr(TYPICAL, name), rel=0.01)
