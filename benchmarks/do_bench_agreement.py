@@ -120,10 +120,10 @@ def _timers(shape: Shape, do_bench: Callable[..., Any]) -> Timers:
     """Both timers of one shape, on the same random weights."""
     import torch
 
+    from bench.schemes import arm
     from bench.workloads.call_timer import timer_for
     from bench.workloads.matmul import cold_copies
     from bench.workloads.matmul_arms import ArmUnderTest, make_truth
-    from bench.workloads.schemes import arm
 
     under_test = ArmUnderTest(arm(SCHEME), make_truth(shape.m, shape.n, shape.k, "cuda", 0, 0))
     x, single = under_test.input(shape.m), under_test.operation("linear", shape.m)

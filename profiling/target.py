@@ -21,7 +21,7 @@ from bench.record.errors import BitledgerError, UsageError
 from bench.record.schema import Case
 from bench.record.typed import decode, typed
 from bench.run.plan import check_case
-from bench.workloads.schemes import arm
+from bench.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import Source, resolve_again
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from bench import schemes
 from bench.interventions.table import changed_arm, parse
 from bench.record.metrics import METRICS
 from bench.record.schema import Case, Finding, Metric, Record, metric
-from bench.workloads import schemes
 from tests.record_parts import CPU as CPU
 from tests.record_parts import GENERATE as GENERATE
 from tests.record_parts import GPU as GPU

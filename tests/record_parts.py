@@ -35,7 +35,7 @@ GENERATE = {"do_sample": False, "num_beams": 1, "cache": "dynamic", "stop": "len
 
 
 def arm(scheme: str) -> dict[str, Any]:
-    """The arm's facts, in the form that bench.workloads.schemes writes."""
+    """The arm's facts, in the form that bench.schemes writes."""
     kind = "int8" if scheme.startswith("int8") else "4bit" if "f4" in scheme or scheme == "fp4" else "float"
     dtype = {"fp32": "float32", "bf16": "bfloat16"}.get(scheme, "float16")
     return {

@@ -14,7 +14,7 @@ import pytest
 from bench.cli import parser as bench_parser
 from bench.interventions.table import INTERVENTIONS
 from bench.presets import PRESETS, preset
-from bench.workloads.schemes import ARMS
+from bench.schemes import ARMS
 from bench.workloads.sources import resolve
 from profiling.cli import parser as profiling_parser
 

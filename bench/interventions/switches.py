@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.schemes import Arm
 from bench.workloads.quantise import torch_dtype
-from bench.workloads.schemes import Arm
 
 
 class Switches:

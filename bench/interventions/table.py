@@ -20,7 +20,7 @@ from typing import Any, Literal
 from bench.record import causes as c
 from bench.record.errors import UsageError
 from bench.record.schema import Case
-from bench.workloads.schemes import Arm
+from bench.schemes import Arm
 
 NONE = "none"
 Sense = Literal["removes", "adds", "sweeps"]

@@ -19,13 +19,13 @@ from bench.interventions.table import NONE, Intervention, changed_arm, claim_of,
 from bench.record.errors import MeasurementError
 from bench.record.instruments import TRY
 from bench.record.schema import Case, metric
+from bench.schemes import Arm
 from bench.workloads import linear_kernels, models
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import meet_all
 from bench.workloads.generation import Tries
 from bench.workloads.lengths import Lengths
 from bench.workloads.outcome import Outcome, failed
-from bench.workloads.schemes import Arm
 from bench.workloads.session import Session
 
 # One call of each arm. With fewer a round more or less would decide; each costs a call of everything that is tried.

@@ -11,9 +11,9 @@ from bench import hooks
 from bench.interventions.table import refuse_unknown
 from bench.record.errors import UsageError
 from bench.record.typed import typed
+from bench.schemes import arm
 from bench.workloads import pruning
 from bench.workloads.prompt_styles import AS_IS, STYLES
-from bench.workloads.schemes import arm
 
 from .everyday import QUICK, SMOKE
 from .forms import LAST, EndToEnd, Preset, judged

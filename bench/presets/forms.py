@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bench.schemes import REFERENCE
 from bench.workloads.prompt_styles import DEFAULT
-from bench.workloads.schemes import REFERENCE
 
 ALL_NINE = ("fp32", "bf16", "fp16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
 M_SWEEP = (1, 2, 4, 6, 8, 16, 32, 64, 128, 512)

@@ -23,7 +23,7 @@ Above = Annotated[float, Meta(gt=0, le=1e24)]
 
 
 class ArmFacts(TypedDict, total=False):
-    """The arm's facts (bench/workloads/schemes.py)."""
+    """The arm's facts (bench/schemes)."""
 
     name: str
     kind: str

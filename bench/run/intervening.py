@@ -25,7 +25,7 @@ from bench.record.errors import BitledgerError, RecordError
 from bench.record.schema import Case, Environment, Record, Status, metric
 from bench.record.timeline import Timeline
 from bench.run.plan import Block, Request, generation_case
-from bench.workloads.schemes import REFERENCE, arm
+from bench.schemes import REFERENCE, arm
 from bench.workloads.sources import Source
 
 INSTRUMENT, PREDICTION, TIMELINE = "intervention", "prediction", "kineto"

@@ -17,7 +17,7 @@ from bench.presets import EndToEnd, Preset
 from bench.record.instruments import TRY
 from bench.record.schema import Case
 from bench.run.plan import Block, Request
-from bench.workloads.schemes import arm
+from bench.schemes import arm
 
 TOKENS = 16
 

@@ -23,12 +23,12 @@ from bench.run.intervening import InterventionPlan, Predictor
 from bench.run.plan import Block, remaining
 from bench.run.planfile import PLAN
 from bench.run.processes import ForkServer, Start
+from bench.schemes import arm
 from bench.verbs.planning import setting
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 from bench.verbs.shared_options import add_no_report, add_verbose
-from bench.workloads.schemes import arm
 
 RUNS = Path("reports/runs")
 DEFAULT = ("int8", "nf4")

@@ -11,7 +11,7 @@ from bench import presets
 from bench.record.errors import RecordError
 from bench.record.typed import decode
 from bench.run.planfile import PLAN
-from bench.workloads.schemes import REFERENCE
+from bench.schemes import REFERENCE
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)
 

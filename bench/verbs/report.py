@@ -16,10 +16,10 @@ from bench.record.origin import node_of
 from bench.record.schema import Environment, Finding, Record
 from bench.record.store import load, remedy
 from bench.record.suggested import quoted, start
+from bench.schemes import REFERENCE
 from bench.verbs.classified import ReadTrace, classified
 from bench.verbs.planned import plan_of
 from bench.verbs.shared_options import add_verbose
-from bench.workloads.schemes import REFERENCE
 
 if TYPE_CHECKING:
     from bench.report.content import Report

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.schemes import Arm
 from bench.workloads import linear_kernels
 from bench.workloads.planting import RELATIVE_SPREAD, outlier_scales
 from bench.workloads.quantise import quantised_linear, torch_dtype
-from bench.workloads.schemes import Arm
 
 if TYPE_CHECKING:
     import torch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bench.workloads.schemes import Arm
+from bench.schemes import Arm
 from bench.workloads.session import Session
 
 DECODE_STEPS = 4

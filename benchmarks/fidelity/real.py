@@ -36,9 +36,9 @@ from bench.analysis.timeline import Analysis
 from bench.presets import EndToEnd
 from bench.record import causes as c
 from bench.run.plan import generation_case
+from bench.schemes import arm
 from bench.workloads import models
 from bench.workloads.batches import make_batches
-from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from profiling.inside import Seen, observe_kineto

@@ -18,8 +18,8 @@ from bench.record.places import artifact_folder
 from bench.record.schema import Artifact, Environment, Metric, Record, Status
 from bench.record.secrets import found_in
 from bench.record.store import Writer, load
+from bench.schemes import arm
 from bench.workloads.outcome import explain
-from bench.workloads.schemes import arm
 
 from ..availability import ProfilingTools
 from .job import Job

@@ -12,9 +12,9 @@ from bench.record.outputs import refuse_foreign, unused
 from bench.record.schema import Case, Environment
 from bench.record.store import refuse_packed
 from bench.run.plan import generation_case
+from bench.schemes import arm
 from bench.verbs.planning import Setting, described, setting
 from bench.workloads import pruning
-from bench.workloads.schemes import arm
 from bench.workloads.sources import Source
 
 RUNS = Path("reports/runs")

@@ -15,9 +15,9 @@ from bench.interventions.table import ROUNDING
 from bench.presets import EndToEnd
 from bench.record.errors import MeasurementError
 from bench.run.plan import generation_case
+from bench.schemes import arm
 from bench.workloads import models
 from bench.workloads.batches import Batch, make_batches
-from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from tests.interventions.graph_simulation import simulated

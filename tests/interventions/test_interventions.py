@@ -26,8 +26,8 @@ from bench.presets import EndToEnd
 from bench.record import causes as c
 from bench.record.errors import MeasurementError, UsageError
 from bench.run.plan import generation_case
+from bench.schemes import ARMS, arm
 from bench.workloads import models
-from bench.workloads.schemes import ARMS, arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from tests.workloads.packed_4bit import way

@@ -15,9 +15,9 @@ from bench.presets import EndToEnd
 from bench.record.errors import MeasurementError
 from bench.record.instruments import TRY
 from bench.run.plan import generation_case
+from bench.schemes import ARMS, arm
 from bench.workloads import models
 from bench.workloads.lengths import Lengths
-from bench.workloads.schemes import ARMS, arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from tests import factories as make

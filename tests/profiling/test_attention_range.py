@@ -5,8 +5,8 @@ import torch
 from transformers import modeling_utils
 from transformers.models.starcoder2 import modeling_starcoder2
 
+from bench.schemes import arm
 from bench.workloads import models
-from bench.workloads.schemes import arm
 from bench.workloads.sources import resolve
 from profiling.annotate import RangeAnnotator
 from profiling.attention_range import AttentionRange

@@ -7,9 +7,9 @@ import torch
 
 from bench.analysis.ledger.stored import with_lines
 from bench.record.schema import Case
+from bench.schemes import arm
 from bench.workloads import models
 from bench.workloads.batches import Batch, extended, make_batches
-from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from profiling.inrun import timeline

@@ -13,7 +13,7 @@ from bench.record.errors import BitledgerError, RecordError
 from bench.record.places import artifact_folder
 from bench.record.store import artifact, open_run
 from bench.run.planfile import PLAN, Run, new_run_id, read_plan, write_plan
-from bench.workloads.schemes import arm
+from bench.schemes import arm
 from bench.workloads.sources import Source, resolve
 from profiling import inrun
 from tests import factories as make

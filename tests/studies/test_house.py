@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.presets import PRESETS
-from bench.workloads.schemes import ARMS
+from bench.schemes import ARMS
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,11 +7,11 @@ import torch
 
 from bench.record.errors import MeasurementError, UsageError
 from bench.record.schema import Case
+from bench.schemes import arm
 from bench.workloads import calls, generation, models
 from bench.workloads.annotation import Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.outcome import Outcome
-from bench.workloads.schemes import arm
 from bench.workloads.session import Session, produced
 from bench.workloads.sources import resolve
 from bench.workloads.stepper import overhead

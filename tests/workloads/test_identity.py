@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from bench.record.errors import MeasurementError
+from bench.schemes import ARMS, arm
 from bench.workloads import identity, models
-from bench.workloads.schemes import ARMS, arm
 from bench.workloads.sources import resolve
 
 

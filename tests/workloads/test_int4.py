@@ -8,10 +8,10 @@ import torch
 from bench.analysis.traffic import stored_bytes, traffic
 from bench.interventions.table import applicable
 from bench.record.errors import NotApplicableError
+from bench.schemes import arm
 from bench.workloads import int4, models
 from bench.workloads.matmul_arms import ArmUnderTest, make_truth
 from bench.workloads.quantise import quantise_in_place, quantised_linear
-from bench.workloads.schemes import arm
 
 ARM = arm("int4-tinygemm")
 N, K, GROUP = 64, 256, 128

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.record.errors import UsageError
+from bench.schemes import arm
 from bench.workloads import models, pruning
-from bench.workloads.schemes import arm
 from bench.workloads.sources import resolve
 
 

@@ -16,8 +16,8 @@ from bench.analysis.remedies import remedies
 from bench.analysis.user_code import code, is_code, preamble
 from bench.interventions import patches
 from bench.interventions.table import INTERVENTIONS, applicable, changed_arm, combinations, parse
+from bench.schemes import ARMS, arm
 from bench.workloads import models
-from bench.workloads.schemes import ARMS, arm
 from bench.workloads.sources import resolve
 from tests import factories as make
 from tests.interventions.graph_simulation import Recorder, nothing_read_back, replay

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from bench.presets import EndToEnd
 from bench.record.errors import UsageError
 from bench.run.plan import generation_case
+from bench.schemes import arm
 from bench.workloads import models, samples
 from bench.workloads.batches import make_batches
 from bench.workloads.prompt_styles import AS_IS, STRIPPED, prompt
 from bench.workloads.prompts import humaneval
-from bench.workloads.schemes import arm
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from tests import factories as make

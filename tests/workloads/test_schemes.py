@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from bench.record.errors import UsageError
+from bench.schemes import ARMS, arm
 from bench.workloads.models import bitsandbytes_config
 from bench.workloads.quantise import quantise_in_place, quantised_linear, torch_dtype
-from bench.workloads.schemes import ARMS, arm
 
 LIMIT = {"float": 0.01, "int8": 0.03, "4bit": 0.2, "int4": 0.1}
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from bench.record.schema import Case
+from bench.schemes import ARMS, arm
 from bench.workloads import generation, models, quantise
 from bench.workloads.describe import _named_apart, describe
-from bench.workloads.schemes import ARMS, arm
 from bench.workloads.sources import Source, resolve
 
 SMALL = {

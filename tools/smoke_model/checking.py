@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.schemes import ARMS
 from bench.workloads.models import load
 from bench.workloads.prompts import Task
-from bench.workloads.schemes import ARMS
 from bench.workloads.sources import resolve
 from tools.smoke_model.vocabulary import solved
 
@@ -41,7 +41,7 @@ def check(
 ) -> dict[int, Matches]:
     """Layers removed (0 … ``removed``) → task → whether it is known, for the checkpoint on the CPU in ``scheme``.
 
-    The scheme is one of ``bench.workloads.schemes.ARMS``: the check sees exactly what the benchmark measures.
+    The scheme is one of ``bench.schemes.ARMS``: the check sees exactly what the benchmark measures.
     """
     loaded = load(resolve(str(folder)), ARMS[scheme], "cpu", seed=0)
     found: dict[int, Matches] = {}
