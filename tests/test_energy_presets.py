@@ -16,7 +16,7 @@ from bench.quality.analysis.summary import summarise as qualities
 from bench.quality.tradeoff.signmap import signmap
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.schema import Case, Record
-from bench.report.sections.energy import energy as energy_table
+from bench.report.sections.energy import energy_table
 from bench.run.plan import make_plan
 from bench.workloads.sources import resolve
 from tests import factories as make

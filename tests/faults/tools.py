@@ -41,8 +41,9 @@ def _case() -> str:
 
 
 def _command(scene: Scene, verb: str, *options: str) -> tuple[str, ...]:
-    told = ("--scheme", SCHEME, "--device", "cuda", "--out", str(scene.run), "--no-report", "--ncu-caches", "cold")
-    return ("profiling", verb, *told, *options)
+    caches = ("--ncu-caches", "cold") if verb in ("ncu", "all") else ()
+    told = ("--scheme", SCHEME, "--device", "cuda", "--out", str(scene.run), "--no-report")
+    return ("profiling", verb, *told, *caches, *options)
 
 
 def _tool(verb: str, how: str, *options: str, present: tuple[str, ...] = TOOLS) -> Callable[[Scene], Seen]:
