@@ -74,7 +74,7 @@ def of_file(before: Path, after: Path) -> Iterator[str]:
 def compare(before: Path, after: Path) -> int:
     """Print what differs between two dumps; 1 where anything does."""
     names = sorted({file.name for folder in (before, after) for file in folder.iterdir()})
-    found = [f"{name}{line}" for name in names for line in of_file(before / name, after / name)]
+    found = [f"{name} {line}" for name in names for line in of_file(before / name, after / name)]
     for line in found[:MOST]:
         print(line)
     print(f"{len(names)} files compared, {len(found)} differences")
