@@ -8,6 +8,7 @@ import pytest
 
 import profiling.cli
 from bench import cli, presets
+from bench.record.errors import UsageError
 from bench.record.store import open_run
 from bench.run.plan import make_plan
 from bench.run.planfile import Run, write_plan
@@ -217,3 +218,17 @@ def test_no_width_of_a_terminal_breaks_an_output(width, tmp_path, monkeypatch, c
         assert main(list(arguments)) in (0, 1, 2), arguments
         err = capsys.readouterr().err
         assert "Traceback" not in err and len(err.splitlines()) <= 1, (arguments, err)
+
+
+@pytest.mark.parametrize(("more", "seed"), [((), 3), (("--seed", "4"), 4), (("--seed", "0"), 0)])
+def test_interventions_on_a_run_take_its_seed_unless_another_is_asked_for(more, seed, planned, monkeypatch, capsys):
+    seen = []
+
+    def plan(_sweep, _source, _device, seed, *_):
+        seen.append(seed)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("bench.run.intervening.make_plan", plan)
+    assert cli.main(["intervene", "--device", "cpu", "--out", str(planned), *more]) == 2
+    assert "enough" in capsys.readouterr().err
+    assert seen == [seed]

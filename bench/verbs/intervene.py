@@ -65,7 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--calls", type=kinds.COUNT, metavar="N", help="timed generate calls per process")
     add("--repeats", type=kinds.REPEATS, metavar="N", help="fresh processes per intervention")
     add("--threads", type=kinds.THREADS, metavar="N", help="CPU threads of torch (default: the preset's)")
-    add("--seed", type=kinds.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
+    add("--seed", type=kinds.SEED, help="seed of weights, prompts and orders (default: the run's, or 0)")
     add_verbose(parser)
 
 
@@ -113,7 +113,8 @@ def _run(options: argparse.Namespace, machine: Environment, fork_server: ForkSer
         tell_other_software(recorded, machine)
         observed = frozenset(r.case.scheme for r in recorded if r.instrument == "kineto" and r.artifacts)
         threads = options.threads or preset.threads
-        plan = intervening.make_plan(sweep, source, device, found.seed, names, observed, threads)
+        seed = found.seed if options.seed is None else options.seed
+        plan = intervening.make_plan(sweep, source, device, seed, names, observed, threads)
         _without_effect(options.only or (), plan, schemes, device)
         context = runner.Context(run_id, options.argv, machine, writer.folder, options.debug)
         failed = _measure(plan, writer, context, fork_server.start, Predictor(

@@ -56,6 +56,10 @@ def test_more_repeats_add_blocks_and_leave_the_others(tmp_path, measuring, capsy
     }
     assert main([*go_on, "--repeats", "4"]) == 2
     assert "takes none away" in capsys.readouterr().err
+    assert main([*go_on, *SMALL[:-2], *models]) == 0, "the same again is no other plan"
+    for other in (("--schemes", "fp16,int8"), ("--models", "shape:phi-2,smoke"), ("--seed", "4"), ("--device", "cuda")):
+        assert main([*go_on, *other]) == 2
+        assert "goes on by its own plan" in capsys.readouterr().err
 
 
 def test_several_models_have_blocks_of_their_own(tmp_path, measuring):

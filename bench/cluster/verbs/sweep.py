@@ -25,9 +25,10 @@ from bench.record.suggested import command
 from bench.report.console import console as make_console
 from bench.run import runner
 from bench.run.plan import Block
-from bench.run.planfile import Run, new_run_id, read_planned
+from bench.run.planfile import Run, new_run_id, read_plan, read_planned
 from bench.run.processes import ForkServer
 from bench.verbs.planning import Asked, asked, preset_for
+from bench.verbs.resuming import refuse_other_plan
 
 RUNS = Path("reports/runs")
 
@@ -76,12 +77,20 @@ def _planned(
         folder = _folder(options)
         places.read(folder)
         refuse_packed(folder)
+        _refuse_another_plan(options, folder)
         with suppress(FileNotFoundError):
             (folder / places.CANCELLED).unlink()
         if options.repeats:
             make_console().print(f"{extend(folder, options.repeats, fork_server)} new blocks planned")
         return folder
     return plan(options, machine, fork_server, device)
+
+
+def _refuse_another_plan(options: argparse.Namespace, folder: Path) -> None:
+    """Raises UsageError for an option that asks for something else than the sweep was planned to measure; more
+    ``--repeats`` are more blocks of the same."""
+    models = {"model": options.models[0], "beside": options.models[1:]} if options.models else {}
+    refuse_other_plan(argparse.Namespace(**vars(options) | models | {"repeats": None}), read_plan(folder))
 
 
 def plan(options: argparse.Namespace, machine: Environment, fork_server: ForkServer, device: str | None) -> Path:
