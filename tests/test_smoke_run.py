@@ -12,10 +12,11 @@ import pytest
 from bench.record.store import RECORDS, load
 from bench.run.planfile import read_plan
 
-SMALL = ("--preset", "smoke", "--device", "cpu", "--schemes", "fp16,nf4", "--calls", "1", "--new-tokens", "6",
-         "--repeats", "1", "--matmul-seconds", "0.01", "--energy-seconds", "0.1", "--tasks", "0")  # fmt: skip
+ONE_CALL = ("--preset", "smoke", "--device", "cpu", "--schemes", "fp16,nf4", "--calls", "1", "--new-tokens", "6",
+            "--repeats", "1", "--energy-seconds", "0.1", "--tasks", "0")  # fmt: skip
+SMALL = (*ONE_CALL, "--matmul-seconds", "0.01")
 # For what is killed: one scheme, and no report.
-SMALLER = (*SMALL, "--schemes", "nf4", "--matmul-m", "", "--no-report")
+SMALLER = (*ONE_CALL, "--schemes", "nf4", "--matmul-m", "", "--no-report")
 
 
 def bench(*arguments):
