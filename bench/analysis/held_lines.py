@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.record.errors import RecordError
+from bench.record.integrity import problem_of
 from bench.record.schema import Finding, Record
 from bench.record.timeline import Timeline
 
@@ -41,24 +41,23 @@ def is_held(record: Record) -> bool:
 
 
 def classified_again(records: Sequence[Record], folder: Path, read: Callable[[Path], Timeline]) -> tuple[Record, ...]:
-    """The Records, with rows from their traces where all of a setting's are in the run folder. Raises RecordError for a
-    trace that cannot be read."""
-    settings: dict[Any, list[Record]] = defaultdict(list)
+    """The Records, with rows from their traces where all of a setting's are in the run folder, as they were
+    recorded. Raises RecordError for a trace that cannot be read."""
+    settings: dict[Any, list[tuple[Record, Path | None]]] = defaultdict(list)
     for record in filter(is_held, records):
-        settings[setting_of(record.case), record.instrument].append(record)
-    whole = {id(one) for found in settings.values() if all(_trace(one, folder) for one in found) for one in found}
-    return tuple(_again(record, folder, read) if id(record) in whole else record for record in records)
+        settings[setting_of(record.case), record.instrument].append((record, _trace(record, folder)))
+    whole = [found for found in settings.values() if all(path for _, path in found)]
+    traces = {id(record): path for found in whole for record, path in found if path}
+    return tuple(_again(one, traces[id(one)], read) if id(one) in traces else one for one in records)
 
 
 def _trace(record: Record, folder: Path) -> Path | None:
-    paths = (folder / item.path for item in record.artifacts if item.path.endswith(_TRACES))
-    return next((path for path in paths if path.is_file()), None)
+    """Its trace as it was recorded; None where the file is gone or was changed."""
+    traces = (item for item in record.artifacts if item.path.endswith(_TRACES))
+    return next((folder / item.path for item in traces if not problem_of(folder, item)), None)
 
 
-def _again(record: Record, folder: Path, read: Callable[[Path], Timeline]) -> Record:
-    path = _trace(record, folder)
-    if path is None:
-        raise RecordError(f"{folder} holds no trace of {record.key}")
+def _again(record: Record, path: Path, read: Callable[[Path], Timeline]) -> Record:
     analysis, told = Analysis(read(path)), record.setup["ledger"]
     rows = gpu_rows(analysis, work_of(analysis, STEP_RANGE), STEP_RANGE) if analysis.devices else None
     found = cpu_rows(analysis.timeline, STEP_RANGE) if rows is None else rows

@@ -70,3 +70,20 @@ def test_explain_says_so(monkeypatch, tmp_path, capsys):
     assert main(["explain", str(run), "--json"]) == 0
     codes = [finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]]
     assert "classified-when-recorded" in codes
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_trace_that_was_changed_since_is_no_trace(changed, monkeypatch, tmp_path):
+    records = observed(GPU, "nf4", "fp16")
+    for record in records:
+        for item in record.artifacts:
+            copy = tmp_path / item.path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(GPU / item.path, copy)
+    if changed:
+        for trace in tmp_path.rglob("*.json.gz"):
+            trace.write_bytes(trace.read_bytes() + b"\0")
+    monkeypatch.setattr(class_table, "RULES", (MENDED, *RULES))
+    found = classified_again(records, tmp_path, read_timeline)
+    assert (found == tuple(records)) is changed
+    assert bool(held_lines.findings(found)) is changed
