@@ -90,9 +90,13 @@ def _call(arguments: Sequence[str], program: str) -> int:
     return _program(program).call(arguments, argv=recorded, read_timeline=_read_timeline)
 
 
+def verbs_there() -> dict[str, Verb]:
+    """Those whose room is there."""
+    return {word: verb for word, verb in VERBS.items() if hooks.is_there(verb.module)}
+
+
 def _program(name: str) -> CommandLine:
-    there = {word: verb for word, verb in VERBS.items() if hooks.is_there(verb.module)}
-    return CommandLine(name, DESCRIPTION, EXIT_CODES, there)
+    return CommandLine(name, DESCRIPTION, EXIT_CODES, verbs_there())
 
 
 def parser(program: str = MODULE) -> argparse.ArgumentParser:

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb = next((word for word in arguments if not word.startswith("-")), None)
     if verb is None and set(arguments) <= {"-h", "--help"}:
         accept_any_terminal()
-        verbs = bench.cli.VERBS | profiling.cli.VERBS
+        verbs = bench.cli.verbs_there() | profiling.cli.VERBS
         CommandLine(FACE, bench.cli.DESCRIPTION, bench.cli.EXIT_CODES, verbs).parser("").print_help()
         return 0
     if _measures(verb, arguments) and find_spec("torch") is None:

@@ -89,3 +89,11 @@ def test_what_goes_wrong_in_a_room_that_is_there_is_raised(room, monkeypatch):
     monkeypatch.setattr(hooks, "import_module", failing)
     with pytest.raises(ModuleNotFoundError, match="numpy"):
         hooks.presets()
+
+
+def test_so_does_the_help_of_both_rooms():
+    program = WITHOUT.replace("from bench.cli import main", "from bitledger.command import main")
+    argv = [sys.executable, "-c", program, "--help"]
+    found = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True).stdout
+    assert "compare" in found and "summarize" in found
+    assert not any(f"    {verb} " in found for verb in ("gather", "evaluate", "tradeoff", "study"))
