@@ -20,6 +20,7 @@ from .interventions import InterventionRow, Removals, predicted_only, removals
 from .interventions import summarise as summarise_interventions
 from .ledger.first_visits import FirstVisits, first_visits
 from .ledger.pairs import Pair, pairs
+from .ledger.stored import with_lines
 from .ledger.uniform import uniform_factor
 from .ledger.windows import unlike_windows
 from .remedies import Remedy, remedies, same_but_length
@@ -69,7 +70,8 @@ def explain(
     """The explanation of a run; what was analysed already can be given. ``asked``: the settings that its plan asks
     for, in order."""
     groups = generation.summarise(records, reference=reference) if generated is None else tuple(generated)
-    found = in_order(pairs(records, reference), lambda pair: pair.setting, asked)
+    lined = tuple(map(with_lines, records))
+    found = in_order(pairs(lined, reference), lambda pair: pair.setting, asked)
     groups = in_order(groups, lambda group: group.setting, asked)
     changed = summarise_interventions(records)
     joules = energy_pairs(records, reference)
@@ -80,7 +82,7 @@ def explain(
         (*findings(found), *claims.findings(records), *unlike_windows(records), *held_lines.findings(records)),
         rows(groups),
         tuple(dict.fromkeys(pair.setting for pair in found)), tuple(records), reference,
-        _first(groups, first_visits(records, reference)),
+        _first(groups, first_visits(lined, reference)),
     )  # fmt: skip
 
 

@@ -73,8 +73,8 @@ class Idle:
 class _RestLine:
     powers: Floats
     noise: float
-    assumed: float
     noise_of_change: float
+    assumed: float = 0.0
 
 
 def idle_of(record: Record, source: EnergySource) -> Idle | None:
@@ -91,14 +91,14 @@ def _best(
     idle: Sequence[IdleWindow], work: Sequence[WorkWindow], before: float | None, after: float | None
 ) -> _RestLine:
     if before is None or after is None:
-        return _line(idle, work, 0, _drift(idle))
-    change, straight = after - before, _line(idle, work, 1, 0.0)
+        return replace(_line(idle, work, 0), assumed=_drift(idle))
+    change, straight = after - before, _line(idle, work, 1)
     if abs(change) <= _CHANGE * straight.noise_of_change:
         return straight
     sides = [[window.power for window in idle if window.after is side] for side in (False, True)]
     if min(map(len, sides)) < _BEND:
         return replace(straight, assumed=CURVE * change)
-    bent = _line(idle, work, 2, 0.0)
+    bent = _line(idle, work, 2)
     if all((side[-1] - side[0]) * change > 0 for side in sides):
         return bent  # as a card that cools, or one that drifts
     return replace(bent, assumed=REST * float(np.mean(bent.powers - straight.powers)))
@@ -114,7 +114,7 @@ def _mean(idle: Sequence[IdleWindow]) -> float | None:
     return math.fsum(window.joules for window in idle) / seconds if idle else None
 
 
-def _line(idle: Sequence[IdleWindow], work: Sequence[WorkWindow], order: int, assumed: float) -> _RestLine:
+def _line(idle: Sequence[IdleWindow], work: Sequence[WorkWindow], order: int) -> _RestLine:
     """The polynomial of ``order`` through the idle windows, each weighing as much as it is long."""
     scale = max(abs(window.middle) for window in idle) or 1.0
     weights = np.sqrt([window.seconds for window in idle])
@@ -129,7 +129,7 @@ def _line(idle: Sequence[IdleWindow], work: Sequence[WorkWindow], order: int, as
     spread = float(middle @ np.linalg.pinv(columns.T @ columns) @ middle)
     sides = [math.fsum(window.seconds for window in idle if window.after is side) for side in (False, True)]
     apart = math.fsum(1.0 / seconds for seconds in sides if seconds)
-    return _RestLine(at @ fitted, math.sqrt(variance * spread), assumed, math.sqrt(variance * apart))
+    return _RestLine(at @ fitted, math.sqrt(variance * spread), math.sqrt(variance * apart))
 
 
 def half_width(noise: float, assumed: float, confidence: float) -> float:

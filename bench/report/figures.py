@@ -144,3 +144,14 @@ def notice(text: str) -> Any:
         axes[0, 0].text(0.5, 0.5, text, ha="center", va="center", wrap=True, transform=axes[0, 0].transAxes)
 
     return panels(1, 1, 1.3, draw)
+
+
+def as_grid(panel: Any, schemes: Sequence[str]) -> None:
+    """A panel of cells, a column of them for each scheme, whose names stand above; no frame and no lines."""
+    panel.set_xlim(-0.5, len(schemes) - 0.5)
+    panel.set_xticks(range(len(schemes)), [name.replace("-", "-\n", 1) for name in schemes])
+    panel.grid(False)
+    panel.tick_params(length=0, labelsize=8)
+    panel.xaxis.tick_top()
+    for side in panel.spines.values():
+        side.set_visible(False)

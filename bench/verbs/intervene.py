@@ -113,8 +113,7 @@ def _run(options: argparse.Namespace, machine: Environment, fork_server: ForkSer
         tell_other_software(recorded, machine)
         observed = frozenset(r.case.scheme for r in recorded if r.instrument == "kineto" and r.artifacts)
         threads = options.threads or preset.threads
-        seed = found.seed if options.seed is None else options.seed
-        plan = intervening.make_plan(sweep, source, device, seed, names, observed, threads)
+        plan = intervening.make_plan(sweep, source, device, found.seed, names, observed, threads)
         _without_effect(options.only or (), plan, schemes, device)
         context = runner.Context(run_id, options.argv, machine, writer.folder, options.debug)
         failed = _measure(plan, writer, context, fork_server.start, Predictor(

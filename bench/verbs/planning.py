@@ -87,7 +87,7 @@ def setting(
             raise UsageError("--revision is of a --model: leave it out to go on with that of the run in --out")
         run = read_plan(options.out)
         device = _device_here(options.device or run.device, run.source, machine, start)
-        return Setting(run.run_id, run.preset, run.source, device, run.seed)
+        return Setting(run.run_id, run.preset, run.source, device, run.seed if options.seed is None else options.seed)
     name = preset_for(options.preset, has_gpu=options.device != "cpu" and bool(machine.gpus))
     preset, source, device = _of_preset(name, options, machine, start)
     if tell_unusable_gpu(machine, options.device, device) and options.preset is None:

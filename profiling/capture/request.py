@@ -61,9 +61,8 @@ def _case(options: argparse.Namespace, base: Setting, scheme: str) -> Case:
     cache = options.cache or sweep.caches[0]
     if batch < 1 or sweep.new_tokens < 2 or sweep.prompt_tokens < 1:
         raise UsageError("--batch and --prompt-tokens must be at least 1, --new-tokens at least 2")
-    seed = base.seed if options.seed is None else options.seed
     dropped = pruning.text(pruning.parse(options.drop_layers))
-    return generation_case(sweep, base.source, scheme, batch, cache, base.device, seed, dropped)
+    return generation_case(sweep, base.source, scheme, batch, cache, base.device, base.seed, dropped)
 
 
 def _sweep(preset: Preset, scheme: str, batch: int | None, cache: str | None) -> EndToEnd:

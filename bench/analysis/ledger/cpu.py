@@ -33,7 +33,7 @@ class CpuRows:
 
     def costs(self, classes: Classes) -> StepCosts:
         """The steps' costs by a table of classes."""
-        sources = self.places.sources(classes)
+        sources = self.places.sources(self.places.answers(classes))
         lines = {name: self._sums([source.cause == name for source in sources]) for name in cpu_causes()}
         idle: dict[IdleSource, list[int]] = {}
         for place, source in enumerate(sources):

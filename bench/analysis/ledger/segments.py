@@ -108,9 +108,8 @@ class Places:
             found.append(classes.operator(kind.asked(), found[kind.parent] if kind.parent >= 0 else None))
         return found
 
-    def sources(self, classes: Classes) -> list[IdleSource]:
+    def sources(self, answers: Sequence[Classified]) -> list[IdleSource]:
         """[places] what each is (an operator) or leads to (a gap); its ``cause`` is its line."""
-        answers = self.answers(classes)
         return [self._source(place, answers) for place in self.places]
 
     def _source(self, place: StepPlace, answers: Sequence[Classified]) -> IdleSource:
@@ -118,9 +117,7 @@ class Places:
         if kind < 0 or answers[kind].cause == c.HOST_GAP:
             does_work = (one for one in self.chains[place.chain] if answers[one].cause != c.HOST_GAP)
             kind = next(does_work, -1)
-            return (
-                self._named(c.HOST_GAP, kind, answers[kind].cause) if kind >= 0 else IdleSource(c.HOST_GAP, END, "", "")
-            )
+            return self._named(c.HOST_GAP, kind, answers[kind].cause) if kind >= 0 else _NOTHING
         if answers[kind].glue and self.kinds[kind].calls:
             # Python inside an operator: it leads to the next operator that this one calls, but is this one's.
             leads_to = place.calling if place.calling >= 0 else kind
@@ -130,9 +127,8 @@ class Places:
     def _named(self, cause: str, kind: int, work: str) -> IdleSource:
         return IdleSource(cause, self.kinds[kind].range, self.kinds[kind].path[-1], work)
 
-    def groups(self, classes: Classes) -> list[tuple[str, str] | None]:
+    def groups(self, answers: Sequence[Classified]) -> list[tuple[str, str] | None]:
         """[kinds] the (range, cause) of which work begins with it; None where it is part of work of its cause."""
-        answers = self.answers(classes)
         return [
             None if kind.parent >= 0 and answers[kind.parent].cause == own.cause else (kind.range, own.cause)
             for kind, own in zip(self.kinds, answers, strict=True)
@@ -158,7 +154,8 @@ class Walked:
 
     def steps(self, classes: Classes) -> tuple[list[Step], dict[str, int]]:
         """The steps by a table of classes, and name → ns of the operators that no rule knows."""
-        sources, groups = self.places.sources(classes), self.places.groups(classes)
+        answers = self.places.answers(classes)
+        sources, groups = self.places.sources(answers), self.places.groups(answers)
         steps: list[Step] = []
         for pieces, counts in zip(self.pieces, self.counts, strict=True):
             begun: Counter[tuple[str, str]] = Counter()

@@ -197,8 +197,8 @@ def with_lines(record: Record) -> Record:
     if "undisturbed" in told and isinstance(rows, GpuRows):
         best = with_columns(rows.kinds, unpacked(told["undisturbed"])).costs(classes)
         metrics += lines("ledger", best)
-    kept = {name: value for name, value in told.items() if name not in ("rows", "undisturbed")}
-    setup = {**record.setup, "ledger": {**kept, **_ledger(observed, best)}}
+    others = {name: value for name, value in told.items() if name not in ("rows", "undisturbed")}
+    setup = {**record.setup, "ledger": {**others, **_ledger(observed, best)}}
     return replace(record, metrics=(*record.metrics, *metrics), setup=setup)
 
 

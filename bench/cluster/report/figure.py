@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.cluster.analysis.nodes import FLOOR, Fleet, Node, Rates
 from bench.report import units
-from bench.report.figures import panels
+from bench.report.figures import as_grid, panels
 from bench.report.palette import BAND, GRID, INK, LESS, MORE, SOFT
 
 # Rows of the heat map. More would be smaller than text can be read.
@@ -62,15 +62,9 @@ def heat(fleet: Fleet, rates: Rates) -> Any:
         for place, node in enumerate(rows):
             for column, scheme in enumerate(rates.schemes):
                 _cell(panel, column, place, rates.rates[node.name].get(scheme), middles[scheme])
-        panel.set_xlim(-0.5, len(rates.schemes) - 0.5)
+        as_grid(panel, rates.schemes)
         panel.set_ylim(len(rows) - 0.5, -0.5)
-        panel.set_xticks(range(len(rates.schemes)), [name.replace("-", "-\n", 1) for name in rates.schemes])
         panel.set_yticks(range(len(rows)), [short_name(node.name) + (" !" if node.outlying else "") for node in rows])
-        panel.grid(False)
-        panel.tick_params(length=0, labelsize=8)
-        panel.xaxis.tick_top()
-        for side in panel.spines.values():
-            side.set_visible(False)
 
     return panels(1, 1, 0.24 * len(rows) + 0.7, draw)
 

@@ -9,7 +9,7 @@ from typing import Any
 from bench.analysis.grouping import scheme_rank
 from bench.quality.tradeoff.signmap import Place, Spot
 from bench.quality.tradeoff.tradeoff import Tradeoff
-from bench.report.figures import panels
+from bench.report.figures import as_grid, panels
 from bench.report.palette import BAND, GRID, INK, LESS, MORE, PAPER, colour
 
 from .tables import model_text, place_labels
@@ -81,15 +81,9 @@ def heat(spots: Sequence[Spot]) -> Any:
             panel.annotate(text, (-0.48, row - 0.3), va="center", fontsize=8, color=INK.light)
         for spot in spots:
             _cell(panel, schemes.index(spot.scheme), places.index(spot.place), spot, most)
-        panel.set_xlim(-0.5, len(schemes) - 0.5)
+        as_grid(panel, schemes)
         panel.set_ylim(len(places) - 0.45, -0.5)
-        panel.set_xticks(range(len(schemes)), [name.replace("-", "-\n", 1) for name in schemes])
         panel.set_yticks([])
-        panel.grid(False)
-        panel.tick_params(length=0, labelsize=8)
-        panel.xaxis.tick_top()
-        for side in panel.spines.values():
-            side.set_visible(False)
 
     return panels(1, 1, 0.55 * len(places) + 0.6, draw)
 
