@@ -20,10 +20,31 @@ ifneq ($(OFFLINE),)
 endif
 BENCH_OPTIONS := --preset $(PRESET) $(if $(MODEL),--model $(MODEL)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
+# A preset that is not there is told before anything is installed; a test holds the list to bench/presets.
+PRESETS := smoke quick paper paper-compat study study-repeats study-repeats-more study-repeats-rest study-batches \
+  study-batches-more study-batches-rest study-lengths study-lengths-more study-alternatives study-costs
+ifeq ($(filter auto $(PRESETS),$(PRESET)),)
+  $(error unknown preset '$(PRESET)': choose from $(PRESETS))
+endif
+
+# "## " describes a target of who measures, "### " one of who develops.
+LIST = grep -hE '^[a-z-]+:.*[^\#]$(1) ' $(MAKEFILE_LIST) | sed -E 's/:.*$(1) /\t/' | expand -t 20
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@$(call LIST,\#\#)
+	@echo
+	@echo "to develop:"
+	@$(call LIST,\#\#\#)
 	@echo
 	@echo "options:  make bench PRESET=smoke|quick|paper|paper-compat MODEL=... OUT=FOLDER ARGS='--schemes fp16,nf4'"
+
+bench: $(VENV_READY) ## measure and report: quick on a GPU, smoke elsewhere
+	$(PY) -m bench run $(BENCH_OPTIONS)
+
+doctor: $(VENV_READY) ## what can this machine measure?
+	$(PY) -m bench doctor
+
+report: $(VENV_READY) ## write the report of a run again: make report RUN=reports/runs/...
+	$(PY) -m bench report $(RUN)
 
 setup: $(VENV_READY) ## make .venv with the pinned dependencies (nothing to do inside the container)
 
@@ -48,9 +69,6 @@ bundle: $(VENV_READY) ## one archive for a host without internet: docs/hosts.md
 	$(PY) -m bundling $(if $(BUNDLE_PYTHON),--python $(BUNDLE_PYTHON)) $(if $(BUNDLE_CUDA),--cuda $(BUNDLE_CUDA)) \
 	  $(if $(BUNDLE_PLATFORM),--platform $(BUNDLE_PLATFORM)) $(if $(BUNDLE_WITH),--with $(BUNDLE_WITH)) \
 	  $(if $(BUNDLE_DEV),--dev) $(if $(BUNDLE_OUT),--out $(BUNDLE_OUT))
-
-bench: $(VENV_READY) ## measure and report: quick on a GPU, smoke elsewhere
-	$(PY) -m bench run $(BENCH_OPTIONS)
 
 # The container: 'make image' once, then these. CAPABILITIES: SYS_ADMIN for counters and pass@1, SYS_PTRACE for py-spy.
 # DOCKER_OPTIONS: more of docker's, such as "--gpus device=1"; without a GPU the container measures the CPU.
@@ -84,7 +102,7 @@ shell: ## a shell in the container
 	@mkdir -p reports/runs "$${HF_HOME:-$(HOME)/.cache/huggingface}"
 	$(IN_CONTAINER) -it $(IMAGE) bash
 
-image-check: ## build the image without Docker (root on Debian: buildah, mmdebstrap), then bench and test in it
+image-check: ### build the image without Docker (root on Debian: buildah, mmdebstrap), then bench and test in it
 	scripts/check-image.sh 'make test SLOW=yes' "make bench PRESET=smoke ARGS='--tasks 4 --repeats 2'"
 
 # The study again, then its report. TASKS: HumanEval+ tasks for pass@1; RUNS: fresh processes per Case.
@@ -115,61 +133,55 @@ profile: $(VENV_READY) ## timelines, counters and host stacks: all that this mac
 
 # Tests of one module stay together (loadscope): their shared fixtures are made once. WORKERS=0 runs them in one process.
 WORKERS ?= 2
-test: $(VENV_READY) ## run the tests that need no GPU (SLOW=yes: the long real runs too)
+test: $(VENV_READY) ### run the tests that need no GPU (SLOW=yes: the long real runs too)
 	@$(PY) -c 'import pytest, xdist' 2>/dev/null \
 	  || { echo "pytest is not in this environment: make the bundle with BUNDLE_DEV=yes"; exit 2; }
 	$(PY) -m pytest -n $(WORKERS) --dist loadscope $(if $(SLOW),-m "not gpu and not slurm")
 
-test-slurm: $(VENV_READY) ## run the tests that start a real Slurm on this host (root; Debian's slurm-wlm and munge)
+test-slurm: $(VENV_READY) ### run the tests that start a real Slurm on this host (root; Debian's slurm-wlm and munge)
 	$(PY) -m pytest -rs -m slurm
 
-test-gpu: $(VENV_READY) ## run the tests that need a GPU
+test-gpu: $(VENV_READY) ### run the tests that need a GPU
 	$(PY) -m pytest -m gpu
 
-lint: $(VENV_READY) ## ruff, mypy, and the installed packages against the lock
+lint: $(VENV_READY) ### ruff, mypy, and the installed packages against the lock
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) scripts/audit.py
 
-format: $(VENV_READY) ## let ruff format the code
+format: $(VENV_READY) ### let ruff format the code
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-report: $(VENV_READY) ## write the report of a run again: make report RUN=reports/runs/...
-	$(PY) -m bench report $(RUN)
-
-doctor: $(VENV_READY) ## what can this machine measure?
-	$(PY) -m bench doctor
-
-smoke-model: $(VENV_READY) ## train the committed tiny checkpoint again (about 2 minutes on 2 cores)
+smoke-model: $(VENV_READY) ### train the committed tiny checkpoint again (about 2 minutes on 2 cores)
 	$(PY) -m tools.smoke_model --out bench/data/smoke-model
 
-fuzz: $(VENV_READY) ## inputs made to break the readers of files: INPUTS=10000 for each; docs/fuzzing.md
+fuzz: $(VENV_READY) ### inputs made to break the readers of files: INPUTS=10000 for each; docs/fuzzing.md
 	$(PY) -m fuzz --reader all --inputs $(or $(INPUTS),10000)
 
-faults: $(VENV_READY) ## provoke every fault again and compare with docs/faults.md
+faults: $(VENV_READY) ### provoke every fault again and compare with docs/faults.md
 	$(PY) -m tests.faults
 
-fidelity: $(VENV_READY) ## plant causes of known size and judge the diagnosis (10 minutes; writes docs/fidelity.md)
+fidelity: $(VENV_READY) ### plant causes of known size and judge the diagnosis (10 minutes; writes docs/fidelity.md)
 	$(PY) -m benchmarks.fidelity
 
-intervals: $(VENV_READY) ## simulated traces and runs: do the printed intervals hold the truth? (about 10 minutes)
+intervals: $(VENV_READY) ### simulated traces and runs: do the printed intervals hold the truth? (about 10 minutes)
 	$(PY) -m benchmarks.intervals --out benchmarks/results/intervals.json --page docs/intervals.md
 
-verdicts: $(VENV_READY) ## simulated arms: are verdicts right, do intervals hold? (about 15 minutes)
+verdicts: $(VENV_READY) ### simulated arms: are verdicts right, do intervals hold? (about 15 minutes)
 	$(PY) -m benchmarks.verdicts --out benchmarks/results/verdicts.json --page docs/verdicts.md
 
-energy-verdicts: $(VENV_READY) ## simulated boards: are verdicts on joules right, does what is net hold? (about 10 minutes)
+energy-verdicts: $(VENV_READY) ### simulated boards: are verdicts on joules right, does what is net hold? (about 10 minutes)
 	$(PY) -m benchmarks.energy_verdicts --out benchmarks/results/energy_verdicts.json --page docs/verdicts.md
 
-sweep-simulation: $(VENV_READY) ## simulated sweeps over 500 nodes: do their intervals hold? (about 15 minutes)
+sweep-simulation: $(VENV_READY) ### simulated sweeps over 500 nodes: do their intervals hold? (about 15 minutes)
 	$(PY) -m benchmarks.sweep_simulation --out benchmarks/results/sweep_simulation.json --page docs/sweep-simulation.md
 
-models: $(VENV_READY) ## architectures × schemes on tiny models: measured as called, or refused with a line? (about 5 minutes)
+models: $(VENV_READY) ### architectures × schemes on tiny models: measured as called, or refused with a line? (about 5 minutes)
 	$(PY) -m benchmarks.model_matrix --out benchmarks/results/models.json --page docs/models.md
 
-benchmarks: $(VENV_READY) ## the tool's own costs: harness overhead, agreement with torch's timer, reader speed
+benchmarks: $(VENV_READY) ### the tool's own costs: harness overhead, agreement with torch's timer, reader speed
 	$(PY) -m benchmarks.timer_agreement --out benchmarks/results/timer_agreement.json
 	benchmarks/install_peers.sh build/peers
 	$(PY) -m benchmarks.timeline_scale --peers build/peers

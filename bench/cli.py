@@ -73,11 +73,14 @@ VERBS = {
     "doctor": Verb("bench.verbs.doctor", "say what this machine can measure and how to get the rest"),
 }
 
+# Not for users: processes that measure.
+HIDDEN = ("_child", "_fork_server")
+
 
 def main(argv: Sequence[str] | None = None, program: str = MODULE) -> int:
     """Run one verb; returns the exit code. ``program``: what the user called, for help and errors."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments[:1] in (["_child"], ["_fork_server"]):
+    if arguments and arguments[0] in HIDDEN:
         return _measuring_process(arguments)
     accept_any_terminal()
     kept = "interrupted; what was measured is kept"

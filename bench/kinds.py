@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
@@ -32,6 +32,14 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"argument --{name.replace('_', '-')}: {value!r} says nothing, leave the option out instead")
         return options
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but for words that are not known: they are an error of the verb that they were given to."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, n=1)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{_offered(near)}")
+        return options, unknown
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}{_meant(message)}; see '{self.prog} --help'")
 
@@ -40,6 +48,10 @@ def _meant(message: str) -> str:
     """What a misspelt word may have meant, of those that argparse's message offers."""
     wrong = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)$", message)
     near = get_close_matches(wrong[1], re.findall(r"[\w.-]+", wrong[2]), n=1) if wrong else []
+    return _offered(near)
+
+
+def _offered(near: Sequence[str]) -> str:
     return f". Did you mean {near[0]!r}?" if near else ""
 
 

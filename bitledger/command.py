@@ -21,11 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb of either room; returns the exit code. Without a verb: the help of both."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     verb = next((word for word in arguments if not word.startswith("-")), None)
+    both = CommandLine(FACE, bench.cli.DESCRIPTION, bench.cli.EXIT_CODES, bench.cli.verbs_there() | profiling.cli.VERBS)
     if verb is None and set(arguments) <= {"-h", "--help"}:
         accept_any_terminal()
-        verbs = bench.cli.verbs_there() | profiling.cli.VERBS
-        CommandLine(FACE, bench.cli.DESCRIPTION, bench.cli.EXIT_CODES, verbs).parser("").print_help()
+        both.parser("").print_help()
         return 0
+    if verb not in both.verbs and verb not in bench.cli.HIDDEN:
+        return ended(lambda: both.call(arguments), debug="--debug" in arguments)
     if _measures(verb, arguments) and find_spec("torch") is None:
         return ended(lambda: _refuse(verb), debug="--debug" in arguments)
     room = profiling.cli if verb in profiling.cli.VERBS else bench.cli
@@ -33,10 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measures(verb: str | None, arguments: Sequence[str]) -> bool:
-    """Whether a model is loaded here; a sweep is watched and cancelled, and a repeat foretold, without one."""
+    """Whether a model is loaded here; a sweep is watched and cancelled, and a repeat foretold, without one. The plan of
+    a sweep looks at its model, also where nothing is submitted."""
     words = {word.partition("=")[0] for word in arguments}
     watched = "--watch" in words and "--on" not in words
-    return verb in MEASURING and not watched and not words & {"-h", "--help", "--dry-run", "--cancel"}
+    only_looks = {"-h", "--help", "--cancel"} | ({"--dry-run"} if verb == "rerun" else set())
+    return verb in MEASURING and not watched and not words & only_looks
 
 
 def _refuse(verb: str | None) -> int:

@@ -46,6 +46,27 @@ def test_a_misspelt_verb_is_told_what_it_may_have_meant(main, wrong, right, caps
     assert f"Did you mean '{right}'?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("wrong", "right"), [("expalin", "explain"), ("sumarize", "summarize"), ("knieto", "kineto")])
+def test_so_is_one_of_either_room(wrong, right, capsys):
+    assert command.main([wrong, "--out", "x"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"Did you mean '{right}'?" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "--scheme", "nf4"], "Did you mean '--schemes'?; see 'bitledger run --help'"),
+        (["explain", "x", "--jsn"], "Did you mean '--json'?; see 'bitledger explain --help'"),
+        (["compare", "a", "b", "c"], "unrecognized arguments: c; see 'bitledger compare --help'"),
+    ],
+)
+def test_an_unknown_option_is_told_with_its_verb(words, told, capsys):
+    assert command.main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
+
+
 def test_no_option_is_taken_for_another_that_begins_alike(capsys):
     assert bench.cli.main(["run", "--scheme", "nf4"]) == 2
     assert "--scheme" in capsys.readouterr().err
@@ -68,6 +89,7 @@ def test_a_verb_that_measures_says_which_extra_is_missing(verb, monkeypatch, cap
         (["run", "--on", "slurm", "--watch"], True),
         (["run", "--on=local"], True),
         (["rerun", "mine"], True),
+        (["run", "--on", "slurm", "--dry-run"], True),
     ],
 )
 def test_what_only_looks_at_a_sweep_or_a_plan_is_not_said_to_measure(arguments, measures, monkeypatch, capsys):

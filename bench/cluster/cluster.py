@@ -138,6 +138,31 @@ def submit(folder: Path, cluster: Cluster, calls: Sequence[Callable[[], int]]) -
         raise StorageError(f"cannot write to {folder}: {why(error)}; {remedy(error)}") from error
 
 
+def scripts(folder: Path, cluster: Cluster, jobs: int) -> Iterator[str]:
+    """The batch scripts with which ``submit`` would hand over so many jobs, one for each array. Writes nothing, needs
+    no Slurm. Raises UsageError where submitit does not take the options."""
+    import submitit
+
+    class Foretold(submitit.SlurmExecutor):
+        """An executor that needs no Slurm, because it only says what it would submit."""
+
+        @classmethod
+        def affinity(cls) -> int:
+            return 1
+
+    try:
+        executor = Foretold(folder, max_num_timeout=0, python=_python(cluster, folder))
+        executor.update_parameters(**parameters(cluster))
+    except ValueError as error:
+        raise UsageError(f"submitit did not take the options: {_last_line(str(error))}") from error
+    for first in range(0, jobs, LARGEST_ARRAY):
+        count = min(LARGEST_ARRAY, jobs - first)
+        executor.parameters |= {"map_count": count} if count > 1 else {}
+        if count == 1:
+            executor.parameters.pop("map_count", None)
+        yield executor._make_submission_file_text(executor._submitit_command_str, "")
+
+
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it gave no reason"

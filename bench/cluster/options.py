@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.kinds import INTEGER, SECONDS, names
 from bench.record.errors import UsageError
+from bench.verbs.stray import refuse_together
 
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,7 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="show all blocks until they are done, then gather (look every S seconds, default 10); ctrl-C cancels them",
     )
+    add("--dry-run", action="store_true", help="print the batch script of --on slurm; nothing is written or submitted")
     add("--cancel", action="store_true", help="cancel the jobs of the sweep in --out; --resume goes on with it")
     add("--cluster", type=Path, metavar="FILE", help="a TOML file with these options: partition, account, …")
     add("--partition", metavar="NAME", help="Slurm's partition")
@@ -58,5 +60,10 @@ def refuse_stray(options: argparse.Namespace) -> None:
     given = [name for name in known if getattr(options, name, None) is not None]
     if given and options.on != "slurm":
         raise UsageError(f"--{given[0].replace('_', '-')} is for --on slurm")
+    if options.dry_run and options.on != "slurm":
+        raise UsageError("--dry-run prints the batch script of --on slurm: add that, or leave it out")
+    refuse_together(options, "dry_run", ("watch", "cancel"), "nothing is submitted: leave one of them out")
+    if options.dry_run and options.resume and options.repeats:
+        raise UsageError("--dry-run adds no blocks to a sweep: leave --repeats out")
     if options.models and not options.on:
         raise UsageError("--models needs --on slurm or --on local")

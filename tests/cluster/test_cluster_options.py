@@ -1,5 +1,6 @@
 """What Slurm is asked for: from a TOML file and the command line, into submitit's batch script."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,19 @@ def test_one_array_for_all_blocks(sbatch):
     after = [line for line in lines[measured + 1 :] if line and not line.startswith("#")]
     assert after[0] == "code=$?" and after[-1] == 'exit "$code"'
     assert f'[ "$code" != {AGAIN} ] || scontrol requeue "$job"' in after
+
+
+@pytest.mark.parametrize("jobs", [1, 3, 5])
+def test_the_script_that_is_foretold_is_the_one_that_is_submitted(jobs, sbatch, monkeypatch):
+    monkeypatch.setattr("bench.cluster.cluster.LARGEST_ARRAY", 4)
+    cluster, before = Cluster(partition="gpu", time=45, setup=("module load python",)), os.environ["PATH"]
+    monkeypatch.setenv("PATH", "/nowhere")
+    told = list(clusters.scripts(sbatch / "slurm", cluster, jobs))
+    assert not (sbatch / "slurm").exists()
+    monkeypatch.setenv("PATH", before)
+    submit(sbatch / "slurm", cluster, [call] * jobs)
+    assert told == [(sbatch / f"script-{number}").read_text() for number in range(1, len(told) + 1)]
+    assert len(told) == -(-jobs // 4)
 
 
 def test_nobody_else_may_change_what_the_jobs_unpickle(sbatch):

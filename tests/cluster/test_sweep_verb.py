@@ -86,6 +86,8 @@ def test_several_models_have_blocks_of_their_own(tmp_path, measuring):
         (("--partition", "gpu"), "--partition is for --on slurm"),
         (("--on", "local", "--at-once", "3"), "--at-once is for --on slurm"),
         (("--models", "smoke"), "--models needs --on"),
+        (("--dry-run",), "--dry-run prints the batch script of --on slurm"),
+        (("--dry-run", "--on", "slurm", "--watch"), "exclude each other"),
         (("--on", "slurm", "--time", "0"), "time must be at least 1"),
     ],
 )
@@ -94,6 +96,28 @@ def test_what_cannot_be_asked(arguments, told, measuring, capsys, tmp_path, monk
     assert main(["run", "--preset", "smoke", *arguments]) == 2
     error = capsys.readouterr().err
     assert told in error and len(error.splitlines()) == 1
+
+
+def test_a_dry_run_prints_the_batch_script_and_leaves_nothing(measuring, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (
+        main(["run", *SMALL, "--on", "slurm", "--gpus", "0", "--partition", "cpu", "--dry-run", "--out", "sweep"]) == 0
+    )
+    told = capsys.readouterr()
+    assert told.out.startswith("#!/bin/bash") and "#SBATCH --array=0-1%2\n" in told.out
+    assert f"submitit.core._submit {tmp_path / 'sweep/slurm'}" in told.out
+    assert "2 jobs would be submitted for sweep; nothing was written" in told.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_of_a_sweep_that_goes_on_is_of_the_blocks_that_are_left(measuring, capsys, tmp_path):
+    plan(tmp_path / "sweep")
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["run", "--on", "slurm", "--resume", "--dry-run", "--out", str(tmp_path / "sweep")]) == 0
+    told = capsys.readouterr()
+    blocks = len(places.read(tmp_path / "sweep").blocks)
+    assert f"{blocks} jobs would be submitted" in told.err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_sweeps_folder_is_not_measured_into_as_a_run(tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -63,10 +64,30 @@ def _without_place(options: argparse.Namespace) -> int:
 def _on_slurm(options: argparse.Namespace) -> int:
     wanted = cluster.options_of(options.cluster, vars(options))
     machine = environment.capture(Path.cwd())
+    device = options.device or ("cpu" if wanted.gpus == 0 else "cuda")
+    if options.dry_run:
+        return _foretell(options, wanted, machine, device)
     with ForkServer(gpu=bool(machine.gpus)) as fork_server:
-        folder = _planned(options, machine, fork_server, options.device or ("cpu" if wanted.gpus == 0 else "cuda"))
+        folder = _planned(options, machine, fork_server, device)
     _submit(folder, wanted, options)
     return _watched(folder, options) if options.watch else 0
+
+
+def _foretell(options: argparse.Namespace, wanted: cluster.Cluster, machine: Environment, device: str) -> int:
+    """Print the batch scripts; how many blocks of how many processes they are of goes to stderr."""
+    if options.resume:
+        folder = _folder(options)
+        places.read(folder)
+        _refuse_another_plan(options, folder)
+        jobs = len(_without_job(folder, options)[0])
+    else:
+        with ForkServer(gpu=bool(machine.gpus)) as fork_server:
+            folder, _, parts = _divided_here(options, machine, fork_server, device)
+        jobs = sum(len(part.shares) for part in parts)
+    for script in cluster.scripts(folder.resolve() / places.SLURM, wanted, jobs):
+        print(script)
+    print(f"bitledger: {jobs} jobs would be submitted for {folder}; nothing was written", file=sys.stderr)
+    return 0
 
 
 def _planned(
@@ -95,6 +116,18 @@ def _refuse_another_plan(options: argparse.Namespace, folder: Path) -> None:
 
 def plan(options: argparse.Namespace, machine: Environment, fork_server: ForkServer, device: str | None) -> Path:
     """Write a new sweep's folder. Raises UsageError where it holds something already."""
+    folder, run_id, parts = _divided_here(options, machine, fork_server, device)
+    _write(folder, run_id, parts, options)
+    count = sum(len(part.shares) for part in parts)
+    processes = sum(len(share.processes) for part in parts for share in part.shares)
+    make_console().print(f"planned {folder}: {count} blocks of {processes} processes", soft_wrap=True)
+    return folder
+
+
+def _divided_here(
+    options: argparse.Namespace, machine: Environment, fork_server: ForkServer, device: str | None
+) -> tuple[Path, str, list[_Part]]:
+    """A new sweep's folder, which is not made yet, its id, and each model's blocks."""
     if options.models and (options.model or options.beside):
         raise UsageError("--models stands for --model, and goes without --beside")
     name = preset_for(
@@ -108,12 +141,7 @@ def plan(options: argparse.Namespace, machine: Environment, fork_server: ForkSer
         raise UsageError("--models names a model twice")
     run_id = new_run_id(name, found[0].source, "sweep-")
     parts = [_Part(one, _divided(one, options.seed, first=one is found[0])) for one in found]
-    folder = given or unused(RUNS / run_id)
-    _write(folder, run_id, parts, options)
-    count = sum(len(part.shares) for part in parts)
-    processes = sum(len(share.processes) for part in parts for share in part.shares)
-    make_console().print(f"planned {folder}: {count} blocks of {processes} processes", soft_wrap=True)
-    return folder
+    return given or unused(RUNS / run_id), run_id, parts
 
 
 @dataclass(frozen=True)
@@ -169,8 +197,7 @@ def _finished(folder: Path, number: int, retry_failed: bool) -> bool:
 
 def _submit(folder: Path, wanted: cluster.Cluster, options: argparse.Namespace) -> None:
     """A job for each block that is not finished and has none that lives."""
-    alive = {number for number, job in queue.latest(folder).items() if job and job.alive}
-    left = [number for number in unfinished(folder, retry_failed=options.retry_failed) if number not in alive]
+    left, alive = _without_job(folder, options)
     console = make_console()
     if not left:
         console.print(f"nothing to submit: {len(alive)} blocks have jobs, the others are done")
@@ -186,6 +213,13 @@ def _submit(folder: Path, wanted: cluster.Cluster, options: argparse.Namespace) 
         console.print(f"watch:  {command('run --watch --out', folder)}", soft_wrap=True)
         console.print(f"cancel: {command('run --cancel --out', folder)}", soft_wrap=True)
         console.print(f"gather: {command('gather', folder)}", soft_wrap=True)
+
+
+def _without_job(folder: Path, options: argparse.Namespace) -> tuple[list[int], set[int]]:
+    """The blocks that are not finished and have no job that lives; those that have one."""
+    alive = {number for number, job in queue.latest(folder).items() if job and job.alive}
+    left = [number for number in unfinished(folder, retry_failed=options.retry_failed) if number not in alive]
+    return left, alive
 
 
 def _watched(folder: Path, options: argparse.Namespace) -> int:
