@@ -58,6 +58,11 @@ class Story:
         self, path: Path, category: str = "cuda_runtime", range_category: str = "user_annotation", **head: Any
     ) -> Path:
         """As torch.profiler writes it; one process only."""
+        path.write_text(json.dumps({"schemaVersion": 1, **head, "traceEvents": self.events(category, range_category)}))
+        return path
+
+    def events(self, category: str = "cuda_runtime", range_category: str = "user_annotation") -> list[dict[str, Any]]:
+        """Those of a Chrome trace."""
         events = [_event(range_category, n, s, d, p, t) for n, s, d, p, t in self.ranges]
         events += [_event("cpu_op", n, s, d, p, t) for n, s, d, p, t in self.operators]
         events += [_event(category, n, s, d, p, t, correlation=c) for n, s, d, p, t, c in self.calls]
@@ -69,8 +74,7 @@ class Story:
         for kind, start, length, size, c, _ in self.copies:
             args = {"correlation": c, "device": 0, "stream": 7, "bytes": size}
             events.append(_event("gpu_memcpy", f"Memcpy {kind} (a -> b)", start, length, 0, 7, **args))
-        path.write_text(json.dumps({"schemaVersion": 1, **head, "traceEvents": events}))
-        return path
+        return events
 
     def nsys(self, path: Path, extra: str = "") -> Path:
         """As an nsys export has it; without operators."""

@@ -1,6 +1,6 @@
 """Judge the diagnosis and write the table: ``python -m benchmarks.fidelity``, or ``make fidelity``.
 
---no-real   made-up cases only (seconds; the real ones take about ten minutes)
+--no-real   made-up cases only (seconds; the real ones take about ten minutes, and stay on the page as they were)
 """
 
 from __future__ import annotations
@@ -32,18 +32,20 @@ TABLE = ROOT / "docs" / "fidelity.md"
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 1 where a planted cause was missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fidelity", description=__doc__)
-    parser.add_argument("--no-real", action="store_true", help="made-up cases only; nothing is written")
+    parser.add_argument("--no-real", action="store_true", help="made-up cases only; the real ones stay as they were")
     options = parser.parse_args(argv)
     rows = list(_judged(not options.no_real))
     wrong = [row for row in rows if not row.ok]
     for row in wrong:
         print(f"wrong: {row}", file=sys.stderr)
     print(f"{len(rows) - len(wrong)} of {len(rows)} cases as planted")
-    if not options.no_real:
-        document = {**_machine(), "cases": [row.to_json() for row in rows]}
-        RESULTS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-        TABLE.write_text(table(document))
-        print(f"written: {RESULTS.relative_to(ROOT)}, {TABLE.relative_to(ROOT)}")
+    known = json.loads(RESULTS.read_text()) if options.no_real else _machine()
+    document = known | {
+        "cases": [row.to_json() for row in rows] + [row for row in known.get("cases", ()) if row["where"] == real.WHERE]
+    }
+    RESULTS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    TABLE.write_text(table(document))
+    print(f"written: {RESULTS.relative_to(ROOT)}, {TABLE.relative_to(ROOT)}")
     return 1 if wrong else 0
 
 
@@ -88,8 +90,8 @@ def table(document: dict[str, Any]) -> str:
     """The page of docs/fidelity.md."""
     rows = [Judged(**{**case, "false_causes": tuple(case["false_causes"])}) for case in document["cases"]]
     of_stacks = [row for row in rows if row.kind == OTHER_STACKS]
-    made_up = [row for row in rows if row.where != "this CPU" and row.kind != OTHER_STACKS]
-    on_machine = [row for row in rows if row.where == "this CPU"]
+    made_up = [row for row in rows if row.where != real.WHERE and row.kind != OTHER_STACKS]
+    on_machine = [row for row in rows if row.where == real.WHERE]
     right = sum(row.ok for row in rows)
     machine = f"{document['cpu']}, {document['usable_cores']} cores, torch {document['torch']}"
     return _PAGE.format(
@@ -100,6 +102,7 @@ def table(document: dict[str, Any]) -> str:
         stacks=len(of_stacks),
         stack_rows="\n".join(map(_of_stack, of_stacks)),
         real=len(on_machine),
+        made=document["made"][:10],
         machine=f"{machine}, bitsandbytes {document['bitsandbytes']}",
         real_rows="\n".join(map(_real, on_machine)),
     )
@@ -127,7 +130,8 @@ everything changed alike, which is no cause of its own.
 ## Two traces of other stacks, without any option
 
 {stacks} pairs of traces as vLLM, SGLang and a loop over transformers record them (`benchmarks/fidelity/stacks.py`):
-steps named with their sizes in them, a prefill first, eager or as CUDA graphs, a host that runs ahead, one rank or two.
+steps named with their sizes in them, a prefill first, eager or as CUDA graphs, a host that runs ahead, one rank or two
+in one file (of nsys, or Chrome traces that were merged).
 Nothing is given but the two files, and no unprofiled time is known. The first reason of the answer must be the planted
 cause, sure, and within 10 % of its size (in µs per step), and nothing else may be sure.
 
@@ -137,7 +141,7 @@ cause, sure, and within 10 % of its size (in µs per step), and nothing else may
 
 ## Real causes on this machine's CPU
 
-{real} cases on {machine}:
+{real} cases on {machine}, made on {made}:
 the smoke model decodes, and the cause acts in every second step (the neighbour: in every second call). *Size*: what it
 adds to an unprofiled step, µs; *found*: what the diagnosis says from recordings alone, scaled to the speed that the
 machine had in the unprofiled steps.

@@ -53,6 +53,8 @@ UNPROFILED = 2  # calls per round
 NOISE = 0.03
 Forward = Callable[..., Any]
 Plant = Callable[[Any, Forward], Forward]
+# Of a row that was made on a machine, and not made up.
+WHERE = "this CPU"
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,7 @@ def judge(real: Real) -> Judged:
         cost = size * found_share / true_share
         right = right and abs(cost - size) <= WITHIN * abs(size)
     return Judged(
-        real.name, "this CPU", real.scheme, real.cause or "none", named or "none", size * 1e-3, cost * 1e-3, None, None,
+        real.name, WHERE, real.scheme, real.cause or "none", named or "none", size * 1e-3, cost * 1e-3, None, None,
         wrong, right and not wrong,
     )  # fmt: skip
 

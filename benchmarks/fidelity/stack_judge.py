@@ -36,7 +36,7 @@ def judge(case: StackCase, folder: Path) -> Judged:
     least = WITHIN * max(abs(size), 100.0)
     wrong = tuple(cause for cause, us in sure.items() if cause != case.plant.cause and abs(us) > least)
     right = _right(case, pair, named if sure else "", found, size)
-    kind = f"{case.stack.told}, {'nsys' if case.nsys else 'Kineto'}"
+    kind = f"{case.stack.told}, {case.reader}"
     return Judged(
         case.told, kind, OTHER_STACKS, case.plant.cause or "none", (named if sure else "") or "none", size, found, None,
         None, wrong, right and not wrong,
@@ -56,10 +56,8 @@ def _names(title: str, cause: str) -> bool:
 
 def _written(case: StackCase, sides: list[Happened], path: Path) -> Path:
     path = path.with_suffix(".sqlite" if case.nsys else ".json")
-    if case.nsys:
-        write_nsys(path, *sides)
-    else:
-        write_kineto(path, sides[0])
+    write = write_nsys if case.nsys else write_kineto
+    write(path, *sides)
     return path
 
 

@@ -156,6 +156,11 @@ class StackCase:
     nsys: bool
 
     @property
+    def reader(self) -> str:
+        """Which tool wrote the files."""
+        return "nsys" if self.nsys else "merged Kineto" if self.stack.ranks > 1 else "Kineto"
+
+    @property
     def reference(self) -> Plant:
         """The same without the plant. Where the plant makes the host wait, the host of both takes its own tokens."""
         return Plant("", host=1 if self.plant.host else 0, wait=1 if self.plant.wait else 0)
@@ -175,11 +180,11 @@ class StackCase:
 
 
 def cases() -> tuple[StackCase, ...]:
-    """Every stack, eager and as graphs, with one rank and two, and what is planted in turn; two ranks in one file of
-    nsys, one rank by either tool."""
+    """Every stack, eager and as graphs, with one rank and two (in one file), and what is planted in turn, by either
+    tool."""
     stacks = [Stack(name, graph, ranks) for name in STACKS for graph in (False, True) for ranks in (1, 2)]
     return tuple(
-        StackCase(stack, plant, stack.ranks > 1 or (row + column) % 2 == 1)
+        StackCase(stack, plant, (row // 2 + row + column) % 2 == 1)
         for row, stack in enumerate(stacks)
         for column, plant in enumerate(PLANTS)
         if _possible(stack, plant)

@@ -70,32 +70,40 @@ CREATE TABLE CUPTI_ACTIVITY_KIND_MEMCPY (
 """
 
 
-def write_kineto(path: Path, happened: Happened) -> None:
-    """A Chrome trace of torch.profiler."""
+def write_kineto(path: Path, happened: Happened, *others: Happened) -> None:
+    """A Chrome trace of torch.profiler. ``others``: of further processes, each on a GPU of its own, merged into it with
+    a label before each pid; ids of calls are counted in each."""
+    ranks = [_rank_events(each, rank) for rank, each in enumerate((happened, *others))]
+    if others:
+        ranks = [[{**event, "pid": f"[TP{n:02d}] {event['pid']}"} for event in rank] for n, rank in enumerate(ranks)]
+    events = [event for rank in ranks for event in rank]
+    document = {"schemaVersion": 1, "baseTimeNanoseconds": 1767189312000000000, "traceEvents": events}
+    path.write_text(json.dumps(document))
+
+
+def _rank_events(happened: Happened, rank: int) -> list[dict[str, object]]:
+    """``rank`` is the number of its GPU."""
+    pid = _PID + 100 * rank
     events = [
-        _event("user_annotation" if k == "range" else "cpu_op", n, _PID, _PID + t, a, b)
+        _event("user_annotation" if k == "range" else "cpu_op", n, pid, pid + t, a, b)
         for k, t, n, a, b in happened.spans
     ]
     events += [
-        _event("cuda_runtime", name, _PID, _PID + thread, start, end, {"correlation": correlation + 1})
+        _event("cuda_runtime", name, pid, pid + thread, start, end, {"correlation": correlation + 1})
         for thread, name, start, end, correlation in happened.calls
     ]
+    for name, stream, start, end, correlation, node in happened.kernels:
+        args = {"device": rank, "stream": stream, "correlation": correlation + 1}
+        args |= {"graph node id": node} if node else {}
+        events.append(_event("kernel", name, rank, stream, start, end, args))
     events += [
         _event(
-            "kernel", name, 0, stream, start, end,
-            {"device": 0, "stream": stream, "correlation": correlation + 1} | ({"graph node id": node} if node else {}),
-        )
-        for name, stream, start, end, correlation, node in happened.kernels
-    ]  # fmt: skip
-    events += [
-        _event(
-            "gpu_memcpy", "Memcpy DtoH (Device -> Pageable)", 0, stream, start, end,
-            {"device": 0, "stream": stream, "correlation": correlation + 1, "bytes": size},
+            "gpu_memcpy", "Memcpy DtoH (Device -> Pageable)", rank, stream, start, end,
+            {"device": rank, "stream": stream, "correlation": correlation + 1, "bytes": size},
         )
         for size, stream, start, end, correlation in happened.copies
     ]  # fmt: skip
-    document = {"schemaVersion": 1, "baseTimeNanoseconds": 1767189312000000000, "traceEvents": events}
-    path.write_text(json.dumps(document))
+    return events
 
 
 def _event(

@@ -22,7 +22,6 @@ from bench.record.timeline import (
     Copies,
     Kernels,
     Spans,
-    Threads,
     Timeline,
     about,
     api_name,
@@ -33,6 +32,7 @@ from profiling.annotate import MARK
 from .facts import Facts
 from .kineto_events import Args, Event, EventStream
 from .kineto_facts import facts
+from .kineto_ranks import MergedRanks, Pid, labelled
 
 _COPY_CODES = {name: code for code, name in COPY_KINDS.items()}
 _NO_ARGS = Args()
@@ -61,7 +61,8 @@ class _ColumnBuilder:
     """Collects columns block by block, so that no event outlives its block."""
 
     strings: dict[str, int] = field(default_factory=lambda: {"": 0})
-    threads: dict[tuple[int | str | None, int | str | None], int] = field(default_factory=dict)
+    threads: dict[tuple[Pid, Pid], int] = field(default_factory=dict)
+    gpu_pids: dict[Pid, int] = field(default_factory=dict)
     parts: dict[str, list[dict[str, np.ndarray]]] = field(default_factory=dict)
     untimed: int = 0
 
@@ -91,11 +92,24 @@ class _ColumnBuilder:
 
     def kernel(self, events: list[Event]) -> dict[str, np.ndarray]:
         nodes = np.array([-1 if a.graph_node is None else a.graph_node for a in _args(events)], np.int64)
-        return {**_place(events), "name": self.names(events), "graph_node": nodes}
+        return {**self.place(events), "name": self.names(events), "graph_node": nodes}
 
     def copy(self, events: list[Event]) -> dict[str, np.ndarray]:
         kinds = np.array([_copy_kind(event.name or "") for event in events], np.int8)
-        return {**_place(events), "kind": kinds, "bytes": np.array([a.bytes or 0 for a in _args(events)], np.int64)}
+        return {**self.place(events), "kind": kinds, "bytes": np.array([a.bytes or 0 for a in _args(events)], np.int64)}
+
+    def place(self, events: list[Event]) -> dict[str, np.ndarray]:
+        """Where GPU work ran, by the pid that the file gives it. Older traces tell the device and the stream only as
+        pid and tid."""
+        args = _args(events)
+        pairs = list(zip(events, args, strict=True))
+        add, pids = self.gpu_pids.setdefault, self.gpu_pids
+        return {
+            "device": np.array([_first(a.device, e.pid) for e, a in pairs], np.int32),
+            "stream": np.array([_first(a.stream, e.tid) for e, a in pairs], np.int32),
+            "process": np.array([add(e.pid, len(pids)) for e in events], np.int32),
+            "correlation": np.array([-1 if a.correlation is None else a.correlation for a in args], np.int64),
+        }
 
     def call(self, events: list[Event]) -> dict[str, np.ndarray]:
         correlation = np.array([-1 if a.correlation is None else a.correlation for a in _args(events)], np.int64)
@@ -112,19 +126,23 @@ class _ColumnBuilder:
         for part in self.parts.get("calls", []):
             part["kind"] = kinds[part["name"]]
         notes = _notes(self.parts, self.untimed)
+        calls = self.table("calls", Calls)
+        work = self.table("kernels", Kernels), self.table("copies", Copies)
+        of_ranks = MergedRanks(list(self.threads), calls)
+        found = of_ranks.given(work, list(self.gpu_pids))
         return Timeline(
             "kineto",
             texts,
-            _threads(list(self.threads)),
-            self.table("kernels", Kernels),
-            self.table("calls", Calls),
-            self.table("copies", Copies),
+            of_ranks.threads,
+            found.kernels,
+            calls,
+            found.copies,
             self.table("ranges", Spans),
             self.table("operators", Spans),
             self.table("frames", Spans),
             epoch_ns=base_ns,
             facts=told,
-            notes=notes,
+            notes=(*notes, *found.notes),
         )
 
     def table(self, name: str, kind: type[AnyTable]) -> AnyTable:
@@ -195,22 +213,10 @@ def _ns(us: np.ndarray) -> np.ndarray:
     return ns
 
 
-def _place(events: list[Event]) -> dict[str, np.ndarray]:
-    """Where GPU work ran. Older traces tell the device and the stream only as pid and tid."""
-    args = _args(events)
-    pairs = list(zip(events, args, strict=True))
-    return {
-        "device": np.array([_first(a.device, e.pid) for e, a in pairs], np.int32),
-        "stream": np.array([_first(a.stream, e.tid) for e, a in pairs], np.int32),
-        "process": np.zeros(len(events), np.int32),
-        "correlation": np.array([-1 if a.correlation is None else a.correlation for a in args], np.int64),
-    }
-
-
-def _first(told: int | None, otherwise: int | str | None) -> int:
+def _first(told: int | None, otherwise: Pid) -> int:
     if told is not None:
         return told
-    return otherwise if isinstance(otherwise, int) else 0
+    return otherwise if isinstance(otherwise, int) else max(labelled(otherwise)[1], 0)
 
 
 def _copy_kind(name: str) -> int:
@@ -219,23 +225,6 @@ def _copy_kind(name: str) -> int:
         return MEMSET
     words = name.split()
     return _COPY_CODES.get(words[1], 0) if len(words) > 1 else 0
-
-
-def _threads(known: list[tuple[int | str | None, int | str | None]]) -> Threads:
-    return Threads.build(
-        process=np.zeros(len(known)),
-        pid=[_as_id(pid) for pid, _ in known],
-        tid=[_as_id(tid) for _, tid in known],
-    )
-
-
-def _as_id(value: int | str | None) -> int:
-    """A system id, which some writers put in quotes; -1 for a name or nothing."""
-    try:
-        number = int(value) if value is not None else -1
-    except ValueError:
-        return -1
-    return number if abs(number) < 2**62 else -1
 
 
 def _notes(tables: Iterable[str], untimed: int) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ def test_there_are_enough_of_them():
     for cause in {plant.cause for plant in PLANTS}:
         assert len([case for case in CASES if case.plant.cause == cause]) >= 4, cause
     assert {(case.stack.graph, case.stack.ranks) for case in CASES} == {(g, r) for g in (False, True) for r in (1, 2)}
+    readers = {(case.stack.name, case.reader) for case in CASES}
+    assert readers == {(name, reader) for name in STACKS for reader in ("nsys", "Kineto", "merged Kineto")}
 
 
 def test_a_cause_that_is_not_the_planted_one_is_wrong(tmp_path, monkeypatch):
