@@ -25,7 +25,10 @@ VERBS = {
     "summarize": Verb(
         "profiling.verbs.summarize", "sum up a trace or counters, also one that this program did not record"
     ),
-    "export": Verb("profiling.verbs.export", "write a timeline as a Chrome trace, for ui.perfetto.dev"),
+    "export": Verb(
+        "profiling.verbs.export",
+        "write a run's records as CSV or Parquet, or a timeline as a Chrome trace for Perfetto",
+    ),
     "kineto": Verb(_CAPTURE, "record the timeline of a few decode steps with torch.profiler"),
     "nsys": Verb(_CAPTURE, "record the timeline of a few decode steps with Nsight Systems"),
     "ncu": Verb(_CAPTURE, "count cache hits, memory traffic and stalls of one decode step with Nsight Compute"),

@@ -1,4 +1,4 @@
-"""``python -m profiling export FILE OUT``."""
+"""``python -m profiling export FILE OUT``: what a run or a trace holds, for other programs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ from pathlib import Path
 
 EXAMPLES = """
 export trace.sqlite trace.json.gz
+export reports/runs/mine mine.csv
+export reports/runs/mine mine.parquet
 """
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this verb."""
-    parser.add_argument("file", type=Path, help="a timeline: nsys .sqlite or .nsys-rep, Kineto .json or .json.gz")
-    parser.add_argument("out", type=Path, help="the Chrome trace to write; .gz is packed")
+    add = parser.add_argument
+    add(
+        "file",
+        type=Path,
+        help="a timeline (nsys .sqlite or .nsys-rep, Kineto .json or .json.gz), a run folder or its records file",
+    )
+    add("out", type=Path, help="the Chrome trace to write, .gz is packed; of a run: .csv, .csv.gz or .parquet")
 
 
 def main(options: argparse.Namespace) -> int:
-    """Write the Chrome trace and say where."""
+    """Write the Chrome trace or the table, and say where."""
+    if options.file.is_dir() or options.file.name.startswith("records."):
+        return _table(options.file, options.out)
     from bench.record.outputs import check_file
     from profiling.export import BEGINNING, export
     from profiling.summarize import read_timeline
@@ -25,4 +34,16 @@ def main(options: argparse.Namespace) -> int:
     out = check_file(options.out, options.file, begins=BEGINNING)
     events = export(read_timeline(options.file), out)
     print(f"{options.out}: {events} events; open it at ui.perfetto.dev or chrome://tracing")
+    return 0
+
+
+def _table(run: Path, name: Path) -> int:
+    """A run's records: one row per raw value."""
+    from bench.record.outputs import check_file
+    from bench.record.store import load
+    from bench.record.tables import BEGINNING, ending, write_table
+
+    records = load(run).records
+    out = check_file(name, run, begins=None if ending(name) == ".parquet" else BEGINNING)
+    print(f"{name}: {write_table(records, out):,} rows, one per raw value in SI units")
     return 0

@@ -35,10 +35,20 @@ def a_trace(folder):
     return nsys_file(folder / "trace.sqlite")
 
 
+def as_csv(out):
+    """Of the same file under another name where there is one already: a table is known by how its name ends."""
+    if out.suffix == ".csv" or not os.path.lexists(out):
+        return out
+    named = out.with_name(f"{out.name}.csv")
+    named.symlink_to(out)
+    return named
+
+
 WRITING = {
     "evaluate --out": (cli.main, a_program, lambda given, out: ("evaluate", given, "--no-sandbox", "--out", out)),
     "evaluate --export": (cli.main, a_run, lambda given, out: ("evaluate", given, "--export", out)),
     "profiling export": (profiling.cli.main, a_trace, lambda given, out: ("export", given, out)),
+    "profiling export of a run": (profiling.cli.main, a_run, lambda given, out: ("export", given, as_csv(out))),
     "benchmarks.noise": (noise.main, a_run, lambda given, out: (given, "--out", out)),
 }
 
