@@ -8,13 +8,16 @@ are part of those that follow. It is no signature: who changes a line can make a
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 FIELD = "chain"
-_END = re.compile(rb', "chain": "([0-9a-f]{64})"\}$')
+_END = re.compile(rb', "chain": "([0-9a-f]{64})"\}')
+_END_BYTES = len(', "chain": ""}') + 64
 _PLAN = "plan.json"
 
 
@@ -49,11 +52,19 @@ def relinked(lines: Iterable[bytes], before: str = "") -> Iterator[bytes]:
         yield made + b"\n"
 
 
-def last(lines: Iterable[bytes], before: str) -> str:
-    """The hash on which that of a next line depends."""
-    for line in filter(None, map(bytes.strip, lines)):
+def last(stream: io.FileIO, before: str) -> str:
+    """The hash on which that of a next line depends. ``stream``: a file of whole lines, at any place."""
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, end - _END_BYTES - 1))
+    told = _split(stream.read().rstrip())[1]
+    if told:
+        return told
+    stream.seek(0)
+    buffered = io.BufferedReader(stream)  # the writer's own stream has none
+    for line in filter(None, map(bytes.strip, buffered)):
         body, told = _split(line)
         before = told or _link(before, body)
+    buffered.detach()
     return before
 
 
@@ -78,8 +89,8 @@ def check(lines: Iterable[bytes], seeds: Iterable[str]) -> Chain:
 
 def _split(line: bytes) -> tuple[bytes, str]:
     """The line without its hash, and the hash; "" where it has none."""
-    found = _END.search(line)
-    return (line[: found.start()] + b"}", found[1].decode()) if found else (line, "")
+    found = _END.fullmatch(line[-_END_BYTES:])
+    return (line[:-_END_BYTES] + b"}", found[1].decode()) if found else (line, "")
 
 
 def _link(before: str, body: bytes) -> str:

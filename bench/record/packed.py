@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
 MAGIC = b"\x1f\x8b"
 # gzip packs at most 1,032 to one; traces pack 18 to one and records 10 to one. What packs better than this is no
@@ -30,6 +31,32 @@ class Unpacking:
         if self._left < 0:
             raise ValueError(f"it unpacks to more than {TIMES} times its size")
         return block
+
+
+class _Raw(io.RawIOBase):
+    """What a file unpacks to, for a buffer to read lines of."""
+
+    def __init__(self, file: Path) -> None:
+        self._packed = file.open("rb")
+        self._unpacking = Unpacking(self._packed, file.stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._unpacking.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
+
+
+def opened(file: Path) -> IO[bytes]:
+    """A gzip file, opened to be read unpacked. Raises OSError; reading raises ValueError as ``Unpacking``, also where
+    it is no gzip file."""
+    return io.BufferedReader(_Raw(file), 1 << 20)
 
 
 def unpacked(content: bytes) -> bytes:

@@ -218,8 +218,9 @@ def to_json(record: Record) -> dict[str, Any]:
 def from_json(document: Any) -> Record:
     """The Record in a parsed JSON line.
 
-    Raises RecordError, which names the field, for another schema version, missing or unknown fields, a value of a
-    wrong type, or one that its metric cannot have.
+    Its ``case`` and ``environment`` may have been made already (bench/record/lines.py). Raises RecordError, which names
+    the field, for another schema version, missing or unknown fields, a value of a wrong type, or one that its metric
+    cannot have.
     """
     if not isinstance(document, dict):
         raise RecordError("a record must be a JSON object")
@@ -234,7 +235,8 @@ def from_json(document: Any) -> Record:
     try:
         _check_names(document)
         record: Record = converted(Record, document | {"metrics": _renamed(document["metrics"])})
-        check_machine(document["environment"])
+        if not isinstance(document["environment"], Environment):
+            check_machine(document["environment"])
         check_setup(record.instrument, record.status, record.setup)
     except KeyError as error:
         raise RecordError(f"malformed record: field {error} is missing") from error
@@ -244,6 +246,21 @@ def from_json(document: Any) -> Record:
     if case_id is not None and case_id != record.case_id:
         raise RecordError(f"case_id {case_id!r} does not match its case ({record.case_id})")
     return record
+
+
+def case_of(document: Any) -> Case:
+    """The Case in parsed JSON. Raises ValueError or TypeError where it is none."""
+    _refuse_unknown("case.", Case, document)
+    case: Case = converted(Case, document)
+    return case
+
+
+def environment_of(document: Any) -> Environment:
+    """The Environment in parsed JSON, all of it checked. Raises ValueError or TypeError where it is none."""
+    _refuse_unknown("environment.", Environment, document)
+    check_machine(document)
+    environment: Environment = converted(Environment, document)
+    return environment
 
 
 def environment_from_json(document: Any) -> Environment:
@@ -263,9 +280,13 @@ def _check_names(document: Mapping[str, Any]) -> None:
     for name, kind in (("findings", Finding), ("artifacts", Artifact), ("metrics", Metric)):
         parts += [(f"{name}[{place}].", kind, part) for place, part in enumerate(document.get(name, ()))]
     for where, kind, part in parts:
-        unknown = set(part) - _NAMES[kind] if isinstance(part, dict) else ()
-        if unknown:
-            raise ValueError(f"unknown field {where}{min(unknown)}: a newer bitledger may know it")
+        _refuse_unknown(where, kind, part)
+
+
+def _refuse_unknown(where: str, kind: Any, part: Any) -> None:
+    unknown = part.keys() - _NAMES[kind] if isinstance(part, dict) else ()
+    if unknown:
+        raise ValueError(f"unknown field {where}{min(unknown)}: a newer bitledger may know it")
 
 
 def _renamed(metrics: Any) -> list[Any]:

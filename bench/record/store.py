@@ -19,13 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import msgspec
-
 from bench.record.suggested import quoted
 
-from . import chain, consistent, packed
+from . import chain, consistent
 from .errors import RecordError, StorageError
 from .files import sync_folder
+from .lines import LONGEST, Decoder, Lines, no_garbage
 from .logs import mask_leftover
 from .packed import too_heavy
 from .schema import SCHEMA_VERSION, Artifact, Finding, Record, from_json, to_json
@@ -34,6 +33,7 @@ from .secrets import mask_record
 RECORDS = "records.jsonl"
 PACKED = f"{RECORDS}.gz"
 _BEGINNING = b'{"run_id": "'
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -51,32 +51,18 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
     ``damaged`` is given, where a key has two results: each would count as a repeat of its own.
     """
     file = _records_file(path)
-    content = _content(file)
-    whole = content.rfind(b"\n") + 1
-    # Line by line, because a list of all lines would be the file once more.
-    lines = ((number, line) for number, line in enumerate(io.BytesIO(content), 1) if line.endswith(b"\n"))
-    records = tuple(_parsed(lines, file, damaged))
+    lines = Lines(file)
+    with no_garbage():
+        records = tuple(_parsed(lines, file, damaged))
     if damaged is None:
         _refuse_twice(records, file)
-    findings = (_truncated(file),) if content[whole:].strip() else ()
-    return Loaded(records, findings)
+    return Loaded(records, (_truncated(file),) if lines.partial else ())
 
 
 def check_chain(folder: Path) -> chain.Chain:
     """Whether each line of the run folder's records follows the one before it. Raises RecordError as ``load``."""
-    content = _content(_records_file(folder))
-    whole = content.rfind(b"\n") + 1
-    return chain.check(io.BytesIO(content[:whole]), (chain.seed(folder), ""))
-
-
-def _content(file: Path) -> bytes:
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        raise RecordError(f"{file} does not exist: give a run folder made by {quoted('run')}") from None
-    except OSError as error:
-        raise RecordError(f"cannot read {file}: {error.strerror}") from error
-    return _unpacked(content, file) if file.suffix == ".gz" else content
+    lines = (line or b"(too long)" for _, line in Lines(_records_file(folder)))
+    return chain.check(lines, (chain.seed(folder), ""))
 
 
 def _refuse_twice(records: Iterable[Record], file: Path) -> None:
@@ -94,27 +80,17 @@ def _refuse_twice(records: Iterable[Record], file: Path) -> None:
         done.add(record.key)
 
 
-def _parsed(
-    lines: Iterable[tuple[int, bytes]], file: Path, damaged: Callable[[RecordError], None] | None
-) -> Iterator[Record]:
+def _parsed(lines: Lines, file: Path, damaged: Callable[[RecordError], None] | None) -> Iterator[Record]:
+    decoder = Decoder()
     for number, line in lines:
-        if not line.strip():
+        if line is not None and not line.strip():
             continue
         try:
-            yield _parse(line, file, number)
+            yield _parse(line, file, number, decoder)
         except RecordError as error:
             if damaged is None:
                 raise
             damaged(error)
-
-
-def _unpacked(content: bytes, file: Path) -> bytes:
-    try:
-        if not content.startswith(packed.MAGIC):
-            raise ValueError("not a gzipped file")
-        return packed.unpacked(content)
-    except ValueError as error:
-        raise RecordError(f"{file} is a damaged gzip file ({error}): restore it") from error
 
 
 def _records_file(path: Path) -> Path:
@@ -144,12 +120,15 @@ def refuse_packed(folder: Path) -> None:
         raise StorageError(f"the records of {folder} are packed: unpack them first, gunzip {folder / PACKED}")
 
 
-def _parse(line: bytes, file: Path, number: int) -> Record:
+def _parse(line: bytes | None, file: Path, number: int, decoder: Decoder) -> Record:
+    if line is None:
+        raise RecordError(
+            f"{file}, line {number}: not a record: it is longer than {LONGEST >> 20} MiB: remove the line"
+        )
     if too_heavy(line):
         raise RecordError(f"{file}, line {number}: not a record: it is little but brackets and quotes")
     try:
-        # Stricter than json: no NaN, no infinity, and no text that cannot be written again.
-        document = msgspec.json.decode(line)
+        document = decoder.document(line)
         if isinstance(document, dict):
             document.pop(chain.FIELD, None)  # of the file, and not of the Record
         record = from_json(document)
@@ -183,7 +162,7 @@ def as_lines(records: Iterable[Record], folder: Path) -> Iterator[str]:
 class Writer:
     """Appends records to a run folder. Use ``open_run``. ``findings``: what was noticed when it was opened."""
 
-    def __init__(self, folder: Path, stream: IO[bytes], findings: tuple[Finding, ...] = ()) -> None:
+    def __init__(self, folder: Path, stream: io.FileIO, findings: tuple[Finding, ...] = ()) -> None:
         self.folder = folder
         self.findings = findings
         self._stream = stream
@@ -215,8 +194,7 @@ class Writer:
     def _before(self) -> str:
         """The hash that the next line follows."""
         if self._last is None:
-            self._stream.seek(0)
-            self._last = chain.last(io.BytesIO(self._stream.read()), chain.seed(self.folder))
+            self._last = chain.last(self._stream, chain.seed(self.folder))
         return self._last
 
     def check(self) -> None:
@@ -334,17 +312,24 @@ def _refuse_foreign(file: Path) -> None:
     if not file.exists():
         return
     with file.open("rb") as stream:
-        line = stream.readline()
+        line = stream.readline(LONGEST)
     if line.endswith(b"\n") and line.strip():
-        _parse(line, file, 1)
+        _parse(line, file, 1, Decoder())
     elif line.strip() and not line.startswith(_BEGINNING[: len(line)]):
         raise RecordError(f"{file} holds something else than records: choose another folder with --out")
 
 
 def _cut_partial_line(file: Path) -> tuple[Finding, ...]:
-    content = file.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole == len(content):
+    with file.open("rb") as stream:
+        end = at = stream.seek(0, os.SEEK_END)
+        while at:
+            at = max(0, at - _BLOCK)
+            stream.seek(at)
+            found = stream.read(_BLOCK).rfind(b"\n") + 1
+            at += found
+            if found:
+                break
+    if at == end:
         return ()
-    os.truncate(file, whole)
+    os.truncate(file, at)
     return (_truncated(file),)
