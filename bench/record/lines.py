@@ -34,7 +34,7 @@ _MOST = 20_000
 _PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class Lines:
+class RecordLines:
     """The whole lines of a file, plain or gzipped by its name, with their numbers; None for one that is longer than 64
     MiB. Once they were read, ``partial`` says whether a part of a line follows them.
 

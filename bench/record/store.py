@@ -24,7 +24,7 @@ from bench.record.suggested import quoted
 from . import chain, consistent
 from .errors import RecordError, StorageError
 from .files import sync_folder
-from .lines import LONGEST, Decoder, Lines, no_garbage
+from .lines import LONGEST, Decoder, RecordLines, no_garbage
 from .logs import mask_leftover
 from .packed import too_heavy
 from .schema import SCHEMA_VERSION, Artifact, Finding, Record, from_json, to_json
@@ -51,7 +51,7 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
     ``damaged`` is given, where a key has two results: each would count as a repeat of its own.
     """
     file = _records_file(path)
-    lines = Lines(file)
+    lines = RecordLines(file)
     with no_garbage():
         records = tuple(_parsed(lines, file, damaged))
     if damaged is None:
@@ -61,7 +61,7 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
 
 def check_chain(folder: Path) -> chain.Chain:
     """Whether each line of the run folder's records follows the one before it. Raises RecordError as ``load``."""
-    lines = (line or b"(too long)" for _, line in Lines(_records_file(folder)))
+    lines = (line or b"(too long)" for _, line in RecordLines(_records_file(folder)))
     return chain.check(lines, (chain.seed(folder), ""))
 
 
@@ -80,7 +80,7 @@ def _refuse_twice(records: Iterable[Record], file: Path) -> None:
         done.add(record.key)
 
 
-def _parsed(lines: Lines, file: Path, damaged: Callable[[RecordError], None] | None) -> Iterator[Record]:
+def _parsed(lines: RecordLines, file: Path, damaged: Callable[[RecordError], None] | None) -> Iterator[Record]:
     decoder = Decoder()
     for number, line in lines:
         if line is not None and not line.strip():

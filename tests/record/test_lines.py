@@ -11,7 +11,7 @@ import pytest
 from bench.record import chain
 from bench.record import lines as reading
 from bench.record.errors import RecordError
-from bench.record.lines import Decoder, Lines
+from bench.record.lines import Decoder, RecordLines
 from bench.record.schema import from_json, to_json
 from bench.record.store import RECORDS, check_chain, load, open_run
 from tests import factories as make
@@ -106,7 +106,7 @@ def test_blanks_at_the_end_are_no_part_of_a_line(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "LONGEST", 10)
     for content, partial in ((b"a\n", False), (b"a\n" + b" " * 30, False), (b"a\n" + b" " * 30 + b"b", True)):
         file.write_bytes(content)
-        lines = Lines(file)
+        lines = RecordLines(file)
         assert (list(lines), lines.partial) == ([(1, b"a\n")], partial)
 
 
