@@ -26,40 +26,40 @@ ROOMS = ("bench.cluster", "bench.quality", "bench.studies.starcoder2")
 
 def presets() -> tuple[Preset, ...]:
     """Presets beside those of the core, in their order."""
-    return tuple(preset for give in _given("presets") for preset in give())
+    return tuple(preset for give in _functions_of_rooms("presets") for preset in give())
 
 
 def attached(analysed: Analysed) -> tuple[Attached, ...]:
     """What the rooms add to the report of a run."""
-    return tuple(found for give in _given("attached") if (found := give(analysed)) is not None)
+    return tuple(found for give in _functions_of_rooms("attached") if (found := give(analysed)) is not None)
 
 
 def attached_documents(found: Explanation) -> tuple[AttachedDocument, ...]:
     """What the rooms add to an explanation as JSON."""
-    return tuple(give(found) for give in _given("attached_document"))
+    return tuple(give(found) for give in _functions_of_rooms("attached_document"))
 
 
 def add_run_options(parser: ArgumentParser) -> None:
     """The rooms' own options of ``run``."""
-    for add in _given("add_run_options"):
+    for add in _functions_of_rooms("add_run_options"):
         add(parser)
 
 
 def run_elsewhere(options: Namespace) -> int | None:
     """The exit code where a room has measured what ``run`` was asked for; None: it is to be measured here, now."""
-    codes = (measure(options) for measure in _given("run_elsewhere"))
+    codes = (measure(options) for measure in _functions_of_rooms("run_elsewhere"))
     return next((code for code in codes if code is not None), None)
 
 
 def after_run(writer: Writer, machine: Environment, argv: tuple[str, ...], workers: int) -> None:
     """What is done with the Records of a run once all is measured. ``workers``: processes at the same time."""
-    for do in _given("after_run"):
+    for do in _functions_of_rooms("after_run"):
         do(writer, machine, argv, workers)
 
 
 def report_beside_study(folders: Sequence[Path]) -> bool:
     """Write the runs beside a study's figures; False where no study is there."""
-    writing = [*_given("report_beside_study")]
+    writing = [*_functions_of_rooms("report_beside_study")]
     for write in writing:
         write(folders)
     return bool(writing)
@@ -71,7 +71,7 @@ def is_there(module: str) -> bool:
     return room is None or _hook(room) is not None
 
 
-def _given(name: str) -> Iterator[Callable[..., Any]]:
+def _functions_of_rooms(name: str) -> Iterator[Callable[..., Any]]:
     """The function of that name of each room that has one."""
     for room in ROOMS:
         give = getattr(_hook(room), name, None)

@@ -38,11 +38,11 @@ def ended(call: Callable[[], int], *, debug: bool, interrupted: str = "interrupt
     except (BitledgerError, OSError, MemoryError) as error:
         if debug:
             raise
-        _tell(_why(error))
+        _tell(_one_line(error))
         return 2
 
 
-def _why(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     if isinstance(error, BitledgerError):
         return str(error)
     if isinstance(error, OSError):

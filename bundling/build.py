@@ -54,7 +54,7 @@ def build(order: Order, out: Path, say: Callable[[str], None], root: Path = ROOT
         say(f"wheels for Python {order.target.python} on {order.target.machine}, CUDA {order.target.cuda}")
         wheels = _wheels(order.target, wanted, Path(scratch) / "downloads", root)
         small = all(wheel.name != _NEVER_REPACKED for wheel in wheels)
-        kept = [_put(wheel, folder / "bundle/wheels", order.target, small) for wheel in wheels]
+        kept = [_put_wheel(wheel, folder / "bundle/wheels", order.target, small) for wheel in wheels]
         source = put_source(root, folder, with_runs=order.dev)
         manifest = write_manifest(folder, _facts(order, wanted, name, dict(kept)) | source)
         say(f"packing {len(wheels)} wheels and {len(manifest['files']) - len(wheels)} files")
@@ -69,7 +69,7 @@ def _wheels(target: Target, wanted: Needs, downloads: Path, root: Path) -> list[
     return collector.collect(wanted.travelling)
 
 
-def _put(wheel: Wheel, folder: Path, target: Target, repacked: bool) -> tuple[str, dict[str, Any]]:
+def _put_wheel(wheel: Wheel, folder: Path, target: Target, repacked: bool) -> tuple[str, dict[str, Any]]:
     """Into the bundle, and what the manifest says of it."""
     facts: dict[str, Any] = {
         "sha256_as_downloaded": sha256(wheel.path),

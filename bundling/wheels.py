@@ -63,11 +63,11 @@ class Collector:
             missing = [each for each in wanted if canonicalize_name(each.name) not in self.wheels]
             if missing:
                 self._download(missing)
-            wanted = [each for requirement in wanted for each in self._behind(requirement)]
+            wanted = [each for requirement in wanted for each in self._requirements_of(requirement)]
         self._check()
         return [self.wheels[name] for name in sorted(self.wheels)]
 
-    def _behind(self, requirement: Requirement) -> Iterator[Requirement]:
+    def _requirements_of(self, requirement: Requirement) -> Iterator[Requirement]:
         """What this one requires and was not walked yet."""
         name = canonicalize_name(requirement.name)
         for extra in ("", *sorted(requirement.extras)):

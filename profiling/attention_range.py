@@ -43,7 +43,7 @@ class AttentionRange:
 
     def _replace_registered(self, known: Any, name: str) -> None:
         before = known[name]
-        known[name] = self._around(before)
+        known[name] = self._wrapped(before)
 
         def restore() -> None:
             del known[name]
@@ -56,10 +56,10 @@ class AttentionRange:
         before = getattr(module, _EAGER, None)
         if before is None:
             return
-        setattr(module, _EAGER, self._around(before))
+        setattr(module, _EAGER, self._wrapped(before))
         self._restore = lambda: setattr(module, _EAGER, before)
 
-    def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrapped(self, function: Callable[..., Any]) -> Callable[..., Any]:
         begin, end = self._begin, self._end
 
         def marked(*args: Any, **kwargs: Any) -> Any:

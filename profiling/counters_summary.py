@@ -108,11 +108,11 @@ def _metrics(counters: Counters, duration: Floats, rows: Integers) -> dict[str, 
         values = column.values[rows]
         if not np.isnan(values).all():
             value = float(np.nansum(values)) if name.endswith(".sum") else mean(values, duration)
-            metrics[name] = {"unit": column.unit, "value": _whole(value) if name.endswith(".sum") else value}
+            metrics[name] = {"unit": column.unit, "value": _whole_number(value) if name.endswith(".sum") else value}
     return metrics
 
 
-def _whole(value: float) -> float:
+def _whole_number(value: float) -> float:
     """A count as a whole number, where it is one."""
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
@@ -127,7 +127,7 @@ def _dram_bytes(counters: Counters, rows: Integers, notes: _Notes) -> float | No
         parts = [_total(counters.values(name)[rows]) for name in names]
         known = [part for part in parts if part is not None]
         if len(known) == len(parts):
-            return _whole(float(sum(known)))
+            return _whole_number(float(sum(known)))
         if known:
             notes.add(f"dram_bytes needs both of {' and '.join(names)}, and only one was collected")
     return None

@@ -65,15 +65,15 @@ def _first_visits(session: Session, folder: Path, options: Mapping[str, Any]) ->
 
 def _best(session: Session, folder: Path, options: Mapping[str, Any]) -> Observation:
     """The window, or the better of two. In ``folder`` lie the files of the one that is returned."""
-    others = _others(session.case, options.get("windows", ()))
+    others = _windows_of_setting(session.case, options.get("windows", ()))
     once = _window(session, folder, options)
-    if others and not against(_told(session, once), others).slower:
+    if others and not against(_observed_window(session, once), others).slower:
         return once
     again_in = folder / "again"
     again_in.mkdir()
     try:
         again = _window(session, again_in, options)
-        if _better(_told(session, again), _told(session, once), others):
+        if _better(_observed_window(session, again), _observed_window(session, once), others):
             for name in (TRACE, SUMMARY):
                 shutil.move(again_in / name, folder / name)
             once = replace(again, files=once.files)
@@ -101,11 +101,11 @@ def _read(seen: Seen, folder: Path) -> Observation:
     return of_trace(seen, folder / TRACE, folder / SUMMARY, {"observed": dict(seen.facts)}, {"in_run": True})
 
 
-def _told(session: Session, found: Observation) -> Observed:
+def _observed_window(session: Session, found: Observation) -> Observed:
     return of_setup(session.case.scheme, found.setup)
 
 
-def _others(case: Case, windows: Sequence[Mapping[str, Any]]) -> list[Observed]:
+def _windows_of_setting(case: Case, windows: Sequence[Mapping[str, Any]]) -> list[Observed]:
     """The windows of the same setting."""
 
     def setting(coordinates: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.record.leftout import LEFT_OUT
+from bench.record.omissions import LEFT_OUT
 from bench.record.store import RECORDS, open_run
 from bench.run.planfile import PLAN
 from tests import factories as make

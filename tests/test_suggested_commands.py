@@ -133,7 +133,7 @@ def test_a_folder_is_quoted(place):
 def test_trying_is_suggested_in_the_setting_that_is_explained(sizes, at):
     records = [record for size in sizes for record in measured("--preset smoke", batch_size=size)]
     found = explain(records)
-    focus = focus_of(first_setting(found.pairs), found.standings)
+    focus = focus_of(first_setting(found.pairs), found.generation_rows)
     (point,) = actions(replace(found, remedies=()), focus, "SLOWER", commands(Path("mine"), records, "smoke"))
     options = read(point.code)
     assert (options.schemes, options.out, options.device) == (("nf4",), Path("mine"), "cpu")
@@ -143,7 +143,7 @@ def test_trying_is_suggested_in_the_setting_that_is_explained(sizes, at):
 def test_of_two_caches_the_explained_one():
     records = [record for cache in ("dynamic", "static") for record in measured("--preset smoke", cache=cache)]
     found = explain(records)
-    focus = focus_of(first_setting(found.pairs), found.standings)
+    focus = focus_of(first_setting(found.pairs), found.generation_rows)
     (point,) = actions(replace(found, remedies=()), focus, "SLOWER", commands(Path("mine"), records, "smoke"))
     assert read(point.code).at_cache == "dynamic"
 

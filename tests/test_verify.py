@@ -10,7 +10,7 @@ import pytest
 
 from bench import cli
 from bench.record import chain
-from bench.record.leftout import LEFT_OUT
+from bench.record.omissions import LEFT_OUT
 from bench.record.schema import to_json
 from bench.record.store import RECORDS, open_run
 from bench.run.planfile import PLAN

@@ -44,7 +44,7 @@ def across(records: Sequence[Record], reference: str = REFERENCE, margin: float 
     for group in found:
         base = next(((g, n) for g, n in bases if _shared(g) == _shared(group)), None)
         if _unquantised(group, reference) is None and base is not None:
-            made += [_one(group, scheme, *base, margin) for scheme in group.schemes]
+            made += [_row_of_scheme(group, scheme, *base, margin) for scheme in group.schemes]
     return tuple(one for one in made if one is not None)
 
 
@@ -56,7 +56,7 @@ def _shared(group: Group) -> Coordinates:
     return tuple(item for item in group.setting if item[0] not in _OF_MODEL)
 
 
-def _one(group: Group, scheme: str, base: Group, reference: str, margin: float) -> Across | None:
+def _row_of_scheme(group: Group, scheme: str, base: Group, reference: str, margin: float) -> Across | None:
     records = group.schemes[scheme]
     ratio = ratio_between(records, base.schemes[reference], call_times)
     if ratio is None:

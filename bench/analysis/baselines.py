@@ -53,18 +53,18 @@ class Baselines:
         if seconds > 0 and joules > 0:
             alone = not any(record.values("unused_gpu_other_processes"))
             return Unused(joules / seconds, DRIFT * joules / seconds, alike=False) if alone else None
-        return self.first.get(_where(record))
+        return self.first.get(_place_of(record))
 
 
 def baselines(records: Iterable[Record]) -> Baselines:
     """Those of all runs among the records."""
     runs: dict[Where, list[Record]] = {}
     for record in records:
-        runs.setdefault(_where(record), []).append(record)
+        runs.setdefault(_place_of(record), []).append(record)
     return Baselines({where: found for where, items in runs.items() if (found := _first(items))})
 
 
-def _where(record: Record) -> Where:
+def _place_of(record: Record) -> Where:
     return record.run_id, node_of(record.environment)
 
 

@@ -19,15 +19,17 @@ def busy(record: Record) -> bool:
     """Other processes kept a quarter of the cores busy, or were on the GPU."""
     cores = record.environment.cpu.get("usable_cores") or 1
     others = any((state.get("busy_others_cores") or 0.0) > _BUSY_SHARE * cores for state in _states(record))
-    return others or any(gpu.get("other_processes") for gpu in _gpus(record)) or _told(record, _BUSY)
+    return others or any(gpu.get("other_processes") for gpu in _gpus(record)) or _has_finding(record, _BUSY)
 
 
 def held_back(record: Record) -> bool:
     """The GPU gave a reason for lower clocks, or was about to."""
-    return any(set(gpu.get("throttle_reasons") or ()) - HARMLESS for gpu in _gpus(record)) or _told(record, _HELD)
+    return any(set(gpu.get("throttle_reasons") or ()) - HARMLESS for gpu in _gpus(record)) or _has_finding(
+        record, _HELD
+    )
 
 
-def _told(record: Record, codes: frozenset[str]) -> bool:
+def _has_finding(record: Record, codes: frozenset[str]) -> bool:
     return any(finding.code in codes for finding in record.findings)
 
 

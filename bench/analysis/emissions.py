@@ -70,7 +70,14 @@ def check(
     """
     modelled = _constant(rows, "cpu")
     judged = tuple(_row(row, power, range_, modelled) for row in rows)
-    found = [*_sums(rows), *_own_power(rows), *_carbon(rows), *_unlike(judged), *_ram(rows), *_unusable(rows)]
+    found = [
+        *_sums(rows),
+        *_own_power(rows),
+        *_carbon(rows),
+        *_lower_power_findings(judged),
+        *_ram(rows),
+        *_unusable(rows),
+    ]
     return EmissionsCheck(judged, tuple(found))
 
 
@@ -147,12 +154,16 @@ def _lines(rows: Sequence[EmissionsRow]) -> str:
 
 
 def _sums(rows: Sequence[EmissionsRow]) -> list[Finding]:
-    wrong = [row for row in rows if _off(sum(row.joules[part] for part in PARTS) * row.pue, row.joules["total"], 0.01)]
+    wrong = [
+        row
+        for row in rows
+        if _differ_by_share(sum(row.joules[part] for part in PARTS) * row.pue, row.joules["total"], 0.01)
+    ]
     message, remedy = "the parts do not add up to the total", "trust neither until you know which part is wrong"
     return [Finding("emissions-sum", "warning", message, _lines(wrong), remedy)] if wrong else []
 
 
-def _off(one: float, other: float, share: float) -> bool:
+def _differ_by_share(one: float, other: float, share: float) -> bool:
     return abs(one - other) > share * max(abs(one), abs(other))
 
 
@@ -161,7 +172,11 @@ def _own_power(rows: Sequence[EmissionsRow]) -> list[Finding]:
     remedy = "the power may be that of the last reading alone; if not, the joules are wrong"
     for part in PARTS:
         pairs = [(row, row.watts.get(part, 0.0) * row.seconds) for row in rows]
-        wrong = [row for row, told in pairs if told > 0 < row.joules[part] and _off(told, row.joules[part], _APART)]
+        wrong = [
+            row
+            for row, told in pairs
+            if told > 0 < row.joules[part] and _differ_by_share(told, row.joules[part], _APART)
+        ]
         if wrong:
             row = wrong[0]
             evidence = f"{_lines(wrong)}: {row.joules[part]:.4g} J, but {row.watts[part]:.4g} W × {row.seconds:.4g} s"
@@ -175,7 +190,7 @@ def _carbon(rows: Sequence[EmissionsRow]) -> list[Finding]:
     if len(known) < 3:
         return []
     usual = median(factor for _, factor in known)
-    wrong = [(row, factor) for row, factor in known if _off(factor, usual, 0.05)]
+    wrong = [(row, factor) for row, factor in known if _differ_by_share(factor, usual, 0.05)]
     if not wrong:
         return []
     told = f"{wrong[0][1] * JOULES_PER_KWH:.4g} kg/kWh, elsewhere {usual * JOULES_PER_KWH:.4g}"
@@ -184,7 +199,7 @@ def _carbon(rows: Sequence[EmissionsRow]) -> list[Finding]:
     return [Finding("emissions-carbon", "warning", message, evidence, "compare energy, not CO2")]
 
 
-def _unlike(rows: Sequence[RowCheck]) -> list[Finding]:
+def _lower_power_findings(rows: Sequence[RowCheck]) -> list[Finding]:
     """CPU power far below the highest of the file, where nothing else has settled it."""
     most = max((row.watts for row in rows), default=0.0)
     low = [row for row in rows if row.answer == "cannot tell" and row.watts < 0.5 * most]

@@ -37,11 +37,11 @@ def _floors(records: Iterable[Record]) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], list[float]] = {}
     for record in records:
         if record.instrument == "ceiling" and record.status == "ok":
-            found.setdefault(_where(record), []).extend(record.values(OVERHEAD))
+            found.setdefault(_run_and_device(record), []).extend(record.values(OVERHEAD))
     return {where: float(np.median(values)) for where, values in found.items() if values}
 
 
-def _where(record: Record) -> tuple[str, str]:
+def _run_and_device(record: Record) -> tuple[str, str]:
     return (f"{record.run_id} on {record.environment.hostname}", record.case.device)
 
 
@@ -50,7 +50,7 @@ def _corrected(record: Record, floors: dict[tuple[str, str], float]) -> Record:
     if record.status != "ok" or not names or TAKEN_OFF in record.setup or not _behind_a_held_queue(record):
         return record
     own = record.values(OVERHEAD)
-    floor = float(np.median(own)) if own else floors.get(_where(record), 0.0)
+    floor = float(np.median(own)) if own else floors.get(_run_and_device(record), 0.0)
     times = [value for name in names for value in record.values(name)]
     if floor <= 0.0 or not times or min(times) <= floor:
         return record

@@ -62,7 +62,7 @@ class EvidenceRow:
     reason: str
 
 
-def _found(record: Record) -> dict[str, Any]:
+def _counter_values(record: Record) -> dict[str, Any]:
     reason = "" if record.status == "ok" else record.reason
     case = record.case
     return {"setting": setting_of(case), "scheme": case.scheme, "instrument": record.instrument, "reason": reason}
@@ -85,7 +85,7 @@ def steps(records: Iterable[Record]) -> tuple[StepRow, ...]:
 def _step(record: Record) -> StepRow:
     medians = {name: float(np.median(values)) for name in STEP_METRICS if (values := record.values(name))}
     count = len(record.values("observed_step_time"))
-    return StepRow(**_found(record), steps=count, medians=medians, not_collected=record.not_collected)
+    return StepRow(**_counter_values(record), steps=count, medians=medians, not_collected=record.not_collected)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _counter(record: Record, records: Sequence[Record]) -> CounterRow:
         return next(iter(record.values(name)), None)
 
     return CounterRow(
-        **_found(record),
+        **_counter_values(record),
         caches=record.instrument.removeprefix("ncu-"),
         launches=one("profiled_launches"),
         l1_hit_rate=_rate(one("l1_hits"), one("l1_misses")),
@@ -190,7 +190,7 @@ def _host(record: Record) -> HostRow:
     total = sum(counts.values())
     under = sum(record.values("host_samples_under_bitsandbytes"))
     return HostRow(
-        **_found(record),
+        **_counter_values(record),
         samples=int(total),
         rate=record.setup.get("rate_hz"),
         shares={name: count / total for name, count in counts.items()} if total else {},
@@ -225,7 +225,9 @@ def _top(record: Record, item: Mapping[str, Any]) -> TopRow:
     count = len(record.values("observed_step_time")) or 1
     seconds = float(item.get("self_ns", item["total_ns"])) * 1e-9 / count
     of = str(record.setup.get("top_of", "kernels"))
-    return TopRow(**_found(record), name=str(item["name"]), of=of, calls=item["count"] / count, seconds=seconds)
+    return TopRow(
+        **_counter_values(record), name=str(item["name"]), of=of, calls=item["count"] / count, seconds=seconds
+    )
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ class FirstAnswer:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Everything that a run says about why its schemes differ. ``standings``: the table's row of a scheme, by setting
-    and scheme. ``records``: what it is made of. ``first``: what someone who generates once waits for; all else is about
+    """Everything that a run says about why its schemes differ. ``generation_rows``: the row of a scheme, by setting and
+    scheme. ``records``: what it is made of. ``first``: what someone who generates once waits for; all else is about
     lengths met before."""
 
     pairs: tuple[Pair, ...]
@@ -53,7 +53,7 @@ class Explanation:
     hypotheses: tuple[Judged, ...]
     remedies: tuple[Remedy, ...]
     findings: tuple[Finding, ...]
-    standings: Mapping[Place, GenerationRow]
+    generation_rows: Mapping[Place, GenerationRow]
     settings: tuple[Coordinates, ...]
     records: tuple[Record, ...]
     reference: str = REFERENCE

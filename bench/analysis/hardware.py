@@ -57,7 +57,7 @@ def machine_names(parts: Sequence[Sequence[Record]], device: str | None = None) 
     as in "NVIDIA H100, 500 W". ``device``: what it is named after (None: the GPU that was used)."""
     bases = [machine_name(part, device or _device(part)) for part in parts]
     return tuple(
-        base if bases.count(base) == 1 else f"{base}, {_told_apart(part, parts, bases, base)}"
+        base if bases.count(base) == 1 else f"{base}, {_differing_fields(part, parts, bases, base)}"
         for base, part in zip(bases, parts, strict=True)
     )
 
@@ -69,7 +69,7 @@ def _device(records: Sequence[Record]) -> str:
     return next((record.case.device for record in records if record.case.device != "cpu"), "cpu")
 
 
-def _told_apart(own: Sequence[Record], parts: Sequence[Sequence[Record]], bases: Sequence[str], base: str) -> str:
+def _differing_fields(own: Sequence[Record], parts: Sequence[Sequence[Record]], bases: Sequence[str], base: str) -> str:
     """The fields of its hardware in which machines of one name differ."""
     namesakes = [_facts(part) for part, name in zip(parts, bases, strict=True) if name == base]
     facts = _facts(own)

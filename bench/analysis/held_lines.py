@@ -48,7 +48,7 @@ def classified_again(records: Sequence[Record], folder: Path, read: Callable[[Pa
         settings[setting_of(record.case), record.instrument].append((record, _trace(record, folder)))
     whole = [found for found in settings.values() if all(path for _, path in found)]
     traces = {id(record): path for found in whole for record, path in found if path}
-    return tuple(_again(one, traces[id(one)], read) if id(one) in traces else one for one in records)
+    return tuple(_reclassified(one, traces[id(one)], read) if id(one) in traces else one for one in records)
 
 
 def _trace(record: Record, folder: Path) -> Path | None:
@@ -57,7 +57,7 @@ def _trace(record: Record, folder: Path) -> Path | None:
     return next((folder / item.path for item in traces if not problem_of(folder, item)), None)
 
 
-def _again(record: Record, path: Path, read: Callable[[Path], Timeline]) -> Record:
+def _reclassified(record: Record, path: Path, read: Callable[[Path], Timeline]) -> Record:
     analysis, told = Analysis(read(path)), record.setup["ledger"]
     rows = gpu_rows(analysis, work_of(analysis, STEP_RANGE), STEP_RANGE) if analysis.devices else None
     found = cpu_rows(analysis.timeline, STEP_RANGE) if rows is None else rows

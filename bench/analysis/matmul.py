@@ -68,7 +68,7 @@ def summarise(
         for part in _by_bias(group)
         for row in _rows(part, reference, margin, machines[str(group.coordinate("device"))])
     ]
-    return tuple(sorted(_told_apart(rows), key=_order))
+    return tuple(sorted(_biases_named(rows), key=_order))
 
 
 def _by_bias(group: Group) -> list[Group]:
@@ -81,7 +81,7 @@ def _by_bias(group: Group) -> list[Group]:
     return [part for part in parts if part.schemes]
 
 
-def _told_apart(rows: Sequence[MatmulRow]) -> list[MatmulRow]:
+def _biases_named(rows: Sequence[MatmulRow]) -> list[MatmulRow]:
     """Where a run holds a layer's products with a bias and without, the latter are called so."""
     biased = {(row.model, row.layer, row.n, row.k) for row in rows if row.bias}
     return [

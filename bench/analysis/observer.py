@@ -87,7 +87,7 @@ def observer(trace: Undisturbed, events: EventCosts, plain_ns: float, gpu: float
     if not trace.total(events):
         return ObserverCost(events, 0.0)
     scale, spread = scales(trace, events, [(trace.unchanged, plain_ns)], gpu)[0]
-    return ObserverCost(events, scale, (events.times(scale + spread), *_otherwise(trace, events.times(scale))))
+    return ObserverCost(events, scale, (events.times(scale + spread), *_other_costs(trace, events.times(scale))))
 
 
 def scales(
@@ -116,7 +116,7 @@ def scales(
     return list(zip(tried[rows, at].tolist(), spread.tolist(), strict=True))
 
 
-def _otherwise(trace: Undisturbed, costs: EventCosts) -> tuple[EventCosts, ...]:
+def _other_costs(trace: Undisturbed, costs: EventCosts) -> tuple[EventCosts, ...]:
     """The same cost in all, with operators dearer, and with calls dearer."""
     total = trace.total(costs)
     found = (replace(costs, operator=costs.operator * UNLIKE), replace(costs, call=costs.call * UNLIKE))

@@ -64,7 +64,7 @@ def partners(records: Sequence[Record], base: Sequence[Record]) -> tuple[tuple[R
     common = set(here) & set(there)
     if not common:
         return tuple(records), tuple(base)
-    return _at(records, here, common), _at(base, there, common)
+    return _records_at(records, here, common), _records_at(base, there, common)
 
 
 def estimate_of(records: Sequence[Record], take: Take) -> Estimate | None:
@@ -140,7 +140,7 @@ def _by_spot(side: Located) -> Mapping[PairPlace, Samples]:
     return found
 
 
-def _at(records: Sequence[Record], own: Sequence[PairPlace], wanted: set[PairPlace]) -> tuple[Record, ...]:
+def _records_at(records: Sequence[Record], own: Sequence[PairPlace], wanted: set[PairPlace]) -> tuple[Record, ...]:
     return tuple(record for record, spot in zip(records, own, strict=True) if spot in wanted)
 
 

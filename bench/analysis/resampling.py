@@ -118,7 +118,7 @@ def _drawn(parts: list[Array], statistic: Statistic, seed: Seed, clusters: Clust
         n, basis = len(set(clusters.names)), clusters.basis
         values = _between_clusters(parts, statistic, rng, clusters.names)
     else:
-        n, basis, values = len(parts), "between processes", _between(parts, statistic, rng)
+        n, basis, values = len(parts), "between processes", _resample_between(parts, statistic, rng)
     expansion = _expansion(n)
     if n > _MANY or len(parts) > 10 * _MANY:
         return Draws(point, values, n, len(parts), samples, basis, expansion)
@@ -128,7 +128,7 @@ def _drawn(parts: list[Array], statistic: Statistic, seed: Seed, clusters: Clust
     return Draws(point, values, n, len(parts), samples, basis, expansion)
 
 
-def _between(parts: list[Array], statistic: Statistic, rng: Stream) -> Array:
+def _resample_between(parts: list[Array], statistic: Statistic, rng: Stream) -> Array:
     centres = np.array([centre(part, statistic) for part in parts])
     drawn: Array = centres[rng.integers(len(parts), (RESAMPLES, len(parts)))].mean(axis=1)
     return drawn

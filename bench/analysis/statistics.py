@@ -99,7 +99,7 @@ def estimate(
         low, high = math.exp(low), math.exp(high)
     error = math.sqrt(_part(side)[0] + more.variance) / (1.0 if positive else abs(draws.point) or math.nan)
     counts = draws.repeats, draws.samples
-    return _known(Estimate(draws.point, low, high, *counts, draws.basis, error, confidence, more.text))
+    return _without_empty_interval(Estimate(draws.point, low, high, *counts, draws.basis, error, confidence, more.text))
 
 
 def ratio(
@@ -125,10 +125,12 @@ def ratio(
     drawn = [_draw(side, statistic, (seed, child), unit, of) for child, (side, of) in enumerate(sides)]
     more = _assumed(drawn[0], unit) + _assumed(drawn[1], unit) + known.assumed
     top, bottom = map(_logged, drawn)
-    found = _between(top, bottom, more, confidence)
+    found = _difference(top, bottom, more, confidence)
     error = math.sqrt(sum(_part(side)[0] for side in (top, bottom)) + more.variance)
     bounds = [None if bound is None else math.exp(bound) for bound in (found.low, found.high)]
-    return _known(replace(found, value=math.exp(found.value), low=bounds[0], high=bounds[1], relative_error=error))
+    return _without_empty_interval(
+        replace(found, value=math.exp(found.value), low=bounds[0], high=bounds[1], relative_error=error)
+    )
 
 
 def difference(
@@ -150,7 +152,7 @@ def difference(
     top, bottom = (_draw(side, statistic, (seed, child), unit) for child, side in enumerate((samples, reference)))
     known = levels or (top.point, bottom.point)
     more = [_assumed(side, unit).of_level(level) for side, level in zip((top, bottom), known, strict=True)]
-    return _known(_between(top, bottom, more[0] + more[1], confidence))
+    return _without_empty_interval(_difference(top, bottom, more[0] + more[1], confidence))
 
 
 def relative_standard_error(values: Sequence[float]) -> float:
@@ -192,7 +194,7 @@ def _part(draws: Draws) -> Part:
     return float(draws.values.var()) * draws.expansion**2, max(draws.units - 1, 1)
 
 
-def _between(top: Draws, bottom: Draws, more: Assumed, confidence: float) -> Estimate:
+def _difference(top: Draws, bottom: Draws, more: Assumed, confidence: float) -> Estimate:
     """top - bottom, on whatever scale the two are."""
     point = top.point - bottom.point
     spread = (top.values - top.point) * top.expansion - (bottom.values - bottom.point) * bottom.expansion
@@ -210,7 +212,7 @@ def _bounds(
     return min(float(low), point - half), max(float(high), point + half)
 
 
-def _known(found: Estimate) -> Estimate:
+def _without_empty_interval(found: Estimate) -> Estimate:
     """Without an interval where one value gives none and nothing is assumed."""
     known = found.basis != "one value" or found.assumed
     return found if known else replace(found, low=None, high=None, relative_error=None)

@@ -66,7 +66,7 @@ def kernels_by_key(analysis: Analysis, key: Rows, size: int) -> tuple[Rows, Time
     kernels = analysis.timeline.kernels
     order = np.lexsort((kernels.start, kernels.device))
     start, end, device = kernels.start[order], kernels.end[order], kernels.device[order]
-    if _apart(start, end, device) and _in_one_lane(key, analysis.timeline.ranges.lane):
+    if _none_overlap(start, end, device) and _in_one_lane(key, analysis.timeline.ranges.lane):
         return _summed_by_key(analysis, key, size)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
@@ -80,7 +80,7 @@ def kernels_by_key(analysis: Analysis, key: Rows, size: int) -> tuple[Rows, Time
     return np.bincount(owner, minlength=size), covered
 
 
-def _apart(start: Times, end: Times, device: NDArray[np.int32]) -> bool:
+def _none_overlap(start: Times, end: Times, device: NDArray[np.int32]) -> bool:
     """Whether no two kernels of a device overlap; rows are sorted by device and start."""
     return not bool(((start[1:] < end[:-1]) & (device[1:] == device[:-1])).any())
 

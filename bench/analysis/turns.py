@@ -33,7 +33,7 @@ def ratio_of_products(records: Sequence[Record], base: Sequence[Record], *, pair
     if not rounds or any(value <= 0 for side in used for part in side for value in part):
         return None
     levels = [float(np.median(part)) for part in reference[:rounds]]
-    return ratio(*(_over(side, levels) for side in used), unit="bursts")
+    return ratio(*(_over_levels(side, levels) for side in used), unit="bursts")
 
 
 def ratio_of_rounds(record: Record, base: Record, times: Callable[[Record], Sequence[float]]) -> Estimate | None:
@@ -48,7 +48,7 @@ def ratio_of_rounds(record: Record, base: Record, times: Callable[[Record], Sequ
     return ratio(*sides, unit="bursts")
 
 
-def _over(side: Samples, levels: Sequence[float]) -> Samples:
+def _over_levels(side: Samples, levels: Sequence[float]) -> Samples:
     """Each burst over the level of its round, so that what both arms have in common is in neither."""
     return tuple(tuple(value / level for value in part) for part, level in zip(side, levels, strict=True))
 

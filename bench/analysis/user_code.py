@@ -36,7 +36,7 @@ def code(facts: Any, changes: Sequence[str] = (), batch_size: int = 1) -> str:
     if not isinstance(facts, Mapping):
         return ""
     loading = _loading(facts)
-    steps = [_AFTER[name](facts, batch_size) for name in _after(changes)]
+    steps = [_AFTER[name](facts, batch_size) for name in _made_after_loading(changes)]
     return "\n".join((loading, *steps)) if loading and all(steps) else ""
 
 
@@ -45,7 +45,7 @@ def known(change: str) -> bool:
     return change in _BY_FACTS or _name(change) in _AFTER
 
 
-def _after(changes: Sequence[str]) -> list[str]:
+def _made_after_loading(changes: Sequence[str]) -> list[str]:
     """Those that are made on the loaded model, in order; the other ones are in the arm's facts."""
     return [_name(change) for change in changes if change not in _BY_FACTS]
 

@@ -3,8 +3,8 @@
 A block is all arms of one model × workload × repeat, in one allocation on one node, so that every comparison is made
 within a node (docs/adr/0014). design.py orders the arms, blocks.py parts a run into blocks, folder.py is what a sweep
 looks like on disk, attempt.py measures a block or the rest of one, cluster.py and queue.py speak with Slurm,
-standing.py knows how far all is, gather.py makes one run of it. analysis/ and report/ are of the nodes, verbs/ is what
-a user calls.
+block_state.py knows how far all is, gather.py makes one run of it. analysis/ and report/ are of the nodes, verbs/ is
+what a user calls.
 
 Where it hangs on the core (hook.py; bench/hooks.py calls it):
     run's options                    --on, --models, --watch, … (options.py)

@@ -159,7 +159,7 @@ class _Tracker:
         if error is None:
             self._write(running="", keys=(), ended="complete")
         else:
-            self._write(ended=_why(error))
+            self._write(ended=_reason(error))
 
     def _write(self, **changes: object) -> None:
         self._state = replace(self._state, now=_now(), counts=dict(self.counts), **changes)  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ def _now() -> float:
     return time.time()
 
 
-def _why(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     known: dict[type[BaseException], str] = {
         OutOfTimeError: "out of time", OvertakenError: "overtaken", KeyboardInterrupt: "cancelled",
     }  # fmt: skip

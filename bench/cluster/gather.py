@@ -81,7 +81,7 @@ def _chosen(folder: Path, sweep: places.Sweep, found: Gathered) -> Iterator[Reco
         seen: set[Key] = set()
         for attempt in places.attempts(folder, number):
             found.attempts += 1
-            for record in _once(_read(attempt, found), settled, attempt, found):
+            for record in _first_of_each_key(_read(attempt, found), settled, attempt, found):
                 seen.add(record.key)
                 yield _moved(record, attempt, folder)
         missing = sum(key not in seen for key in planned.keys) if planned else 0
@@ -95,7 +95,9 @@ def _read(attempt: Path, found: Gathered) -> Sequence[Record]:
     return load(attempt, lambda error: found.unread.append(str(error))).records
 
 
-def _once(records: Iterable[Record], settled: dict[Key, str], attempt: Path, found: Gathered) -> Iterator[Record]:
+def _first_of_each_key(
+    records: Iterable[Record], settled: dict[Key, str], attempt: Path, found: Gathered
+) -> Iterator[Record]:
     """The Records less those whose key an earlier one has settled: measured, or skipped as this one was. What failed
     may be measured again. ``settled``, by key: the status, is added to."""
     for record in records:

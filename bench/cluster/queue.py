@@ -81,10 +81,10 @@ def latest(folder: Path) -> dict[int, SlurmJob | None]:
     if not known:
         return {}
     found = states(job for jobs in known.values() for job in jobs)
-    return {block: _of(jobs, found) for block, jobs in known.items()}
+    return {block: _job_found(jobs, found) for block, jobs in known.items()}
 
 
-def _of(jobs: Sequence[str], found: Mapping[str, SlurmJob]) -> SlurmJob | None:
+def _job_found(jobs: Sequence[str], found: Mapping[str, SlurmJob]) -> SlurmJob | None:
     known = [found[job] for job in jobs if job in found]
     return next((job for job in reversed(known) if job.alive), known[-1] if known else None)
 

@@ -79,7 +79,7 @@ def measure_carbon(
     the tracker covers. Raises UsageError for a country CodeCarbon has no data for, MachineError without
     CodeCarbon, MeasurementError if it gave nothing (it swallows its own errors).
     """
-    with _heard() as warnings:
+    with _captured_warnings() as warnings:
         make = tracker_factory or _factory(country)
         _warm_up(make)
         done = [_window(make, work, min_seconds, clock, warnings) for _ in range(windows)]
@@ -87,7 +87,7 @@ def measure_carbon(
 
 
 @contextmanager
-def _heard() -> Iterator[list[str]]:
+def _captured_warnings() -> Iterator[list[str]]:
     """What CodeCarbon logs from a warning on, instead of it being printed."""
     told: list[str] = []
 

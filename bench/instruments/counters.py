@@ -119,7 +119,9 @@ class RaplCounter:
     def _compare(self, raws: Sequence[int]) -> None:
         """Twins must go on showing the same; two that parted before either had moved are none."""
         for place, first in list(self._twins.items()):
-            if _between(raws[first], raws[place], _microjoules(self._files[first]), self._domains[place].range_uj):
+            if _may_pass_through(
+                raws[first], raws[place], _microjoules(self._files[first]), self._domains[place].range_uj
+            ):
                 continue
             one, other = self._domains[first], self._domains[place]
             if one.moved and other.moved:
@@ -162,13 +164,17 @@ def _twins(domains: Sequence[Domain], files: Sequence[Path]) -> dict[int, int]:
         for first in range(place):
             one = domains[first]
             same = one.range_uj == domain.range_uj
-            if same and first not in found and _between(one.raw, domain.raw, _microjoules(files[first]), one.range_uj):
+            if (
+                same
+                and first not in found
+                and _may_pass_through(one.raw, domain.raw, _microjoules(files[first]), one.range_uj)
+            ):
                 found[place] = first
                 break
     return found
 
 
-def _between(before: int, value: int, after: int, full: int) -> bool:
+def _may_pass_through(before: int, value: int, after: int, full: int) -> bool:
     """Whether a counter that showed ``before`` and then ``after`` can have shown ``value`` in between."""
     return (value - before) % full <= (after - before) % full
 

@@ -90,7 +90,7 @@ def _commit(repository: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {"commit_reason": "git is not installed"}
     except (OSError, subprocess.SubprocessError) as error:
-        return {"commit_reason": f"git does not answer: {_why(error)}"}
+        return {"commit_reason": f"git does not answer: {_reason(error)}"}
     return {"commit": commit, "dirty": bool(changes)}
 
 
@@ -100,7 +100,7 @@ def _git(repository: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     words = str(getattr(error, "stderr", "") or error).strip()
     # git's first line names the folder of this machine: what went wrong is enough.
     return re.sub(r"\(?'?/[^\s')]*'?\)?", "…", words.splitlines()[0]) if words else type(error).__name__

@@ -108,7 +108,7 @@ def setup(
     return {
         "arm": changed.facts(),
         "model": session.loaded.facts,
-        "interventions": [_told(item, packed) for item in chosen],
+        "interventions": [_intervention_document(item, packed) for item in chosen],
         "patched": {item.name: item.changed for item in applied},
         "options": dict(options),
         "threads": torch.get_num_threads(),
@@ -118,7 +118,7 @@ def setup(
     } | _proven_cache(session, chosen)
 
 
-def _told(item: Intervention, packed: bool) -> dict[str, Any]:
+def _intervention_document(item: Intervention, packed: bool) -> dict[str, Any]:
     """An intervention for the record; ``packed``: bitsandbytes packs the 4-bit weights here."""
     cause = f"{item.cause} ({item.on_packed})" if packed and item.on_packed else item.cause
     return {

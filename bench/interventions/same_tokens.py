@@ -58,22 +58,22 @@ class TokenDifference:
 def first_differences(wanted: Tokens, given: Tokens) -> Iterator[TokenDifference]:
     """The first difference of every sequence that has one; [call][row][token] each."""
     for call in range(max(len(wanted), len(given))):
-        one, other = _at(wanted, call, ()), _at(given, call, ())
+        one, other = _item_at(wanted, call, ()), _item_at(given, call, ())
         for row in range(max(len(one), len(other))):
-            found = _first(_at(one, row, ()), _at(other, row, ()))
+            found = _first(_item_at(one, row, ()), _item_at(other, row, ()))
             if found is not None:
                 yield TokenDifference(call, row, *found)
 
 
 def _first(wanted: Sequence[int], given: Sequence[int]) -> tuple[int, int | None, int | None] | None:
     for place in range(max(len(wanted), len(given))):
-        one, other = _at(wanted, place, None), _at(given, place, None)
+        one, other = _item_at(wanted, place, None), _item_at(given, place, None)
         if one != other:
             return place, one, other
     return None
 
 
-def _at(items: Sequence[Any], place: int, otherwise: Any) -> Any:
+def _item_at(items: Sequence[Any], place: int, otherwise: Any) -> Any:
     return items[place] if place < len(items) else otherwise
 
 

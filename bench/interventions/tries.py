@@ -76,7 +76,7 @@ def run(
     try:
         turns, left_out = _prepared(loaded, own, switches, cases, options, lengths)
         yield from left_out
-        yield from _taken(turns, switches, own)
+        yield from _rounds(turns, switches, own)
         if len(turns) == 1:
             yield Outcome(turns[0].case, TRY, "skipped", "nothing could be tried beside it")
             return
@@ -124,7 +124,7 @@ def _ready(
     return one
 
 
-def _taken(turns: list[_Tried], switches: Switches, own: Arm) -> Iterator[Outcome]:
+def _rounds(turns: list[_Tried], switches: Switches, own: Arm) -> Iterator[Outcome]:
     """All rounds, which fill the arms. One that fails takes no further part, and has its outcome at once."""
     for number in range(ROUNDS):
         order = turns[number % len(turns) :] + turns[: number % len(turns)] if turns else []

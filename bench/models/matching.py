@@ -22,7 +22,7 @@ _DTYPES = {
 
 def check(info: Mapping[str, Any], name: str) -> None:
     """Raises UsageError where transformers' loading info ("missing_keys" and its like) names a weight."""
-    mismatched = [f"{_of(key)}" for key in info.get("mismatched_keys", ())]
+    mismatched = [f"{_mismatch_text(key)}" for key in info.get("mismatched_keys", ())]
     found = {
         "has no weights for": sorted(map(str, info.get("missing_keys", ()))),
         "has weights of another shape for": sorted(mismatched),
@@ -36,7 +36,7 @@ def check(info: Mapping[str, Any], name: str) -> None:
         )
 
 
-def _of(key: Any) -> str:
+def _mismatch_text(key: Any) -> str:
     """(name, shape in the file, shape in the model) in words."""
     if isinstance(key, str):
         return key

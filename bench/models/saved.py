@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.record.errors import MachineError, UsageError
 from bench.schemes import AS_SAVED
-from bench.schemes.saved import package, told
+from bench.schemes.saved import package, saved_format
 
 _NAMES = ("quantization_config", "compression_config")
 
@@ -37,7 +37,7 @@ def check_loadable(config: Any, device: str, name: str) -> None:
         needs = f": pip install {package(settings)}" if isinstance(error, ImportError) and package(settings) else ""
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MachineError(
-            f"{name} was saved quantised ({told(settings)}) and cannot be loaded here{needs} ({line})"
+            f"{name} was saved quantised ({saved_format(settings)}) and cannot be loaded here{needs} ({line})"
         ) from error
 
 
@@ -51,6 +51,6 @@ def refuse_unfit(name: str, schemes: str | Iterable[str], settings: Mapping[str,
     others = [scheme for scheme in asked if scheme != AS_SAVED]
     if others:
         raise UsageError(
-            f"{name} was saved quantised ({told(settings)}), and {', '.join(others)} cannot be made of it: measure it "
-            f"with --schemes {AS_SAVED}, or give its unquantised checkpoint with --model and this one with --beside"
+            f"{name} was saved quantised ({saved_format(settings)}), and {', '.join(others)} cannot be made of it: "
+            f"measure it with --schemes {AS_SAVED}, or give its unquantised checkpoint with --model and this one with --beside"
         )

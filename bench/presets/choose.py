@@ -86,14 +86,14 @@ def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
     quantised = tuple(name for name in schemes if arm(name).kind != "float")
     first = replace(first, schemes=schemes, observers=widened, tried_on=quantised if first.tries else ())
     sweeps = (first, *chosen.sweeps[1:])
-    sweeps = tuple(sweep if sweep.timed else judged(sweep, _of(sweep, schemes)) for sweep in sweeps)
+    sweeps = tuple(sweep if sweep.timed else judged(sweep, _quality_schemes(sweep, schemes)) for sweep in sweeps)
     kept = tuple(replace(sweep, schemes=tuple(s for s in sweep.schemes if s in schemes)) for sweep in sweeps)
     matmul = schemes if chosen.matmul_schemes else ()
     reference = chosen.reference if chosen.reference in schemes else schemes[0]
     return replace(chosen, sweeps=kept, matmul_schemes=matmul, reference=reference)
 
 
-def _of(sweep: EndToEnd, schemes: tuple[str, ...]) -> tuple[str, ...]:
+def _quality_schemes(sweep: EndToEnd, schemes: tuple[str, ...]) -> tuple[str, ...]:
     """The schemes for a quality sweep where a user chose some: all of them, but for pruning only the sweep's own."""
     return schemes if sweep.dropped_layers == ("",) else tuple(name for name in sweep.schemes if name in schemes)
 

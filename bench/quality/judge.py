@@ -70,7 +70,7 @@ def first_wrong(
         if rule != "root":
             # Once a task's answer was a float, EvalPlus compares all later ones as floats.
             floats = floats or (atol == 0 and _has_floats(right))
-            if _same(right, answers[place]):
+            if _equal_answers(right, answers[place]):
                 continue
         whole = b"" if rule in ALONE else right if isinstance(right, bytes) else again()[place]
         if not compare(rule, inputs[place], answers[place], whole, FLOAT_ATOL if floats else atol):
@@ -78,7 +78,7 @@ def first_wrong(
     return None
 
 
-def _same(right: Right, answer: bytes) -> bool:
+def _equal_answers(right: Right, answer: bytes) -> bool:
     # As text first: nearly all right answers are equal to the letter. What equals nothing, itself included, is not.
     if isinstance(right, Hashed):
         return right.digest == _digest(answer)

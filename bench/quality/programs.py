@@ -33,7 +33,7 @@ def right_answers(task: PlusTask, sandbox: Sandbox) -> Both:
     found: list[Answers] = []
     with sandbox.box(task.solution, task.entry_point, task.rule == "whether") as box:
         for inputs in (task.base, task.plus):
-            told = _asked(box, inputs, [OWN_SECONDS] * len(inputs), OWN_SECONDS)
+            told = _answers_of(box, inputs, [OWN_SECONDS] * len(inputs), OWN_SECONDS)
             seconds = _seconds(told.last)
             if len(told.answers) < len(inputs) or len(seconds) < len(inputs):
                 raise MeasurementError(
@@ -56,7 +56,7 @@ def judgement(
             limits = [max(LEAST_SECONDS, TIMES * seconds) for seconds in right[place].seconds]
             most = min(MOST_SECONDS, sum(limits)) + START_SECONDS
             expected = right[place].lines
-            asked = _asked(box, inputs, limits, most, longest(task.rule, expected))
+            asked = _answers_of(box, inputs, limits, most, longest(task.rule, expected))
             whole = _whole_lines(again, place)
             wrong = first_wrong(task.rule, inputs, task.atol, expected, asked.answers, whole, compare)
             if wrong is None and asked.is_whole:
@@ -86,7 +86,7 @@ class _Told:
     is_whole: bool = False
 
 
-def _asked(
+def _answers_of(
     box: Box, inputs: Sequence[list[Any]], limits: Sequence[float], most: float,
     longest_: Sequence[int | None] | None = None,
 ) -> _Told:  # fmt: skip

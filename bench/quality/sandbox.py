@@ -26,8 +26,8 @@ from typing import Any, Literal
 from bench.record.errors import MachineError, UsageError
 
 from . import keyring, scratch, seccomp
+from .answer_lines import AnswerLines, Caps
 from .first import First
-from .told import AnswerLines, Caps
 from .users import own_user, threads_elsewhere
 from .walls import BOX, SHARED_MEMORY, VARIABLES, VERSION, is_root, ordinary, walls
 

@@ -14,7 +14,7 @@ from bench.record.suggested import quoted
 from . import plausible
 from .errors import RecordError
 from .instruments import TIMELINE
-from .leftout import Key, LeftOut
+from .omissions import Key, Omission
 from .origin import block_of
 from .schema import Artifact, Record
 from .store import RECORDS, check_chain, load
@@ -31,7 +31,7 @@ class IntegrityCheck:
     result: Result
     found: str
     examples: tuple[str, ...] = ()
-    missing: LeftOut | None = None
+    missing: Omission | None = None
 
 
 def readable(folder: Path) -> tuple[tuple[Record, ...], tuple[IntegrityCheck, ...]]:
@@ -140,7 +140,7 @@ def _hardware(found: Sequence[str]) -> IntegrityCheck:
 
 
 def complete(
-    records: Sequence[Record], planned: Sequence[Key], left_out: Sequence[LeftOut]
+    records: Sequence[Record], planned: Sequence[Key], left_out: Sequence[Omission]
 ) -> tuple[IntegrityCheck, ...]:
     """Every planned Record is there, or was left out on purpose; how the others stand to the plan."""
     known, wanted = {record.key for record in records}, set(planned)
@@ -154,7 +154,7 @@ def complete(
             f"{len(wanted & known)} of {len(wanted)} planned records"
             + (f"; finish with {quoted('run --resume --out')} and this folder" if missing else ""),
             tuple(map(_key, missing)),
-            LeftOut("", records=tuple(missing)),
+            Omission("", records=tuple(missing)),
         )
     ]
     if len(absent) > len(missing):
@@ -177,7 +177,7 @@ def complete(
     return tuple(checks)
 
 
-def artifacts(folder: Path, records: Sequence[Record], left_out: Sequence[LeftOut]) -> tuple[IntegrityCheck, ...]:
+def artifacts(folder: Path, records: Sequence[Record], left_out: Sequence[Omission]) -> tuple[IntegrityCheck, ...]:
     """Every file that a Record names lies inside the folder and has the recorded hash, or was left out on purpose."""
     named = list(dict.fromkeys(artifact for record in records for artifact in record.artifacts))
     excused = {path for entry in left_out for path in entry.artifacts}
@@ -188,7 +188,7 @@ def artifacts(folder: Path, records: Sequence[Record], left_out: Sequence[LeftOu
     good = sum(problem == "" for problem in found.values())
     amiss = (*bad, *(f"{path}: {MISSING}" for path in missing))
     text = f"{good} of {len(named)} files there, with the recorded hash"
-    checks = [IntegrityCheck("artifacts", "problem" if amiss else "ok", text, amiss, LeftOut("", artifacts=missing))]
+    checks = [IntegrityCheck("artifacts", "problem" if amiss else "ok", text, amiss, Omission("", artifacts=missing))]
     if len(gone) > len(missing):
         checks.append(_excused("artifacts", len(gone) - len(missing), left_out))
     return tuple(checks)
@@ -226,7 +226,7 @@ def unnamed(folder: Path, records: Sequence[Record]) -> IntegrityCheck:
     return IntegrityCheck("unnamed files", "note" if left else "ok", f"{len(left)} under artifacts/", tuple(left))
 
 
-def _excused(what: str, count: int, left_out: Iterable[LeftOut]) -> IntegrityCheck:
+def _excused(what: str, count: int, left_out: Iterable[Omission]) -> IntegrityCheck:
     kind = "artifacts" if what == "artifacts" else "records"
     reasons = dict.fromkeys(entry.reason for entry in left_out if getattr(entry, kind))
     return IntegrityCheck(f"{what} left out", "note", f"{count} on purpose", tuple(reasons))

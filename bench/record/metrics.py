@@ -58,7 +58,7 @@ def _work(description: str) -> MetricInfo:
     return MetricInfo("s", description, "lower", above_zero=True)
 
 
-def _less(description: str) -> MetricInfo:
+def _difference_of_times(description: str) -> MetricInfo:
     """A difference of times, which noise or a model may make negative."""
     return MetricInfo("s", description, "lower", difference=True)
 
@@ -183,14 +183,21 @@ METRICS: dict[str, MetricInfo] = {
     # the ledger of observed decode steps: what a timeline says, and the same less the modelled cost of its events
     **{f"observed_{cause}_per_step": _s(f"as recorded: {MEANINGS[cause]}") for cause in OBSERVED},
     **{
-        f"ledger_{cause}_per_step": _less(f"less the observer's modelled cost: {MEANINGS[cause]}") for cause in OBSERVED
+        f"ledger_{cause}_per_step": _difference_of_times(f"less the observer's modelled cost: {MEANINGS[cause]}")
+        for cause in OBSERVED
     },
     "plain_step_time": _s("decode steps of the observed call outside the observed ones, in order"),
-    "operator_event_cost": _less("what recording one operator costs the host, sampled in batches"),
-    "range_event_cost": _less("what one annotated range costs the host while recording, sampled in batches"),
-    "call_event_cost": _less("what recording one call of the CUDA runtime costs the host, sampled in batches"),
+    "operator_event_cost": _difference_of_times("what recording one operator costs the host, sampled in batches"),
+    "range_event_cost": _difference_of_times(
+        "what one annotated range costs the host while recording, sampled in batches"
+    ),
+    "call_event_cost": _difference_of_times(
+        "what recording one call of the CUDA runtime costs the host, sampled in batches"
+    ),
     # what a replay says of an intervention, before it is measured; per decode step, without the observer
-    "predicted_step_time": _less("a decode step after the intervention, by replay of the unchanged arm's timeline"),
+    "predicted_step_time": _difference_of_times(
+        "a decode step after the intervention, by replay of the unchanged arm's timeline"
+    ),
     "replayed_step_time": _work("the unchanged replay of the same timeline"),
     # hardware counters (ncu): sums over all launches of the observed decode step
     "profiled_launches": MetricInfo("1", "kernel launches that ncu observed"),

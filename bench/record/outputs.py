@@ -78,7 +78,7 @@ def refuse_taken(folder: Path) -> None:
     where it cannot be written."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file: give a folder for the run with --out")
-    held = next(_taken(folder), None)
+    held = next(_names_of_a_run(folder), None)
     if held is not None:
         if is_run(folder):
             raise UsageError(f"{folder} already holds a run: add --resume to finish it, or choose another --out")
@@ -101,10 +101,10 @@ def unused(folder: Path) -> Path:
 
 def is_run(folder: Path) -> bool:
     """Whether a plan, or records in whatever form, are in the folder."""
-    return (folder / "plan.json").exists() or any(name.startswith(_RECORDS) for name in _taken(folder))
+    return (folder / "plan.json").exists() or any(name.startswith(_RECORDS) for name in _names_of_a_run(folder))
 
 
-def _taken(folder: Path) -> Iterator[str]:
+def _names_of_a_run(folder: Path) -> Iterator[str]:
     """The names in the folder that a run has, less what an attempt leaves that ended before it began: empty ones."""
     try:
         for entry in sorted(folder.iterdir()) if folder.is_dir() else ():

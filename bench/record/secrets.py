@@ -113,15 +113,15 @@ def found_in(content: bytes, environ: Mapping[str, str] | None = None) -> tuple[
 
 def _deep(value: Any, secrets: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        return _without(value, secrets)
+        return _masked(value, secrets)
     if isinstance(value, Mapping):
-        return {_without(str(key), secrets): _deep(item, secrets) for key, item in value.items()}
+        return {_masked(str(key), secrets): _deep(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_deep(item, secrets) for item in value]
     return value
 
 
-def _without(text: str, secrets: Mapping[str, str]) -> str:
+def _masked(text: str, secrets: Mapping[str, str]) -> str:
     # The longest first: one secret may be part of another.
     for value in sorted(secrets, key=len, reverse=True):
         text = text.replace(value, MASK)

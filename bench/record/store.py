@@ -176,7 +176,7 @@ class Writer:
         document = mask_record(to_json(record)) | {"schema_version": SCHEMA_VERSION}
         line = json.dumps(document, ensure_ascii=False, allow_nan=False)
         # The name of a file on the command line may hold what is no text: it becomes "?", as no reader would take it.
-        content, made = chain.linked(line.encode("utf-8", "replace"), self._before())
+        content, made = chain.linked(line.encode("utf-8", "replace"), self._previous_hash())
         end = os.fstat(self._stream.fileno()).st_size
         try:
             _write_all(self._stream.fileno(), content + b"\n")
@@ -191,7 +191,7 @@ class Writer:
         self._last = made
         self.check()
 
-    def _before(self) -> str:
+    def _previous_hash(self) -> str:
         """The hash that the next line follows."""
         if self._last is None:
             self._last = chain.last(self._stream, chain.seed(self.folder))

@@ -53,12 +53,12 @@ def _named(kind: Any, document: Any, where: str, message: str) -> Path:
     for name, index in _STEP.findall(where):
         place += (name or (index if index == "..." else int(index)),)
         if index == "...":
-            keys = _at(document, place[:-1])
+            keys = _value_at(document, place[:-1])
             place = (*place[:-1], next((key for key in keys if _fails(kind, document, place[:-1], key, message)), "…"))
     return place
 
 
-def _at(document: Any, place: Path) -> Any:
+def _value_at(document: Any, place: Path) -> Any:
     for step in place:
         document = document[step]
     return document
@@ -67,18 +67,18 @@ def _at(document: Any, place: Path) -> Any:
 def _fails(kind: Any, document: Any, place: Path, key: Any, message: str) -> bool:
     """Whether the object at ``place`` is amiss with this key alone."""
     try:
-        msgspec.convert(_with(document, place, {key: _at(document, place)[key]}), kind)
+        msgspec.convert(_with_value(document, place, {key: _value_at(document, place)[key]}), kind)
     except msgspec.ValidationError as error:
         return str(error) == message
     return False
 
 
-def _with(document: Any, place: Path, value: Any) -> Any:
+def _with_value(document: Any, place: Path, value: Any) -> Any:
     """``document`` with another value at ``place``."""
     if not place:
         return value
     changed: Any = dict(document) if isinstance(document, dict) else list(document)
-    changed[place[0]] = _with(document[place[0]], place[1:], value)
+    changed[place[0]] = _with_value(document[place[0]], place[1:], value)
     return changed
 
 

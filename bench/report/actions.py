@@ -23,16 +23,16 @@ def actions(
     explanation: Explanation, focus: Pair, verdict: Verdict | None, commands: Commands | None
 ) -> tuple[Point, ...]:
     """The best remedies of the scheme in its setting; where none is known, what to do instead."""
-    known = tuple(map(_action, _shown(_for(explanation.remedies, focus))))
+    known = tuple(map(_action, _shown(_remedies_of(explanation.remedies, focus))))
     tried = [
         row
         for row in explanation.interventions
         if row.scheme == focus.scheme and same_but_length(row.setting, focus.setting)
     ]
-    return known or (_instead(focus, verdict, commands, tried, _where(explanation, focus)),)
+    return known or (_instead(focus, verdict, commands, tried, _setting_options(explanation, focus)),)
 
 
-def _where(explanation: Explanation, focus: Pair) -> str:
+def _setting_options(explanation: Explanation, focus: Pair) -> str:
     """Options of "intervene" for the setting that is explained, where the run has several."""
     own = dict(focus.setting)
     told = {"--at-batch": "batch_size", "--at-cache": "cache"}
@@ -47,7 +47,7 @@ def _shown(found: Sequence[Remedy]) -> list[Remedy]:
     return [*first[:-1], sure] if sure and not any(remedy.sure for remedy in first) else first
 
 
-def _for(remedies: Sequence[Remedy], focus: Pair) -> list[Remedy]:
+def _remedies_of(remedies: Sequence[Remedy], focus: Pair) -> list[Remedy]:
     """The remedies of one scheme; one per title, and of other schemes that keep as much of the saving the best one."""
     found: dict[str, Remedy] = {}
     for remedy in remedies:

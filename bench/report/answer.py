@@ -26,14 +26,14 @@ Table = Mapping[Place, GenerationRow]
 def answer(explanation: Explanation, commands: Commands | None = None) -> Answer | None:
     """None where no scheme could be set against a reference. ``commands``: what a user may type next."""
     pairs = first_setting(explanation.pairs)
-    focus = focus_of(pairs, explanation.standings)
+    focus = focus_of(pairs, explanation.generation_rows)
     if focus is None:
         return None
-    table = explanation.standings
-    told = _standing(pairs, table)
+    table = explanation.generation_rows
+    told = _verdicts_sentence(pairs, table)
     row = table.get((focus.setting, focus.scheme))
     where = short_labels(explanation.settings).get(focus.setting, "")
-    sentence = f"{_sentence(told, focus.reference, where)} {_why(focus, row)}"
+    sentence = f"{_sentence(told, focus.reference, where)} {_cause_sentence(focus, row)}"
     verdict = row.verdict if row else None
     todo = actions(explanation, focus, verdict, commands)
     return Answer(
@@ -75,10 +75,10 @@ def focus_of(pairs: Sequence[Pair], table: Table) -> Pair | None:
     return min(pairs, key=rank, default=None)
 
 
-_Told = Mapping[Verdict, Sequence[str]]
+_VerdictsSentence = Mapping[Verdict, Sequence[str]]
 
 
-def _standing(pairs: Sequence[Pair], table: Table) -> _Told:
+def _verdicts_sentence(pairs: Sequence[Pair], table: Table) -> _VerdictsSentence:
     """The schemes by what the table of generation says of them, so that the headline never claims more than it."""
     found: dict[Verdict, list[str]] = {}
     for pair in pairs:
@@ -99,7 +99,7 @@ _WORDS: Mapping[Verdict, str] = {
 }
 
 
-def _sentence(told: _Told, reference: str, where: str) -> str:
+def _sentence(told: _VerdictsSentence, reference: str, where: str) -> str:
     """``where``: what tells the setting from the others of the run; said once."""
     parts: list[str] = []
     for verdict, words in _WORDS.items():
@@ -109,7 +109,7 @@ def _sentence(told: _Told, reference: str, where: str) -> str:
     return ". ".join(parts) + "."
 
 
-def _why(focus: Pair, row: GenerationRow | None) -> str:
+def _cause_sentence(focus: Pair, row: GenerationRow | None) -> str:
     """How much the explained scheme takes, by the table's ratio, and its largest cause."""
     closed = focus.closed
     ratio = row.time_ratio.value if row and row.time_ratio else closed.scheme_ms / closed.reference_ms
@@ -137,7 +137,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
 
 
-def _tone(told: _Told) -> Tone:
+def _tone(told: _VerdictsSentence) -> Tone:
     if "SLOWER" in told:
         return "bad"
     return "good" if "FASTER" in told else "same" if "SAME" in told else "unsure"

@@ -15,10 +15,10 @@ from .content import Commands, Point
 
 def answer_document(found: Explanation, commands: Commands | None) -> dict[str, Any] | None:
     """None where nothing was compared."""
-    told, focus = answer(found, commands), focus_of(first_setting(found.pairs), found.standings)
+    told, focus = answer(found, commands), focus_of(first_setting(found.pairs), found.generation_rows)
     if told is None or focus is None:
         return None
-    row = found.standings.get((focus.setting, focus.scheme))
+    row = found.generation_rows.get((focus.setting, focus.scheme))
     ratio = row.time_ratio if row else None
     return {
         "sentence": told.sentence,

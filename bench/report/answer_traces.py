@@ -148,14 +148,14 @@ def _actions(timed: Timed, asked: TracesAsked) -> tuple[Point, ...]:
     return tuple(
         Point(
             f"Without {c.LABELS[cost.cause]}: {signed_ms(-cost.mean * 1e-6)} per step",
-            "Predicted by replay, with that cause alone as in the reference." + _sure(cost.sure),
+            "Predicted by replay, with that cause alone as in the reference." + _sure_text(cost.sure),
             asked.whatif(cost.cause, timed.times[1].seconds * 1e3),
         )
         for cost in found
     ) or (Point("Nothing that a replay could remove", "No cause alone saves time where it is as in the reference."),)
 
 
-def _sure(sure: bool) -> str:
+def _sure_text(sure: bool) -> str:
     return "" if sure else " Not sure."
 
 
@@ -166,11 +166,11 @@ def _as_recorded(pair: TracePair, asked: TracesAsked) -> Answer:
         f"{found.floor_ms[0]:.4g} and {found.floor_ms[1]:.4g} ms. No time is known {pair.missing}."
     )
     text = "Then idle time, causes and a verdict are on real time. A run's own traces need no times: they are found."
-    todo = (Point("Time a step of both without a profiler", text, asked.explain()), *_without(found, asked))
+    todo = (Point("Time a step of both without a profiler", text, asked.explain()), *_removal_point(found, asked))
     return Answer(_recorded_sentence(pair, asked), _tone(found), None, _work(found), todo, note)
 
 
-def _without(found: Recorded, asked: TracesAsked) -> tuple[Point, ...]:
+def _removal_point(found: Recorded, asked: TracesAsked) -> tuple[Point, ...]:
     """What to try where the largest difference is sure, and the candidate's: its recorded steps without that cause."""
     sure = max((line for line in found.lines if line.sure), key=lambda line: abs(line.delta_ms), default=None)
     if sure is None or sure.delta_ms <= 0:

@@ -42,12 +42,12 @@ def shared(causes: Sequence[Cause], verdict: Verdict | None) -> list[Shared]:
     """Each cause with its share: of the difference where all causes pull one way, else of what is lost or won."""
     total = balance(causes)
     return [
-        Shared(cause, share, _of(way(cause), total, verdict))
+        Shared(cause, share, _share_text(way(cause), total, verdict))
         for cause, share in zip(causes, shares(causes), strict=True)
     ]
 
 
-def _of(side: Way, total: Balance, verdict: Verdict | None) -> str:
+def _share_text(side: Way, total: Balance, verdict: Verdict | None) -> str:
     if total.cancels:
         return f"the {units.number(total.of(side))} ms {_word(side, total)}"
     what = {"SLOWER": "time added", "FASTER": "time saved"}.get(str(verdict), "difference")

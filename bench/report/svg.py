@@ -49,7 +49,7 @@ def save(figure: Any, folder: Path, name: str) -> tuple[str, list[Path]]:
 
     document = rendered(figure, name)
     vector, raster = files(folder, name)
-    if _drawn(vector, document) and _whole(raster):
+    if _drawn(vector, document) and _is_complete(raster):
         return document, [vector, raster]
     figure.set_layout_engine("none")  # the SVG's layout serves the PNG: finding it is a third of all drawing
     with mpl.rc_context(_RULES), replacing(raster) as stream:
@@ -63,7 +63,7 @@ def _drawn(vector: Path, document: str) -> bool:
     return vector.is_file() and vector.read_bytes() == document.encode()
 
 
-def _whole(raster: Path) -> bool:
+def _is_complete(raster: Path) -> bool:
     return raster.is_file() and (data := raster.read_bytes()).startswith(_PNG_BEGINS) and data.endswith(_PNG_ENDS)
 
 

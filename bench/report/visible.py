@@ -43,12 +43,12 @@ def visible_all(value: Any) -> Any:
         if "\\" not in repr(value):  # which escapes all that is not printable: nothing to do, found ten times faster
             return value
         shown = {visible_all(key): visible_all(item) for key, item in value.items()}
-        return value if _same(shown.items(), value.items()) else shown
+        return value if _same_text(shown.items(), value.items()) else shown
     if isinstance(value, list | tuple):
         if not value or isinstance(value[0], float):  # raw samples, by the thousand
             return value
         items = [visible_all(item) for item in value]
-        return value if _same(items, value) else type(value)(items)
+        return value if _same_text(items, value) else type(value)(items)
     if is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: getattr(value, field.name) for field in fields(value)}
         changed = {name: new for name, part in parts.items() if (new := visible_all(part)) is not part}
@@ -56,7 +56,7 @@ def visible_all(value: Any) -> Any:
     return value
 
 
-def _same(new: Iterable[Any], old: Iterable[Any]) -> bool:
+def _same_text(new: Iterable[Any], old: Iterable[Any]) -> bool:
     return all(
         one is other or (isinstance(one, tuple) and all(map(is_, one, other)))
         for one, other in zip(new, old, strict=True)

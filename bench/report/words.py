@@ -111,10 +111,10 @@ def varying(settings: Sequence[Coordinates]) -> tuple[str, ...]:
 def short_labels(settings: Sequence[Coordinates]) -> dict[Coordinates, str]:
     """For each setting only what tells it from the others; "" where there is one setting."""
     names = varying(settings)
-    return {setting: _told_apart(setting, names) for setting in settings}
+    return {setting: _setting_label(setting, names) for setting in settings}
 
 
-def _told_apart(setting: Coordinates, names: Sequence[str]) -> str:
+def _setting_label(setting: Coordinates, names: Sequence[str]) -> str:
     known = dict(setting)
     if known.get("prompts") == "humaneval":
         known.setdefault("prompt_style", "as-is")  # Cases of before name none
@@ -141,11 +141,13 @@ def case_text(case: Case, other_scheme: str = "") -> str:
     scheme = case.scheme if other_scheme in ("", case.scheme) else f"{other_scheme} → {case.scheme}"
     if case.layer is not None:
         told = ("op", "residency", "m", "device")
-        return f"{scheme} · {case.layer} {case.n}×{case.k} · " + setting_text(_told(case), told)
-    return f"{scheme} · " + setting_text(_told(case), ("device", "batch_size", "prompt_tokens", "new_tokens", "cache"))
+        return f"{scheme} · {case.layer} {case.n}×{case.k} · " + setting_text(_coordinates(case), told)
+    return f"{scheme} · " + setting_text(
+        _coordinates(case), ("device", "batch_size", "prompt_tokens", "new_tokens", "cache")
+    )
 
 
-def _told(case: Case) -> Coordinates:
+def _coordinates(case: Case) -> Coordinates:
     return tuple(case.coordinates().items())
 
 

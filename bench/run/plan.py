@@ -226,10 +226,10 @@ def _merged(blocks: Sequence[Block]) -> list[Block]:
     for block in blocks:
         case = block.requests[0].case
         found.setdefault((case.model, case.scheme, case.dropped_layers), []).append(block)
-    return [_one(group) for group in found.values()]
+    return [_one_block(group) for group in found.values()]
 
 
-def _one(blocks: Sequence[Block]) -> Block:
+def _one_block(blocks: Sequence[Block]) -> Block:
     first = blocks[0]
     requests = tuple(dict.fromkeys(request for block in blocks for request in block.requests))
     own: dict[str, dict[str, Any]] = {}

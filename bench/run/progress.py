@@ -66,9 +66,9 @@ class StepProgress:
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=self._done, refresh=True)
         if keep or not self._bar:
-            self.note(f"[{self._number}/{self._count}] {self._label}: {told}, {took:.1f} s{self._left()}")
+            self.note(f"[{self._number}/{self._count}] {self._label}: {told}, {took:.1f} s{self._time_left()}")
 
-    def _left(self) -> str:
+    def _time_left(self) -> str:
         if not self._done or self._number == self._count:
             return ""
         left = (time.monotonic() - self._began) * (self._total - self._done) / self._done

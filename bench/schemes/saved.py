@@ -53,7 +53,7 @@ def as_saved(settings: Mapping[str, Any], dtype: str) -> Arm:
 
     transformers fills in what the configuration leaves out: fp4, float32 and a threshold of 6 are its defaults.
     """
-    made = replace(AS_SAVED, dtype=dtype, description=f"the checkpoint as it was saved: {told(settings)}")
+    made = replace(AS_SAVED, dtype=dtype, description=f"the checkpoint as it was saved: {saved_format(settings)}")
     if method(settings) != "bitsandbytes":
         return made
     if settings.get("load_in_8bit"):
@@ -68,7 +68,7 @@ def as_saved(settings: Mapping[str, Any], dtype: str) -> Arm:
     )
 
 
-def told(settings: Mapping[str, Any]) -> str:
+def saved_format(settings: Mapping[str, Any]) -> str:
     """The checkpoint's format in words: "4 bit nf4 with double quantisation by bitsandbytes"."""
     by = method(settings)
     if by != "bitsandbytes":

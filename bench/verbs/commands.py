@@ -31,7 +31,7 @@ def commands(
     if own is None:
         return Commands("", wrapped(try_))
     named = () if preset is None or "--preset" in own else ("--preset", preset)
-    own = _without(own, "--reference") if reference else own
+    own = _words_less_option(own, "--reference") if reference else own
     repeats = max(MORE, 2 * (1 + max(record.repeat for record in records)))
     again = (*start(), "run", *named, *own, *compared, "--repeats", str(repeats), "--out", f"{place}-more")
     return Commands(wrapped(again), wrapped(try_))
@@ -56,7 +56,7 @@ def shown(folder: Path) -> str:
 def own_options(argv: Sequence[str]) -> list[str] | None:
     """What a user asked ``bench run`` for, less what is about that one run; None for the words of anything else, and
     for those that only went on with a run or spread it over nodes."""
-    words = list(_apart(argv[len(RECORDED) :]))
+    words = list(_options_split(argv[len(RECORDED) :]))
     if words[:1] != ["run"] or set(_ELSEWHERE) & set(words):
         return None
     kept, skip = [], 0
@@ -70,13 +70,13 @@ def own_options(argv: Sequence[str]) -> list[str] | None:
     return kept
 
 
-def _without(words: Sequence[str], option: str) -> list[str]:
+def _words_less_option(words: Sequence[str], option: str) -> list[str]:
     """The words less an option and its value."""
     at = words.index(option) if option in words else len(words)
     return [*words[:at], *words[at + 2 :]]
 
 
-def _apart(words: Iterable[str]) -> Iterator[str]:
+def _options_split(words: Iterable[str]) -> Iterator[str]:
     """ "--name=value" as two words, and the names that matter here in full: a user may cut a name short."""
     for word in words:
         name, equals, value = word.partition("=")

@@ -45,12 +45,14 @@ def plan_of(folder: Path) -> PlannedRun:
         raise RecordError(f"{folder / PLAN} is damaged ({told}): restore the file, or remove it") from error
     try:
         models = [str(one["name"]) for one in (document["model"], *document.get("beside", ()))]
-        return PlannedRun(reference, name, tuple(_asked(presets.from_json(document["preset"]), models)))
+        return PlannedRun(
+            reference, name, tuple(_generation_coordinates(presets.from_json(document["preset"]), models))
+        )
     except _DAMAGED:
         return PlannedRun(reference, name)
 
 
-def _asked(preset: presets.Preset, models: Sequence[str]) -> list[Mapping[str, Any]]:
+def _generation_coordinates(preset: presets.Preset, models: Sequence[str]) -> list[Mapping[str, Any]]:
     return [
         {"model": model, "new_tokens": sweep.new_tokens, "batch_size": batch, "cache": cache, "stop": sweep.stop}
         | ({"dropped_layers": dropped} if dropped else {})

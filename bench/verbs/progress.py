@@ -55,7 +55,7 @@ class RunProgress:
     def record(self, block: Block, record: Record) -> None:
         if record.status == "failed":
             self._failed += 1
-            self._steps.note(f"failed: {block.label}{_which(block, record)}: {record.reason}")
+            self._steps.note(f"failed: {block.label}{_record_label(block, record)}: {record.reason}")
         self.notice([finding for finding in record.findings if finding.code.startswith("gpu-")])
         # A matmul block gives hundreds of records while it measures: drawing each would disturb it.
         self._steps.advance(_weight(block) / len(block.requests), draw=block.kind != "matmul")
@@ -64,7 +64,7 @@ class RunProgress:
         self._steps.end(f"{self._failed} failed" if self._failed else "ok")
 
 
-def _which(block: Block, record: Record) -> str:
+def _record_label(block: Block, record: Record) -> str:
     """Which of the block's Records it is, where there are several."""
     case = record.case
     if len(block.requests) == 1:

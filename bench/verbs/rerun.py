@@ -57,7 +57,7 @@ def repeat(options: argparse.Namespace, machine: Environment, fork_server: ForkS
     new = options.out or unused(RUNS / run.run_id)
     if new.resolve() == old.resolve():
         raise UsageError("--out is the run itself: a repeat goes into a folder of its own")
-    _told_before(records, machine, run)
+    _print_plan(records, machine, run)
     if options.dry_run:
         return 0
     if run.device == "cuda" and not machine.gpus:
@@ -67,11 +67,11 @@ def repeat(options: argparse.Namespace, machine: Environment, fork_server: ForkS
         refuse_taken(new)
         write_plan(new, run)
         code = measure(run, run.blocks, writer, machine, options, fork_server)
-    _told_after(old, new, records)
+    _print_comparison(old, new, records)
     return code
 
 
-def _told_before(records: Sequence[Record], machine: Environment, run: Run) -> None:
+def _print_plan(records: Sequence[Record], machine: Environment, run: Run) -> None:
     console = make_console()
     count = sum(len(block.requests) for block in run.blocks)
     console.print(f"repeats {run.repeats}: {run.preset.name}, {count} records in {len(run.blocks)} blocks")
@@ -82,7 +82,7 @@ def _told_before(records: Sequence[Record], machine: Environment, run: Run) -> N
         console.print("nothing recorded of machine and software differs")
 
 
-def _told_after(old: Path, new: Path, before: Sequence[Record]) -> None:
+def _print_comparison(old: Path, new: Path, before: Sequence[Record]) -> None:
     console = make_console()
     after = load(new).records
     planned = (read_planned(old), read_planned(new))

@@ -13,7 +13,7 @@ from bench.presets import EndToEnd, Preset, changed
 from bench.presets.forms import LAST
 from bench.record.errors import UsageError
 from bench.run.planfile import Run
-from bench.verbs.stray import flag, given
+from bench.verbs.stray import flag, options_given
 from bench.workloads.sources import Source
 
 # What is said of a sweep or preset by a name of its own, and of how it is measured rather than what.
@@ -32,7 +32,7 @@ def refuse_other_plan(options: argparse.Namespace, run: Run) -> None:
 
 def _of_the_model(options: argparse.Namespace, run: Run) -> Iterator[str]:
     known = {"preset": run.preset.name, "device": run.device, "seed": run.seed}
-    yield from (name for name, value in given(options, known) if value != known[name])
+    yield from (name for name, value in options_given(options, known) if value != known[name])
     if options.model and not _named(options.model, run.source):
         yield "model"
     if re.fullmatch("[0-9a-f]{7,40}", options.revision or "") and not run.source.revision.startswith(options.revision):

@@ -46,11 +46,11 @@ def _print_table(cases: Sequence[dict[str, Any]]) -> None:
     for case in cases:
         values = ", ".join(f"{name} ({len(item['values'])})" for name, item in case["metrics"].items())
         status = case["status"] + (f": {'; '.join(case['reasons'])}" if case["status"] != "ok" else "")
-        table.add_row(case["case_id"], _what(case["case"]), case["scheme"], status, values)
+        table.add_row(case["case_id"], _case_text(case["case"]), case["scheme"], status, values)
     console().print(table)
 
 
-def _what(case: dict[str, Any]) -> str:
+def _case_text(case: dict[str, Any]) -> str:
     known = defaultdict(lambda: "–", case)
     if case["workload"] == "matmul":
         return "{layer} {op} {residency} M={m} {n}×{k}".format_map(known)

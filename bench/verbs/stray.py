@@ -12,7 +12,7 @@ from bench.record.errors import UsageError
 _UNSAID: Mapping[str, Any] = {"preset": "auto", "seed": 0, "steps": "found", "dataset": "humanevalplus"}
 
 
-def given(options: argparse.Namespace, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+def options_given(options: argparse.Namespace, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
     """(name, value) of those of these options that say something."""
     for name in names:
         value = getattr(options, name, None)
@@ -22,14 +22,14 @@ def given(options: argparse.Namespace, names: Iterable[str]) -> Iterator[tuple[s
 
 def refuse(options: argparse.Namespace, names: Iterable[str], why: str) -> None:
     """Raises UsageError where one of these options is given: ``why`` it has no place here, and what to do."""
-    for name, _ in given(options, names):
+    for name, _ in options_given(options, names):
         raise UsageError(f"{flag(name)}: {why}")
 
 
 def refuse_together(options: argparse.Namespace, one: str, others: Collection[str], why: str) -> None:
     """Raises UsageError where the first is given with one of the others."""
-    if any(given(options, (one,))):
-        for name, _ in given(options, others):
+    if any(options_given(options, (one,))):
+        for name, _ in options_given(options, others):
             raise UsageError(f"{flag(one)} and {flag(name)} exclude each other: {why}")
 
 

@@ -53,11 +53,11 @@ def main(options: argparse.Namespace) -> int:
 def _change(options: argparse.Namespace) -> Change:
     factors: dict[str, float] = {}
     for cause in options.remove or ():
-        _once(factors, cause)
+        _check_once(factors, cause)
         factors[cause] = 0.0
     for text in options.scale or ():
         cause, _, factor = text.partition("=")
-        _once(factors, cause)
+        _check_once(factors, cause)
         try:
             factors[cause] = float(factor)
         except ValueError:
@@ -67,7 +67,7 @@ def _change(options: argparse.Namespace) -> Change:
     return Change(factors, options.cuda_graph)
 
 
-def _once(factors: Mapping[str, float], cause: str) -> None:
+def _check_once(factors: Mapping[str, float], cause: str) -> None:
     if cause in factors:
         raise UsageError(f"{cause!r} is there twice in --remove and --scale: give each cause once")
 

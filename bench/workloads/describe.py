@@ -9,7 +9,7 @@ from typing import Any
 from bench.models import matching
 from bench.models.architecture import layers
 from bench.models.saved import check_loadable, saved_settings
-from bench.schemes.saved import told
+from bench.schemes.saved import saved_format
 from bench.workloads.models import check_tokenizer, config_of, native_dtype, skeleton
 from bench.workloads.sources import Source
 
@@ -39,7 +39,7 @@ def describe(source: Source) -> dict[str, Any]:
         "model_type": config.model_type,
         "layers": _layers(model),
         "decoder_layers": layers(config),
-        "saved": None if settings is None else told(settings),
+        "saved": None if settings is None else saved_format(settings),
         "dtype": native_dtype(config),
         "cuda": torch.cuda.is_available(),
     }

@@ -96,7 +96,7 @@ def _tried(
                 del left[outcome.case]
                 yield outcome
     except Exception as error:
-        yield from (_told(case, TRY, error) for case in left)
+        yield from (_failed_outcome(case, TRY, error) for case in left)
 
 
 def _in_order(instruments: Mapping[Case, Sequence[str]], device: str) -> list[tuple[Case, tuple[str, ...]]]:
@@ -126,7 +126,7 @@ def _observed(
         base = _setup(session, chosen, options)
         timed = _timed(session, chosen, options, loading, base, tools) if "generation" in instruments else None
     except Exception as error:
-        yield from (_told(case, instrument, error) for instrument in instruments)
+        yield from (_failed_outcome(case, instrument, error) for instrument in instruments)
         return
     if timed is not None:
         yield timed
@@ -144,10 +144,10 @@ def _attempted(
     try:
         return observe(session, options, tools)
     except Exception as error:
-        return _told(session.case, instrument, error)
+        return _failed_outcome(session.case, instrument, error)
 
 
-def _told(case: Case, instrument: str, error: Exception) -> Outcome:
+def _failed_outcome(case: Case, instrument: str, error: Exception) -> Outcome:
     """The failed Outcome; the traceback is in the child's log, which is kept where something failed."""
     traceback.print_exception(error)
     return failed(case, instrument, error)
@@ -159,7 +159,7 @@ def _setup(session: Session, chosen: Arm, options: Mapping[str, Any]) -> dict[st
     return {
         "arm": chosen.facts(),
         "model": session.loaded.facts,
-        "generate": session.told(),
+        "generate": session.generate_options(),
         "options": {name: value for name, value in options.items() if name not in _UNTOLD},
         "threads": torch.get_num_threads(),
         "attention_switches": models.attention_switches(),

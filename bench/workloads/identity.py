@@ -40,7 +40,7 @@ def _check_modules(model: Any, found: Mapping[str, int], arm: Arm, own: Family) 
     others = set(found) & quantised - {own.module}
     if own.quantises and not others and not found.get(own.module) and not _could_be_quantised(model):
         raise NotApplicableError(
-            f"scheme {arm.name} quantises nothing of a {type(model).__name__}: {_why(model, found)}"
+            f"scheme {arm.name} quantises nothing of a {type(model).__name__}: {_reason(model, found)}"
         )
     if others or (own.quantises and not found.get(own.module)):
         raise MeasurementError(f"scheme {arm.name} should have {own.module} modules but the model has {dict(found)}")
@@ -54,7 +54,7 @@ def _could_be_quantised(model: Any) -> bool:
     return any(type(module) is torch.nn.Linear and module is not head for module in model.modules())
 
 
-def _why(model: Any, found: Mapping[str, int]) -> str:
+def _reason(model: Any, found: Mapping[str, int]) -> str:
     import transformers
 
     holders = Counter(

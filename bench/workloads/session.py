@@ -60,7 +60,7 @@ class Session:
         offsets = self._stamps.seconds()
         return self._call(case, batch, output, wall, offsets)
 
-    def told(self) -> dict[str, Any]:
+    def generate_options(self) -> dict[str, Any]:
         """How it generates, for the record: options as its calls give them."""
         options = self._options(self.case)
         given = {name: options[name] for name in ("do_sample", "num_beams", "disable_compile")}

@@ -109,14 +109,14 @@ class Filer:
         except UsageError:
             raise
         except MachineError as error:
-            return self._without(job, "skipped", error)
+            return self._failed_content(job, "skipped", error)
         except Exception as error:  # a full disk, or a file that no reader expects: the other observers go on
             _keep_traceback(job, error)
-            return self._without(job, "failed", error)
+            return self._failed_content(job, "failed", error)
         setup = {**seen.setup, **({"left_out": left_out} if left_out else {})}
         return RecordContent("ok", "", setup, seen.metrics, kept, seen.not_collected)
 
-    def _without(self, job: Job, status: Status, error: Exception) -> RecordContent:
+    def _failed_content(self, job: Job, status: Status, error: Exception) -> RecordContent:
         """Nothing usable came: only what was printed is kept, and not even that where the disk has no room."""
         kept: tuple[Artifact, ...] = ()
         try:

@@ -75,14 +75,14 @@ class Job:
 
     def told_facts(self) -> dict[str, Any]:
         """What the target wrote of itself, less the Case. Raises MeasurementError where that is missing or another."""
-        facts = self._told()
+        facts = self._facts_of_target()
         return {**facts, "observed": {name: value for name, value in facts["observed"].items() if name != "samples"}}
 
     def seen(self) -> Seen:
         """What the target observed, and what it timed beside that. Raises as ``told_facts`` does."""
-        return Seen(self._told()["observed"].get("samples", {}), self.told_facts()["observed"])
+        return Seen(self._facts_of_target()["observed"].get("samples", {}), self.told_facts()["observed"])
 
-    def _told(self) -> dict[str, Any]:
+    def _facts_of_target(self) -> dict[str, Any]:
         try:
             facts = json.loads(self.facts.read_text())
         except (OSError, ValueError):

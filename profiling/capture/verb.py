@@ -69,7 +69,7 @@ def main(options: argparse.Namespace) -> int:
         options.steps, options.skip, Settings.warmup, options.seconds, options.rate, options.tier, options.limit,
         options.keep_mb << 20,
     )  # fmt: skip
-    chosen = tuple(item for item in observers(options.verb) if _asked(item.instrument, options.ncu_caches))
+    chosen = tuple(item for item in observers(options.verb) if _is_requested(item.instrument, options.ncu_caches))
     with open_run(wanted.folder) as writer:
         count = len(wanted.cases) * len(chosen)
         with StepProgress(count, count, console()) as progress:
@@ -99,7 +99,7 @@ def _refuse_of_others(options: argparse.Namespace) -> None:
             raise UsageError(f"--{option} is for {' and '.join(verbs)}: {options.verb} has no use for it")
 
 
-def _asked(instrument: str, ncu_caches: str) -> bool:
+def _is_requested(instrument: str, ncu_caches: str) -> bool:
     return not instrument.startswith("ncu-") or ncu_caches in (_BOTH, instrument.removeprefix("ncu-"))
 
 

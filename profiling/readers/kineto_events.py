@@ -90,7 +90,7 @@ class EventStream:
                     yield events
                 # Looking again only in twice as much keeps the time in proportion to the text.
                 enough = 0 if events else 2 * len(self._buffer)
-            yield self._rest(bare)
+            yield self._remaining_events(bare)
 
     def _check_length(self) -> None:
         if len(self._buffer) > _LONGEST:
@@ -127,7 +127,7 @@ class EventStream:
             return events
         return []
 
-    def _rest(self, bare: bool) -> list[Event]:
+    def _remaining_events(self, bare: bool) -> list[Event]:
         """The last events and the trailer."""
         text = b'{"traceEvents":[' + self._buffer + (b"}" if bare else b"")
         self._buffer = b""
@@ -241,21 +241,21 @@ def _loose_events(events: Any) -> list[Event]:
 def _loose_event(event: dict[str, Any]) -> Event:
     args = event.get("args")
     return Event(
-        _kept(event.get("ph"), str) or "",
-        _kept(event.get("cat"), str),
-        _kept(event.get("name"), str),
-        _kept(event.get("pid"), int, str),
-        _kept(event.get("tid"), int, str),
+        _value_kept(event.get("ph"), str) or "",
+        _value_kept(event.get("cat"), str),
+        _value_kept(event.get("name"), str),
+        _value_kept(event.get("pid"), int, str),
+        _value_kept(event.get("tid"), int, str),
         _number(event.get("ts")),
         _number(event.get("dur")),
-        Args(*(_whole(args.get(key)) for key in _ARGS)) if isinstance(args, dict) else None,
+        Args(*(_whole_number(args.get(key)) for key in _ARGS)) if isinstance(args, dict) else None,
     )
 
 
 _ARGS = ("correlation", "stream", "device", "bytes", "graph node id")
 
 
-def _kept(value: Any, *kinds: type) -> Any:
+def _value_kept(value: Any, *kinds: type) -> Any:
     return value if isinstance(value, kinds) and not isinstance(value, bool) else None
 
 
@@ -265,9 +265,9 @@ def _number(value: Any) -> float | int | None:
             return float(value)
         except ValueError:
             return None
-    return _kept(value, int, float)  # type: ignore[no-any-return]
+    return _value_kept(value, int, float)  # type: ignore[no-any-return]
 
 
-def _whole(value: Any) -> int | None:
+def _whole_number(value: Any) -> int | None:
     number = _number(value)
     return int(number) if number is not None and abs(number) < 2**62 and number == int(number) else None

@@ -47,7 +47,7 @@ def infer_format(values: Iterable[tuple[str, bool]]) -> NumberFormat:
 def _decimal_of_whole(text: str) -> str | None:
     """The decimal separator that a whole number proves by grouping its thousands with the other one."""
     separators = set(re.findall(r"[.,]", text))
-    return _other(separators.pop()) if len(separators) == 1 else None
+    return _other_separator(separators.pop()) if len(separators) == 1 else None
 
 
 def parse_number(text: str, style: NumberFormat) -> float | None:
@@ -65,7 +65,7 @@ def parse_number(text: str, style: NumberFormat) -> float | None:
     mantissa, mark, exponent = cleaned.lower().partition("e")
     whole, point, fraction = mantissa.partition(style.decimal)
     sign, digits = (whole[0], whole[1:]) if whole[:1] in {"+", "-"} else ("", whole)
-    plain = _ungroup(digits, _other(style.decimal))
+    plain = _ungroup(digits, _other_separator(style.decimal))
     if plain is None or not (fraction.isdigit() or not fraction):
         raise ValueError(f"{text.strip()[:40]!r} is not a number with {style.decimal!r} as decimal separator")
     value = float(f"{sign}{plain or '0'}{point and '.'}{fraction}{mark}{exponent}")
@@ -88,7 +88,7 @@ def _has_separator(text: str) -> bool:
     return "." in text or "," in text
 
 
-def _other(separator: str) -> str:
+def _other_separator(separator: str) -> str:
     return "," if separator == "." else "."
 
 
@@ -107,7 +107,7 @@ def _decimal_of(text: str) -> str | None:
 def _decimal_of_one(mantissa: str, separator: str) -> str | None:
     """The same for a text with one kind of separator only."""
     if mantissa.count(separator) > 1:
-        return _other(separator)
+        return _other_separator(separator)
     before, after = mantissa.split(separator)
     digits = re.sub(rf"[{_GROUPING}]", "", before)
     # Three digits after and one to three before could be a group; anything else is a fraction.

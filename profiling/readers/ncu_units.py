@@ -29,7 +29,7 @@ def base_unit(unit: str) -> tuple[str, float, float]:
     Times become "s", bytes "B", frequencies "Hz"; rates are scaled on both sides of the slash
     ("cycle/nsecond" → "cycle/s"). "%" and words not known here stay as they are.
     """
-    parts = [_one(part) for part in unit.strip().split("/")]
+    parts = [_unit_of_word(part) for part in unit.strip().split("/")]
     names, first, rest = [part[0] for part in parts], parts[0], parts[1:]
     multiply, divide = first[1], first[2]
     for _, times, over in rest:
@@ -37,7 +37,7 @@ def base_unit(unit: str) -> tuple[str, float, float]:
     return "/".join(names), multiply, divide
 
 
-def _one(word: str) -> tuple[str, float, float]:
+def _unit_of_word(word: str) -> tuple[str, float, float]:
     for pattern, names in ((_SMALL_UNIT, _SMALL), (_LARGE_UNIT, _WORDS)):
         match = pattern.fullmatch(word.strip())
         if match:

@@ -9,7 +9,7 @@ from bench.analysis.generation import call_rates, summarise
 from bench.record.schema import from_json, metric, to_json
 from bench.report.analysed import analyse
 from bench.report.build import build
-from bench.studies.starcoder2.beside.confounds import _first_and_later
+from bench.studies.starcoder2.replication.confounds import _first_and_later
 from tests import factories as make
 
 

@@ -1,4 +1,4 @@
-"""Where the blocks stand, and how that is shown."""
+"""Where the blocks are, and how that is shown."""
 
 import io
 import json
@@ -8,8 +8,8 @@ from rich.console import Console
 
 from bench.cluster import folder as places
 from bench.cluster import queue
+from bench.cluster.block_state import block_states, planned_records
 from bench.cluster.queue import SlurmJob
-from bench.cluster.standing import planned_records, standings
 from bench.cluster.verbs import watching
 from bench.record.errors import MachineError
 from tests.cluster.sweeps import plan
@@ -26,8 +26,8 @@ def attempt(folder, number, **fields):
 
 
 def stands(folder, sweep, jobs=None):
-    found = standings(folder, sweep, planned_records(folder, sweep), jobs or {}, on_slurm=bool(jobs))
-    return [(one.stand, one.detail, one.recorded, one.node) for one in found]
+    found = block_states(folder, sweep, planned_records(folder, sweep), jobs or {}, on_slurm=bool(jobs))
+    return [(one.state, one.detail, one.recorded, one.node) for one in found]
 
 
 def test_without_slurm(tmp_path, sweep):
@@ -70,7 +70,7 @@ def test_a_job_that_runs_and_has_not_begun_to_measure(tmp_path, sweep):
 def test_records_of_several_attempts_add_up(tmp_path, sweep):
     attempt(tmp_path, 1, ended="out of time", counts={"ok": 2, "failed": 1})
     attempt(tmp_path, 1, running="x", counts={"skipped": 1})
-    found = standings(tmp_path, sweep, planned_records(tmp_path, sweep), {}, on_slurm=False)[0]
+    found = block_states(tmp_path, sweep, planned_records(tmp_path, sweep), {}, on_slurm=False)[0]
     assert (found.recorded, found.failed, found.attempts) == (4, 1, 2)
 
 
@@ -84,7 +84,7 @@ def shown(found, width):
 def test_the_table_fits_and_names_what_stopped_first_of_many(tmp_path, width):
     sweep = plan(tmp_path, schemes=("fp16",), repeats=60)
     attempt(tmp_path, 60, ended="no space left on the device")
-    found = standings(tmp_path, sweep, planned_records(tmp_path, sweep), {}, on_slurm=False)
+    found = block_states(tmp_path, sweep, planned_records(tmp_path, sweep), {}, on_slurm=False)
     text = shown(found, width)
     assert all(len(line) <= width for line in text.splitlines())
     assert "repeat 60" in text and "… 36 more not begun" in text
@@ -93,7 +93,7 @@ def test_the_table_fits_and_names_what_stopped_first_of_many(tmp_path, width):
 
 def test_the_summary_says_how_long_it_takes_at_this_pace(tmp_path, sweep):
     attempt(tmp_path, 1, running="x", counts={"ok": 6})
-    found = standings(tmp_path, sweep, dict.fromkeys(sweep.numbers, 6), {}, on_slurm=False)
+    found = block_states(tmp_path, sweep, dict.fromkeys(sweep.numbers, 6), {}, on_slurm=False)
     told = watching.summary(found, seconds=600.0, new=6)
     assert told == "1 running, 3 not begun; 6 of 24 records, about 30 min left at this pace"
     assert watching.summary(found, seconds=600.0) == "1 running, 3 not begun; 6 of 24 records"
@@ -104,9 +104,9 @@ def test_without_a_terminal_a_line_comes_for_what_has_moved(tmp_path, sweep, cap
     planned = planned_records(tmp_path, sweep)
     attempt(tmp_path, 1, running="generation nf4")
     for _ in range(2):
-        lines.show(standings(tmp_path, sweep, planned, {}, on_slurm=False))
+        lines.show(block_states(tmp_path, sweep, planned, {}, on_slurm=False))
     attempt(tmp_path, 1, ended="complete")
-    lines.show(standings(tmp_path, sweep, planned, {}, on_slurm=False))
+    lines.show(block_states(tmp_path, sweep, planned, {}, on_slurm=False))
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("block 1,")]
     assert told == [
         f"block 1, smoke: all, repeat 1: running on n1, 2 of {planned[1]} records (generation nf4)",

@@ -8,7 +8,7 @@ import pytest
 
 from bench.record.errors import MachineError, MeasurementError, UsageError
 from bench.schemes import ARMS, AS_SAVED, SAVED, arm
-from bench.schemes.saved import as_saved, told
+from bench.schemes.saved import as_saved, saved_format
 from bench.workloads import models
 from bench.workloads.describe import describe
 from bench.workloads.sources import resolve
@@ -106,7 +106,7 @@ def test_files_that_are_not_quantised_after_all_are_found_out(plain, tmp_path):
     ],
 )
 def test_the_format_in_words(settings, words, kind):
-    assert told(settings) == words
+    assert saved_format(settings) == words
     assert as_saved(settings, "bfloat16").kind == kind
     assert as_saved(settings, "bfloat16").dtype == "bfloat16"
 

@@ -19,14 +19,14 @@ from bench.report.content import Column, Section, table
 
 def section(explanation):
     """One row."""
-    rows = [(str(len(explanation.standings)),)]
+    rows = [(str(len(explanation.generation_rows)),)]
     made = table("Schemes", (Column("How many"),), rows)
     return Section("counted", "Schemes that ran", ("Counted.",), tables=(made,))
 
 
 def document(explanation):
     """The same as JSON."""
-    return {"counted": len(explanation.standings)}
+    return {"counted": len(explanation.generation_rows)}
 '''
 LINE = '    of_why("counted", counted.section, counted.document),\n'
 SCRIPT = """

@@ -88,7 +88,7 @@ def test_the_headline_claims_no_more_than_the_table(torn):
     found = explain(torn)
     (pair,) = found.pairs
     assert pair.closed.delta.sure
-    (row,) = found.standings.values()
+    (row,) = found.generation_rows.values()
     assert row.verdict == "AMBIGUOUS"
     told = answer(found)
     assert told is not None
@@ -187,7 +187,7 @@ def test_a_scheme_that_is_as_fast_is_called_so():
     records = [make.generation("fp16", repeat, calls=2) for repeat in range(30)]
     records += [replace(record, case=make.case("bf16")) for record in records]
     found = explain(records)
-    (row,) = found.standings.values()
+    (row,) = found.generation_rows.values()
     told = answer(found)
     assert row.verdict == "SAME"
     assert told is not None

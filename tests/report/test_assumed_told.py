@@ -17,7 +17,7 @@ from bench.report.explain_json import document
 from bench.report.page import write_report
 from bench.report.terminal import print_comparison
 from bench.report.units import ASSUMED_NOTE
-from bench.studies.starcoder2.beside.page import write_study
+from bench.studies.starcoder2.replication.page import write_study
 from tests import factories as make
 from tests import quality_records as quality
 from tests import study_records as study

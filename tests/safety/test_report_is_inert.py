@@ -25,7 +25,7 @@ from bench.report.content import Answer, Point, Report
 from bench.report.sections import evidence
 from bench.report.terminal import print_report
 from bench.report.visible import dumps, visible, visible_all
-from bench.studies.starcoder2.beside.page import write_study
+from bench.studies.starcoder2.replication.page import write_study
 from profiling import flamegraph
 from profiling.readers.py_spy import Frame, Samples
 from tests import factories as make

@@ -32,7 +32,7 @@ def unfair(e: Evidence) -> Found:
     unknown = tuple(dict.fromkeys(name for _, *sides in compared for side in sides for name in _unknown(side)))
     if unknown:
         return Found("ambiguous", (f"not recorded: {', '.join(unknown)}; all that is recorded is alike",))
-    return Found("refuted", (_alike([side for _, *sides in compared for side in sides]),))
+    return Found("refuted", (_arms_text([side for _, *sides in compared for side in sides]),))
 
 
 _Compared = tuple[Group, Sequence[Record], Sequence[Record]]
@@ -90,7 +90,7 @@ def _unknown(side: Sequence[Record]) -> Iterator[str]:
     yield from (f"{name} of {scheme}" for name, known in told.items() if not known)
 
 
-def _alike(sides: Sequence[Sequence[Record]]) -> str:
+def _arms_text(sides: Sequence[Sequence[Record]]) -> str:
     """What ran, in its own words."""
     records = [record for side in sides for record in side]
     attention = " and ".join(sorted({str(_part(record, "model").get("attention")) for record in records}))

@@ -122,12 +122,12 @@ def close(reference: Side, scheme: Side) -> Closed:
     if reference.plain and scheme.plain:
         disturbed = [side.observed(_disturbance(side)) for side in (reference, scheme)]
         known = [on_grid(location(side.samples, "mean") * _MS) for side in disturbed]
-        made.append(_made(c.DISTURBANCE, known[0], known[1], _between_moments(reference, scheme, disturbed)))
+        made.append(_line(c.DISTURBANCE, known[0], known[1], _between_moments(reference, scheme, disturbed)))
     rest = before - sum(line.reference_ms for line in made), after - sum(line.scheme_ms for line in made)
     spread = _between_moments(reference, scheme, [_unexplained(reference), _unexplained(scheme)])
-    made.append(_made(c.UNEXPLAINED, rest[0], rest[1], spread))
+    made.append(_line(c.UNEXPLAINED, rest[0], rest[1], spread))
     wall = difference_between(scheme.timed(scheme.wall), reference.timed(reference.wall), scheme.statistic)
-    return Closed(before, after, _made("wall", before, after, wall), tuple(made))
+    return Closed(before, after, _line("wall", before, after, wall), tuple(made))
 
 
 def _names(*sides: Side) -> list[str]:
@@ -138,10 +138,10 @@ def _names(*sides: Side) -> list[str]:
 def line_of(cause: str, reference: Located, scheme: Located) -> Line:
     """One line, s per token, from the means of both sides."""
     before, after = (on_grid(location(side.samples, "mean") * _MS) for side in (reference, scheme))
-    return _made(cause, before, after, difference_between(scheme, reference, "mean"))
+    return _line(cause, before, after, difference_between(scheme, reference, "mean"))
 
 
-def _made(cause: str, reference: float, scheme: float, spread: Estimate) -> Line:
+def _line(cause: str, reference: float, scheme: float, spread: Estimate) -> Line:
     """A line with the interval of ``spread`` moved onto the exact difference."""
     delta = scheme - reference
     shift = delta - spread.value * _MS

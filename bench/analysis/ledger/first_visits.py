@@ -71,7 +71,7 @@ class _ArmRecords:
 def first_visits(records: Sequence[Record], reference: str = REFERENCE) -> tuple[FirstVisits, ...]:
     """For every setting and scheme with a first generation: within it, and from the reference's to it."""
     observed = {kind: _observed(records, kind) for kind in (TIMELINE, FIRST_VISITS)}
-    model = {device: observer_model(_on(observed[TIMELINE], device)) for device in ("cpu", "cuda")}
+    model = {device: observer_model(_on_device(observed[TIMELINE], device)) for device in ("cpu", "cuda")}
     found: list[FirstVisits] = []
     for group in groups(records, "generation"):
         arms = {scheme: _arm(group, scheme, observed) for scheme, own in group.schemes.items() if _met(own)}
@@ -79,9 +79,9 @@ def first_visits(records: Sequence[Record], reference: str = REFERENCE) -> tuple
         for arm in arms.values():
             told = model[arm.timed[0].case.device]
             if any(call_times(record) for record in arm.timed):
-                found.append(_within(group.setting, arm, told))
+                found.append(_within_arm(group.setting, arm, told))
             if base is not None and base is not arm:
-                found.append(_between(group.setting, base, arm, told))
+                found.append(_between_arms(group.setting, base, arm, told))
     return tuple(found)
 
 
@@ -96,7 +96,7 @@ def _observed(records: Sequence[Record], kind: str) -> _Observed:
     return {key: sorted(items, key=lambda record: record.repeat) for key, items in found.items()}
 
 
-def _on(observed: _Observed, device: str) -> list[Record]:
+def _on_device(observed: _Observed, device: str) -> list[Record]:
     return [record for items in observed.values() for record in items if record.case.device == device]
 
 
@@ -109,22 +109,22 @@ def _arm(group: Group, scheme: str, observed: Mapping[str, _Observed]) -> _ArmRe
     return _ArmRecords(scheme, group.schemes[scheme], seen, new)
 
 
-def _within(setting: Coordinates, arm: _ArmRecords, model: ObserverModel) -> FirstVisits:
+def _within_arm(setting: Coordinates, arm: _ArmRecords, model: ObserverModel) -> FirstVisits:
     seen, new = (arm.seen, arm.new) if arm.seen and arm.new else ((), ())
     before, after = _seen_side(arm, seen, model), _new_side(arm, new, model)
     names = f"{arm.scheme}, {SEEN}", f"{arm.scheme}, {NEW}"
-    return _made(setting, arm, arm, names, (before, after), (seen, new), model, within=True)
+    return _first_visits(setting, arm, arm, names, (before, after), (seen, new), model, within=True)
 
 
-def _between(setting: Coordinates, base: _ArmRecords, arm: _ArmRecords, model: ObserverModel) -> FirstVisits:
+def _between_arms(setting: Coordinates, base: _ArmRecords, arm: _ArmRecords, model: ObserverModel) -> FirstVisits:
     known = bool(base.seen and base.new and arm.seen and arm.new)
     observed = partners(base.new, arm.new) if known else ((), ())
     sides = _new_side(base, observed[0], model), _new_side(arm, observed[1], model)
     names = f"{base.scheme}, {NEW}", f"{arm.scheme}, {NEW}"
-    return _made(setting, base, arm, names, sides, observed, model, within=False)
+    return _first_visits(setting, base, arm, names, sides, observed, model, within=False)
 
 
-def _made(
+def _first_visits(
     setting: Coordinates,
     base: _ArmRecords,
     arm: _ArmRecords,

@@ -67,7 +67,7 @@ class _Launches:
 
     def kinds(self, name: Ns, call: Ns) -> tuple[Ns, tuple[Launched, ...]]:
         """[n] the kind of each item, and all kinds. ``name``: -1 for a copy."""
-        rows = (name, *self._around(call))
+        rows = (name, *self._enclosing_rows(call))
         operators, ranges = (paths.codes() for paths in self._paths)
         alike = _combined([encode(name)[1], operators[rows[1]], *(ranges[row] for row in rows[2:])])
         # Kinds are numbered as they turn up in order of name and rows, so that the order of equals never changes.
@@ -79,7 +79,7 @@ class _Launches:
             kind[place] = known.setdefault(one, len(known))
         return kind[alike], tuple(known)
 
-    def _around(self, call: Ns) -> list[Ns]:
+    def _enclosing_rows(self, call: Ns) -> list[Ns]:
         """[n] for the operators, and for each lane of ranges, the innermost row around each call, or -1."""
         calls = self._timeline.calls
         known = np.maximum(call, 0)

@@ -74,7 +74,7 @@ def _loops(records: Sequence[Record]) -> Seconds:
 def fitted(counts: Seconds, extra: Seconds, plain: Seconds, loops: Seconds) -> ObserverModel:
     """The model of some observed processes. [n, 2] ``counts`` of recorded operators and range ends per step; [n]
     seconds that a step took ``extra`` over the ``plain`` ones; [2] ``loops``: what the two cost in short loops."""
-    both = _least_absolute(counts, extra, plain) if _told_apart(counts) else None
+    both = _least_absolute(counts, extra, plain) if _differ_in_shares(counts) else None
     if both is not None and (both >= 0).all():
         return ObserverModel(float(both[0]), float(both[1]))
     if both is not None:
@@ -88,7 +88,7 @@ def fitted(counts: Seconds, extra: Seconds, plain: Seconds, loops: Seconds) -> O
     return ObserverModel(float(loops[0] * scale), float(loops[1] * scale))
 
 
-def _told_apart(counts: Seconds) -> bool:
+def _differ_in_shares(counts: Seconds) -> bool:
     """Whether the records differ enough in operators per range end."""
     if not counts[:, 1].all():
         return False

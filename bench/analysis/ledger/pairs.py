@@ -129,7 +129,7 @@ def _pair(group: Group, base: str, scheme: str, observed: Observed, models: Mode
     causes = account(before, after, closed)
     told = (group.setting, str(known.get("model")), str(known.get("device")), base, scheme, closed, causes)
     if not instrument:
-        return Pair(*told, missing=_why(group, (base, scheme), observed))
+        return Pair(*told, missing=_why_no_pair(group, (base, scheme), observed))
     sources = source_lines(sides, closed, int(known.get("batch_size") or 1), model)
     steps = sum(len(middle(record)) for record in sides[0]), sum(len(middle(record)) for record in sides[1])
     return Pair(*told, sources, _unknown(sides[1]), instrument, "", steps)
@@ -146,7 +146,9 @@ def _common(
     return "", ((), ())
 
 
-def _why(group: Group, schemes: tuple[str, str], observed: Mapping[tuple[Coordinates, str, str], list[Record]]) -> str:
+def _why_no_pair(
+    group: Group, schemes: tuple[str, str], observed: Mapping[tuple[Coordinates, str, str], list[Record]]
+) -> str:
     without = [s for s in schemes if not any((group.setting, s, name) in observed for name in TIMELINES)]
     named = " and ".join(without) or "both by one observer"
     return (

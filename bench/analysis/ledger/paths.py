@@ -39,7 +39,7 @@ class Paths:
 
     def codes(self) -> Rows:
         """[spans + 1] a number for each row; rows of one number have one path. The last one is for row -1."""
-        name, known = self._alike(), 1
+        name, known = self._name_codes(), 1
         codes, width = np.zeros(len(name) + 1, np.int64), int(name.max(initial=0)) + 1
         by_depth = np.argsort(self._depth, kind="stable")
         edges = np.searchsorted(self._depth[by_depth], np.arange(int(self._depth.max(initial=-1)) + 2))
@@ -49,7 +49,7 @@ class Paths:
             codes[rows], known = code + known, known + len(values)
         return codes
 
-    def _alike(self) -> Rows:
+    def _name_codes(self) -> Rows:
         """[spans] the name of each; all that are left out have the same one."""
         names = self._name.astype(np.int64)
         if not self._skip:

@@ -58,12 +58,14 @@ def shares(causes: Sequence[Line]) -> tuple[int, ...]:
     found = [0] * len(causes)
     for side in ("lost", "won"):
         places = [place for place, cause in enumerate(causes) if cause.delta_ms and way(cause) == side]
-        for place, share in zip(places, _whole([abs(causes[place].delta_ms) for place in places]), strict=True):
+        for place, share in zip(
+            places, _whole_percents([abs(causes[place].delta_ms) for place in places]), strict=True
+        ):
             found[place] = share
     return tuple(found)
 
 
-def _whole(parts: Sequence[float]) -> list[int]:
+def _whole_percents(parts: Sequence[float]) -> list[int]:
     """Parts of their sum in whole per cent."""
     total = math.fsum(parts)
     exact = [100.0 * (part / total) for part in parts]

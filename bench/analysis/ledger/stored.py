@@ -117,11 +117,11 @@ def _paths(document: Document) -> Callable[[int], Names]:
     names = document["names"]
     made: list[Names] = []
     for parent, name in document["paths"]:
-        made.append((*_at(made, parent, ()), _at(names, name)))
-    return lambda node: _at(made, node, ())
+        made.append((*_value_at(made, parent, ()), _value_at(names, name)))
+    return lambda node: _value_at(made, node, ())
 
 
-def _at(values: Sequence[Any], place: int, none: Any = None) -> Any:
+def _value_at(values: Sequence[Any], place: int, none: Any = None) -> Any:
     """The value at a place, ``none`` for -1. Raises IndexError for a place that is not there."""
     if place < -1:
         raise IndexError(place)
@@ -130,7 +130,7 @@ def _at(values: Sequence[Any], place: int, none: Any = None) -> Any:
 
 def _of_gpu(document: Document, path: Callable[[int], Names]) -> GpuRows:
     kinds = tuple(
-        Launched(_at(document["names"], name), path(operators), path(ranges))
+        Launched(_value_at(document["names"], name), path(operators), path(ranges))
         for name, operators, ranges in document["kinds"]
     )
     return with_columns(kinds, document)
@@ -148,8 +148,8 @@ def with_columns(kinds: tuple[Launched, ...], document: Document) -> GpuRows:
 def _of_cpu(document: Document, path: Callable[[int], Names]) -> CpuRows:
     kinds, steps = list[OperatorKind](), len(document["wall"])
     for parent, own, ranges, after, calls in document["kinds"]:
-        _at(kinds, parent)
-        kinds.append(OperatorKind(parent, path(own), path(ranges), _at(document["names"], after), bool(calls)))
+        _value_at(kinds, parent)
+        kinds.append(OperatorKind(parent, path(own), path(ranges), _value_at(document["names"], after), bool(calls)))
     chains = tuple(tuple(chain) for chain in document["chains"])
     places = tuple(StepPlace(*place) for place in document["places"])
     _all_at(kinds, (kind for chain in chains for kind in chain))
@@ -162,7 +162,7 @@ def _of_cpu(document: Document, path: Callable[[int], Names]) -> CpuRows:
 
 def _all_at(values: Sequence[Any], places: Iterable[int]) -> None:
     for place in places:
-        _at(values, place)
+        _value_at(values, place)
 
 
 def _column(values: Sequence[int], size: int) -> Ns:

@@ -102,12 +102,12 @@ def _findings(windows: Sequence[Observed]) -> Iterable[Finding]:
             yield Finding(
                 "observer-unlike", "warning",
                 f"{one.scheme}: its observed steps ran {'slower' if found.slower else 'quicker'} than the other arms'",
-                _told(found, one.taken),
+                _evidence(found, one.taken),
                 "the host's part of its lines is off by about as much: observe it again on a quiet machine",
             )  # fmt: skip
 
 
-def _told(found: OverOthers, taken: int) -> str:
+def _evidence(found: OverOthers, taken: int) -> str:
     parts = [
         f"{what} ×{value:.2f} of the others'"
         for what, value in (("time per same operator", found.operator), ("observer scale", found.scale))

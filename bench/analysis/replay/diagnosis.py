@@ -137,10 +137,10 @@ class _Settings:
             replace(self.point, mine=mine.over(candidate.plan, steps), steps=steps)
             for steps in left_out(candidate.program.steps)
         ]
-        self.processes = self._away(reference.processes, candidate.processes)
-        self.model = self._away(reference.model, candidate.model)
+        self.processes = self._with_other_plan(reference.processes, candidate.processes)
+        self.model = self._with_other_plan(reference.model, candidate.model)
 
-    def _away(self, theirs: Sequence[ReplayPlan], mine: Sequence[ReplayPlan]) -> list[AlignedPair]:
+    def _with_other_plan(self, theirs: Sequence[ReplayPlan], mine: Sequence[ReplayPlan]) -> list[AlignedPair]:
         """With one of the recordings by another plan."""
         found = [replace(self.point, theirs=self._counted[0].over(plan, self._whole[0])) for plan in theirs]
         return found + [

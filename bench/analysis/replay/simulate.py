@@ -269,10 +269,10 @@ class _Player:
         end = start + self._op[row]
         if self._drops[row]:
             # A removed kernel holds nobody up: its stream is where the work before it left it.
-            end = self._kept(row, self._op_end[op.follows] if op.follows >= 0 else start, end)
+            end = self._end_unless_dropped(row, self._op_end[op.follows] if op.follows >= 0 else start, end)
         self._op_end[row] = end
 
-    def _kept(self, row: int, dropped: Moment, end: Moment) -> Moment:
+    def _end_unless_dropped(self, row: int, dropped: Moment, end: Moment) -> Moment:
         """``end``, but for the plans that drop this work."""
         return dropped if len(self._plans) == 1 else np.where(self._dropped[row], dropped, end)
 

@@ -146,9 +146,9 @@ def _retimed(timeline: Timeline, program: Program, plan: ReplayPlan) -> Timeline
     }
     return replace(
         timeline,
-        kernels=_taken(timeline.kernels, work[kernel], op_start[kernel], op_end[kernel]),
-        copies=_taken(timeline.copies, work[copy] - len(timeline.kernels), op_start[copy], op_end[copy]),
-        calls=_taken(timeline.calls, call, item_start, np.maximum(item_end, item_start)),
+        kernels=_table_rows(timeline.kernels, work[kernel], op_start[kernel], op_end[kernel]),
+        copies=_table_rows(timeline.copies, work[copy] - len(timeline.kernels), op_start[copy], op_end[copy]),
+        calls=_table_rows(timeline.calls, call, item_start, np.maximum(item_end, item_start)),
         ranges=_spans(timeline.ranges, program, moved),
         operators=_spans(timeline.operators, program, moved),
         frames=Spans.empty(),
@@ -162,7 +162,7 @@ def _work_rows(timeline: Timeline) -> Ns:
     return np.lexsort((end, start))
 
 
-def _taken(table: AnyTable, rows: Ns, start: Ns, end: Ns) -> AnyTable:
+def _table_rows(table: AnyTable, rows: Ns, start: Ns, end: Ns) -> AnyTable:
     columns = {name: getattr(table, name)[rows] for name in table.__dataclass_fields__}
     return type(table).build(**{**columns, "start": start, "end": end})
 
@@ -220,4 +220,4 @@ def _spans(spans: Spans, program: Program, moved: dict[int, _Moved]) -> Spans:
         start[mine], end[mine] = move(spans.start[mine]), move(spans.end[mine])
         kept |= mine
     rows = np.flatnonzero(kept)
-    return _taken(spans, rows, start[rows], np.maximum(end, start)[rows])
+    return _table_rows(spans, rows, start[rows], np.maximum(end, start)[rows])

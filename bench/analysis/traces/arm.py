@@ -179,7 +179,7 @@ def _on_cpu(analyses: Sequence[Analysis], times: Sequence[StepTime], steps: Sequ
     factors = [{"recorded": 1.0 + spread.host}, {"timed": 1.0 + spread.host}] if spread.host else []
     away = [(one.slower(**each), other) for each in factors] + [(one, other.slower(**each)) for each in factors]
     processes = [(both, cpu_model(both)) for both in away]
-    others = [((one, other), each) for each in _otherwise([each.costs(NOTHING) for each in (one, other)], model)]
+    others = [((one, other), each) for each in _other_models([each.costs(NOTHING) for each in (one, other)], model)]
 
     def sides(found: Sequence[tuple[tuple[CpuRecording, CpuRecording], ObserverModel]]) -> tuple[Sides, ...]:
         return tuple((both[0].side(model), both[1].side(model)) for both, model in found)
@@ -192,7 +192,7 @@ def _on_cpu(analyses: Sequence[Analysis], times: Sequence[StepTime], steps: Sequ
     return Arms(arms[0], arms[1], sides(processes), sides(others), all_host(times, spread), found)
 
 
-def _otherwise(observed: Sequence[StepCosts], model: ObserverModel) -> list[ObserverModel]:
+def _other_models(observed: Sequence[StepCosts], model: ObserverModel) -> list[ObserverModel]:
     """The same cost in all, with operators dearer than ranges."""
     operators, ends = np.sum([_counts(costs) for costs in observed], axis=0)
     total = operators * model.operator + ends * model.range_end

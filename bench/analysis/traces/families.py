@@ -42,7 +42,7 @@ class RangeFamily:
     share: float
 
     @property
-    def told(self) -> str:
+    def described(self) -> str:
         """For a refusal: such as "'ProfilerStep' (3 instances, 98 % of the trace)"."""
         return f"{self.label!r} ({len(self.rows)} instances, {self.share:.0%} of the trace)"
 

@@ -31,7 +31,7 @@ from .elsewhere import stalled_elsewhere
 from .findings import left_open, of_sample, of_times, unlike
 from .origin import Origin, TraceOrigin, origin_of
 from .recorded import Recorded, recorded
-from .times import StepTime, given, time_ratio, timed_in
+from .times import StepTime, given_time, time_ratio, timed_in
 
 _MS = 1e-6
 
@@ -103,7 +103,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
         noticed += of_times(times, alone, costs[0].device)
         run = _one_run(both, found)
         timed = _of_run(run, analyses, times, spread) if run else None
-        timed = timed or _made(analyses, times, steps, spread)
+        timed = timed or _timed(analyses, times, steps, spread)
         noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
     sources = _sources(costs, None)
     count = costs[0].steps, costs[1].steps
@@ -116,7 +116,7 @@ def _times(both: Sequence[Trace], found: Sequence[TraceOrigin]) -> tuple[tuple[S
     times: list[StepTime] = []
     missing: list[str] = []
     for trace, origin, name in zip(both, found, ("reference", "candidate"), strict=True):
-        time, why = (given(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin, trace.step_range)
+        time, why = (given_time(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin, trace.step_range)
         times += [time] if time is not None else []
         missing += [] if time is not None else [f"of the {name}" + (f" ({why})" if why else "")]
     return ((times[0], times[1]), "") if len(times) == 2 else (None, " and ".join(missing))
@@ -155,7 +155,7 @@ def _of_run(run: Run, analyses: Sequence[Analysis], times: tuple[StepTime, StepT
     return Timed(times, pair.closed, pair.causes, row.time_ratio, judged, found, pair.sources, "token", one.folder.name)
 
 
-def _made(
+def _timed(
     analyses: Sequence[Analysis], times: tuple[StepTime, StepTime], steps: Sequence[str], spread: Spread
 ) -> Timed:
     """The answer from the two traces, each closed on its time."""

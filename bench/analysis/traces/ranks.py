@@ -50,7 +50,7 @@ def ranks(timeline: Timeline) -> tuple[Rank, ...]:
 
 def only_process(timeline: Timeline, process: int) -> Timeline:
     """The trace without what other processes did."""
-    if not _others(timeline, process):
+    if not _has_other_processes(timeline, process):
         return timeline
     mine = timeline.threads.process == process
     return replace(
@@ -79,7 +79,7 @@ def only_device(timeline: Timeline, device: int) -> Timeline:
     )
 
 
-def _others(timeline: Timeline, process: int) -> bool:
+def _has_other_processes(timeline: Timeline, process: int) -> bool:
     """Whether anything of another process is in the trace."""
     gpu = any(bool((table.process != process).any()) for table in (timeline.kernels, timeline.copies))
     return gpu or bool((timeline.threads.process != process).any())

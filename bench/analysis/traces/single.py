@@ -13,7 +13,7 @@ from ..timeline import Analysis
 from .arm import CpuRecording, cpu_model, less_observer_of
 from .origin import origin_of
 from .pair import Trace
-from .times import StepTime, given, timed_in
+from .times import StepTime, given_time, timed_in
 
 AS_RECORDED = (
     "as recorded: the profiler's own cost is in the host's work, so the time of a real step is another, and what a "
@@ -33,7 +33,9 @@ class Prediction:
 def predict(trace: Trace, change: Change, spread: Spread = ASSUMED) -> Prediction:
     """Raises RecordError where the trace has no such steps or cannot be changed so."""
     known = (
-        (given(trace.time_ms), "") if trace.time_ms is not None else timed_in(origin_of(trace.path), trace.step_range)
+        (given_time(trace.time_ms), "")
+        if trace.time_ms is not None
+        else timed_in(origin_of(trace.path), trace.step_range)
     )
     time, missing = known
     change, notes, why = _left_to_change(trace, change)

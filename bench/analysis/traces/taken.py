@@ -67,8 +67,8 @@ def taken(analysis: Analysis, wanted: Wanted, *, own: bool = False) -> Taken:
     """
     analysis, whose = _ranked(one_name_each(analysis), wanted)
     if wanted.whole:
-        return _whole(analysis, whose)
-    found = _asked(analysis, wanted.step_range) if wanted.step_range else _found(analysis, own=own)
+        return _whole_trace(analysis, whose)
+    found = _named_family(analysis, wanted.step_range) if wanted.step_range else _likeliest_family(analysis, own=own)
     if found is None:
         return _inferred(analysis, whose)
     return _steps(analysis, found, whose, own=own, chosen=wanted.step_range is not None)
@@ -122,7 +122,7 @@ def _with_steps(analysis: Analysis, known: Sequence[Rank], wanted: Wanted) -> in
     return next((number for number in numbers if known[number].process in having), numbers[0])
 
 
-def _asked(analysis: Analysis, name: str) -> RangeFamily:
+def _named_family(analysis: Analysis, name: str) -> RangeFamily:
     timeline = analysis.timeline
     rows = rows_called(timeline, name)
     if not len(rows):
@@ -159,7 +159,7 @@ def offered(analysis: Analysis) -> str:
     """The likeliest names of steps, for a refusal."""
     likely = families(analysis)
     if likely:
-        return f"its likely steps are {', '.join(family.told for family in likely[:_OFFERED])}"
+        return f"its likely steps are {', '.join(family.described for family in likely[:_OFFERED])}"
     timeline = analysis.timeline
     if not len(timeline.ranges):
         return "it has no annotated ranges"
@@ -168,12 +168,12 @@ def offered(analysis: Analysis) -> str:
     return f"it has {', '.join(map(repr, sorted(names)[:_OFFERED]))}{more}"
 
 
-def _found(analysis: Analysis, *, own: bool) -> RangeFamily | None:
+def _likeliest_family(analysis: Analysis, *, own: bool) -> RangeFamily | None:
     """The likeliest family; None where there is none."""
     if own or DECODE_STEP in analysis.timeline.strings:
         rows = rows_called(analysis.timeline, DECODE_STEP)
         if len(rows):
-            return _asked(analysis, DECODE_STEP)
+            return _named_family(analysis, DECODE_STEP)
     likely = families(analysis)
     return likely[0] if likely else None
 
@@ -181,7 +181,7 @@ def _found(analysis: Analysis, *, own: bool) -> RangeFamily | None:
 def _steps(analysis: Analysis, found: RangeFamily, whose: tuple[str, ...], *, own: bool, chosen: bool) -> Taken:
     """The steps of a family: of one size, and without a first one that is unlike the others."""
     if own:
-        return Taken(analysis, found.label, _said(found.label, len(found.rows), len(found.rows)), whose)
+        return Taken(analysis, found.label, _steps_text(found.label, len(found.rows), len(found.rows)), whose)
     notes = list(whose)
     rows, label = found.rows, found.label
     if not chosen:
@@ -189,11 +189,11 @@ def _steps(analysis: Analysis, found: RangeFamily, whose: tuple[str, ...], *, ow
         notes += told
     rows, told = _without_first(analysis, rows)
     notes += told
-    said = _said(label, len(rows), len(found.rows))
+    said = _steps_text(label, len(rows), len(found.rows))
     return Taken(_renamed(analysis, found.rows, rows, label), label, said, tuple(notes))
 
 
-def _said(label: str, taken: int, of: int) -> str:
+def _steps_text(label: str, taken: int, of: int) -> str:
     count = f"{taken} step{'s' if taken != 1 else ''}" if taken == of else f"{taken} of {of} steps"
     return f"{count} {label!r}"
 
@@ -264,10 +264,10 @@ def _inferred(analysis: Analysis, whose: tuple[str, ...]) -> Taken:
     kept, told = _without_first(analysis, rows)
     note = "the steps are inferred: the trace names none, and its kernels repeat so often in one order"
     made = _renamed(analysis, rows, kept, INFERRED)
-    return Taken(made, INFERRED, _said(INFERRED, len(kept), len(rows)), (*whose, note, *told), inferred=True)
+    return Taken(made, INFERRED, _steps_text(INFERRED, len(kept), len(rows)), (*whose, note, *told), inferred=True)
 
 
-def _whole(analysis: Analysis, whose: tuple[str, ...]) -> Taken:
+def _whole_trace(analysis: Analysis, whose: tuple[str, ...]) -> Taken:
     timeline = analysis.timeline
     start, end = (np.array([time], np.int64) for time in extent(timeline))
     call = analysis.launch[analysis.launch >= 0]

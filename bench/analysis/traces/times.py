@@ -44,7 +44,7 @@ class StepTime:
         return self.seconds if self.plain is None else self.plain
 
 
-def given(ms: float) -> StepTime:
+def given_time(ms: float) -> StepTime:
     """A time from the command line, ms per step. Raises UsageError for what is no time."""
     if not 0.0 < ms < float("inf"):
         raise UsageError(f"a step cannot take {ms:g} ms: give the time of a step without a profiler, in ms")
@@ -63,7 +63,7 @@ def timed_in(found: TraceOrigin, step_range: str) -> tuple[StepTime | None, str]
     samples = tuple(part for part in samples if part)
     if not samples:
         return None, f"{origin.folder.name} holds no unprofiled call of this Case"
-    return replace(_observed(origin), samples=samples, said=_said(origin, samples)), ""
+    return replace(_observed(origin), samples=samples, said=_source_text(origin, samples)), ""
 
 
 def _observed(origin: Origin) -> StepTime:
@@ -75,7 +75,7 @@ def _observed(origin: Origin) -> StepTime:
     return StepTime((), "", median(plain) if plain else None, costs if costs != EventCosts() else TYPICAL, version)
 
 
-def _said(origin: Origin, samples: Samples) -> str:
+def _source_text(origin: Origin, samples: Samples) -> str:
     calls = sum(map(len, samples))
     return f"timed in {origin.folder.name}: {_count(calls, 'call')} of {_count(len(samples), 'process')}"
 

@@ -17,13 +17,13 @@ def of_nodes(found: Nodes | None) -> tuple[Finding, ...]:
     """All of them; () for a run on one node."""
     if found is None:
         return ()
-    return (*_outlying(found), *_unlike(found), *_few(found), *_blocks(found))
+    return (*_outlying(found), *_difference_findings(found), *_few(found), *_blocks(found))
 
 
 def _outlying(found: Nodes) -> list[Finding]:
     known = [(node, fleet) for fleet in found.fleets for node in fleet.nodes if node.outlying]
     known.sort(key=lambda item: -abs(item[0].z or 0.0))
-    told = [_one(node, fleet) for node, fleet in known[:MOST]]
+    told = [_finding_of_node(node, fleet) for node, fleet in known[:MOST]]
     if len(known) > MOST:
         rest = [node.name for node, _ in known[MOST:]]
         told.append(
@@ -35,7 +35,7 @@ def _outlying(found: Nodes) -> list[Finding]:
     return told
 
 
-def _one(node: Node, fleet: Fleet) -> Finding:
+def _finding_of_node(node: Node, fleet: Fleet) -> Finding:
     factor, z = node.factor or 1.0, node.z or 0.0
     compared = sum(other.factor is not None for other in fleet.nodes)
     count = len(node.blocks)
@@ -54,7 +54,7 @@ def _one(node: Node, fleet: Fleet) -> Finding:
     )
 
 
-def _unlike(found: Nodes) -> list[Finding]:
+def _difference_findings(found: Nodes) -> list[Finding]:
     if not found.differences:
         return []
     facts = ", ".join(difference.fact for difference in found.differences)

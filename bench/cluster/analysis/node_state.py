@@ -38,7 +38,7 @@ class NodeState:
     throttled: Mapping[str, float] | None
 
 
-def _after(name: str) -> Callable[[Record], Iterable[Any]]:
+def _state_after(name: str) -> Callable[[Record], Iterable[Any]]:
     return lambda record: (gpu.get(name) for gpu in _gpus(record))
 
 
@@ -46,7 +46,7 @@ def _metric(name: str) -> Callable[[Record], Iterable[Any]]:
     return lambda record: record.values(name)
 
 
-def _others(record: Record) -> Iterable[Any]:
+def _other_processes(record: Record) -> Iterable[Any]:
     return (state.get("busy_others_cores") for state in (record.environment.before, record.environment.after))
 
 
@@ -57,13 +57,13 @@ def _gpus(record: Record) -> Iterable[Mapping[str, Any]]:
 
 READINGS = (
     Reading("SM clock under load", "Hz", _metric("gpu_clock_sm"), 0.02, 0.0),
-    Reading("SM clock after a Case", "Hz", _after("clock_sm_hz"), 0.02, 0.0),
+    Reading("SM clock after a Case", "Hz", _state_after("clock_sm_hz"), 0.02, 0.0),
     Reading("GPU temperature under load", "degC", _metric("gpu_temperature"), 0.0, 5.0),
-    Reading("GPU temperature after a Case", "degC", _after("temperature_degc"), 0.0, 5.0),
+    Reading("GPU temperature after a Case", "degC", _state_after("temperature_degc"), 0.0, 5.0),
     Reading("GPU power under load", "W", _metric("gpu_power"), 0.05, 0.0),
     Reading("CPU clock", "Hz", lambda record: (record.environment.after.get("cpu_clock_hz"),), 0.02, 0.0),
-    Reading("cores busy with other work", "cores", _others, 0.0, 0.25),
-    Reading("other processes on the GPU", "", _after("other_processes"), 0.0, 1.0),
+    Reading("cores busy with other work", "cores", _other_processes, 0.0, 0.25),
+    Reading("other processes on the GPU", "", _state_after("other_processes"), 0.0, 1.0),
 )
 
 
@@ -97,14 +97,14 @@ def unusual(known: Mapping[str, NodeState]) -> dict[str, tuple[str, ...]]:
     """Node → what of its state is unlike the other nodes', each as a text; () for most."""
     found: dict[str, list[str]] = {name: [] for name in known}
     for reading in READINGS:
-        for name, text in _apart(reading, known):
+        for name, text in _readings_apart(reading, known):
             found[name].append(text)
     for name, text in _slowed(known):
         found[name].append(text)
     return {name: tuple(texts) for name, texts in found.items()}
 
 
-def _apart(reading: Reading, known: Mapping[str, NodeState]) -> Iterable[tuple[str, str]]:
+def _readings_apart(reading: Reading, known: Mapping[str, NodeState]) -> Iterable[tuple[str, str]]:
     values = {name: state.figures[reading.name] for name, state in known.items() if reading.name in state.figures}
     if len(values) < LEAST:
         return

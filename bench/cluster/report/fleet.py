@@ -26,7 +26,7 @@ def environment(records: Sequence[Record]) -> tuple[Table, ...]:
     unlike = [(name, found) for name, found in values.items() if not _common(found, nodes)]
     made = [
         table(f"The same on all {len(nodes)} nodes", (Column("What"), Column("Value")), alike),
-        _unlike(unlike),
+        _differences_table(unlike),
         _extremes(records),
     ]
     return tuple(item for item in made if item is not None and item.rows)
@@ -41,7 +41,7 @@ def _values(records: Sequence[Record]) -> dict[str, Values]:
     seen: list[tuple[str, Environment]] = []
     for record in records:
         known = (node_of(record.environment), record.environment)
-        if seen and _same(known, seen[-1]):
+        if seen and _same_machine_state(known, seen[-1]):
             continue
         seen.append(known)
         for name, value in facts(record.environment):
@@ -50,7 +50,7 @@ def _values(records: Sequence[Record]) -> dict[str, Values]:
     return found
 
 
-def _same(one: tuple[str, Environment], other: tuple[str, Environment]) -> bool:
+def _same_machine_state(one: tuple[str, Environment], other: tuple[str, Environment]) -> bool:
     """Whether nothing but the state differs: most Records follow one of the same node."""
     a, b = one[1], other[1]
     return one[0] == other[0] and all(
@@ -63,12 +63,12 @@ def _common(found: Values, nodes: set[str]) -> bool:
     return len(found) == 1 and len(next(iter(found.values()))) == len(nodes)
 
 
-def _unlike(found: Sequence[tuple[str, Values]]) -> Table | None:
-    rows = [(label(name), _told(values)) for name, values in found]
+def _differences_table(found: Sequence[tuple[str, Values]]) -> Table | None:
+    rows = [(label(name), _values_cell(values)) for name, values in found]
     return table("Not the same on all nodes", (Column("What"), Column("Value and nodes")), rows) if rows else None
 
 
-def _told(values: Values) -> Cell:
+def _values_cell(values: Values) -> Cell:
     if len(values) > MOST_VALUES:
         first = ", ".join(list(values)[:2])
         return Cell(f"{len(values)} different values, such as {first}")

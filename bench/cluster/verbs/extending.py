@@ -33,7 +33,7 @@ def extend(folder: Path, repeats: int, fork_server: ForkServer) -> int:
     added = [replace(run, blocks=share.processes) for run, share in new]
     names = tuple(share.name for _, share in new)
     blocks = (*whole.blocks, *(block for run in added for block in run.blocks))
-    whole = replace(whole, preset=_with(whole.preset, repeats), blocks=blocks)
+    whole = replace(whole, preset=_with_repeats(whole.preset, repeats), blocks=blocks)
     places.add(folder, replace(sweep, blocks=(*sweep.blocks, *names)), whole, added)
     return len(added)
 
@@ -41,9 +41,9 @@ def extend(folder: Path, repeats: int, fork_server: ForkServer) -> int:
 def _shares(run: Run, repeats: int, fork_server: ForkServer, *, first: bool) -> Sequence[Shares]:
     facts = described(run.source, fork_server.start)
     layers = [Layer(**layer) for layer in facts["layers"]] if run.preset.matmul_m else []
-    preset = _with(run.preset, repeats)
+    preset = _with_repeats(run.preset, repeats)
     return divide(preset, run.source, layers, run.device, run.seed, run.beside, ceilings=first)
 
 
-def _with(preset: Preset, repeats: int) -> Preset:
+def _with_repeats(preset: Preset, repeats: int) -> Preset:
     return replace(preset, sweeps=tuple(replace(s, repeats=repeats) if s.timed else s for s in preset.sweeps))

@@ -34,7 +34,7 @@ def joules_per_passed(pair: EnergyPair, groups: Sequence[QualityGroup]) -> PerPa
 
 
 def _cost(pair: EnergyPair, scheme: str, groups: Sequence[QualityGroup]) -> tuple[Estimate | None, str]:
-    rows = [row for group in groups for row in group.rows if row.case.scheme == scheme and _same(pair, row)]
+    rows = [row for group in groups for row in group.rows if row.case.scheme == scheme and _same_arm(pair, row)]
     tokens = dict(pair.setting).get("new_tokens")
     row = min(rows, key=lambda row: row.case.new_tokens != tokens, default=None)
     if row is None:
@@ -49,6 +49,6 @@ def _cost(pair: EnergyPair, scheme: str, groups: Sequence[QualityGroup]) -> tupl
     return row.energy_per_passed, "" if row.energy_per_passed else "the number of new tokens per task is not known"
 
 
-def _same(pair: EnergyPair, row: QualityRow) -> bool:
+def _same_arm(pair: EnergyPair, row: QualityRow) -> bool:
     here, there = dict(pair.setting), row.case.coordinates()
     return all(here.get(name) == there.get(name) for name in _SAME)

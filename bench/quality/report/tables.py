@@ -37,7 +37,7 @@ def share(value: Estimate | None) -> str:
 
 def quality(groups: Sequence[QualityGroup]) -> Table:
     """pass@1 and perplexity of every scheme with all its layers."""
-    whole = [row for *_, row in _whole(groups)]
+    whole = [row for *_, row in _rows_of_whole_sets(groups)]
     columns = (
         _SETTING,
         _SCHEME,
@@ -49,9 +49,11 @@ def quality(groups: Sequence[QualityGroup]) -> Table:
     )
     rows: list[Row] = [
         (label, row.case.scheme, _tasks(row), *_passes(row), _plain(row.perplexity), _repetition(row))
-        for label, _, row in _whole(groups)
+        for label, _, row in _rows_of_whole_sets(groups)
     ]
-    return drop_uniform(table("Quality", columns, rows, _SHARE_NOTE + _why(whole) + _over(whole)), "Setting")
+    return drop_uniform(
+        table("Quality", columns, rows, _SHARE_NOTE + _reason_text(whole) + _part_of_dataset(whole)), "Setting"
+    )
 
 
 def costs(groups: Sequence[QualityGroup]) -> Table:
@@ -75,7 +77,7 @@ def costs(groups: Sequence[QualityGroup]) -> Table:
             units.estimate(row.energy_per_passed, "J"),
             _source(row),
         )
-        for label, _, row in _whole(groups)
+        for label, _, row in _rows_of_whole_sets(groups)
     ]
     return drop_uniform(table("What a passed task costs", columns, rows, _COST_NOTE), "Setting")
 
@@ -95,7 +97,7 @@ def against(groups: Sequence[QualityGroup]) -> Table | None:
     )
     rows: list[Row] = [
         (label, row.case.scheme, str(group.reference), *_test(row), *_agreement(row))
-        for label, group, row in _whole(groups)
+        for label, group, row in _rows_of_whole_sets(groups)
         if row.against is not None
     ]
     return drop_uniform(table("Outputs against the reference", columns, rows, _TEST_NOTE), "Setting") if rows else None
@@ -122,7 +124,7 @@ def pruning(groups: Sequence[QualityGroup]) -> Table | None:
     schemes = list(dict.fromkeys(row.case.scheme for row in found))
     only = f"Scheme: {schemes[0]}. " if len(schemes) == 1 else ""
     what = "Decoder layers removed (which ones), no retraining. Against the reference with all its layers."
-    note = f"{only}{what} {_SHARE_NOTE}{_over(found)}"
+    note = f"{only}{what} {_SHARE_NOTE}{_part_of_dataset(found)}"
     made = table("Layers removed", columns, rows, note)
     return drop_uniform(drop_uniform(made, "Setting"), "Scheme") if rows else None
 
@@ -156,7 +158,7 @@ def _tasks(row: QualityRow) -> str:
     return row.missing.removesuffix(" tasks") or str(row.tasks)
 
 
-def _over(rows: Iterable[QualityRow]) -> str:
+def _part_of_dataset(rows: Iterable[QualityRow]) -> str:
     """The part of the dataset that the scores are about, where it is not the whole."""
     parts = dict.fromkeys(row.missing for row in rows if row.missing)
     return f" Over {' or '.join(parts)} of HumanEval: the others were not asked." if parts else ""
@@ -218,7 +220,7 @@ def _agreement(row: QualityRow) -> Row:
     return f"{100 * found.identical:.0f} %", place
 
 
-def _why(rows: Iterable[QualityRow]) -> str:
+def _reason_text(rows: Iterable[QualityRow]) -> str:
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row.reason:
@@ -230,6 +232,6 @@ def _labels(groups: Sequence[QualityGroup]) -> dict[Coordinates, str]:
     return short_labels([group.setting for group in groups])
 
 
-def _whole(groups: Sequence[QualityGroup]) -> list[tuple[str, QualityGroup, QualityRow]]:
+def _rows_of_whole_sets(groups: Sequence[QualityGroup]) -> list[tuple[str, QualityGroup, QualityRow]]:
     labels = _labels(groups)
     return [(labels[group.setting], group, row) for group in groups for row in group.rows if not row.removed]

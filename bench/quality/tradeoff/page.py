@@ -22,7 +22,7 @@ def tradeoff_section(found: Sequence[Tradeoff]) -> Section | None:
     """The arms' points, scores and winning weights for the first settings; None where no two arms can be weighed."""
     if not found:
         return None
-    found = _told_apart(found)
+    found = _machines_named(found)
     made = [
         item
         for each in found[:MOST]
@@ -45,7 +45,7 @@ def tradeoff_section(found: Sequence[Tradeoff]) -> Section | None:
     return Section("tradeoff", "Trade-off", (*text, *left), figures, tuple(made))
 
 
-def _told_apart(found: Sequence[Tradeoff]) -> Sequence[Tradeoff]:
+def _machines_named(found: Sequence[Tradeoff]) -> Sequence[Tradeoff]:
     """Where there are several machines, each under its machine's name instead of "cuda" or "cpu"."""
     if len({item.machine for item in found}) < 2:
         return found

@@ -37,7 +37,7 @@ def points(item: Tradeoff) -> Table:
         "better on one beyond both intervals. Front: better than each other arm on one of them, beyond both intervals. "
         f"{' '.join(item.notes)}"
     )
-    return table(f"Arms: {_where(item)}", columns, rows, note.strip())
+    return table(f"Arms: {_setting_text(item)}", columns, rows, note.strip())
 
 
 def scores(item: Tradeoff) -> Table:
@@ -53,7 +53,7 @@ def scores(item: Tradeoff) -> Table:
         f"{weights_text(item)}. First for: share of all possible weights of {', '.join(item.criteria)} for which the "
         "arm scores best, intervals left aside."
     )
-    return table(f"Weighted score: {_where(item)}", columns, rows, note)
+    return table(f"Weighted score: {_setting_text(item)}", columns, rows, note)
 
 
 def weights(item: Tradeoff) -> Table | None:
@@ -64,7 +64,7 @@ def weights(item: Tradeoff) -> Table | None:
         "The number: weight of the second criterion (the first has the rest) at which the next arm comes first; an "
         "exact crossing of the scores. = : they tie."
     )
-    return table(f"Who wins for which weights: {_where(item)}", columns, rows, note) if rows else None
+    return table(f"Who wins for which weights: {_setting_text(item)}", columns, rows, note) if rows else None
 
 
 def _reaches(pair: PairReach) -> str:
@@ -79,7 +79,7 @@ def _score(row: Ranked, item: Tradeoff) -> Cell:
     return Cell("×1", "muted") if row.arm.label == item.reference else Cell(units.ratio(row.score))
 
 
-def _where(item: Tradeoff) -> str:
+def _setting_text(item: Tradeoff) -> str:
     told = ("device", "batch_size", "prompts", "prompt_tokens", "new_tokens", "cache")
     return setting_text(item.setting, told)
 

@@ -192,7 +192,7 @@ def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:
         if "passed" in scores:
             low, high = scores["interval"]
             told += f" [{low:.3f}, {high:.3f}], {scores['passed']} of {scores['tasks']}"
-        print(f"{title:<11} {told}{_beside(document, scores)}")
+        print(f"{title:<11} {told}{_missing_tasks_note(document, scores)}")
     for finding in document["findings"]:
         print(f"{finding['severity']}: {finding['message']}; {finding['remedy']}")
     failed = [j for j in found if not j.passed]
@@ -200,7 +200,7 @@ def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:
         print(f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {visible(judgement.why)}")
 
 
-def _beside(document: dict[str, Any], scores: dict[str, Any]) -> str:
+def _missing_tasks_note(document: dict[str, Any], scores: dict[str, Any]) -> str:
     """What a score over some of the tasks must not be read without."""
     missing, tasks = len(document["tasks_missing"]), document["tasks"]
     if not missing:

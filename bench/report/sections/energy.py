@@ -121,7 +121,7 @@ def _baseline(groups: Sequence[EnergyGroup], source: str, kind: Kind) -> str:
         place = ", ".join(filter(None, (label, against if len(references) > 1 else "")))
         parts.append(f"{place}: {_signs(told)}" if place else _signs(told))
     where = f"{source}, net of {NAMES[kind]} ({_watts(watts)})" + (f", {against}" if len(references) == 1 else "")
-    return f"{where}: {'; '.join(parts)}. {_sure(sure, sum(len(told) for _, told in having))}"
+    return f"{where}: {'; '.join(parts)}. {_sure_text(sure, sum(len(told) for _, told in having))}"
 
 
 def _is_sure(more: Estimate) -> bool:
@@ -134,7 +134,7 @@ def _signs(told: Sequence[tuple[str, Estimate]]) -> str:
     return ", ".join(f"{', '.join(schemes)} took {word}" for word, schemes in sides if schemes)
 
 
-def _sure(sure: Sequence[str], count: int) -> str:
+def _sure_text(sure: Sequence[str], count: int) -> str:
     if not sure:
         return "None of it is sure: every interval holds 0."
     return "All of it is sure." if len(sure) == count else f"Sure, as the interval leaves 0 out: {', '.join(sure)}."

@@ -135,7 +135,8 @@ def counters_table(rows: Sequence[CounterRow]) -> Table | None:
     labels = _labels(rows)
     body = [(labels[row.setting], row.scheme, row.caches, *_counter(row), "") for row in rows if not row.reason]
     body += [
-        (label, schemes, row.caches, *_counter(row), reason) for label, schemes, row, reason in _alike(rows, labels)
+        (label, schemes, row.caches, *_counter(row), reason)
+        for label, schemes, row, reason in _grouped_by_reason(rows, labels)
     ]
     note = (
         "One decode step, all launches summed; hit rates from summed hits and misses. Cold: all caches flushed before "
@@ -145,14 +146,16 @@ def counters_table(rows: Sequence[CounterRow]) -> Table | None:
     return full if any(row.reason for row in rows) else drop_uniform(full, "Not collected")
 
 
-def _alike(rows: Sequence[CounterRow], labels: Mapping[Coordinates, str]) -> list[tuple[str, str, CounterRow, str]]:
+def _grouped_by_reason(
+    rows: Sequence[CounterRow], labels: Mapping[Coordinates, str]
+) -> list[tuple[str, str, CounterRow, str]]:
     """Rows that are empty for one reason, as one: its setting, the schemes, the first of them and the reason."""
     alike: dict[tuple[Coordinates, str, str], list[CounterRow]] = {}
     for row in rows:
         if row.reason:
             alike.setdefault((row.setting, row.caches, row.reason), []).append(row)
     return [
-        (labels[setting], ", ".join(dict.fromkeys(row.scheme for row in found)), found[0], _told(reason))
+        (labels[setting], ", ".join(dict.fromkeys(row.scheme for row in found)), found[0], _not_collected_text(reason))
         for (setting, _, reason), found in alike.items()
     ]
 
@@ -258,10 +261,12 @@ def missing(rows: Sequence[EvidenceRow]) -> tuple[str, ...]:
     for row in rows:
         if row.reason:
             why.setdefault((row.instrument, row.reason), {})[row.scheme] = None
-    return tuple(f"{tool} ({', '.join(schemes)}): {_told(reason)}." for (tool, reason), schemes in why.items())
+    return tuple(
+        f"{tool} ({', '.join(schemes)}): {_not_collected_text(reason)}." for (tool, reason), schemes in why.items()
+    )
 
 
-def _told(reason: str) -> str:
+def _not_collected_text(reason: str) -> str:
     """Every reason says so in the same words: a failed tool has collected nothing either."""
     return _short(reason if reason.startswith("not collected") else f"not collected: {reason}")
 

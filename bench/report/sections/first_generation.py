@@ -32,7 +32,11 @@ def points(explanation: Explanation, setting: Coordinates) -> tuple[Point, ...]:
     if found is None:
         return ()
     base = next((row for row in found.rows if row.scheme == found.reference), None)
-    price = [_price(base, _within(found, base.scheme), _switched(explanation, base.scheme))] if base is not None else []
+    price = (
+        [_price(base, _within_scheme(found, base.scheme), _switched(explanation, base.scheme))]
+        if base is not None
+        else []
+    )
     return (*price, *_against(found))
 
 
@@ -42,7 +46,7 @@ def _switched(explanation: Explanation, scheme: str) -> InterventionRow | None:
     return next((row for row in rows if row.first_gain is not None), None)
 
 
-def _within(found: FirstAnswer, scheme: str) -> FirstVisits | None:
+def _within_scheme(found: FirstAnswer, scheme: str) -> FirstVisits | None:
     return next((item for item in found.ledgers if item.within and item.scheme == scheme), None)
 
 

@@ -57,7 +57,7 @@ def others(explanation: Explanation) -> Section | None:
 
 def _focus(explanation: Explanation) -> Pair | None:
     """The pair that the first screen draws already."""
-    return focus_of(first_setting(explanation.pairs), explanation.standings)
+    return focus_of(first_setting(explanation.pairs), explanation.generation_rows)
 
 
 def ledger_table(pair: Pair) -> Table:

@@ -42,14 +42,14 @@ def troubles_table(records: Sequence[Record]) -> Table | None:
         if record.status != "ok":
             alike.setdefault((record.status, record.instrument, record.reason), []).append(record)
     rows: list[Row] = [
-        (Cell(status, "bad" if status == "failed" else "unsure"), instrument, *_which(found), reason)
+        (Cell(status, "bad" if status == "failed" else "unsure"), instrument, *_what_and_where(found), reason)
         for (status, instrument, reason), found in alike.items()
     ]
     columns = (Column("Status"), Column("Instrument"), SCHEME, Column("Case"), Column("Reason"))
     return table("Failed and skipped", columns, rows) if rows else None
 
 
-def _which(records: Sequence[Record]) -> tuple[str, str]:
+def _what_and_where(records: Sequence[Record]) -> tuple[str, str]:
     schemes = ", ".join(dict.fromkeys(record.case.scheme for record in records))
     if len(records) == 1:
         return schemes, setting_text(tuple(records[0].case.coordinates().items()), _TOLD)

@@ -19,6 +19,6 @@ def presets() -> tuple[Preset, ...]:
 
 def report_beside_study(folders: Sequence[Path]) -> None:
     """Write study.md and study.html into the first folder, and print the claims and where they are."""
-    from .beside.verb import report_study
+    from .replication.verb import report_study
 
     report_study(folders)

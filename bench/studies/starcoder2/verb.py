@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Write the page and print its answer, tables and claims; with runs, the page of those beside the study."""
     if options.run:
-        return _beside(options)
+        return _report_runs(options)
     refuse_together(options, "json", ("out", "paper"), "JSON is printed and nothing written: leave one of them out")
     refuse_together(options, "paper", ("out",), "the paper says where it goes itself: leave one of them out")
     from bench.studies.starcoder2.raw.claims import claims, grounds
@@ -58,8 +58,8 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def _beside(options: argparse.Namespace) -> int:
-    from .beside.verb import report_study
+def _report_runs(options: argparse.Namespace) -> int:
+    from .replication.verb import report_study
 
     if options.json or options.paper or options.out:
         raise UsageError(

@@ -57,12 +57,12 @@ def more_energy(*arms: str) -> Judge:
         )
         for name, ratio, nodes, more in readings:
             outcome = overall(above(ratio(one, arm), nodes) for arm in arms for one in g.settings)
-            yield ClaimReading(name, outcome, f"÷ original: {_told(g, ratio, arms)}{_nodes(nodes)}{more}")
+            yield ClaimReading(name, outcome, f"÷ original: {_ratios_text(g, ratio, arms)}{_nodes(nodes)}{more}")
 
     return judge
 
 
-def _told(g: Grounds, ratio: Ratio, arms: Sequence[str]) -> str:
+def _ratios_text(g: Grounds, ratio: Ratio, arms: Sequence[str]) -> str:
     return "; ".join(f"{arm} {by_setting(g.settings, ratio, arm)}" for arm in arms)
 
 
@@ -104,7 +104,9 @@ def _of_the_larger(found: Sequence[Estimate]) -> str:
 def less_power(g: Grounds) -> Iterable[ClaimReading]:
     for name, ratio, nodes in ((GPU_ALONE, _gpu_power, g.gpu_nodes), (WHOLE_NODE, _whole_power, g.all_nodes)):
         answers = [below(ratio(one, arm), nodes) for arm in QUANTISED for one in g.settings]
-        yield ClaimReading(name, overall(answers), f"power ÷ original: {_told(g, ratio, QUANTISED)}{_nodes(nodes)}")
+        yield ClaimReading(
+            name, overall(answers), f"power ÷ original: {_ratios_text(g, ratio, QUANTISED)}{_nodes(nodes)}"
+        )
 
 
 def _gpu_power(one: SettingJoules, arm: str) -> Estimate:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from bench.quality.analysis.mcnemar import LEVEL, McNemar, exact_p, mcnemar
 
-from ..beside.quality import PassChange, paired_change
 from ..published import EIGHT_BIT, FOUR_BIT, ORIGINAL, Published
+from ..replication.quality import PassChange, paired_change
 from .data import SETTINGS, Raw, key_of
 
 TESTS = {"HumanEval": "PB", "HumanEval+": "P"}

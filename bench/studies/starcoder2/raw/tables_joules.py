@@ -40,7 +40,9 @@ def times(g: Grounds) -> Table:
         "Same?",
     )  # fmt: skip
     rows = [_time(g, setting, arm) for setting in g.settings for arm in setting.arms]
-    behind = {one.arm.key: told for setting in g.settings for one in setting.arms if (told := _behind(g, one))}
+    behind = {
+        one.arm.key: told for setting in g.settings for one in setting.arms if (told := _what_was_printed(g, one))
+    }
     apart = "; ".join(f"{key}: printed are mean and sd of {told['what']}" for key, told in behind.items())
     note = (
         "Five runs each. t: where the mean lies (Student, n = 5). 1.96 sd: the study's whisker, which says where "
@@ -49,7 +51,7 @@ def times(g: Grounds) -> Table:
     return table("Table IV: time", columns, rows, note)
 
 
-def _behind(g: Grounds, arm: ArmJoules) -> Any:
+def _what_was_printed(g: Grounds, arm: ArmJoules) -> Any:
     """What the printed mean was made of where it is not that of the runs kept."""
     return g.raw.jobs["runs_behind_the_printed_mean"].get(arm.arm.key)
 

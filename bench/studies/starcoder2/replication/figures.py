@@ -30,8 +30,8 @@ def time_ratios(rows: Sequence[TimeRow]) -> Any:
                        color=SOFT.light, markersize=6, linestyle="none")  # fmt: skip
             assert measured.ratio is not None
             _point(panel, measured.ratio, place + 0.18, measured.scheme)
-            _beside(panel, place - 0.2, f"published ×{row.ratio:.2f}")
-            _beside(panel, place + 0.2, f"measured {units.ratio(measured.ratio)}")
+            _label_beside(panel, place - 0.2, f"published ×{row.ratio:.2f}")
+            _label_beside(panel, place + 0.2, f"measured {units.ratio(measured.ratio)}")
         panel.set_xscale("log")
         _names(panel, [f"{row.published.arm}\n({measured.scheme})" for row, measured in shown])
         panel.axvline(1.0, color=SOFT.light, linewidth=1.0, zorder=1)
@@ -51,7 +51,7 @@ def energies(rows: Sequence[StudyEnergyRow]) -> Any:
         for place, (_, measured) in enumerate(shown):
             _raw(top, measured, place)
             _point(top, measured.value, place, measured.scheme)
-            _beside(top, place, units.estimate(measured.value, "J"))
+            _label_beside(top, place, units.estimate(measured.value, "J"))
         _names(top, [f"{row.published.arm}\n({measured.scheme})" for row, measured in shown])
         top.set_xlim(left=0.0)
         linear_ticks(top, "x", "J")
@@ -72,7 +72,7 @@ def _ratios(panel: Any, compared: Sequence[tuple[StudyEnergyRow, Measured]]) -> 
                        edgecolor=SOFT.light, linewidth=0.6, zorder=1)  # fmt: skip
         assert measured.ratio is not None
         _point(panel, measured.ratio, place, measured.scheme)
-        _beside(panel, place, units.ratio(measured.ratio))
+        _label_beside(panel, place, units.ratio(measured.ratio))
     panel.set_xscale("log")
     _names(panel, [row.published.arm for row, _ in compared])
     panel.axvline(1.0, color=SOFT.light, linewidth=1.0, zorder=1)
@@ -151,7 +151,7 @@ def _point(panel: Any, value: Estimate, place: float, scheme: str) -> None:
     panel.plot([value.value], [place], marker=marker(scheme), color=shade, markersize=6.5, linestyle="none")
 
 
-def _beside(panel: Any, place: float, text: str) -> None:
+def _label_beside(panel: Any, place: float, text: str) -> None:
     panel.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.0)
 
 

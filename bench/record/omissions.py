@@ -20,7 +20,7 @@ Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Omission:
     """``artifacts``: paths of files; ``records``: keys of planned Records (case_id, instrument, repeat)."""
 
     reason: str
@@ -28,7 +28,7 @@ class LeftOut:
     records: tuple[Key, ...] = ()
 
 
-def read(folder: Path) -> tuple[LeftOut, ...]:
+def read(folder: Path) -> tuple[Omission, ...]:
     """Nothing where there is no such file. Raises RecordError for a damaged one."""
     try:
         return tuple(_entry(item) for item in json.loads((folder / LEFT_OUT).read_text(encoding="utf-8")))
@@ -38,7 +38,7 @@ def read(folder: Path) -> tuple[LeftOut, ...]:
         raise RecordError(f"{folder / LEFT_OUT} is damaged ({error}): restore the file") from error
 
 
-def add(folder: Path, entry: LeftOut) -> None:
+def add(folder: Path, entry: Omission) -> None:
     """Raises StorageError where the folder cannot be written."""
     document = [_document(item) for item in (*read(folder), entry)]
     try:
@@ -47,13 +47,13 @@ def add(folder: Path, entry: LeftOut) -> None:
         raise StorageError(f"cannot write {folder / LEFT_OUT}: {error.strerror or error}") from error
 
 
-def _entry(item: Any) -> LeftOut:
+def _entry(item: Any) -> Omission:
     records = tuple((str(case_id), str(instrument), int(repeat)) for case_id, instrument, repeat in item["records"])
     if not item["reason"]:
         raise ValueError("an entry without a reason")
-    return LeftOut(str(item["reason"]), tuple(map(str, item["artifacts"])), records)
+    return Omission(str(item["reason"]), tuple(map(str, item["artifacts"])), records)
 
 
-def _document(entry: LeftOut) -> dict[str, Any]:
+def _document(entry: Omission) -> dict[str, Any]:
     records: Sequence[list[Any]] = [list(key) for key in entry.records]
     return {"reason": entry.reason, "artifacts": list(entry.artifacts), "records": records}

@@ -9,8 +9,8 @@ import pytest
 
 from bench.cli import main
 from bench.record.store import open_run
-from bench.studies.starcoder2.beside import page
-from bench.studies.starcoder2.beside.page import write_study
+from bench.studies.starcoder2.replication import page
+from bench.studies.starcoder2.replication.page import write_study
 from tests import factories as make
 from tests import study_records as records
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bench.quality.answer_lines import AnswerLines, Caps
 from bench.quality.judge import LEAST_LENGTH, TIMES_LENGTH, Hashed, longest
-from bench.quality.told import AnswerLines, Caps
 
 
 def told(*parts: bytes, answers=(100, 100), total=10_000) -> AnswerLines:

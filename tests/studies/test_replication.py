@@ -7,12 +7,12 @@ import pytest
 
 from bench.record.errors import RecordError
 from bench.record.schema import Record
-from bench.studies.starcoder2.beside import settings as s
-from bench.studies.starcoder2.beside.claims import Claim
-from bench.studies.starcoder2.beside.confounds import Confound
-from bench.studies.starcoder2.beside.quality import change, score
-from bench.studies.starcoder2.beside.whole import Study, compare
 from bench.studies.starcoder2.published import EIGHT_BIT, FOUR_BIT, from_json
+from bench.studies.starcoder2.replication import settings as s
+from bench.studies.starcoder2.replication.claims import Claim
+from bench.studies.starcoder2.replication.confounds import Confound
+from bench.studies.starcoder2.replication.quality import change, score
+from bench.studies.starcoder2.replication.whole import Study, compare
 from tests import factories as make
 from tests import study_records as records
 

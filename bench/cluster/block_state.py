@@ -14,16 +14,16 @@ from . import folder as places
 from .folder import AttemptState, Sweep
 from .queue import SlurmJob
 
-Stand = Literal["not begun", "waiting", "starting", "running", "done", "stopped"]
+StateName = Literal["not begun", "waiting", "starting", "running", "done", "stopped"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class BlockState:
     """One block. ``recorded`` of ``planned`` Records are there; ``detail`` says what runs, or why nothing does."""
 
     number: int
     name: str
-    stand: Stand
+    state: StateName
     planned: int
     recorded: int
     failed: int
@@ -38,26 +38,28 @@ def planned_records(folder: Path, sweep: Sweep) -> dict[int, int]:
     return {number: len(plan.keys) if plan else 0 for number, plan in plans}
 
 
-def standings(
+def block_states(
     folder: Path, sweep: Sweep, planned: Mapping[int, int], jobs: Mapping[int, SlurmJob | None], *, on_slurm: bool
-) -> tuple[Standing, ...]:
+) -> tuple[BlockState, ...]:
     """Every block. ``jobs``: by number of the block, what Slurm knows of its latest job."""
     return tuple(
-        _standing(folder, sweep, number, planned[number], jobs.get(number), on_slurm) for number in sweep.numbers
+        _block_state(folder, sweep, number, planned[number], jobs.get(number), on_slurm) for number in sweep.numbers
     )
 
 
-def _standing(folder: Path, sweep: Sweep, number: int, planned: int, job: SlurmJob | None, on_slurm: bool) -> Standing:
+def _block_state(
+    folder: Path, sweep: Sweep, number: int, planned: int, job: SlurmJob | None, on_slurm: bool
+) -> BlockState:
     states = places.states(folder, number)
     counts = _counts(states)
-    stand, detail = _stand(states, job, on_slurm)
+    state, detail = _state_and_detail(states, job, on_slurm)
     last = states[-1] if states else None
-    return Standing(
+    return BlockState(
         number=number,
         name=sweep.name(number),
-        stand=stand,
+        state=state,
         planned=planned,
-        recorded=planned if stand == "done" else min(sum(counts.values()), planned),
+        recorded=planned if state == "done" else min(sum(counts.values()), planned),
         failed=counts["failed"],
         attempts=len(places.attempts(folder, number)),
         node=(job.node if job and job.alive else "") or (last.node if last else ""),
@@ -72,7 +74,7 @@ def _counts(states: Iterable[AttemptState]) -> Counter[str]:
     return total
 
 
-def _stand(states: Sequence[AttemptState], job: SlurmJob | None, on_slurm: bool) -> tuple[Stand, str]:
+def _state_and_detail(states: Sequence[AttemptState], job: SlurmJob | None, on_slurm: bool) -> tuple[StateName, str]:
     last = states[-1] if states else None
     if places.is_complete(states):
         return "done", ""

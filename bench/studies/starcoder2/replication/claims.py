@@ -102,7 +102,7 @@ def _sentence(tests: Sequence[Test]) -> str:
 def _tests(name: str, g: ClaimGrounds) -> tuple[list[Test], str]:
     arm = EIGHT_BIT if name.startswith("8bit") else FOUR_BIT
     if name in ("4bit-slower", "8bit-slower"):
-        return [_slower(row.measured) for row in _of(g.times, arm)], f"{arm} and its original were not timed"
+        return [_slower(row.measured) for row in _rows_of(g.times, arm)], f"{arm} and its original were not timed"
     if name == "8bit-slower-than-4bit":
         measured = dict.fromkeys(id(row.measured.setting) for row in g.times if row.measured)
         return _eight_against_four(
@@ -119,7 +119,7 @@ def _tests(name: str, g: ClaimGrounds) -> tuple[list[Test], str]:
     return _energy(name, g, arm), "no joules were measured for a quantised arm and its original"
 
 
-def _of(rows: Sequence[TimeRow], arm: str) -> list[TimeRow]:
+def _rows_of(rows: Sequence[TimeRow], arm: str) -> list[TimeRow]:
     return [row for row in rows if row.published.arm == arm and row.measured and row.measured.ratio]
 
 
