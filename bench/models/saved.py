@@ -52,5 +52,6 @@ def refuse_unfit(name: str, schemes: str | Iterable[str], settings: Mapping[str,
     if others:
         raise UsageError(
             f"{name} was saved quantised ({saved_format(settings)}), and {', '.join(others)} cannot be made of it: "
-            f"measure it with --schemes {AS_SAVED}, or give its unquantised checkpoint with --model and this one with --beside"
+            f"measure it with --schemes {AS_SAVED}, or give its unquantised checkpoint with --model and this one with "
+            "--beside"
         )

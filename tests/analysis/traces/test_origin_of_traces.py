@@ -13,7 +13,7 @@ import pytest
 from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.observer import event_costs
 from bench.analysis.traces.origin import origin_of
-from bench.analysis.traces.times import TYPICAL, given, timed_in
+from bench.analysis.traces.times import TYPICAL, given_time, timed_in
 from bench.record.errors import UsageError
 from bench.record.schema import Artifact
 from bench.record.store import RECORDS, load, open_run
@@ -88,7 +88,7 @@ def test_what_only_looks_like_a_run_s_trace(run, change):
 @pytest.mark.parametrize("ms", [0.0, -1.0, float("inf"), float("nan")])
 def test_times_that_are_none(ms):
     with pytest.raises(UsageError, match="in ms"):
-        given(ms)
+        given_time(ms)
 
 
 def test_how_the_costs_of_events_compare(run):

@@ -13,7 +13,7 @@ from bench.analysis.spread import ASSUMED, NOTHING, apart
 from bench.analysis.timeline import Analysis
 from bench.analysis.traces.pace import bounded_time
 from bench.analysis.traces.pair import Trace, explain_traces
-from bench.analysis.traces.times import StepTime, given, time_ratio
+from bench.analysis.traces.times import StepTime, given_time, time_ratio
 from bench.cli import main
 from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode
 from benchmarks.fidelity.machine import Machine
@@ -84,7 +84,7 @@ def limits_of(folder, decode, slower: float = 1.0):
     """How far the real time is from what was timed, in parts of that: (below, above). ``slower``: the timed host."""
     time = step_ms(decode, slower)
     of_it = trace(folder / "a.json", decode, time, observer=OBSERVER)
-    found = bounded_time(of_it.analysis, given(time), of_it.step_range, ASSUMED)
+    found = bounded_time(of_it.analysis, given_time(time), of_it.step_range, ASSUMED)
     return found.low / found.usual - 1.0, found.high / found.usual - 1.0
 
 
