@@ -53,7 +53,7 @@ def counted(scene: Scene, spread: Spread, pairs: int, seed: int, folder: Path) -
 def told(one: Trace, other: Trace, truth: tuple[float, float]) -> Iterator[Told]:
     """Both intervals. ``truth``: ms per step. Raises UsageError where a time is refused."""
     both = one, other
-    times = given_time(one.time_ms or 0.0), given(other.time_ms or 0.0)
+    times = given_time(one.time_ms or 0.0), given_time(other.time_ms or 0.0)
     steps = one.step_range, other.step_range
     costs = step_costs(one.analysis, steps[0]), step_costs(other.analysis, steps[1])
     of_times(times, recorded((one.analysis, other.analysis), costs, steps), costs[0].device)

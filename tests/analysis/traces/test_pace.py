@@ -40,7 +40,7 @@ def timed(folder: Path, one, other, times, **machine):
 @pytest.mark.parametrize(("times", "alike"), [((16.0, 51.7), False), ((16.0, 19.58), True), ((0.8, 1.0), True)])
 def test_times_of_steps_that_are_all_host(times, alike):
     """×3.23 from one process each is an answer, ×1.22 is none."""
-    one, other = map(given, times)
+    one, other = map(given_time, times)
     found = time_ratio(one, other, (ASSUMED.all_host(one.seconds), ASSUMED.all_host(other.seconds)))
     assert (found.low < 1.0 < found.high) == alike
     assert found.value / found.low == pytest.approx(found.high / found.value) == pytest.approx(apart(ASSUMED))
