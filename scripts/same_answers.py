@@ -1,6 +1,8 @@
-"""What the committed runs say, before and after a change of structure.
+"""What the committed runs and sample traces say, before and after a change of structure or of speed.
 
 python scripts/same_answers.py dump BEFORE      every verb's JSON, the pages and the terminal's text, as files
+python scripts/same_answers.py traces BEFORE [FOLDER…]      summaries of the traces in these folders: the committed
+                                                ones, those of ../shared/samples where they are, and those named
 python scripts/same_answers.py compare BEFORE AFTER      what differs, a line each; exit code 1 where anything does
 """
 
@@ -11,12 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
 VERBS = ("show --json", "explain --json", "tradeoff --json", "verify", "explain", "show", "rerun --json", "list --json")
+TRACES = (ROOT / "docs" / "traces", ROOT / "reports" / "runs", ROOT.parent / "shared" / "samples")
+SUMMARIES = ("", "--tables", "--kernels")
 MOST = 200  # differences that are printed
 
 
@@ -29,19 +33,39 @@ def dump(out: Path) -> None:
             shutil.copytree(run, copy)
             for verb in (*VERBS, "report"):
                 name, *options = verb.split()
-                done = subprocess.run(
-                    [sys.executable, "-m", "bench", name, str(copy), *options],
-                    cwd=ROOT,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                text = f"exit code {done.returncode}\n{done.stderr}" if done.returncode == 2 else done.stdout
+                text = _said("bench", name, str(copy), *options)
                 (out / f"{run.name}.{verb.replace(' --', '.')}").write_text(text.replace(folder, "FOLDER"))
             for page in ("report.html", "report.md"):
                 if (copy / page).exists():
                     shutil.copy(copy / page, out / f"{run.name}.{page}")
         print(f"{run.name}: written", flush=True)
+
+
+def traces(out: Path, folders: Sequence[Path]) -> None:
+    """Summarise every file of these folders in each way, refusals included."""
+    out.mkdir(parents=True, exist_ok=True)
+    for folder in folders:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file() and _may_be_trace(path)):
+            name = str(file.relative_to(folder.parent)).replace("/", "_")
+            for option in SUMMARIES:
+                text = _said("profiling", "summarize", str(file), "--json", *option.split())
+                (out / f"{name}.summary{option.replace('--', '.')}").write_text(text.replace(str(folder), folder.name))
+        print(f"{folder}: written", flush=True)
+
+
+def _may_be_trace(path: Path) -> bool:
+    return path.suffix in {".sqlite", ".json", ".gz", ".csv", ".ncu-rep", ".nsys-rep"} and path.stem not in _NO_TRACES
+
+
+_NO_TRACES = ("summary", "plan", "left-out", "records.jsonl")
+
+
+def _said(*command: str) -> str:
+    """What a command prints; where it refuses, its exit code and why."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, errors="replace", check=False
+    )
+    return f"exit code {done.returncode}\n{done.stderr}" if done.returncode == 2 else done.stdout
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
@@ -86,6 +110,9 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["dump", out]:
             dump(Path(out))
+            return 0
+        case ["traces", out, *more]:
+            traces(Path(out), [folder for folder in (*TRACES, *map(Path, more)) if folder.is_dir()])
             return 0
         case ["compare", before, after] if Path(before).is_dir() and Path(after).is_dir():
             return compare(Path(before), Path(after))

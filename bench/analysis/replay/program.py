@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from ..ledger.costs import Ns, host_windows, step_rows
 from ..ledger.gpu import gpu_costs, step_windows, work_of
 from ..ledger.paths import Paths
 from ..timeline import Analysis
+from .runs import Run, runs_of
 from .sample import StepSample, sample_of
 
 # A kernel that starts this soon after work of another stream has ended, and later than its own launch and stream
@@ -102,6 +104,11 @@ class Program:
     blocks: Cover
     call: list[int] = field(default_factory=list)
     row: list[int] = field(default_factory=list)
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """What numpy plays as a whole, in an order in which it can be played."""
+        return runs_of(self.items, self.ops)
 
 
 def program_of(analysis: Analysis, classes: Classes, step_range: str) -> Program:

@@ -1,12 +1,12 @@
 """Plays a program again, changed or not: when each call returns and each kernel ends.
 
-Many plans of one program are played at once, because what waits for what is the same in all of them: a row of numbers
-stands for one moment, with a number per plan.
+Many plans of one program are played at once, because what waits for what is the same in all of them, and so are the
+runs of calls and of work that numpy plays as a whole (see runs).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +17,11 @@ from bench.record import causes as c
 
 from ..spread import Spread
 from .change import Change
-from .program import Item, Op, Program
+from .program import Item, Program
+from .runs import HostRun, Rows, WorkRun
 
-_BEGIN, _OP, _END = range(3)
 Ns = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Moment = Any  # ns: an array with a number per plan, or of one plan alone a number
 # Moments × plans that are held at once: 64 MB.
 _AT_ONCE = 4_000_000
 
@@ -121,9 +120,8 @@ def play_plans(program: Program, plans: Sequence[ReplayPlan]) -> Iterator[Played
     """The program by each plan, some at a time, because each takes a megabyte; the plans must agree in their graphs."""
     moments = max(2 * (len(program.items) + len(program.ops)), 1)
     size = max(_AT_ONCE // moments, 1)
-    order = _order(program)
     for first in range(0, len(plans), size):
-        yield from _Player(program, plans[first : first + size]).run(order)
+        yield from _Player(program, plans[first : first + size]).run()
 
 
 def changed(program: Program, base: ReplayPlan, change: Change) -> ReplayPlan:
@@ -184,119 +182,134 @@ def _capture(program: Program, plan: ReplayPlan) -> None:
         )
 
 
-def _order(program: Program) -> list[tuple[int, int]]:
-    """Everything in the order in which it happened, so that what is waited for comes first."""
-    items, ops = program.items, program.ops
-    order = [(item.start, _BEGIN, row) for row, item in enumerate(items)]
-    order += [(item.end, _END, row) for row, item in enumerate(items)]
-    order += [
-        (max(op.start, items[op.item].start) if op.item >= 0 else op.start, _OP, row) for row, op in enumerate(ops)
-    ]
-    return [(what, row) for _, what, row in sorted(order)]
-
-
 class _Player:
-    """A moment is an array with a number per plan; of one plan alone it is that number, which Python adds up faster."""
+    """Columns are [plans, items] and [plans, ops]: the plans are played side by side."""
 
     def __init__(self, program: Program, plans: Sequence[ReplayPlan]) -> None:
         self._program, self._plans = program, plans
-        self._graph_head: list[int] = plans[0].graph_head.tolist()
-        dropped, op_dropped = _stacked([plan.dropped for plan in plans]), _stacked([plan.op_dropped for plan in plans])
-        waits = _stacked([plan.waits for plan in plans]) & ~dropped
-        self._before = self._rows(np.where(dropped, 0.0, _stacked([plan.before for plan in plans])))
-        self._length = self._rows(np.where(dropped, 0.0, _stacked([plan.length for plan in plans])))
+        dropped, waits = _stacked([plan.dropped for plan in plans]), _stacked([plan.waits for plan in plans])
+        self._before = np.where(dropped, 0.0, _stacked([plan.before for plan in plans]))
+        self._length = np.where(dropped, 0.0, _stacked([plan.length for plan in plans]))
         # What does not wait is never held up: then the end of the work that it would wait for is long past.
-        self._after = self._rows(np.where(waits, _stacked([plan.after for plan in plans]), -np.inf))
-        self._op = self._rows(_stacked([plan.op for plan in plans]))
-        self._dropped = list(op_dropped)
-        self._drops: list[bool] = np.logical_or.reduce(op_dropped, axis=1).tolist()
-        self._waits: list[bool] = np.logical_or.reduce(waits, axis=1).tolist()
-        self._maximum: Callable[[Moment, Moment], Moment] = max if len(plans) == 1 else np.maximum
-        zero = self._constant(0.0)
-        self._item_start, self._item_end = ([zero] * len(program.items) for _ in range(2))
-        self._op_start, self._op_end = ([zero] * len(program.ops) for _ in range(2))
-        self._host: dict[int, Moment] = {}
-        self._running: dict[int, int | None] = {}
+        self._after = np.where(waits & ~dropped, _stacked([plan.after for plan in plans]), -np.inf)
+        self._op = _stacked([plan.op for plan in plans])
+        self._dropped = _stacked([plan.op_dropped for plan in plans])
+        self._drops = np.logical_or.reduce(self._dropped, axis=0)
+        self._work = _Work.of(program, plans[0].graph_head)
+        self._item_start, self._item_end = (np.zeros((len(plans), len(program.items))) for _ in range(2))
+        self._op_start, self._op_end = (np.zeros((len(plans), len(program.ops))) for _ in range(2))
+        self._host: dict[int, Ns] = {}
 
-    def _rows(self, table: Ns) -> list[Moment]:
-        """[n, plans] as one moment per row."""
-        return table[:, 0].tolist() if len(self._plans) == 1 else list(table)
-
-    def _constant(self, value: float) -> Moment:
-        return value if len(self._plans) == 1 else np.full(len(self._plans), value)
-
-    def run(self, order: Sequence[tuple[int, int]]) -> list[Played]:
-        steps = (self._begin, self._work, self._finish)
-        for what, row in order:
-            steps[what](row)
-        columns = [
-            np.array(column, np.float64).reshape(len(column), len(self._plans)).T.copy()
-            for column in (self._item_start, self._item_end, self._op_start, self._op_end)
-        ]
-        return [self._played(place, *(column[place] for column in columns)) for place in range(len(self._plans))]
-
-    def _played(self, place: int, item_start: Ns, item_end: Ns, op_start: Ns, op_end: Ns) -> Played:
-        plan = self._plans[place]
-        host = {thread: float(np.atleast_1d(moment)[place]) for thread, moment in self._host.items()}
-        tails = [host.get(thread, 0.0) + tail * plan.tail for thread, tail in self._program.tail.items()]
-        span = max([*tails, float(op_end.max(initial=0.0))])
-        return Played(item_start, item_end, op_start, op_end, span, plan.notes)
-
-    def _begin(self, row: int) -> None:
-        thread = self._program.items[row].thread
-        # A call may begin the moment that the one before it returns.
-        before_it = self._running.get(thread)
-        if before_it is not None:
-            self._finish(before_it)
-        self._running[thread] = row
-        host = self._host.get(thread)
-        self._item_start[row] = self._before[row] if host is None else host + self._before[row]
-
-    def _finish(self, row: int) -> None:
-        item = self._program.items[row]
-        if self._running.get(item.thread) != row:
-            return
-        self._running[item.thread] = None
-        end = self._item_start[row] + self._length[row]
-        if self._waits[row] and item.awaits >= 0:
-            end = self._maximum(end, self._op_end[item.awaits] + self._after[row])
-        self._item_end[row] = self._host[item.thread] = end
-
-    def _work(self, row: int) -> None:
-        op = self._program.ops[row]
-        start = self._ready(op)
-        self._op_start[row] = start
-        end = start + self._op[row]
-        if self._drops[row]:
-            # A removed kernel holds nobody up: its stream is where the work before it left it.
-            end = self._end_unless_dropped(row, self._op_end[op.follows] if op.follows >= 0 else start, end)
-        self._op_end[row] = end
-
-    def _end_unless_dropped(self, row: int, dropped: Moment, end: Moment) -> Moment:
-        """``end``, but for the plans that drop this work."""
-        return dropped if len(self._plans) == 1 else np.where(self._dropped[row], dropped, end)
-
-    def _ready(self, op: Op) -> Moment:
-        start: Moment
-        if op.item >= 0:
-            head = self._graph_head[op.item]
-            if head < 0:
-                start = self._item_start[op.item] + op.latency
+    def run(self) -> list[Played]:
+        """The plans, one after the other."""
+        for run in self._program.runs:
+            if isinstance(run, WorkRun):
+                self._of_stream(run)
+            elif isinstance(run, HostRun):
+                self._of_thread(run)
             else:
-                start = self._item_start[head] + (op.latency if head == op.item else 0)
-        else:
-            start = self._constant(float(op.start))
-        if op.follows >= 0:
-            start = self._maximum(start, self._op_end[op.follows] + self._gap(op))
-        if op.handed_by >= 0:
-            start = self._maximum(start, self._op_end[op.handed_by] + op.handover)
-        return start
+                self._wait(run.row)
+        return [self._played(place) for place in range(len(self._plans))]
 
-    def _gap(self, op: Op) -> int:
-        in_graph = op.item >= 0 and self._graph_head[op.item] >= 0
-        return max(op.gap, self._program.usual_gap) if in_graph else op.gap
+    def _played(self, place: int) -> Played:
+        plan = self._plans[place]
+        columns = [each[place].copy() for each in (self._item_start, self._item_end, self._op_start, self._op_end)]
+        host = {thread: float(moment[place]) for thread, moment in self._host.items()}
+        tails = [host.get(thread, 0.0) + tail * plan.tail for thread, tail in self._program.tail.items()]
+        span = max([*tails, float(columns[-1].max(initial=0.0))])
+        return Played(columns[0], columns[1], columns[2], columns[3], span, plan.notes)
+
+    def _of_thread(self, run: HostRun) -> None:
+        """Call by call: the host's work before it, and its own length."""
+        before, length = self._before[:, run.rows], self._length[:, run.rows]
+        time = np.empty((len(before), 2 * before.shape[1]))
+        time[:, ::2], time[:, 1::2] = before, length
+        if run.thread in self._host:
+            time[:, 0] += self._host[run.thread]
+        np.add.accumulate(time, axis=1, out=time)
+        self._item_start[:, run.rows], self._item_end[:, run.rows] = time[:, ::2], time[:, 1::2]
+        self._host[run.thread] = time[:, -1]
+
+    def _wait(self, row: int) -> None:
+        item = self._program.items[row]
+        end = np.maximum(self._item_end[:, row], self._op_end[:, item.awaits] + self._after[:, row])
+        self._item_end[:, row] = self._host[item.thread] = end
+
+    def _of_stream(self, run: WorkRun) -> None:
+        """Work starts when it is asked for, or a gap after the work before it has ended, whichever is later. A removed
+        kernel holds nobody up: its stream is where the work before it left it."""
+        rows, gap = run.rows, self._work.gap[run.rows]
+        ready, length = self._ready(rows), self._op[:, rows]
+        before_it = np.full(len(ready), -np.inf) if run.follows < 0 else self._op_end[:, run.follows]
+        dropped = self._dropped[:, rows] if self._drops[rows].any() else None
+        previous = self._previous(ready, length, gap, before_it, dropped)
+        start = np.maximum(ready, previous + gap)
+        end = start + length
+        if dropped is not None:
+            end = np.where(dropped, np.where(np.isneginf(previous), start, previous), end)
+        self._op_start[:, rows], self._op_end[:, rows] = start, end
+
+    def _previous(self, ready: Ns, length: Ns, gap: Ns, before_it: Ns, dropped: Flags | None) -> Ns:
+        """[plans, run] when the work before each has ended, ``before_it`` for the first.
+
+        By the longest path: with L the summed gaps and lengths up to an op, it ends at L + max(ready + length - L) over
+        itself and all before it, where what precedes the run is ready at ``before_it`` with L = 0.
+        """
+        previous = np.empty_like(ready)
+        previous[:, 0] = before_it
+        if ready.shape[1] == 1:
+            return previous
+        alone, chained = (ready + length)[:, :-1], (gap + length)[:, :-1]
+        if dropped is not None:
+            first = dropped[:, 0] & np.isneginf(before_it)
+            alone = np.where(dropped[:, :-1], -np.inf, alone)
+            alone[first, 0] = ready[first, 0]
+            chained = np.where(dropped[:, :-1], 0.0, chained)
+        summed = np.add.accumulate(chained, axis=1)
+        alone = alone - summed
+        np.maximum(alone[:, 0], before_it, out=alone[:, 0])
+        np.add(np.maximum.accumulate(alone, axis=1), summed, out=previous[:, 1:])
+        return previous
+
+    def _ready(self, rows: Rows | slice) -> Ns:
+        """[plans, run] when each was asked for, and what another stream hands over is there."""
+        work, asked = self._work, self._work.launch[rows]
+        ready = np.repeat(work.start[None, rows], len(self._plans), axis=0)
+        if (launched := np.flatnonzero(asked >= 0)).size:
+            ready[:, launched] = self._item_start[:, asked[launched]] + work.latency[rows][launched]
+        other = work.handed_by[rows]
+        if (handed := np.flatnonzero(other >= 0)).size:
+            there = self._op_end[:, other[handed]] + work.handover[rows][handed]
+            ready[:, handed] = np.maximum(ready[:, handed], there)
+        return ready
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """[ops] columns. ``launch``: the item that asks for it, or -1; ``gap``: -inf where nothing is followed."""
+
+    launch: Rows
+    latency: Ns
+    start: Ns
+    gap: Ns
+    handed_by: Rows
+    handover: Ns
+
+    @classmethod
+    def of(cls, program: Program, graph_head: Rows) -> _Work:
+        ops = program.ops
+        item = np.array([op.item for op in ops], np.int64)
+        latency, gap = (np.array(column, np.float64) for column in ([o.latency for o in ops], [o.gap for o in ops]))
+        head = np.where(item >= 0, graph_head[item], -1) if graph_head.size else item
+        in_graph = head >= 0
+        latency = np.where(in_graph & (head != item), 0.0, latency)
+        gap = np.where(in_graph, np.maximum(gap, program.usual_gap), gap)
+        return cls(
+            np.where(in_graph, head, item), latency, np.array([op.start for op in ops], np.float64), gap,
+            np.array([op.handed_by for op in ops], np.int64), np.array([op.handover for op in ops], np.float64),
+        )  # fmt: skip
 
 
 def _stacked(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """[n, plans], a row in one piece."""
-    return np.ascontiguousarray(np.array(columns).T)
+    """[plans, n]."""
+    return np.stack(columns)
