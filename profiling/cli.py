@@ -20,7 +20,7 @@ EXIT_CODES = """exit codes:
 MODULE = "python -m profiling"
 DESCRIPTION = "Read, and record, what the GPU and the host did."
 
-_CAPTURE = "profiling.capture.verb"
+_CAPTURE = "profiling.verbs.capture"
 VERBS = {
     "summarize": Verb(
         "profiling.verbs.summarize", "sum up a trace or counters, also one that this program did not record"

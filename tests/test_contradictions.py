@@ -173,8 +173,8 @@ def test_an_option_of_another_tool_is_refused(verb, option, tmp_path, capsys):
 def test_layers_that_the_model_has_not_are_refused_before_it_is_loaded(
     verb, layers, says, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("profiling.capture.request.described", lambda *_: {"decoder_layers": 6, "cuda": False})
-    monkeypatch.setattr("profiling.capture.verb.Filer", lambda *_: pytest.fail("it was observed"))
+    monkeypatch.setattr("profiling.verbs.request.described", lambda *_: {"decoder_layers": 6, "cuda": False})
+    monkeypatch.setattr("profiling.verbs.capture.Filer", lambda *_: pytest.fail("it was observed"))
     arguments = [verb, "--model", "smoke", "--drop-layers", layers, "--out", str(tmp_path / "run")]
     assert says in refused(profiling.cli.main, arguments, capsys, tmp_path)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+# Where a run folder is made for which nobody chose a place.
+RUNS = Path("reports/runs")
 ARTIFACTS = "artifacts"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST = 200

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from bench.analysis.comparison import Comparison, ComparisonRow, compare
+from bench.analysis.comparison import Comparison, compare
 from bench.kinds import names
 from bench.record.errors import UsageError
 from bench.record.schema import Case, Finding
 from bench.record.store import load
+from bench.report.documents import comparison_document
 from bench.report.visible import dumps
 
 EXAMPLES = """
@@ -53,7 +52,7 @@ def main(options: argparse.Namespace) -> int:
         allow=options.allow,
     )
     if options.json:
-        print(dumps(_document(comparison)))
+        print(dumps(comparison_document(comparison)))
     else:
         _print(comparison)
     slower = any(row.verdict == "SLOWER" for row in comparison.rows)
@@ -64,22 +63,6 @@ def _side(text: str) -> tuple[Path, str | None]:
     """FOLDER or FOLDER::SCHEME."""
     folder, _, scheme = text.partition("::")
     return Path(folder), scheme or None
-
-
-def _document(comparison: Comparison) -> dict[str, Any]:
-    return {
-        "rows": [_row(row) for row in comparison.rows],
-        "findings": [asdict(finding) for finding in comparison.findings],
-        "conditions": [asdict(condition) for condition in comparison.conditions],
-        "only_a": [case.coordinates() for case in comparison.only_a],
-        "only_b": [case.coordinates() for case in comparison.only_b],
-    }
-
-
-def _row(row: ComparisonRow) -> dict[str, Any]:
-    document = asdict(row)
-    document["case"] = row.case.coordinates()
-    return document
 
 
 def _print(comparison: Comparison) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
 from pathlib import Path
+
+from bench.record.places import RUNS
+from bench.report.documents import checks_document
+from bench.report.visible import dumps
 
 EXAMPLES = """
 doctor
@@ -15,7 +17,7 @@ doctor
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this verb."""
     parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument("--reports", type=Path, default=Path("reports/runs"), help="where runs would be written")
+    parser.add_argument("--reports", type=Path, default=RUNS, help="where runs would be written")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -24,7 +26,7 @@ def main(options: argparse.Namespace) -> int:
 
     checks = diagnose(options.reports)
     if options.json:
-        print(json.dumps({"checks": [asdict(check) for check in checks]}, indent=1))
+        print(dumps(checks_document(checks), indent=1))
         return 0
     from bench.report.console import console
     from bench.report.doctor_table import print_checks

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from bench.analysis.emissions import EmissionsCheck, RowCheck, check
 from bench.instruments.emissions_file import read_emissions
 from bench.kinds import JOULES
 from bench.record.errors import UsageError
+from bench.report.documents import emissions_document
+from bench.report.visible import dumps
 
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
 _ABOUT = re.compile(r"(\d+(?:\.\d+)?)(?:±|\+-)(\d+(?:\.\d+)?)")
@@ -40,7 +39,7 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(f"--range is {options.range:g} J: give what the counter counts to, such as 262143.33")
     found = check(read_emissions(options.file), power(options.cpu_power), options.range)
     if options.json:
-        print(json.dumps(_document(found), indent=1))
+        print(dumps(emissions_document(found), indent=1))
     else:
         _print(found, bool(options.cpu_power))
     return 1 if found.amiss else 0
@@ -60,26 +59,6 @@ def power(text: str | None) -> tuple[float, float] | None:
     if not low <= high:
         raise UsageError(f"--cpu-power is {text!r}: the lower power comes first")
     return low, high
-
-
-def _document(found: EmissionsCheck) -> dict[str, Any]:
-    rows = [
-        {
-            "line": one.row.place,
-            "seconds": one.row.seconds,
-            "answer": one.answer,
-            "why": one.why,
-            "cpu_joules": one.row.joules["cpu"],
-            "cpu_watts": one.watts,
-            "wraps": one.fit.wraps if one.fit else None,
-            "cpu_joules_corrected": one.fit.joules if one.fit else None,
-            "cpu_watts_corrected": one.fit.watts if one.fit else None,
-            "total_joules": one.row.joules["total"],
-            "total_joules_corrected": one.total,
-        }
-        for one in found.rows
-    ]
-    return {"rows": rows, "findings": [asdict(finding) for finding in found.findings]}
 
 
 def _print(found: EmissionsCheck, asked: bool) -> None:

@@ -15,6 +15,7 @@ from bench.kinds import each_once
 from bench.presets import EndToEnd
 from bench.record.errors import UsageError
 from bench.record.outputs import refuse_foreign, unused
+from bench.record.places import RUNS
 from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed
 from bench.record.suggested import quoted
@@ -30,7 +31,6 @@ from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 from bench.verbs.shared_options import add_no_report, add_verbose
 
-RUNS = Path("reports/runs")
 DEFAULT = ("int8", "nf4")
 
 

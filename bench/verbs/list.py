@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
-from typing import Any
 
 from bench.interventions.table import INTERVENTIONS
 from bench.presets import PRESETS
 from bench.record.causes import LINES, MEANINGS
 from bench.record.metrics import METRICS
+from bench.report.documents import catalogue_document
+from bench.report.visible import dumps
 from bench.schemes import ARMS, REFERENCE, SAVED
 from bench.workloads.sources import SHAPES, SMOKE
 
@@ -27,22 +26,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print the tables, or all of it as JSON."""
     if options.json:
-        print(json.dumps(_document(), indent=1, ensure_ascii=False))
+        document = catalogue_document(
+            presets={name: preset.description for name, preset in PRESETS.items()},
+            schemes={arm.name: arm.facts() for arm in (*ARMS.values(), SAVED)},
+            reference=REFERENCE,
+            models=_models(),
+            interventions={name: f"{item.sense}: {item.cause}" for name, item in INTERVENTIONS.items()},
+        )
+        print(dumps(document, indent=1))
     else:
         _print_tables()
     return 0
-
-
-def _document() -> dict[str, Any]:
-    return {
-        "presets": {name: preset.description for name, preset in PRESETS.items()},
-        "schemes": {arm.name: arm.facts() for arm in (*ARMS.values(), SAVED)},
-        "reference": REFERENCE,
-        "models": _models(),
-        "interventions": {name: f"{item.sense}: {item.cause}" for name, item in INTERVENTIONS.items()},
-        "causes": {name: MEANINGS[name] for name in LINES},
-        "metrics": {name: asdict(info) for name, info in METRICS.items()},
-    }
 
 
 def _models() -> dict[str, str]:

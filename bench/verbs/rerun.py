@@ -13,13 +13,14 @@ from bench.instruments import environment
 from bench.kinds import WORKERS
 from bench.record.errors import MachineError, RecordError, UsageError
 from bench.record.outputs import refuse_taken, unused
+from bench.record.places import RUNS
 from bench.record.schema import Environment, Record
 from bench.record.store import load, open_run
 from bench.record.suggested import again, command, quoted
 from bench.report.console import console as make_console
 from bench.run.planfile import Run, new_run_id, read_plan, read_planned, write_plan
 from bench.run.processes import ForkServer
-from bench.verbs.run import RUNS, measure
+from bench.verbs.run import measure
 from bench.verbs.shared_options import add_no_report, add_verbose
 
 EXAMPLES = """

@@ -12,6 +12,7 @@ from bench.kinds import each_once, layer_sets, names
 from bench.record.errors import UsageError
 from bench.record.instruments import TRY
 from bench.record.outputs import refuse_taken, unused
+from bench.record.places import RUNS
 from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
 from bench.run import runner
@@ -27,9 +28,6 @@ from bench.verbs.resuming import refuse_other_plan
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 from bench.verbs.shared_options import add_no_report, add_verbose
 from bench.verbs.stray import refuse, refuse_together
-
-RUNS = Path("reports/runs")
-
 
 EXAMPLES = """
 run

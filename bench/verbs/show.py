@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.store import load
-from bench.report.cases_json import case_documents
+from bench.report.documents import cases_document
 from bench.report.visible import dumps, visible
 
 EXAMPLES = """
@@ -26,11 +26,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print the Cases as a table, or with all raw values as JSON."""
     loaded = load(options.run)
-    cases = case_documents(loaded.records)
+    document = cases_document(loaded.records)
     if options.json:
-        print(dumps({"cases": cases}))
+        print(dumps(document))
     else:
-        _print_table(cases)
+        _print_table(document["cases"])
     for finding in loaded.findings:
         _note(finding.message)
     return 0

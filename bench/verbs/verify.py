@@ -11,6 +11,7 @@ from bench.record.errors import RecordError, UsageError
 from bench.record.integrity import IntegrityCheck
 from bench.record.omissions import Omission
 from bench.record.suggested import quoted
+from bench.report.documents import integrity_document
 from bench.report.visible import dumps
 from bench.run.planfile import PLAN, read_planned
 
@@ -44,7 +45,7 @@ def main(options: argparse.Namespace) -> int:
         checks = verify(folder)
     good = all(check.result != "problem" for check in checks)
     if options.json:
-        print(dumps({"run": folder.name, "verified": good, "checks": [_document(check) for check in checks]}))
+        print(dumps(integrity_document(folder.name, checks, good)))
     else:
         _print(folder, checks, good, options.all)
     return 0 if good else 1
@@ -83,10 +84,6 @@ def leave_out(folder: Path, checks: Sequence[IntegrityCheck], reason: str) -> No
     if not paths and not keys:
         raise UsageError(f"nothing is missing in {folder}: there is nothing to leave out")
     omissions.add(folder, Omission(reason.strip(), paths, keys))
-
-
-def _document(check: IntegrityCheck) -> dict[str, object]:
-    return {"name": check.name, "result": check.result, "found": check.found, "examples": list(check.examples)}
 
 
 def _print(folder: Path, checks: Sequence[IntegrityCheck], good: bool, every: bool) -> None:

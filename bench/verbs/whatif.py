@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from bench.analysis.replay.change import Change
 from bench.analysis.traces.single import Prediction, predict
 from bench.analysis.traces.taken import Taken
 from bench.kinds import MILLISECONDS
 from bench.record.errors import UsageError
+from bench.report.documents import prediction_document
 from bench.report.visible import dumps, visible
 from bench.verbs.opened import opened
 from bench.verbs.shared_options import add_step_options
@@ -44,7 +44,7 @@ def main(options: argparse.Namespace) -> int:
     trace, told = opened(options, options.file, options.time, None)
     found = predict(trace, change)
     if options.json:
-        print(dumps({**_document(found), "taken": {"said": told.said, "notes": list(told.notes)}}))
+        print(dumps(prediction_document(found, told)))
     else:
         _print(found, told)
     return 0
@@ -70,20 +70,6 @@ def _change(options: argparse.Namespace) -> Change:
 def _check_once(factors: Mapping[str, float], cause: str) -> None:
     if cause in factors:
         raise UsageError(f"{cause!r} is there twice in --remove and --scale: give each cause once")
-
-
-def _document(told: Prediction) -> dict[str, Any]:
-    found = told.found
-    return {
-        "steps": found.steps,
-        "measured": told.said,
-        "measured_ms": found.measured_ms,
-        "replayed_ms": found.replayed_ms,
-        "predicted_ms": found.predicted_ms,
-        "predicted_ci": None if found.low is None else [found.low, found.high],
-        "missing": found.missing or None,
-        "notes": list(found.notes),
-    }
 
 
 def _print(told: Prediction, of: Taken) -> None:

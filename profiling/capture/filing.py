@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from bench.instruments import environment
+from bench.presets import Preset
 from bench.record.errors import BitledgerError, MachineError, UsageError
 from bench.record.logs import keep_tail
 from bench.record.places import artifact_folder
-from bench.record.schema import Artifact, Environment, Metric, Record, Status
+from bench.record.schema import Artifact, Case, Environment, Metric, Record, Status
 from bench.record.secrets import found_in
 from bench.record.store import Writer, load
 from bench.schemes import arm
 from bench.workloads.outcome import explain
+from bench.workloads.sources import Source
 
 from ..availability import ProfilingTools
 from .job import Job
 from .observers import Observer
-from .request import CaptureRequest
 from .settings import Settings
 
 Listener = Callable[[Record], None]
@@ -40,6 +41,17 @@ class RecordContent:
     metrics: tuple[Metric, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     not_collected: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CaptureRequest:
+    """The Cases to observe, one per scheme, and the run folder that they are filed in."""
+
+    run_id: str
+    folder: Path
+    preset: Preset
+    source: Source
+    cases: tuple[Case, ...]
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The verbs of ``python -m profiling`` that read; those that observe are in profiling/capture/verb.py."""
+"""The verbs of ``python -m profiling``; those that observe are capture.py, which asks request.py what."""

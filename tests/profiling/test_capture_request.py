@@ -16,10 +16,11 @@ from bench.run.planfile import Run, write_plan
 from bench.workloads.sources import resolve
 from profiling import target
 from profiling.availability import probe
+from profiling.capture.filing import CaptureRequest
 from profiling.capture.job import Job
-from profiling.capture.request import CaptureRequest, request
 from profiling.capture.settings import Settings
-from profiling.capture.verb import add_options
+from profiling.verbs.capture import add_options
+from profiling.verbs.request import request
 from tests import factories as make
 
 

@@ -18,9 +18,8 @@ from bench.workloads.sources import Source
 from profiling.availability import ProfilingTools
 from profiling.capture import process, timelines
 from profiling.capture.counters import innermost
-from profiling.capture.filing import Filer
+from profiling.capture.filing import CaptureRequest, Filer
 from profiling.capture.observers import OBSERVERS
-from profiling.capture.request import CaptureRequest
 from profiling.capture.settings import Settings
 from tests import factories as make
 

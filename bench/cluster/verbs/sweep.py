@@ -20,6 +20,7 @@ from bench.cluster.verbs.watching import watch
 from bench.instruments import environment
 from bench.record.errors import MachineError, StorageError, UsageError
 from bench.record.outputs import refuse_taken, unused
+from bench.record.places import RUNS
 from bench.record.schema import Environment
 from bench.record.store import refuse_packed, remedy, why
 from bench.record.suggested import command
@@ -30,8 +31,6 @@ from bench.run.planfile import Run, new_run_id, read_plan, read_planned
 from bench.run.processes import ForkServer
 from bench.verbs.planning import Asked, asked, preset_for
 from bench.verbs.resuming import refuse_other_plan
-
-RUNS = Path("reports/runs")
 
 
 def main(options: argparse.Namespace) -> int:

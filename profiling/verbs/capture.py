@@ -14,14 +14,14 @@ from bench.record.store import open_run
 from bench.report.console import console
 from bench.run.progress import StepProgress
 from bench.verbs.shared_options import add_no_report
+from profiling.availability import probe
+from profiling.capture.filing import CaptureRequest, Filer
+from profiling.capture.observers import observers
+from profiling.capture.settings import Settings
+from profiling.passes import PASSES
+from profiling.passes import text as passes
 
-from ..availability import probe
-from ..passes import PASSES
-from ..passes import text as passes
-from .filing import Filer
-from .observers import observers
-from .request import CaptureRequest, request
-from .settings import Settings
+from .request import request
 
 EXAMPLES = """
 all --preset smoke

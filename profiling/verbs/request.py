@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from bench.presets import EndToEnd, Preset
 from bench.record.errors import UsageError
 from bench.record.outputs import refuse_foreign, unused
+from bench.record.places import RUNS
 from bench.record.schema import Case, Environment
 from bench.record.store import refuse_packed
 from bench.run.plan import generation_case
@@ -16,19 +16,7 @@ from bench.schemes import arm
 from bench.verbs.planning import Setting, described, setting
 from bench.workloads import pruning
 from bench.workloads.sources import Source
-
-RUNS = Path("reports/runs")
-
-
-@dataclass(frozen=True)
-class CaptureRequest:
-    """The Cases to observe, one per scheme, and the run folder that they are filed in."""
-
-    run_id: str
-    folder: Path
-    preset: Preset
-    source: Source
-    cases: tuple[Case, ...]
+from profiling.capture.filing import CaptureRequest
 
 
 def request(options: argparse.Namespace, machine: Environment) -> CaptureRequest:
