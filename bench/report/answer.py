@@ -27,10 +27,15 @@ def answer(explanation: Explanation, commands: Commands | None = None) -> Answer
     """None where no scheme could be set against a reference. ``commands``: what a user may type next."""
     pairs = first_setting(explanation.pairs)
     focus = focus_of(pairs, explanation.generation_rows)
-    if focus is None:
-        return None
+    return None if focus is None else answer_about(focus, pairs, explanation, commands)
+
+
+def answer_about(
+    focus: Pair, told_of: Sequence[Pair], explanation: Explanation, commands: Commands | None = None
+) -> Answer:
+    """The answer that explains one scheme; its sentence tells the verdicts of ``told_of``."""
     table = explanation.generation_rows
-    told = _verdicts_sentence(pairs, table)
+    told = _verdicts_sentence(told_of, table)
     row = table.get((focus.setting, focus.scheme))
     where = short_labels(explanation.settings).get(focus.setting, "")
     sentence = f"{_sentence(told, focus.reference, where)} {_cause_sentence(focus, row)}"
@@ -39,13 +44,20 @@ def answer(explanation: Explanation, commands: Commands | None = None) -> Answer
     return Answer(
         sentence,
         _tone(told),
-        waterfall("answer", focus) if focus.instrument else None,
+        waterfall_of(focus, explanation) if focus.instrument else None,
         cause_points(focus, verdict),
         todo,
         _note(focus),
         user_code.preamble(focus.device) if any(user_code.is_code(point.code) for point in todo) else "",
         first_generation.points(explanation, focus.setting),
     )
+
+
+def waterfall_of(pair: Pair, explanation: Explanation) -> FigureSpec:
+    """The figure of one of the explanation's pairs; that of the first screen's scheme is called so."""
+    focus = focus_of(first_setting(explanation.pairs), explanation.generation_rows)
+    others = [one for one in explanation.pairs if one.instrument and one is not focus]
+    return waterfall("answer" if pair is focus else f"waterfall-{others.index(pair)}", pair)
 
 
 def waterfall(name: str, pair: Pair) -> FigureSpec:
@@ -60,8 +72,13 @@ def first_setting(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
 
 
 def focus_of(pairs: Sequence[Pair], table: Table) -> Pair | None:
-    """The scheme that the first screen explains, of those that users choose: one that is slower for sure goes first,
-    then one that is faster, then one with a ledger; of these the one with the largest difference."""
+    """The scheme that the first screen explains; None where there is none."""
+    return next(iter(ranked(pairs, table)), None)
+
+
+def ranked(pairs: Sequence[Pair], table: Table) -> list[Pair]:
+    """Schemes that users choose first; of these one that is slower for sure, then one that is faster, then one with a
+    ledger; of these the one with the largest difference."""
 
     def rank(pair: Pair) -> tuple[bool, int, bool, float]:
         row = table.get((pair.setting, pair.scheme))
@@ -72,7 +89,7 @@ def focus_of(pairs: Sequence[Pair], table: Table) -> Pair | None:
         asked_for = pair.scheme in UNQUANTISED or "planted" in pair.scheme
         return asked_for, order, not pair.instrument, -size
 
-    return min(pairs, key=rank, default=None)
+    return sorted(pairs, key=rank)
 
 
 _VerdictsSentence = Mapping[Verdict, Sequence[str]]

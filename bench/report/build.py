@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import answer, by_hardware, overview, units
+from . import answer, by_hardware, overview, tabs, units
 from .analysed import Analysed
 from .content import Commands, Report, Section
 from .sections.order import SECTIONS
@@ -27,6 +27,7 @@ def build(analysed: Analysed, commands: Commands | None = None) -> Report:
         counts=_counts(analysed),
         sections=tuple(section for section in _sections(analysed) if section is not None),
         answer=answer.answer(analysed.explanation, commands),
+        tabs=tabs.tabs(analysed.explanation, commands),
     )
 
 

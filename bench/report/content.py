@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.analysis.assumed import WORD
@@ -96,6 +96,10 @@ class Section:
     folded: bool = False
     files_only: bool = False
 
+    @property
+    def holds_something(self) -> bool:
+        return bool(self.text or self.figures or self.tables or self.points or self.findings)
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -145,6 +149,24 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Tab:
+    """What the page says of one scheme of the setting that the first screen is about. ``verdict``: the word that
+    carries the colour; ``ratio``: beside it, in few letters; ``answer``: its sentence is of this scheme alone;
+    ``tables``: its ledger, folded; ``lane``: one of its decode steps; ``traces``: of its timelines, and ``missing`` why
+    there is no lane or trace."""
+
+    scheme: str
+    verdict: str
+    tone: Tone
+    ratio: str
+    answer: Answer
+    tables: tuple[Table, ...] = ()
+    lane: FigureSpec | None = None
+    traces: tuple[Artifact, ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True)
 class Commands:
     """What a user may type next, ready to be pasted: ``again`` measures the same with more processes, in another
     folder; ``intervene`` tries interventions in this run folder, and takes "--schemes NAME" behind it."""
@@ -155,7 +177,8 @@ class Commands:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole: what the first screen says, then the sections."""
+    """The whole: what the first screen says, then the sections. ``tabs``: of the page, the scheme that the answer is
+    about first; what they hold, the page's sections do not repeat."""
 
     title: str
     run_id: str
@@ -167,12 +190,31 @@ class Report:
     counts: str
     sections: tuple[Section, ...]
     answer: Answer | None = None
+    tabs: tuple[Tab, ...] = ()
 
     @property
     def figures(self) -> tuple[FigureSpec, ...]:
-        """All figures, the first screen's first."""
-        first = (self.answer.figure,) if self.answer and self.answer.figure else ()
-        return (*first, *(figure for section in self.sections for figure in section.figures))
+        """All figures, each once, the first screen's first."""
+        answers = (self.answer, *(tab.answer for tab in self.tabs))
+        found = [answer.figure for answer in answers if answer and answer.figure]
+        found += [tab.lane for tab in self.tabs if tab.lane]
+        found += [figure for section in self.sections for figure in section.figures]
+        return tuple({figure.name: figure for figure in reversed(found)}.values())[::-1]
+
+    @property
+    def page_sections(self) -> tuple[Section, ...]:
+        """The sections less what the tabs hold already."""
+        figures = {tab.answer.figure.name for tab in self.tabs if tab.answer.figure}
+        tables = [table for tab in self.tabs for table in tab.tables]
+        kept = (
+            replace(
+                section,
+                figures=tuple(figure for figure in section.figures if figure.name not in figures),
+                tables=tuple(table for table in section.tables if table not in tables),
+            )
+            for section in self.sections
+        )
+        return tuple(section for section in kept if section.holds_something)
 
 
 def table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], note: str = "") -> Table:

@@ -3,6 +3,8 @@ writes files."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -15,9 +17,17 @@ from bench.record.schema import Finding, Record
 from . import markdown, palette, svg
 from .analysed import analyse
 from .build import build
-from .content import FIRST_TITLE, Report
+from .content import FIRST_TITLE, Report, Table
 from .drawing import picture
 from .visible import visible
+
+# Not folded in a page with tabs: what a reader who knows the answer asks next.
+OPEN = ("ledger", "findings")
+TRACE_HELP = (
+    "In Perfetto: ui.perfetto.dev, “Open trace file”, choose the file. In speedscope: speedscope.app, “Browse”. Both "
+    "read it in the browser and send it nowhere."
+)
+_MOST_COLUMNS = 24
 
 
 def write_report(
@@ -69,18 +79,37 @@ def render_html(report: Report, figures: Mapping[str, str]) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    room = resources.files(__package__)
     template = Environment(
         autoescape=True, finalize=_shown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(room.joinpath("page.html").read_text(encoding="utf-8"))
-    style = room.joinpath("page.css").read_text(encoding="utf-8")
-    colours = f":root{{{palette.css(False)}}}@media (prefers-color-scheme:dark){{:root{{{palette.css(True)}}}}}"
+    ).from_string(_own("page.html"))
+    script = _own("page.js")
     return template.render(
         report=report,
         first_title=FIRST_TITLE,
-        style=Markup(colours + style),  # noqa: S704 — our own file
+        open_sections=OPEN,
+        trace_help=TRACE_HELP,
+        right_columns=_right_columns,
+        style=Markup(_style()),  # noqa: S704 — our own file
+        script=Markup(script),  # noqa: S704 — our own file
+        script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         figures={name: Markup(text) for name, text in figures.items()},  # noqa: S704 — escaped by matplotlib
     )
+
+
+def _own(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _style() -> str:
+    colours = f":root{{{palette.css(False)}}}@media (prefers-color-scheme:dark){{:root{{{palette.css(True)}}}}}"
+    places = range(1, _MOST_COLUMNS + 1)
+    right = ",".join(f".r{place} td:nth-child({place}),.r{place} th:nth-child({place})" for place in places)
+    return f"{colours}{_own('page.css')}{right}{{text-align:right}}"
+
+
+def _right_columns(table: Table) -> str:
+    """Classes for the columns that end at the right: a class for each cell would be a fifth of a page."""
+    return " ".join(f"r{place}" for place, column in enumerate(table.columns, 1) if column.right)
 
 
 def _shown(value: object) -> object:

@@ -212,9 +212,15 @@ def test_the_page_opens_with_the_answer(tmp_path):
     paths = write_report(tmp_path, run(), ())
     html = (tmp_path / "report.html").read_text()
     text = re.sub(r"<[^>]+>", " ", html[html.index("<body>") :])
-    assert text.index("Slower than fp16") < text.index("What to do") < text.index("SLOWER")
+    assert text.index("Slower than fp16") < text.index("SLOWER") < text.index("What to do")
     markdown = (tmp_path / "report.md").read_text()
     assert "## What to do" in markdown
     assert any(path.name == "answer.svg" for path in paths)
-    for title in ("Where the time goes", "Hypotheses", "What to change", "Ledgers of the other schemes"):
+    for title in ("Where the time goes", "Hypotheses", "What to change"):
         assert title in html
+    # What a tab holds stands once.
+    assert "Ledgers of the other schemes" in markdown and "Ledgers of the other schemes" not in html
+    for scheme in ("int8", "nf4"):
+        assert html.count(f'<figcaption class="heading">Ledger: fp16 → {scheme}</figcaption>') == 1
+        assert html.count(f'aria-label="From fp16 to {scheme}, cause by cause"') == 1
+    assert list(re.findall(r"<label for=.*?<b>(.*?)</b>", html)) == ["int8", "nf4"]

@@ -11,7 +11,7 @@ from bench.analysis.ledger.closure import Line
 from bench.analysis.ledger.pairs import Pair
 from bench.record import causes as c
 from bench.report import units
-from bench.report.answer import first_setting, focus_of, waterfall
+from bench.report.answer import first_setting, focus_of, waterfall_of
 from bench.report.answer_json import balance_document, causes_document
 from bench.report.content import Cell, Column, Section, Table, table
 from bench.report.lines import closed_document, interval, lines_table, source_document, sources_table
@@ -31,7 +31,7 @@ def section(explanation: Explanation) -> Section | None:
         text = tuple(f"No ledger: {reason}." for reason in why)
         return Section("ledger", "Where the time goes", text) if text else None
     focus = _focus(explanation)
-    shown = _tables(focus) if focus and focus.instrument else ()
+    shown = pair_tables(focus) if focus and focus.instrument else ()
     found = [differences_table(pairs), *shown, energy_ledger_table(explanation.energy)]
     text = (
         "The causes add up to the difference of the unprofiled times exactly, as the lines of a ledger do; what no "
@@ -40,8 +40,10 @@ def section(explanation: Explanation) -> Section | None:
     return Section("ledger", "Where the time goes", text, tables=tuple(item for item in found if item))
 
 
-def _tables(pair: Pair) -> list[Table | None]:
-    return [causes_table(pair), ledger_table(pair), sources_table(f"Idle time: {pair.scheme}", pair.sources)]
+def pair_tables(pair: Pair) -> tuple[Table, ...]:
+    """The causes of one scheme, its ledger, and what its idle time waited for."""
+    found = (causes_table(pair), ledger_table(pair), sources_table(f"Idle time: {pair.scheme}", pair.sources))
+    return tuple(item for item in found if item)
 
 
 def others(explanation: Explanation) -> Section | None:
@@ -50,8 +52,8 @@ def others(explanation: Explanation) -> Section | None:
     pairs = [pair for pair in explanation.pairs if pair.instrument and pair is not focus]
     if not pairs:
         return None
-    figures = tuple(waterfall(f"waterfall-{place}", pair) for place, pair in enumerate(pairs[:MOST_FIGURES]))
-    found = [item for pair in pairs for item in _tables(pair) if item]
+    figures = tuple(waterfall_of(pair, explanation) for pair in pairs[:MOST_FIGURES])
+    found = [item for pair in pairs for item in pair_tables(pair)]
     return Section("ledgers", "Ledgers of the other schemes", (), figures, tuple(found), folded=True, files_only=True)
 
 
