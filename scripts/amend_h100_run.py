@@ -23,7 +23,7 @@ from typing import Any
 from bench.analysis.ledger.plain import plain_times
 from bench.analysis.ledger.read import STEP_RANGE
 from bench.analysis.ledger.stored import with_lines
-from bench.analysis.observer import median_costs
+from bench.analysis.observer.costs import median_costs
 from bench.analysis.timeline import Analysis
 from bench.record.schema import from_json
 from bench.workloads.lengths import Visit

@@ -24,7 +24,7 @@ from .ledger.gpu import gpu_rows, work_of
 from .ledger.read import STEP_RANGE
 from .ledger.rows import GpuRows
 from .ledger.stored import kept
-from .observer import recorded_costs
+from .observer.costs import recorded_costs
 from .replay.undisturb import Undisturbed
 from .timeline import Analysis
 

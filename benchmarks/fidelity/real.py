@@ -24,11 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.analysis.ledger.costs import EventCosts
-from bench.analysis.ledger.observer import ObserverModel, fitted
 from bench.analysis.ledger.segments import Step
 from bench.analysis.ledger.uniform import uniform_factor
-from bench.analysis.observer import median_costs
+from bench.analysis.observer.costs import EventCosts, median_costs
+from bench.analysis.observer.fitted import ObserverModel, fitted
 from bench.analysis.replay.diagnosis import Diagnosis
 from bench.analysis.replay.diagnosis_cpu import diagnose_cpu, line_means
 from bench.analysis.replay.whatif import Replay, less_observer

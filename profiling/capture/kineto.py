@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.observer import median_costs
+from bench.analysis.observer.costs import median_costs
 from bench.record.errors import MeasurementError
 
 from ..commands import Command

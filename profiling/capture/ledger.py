@@ -8,12 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from bench.analysis.ledger.classes import rules_said
-from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.ledger.cpu import cpu_rows
 from bench.analysis.ledger.gpu import gpu_rows, work_of
 from bench.analysis.ledger.read import STEP_RANGE
 from bench.analysis.ledger.stored import kept
-from bench.analysis.observer import without_observer
+from bench.analysis.observer.costs import EventCosts
+from bench.analysis.observer.replayed import without_observer
 from bench.analysis.timeline import Analysis
 from bench.record import causes as c
 from bench.record.schema import Metric

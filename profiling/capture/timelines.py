@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.analysis.intervals import Cover
 from bench.analysis.ledger.attention import backends
-from bench.analysis.ledger.costs import EventCosts
+from bench.analysis.observer.costs import EventCosts
 from bench.analysis.timeline import Analysis
 from bench.analysis.timeline_tables import operator_sums
 from bench.record.schema import Metric, metric

@@ -27,19 +27,6 @@ class IdleSource:
     work: str
 
 
-@dataclass(frozen=True)
-class EventCosts:
-    """ns that recording costs the host: one operator, one annotated range (both its ends), one call."""
-
-    operator: float = 0.0
-    range: float = 0.0
-    call: float = 0.0
-
-    def times(self, factor: float) -> EventCosts:
-        """All of them times a factor."""
-        return EventCosts(self.operator * factor, self.range * factor, self.call * factor)
-
-
 @dataclass(frozen=True, eq=False)
 class StepCosts:
     """[steps] ns per step and cause. ``wall`` is exactly the sum of ``causes``.

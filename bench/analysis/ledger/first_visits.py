@@ -21,10 +21,10 @@ from bench.record.schema import Record
 from ..first_generation import first_times
 from ..generation import call_times
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_of, setting_of
+from ..observer.fitted import ObserverModel, Seconds, middle, observer_model
 from ..pairing import located, partners, spots
 from .attention import is_call
 from .closure import Closed, Side, close
-from .observer import ObserverModel, Seconds, middle, observer_model
 from .pairs import SourceLine, line_steps, source_lines
 from .plain import plain_times
 from .stored import with_lines

@@ -19,11 +19,11 @@ from bench.record.schema import Record
 
 from ..generation import call_times
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_of, setting_of
+from ..observer.fitted import NOTHING, ObserverModel, Seconds, middle, observer_model
 from ..pairing import located, partners, spots
 from ..statistics import Samples
 from .accounting import Cause, account
 from .closure import Closed, Line, Side, close, on_grid
-from .observer import NOTHING, ObserverModel, Seconds, middle, observer_model
 from .plain import at_new_lengths, plain_times
 from .stored import with_lines
 

@@ -6,7 +6,7 @@ from bench.record.schema import Record
 
 from ..ledger.pairs import Models
 from ..ledger.read import STEP_RANGE
-from ..observer import recorded_costs
+from ..observer.costs import recorded_costs
 from ..timeline import Analysis
 from .undisturb import Undisturbed
 from .whatif import Replay

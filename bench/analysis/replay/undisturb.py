@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from bench.record.timeline import Calls, Copies, Kernels, Spans, Timeline
 
 from ..ledger.classes import classes_of
-from ..ledger.costs import EventCosts, Ns, StepCosts
+from ..ledger.costs import Ns, StepCosts
 from ..ledger.gpu import Work, gpu_rows, work_of
 from ..ledger.rows import GpuRows
+from ..observer.costs import EventCosts
 from ..timeline import Analysis
 from .program import Program, program_of
 from .simulate import Played, Recording, ReplayPlan, play_plan, play_plans, unchanged

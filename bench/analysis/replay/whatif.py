@@ -11,9 +11,9 @@ from bench.record import causes as c
 from bench.record.errors import RecordError
 
 from ..ledger.classes import classes_of
-from ..ledger.observer import ObserverModel
 from ..ledger.read import STEP_RANGE
 from ..ledger.segments import Segment, Step, cpu_steps
+from ..observer.fitted import ObserverModel
 from ..spread import NOTHING, Spread, half_width
 from ..timeline import Analysis
 from .change import Change

@@ -1,7 +1,7 @@
 """One recording with its observer taken off, so that its steps take the time that they take without a profiler.
 
 On a GPU the trace is played again with less host work; on a CPU the model of the observer is fitted over both traces
-(see ``observer`` and ``ledger.observer``). What remains between the lines and the time is a line of its own.
+(see ``observer``). What remains between the lines and the time is a line of its own.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ..ledger.classes import classes_of
 from ..ledger.closure import Line, Side
 from ..ledger.costs import Ns, StepCosts
 from ..ledger.cpu import costs_of
-from ..ledger.observer import NOTHING, ObserverModel, fitted
 from ..ledger.read import step_costs
 from ..ledger.segments import Step, cpu_steps
-from ..observer import UNLIKE, scales
+from ..observer.fitted import NOTHING, ObserverModel, fitted
+from ..observer.replayed import UNLIKE, scales
 from ..replay.diagnosis import Diagnosis
 from ..replay.diagnosis_cpu import Pair, diagnose_cpu
 from ..replay.simulate import Recording, ReplayPlan, slower

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..observer import observer
+from ..observer.replayed import observer
 from ..replay.simulate import Recording, ReplayPlan, slower
 from ..replay.undisturb import Undisturbed
 from ..spread import Bounded, Spread

@@ -19,11 +19,11 @@ from bench.record import causes as c
 from ..intervals import Cover
 from ..ledger.costs import Ns, StepCosts, step_rows
 from ..ledger.gpu import step_windows, work_of
-from ..ledger.observer import ObserverModel
+from ..observer.bounds import Events, events_of, idle_bounds
+from ..observer.fitted import ObserverModel
 from ..spread import ASSUMED, Part, Spread, apart, half_width
 from ..timeline import Analysis
 from ..verdict import Verdict
-from .inflation import Events, events_of, idle_bounds
 
 _MS, _S = 1e-6, 1e-9
 # Some times what the committed runs show (1.4 µs per operator, 20 µs per end of a range with its hooks), since other

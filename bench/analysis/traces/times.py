@@ -9,17 +9,12 @@ from statistics import median
 from bench.record.errors import UsageError
 
 from ..generation import call_times
-from ..ledger.costs import EventCosts
 from ..ledger.plain import plain_times
 from ..ledger.read import STEP_RANGE
-from ..observer import event_costs
+from ..observer.costs import TYPICAL, EventCosts, event_costs
 from ..spread import Bounded, seen
 from ..statistics import Estimate, Samples, location, ratio
 from .origin import Origin, TraceOrigin
-
-# Medians over the processes of the committed H100 run (test_origin_of_traces.py): what matters is how the
-# three compare, because they are scaled until the step takes its time.
-TYPICAL = EventCosts(operator=883.0, range=2948.0, call=1346.0)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.analysis.ledger.observer import observer_model
 from bench.analysis.ledger.pairs import REST, observed_records, observer_models, pairs
+from bench.analysis.observer.fitted import observer_model
 from bench.record import causes as c
 from tests import factories as make
 

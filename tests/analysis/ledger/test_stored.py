@@ -13,7 +13,7 @@ from bench.analysis.ledger.class_table import RULES, Rule
 from bench.analysis.ledger.pairs import pairs
 from bench.analysis.ledger.plain import plain_times
 from bench.analysis.ledger.stored import packed, rows_of, unpacked, with_lines
-from bench.analysis.observer import median_costs
+from bench.analysis.observer.costs import median_costs
 from bench.analysis.timeline import Analysis
 from bench.record import causes as c
 from bench.record.errors import RecordError

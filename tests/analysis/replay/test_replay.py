@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.analysis.ledger.classes import Classes
-from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.ledger.read import step_costs
-from bench.analysis.observer import without_observer
+from bench.analysis.observer.costs import EventCosts
+from bench.analysis.observer.replayed import without_observer
 from bench.analysis.replay.change import Change
 from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.ledger.read import step_costs
+from bench.analysis.observer.costs import EventCosts
 from bench.analysis.replay import sample
 from bench.analysis.replay.change import Change
 from bench.analysis.replay.undisturb import Undisturbed

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.analysis.ledger.classes import Classes
-from bench.analysis.ledger.costs import EventCosts
 from bench.analysis.ledger.read import step_costs
-from bench.analysis.observer import USUAL, observer
+from bench.analysis.observer.costs import EventCosts
+from bench.analysis.observer.replayed import USUAL, observer
 from bench.analysis.replay.change import Change
 from bench.analysis.replay.jackknife import left_out, part
 from bench.analysis.replay.program import program_of

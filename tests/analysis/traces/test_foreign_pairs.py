@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.observer.bounds import Events, idle_bounds
 from bench.analysis.replay.change import Change
 from bench.analysis.timeline import Analysis
 from bench.analysis.traces.copies import CopyLine
 from bench.analysis.traces.elsewhere import elsewhere_ns
-from bench.analysis.traces.inflation import Events, idle_bounds
 from bench.analysis.traces.pair import Trace, explain_traces
 from bench.analysis.traces.single import predict
 from bench.analysis.traces.taken import Wanted, taken

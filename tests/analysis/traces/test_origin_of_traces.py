@@ -10,10 +10,9 @@ from statistics import median
 
 import pytest
 
-from bench.analysis.ledger.costs import EventCosts
-from bench.analysis.observer import event_costs
+from bench.analysis.observer.costs import TYPICAL, EventCosts, event_costs
 from bench.analysis.traces.origin import origin_of
-from bench.analysis.traces.times import TYPICAL, given_time, timed_in
+from bench.analysis.traces.times import given_time, timed_in
 from bench.record.errors import UsageError
 from bench.record.schema import Artifact
 from bench.record.store import RECORDS, load, open_run

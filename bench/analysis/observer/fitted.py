@@ -19,7 +19,8 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.schema import Record
 
-from .plain import plain_times
+from ..ledger.plain import plain_times
+from .costs import median_costs
 
 Seconds = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -64,11 +65,9 @@ def _counts(record: Record) -> tuple[float, float]:
 
 def _loops(records: Sequence[Record]) -> Seconds:
     """[2] what an operator and the end of a range cost in short loops."""
-    medians = []
-    for name, share in (("operator_event_cost", 1.0), ("range_event_cost", 0.5)):
-        values = [value for record in records for value in record.values(name)]
-        medians.append(max(float(np.median(values)), 0.0) * share if values else 0.0)
-    return np.array(medians)
+    names = ("operator_event_cost", "range_event_cost")
+    costs = median_costs({name: [value for record in records for value in record.values(name)] for name in names})
+    return np.array([costs.operator, costs.range / 2]) * 1e-9
 
 
 def fitted(counts: Seconds, extra: Seconds, plain: Seconds, loops: Seconds) -> ObserverModel:

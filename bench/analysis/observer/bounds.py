@@ -15,12 +15,11 @@ import numpy as np
 
 from bench.record import causes as c
 
-from ..ledger.costs import EventCosts, Ns, StepCosts, host_windows, step_rows
+from ..ledger.costs import Ns, StepCosts, host_windows, step_rows
 from ..spread import Spread, half_width
 from ..timeline import Analysis
+from .costs import MOST_EVENT
 
-# Four times the medians of the committed H100 run (times.TYPICAL): other machines are slower, and caches colder.
-MOST_EVENT = EventCosts(operator=3600.0, range=12_000.0, call=5600.0)
 _MS = 1e-6
 Bounds = tuple[float, float]
 

@@ -9,25 +9,23 @@ Where it hides the observer, the step's length tells nothing of the factor, and 
 ask for all of the host's work. So the factor is the likeliest one, given the length, which is known to TIME, and what
 the factor is elsewhere, which is USUAL ± ITS_SPREAD: a step that waits for its host decides alone.
 
-On a CPU the same model is fitted over all arms of a run (ledger.observer), so that its error shows.
+On a CPU the same model is fitted over all arms of a run (fitted.py), so that its error shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.record.schema import Record
-
-from .ledger.costs import EventCosts
-from .ledger.gpu import gpu_rows, work_of
-from .ledger.read import STEP_RANGE
-from .ledger.rows import GpuRows
-from .replay.simulate import Recording, ReplayPlan
-from .replay.undisturb import Undisturbed
-from .timeline import Analysis
+from ..ledger.gpu import gpu_rows, work_of
+from ..ledger.read import STEP_RANGE
+from ..ledger.rows import GpuRows
+from ..replay.simulate import Recording, ReplayPlan
+from ..replay.undisturb import Undisturbed
+from ..timeline import Analysis
+from .costs import NO_EVENTS, EventCosts
 
 MOST = 8.0
 # Of the committed H100 run, over its eight processes: 1.7 to 2.9, and 6.0.
@@ -38,7 +36,6 @@ TIME = 0.01
 UNLIKE = 1.5
 # A waiting call's own cost is half after its wait, but for a standard deviation: that of any share from none to all.
 INSIDE = 0.5 + 0.29
-NO_EVENTS = EventCosts()
 _TRIED, _ROUNDS = 9, 4
 
 
@@ -121,25 +118,3 @@ def _other_costs(trace: Undisturbed, costs: EventCosts) -> tuple[EventCosts, ...
     total = trace.total(costs)
     found = (replace(costs, operator=costs.operator * UNLIKE), replace(costs, call=costs.call * UNLIKE))
     return tuple(each.times(total / trace.total(each)) for each in found) if total else ()
-
-
-def recorded_costs(record: Record) -> EventCosts:
-    """The costs of events that the ledger of a GPU's record took off."""
-    scale = float(record.setup["ledger"].get("observer_scale", 0.0))
-    return event_costs(record).times(scale) if scale else NO_EVENTS
-
-
-def event_costs(record: Record) -> EventCosts:
-    """What an event cost in the short loops of a record's process."""
-    return median_costs(
-        {name: record.values(name) for name in ("operator_event_cost", "range_event_cost", "call_event_cost")}
-    )
-
-
-def median_costs(samples: Mapping[str, Sequence[float]]) -> EventCosts:
-    """The medians of the loops' s per event (profiling/event_costs.py), in ns, none under 0."""
-
-    def ns(name: str) -> float:
-        return max(float(np.median(samples.get(name) or (0.0,))) * 1e9, 0.0)
-
-    return EventCosts(ns("operator_event_cost"), ns("range_event_cost"), ns("call_event_cost"))
