@@ -1,4 +1,4 @@
-"""Ranges for profilers: prefill, decode_step, layer, the attention call and every Linear by its module name.
+"""Ranges for profilers: prefill, decode_step, layer, the attention call, experts, and every Linear by its module name.
 
 Names are few and stable, so that a profiler groups them; indices travel as payloads where the tool has them. What a
 range needs is made once per name: a prebuilt NVTX push and pop costs about 0.1 µs with no tool attached, a formatted
@@ -13,13 +13,14 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
 from bench.analysis.ledger.attention import RANGE as ATTENTION
-from bench.models.architecture import decoder_layers
+from bench.models.architecture import decoder_layers, holds_experts
 from bench.record.errors import UsageError
 
 from .attention_range import AttentionRange
 
 DOMAIN = "bitledger"
 MARK = "bitledger::"
+EXPERTS = "experts"
 STEPS = ("prefill", "decode_step")
 RangeKind = Literal["nvtx", "record_function", "none"]
 _INDEX = re.compile(r"\.(\d+)$")
@@ -129,13 +130,15 @@ class RangeAnnotator:
         self._attention = AttentionRange(lambda: backend.push(mark), lambda: backend.pop())
 
     def attach(self, model: Any) -> None:
-        """Hook decoder layers, the attention call and all modules that act as a Linear."""
+        """Hook decoder layers, the attention call, all modules that act as a Linear, and those of experts."""
         self._attention.attach(model)
         layers = {id(layer) for layer in decoder_layers(model)}
         for name, module in model.named_modules():
             index = _INDEX.search(name)
             if hasattr(module, "in_features"):
                 self._hook(module, self._backend.mark(name.rsplit(".", 1)[-1]))
+            elif holds_experts(module):
+                self._hook(module, self._backend.mark(EXPERTS))
             elif index and (id(module) in layers or "Layer" in type(module).__name__):
                 self._hook(module, self._backend.mark("layer", int(index[1])))
 

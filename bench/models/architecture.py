@@ -59,6 +59,42 @@ def decoder_layers(model: Any) -> tuple[Any, ...]:
     return tuple(found[1]) if found is not None else ()
 
 
+def holds_experts(module: Any) -> bool:
+    """Whether a module holds the experts of a mixture as the transformers library has them: in parameters of three
+    dimensions."""
+    return bool(_of_experts(module))
+
+
+def expert_matrices(module: Any, hidden_size: int) -> dict[str, tuple[int, int]]:
+    """Name → (out features n, in features k) of one expert's matrix, for each parameter of a module that holds experts;
+    {} for any other module. Models keep them one way or the other round: "down" ends in ``hidden_size``, others begin
+    with it."""
+    found = {}
+    for name, (_, rows, columns) in _of_experts(module).items():
+        wanted = rows if "down" in name else columns
+        turned = wanted != hidden_size or (rows == columns and bool(getattr(module, "is_transposed", False)))
+        found[name] = (columns, rows) if turned else (rows, columns)
+    return found
+
+
+def _of_experts(module: Any) -> dict[str, tuple[int, ...]]:
+    import torch
+
+    if isinstance(module, torch.nn.modules.conv._ConvNd):
+        return {}
+    return {name: tuple(p.shape) for name, p in module.named_parameters(recurse=False) if p.dim() == 3}
+
+
+def experts_per_token(config: Any) -> int:
+    """How many experts of a layer each token goes through; 0 where the configuration does not say."""
+    found = text_config(config)
+    for name in ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_top_k", "top_k_experts"):
+        value = getattr(found, name, None)
+        if isinstance(value, int):
+            return value
+    return 0
+
+
 def head_name(model: Any) -> str | None:
     """The name of the output layer ("lm_head" in most models); None where the model tells none."""
     head = model.get_output_embeddings()

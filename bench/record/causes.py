@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Time in which the GPU (on a CPU: an operator) was busy, by what it was busy with.
 GEMM = "gemm"
+NOT_QUANTISED = "not_quantised"
 DEQUANTISE = "dequantise"
 QUANTISE = "quantise_activations"
 OUTLIERS = "outliers"
@@ -15,7 +16,8 @@ SAMPLING = "sampling"
 MEMCPY = "memcpy"
 COMMUNICATION = "communication"
 OTHER = "other"
-BUSY = (GEMM, DEQUANTISE, QUANTISE, OUTLIERS, CAST, ATTENTION, NORM, LM_HEAD, SAMPLING, MEMCPY, COMMUNICATION, OTHER)
+BUSY = (GEMM, NOT_QUANTISED, DEQUANTISE, QUANTISE, OUTLIERS, CAST, ATTENTION, NORM, LM_HEAD, SAMPLING, MEMCPY,
+        COMMUNICATION, OTHER)  # fmt: skip
 
 # Time in which it was idle, by what the host did meanwhile.
 SYNC_STALL = "sync_stall"
@@ -37,6 +39,8 @@ LINES = (*CAUSES, *CORRECTIONS)
 
 MEANINGS = {
     GEMM: "matrix products of the quantised or plain Linears, fused dequantisation included",
+    NOT_QUANTISED: "matrix products of weights that quantisers leave alone: the experts of a mixture, which one "
+    "three-dimensional parameter holds",
     DEQUANTISE: "turning stored weights or int32 products into floating point, as a step of its own",
     QUANTISE: "turning activations into int8",
     OUTLIERS: "finding and splitting off outlier columns (LLM.int8())",
@@ -59,6 +63,7 @@ MEANINGS = {
 # In a few words, for readers who know nothing of the tool.
 LABELS = {
     GEMM: "matrix products",
+    NOT_QUANTISED: "products of experts that stay unquantised",
     DEQUANTISE: "dequantising",
     QUANTISE: "quantising activations",
     OUTLIERS: "outlier handling",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.models import matching
-from bench.models.architecture import layers
+from bench.models.architecture import expert_matrices, experts_per_token, layers, text_config
 from bench.models.saved import check_loadable, saved_settings
 from bench.schemes.saved import saved_format
 from bench.workloads.models import check_tokenizer, config_of, native_dtype, skeleton
@@ -19,12 +20,14 @@ Shape = tuple[int, int, bool, bool]
 
 def describe(source: Source) -> dict[str, Any]:
     """{"layers": [{"name", "n", "k", "count", "converted", "bias"}], "model_type", "decoder_layers", "saved", "dtype",
-    "cuda"} of a model built on the meta device. ``saved``: the format in which it was saved quantised, or None;
-    ``dtype``: what it was saved in, "" where its config does not say.
+        "cuda"} of a model built on the meta device. ``saved``: the format in which it was saved quantised, or None;
+        ``dtype``: what it was saved in, "" where its config does not say.
 
-    Modules of one shape W[n, k] are named together ("q_proj+o_proj"). The output layer is not converted by
-    quantisers, so it is kept apart even where another layer has its shape; so are those with a bias from those without.
-    Raises UsageError where the model is no causal language model, or a folder's files are not its weights.
+        Modules of one shape W[n, k] are named together ("q_proj+o_proj"). The output layer is not converted by
+        quantisers, so it is kept apart even where another layer has its shape; so are those with a bias from those without.
+    Experts of a mixture are not converted either: one expert's matrix is a product, which counts once for each expert that
+    a token goes through.
+        Raises UsageError where the model is no causal language model, or a folder's files are not its weights.
     """
     import torch
 
@@ -37,7 +40,7 @@ def describe(source: Source) -> dict[str, Any]:
     check_tokenizer(source, config)
     return {
         "model_type": config.model_type,
-        "layers": _layers(model),
+        "layers": _layers(model) + _experts(model),
         "decoder_layers": layers(config),
         "saved": None if settings is None else saved_format(settings),
         "dtype": native_dtype(config),
@@ -55,6 +58,19 @@ def _layers(model: Any) -> list[dict[str, Any]]:
     return [
         {"name": "+".join(names), "n": n, "k": k, "count": count, "converted": converted, "bias": bias}
         for (n, k, converted, bias), names, count in _named_apart(shapes)
+    ]
+
+
+def _experts(model: Any) -> list[dict[str, Any]]:
+    """One product for each of an expert's matrices, by name and shape; none where nothing says how many a token uses."""
+    used, width = experts_per_token(model.config), text_config(model.config).hidden_size
+    found: Counter[tuple[str, int, int]] = Counter()
+    for module in model.modules():
+        found.update({(f"experts.{name}", n, k): used for name, (n, k) in expert_matrices(module, width).items()})
+    return [
+        {"name": name, "n": n, "k": k, "count": count, "converted": False, "bias": False}
+        for (name, n, k), count in found.items()
+        if count
     ]
 
 

@@ -100,6 +100,15 @@ def test_a_model_without_such_a_list_is_not_pruned():
         pruning.drop(model, (1,))
 
 
+@pytest.mark.parametrize("name", ["mixtral (experts)", "llama 4 (experts, nested)", "gpt-oss (experts)"])
+def test_experts_are_layers_that_no_quantiser_converts_whichever_way_round_they_are_kept(name, tmp_path):
+    found = {layer["name"]: layer for layer in describe(resolve(str(made(name, tmp_path))))["layers"]}
+    up, down = found["experts.gate_up_proj"], found["experts.down_proj"]
+    assert (up["n"], up["k"], down["n"], down["k"]) == (512, 128, 128, 256)
+    assert up["count"] == down["count"] == 2 * 2  # two layers, two experts a token
+    assert not up["converted"]
+
+
 def test_conv1d_is_a_layer_that_is_converted(tmp_path):
     shapes = describe(resolve(str(made("gpt-2 (Conv1D)", tmp_path))))["layers"]
     assert {(one["name"], one["n"], one["k"], one["converted"]) for one in shapes} >= {

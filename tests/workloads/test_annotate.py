@@ -67,6 +67,19 @@ def test_ranges_nest_and_carry_their_indices():
     assert nvtx.depth == 0
 
 
+def test_the_experts_of_a_mixture_have_a_range():
+    from tests.workloads.tiny_models import tiny
+
+    nvtx, model = FakeNvtx(), tiny("mixtral", num_local_experts=4, num_experts_per_tok=2)
+    annotator = NvtxAnnotator(nvtx)
+    annotator.attach(model)
+    annotator.begin()
+    model(torch.ones(1, 4, dtype=torch.long))
+    annotator.end()
+    assert sum(event[1] == "experts" for event in nvtx.events) == 3
+    assert {depth for depth, name, _ in nvtx.events if name == "experts"} == {2}
+
+
 def test_detached_models_say_nothing():
     nvtx, model = FakeNvtx(), TinyModel()
     annotator = NvtxAnnotator(nvtx)

@@ -63,6 +63,11 @@ _PRODUCTS = (
     r"(?i)marlin(?!.*repack)|machete|awq(?!.*dequant)|gptq(?!.*(reconstruct|shuffle|repack))|wna16|bitblas|gemlite"
     r"|fused_moe|moe_mma|mmvq?_|mmq_|q_matmul|scaled_mm|triton_(tem_fused_\w*(mm|matmul)|mm)\w*"
 )
+_PLAIN_KERNEL = r"(?i)(?<!fb)gemm|gemv|nvjet|cutlass|xmma|wgmma|igemm|imma|splitk|cublas|matmul|Cijk_|dot_kernel|_mm_"
+_PLAIN_PRODUCT = r"^aten::(linear|addmm|mm|matmul|bmm|baddbmm|mv|dot)$"
+# The experts of a mixture in the transformers library: one parameter of three dimensions, which no quantiser converts.
+_EXPERTS = r"^experts$"
+_GROUPED = r"^(aten::_grouped_mm|transformers::grouped_mm_fallback)"
 # Norms and activations of engines that carry "flash" in their names, and what routes tokens to experts.
 _ENGINE_NORMS = (
     r"(?i)flashinfer::(norm|activation)|(rms|layer)_?norm(?!.*rope)|act_and_mul|moe_(align|sum)|topk_?gating"
@@ -75,6 +80,12 @@ RULES: tuple[Rule, ...] = (
     Rule(c.COMMUNICATION, "operator", name=r"^(c10d::|_c10d_functional::|nccl:|gloo:|record_param_comms)"),
     # The output layer: everything in its range, whatever it is made of.
     Rule(c.LM_HEAD, range=r"^(lm_head|embed_out|output_layer)$"),
+    # Products of experts: all in one, one expert after the other, or in batches.
+    Rule(c.NOT_QUANTISED, "operator", name=_GROUPED),
+    Rule(c.NOT_QUANTISED, "operator", name=_PLAIN_PRODUCT, within=_GROUPED),
+    Rule(c.NOT_QUANTISED, "operator", name=_PLAIN_PRODUCT, range=_EXPERTS),
+    Rule(c.NOT_QUANTISED, "kernel", within=_GROUPED),
+    Rule(c.NOT_QUANTISED, "kernel", name=_PLAIN_KERNEL, range=_EXPERTS),
     # LLM.int8()'s outliers: found before the activations are quantised, multiplied apart from the int8 product.
     Rule(c.OUTLIERS, "kernel", name=r"kExtractOutliers|[Oo]utlier"),
     Rule(c.OUTLIERS, "kernel", name=r"at::native|at_cuda_detail|cub::", within=_BNB_QUANT),
@@ -122,11 +133,7 @@ RULES: tuple[Rule, ...] = (
     Rule(c.SAMPLING, "kernel", name=r"^triton_(poi|red|per|for)_fused_\w*(argmax|multinomial|topk)"),
     Rule(c.NORM, "kernel", name=r"^triton_(poi|red|per|for)_"),
     Rule(c.GEMM, "kernel", name=_PRODUCTS),
-    Rule(
-        c.GEMM,
-        "kernel",
-        name=r"(?i)(?<!fb)gemm|gemv|nvjet|cutlass|xmma|wgmma|igemm|imma|splitk|cublas|matmul|Cijk_|dot_kernel|_mm_",
-    ),
+    Rule(c.GEMM, "kernel", name=_PLAIN_KERNEL),
     Rule(c.SAMPLING, "kernel", name=r"(?i)arg_?max|topk|multinomial|radixsort|sampling|logits"),
     Rule(
         c.CAST,
@@ -154,8 +161,7 @@ RULES: tuple[Rule, ...] = (
     Rule(c.GEMM, "operator", name=_BNB_GLUE, glue=True),
     Rule(c.GEMM, "operator", name=r"bitsandbytes::(gemv_4bit|gemm)|^aten::(linear|addmm|mm|matmul|_int_mm|mv|dot)$"),
     Rule(c.GEMM, "operator", name=r"^aten::_weight_int4pack_mm"),
-    # The experts of a mixture, all in one product.
-    Rule(c.GEMM, "operator", name=r"^(aten::_(scaled_)?grouped_mm|transformers::grouped_mm_fallback)"),
+    Rule(c.GEMM, "operator", name=r"^aten::_scaled_grouped_mm"),
     Rule(c.ATTENTION, "operator", name=r"attention|^aten::(softmax|_softmax|bmm|baddbmm)$"),
     # A call of ``to`` that finds nothing to change calls nothing, and is no cast.
     Rule(c.CAST, "operator", name=r"^aten::to$", outside_of=rf"{_BNB_QUANT}|{_BNB_DEQUANT}", calls=True),

@@ -51,6 +51,10 @@ KERNELS = [
     ("nvjet_tst_64x8_64x16", ("aten::linear",), ("lm_head",), c.LM_HEAD),
     ("void at::native::reduce_kernel<512, 1, ReduceOp<float, ArgMaxOps<float>>>", ("aten::argmax",), (), c.SAMPLING),
     ("void at::native::vectorized_elementwise_kernel<4, BitwiseOr>", ("aten::__or__",), (), c.SAMPLING),
+    ("void cutlass::device_kernel<GemmUniversal<GroupProblemShape>>", ("aten::_grouped_mm",), (), c.NOT_QUANTISED),
+    ("nvjet_tst_64x8_64x16_4x1_v_bz_TNN", ("aten::linear",), ("layer", "experts"), c.NOT_QUANTISED),
+    ("nvjet_tst_64x8_64x16_4x1_v_bz_TNN", (), ("layer", "experts"), c.NOT_QUANTISED),  # nsys: no operators
+    ("void at::native::vectorized_elementwise_kernel<4, SiluFunctor>", (), ("layer", "experts"), c.NORM),
     ("my_own_kernel(float*)", (), (), c.OTHER),
 ]
 
@@ -72,6 +76,10 @@ def chain(classes: Classes, *names: str, ranges: tuple[str, ...] = (), after: st
 
 
 OPERATORS = [
+    (("aten::_grouped_mm",), c.NOT_QUANTISED),
+    (("transformers::grouped_mm_fallback", "aten::mm"), c.NOT_QUANTISED),
+    (("aten::_scaled_grouped_mm",), c.GEMM),  # in 8 bits
+    (("aten::bmm",), c.ATTENTION),
     (("aten::linear", "aten::addmm"), c.GEMM),
     (("aten::linear", "aten::addmm", "aten::copy_"), c.GEMM),
     (("aten::linear", "aten::t", "aten::transpose"), c.GEMM),
@@ -100,6 +108,13 @@ OPERATORS = [
 @pytest.mark.parametrize(("names", "cause"), OPERATORS)
 def test_operators(names, cause):
     assert chain(Classes(), *names).cause == cause
+
+
+@pytest.mark.parametrize("name", ["aten::linear", "aten::bmm", "aten::mm"])
+def test_products_of_experts_are_told_apart_from_linears(name):
+    classes = Classes()
+    assert classes.operator(Operator(name, (), ("layer", "experts")), None).cause == c.NOT_QUANTISED
+    assert classes.operator(Operator(name, (), ("layer",)), None).cause in (c.GEMM, c.ATTENTION)
 
 
 def test_a_magnitude_that_leads_to_a_comparison_looks_for_outliers():
