@@ -23,11 +23,11 @@ def describe(source: Source) -> dict[str, Any]:
         "cuda"} of a model built on the meta device. ``saved``: the format in which it was saved quantised, or None;
         ``dtype``: what it was saved in, "" where its config does not say.
 
-        Modules of one shape W[n, k] are named together ("q_proj+o_proj"). The output layer is not converted by
-        quantisers, so it is kept apart even where another layer has its shape; so are those with a bias from those without.
-    Experts of a mixture are not converted either: one expert's matrix is a product, which counts once for each expert that
-    a token goes through.
-        Raises UsageError where the model is no causal language model, or a folder's files are not its weights.
+    Modules of one shape W[n, k] are named together ("q_proj+o_proj"). The output layer is not converted by
+    quantisers, so it is kept apart even where another layer has its shape; so are those with a bias from those without.
+    Experts of a mixture are not converted either: one expert's matrix is a product, which counts once for each expert
+    that a token goes through.
+    Raises UsageError where the model is no causal language model, or a folder's files are not its weights.
     """
     import torch
 
@@ -62,7 +62,7 @@ def _layers(model: Any) -> list[dict[str, Any]]:
 
 
 def _experts(model: Any) -> list[dict[str, Any]]:
-    """One product for each of an expert's matrices, by name and shape; none where nothing says how many a token uses."""
+    """One product for each of an expert's matrices; none where nothing says how many of them a token uses."""
     used, width = experts_per_token(model.config), text_config(model.config).hidden_size
     found: Counter[tuple[str, int, int]] = Counter()
     for module in model.modules():
