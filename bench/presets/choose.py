@@ -107,7 +107,7 @@ def _check(chosen: Preset) -> None:
             "new tokens": (sweep.new_tokens, 2),
             "calls": (sweep.calls, 1),
             "repeats": (sweep.repeats, 1),
-            "prompt tokens": (sweep.prompt_tokens, 1),
+            "prompt tokens": (min(sweep.prompt_lengths, default=sweep.prompt_tokens), 1),
             "warm-up calls": (sweep.warmup_calls, 0),
             "energy windows": (sweep.energy_windows, 1),
             "annotation pairs": (sweep.annotation_pairs, 0),

@@ -26,6 +26,8 @@ class EndToEnd:
     length that is timed; with 0 none at all, so that the timed calls are the first (bench/workloads/calls.py).
     ``timed``: False for a sweep that only observes, as those for pass@1 do, with ``tasks`` tasks (None: all).
     ``prompt_style``: how HumanEval's prompts are given, see bench/workloads/prompt_styles.py.
+    ``prompt_lengths``: prompts of exactly so many tokens, one Case for each; () for texts as long as they are, and for
+    token ids drawn at random ``prompt_tokens`` of them.
     ``tries``: interventions tried on the schemes ``tried_on``, in turns with them, in the sweep's first setting
     (bench/run/trying.py).
     Sweeps with the same ``process`` measure a scheme's Cases one after the other in one process per repeat.
@@ -37,6 +39,7 @@ class EndToEnd:
     caches: tuple[str, ...] = ("dynamic",)
     dropped_layers: tuple[str, ...] = ("",)
     prompt_tokens: int = 128
+    prompt_lengths: tuple[int, ...] = ()
     new_tokens: int = 128
     stop: str = "length"
     calls: int = 5

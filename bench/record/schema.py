@@ -37,9 +37,9 @@ class Case:
     do not apply are None and are left out of the identity, so that a coordinate added later does not
     change the ``case_id`` of older records.
 
-    generation: ``batch_size``, ``prompts`` ("humaneval" or "random"), ``prompt_tokens`` (None: natural
-    lengths), ``new_tokens``, ``cache`` ("dynamic" or "static"), ``stop`` ("length": the number of new
-    tokens is forced; "eos": the model may stop early).
+    generation: ``batch_size``, ``prompts`` ("humaneval", "random", or "text-sha256:…" of a text of the user's own),
+    ``prompt_tokens`` (None: natural lengths), ``new_tokens``, ``cache`` ("dynamic" or "static"),
+    ``stop`` ("length": the number of new tokens is forced; "eos": the model may stop early).
     matmul: x[m, k] · W[n, k]ᵀ of ``layer``; ``op`` is the step timed ("linear", "gemm", "dequantise",
     "quantise_activations"), ``residency`` is where the weights are ("hot": the same weights again and
     again; "cold": rotated through more than the last-level cache).

@@ -86,7 +86,7 @@ def _coordinate(name: str, value: Any) -> str:
         "revision": f"revision {str(value)[:12]}",
         "seed": f"seed {value}",
         "batch_size": f"batch {value}",
-        "prompts": f"{value} prompts",
+        "prompts": "a prompt of the user's own" if str(value).startswith("text-") else f"{value} prompts",
         "prompt_tokens": f"{value} prompt tokens",
         "new_tokens": f"{value} new tokens",
         "cache": f"{value} cache",

@@ -72,7 +72,16 @@ def make_plan(
         "timeline_steps": min(sweep.timeline_steps, sweep.new_tokens - 2), "timeline_keep": True,
     }  # fmt: skip
     base = {
-        scheme: generation_case(sweep, source, scheme, sweep.batch_sizes[0], sweep.caches[0], device, seed)
+        scheme: generation_case(
+            sweep,
+            source,
+            scheme,
+            sweep.batch_sizes[0],
+            sweep.caches[0],
+            device,
+            seed,
+            length=next(iter(sweep.prompt_lengths), None),
+        )
         for scheme in names
     }
     timelines = tuple(
@@ -162,10 +171,16 @@ class Predictor:
     def without(self, case: Case, status: Status, reason: str) -> Record:
         """A Case's Record without a prediction, and why."""
         return Record(
-            run_id=self.run_id, instrument=PREDICTION, case=case, repeat=0, status=status, reason=reason,
-            environment=self.machine, argv=self.argv,
+            run_id=self.run_id,
+            instrument=PREDICTION,
+            case=case,
+            repeat=0,
+            status=status,
+            reason=reason,
+            environment=self.machine,
+            argv=self.argv,
             started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        )  # fmt: skip
+        )
 
     def _prediction(self, case: Case, replay: Replay | str, reference: Replay | str) -> Record:
         for needed in (replay, reference) if _as_reference(case) else (replay,):

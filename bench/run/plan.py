@@ -193,7 +193,7 @@ def rounds(preset: Preset, source: Source, device: str, seed: int, beside: Seque
     for together in _in_processes(preset.sweeps):
         for repeat in range(max(sweep.repeats for sweep in together)):
             blocks = [
-                _generation_block(preset, sweep, model, scheme, dropped, batch, cache, repeat, device, seed)
+                _generation_block(preset, sweep, model, scheme, dropped, batch, cache, length, repeat, device, seed)
                 for sweep in together
                 if repeat < sweep.repeats
                 for model in (source, *beside)
@@ -202,6 +202,7 @@ def rounds(preset: Preset, source: Source, device: str, seed: int, beside: Seque
                 if model is source or not dropped
                 for batch in sweep.batch_sizes
                 for cache in sweep.caches
+                for length in sweep.prompt_lengths or (None,)
             ]
             found.append(Round(together, repeat, tuple(_merged(blocks) if together[0].process else blocks)))
     return tuple(found)
@@ -266,10 +267,13 @@ def generation_case(
     device: str,
     seed: int,
     dropped_layers: str | None = None,
+    length: int | None = None,
 ) -> Case:
-    """The Case that a run of this sweep measures: whoever observes it elsewhere joins the run by its case_id."""
-    has_text = source.has_text
-    named = has_text and sweep.prompt_style != AS_IS
+    """The Case that a run of this sweep measures: whoever observes it elsewhere joins the run by its case_id.
+    ``length``: of the prompts in tokens; None: see EndToEnd.prompt_lengths."""
+    own = source.own_prompts if sweep.timed else ""  # programs are written for tasks
+    prompts = own or ("humaneval" if source.has_text else "random")
+    named = prompts == "humaneval" and sweep.prompt_style != AS_IS
     return Case(
         "generation",
         source.name,
@@ -278,8 +282,8 @@ def generation_case(
         device,
         seed,
         batch_size=batch,
-        prompts="humaneval" if has_text else "random",
-        prompt_tokens=None if has_text else sweep.prompt_tokens,
+        prompts=prompts,
+        prompt_tokens=length or (sweep.prompt_tokens if prompts == "random" else None),
         new_tokens=sweep.new_tokens,
         cache=cache,
         stop=sweep.stop,
@@ -296,11 +300,12 @@ def _generation_block(
     dropped: str,
     batch: int,
     cache: str,
+    length: int | None,
     repeat: int,
     device: str,
     seed: int,
 ) -> Block:
-    case = generation_case(sweep, source, scheme, batch, cache, device, seed, dropped)
+    case = generation_case(sweep, source, scheme, batch, cache, device, seed, dropped, length)
     instruments = (["generation"] if sweep.timed else []) + [
         name
         for name, (schemes, repeats) in sweep.observers.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -78,7 +78,8 @@ def write_plan(folder: Path, run: Run) -> None:
 def _named(source: Source) -> dict[str, Any]:
     files = companions(source)
     named = {"name": source.name, "revision": source.revision, "label": source.label}
-    return named | ({"files": files} if files else {})
+    given = {"random_prompts": True} if source.random_prompts else {"prompt": source.prompt} if source.prompt else {}
+    return named | ({"files": files} if files else {}) | given
 
 
 def _without_source(block: Block) -> dict[str, Any]:
@@ -109,12 +110,15 @@ def read_plan(folder: Path) -> Run:
 
 @dataclass(frozen=True)
 class _Model:
-    """``files``: what stood beside the config, by its hash; {} in plans of older versions."""
+    """``files``: what stood beside the config, by its hash; {} in plans of older versions. ``random_prompts``,
+    ``prompt``: as a Source has them."""
 
     name: str
     revision: str
     label: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    random_prompts: bool = False
+    prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,4 +198,4 @@ def _same_model(model: _Model) -> Source:
         raise UsageError(
             f"{name} has changed since this run began ({', '.join(changed)}): put it back, or start a new run"
         )
-    return source
+    return replace(source, random_prompts=model.random_prompts, prompt=model.prompt)

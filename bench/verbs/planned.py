@@ -55,6 +55,7 @@ def plan_of(folder: Path) -> PlannedRun:
 def _generation_coordinates(preset: presets.Preset, models: Sequence[str]) -> list[Mapping[str, Any]]:
     return [
         {"model": model, "new_tokens": sweep.new_tokens, "batch_size": batch, "cache": cache, "stop": sweep.stop}
+        | ({"prompt_tokens": length} if length else {})
         | ({"dropped_layers": dropped} if dropped else {})
         for sweep in preset.sweeps
         if sweep.timed
@@ -62,4 +63,5 @@ def _generation_coordinates(preset: presets.Preset, models: Sequence[str]) -> li
         for dropped in sweep.dropped_layers
         for batch in sweep.batch_sizes
         for cache in sweep.caches
+        for length in sweep.prompt_lengths or (None,)
     ]

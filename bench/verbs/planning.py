@@ -27,6 +27,8 @@ from bench.workloads.sources import Source, resolve
 
 # What --prompts says for token ids drawn at random.
 RANDOM = "random"
+# No file's name is longer; no prompt is.
+LONGEST_NAME, LARGEST_PROMPT = 4096, 1 << 20
 # What --preset says where the machine chooses.
 AUTO = "auto"
 
@@ -148,7 +150,29 @@ def _sources(model: str, options: argparse.Namespace) -> list[Source]:
     sources = [resolve(model, options.revision), *(resolve(other) for other in options.beside or ())]
     if len({one.name for one in sources}) < len(sources):
         raise UsageError("--beside names a model twice: give each once, and not the one of --model")
-    return [replace(one, random_prompts=getattr(options, "prompts", None) == RANDOM) for one in sources]
+    text = own_prompt(options)
+    if text and not all(one.has_text for one in sources):
+        raise UsageError("--prompt needs a tokenizer, and random weights have none: give another --model")
+    given: dict[str, Any] = {"random_prompts": getattr(options, "prompts", None) == RANDOM, "prompt": text}
+    return [replace(one, **given) for one in sources]
+
+
+def own_prompt(options: argparse.Namespace) -> str:
+    """What --prompt says, or the file of that name holds; "" where it is not given. Raises UsageError for a file that
+    cannot be read as text, says nothing or is too large."""
+    given: str = getattr(options, "prompt", None) or ""
+    file = Path(given)
+    if not given or len(given) > LONGEST_NAME or not file.is_file():
+        return given
+    try:
+        if file.stat().st_size > LARGEST_PROMPT:
+            raise UsageError(f"--prompt: {given} has over {LARGEST_PROMPT >> 20} MiB: give a shorter text")
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--prompt: {given} cannot be read as text ({error}): give a file in UTF-8") from error
+    if not text.strip():
+        raise UsageError(f"--prompt: {given} says nothing: give a file with a text")
+    return text
 
 
 def _fitted(

@@ -28,6 +28,7 @@ from bench.verbs.resuming import refuse_other_plan
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 from bench.verbs.shared_options import add_no_report, add_verbose
 from bench.verbs.stray import refuse, refuse_together
+from bench.workloads.prompt_styles import CHAT
 
 EXAMPLES = """
 run
@@ -54,7 +55,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--reference", metavar="SCHEME", help="what the others are compared with (default: the preset's)")
     add("--no-tries", dest="tries", action="store_const", const=(), help="leave out the cheap remedies that are tried")
     add("--new-tokens", type=kinds.TOKENS, metavar="N", help="new tokens per sequence")
-    add("--prompt-tokens", type=kinds.COUNT, metavar="N", help="prompt length of random-weight models")
+    add(
+        "--prompt-tokens",
+        dest="prompt_lengths",
+        type=kinds.numbers(kinds.COUNT),
+        metavar="N,N",
+        help="prompts of exactly so many tokens (default: texts as they are, 128 random ones)",
+    )
+    add("--prompt", metavar="FILE|TEXT", help="a prompt of your own, in every row and call (default: HumanEval's)")
     add("--prompts", choices=("humaneval", "random"), help="random: token ids drawn at random, for want of a tokenizer")
     add(
         "--prompt-style",
@@ -123,6 +131,10 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
         refuse(options, ("retry_failed",), "only a run that goes on has failed Cases: add --resume")
     if options.prompts == "random":
         refuse(options, ("prompt_style",), "random token ids have no style: leave it, or --prompts, out")
+    if options.prompt is not None:
+        refuse(options, ("prompts", "prompt_style"), "your own prompt is given as it is: leave it, or --prompt, out")
+    if options.prompt_style == CHAT:
+        refuse(options, ("prompt_lengths",), "a chat cannot be cut: leave it out, or choose another --prompt-style")
     if options.matmul_m == ():
         refuse(options, ("matmul_seconds",), "no layer product is measured: leave it, or --matmul-m, out")
 

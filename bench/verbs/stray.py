@@ -38,4 +38,4 @@ def flag(name: str) -> str:
     return f"--{_FLAGS.get(name, name).replace('_', '-')}"
 
 
-_FLAGS = {"dropped_layers": "drop_layers", "tries": "no_tries"}
+_FLAGS = {"dropped_layers": "drop_layers", "tries": "no_tries", "prompt_lengths": "prompt_tokens"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from bench.models.architecture import positions, text_config
@@ -26,7 +28,9 @@ class Batch:
 
 
 def make_batches(case: Case, loaded: LoadedModel, calls: int) -> list[Batch]:
-    """``calls`` batches: HumanEval's tasks in order (left-padded, going round), or random token ids from the seed.
+    """``calls`` batches: HumanEval's tasks in order (left-padded, going round), the user's own text in every row, or
+    random token ids from the seed. Of ``case.prompt_tokens`` tokens each, where it says so: texts are cut there, and
+    gone on with the next task, or again from the start, until they are so long.
 
     Raises UsageError where prompt and new tokens do not fit the model's positions.
     """
@@ -40,7 +44,7 @@ def make_batches(case: Case, loaded: LoadedModel, calls: int) -> list[Batch]:
     if limit is not None and longest + (case.new_tokens or 0) > limit:
         raise UsageError(
             f"a prompt of {longest} tokens and {case.new_tokens} new tokens exceed the {limit} positions of "
-            f"{case.model}: use fewer --new-tokens"
+            f"{case.model}: use fewer --new-tokens or --prompt-tokens"
         )
     return batches
 
@@ -71,10 +75,40 @@ def _random_batch(case: Case, loaded: LoadedModel, size: int, call: int) -> Batc
 
 
 def _text_batch(case: Case, loaded: LoadedModel, size: int, call: int) -> Batch:
-    tasks = humaneval()
-    chosen = [tasks[(call * size + place) % len(tasks)] for place in range(size)]
     style = style_of(case)
-    texts = [prompt(task, style, loaded.tokenizer).text for task in chosen]
-    encoded = loaded.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=style != CHAT)
+    names, texts = _texts(case, loaded, size, call)
+    if case.prompt_tokens is not None:
+        return Batch(_of_length(case.prompt_tokens, texts, loaded), names)
+    given = [text[0] for text in texts]
+    encoded = loaded.tokenizer(given, return_tensors="pt", padding=True, add_special_tokens=style != CHAT)
     inputs = {name: encoded[name].to(loaded.model.device) for name in ("input_ids", "attention_mask")}
-    return Batch(inputs, tuple(task.task_id for task in chosen))
+    return Batch(inputs, names)
+
+
+def _texts(case: Case, loaded: LoadedModel, size: int, call: int) -> tuple[tuple[str, ...], list[list[str]]]:
+    """(names, for each row its text and what goes on with it)."""
+    if loaded.prompt:
+        return ("own text",) * size, [[loaded.prompt]] * size
+    tasks = humaneval()
+    first = [(call * size + place) % len(tasks) for place in range(size)]
+    every = [prompt(task, style_of(case), loaded.tokenizer).text for task in tasks]
+    return tuple(tasks[one].task_id for one in first), [[*every[one:], *every[:one]] for one in first]
+
+
+def _of_length(length: int, texts: Sequence[Sequence[str]], loaded: LoadedModel) -> dict[str, Any]:
+    """Rows of exactly ``length`` tokens. Raises UsageError for texts without any."""
+    import torch
+
+    rows = []
+    for row in texts:
+        ids: list[int] = []
+        for text in cycle(row):
+            more = loaded.tokenizer(text if not ids else f"\n\n{text}", add_special_tokens=not ids)["input_ids"]
+            if not more:
+                raise UsageError("the prompt has no tokens: give a text that is not empty")
+            ids += more
+            if len(ids) >= length:
+                break
+        rows.append(ids[:length])
+    given = torch.tensor(rows, device=loaded.model.device)
+    return {"input_ids": given, "attention_mask": torch.ones_like(given)}

@@ -20,8 +20,8 @@ Shape = tuple[int, int, bool, bool]
 
 def describe(source: Source) -> dict[str, Any]:
     """{"layers": [{"name", "n", "k", "count", "converted", "bias"}], "model_type", "decoder_layers", "saved", "dtype",
-        "cuda"} of a model built on the meta device. ``saved``: the format in which it was saved quantised, or None;
-        ``dtype``: what it was saved in, "" where its config does not say.
+    "cuda"} of a model built on the meta device. ``saved``: the format in which it was saved quantised, or None;
+    ``dtype``: what it was saved in, "" where its config does not say.
 
     Modules of one shape W[n, k] are named together ("q_proj+o_proj"). The output layer is not converted by
     quantisers, so it is kept apart even where another layer has its shape; so are those with a bias from those without.

@@ -36,6 +36,7 @@ class LoadedModel:
     """``facts`` is what the record says of the model; ``load_seconds`` includes quantisation.
 
     ``tokenizer`` is None where the model has none (random weights). ``arm``: the scheme as it was fitted to the model.
+    ``prompt``: the user's own text, or "".
     """
 
     model: Any
@@ -43,6 +44,7 @@ class LoadedModel:
     facts: dict[str, Any]
     load_seconds: float
     arm: Arm | None = None
+    prompt: str = ""
 
 
 def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str | None = None) -> LoadedModel:
@@ -72,7 +74,7 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
     seconds = time.perf_counter() - start
     facts = _facts(model, source, arm, planted) | ({"dropped_layers": dropped_layers} if dropped_layers else {})
     facts |= {"generation_config_unused": told} if (told := settings_unused(model)) else {}
-    return LoadedModel(model, _tokenizer(source), facts, seconds, arm)
+    return LoadedModel(model, _tokenizer(source), facts, seconds, arm, source.prompt)
 
 
 def fitted(source: Source, arm: Arm) -> Arm:
@@ -228,7 +230,7 @@ def check_tokenizer(source: Source, config: Any) -> None:
     """Raises UsageError unless the model has a tokenizer whose tokens its embedding has; nothing to check for random
     prompts."""
     if source.has_text:
-        texts = [task.prompt for task in humaneval()]
+        texts = [source.prompt] if source.prompt else [task.prompt for task in humaneval()]
         tokenizer.check(_tokenizer(source), texts, text_config(config).vocab_size, source.name)
 
 

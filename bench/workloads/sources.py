@@ -20,6 +20,8 @@ SMOKE = "smoke"
 WHOLE_BYTES = 256 << 20
 # What the revision of a folder begins with, unless it is a snapshot of the hub.
 FOLDER_REVISIONS = ("files-sha256:", "headers-sha256:")
+# What Cases with a prompt of the user's own say of it, before its hash.
+OWN_TEXT = "text-sha256:"
 Kind = Literal["smoke", "shape", "folder", "hub"]
 
 
@@ -27,7 +29,8 @@ Kind = Literal["smoke", "shape", "folder", "hub"]
 class Source:
     """``location`` is a folder (smoke, folder), a config file (shape) or a hub id. ``label`` says what its weights
     are, for every place where a figure is shown. ``saved``: the format in which the checkpoint was saved quantised; ""
-    for one that was not. ``random_prompts``: its tokenizer is not to be used."""
+    for one that was not. ``random_prompts``: its tokenizer is not to be used. ``prompt``: a text of the user's own that
+    it is given; "" for HumanEval's tasks."""
 
     name: str
     kind: Kind
@@ -36,6 +39,12 @@ class Source:
     label: str
     saved: str = ""
     random_prompts: bool = False
+    prompt: str = ""
+
+    @property
+    def own_prompts(self) -> str:
+        """What a Case calls the user's own text, by its hash; "" where there is none."""
+        return f"{OWN_TEXT}{hashlib.sha256(self.prompt.encode()).hexdigest()[:16]}" if self.prompt else ""
 
     @property
     def has_text(self) -> bool:

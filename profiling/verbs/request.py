@@ -43,14 +43,19 @@ def _check_layers(dropped: str | None, source: Source) -> None:
 def _case(options: argparse.Namespace, base: Setting, scheme: str) -> Case:
     arm(scheme)
     found = _sweep(base.preset, scheme, options.batch, options.cache)
-    changes = {"new_tokens": options.new_tokens, "prompt_tokens": options.prompt_tokens}
-    sweep = replace(found, **{name: value for name, value in changes.items() if value is not None})
+    sweep = found if options.new_tokens is None else replace(found, new_tokens=options.new_tokens)
+    length = next(iter(sweep.prompt_lengths), None) if options.prompt_tokens is None else options.prompt_tokens
     batch = sweep.batch_sizes[0] if options.batch is None else options.batch
     cache = options.cache or sweep.caches[0]
-    if batch < 1 or sweep.new_tokens < 2 or sweep.prompt_tokens < 1:
+    if batch < 1 or sweep.new_tokens < 2 or (length is not None and length < 1):
         raise UsageError("--batch and --prompt-tokens must be at least 1, --new-tokens at least 2")
     dropped = pruning.text(pruning.parse(options.drop_layers))
-    return generation_case(sweep, base.source, scheme, batch, cache, base.device, base.seed, dropped)
+    if base.source.prompt:
+        raise UsageError(
+            f"{options.out} has a prompt of your own, which no profiler from outside is given: its timelines are "
+            "Kineto's, taken while it ran"
+        )
+    return generation_case(sweep, base.source, scheme, batch, cache, base.device, base.seed, dropped, length)
 
 
 def _sweep(preset: Preset, scheme: str, batch: int | None, cache: str | None) -> EndToEnd:
