@@ -16,7 +16,7 @@ from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 
 from .readers.forms import plain
-from .readers.sniff import kind_of
+from .readers.sniff import COUNTERS, format_of
 from .summary_notes import notes_of
 
 Summary = dict[str, Any]
@@ -33,15 +33,16 @@ def summarize(path: Path | str, tables: bool = False, kernels: bool = False) -> 
     profiling.summary_tables); ``kernels``: the kernels alone, which is quicker. Raises a BitledgerError.
     """
     with plain(Path(path)) as file:
-        if kind_of(file) == "counters":
+        found = format_of(file)
+        if found is COUNTERS:
             if kernels:
                 raise RecordError(f"{path}: holds counters, not a timeline, so --kernels has no place")
             from .readers.ncu import counters_summary
 
             return counters_summary(file)
         if kernels:
-            return {"kind": "timeline", "kernels": _kernels(Analysis(_of_kernels(file)))}
-        analysis = Analysis(_read(file))
+            return {"kind": "timeline", "kernels": _kernels(Analysis(found.timeline(file, kernels=True)))}
+        analysis = Analysis(found.timeline(file))
     summary = timeline_summary(analysis)
     if tables:
         from .summary_tables import nsys_tables
@@ -53,28 +54,7 @@ def summarize(path: Path | str, tables: bool = False, kernels: bool = False) -> 
 def read_timeline(path: Path) -> Timeline:
     """Read a trace of any kind, packed or not. Raises RecordError or MachineError."""
     with plain(path) as file:
-        return _read(file)
-
-
-def _read(path: Path) -> Timeline:
-    kind = kind_of(path)
-    if kind == "chrome trace":
-        from .readers.kineto import read_kineto
-
-        return read_kineto(path)
-    from .readers.nsys import read_nsys, read_nsys_rep
-
-    if kind == "counters":
-        raise RecordError(f"{path}: holds counters, not a timeline")
-    return read_nsys(path) if kind == "nsys sqlite" else read_nsys_rep(path)
-
-
-def _of_kernels(path: Path) -> Timeline:
-    if kind_of(path) != "nsys sqlite":
-        return _read(path)
-    from .readers.nsys import read_nsys_kernels
-
-    return read_nsys_kernels(path)
+        return format_of(file).timeline(file)
 
 
 def timeline_summary(analysis: Analysis) -> Summary:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.record.metrics import METRICS
 from bench.record.quantised import share_of
 from bench.record.schema import Record
 
@@ -17,14 +18,8 @@ from .pairing import estimate_of, located, ratio_between, taking
 from .statistics import Estimate, quantiles
 from .verdict import MARGIN, Verdict, verdict
 
-MEMORY_METRICS = (
-    "model_footprint",
-    "memory_allocated_peak",
-    "memory_reserved_peak",
-    "memory_device_used",
-    "memory_load_peak",
-    "memory_resident_peak",
-)
+# Bytes that a process holds, in the registry's order: a new one needs no line here.
+MEMORY_METRICS = tuple(name for name in METRICS if name.startswith("memory_") or name == "model_footprint")
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,3 @@ def _head(path: Path) -> bytes:
             return stream.read(_HEAD)
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}") from error
-
-
-__all__ = ["counters_summary", "looks_like_counters", "read_counters"]

@@ -1,35 +1,73 @@
-"""What kind of profiler output a file is, from its first bytes; names lie."""
+"""The files that are read: what each begins with, as names lie, and what reads it, which is imported then."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
 
 from bench.record.errors import RecordError
 from bench.record.packed import MAGIC as GZIP
+from bench.record.timeline import Timeline
 from profiling.export import BEGINNING
 
 from .forms import NSYS_REPORT, head_of, refuse_others
 from .sqlite_columns import MAGIC as SQLITE
 
-Kind = Literal["nsys sqlite", "nsys report", "chrome trace", "counters"]
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
-def kind_of(path: Path) -> Kind:
+@dataclass(frozen=True)
+class FileFormat:
+    """``is_it``: whether a file with these first bytes, unpacked, is of it. ``module``: of this room; ``read``: its
+    function that makes a Timeline of a path, "" for what holds none. ``kernels``: one that reads the kernels alone."""
+
+    name: str
+    is_it: Callable[[bytes, Path], bool]
+    module: str
+    read: str = ""
+    kernels: str = ""
+
+    def timeline(self, path: Path, *, kernels: bool = False) -> Timeline:
+        """What the file holds. Raises RecordError for damage, and for what holds no timeline; MachineError."""
+        if not self.read:
+            raise RecordError(f"{path}: holds counters, not a timeline")
+        function = (self.kernels if kernels else "") or self.read
+        found: Timeline = getattr(import_module(f".{self.module}", __package__), function)(path)
+        return found
+
+
+def _begins(magic: bytes) -> Callable[[bytes, Path], bool]:
+    return lambda head, _: head.startswith(magic)
+
+
+def _is_counters(_: bytes, path: Path) -> bool:
+    """Of the file itself, because a profiled program may print a lot before its table."""
+    from .ncu import looks_like_counters
+
+    return looks_like_counters(path)
+
+
+COUNTERS = FileFormat("counters", _is_counters, "ncu")
+FORMATS = (
+    FileFormat("nsys sqlite", _begins(SQLITE), "nsys", "read_nsys", "read_nsys_kernels"),
+    FileFormat("nsys report", _begins(NSYS_REPORT), "nsys", "read_nsys_rep"),
+    FileFormat("chrome trace", lambda head, _: head.lstrip(_BLANK)[:1] in (b"{", b"["), "kineto", "read_kineto"),
+    COUNTERS,
+)
+
+
+def format_of(path: Path) -> FileFormat:
     """Raises RecordError where the file is missing, empty, or nothing that this program reads."""
     head = _head(path)
     if head.startswith(BEGINNING):
         raise RecordError(f"{path}: an export of this program, to look at: give the trace that it was made from")
-    if head.startswith(SQLITE):
-        return "nsys sqlite"
-    if head.startswith(NSYS_REPORT):
-        return "nsys report"
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        return "chrome trace"
-    if _is_counters(path):
-        return "counters"
+    for each in FORMATS:
+        if each.is_it(head, path):
+            return each
     refuse_others(path, head)
     raise RecordError(
         f"{path}: not a file this program reads (nsys .sqlite or .nsys-rep, Kineto .json or .json.gz,"
@@ -49,9 +87,3 @@ def _unpacked(path: Path) -> bytes:
             return file.read(4096)
     except (OSError, EOFError, zlib.error) as error:
         raise RecordError(f"{path}: truncated or corrupt gzip file ({error}); copy or record it again") from error
-
-
-def _is_counters(path: Path) -> bool:
-    from .ncu import looks_like_counters
-
-    return looks_like_counters(path)
