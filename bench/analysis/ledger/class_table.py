@@ -54,7 +54,7 @@ _FINDING = r"aten::(ge|gt|any|is_nonzero|item|_local_scalar_dense|argwhere|nonze
 
 # Exchange between GPUs: NCCL and RCCL, symmetric memory (multimem), the all-reduces of vLLM, SGLang and TensorRT-LLM;
 # none are an all-reduce of one block or warp, and what is "small".
-_EXCHANGE = (
+EXCHANGE = (
     r"(?i)nccl|rccl|msccl|nvshmem|multimem|deep_ep|(?<!sm)(?<!block)(?<!block_)(?<!warp)(?<!warp_)all_?(reduce|gather)|reduce_?scatter|all_?to_?all"
     r"|cross_device_reduce|quick_?reduce|(one|two)_?shot_(all|reduce)|userbuffers"
 )
@@ -76,7 +76,7 @@ _ENGINE_NORMS = (
 
 RULES: tuple[Rule, ...] = (
     # What waits for other GPUs is neither work of the model nor of its output layer.
-    Rule(c.COMMUNICATION, "kernel", name=_EXCHANGE),
+    Rule(c.COMMUNICATION, "kernel", name=EXCHANGE),
     Rule(c.COMMUNICATION, "operator", name=r"^(c10d::|_c10d_functional::|nccl:|gloo:|record_param_comms)"),
     # The output layer: everything in its range, whatever it is made of.
     Rule(c.LM_HEAD, range=r"^(lm_head|embed_out|output_layer)$"),

@@ -2,7 +2,7 @@
 
 A step lasts from the start of its range until its range has ended and its GPU work is done, but never begins before
 the earlier step is over; so a host that runs ahead of the GPU does not make steps look short. A moment in which
-several kernels run belongs to the one that began first: overlapping streams are not counted twice.
+several kernels run is counted once (overlap.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..timeline import Analysis
 from .attention import calls_of
 from .classes import Classes
 from .costs import Ns, StepCosts, host_windows, step_rows
+from .overlap import cut, owned
 from .paths import Paths, innermost_of_lanes
 from .rows import Columns, GpuRows, Launched
 
@@ -27,11 +28,12 @@ from .rows import Columns, GpuRows, Launched
 @dataclass(frozen=True, eq=False)
 class Work:
     """All kernels and copies of all devices by start. [n] columns; ``call``: row of the launching call, or -1;
-    ``kind``: index into ``kinds``, all that a rule looks at."""
+    ``stream``: one number for each stream of each device; ``kind``: index into ``kinds``, all that a rule looks at."""
 
     start: Ns
     end: Ns
     call: Ns
+    stream: Ns
     kind: Ns
     kinds: tuple[Launched, ...]
 
@@ -54,7 +56,13 @@ def _work_of(analysis: Analysis, step_range: str) -> Work:
     end = np.concatenate((kernels.end, copies.end))
     order = np.lexsort((end, start))
     kind, kinds = _Launches(analysis, step_range).kinds(name[order], call[order])
-    return Work(start[order], end[order], call[order], kind, kinds)
+    return Work(start[order], end[order], call[order], streams_of(timeline)[order], kind, kinds)
+
+
+def streams_of(timeline: Timeline) -> Ns:
+    """[kernels, then copies] one number for each stream of each device."""
+    tables = timeline.kernels, timeline.copies
+    return np.concatenate([(table.device.astype(np.int64) << 32) + table.stream for table in tables])
 
 
 class _Launches:
@@ -183,11 +191,9 @@ def gpu_rows(analysis: Analysis, work: Work, step_range: str) -> GpuRows:
     """The steps by what a rule looks at. Raises RecordError where there are none."""
     steps = step_rows(analysis.timeline, step_range)
     start, end = step_windows(analysis.timeline, steps, work)
-    reach = np.maximum.accumulate(work.end) if len(work.end) else work.end
-    fresh = np.maximum(work.start, np.concatenate((work.start[:1], reach[:-1])))
-    new = np.flatnonzero(work.end > fresh)
-    piece, step, begin, stop = _cut(Cover(fresh[new], work.end[new]), start, end)
-    busy = _by_kind(work.kind[new][piece], step, stop - begin, len(start))
+    row, begin, stop = owned(work.start, work.end, work.stream, work.kind, work.kinds)
+    piece, step, begin, stop = cut(Cover(begin, stop), start, end)
+    busy = _by_kind(work.kind[row][piece], step, stop - begin, len(start))
     stalls, gaps, attention = _idle(analysis, work, start, end)
     inside = (work.start < end[-1]) & (work.end > start[0])
     lengths = np.zeros(len(work.kinds), np.int64)
@@ -200,7 +206,7 @@ def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns) -> tuple[Columns, 
     the latter [steps] ns inside the attention call."""
     busy = Cover.union(work.start, work.end)
     first, last = int(start[0]), int(end[-1])
-    _, step, begin, stop = _cut(busy.gaps(first, last), start, end)
+    _, step, begin, stop = cut(busy.gaps(first, last), start, end)
     stalled = analysis.waiting.within(begin, stop)
     attention, calls = np.zeros(len(start), np.int64), calls_of(analysis.timeline)
     inside = calls.within(begin, stop) - calls.both(analysis.waiting).within(begin, stop)
@@ -225,15 +231,3 @@ def _by_kind(kind: Ns, step: Ns, ns: Ns, steps: int) -> Columns:
         columns[number] = np.zeros(steps, np.int64)
         np.add.at(columns[number], step[rows], ns[rows])
     return columns
-
-
-def _cut(gaps: Cover, start: Ns, end: Ns) -> tuple[Ns, Ns, Ns, Ns]:
-    """(gap, step, begin, stop) of the gaps cut at the edges of the windows; what is between windows is left out."""
-    first = np.searchsorted(end, gaps.start, side="right")
-    last = np.searchsorted(start, gaps.end, side="left")
-    count = np.maximum(last - first, 0)
-    gap = np.repeat(np.arange(len(gaps.start)), count)
-    step = np.repeat(first, count) + (np.arange(len(gap)) - np.repeat(np.cumsum(count) - count, count))
-    begin, stop = np.maximum(gaps.start[gap], start[step]), np.minimum(gaps.end[gap], end[step])
-    solid = stop > begin
-    return gap[solid], step[solid], begin[solid], stop[solid]

@@ -18,7 +18,7 @@ from bench.record.timeline import Calls, Copies, Kernels, Spans, Timeline
 
 from ..ledger.classes import classes_of
 from ..ledger.costs import Ns, StepCosts
-from ..ledger.gpu import Work, gpu_rows, work_of
+from ..ledger.gpu import Work, gpu_rows, streams_of, work_of
 from ..ledger.rows import GpuRows
 from ..observer.costs import EventCosts
 from ..timeline import Analysis
@@ -105,7 +105,7 @@ class Undisturbed:
                 (analysis.launch, analysis.copy_call),
             )
         )
-        work = Work(start, end, call, self._work.kind[row], self._work.kinds)
+        work = Work(start, end, call, streams_of(table)[order], self._work.kind[row], self._work.kinds)
         return gpu_rows(analysis, work, self._step_range)
 
     def recording(self, plan: ReplayPlan, model: Sequence[ReplayPlan] = ()) -> Recording:

@@ -26,8 +26,16 @@ def slow_costs(timeline) -> tuple[list[int], dict[str, list[int]]]:
     rows = sorted((r for r in range(len(timeline.ranges)) if timeline.ranges.name[r] == STEP), key=_start(timeline))
     work = _work(slow, kernels, copies)
     windows = _windows(timeline, rows, work)
+    streams = _streams(kernels) + _streams(copies)
+    computing = dict.fromkeys(streams, 0)
+    for stream, (start, end, cause, _) in zip(streams, work, strict=True):
+        computing[stream] += end - start if cause != c.MEMCPY else 0
+    turns = [
+        (cause == c.MEMCPY, -computing[stream], stream, start, end, place)
+        for place, (stream, (start, end, cause, _)) in enumerate(zip(streams, work, strict=True))
+    ]
     owner = {}
-    for start, end, cause, _ in sorted(work, key=lambda item: (item[0], item[1])):
+    for start, end, cause, _ in (work[turn[-1]] for turn in sorted(turns)):
         for ns in range(start, end):
             owner.setdefault(ns, cause)
     waiting = slow.waiting()
@@ -50,6 +58,10 @@ def _work(slow, kernels, copies):
         for i in range(len(kernels))
     ]
     return found + [(int(copies.start[i]), int(copies.end[i]), c.MEMCPY, asked[i]) for i in range(len(copies))]
+
+
+def _streams(table) -> list[tuple[int, int]]:
+    return list(zip(table.device.tolist(), table.stream.tolist(), strict=True))
 
 
 def _windows(timeline, rows, work):
