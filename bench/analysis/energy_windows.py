@@ -21,6 +21,7 @@ from . import codecarbon
 from .energy_samples import LAG, Span, apart, flat, inside, sampled_joules, samples, settled, spans, stopped
 from .energy_sources import source_of
 from .idle_power import idle_of
+from .once import once
 from .work_windows import work_windows
 
 Effect = Literal["withheld", "no verdict", "told"]
@@ -52,6 +53,7 @@ class Doubt:
     finding: Finding
 
 
+@once
 def doubts(of: Record) -> tuple[Doubt, ...]:
     """All that the energy record's own contents say against its joules, worst first; () where it has none."""
     if of.instrument != "energy" or not of.values("window_time"):

@@ -36,6 +36,7 @@ from bench.record.schema import Finding, Record
 
 from .assumed import FREEDOM, quantile
 from .energy_sources import SOURCES, EnergySource
+from .once import once
 from .work_windows import IdleWindow, WorkWindow, idle_windows, work_windows
 
 REST, CURVE, DRIFT = 0.2, 0.05, 0.03
@@ -77,6 +78,7 @@ class _RestLine:
     assumed: float = 0.0
 
 
+@once
 def idle_of(record: Record, source: EnergySource) -> Idle | None:
     """At the record's work windows; None where no idle window or no work window was measured."""
     idle, work = idle_windows(record, source), work_windows(record, source)

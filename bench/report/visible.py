@@ -14,6 +14,8 @@ from dataclasses import fields, is_dataclass, replace
 from operator import is_
 from typing import Any
 
+from bench.record.schema import Metric
+
 _C0 = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"}
 _OTHERS = [0x7F, *range(0x80, 0xA0), 0x061C, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070)]
 _OTHERS += [0xFEFF, *range(0xFFF9, 0xFFFC), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)]
@@ -37,23 +39,36 @@ def visible_all(value: Any) -> Any:
 
     What draws figures cannot take a lone surrogate at all, so that a single one would cost the whole report.
     """
+    return _all(value, {})
+
+
+def _all(value: Any, known: dict[int, Any]) -> Any:
+    """``known``: what became of each part by its id, because records have their machine and their arm in common."""
     if isinstance(value, str):
         return visible(value)
-    if isinstance(value, Mapping):
-        if "\\" not in repr(value):  # which escapes all that is not printable: nothing to do, found ten times faster
-            return value
-        shown = {visible_all(key): visible_all(item) for key, item in value.items()}
-        return value if _same_text(shown.items(), value.items()) else shown
     if isinstance(value, list | tuple):
-        if not value or isinstance(value[0], float):  # raw samples, by the thousand
+        if not value or isinstance(value[0], float | Metric):  # raw samples, by the thousand, under registered names
             return value
-        items = [visible_all(item) for item in value]
+        items = [_all(item, known) for item in value]
         return value if _same_text(items, value) else type(value)(items)
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {field.name: getattr(value, field.name) for field in fields(value)}
-        changed = {name: new for name, part in parts.items() if (new := visible_all(part)) is not part}
-        return replace(value, **changed) if changed else value
+    if isinstance(value, Mapping) or (is_dataclass(value) and not isinstance(value, type)):
+        if id(value) not in known:
+            known[id(value)] = _mapping(value, known) if isinstance(value, Mapping) else _dataclass(value, known)
+        return known[id(value)]
     return value
+
+
+def _mapping(value: Mapping[Any, Any], known: dict[int, Any]) -> Mapping[Any, Any]:
+    if "\\" not in repr(value):  # which escapes all that is not printable: nothing to do, found ten times faster
+        return value
+    shown = {_all(key, known): _all(item, known) for key, item in value.items()}
+    return value if _same_text(shown.items(), value.items()) else shown
+
+
+def _dataclass(value: Any, known: dict[int, Any]) -> Any:
+    parts = {field.name: getattr(value, field.name) for field in fields(value)}
+    changed = {name: new for name, part in parts.items() if (new := _all(part, known)) is not part}
+    return replace(value, **changed) if changed else value
 
 
 def _same_text(new: Iterable[Any], old: Iterable[Any]) -> bool:

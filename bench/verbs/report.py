@@ -57,7 +57,8 @@ def main(options: argparse.Namespace) -> int:
     if len(options.run) > 1:
         raise UsageError("a report is about one run: give one folder, or add --study")
     folder = options.run[0]
-    reference = asked_reference(options.reference, folder, load(folder).records)
+    known = () if options.reference is None else load(folder).records
+    reference = asked_reference(options.reference, folder, known)
     report_run(folder, reference=reference, verbose=options.verbose, read=options.read_timeline)
     return 0
 
