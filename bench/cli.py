@@ -89,8 +89,17 @@ def main(argv: Sequence[str] | None = None, program: str = MODULE) -> int:
 
 
 def _call(arguments: Sequence[str], program: str) -> int:
-    recorded = mask_argv((*RECORDED, *arguments))
-    return _program(program).call(arguments, argv=recorded, read_timeline=_read_timeline)
+    return _program(program).call(arguments, **_beside(arguments))
+
+
+def options_of(arguments: Sequence[str], program: str = MODULE) -> argparse.Namespace:
+    """What a verb's ``main`` is called with, for Python programs. Raises UsageError for what cannot be parsed."""
+    return _program(program).options(arguments, **_beside(arguments))
+
+
+def _beside(arguments: Sequence[str]) -> dict[str, Any]:
+    """What the options of every verb hold beside their own."""
+    return {"argv": mask_argv((*RECORDED, *arguments)), "read_timeline": _read_timeline}
 
 
 def verbs_there() -> dict[str, Verb]:

@@ -61,15 +61,20 @@ class CommandLine:
         parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=_DEBUG)
         module.add_options(parser)
 
+    def options(self, arguments: Sequence[str], **more: Any) -> argparse.Namespace:
+        """The options of one verb. ``more``: what they hold beside. Raises UsageError for what cannot be parsed."""
+        called = next(filter(lambda word: not word.startswith("-"), arguments), "")
+        options = self.parser(called).parse_args(arguments)
+        for name, value in more.items():
+            setattr(options, name, value)
+        return options
+
     def call(self, arguments: Sequence[str], **more: Any) -> int:
         """Parse and run one verb; returns its exit code. ``more``: what its options hold beside.
 
         Raises UsageError for what cannot be parsed, KeyboardInterrupt where a signal ends it.
         """
-        called = next(filter(lambda word: not word.startswith("-"), arguments), "")
-        options = self.parser(called).parse_args(arguments)
-        for name, value in more.items():
-            setattr(options, name, value)
+        options = self.options(arguments, **more)
         _end_in_order()
         return int(import_module(self.verbs[options.verb].module).main(options))
 

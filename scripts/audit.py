@@ -2,7 +2,8 @@
 
 usage: python scripts/audit.py [--files]           check (exit code 1: something does not hold)
        python scripts/audit.py --write [OPTIONS]   fetch the pinned wheels, put their hashes in constraints.lock.json;
-                                                   OPTIONS go to 'pip download', such as --python-version 3.12
+                                                   OPTIONS go to 'pip download', such as --python-version 3.12, or
+                                                   --platform manylinux_2_28_aarch64 --without ncu-report
 
 Checked for bitledger and all that it needs, as installed here:
 - every distribution is pinned in constraints.txt, and has the pinned version;
@@ -175,13 +176,17 @@ def check(files: bool) -> int:
     return 0 if fine and not found else 1
 
 
-def write(options: list[str]) -> int:
-    """Add the wheels of the pinned versions, for this Python or the one that ``options`` name, to the lock."""
+def write(options: list[str], without: Iterable[str] = ()) -> int:
+    """Add the wheels of the pinned versions, for this Python or the one that ``options`` name, to the lock.
+    ``without``: packages of which there is no wheel for it."""
     lock: Lock = json.loads(LOCK.read_text()) if LOCK.exists() else {}
     pinned = {name: version for name, version in pins(CONSTRAINTS.read_text()).items() if name not in NOT_LOCKED}
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "wanted.txt"
-        wanted.write_text("".join(f"{name}=={version}\n" for name, version in pinned.items()))
+        fetched = {
+            name: version for name, version in pinned.items() if name not in set(map(canonicalize_name, without))
+        }
+        wanted.write_text("".join(f"{name}=={version}\n" for name, version in fetched.items()))
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
         subprocess.run([*command, "--dest", folder, "-r", str(wanted), *options], check=True)
         for wheel in sorted(Path(folder).glob("*.whl")):
@@ -213,10 +218,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", action="store_true", help="hash every installed file (some seconds)")
     parser.add_argument("--write", action="store_true", help="fetch the pinned wheels and add their hashes to the lock")
+    parser.add_argument(
+        "--without", metavar="A,B", default="", help="with --write: no wheel of these for that platform"
+    )
     options, rest = parser.parse_known_args()
     if rest and not options.write:
         parser.error(f"unknown options: {' '.join(rest)}")
-    return write(rest) if options.write else check(options.files)
+    return write(rest, filter(None, options.without.split(","))) if options.write else check(options.files)
 
 
 if __name__ == "__main__":

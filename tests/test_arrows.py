@@ -44,7 +44,10 @@ ALLOWED = {
     # Verbs ask in the same words, and write the same report, in both packages.
     "profiling.verbs": {*BENEATH, "profiling", "bench.presets", "bench.run", "bench.analysis", "bench.kinds"}
     | {"bench.report", "bench.verbs.report", "bench.verbs.shared_options", "bench.verbs.planning"},
-    "bitledger": {"bench.record", "bench.cli", "bench.output", "bench.commandline", "profiling"},
+    # What Python programs get: the same findings as the verbs print.
+    "bench.api": {"bench.record", "bench.report", "bench.verbs"},
+    "bitledger": {"bench.record", "bench.cli", "bench.output", "bench.commandline", "profiling"}
+    | {"bench.api", "bench.verbs.run"},
 }
 _CORE = {*BENEATH, "bench.presets", "bench.run", "bench.analysis", "bench.report", "bench.verbs", "bench.kinds"}
 # They hang on the core by bench/hooks.py, which names them as text: nothing of the core opens them.

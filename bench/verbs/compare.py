@@ -39,10 +39,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """B judged against A. Exit code 1 with --fail-on-slower if anything is SLOWER."""
+    comparison = compared(options)
+    if options.json:
+        print(dumps(comparison_document(comparison)))
+    else:
+        _print(comparison)
+    slower = any(row.verdict == "SLOWER" for row in comparison.rows)
+    return 1 if slower and options.fail_on_slower else 0
+
+
+def compared(options: argparse.Namespace) -> Comparison:
+    """What was found. Raises UsageError for runs that cannot be compared, RecordError for one that cannot be read."""
     if not 0 < options.margin < 1:
         raise UsageError("--margin must lie between 0 and 1, such as 0.02 for 2 %")
     (path_a, scheme_a), (path_b, scheme_b) = _side(options.a), _side(options.b)
-    comparison = compare(
+    return compare(
         load(path_a).records,
         load(path_b).records,
         scheme_a=scheme_a,
@@ -51,12 +62,6 @@ def main(options: argparse.Namespace) -> int:
         force=options.force,
         allow=options.allow,
     )
-    if options.json:
-        print(dumps(comparison_document(comparison)))
-    else:
-        _print(comparison)
-    slower = any(row.verdict == "SLOWER" for row in comparison.rows)
-    return 1 if slower and options.fail_on_slower else 0
 
 
 def _side(text: str) -> tuple[Path, str | None]:

@@ -63,6 +63,20 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    found, next_, several = explained(options)
+    if options.json:
+        print(dumps(run_document(found, next_, several=several)))
+    else:
+        _print_run(found, next_, options, several=several)
+    return 0
+
+
+def explained(options: argparse.Namespace) -> tuple[dict[str, Explanation], Commands, bool]:
+    """The explanations by hardware, what may be typed next, and whether the run has several kinds of hardware.
+
+    Raises RecordError for a folder without Records, or without a scheme to compare; UsageError for a choice that is not
+    there.
+    """
     records = classified(options.run, options.read_timeline).records
     if not records:
         raise RecordError(f"{options.run} holds no records yet: run {quoted('run --out', options.run)}")
@@ -70,16 +84,12 @@ def _run(options: argparse.Namespace) -> int:
     reference = asked_reference(options.reference, options.run, records)
     # A sweep over unlike nodes is explained once per hardware, because no ledger may run from one to another.
     parts = unlike_parts(records)
-    explained = {part.name: explain(part.records, reference=reference, asked=planned.asked) for part in parts}
-    found = {name: each for name, each in explained.items() if each.pairs}
+    by_hardware = {part.name: explain(part.records, reference=reference, asked=planned.asked) for part in parts}
+    found = {name: each for name, each in by_hardware.items() if each.pairs}
     if not found:
         raise RecordError(f"{options.run} holds no scheme beside an unquantised one: measure fp16 and another scheme")
     found, next_ = chosen(found, options), commands(options.run, records, planned.preset, options.reference)
-    if options.json:
-        print(dumps(run_document(found, next_, several=len(explained) > 1)))
-    else:
-        _print_run(found, next_, options, several=len(explained) > 1)
-    return 0
+    return found, next_, len(by_hardware) > 1
 
 
 def _print_run(

@@ -21,6 +21,17 @@ from bench.verbs.stray import refuse
 
 def main(options: argparse.Namespace) -> int:
     """Print why one trace's steps take longer than the other's."""
+    pair, asked, told = explained_traces(options)
+    if options.json:
+        print(dumps(document(pair, asked, told)))
+    else:
+        _print(pair, asked, told)
+    return 0
+
+
+def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAsked, Sequence[Taken]]:
+    """What the two traces say, how they were asked for, and what was taken of each. Raises UsageError for options that
+    contradict each other, RecordError for a trace that cannot be read or has no steps."""
     if options.run is not None:
         raise UsageError("give either a run folder or two traces, not both")
     refuse_choices(options)
@@ -36,12 +47,7 @@ def main(options: argparse.Namespace) -> int:
     asked = TracesAsked(
         *_short(*paths), *paths, tuple(options_again(options)), tuple(options_again(options, single=True))
     )
-    told = both[0][1], both[1][1]
-    if options.json:
-        print(dumps(document(pair, asked, told)))
-    else:
-        _print(pair, asked, told)
-    return 0
+    return pair, asked, (both[0][1], both[1][1])
 
 
 def _print(pair: TracePair, asked: TracesAsked, told_of: Sequence[Taken]) -> None:

@@ -147,7 +147,11 @@ def described(source: Source, start: Start = start_from_scratch) -> dict[str, An
 
 def _sources(model: str, options: argparse.Namespace) -> list[Source]:
     """The model and those beside it. Raises UsageError where one is named twice."""
-    sources = [resolve(model, options.revision), *(resolve(other) for other in options.beside or ())]
+    first = resolve(model, options.revision)
+    # A model that was in memory lies in a folder that goes again: its records name the model and not the folder.
+    if named := getattr(options, "named", None):
+        first = replace(first, name=named, label="from memory")
+    sources = [first, *(resolve(other) for other in options.beside or ())]
     if len({one.name for one in sources}) < len(sources):
         raise UsageError("--beside names a model twice: give each once, and not the one of --model")
     text = own_prompt(options)

@@ -1,0 +1,71 @@
+"""The verbs as functions: options in, a frozen result out. What the command line prints, these hand back."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.record.errors import UsageError
+from bench.record.store import load
+from bench.report.visible import dumps
+
+from .results import ComparisonResult, ExplanationResult, RunResult
+
+
+def words(keywords: Mapping[str, Any]) -> Iterator[str]:
+    """Keywords as options of the command line: None and False say nothing, True is a flag, a sequence a list A,B."""
+    for name, value in keywords.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            yield flag
+        elif isinstance(value, tuple | list):
+            yield f"{flag}={','.join(map(str, value))}"
+        elif value is not None and value is not False:
+            yield f"{flag}={value}"
+
+
+def place(given: str | Path | RunResult) -> str:
+    """A file or a folder as a word of the command line, which no leading dash makes an option."""
+    text = str(given.folder if isinstance(given, RunResult) else given)
+    return f"./{text}" if text.startswith("-") else text
+
+
+def loaded(folder: Path) -> RunResult:
+    """The records of a run folder. Raises RecordError where there are none that can be read."""
+    found = load(folder)
+    return RunResult(folder, found.records, found.findings)
+
+
+def explanation(options: argparse.Namespace) -> ExplanationResult:
+    """Of a run, or of two traces. Raises as the verb does."""
+    if options.candidate is not None:
+        from bench.report.answer_traces import answer
+        from bench.report.traces_json import document
+        from bench.verbs.explain_traces import explained_traces
+
+        pair, asked, told = explained_traces(options)
+        return ExplanationResult(answer(pair, asked).sentence, dumps(document(pair, asked, told)))
+    from bench.report.explain_json import run_document
+    from bench.verbs.explain import explained
+
+    found, next_, several = explained(options)
+    made = run_document(found, next_, several=several)
+    answers = [part["answer"] for part in made.get("machines", [made])]
+    sentence = " ".join(answer["sentence"] for answer in answers if answer)
+    return ExplanationResult(sentence or "Nothing was compared.", dumps(made))
+
+
+def comparison(options: argparse.Namespace) -> ComparisonResult:
+    """Of two runs, or of two schemes. Raises as the verb does."""
+    from bench.report.documents import comparison_document
+    from bench.verbs.compare import compared
+
+    return ComparisonResult(dumps(comparison_document(compared(options))))
+
+
+def refuse_folders(a: str, b: str) -> None:
+    """Raises UsageError where two run folders are given in the place of two traces."""
+    if Path(a).is_dir() or Path(b).is_dir():
+        raise UsageError("explain(a, b) is of two traces: compare(a, b) sets two runs side by side")
