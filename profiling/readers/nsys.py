@@ -197,13 +197,25 @@ class _Export:
         self.strings, self.threads = _Strings(), _Threads()
         self.texts = StringIds(connection)
 
-    def read(self, table: str, wanted: dict[str, str], where: str = "1") -> dict[str, Column] | None:
-        """Columns of a table by our name for them; None where it is missing. ``wanted``: ours → theirs[=default]."""
+    def read(
+        self, table: str, wanted: dict[str, str], only: tuple[str, tuple[int, ...]] | None = None
+    ) -> dict[str, Column] | None:
+        """Columns of a table by our name for them; None where it is missing. ``wanted``: ours → theirs[=default], which
+        must be there where it has no default; "=value" is that value everywhere. ``only``: their column → values."""
         present = columns_of(self.connection, table)
         if not present:
             return None
-        expressions = [_expression(column, present, f"{self.path}: {table}") for column in wanted.values()]
-        return dict(zip(wanted, read_integers(self.connection, table, expressions, where), strict=True))
+        theirs = [column.partition("=") for column in wanted.values()]
+        for name, optional, _ in theirs:
+            if not optional and name not in present:
+                raise RecordError(f"{self.path}: {table} has no column {name}: this nsys schema is not known")
+        asked = {name: int(default) if optional else None for name, optional, default in theirs if name}
+        read = dict(zip(asked, read_integers(self.connection, self.path, table, asked, only), strict=True))
+        rows = len(next(iter(read.values())))
+        return {
+            ours: read[name] if name else np.full(rows, int(default), np.int64)
+            for ours, (name, _, default) in zip(wanted, theirs, strict=True)
+        }
 
     def names(self, ids: Column, clean: bool = False) -> Column:
         """Our string indices of some StringIds ids."""
@@ -265,10 +277,10 @@ class _Export:
 
     def ranges(self, last: int) -> Spans:
         """Push/pop ranges in one lane per domain; start/end ranges spread over lanes. An open range ends at last."""
-        where = f"eventType IN {_PUSH_POP + _START_END}"
+        kinds = _PUSH_POP + _START_END
         domain = {"thread": "globalTid=0", "domain": "domainId=0"}
         wanted = {"start": "start", "end": "end=-1", "type": "eventType", **domain, "id": "textId=-1"}
-        read = self.read(_NVTX, wanted, where)
+        read = self.read(_NVTX, wanted, ("eventType", kinds))
         if read is None or not len(read["start"]):
             return Spans.empty()
         last = max(last, int(read["start"].max()), int(read["end"].max()))
@@ -280,14 +292,14 @@ class _Export:
         if spread_over.max() > _MOST_DISTINCT:
             raise ValueError(f"more than {_MOST_DISTINCT} ranges open at once")
         lane = np.where(crossing, len(title) + spread_over, number)
-        name = self._range_names(read["id"], where)
+        name = self._range_names(read["id"], f"eventType IN {kinds}")
         return Spans.build(start=read["start"], end=end, thread=thread, name=name, domain=title[number], lane=lane)
 
     def _range_names(self, ids: Column, where: str) -> Column:
         """Inline text where there is any, else the registered string."""
         inline = np.full(len(ids), -1, np.int64)
         if self._has_inline_text():
-            rows = self.connection.execute(f"SELECT text FROM {_NVTX} WHERE {where}")  # noqa: S608
+            rows = self.connection.execute(f"SELECT text FROM {_NVTX} NOT INDEXED WHERE {where}")  # noqa: S608
             add, none = self.strings.add, -1
             inline = np.fromiter((none if text is None else add(text_of(text)) for (text,) in rows), np.int64, len(ids))
         registered = (inline < 0) & (ids >= 0)
@@ -347,16 +359,6 @@ _GPU = {
     "process": "globalPid=0",
     "correlation": "correlationId=-1",
 }
-
-
-def _expression(column: str, present: set[str], where: str) -> str:
-    """SQL for "column", which must be there, or "column=default", which may be missing or NULL."""
-    name, optional, default = column.partition("=")
-    if not optional:
-        if name not in present:
-            raise RecordError(f"{where} has no column {name}: this nsys schema is not known")
-        return f'"{name}"'
-    return f'IFNULL("{name}", {default})' if name in present else default
 
 
 def _stacked(parts: list[dict[str, Column]]) -> dict[str, Column]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.record.errors import RecordError
 
 from .sqlite_guard import guard, most_rows
+from .sqlite_pages import Only, StoredColumn, UnusualError, read_pages
 
 Column = NDArray[np.int64]
 
@@ -69,15 +70,62 @@ def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
 
 
 def read_integers(
-    connection: sqlite3.Connection, table: str, expressions: Sequence[str], where: str = "1"
+    connection: sqlite3.Connection,
+    path: Path,
+    table: str,
+    wanted: Mapping[str, int | None],
+    only: tuple[str, tuple[int, ...]] | None = None,
 ) -> list[Column]:
-    """One int64 array per SQL expression, in the table's own order. The expressions must not give NULL."""
-    query = f"SELECT {', '.join(expressions)} FROM {table} WHERE {where}"  # noqa: S608
+    """One int64 array per column of a table, in the table's own order.
+
+    ``wanted``: column → what stands for NULL, and for a column that the table lacks; None where neither may be.
+    ``only``: a wanted column and its values in the rows that are read.
+    """
+    try:
+        return _of_pages(connection, path, table, wanted, only)
+    except (UnusualError, OSError):
+        return _of_sqlite(connection, table, wanted, only)
+
+
+def _of_pages(
+    connection: sqlite3.Connection,
+    path: Path,
+    table: str,
+    wanted: Mapping[str, int | None],
+    only: tuple[str, tuple[int, ...]] | None,
+) -> list[Column]:
+    place = {name: number for number, name, *_, key in connection.execute(f"PRAGMA table_info({table})") if not key}
+    roots = connection.execute("SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", (table,))
+    found = roots.fetchall()
+    if len(found) != 1 or any(name not in place and default is None for name, default in wanted.items()):
+        raise UnusualError("its columns")  # a key may be the row's number, which is not stored as a value
+    if any(place.get(name, -1) < 0 for name in wanted if name in columns_of(connection, table)):
+        raise UnusualError("a key")
+    kept = None if only is None else Only(list(wanted).index(only[0]), only[1])
+    return read_pages(path, int(found[0][0]), [StoredColumn(place.get(n, -1), d) for n, d in wanted.items()], kept)
+
+
+def _of_sqlite(
+    connection: sqlite3.Connection,
+    table: str,
+    wanted: Mapping[str, int | None],
+    only: tuple[str, tuple[int, ...]] | None,
+) -> list[Column]:
+    present = columns_of(connection, table)
+    expressions = [_expression(name, default, present) for name, default in wanted.items()]
+    where = "1" if only is None else f'"{only[0]}" IN {only[1]}'
+    query = f"SELECT {', '.join(expressions)} FROM {table} NOT INDEXED WHERE {where}"  # noqa: S608
     most = most_rows(connection, len(expressions))
     columns = _read(connection, f"{query} LIMIT {most}", len(expressions))
     if len(columns[0]) >= most:
         raise sqlite3.DatabaseError(f"{table} gives more rows than the file can hold")
     return columns
+
+
+def _expression(name: str, default: int | None, present: set[str]) -> str:
+    if default is None:
+        return f'"{name}"'
+    return f'IFNULL("{name}", {default})' if name in present else str(default)
 
 
 def _read(connection: sqlite3.Connection, query: str, count: int) -> list[Column]:

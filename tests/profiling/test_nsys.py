@@ -12,8 +12,9 @@ from trace_files import GLOBAL_PID, GLOBAL_TID, KERNELS, nsys_file
 from bench.analysis.timeline import Analysis
 from bench.record.errors import MachineError, RecordError
 from bench.record.timeline import LAUNCH, MEMSET, SYNC
-from profiling.readers import sqlite_guard
+from profiling.readers import sqlite_columns, sqlite_guard
 from profiling.readers.nsys import read_nsys, read_nsys_rep
+from profiling.readers.sqlite_pages import UnusualError
 from profiling.summary_notes import notes_of
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "nsys"
@@ -183,6 +184,12 @@ def test_views_and_triggers_beside_the_tables_do_no_harm(tmp_path):
 
 
 def test_more_rows_than_a_file_can_hold_are_refused(tmp_path, monkeypatch):
+    """Where SQLite reads the table; its pages hold no more rows than they have room for."""
+
+    def unusual(*_):
+        raise UnusualError("")
+
+    monkeypatch.setattr(sqlite_columns, "read_pages", unusual)
     monkeypatch.setattr(sqlite_guard, "_ROW_BYTES", 1 << 20)
     with pytest.raises(RecordError, match="more rows than the file can hold"):
         read_nsys(nsys_file(tmp_path / "a.sqlite"))
