@@ -16,14 +16,14 @@ ALLOWED = {
     "bench.record": set(),
     "bench.instruments": {"bench.record"},
     # emissions_file only reads CodeCarbon's table.
-    "bench.analysis": {"bench.record", "bench.instruments.emissions_file"},
+    "bench.analysis": {"bench.record", "bench.schemes", "bench.instruments.emissions_file"},
     "bench.schemes": {"bench.record"},
     "bench.models": {"bench.record", "bench.schemes"},
     "bench.workloads": BENEATH,
     "bench.interventions": BENEATH,
     "bench.doctor": {"bench.record", "bench.instruments"},
     # The table of what a machine can measure is drawn like any other.
-    "bench.report": {"bench.record", "bench.analysis", "bench.doctor", "bench.hooks"},
+    "bench.report": {"bench.record", "bench.schemes", "bench.analysis", "bench.doctor", "bench.hooks"},
     "bench.presets": {*BENEATH, "bench.interventions", "bench.hooks"},
     # What a run predicts of an intervention is analysis; its bar is drawn as the report's texts are.
     "bench.run": {*BENEATH, "bench.interventions", "bench.presets", "bench.analysis", "bench.report.visible"},

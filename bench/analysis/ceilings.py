@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.record.schema import Record
+from bench.schemes import family_of
 
 from .event_overhead import less_overhead
 from .traffic import Traffic
@@ -58,7 +59,7 @@ def bound(traffic: Traffic | None, work: float, arm: Mapping[str, Any], machine:
     """
     if traffic is None or not machine.copy_bandwidth:
         return None
-    dtype = "int8" if arm.get("kind") == "int8" else str(arm.get("compute_dtype") or arm.get("dtype"))
-    rate = machine.gemm_rates.get(dtype)
+    family = family_of(arm)
+    rate = None if family is None else machine.gemm_rates.get(family.product_dtype(arm))
     arithmetic = work / rate if rate and work else None
     return Bound(traffic.low / machine.copy_bandwidth, traffic.high / machine.copy_bandwidth, arithmetic)

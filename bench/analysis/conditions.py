@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.record.errors import UsageError
 from bench.record.schema import Environment, Finding, Record, Severity
+from bench.schemes import is_unquantised
 
 from .disturbed import busy, held_back
 from .machines import DECISIVE_PACKAGES
@@ -145,9 +146,8 @@ def _tokens(record: Record) -> object:
 def _dtype(sides: Sides) -> Condition:
     """Two unquantised schemes are compared for their dtypes; else the dtype should be one."""
     schemes = {record.case.scheme for side in sides for record in side}
-    kinds = {_part(record, "arm").get("kind") for side in sides for record in side}
     found = _values(lambda record: _part(record, "arm").get("dtype"))(sides)
-    asked = len(schemes) > 1 and kinds == {"float"}
+    asked = len(schemes) > 1 and all(is_unquantised(_part(record, "arm")) for side in sides for record in side)
     return Condition("", found.a, found.b, found.alike or asked)
 
 

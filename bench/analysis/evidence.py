@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.record.schema import Artifact, Case, Record
+from bench.schemes.floating import unquantised
 
 from .grouping import Coordinates, pooled, scheme_rank, setting_of
 from .matmul import has_bias
@@ -153,7 +154,7 @@ def modelled_bytes(of: Record, records: Iterable[Record]) -> tuple[float, float]
             converted.add(shape)
     if not isinstance(arm, Mapping) or not converted or not all(shapes.values()):
         return None
-    plain = {"kind": "float", "dtype": arm.get("dtype")}
+    plain = unquantised(arm.get("dtype"))
     low = high = 0.0
     for shape, count in shapes.items():
         own = arm if shape in converted else plain

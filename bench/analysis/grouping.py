@@ -10,16 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.record.schema import Case, Record
-
-REFERENCE = "fp16"
-# Read from left to right from "nothing quantised" to "most quantised"; unknown schemes follow.
-SCHEME_ORDER = (
-    "fp32", "bf16", "fp16", "int8", "int8-thr0", "int8-planted", "int8-bf16",
-    "fp4", "nf4", "nf4-dq", "nf4-bf16", "4bit-default", "4bit-study", "int4-tinygemm",
-    "as-saved",
-)  # fmt: skip
-
-UNQUANTISED = ("fp32", "bf16", "fp16")
+from bench.schemes import ORDER, STAND_INS
+from bench.schemes import REFERENCE as REFERENCE
+from bench.schemes import UNQUANTISED as UNQUANTISED
 
 Coordinates = tuple[tuple[str, Any], ...]
 
@@ -55,7 +48,8 @@ class Group:
 
 
 def scheme_rank(scheme: str) -> tuple[int, str]:
-    known = SCHEME_ORDER.index(scheme) if scheme in SCHEME_ORDER else len(SCHEME_ORDER)
+    """By which schemes are sorted: from "nothing quantised" to "most quantised"; unknown ones follow."""
+    known = ORDER.index(scheme) if scheme in ORDER else len(ORDER)
     return (known, scheme)
 
 
@@ -78,7 +72,7 @@ def _ordered(schemes: Mapping[str, list[Record]]) -> dict[str, tuple[Record, ...
 def reference_of(schemes: Iterable[str], wanted: str = REFERENCE) -> str | None:
     """The scheme that the others are compared with: the wanted one, else the first unquantised one, else None."""
     present = list(schemes)
-    return next((name for name in (wanted, "bf16", "fp32") if name in present), None)
+    return next((name for name in (wanted, *STAND_INS) if name in present), None)
 
 
 def reference_first(schemes: Iterable[str], reference: str | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.record.instruments import QUALITY
 from bench.record.schema import Record
+from bench.schemes import is_unquantised
 
 from .generation import GenerationGroup, GenerationRow, call_times
 from .grouping import Coordinates, setting_of
@@ -157,15 +158,11 @@ def _of_prediction(row: Predicted, home: Coordinates) -> Remedy:
 def _keeps(name: str, arm: Any, ratio: float) -> str:
     """Of the memory saving; ``ratio``: of the model's bytes with and without."""
     parts = name.split("+")
-    if any(part in _GIVE_UP for part in parts) and _kind(arm) != "float":
+    if any(part in _GIVE_UP for part in parts) and not is_unquantised(arm):
         return "nothing"
     if ratio > _MORE:
         return "part"
     return "batch" if any(part.startswith("batch-") for part in parts) else "all"
-
-
-def _kind(arm: Any) -> str:
-    return str(arm.get("kind")) if isinstance(arm, Mapping) else ""
 
 
 def _price(row: InterventionRow) -> str:
@@ -227,8 +224,8 @@ def _quality(before: tuple[int, int] | None, after: tuple[int, int] | None) -> s
 
 def _meant(row: GenerationRow, arm: Any, reference: str | None) -> bool:
     """Schemes that a user may choose instead: the reference, and quantised ones with no outliers planted."""
-    quantised = isinstance(arm, Mapping) and arm.get("kind") != "float"
-    return row.scheme == reference or (quantised and "planted" not in row.scheme)
+    quantised = isinstance(arm, Mapping) and not is_unquantised(arm) and not arm.get("planted_columns")
+    return row.scheme == reference or quantised
 
 
 def _time(row: GenerationRow) -> float:
@@ -245,7 +242,7 @@ def _switch(
     more = after - before if after is not None and before is not None else None
     arm = facts.get(other.scheme)
     how = "both schemes measured in this run" + ("" if code(arm) else "; this tool's own module, so no code for users")
-    gives_up = _kind(arm) == "float" and _kind(facts.get(slow.scheme)) != "float"
+    gives_up = is_unquantised(arm) and not is_unquantised(facts.get(slow.scheme))
     keeps = "nothing" if gives_up else _keeps("", arm, after / before if after and before else 1.0)
     return Remedy(
         group.setting, slow.scheme, f"use {other.scheme} instead", gain.value, gain.low, gain.high, more,

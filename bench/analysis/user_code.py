@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.schemes import family_of
+
 Facts = Mapping[str, Any]
-# What transformers' BitsAndBytesConfig cannot be told: it knows this block size only.
-BLOCKSIZE = 64
 
 
 def preamble(device: str) -> str:
@@ -61,60 +61,8 @@ _BY_FACTS = frozenset(
 
 
 def _loading(facts: Facts) -> str:
-    if facts.get("planted_columns") or facts.get("kind") not in ("float", "int8", "4bit"):
-        return ""
-    if facts.get("kind") == "4bit" and facts.get("blocksize") not in (None, BLOCKSIZE):
-        return f"{_pretrained(facts, '')}\n{_blocks(facts)}"
-    return _pretrained(facts, _quantisation(facts))
-
-
-def _pretrained(facts: Facts, quantisation: str) -> str:
-    told = f",\n    quantization_config={quantisation}" if quantisation else ""
-    return (
-        "model = AutoModelForCausalLM.from_pretrained(\n"
-        f"    model_id, dtype=torch.{facts.get('dtype')}, device_map=device{told},\n)"
-    )
-
-
-def _quantisation(facts: Facts) -> str:
-    kept = list(facts.get("not_converted") or ["lm_head"])
-    options = [] if kept == ["lm_head"] else [f"llm_int8_skip_modules={kept!r}"]
-    if facts.get("kind") == "int8":
-        options = ["load_in_8bit=True", f"llm_int8_threshold={facts.get('threshold')}", *options]
-    if facts.get("kind") == "4bit":
-        options = [
-            f'load_in_4bit=True, bnb_4bit_quant_type="{facts.get("quant_type")}"',
-            f"bnb_4bit_use_double_quant={bool(facts.get('double_quant'))}",
-            f"bnb_4bit_compute_dtype=torch.{facts.get('compute_dtype')}", *options,
-        ]  # fmt: skip
-    lines = "".join(f"        {option},\n" for option in options)
-    return f"BitsAndBytesConfig(\n{lines}    )" if facts.get("kind") != "float" else ""
-
-
-def _blocks(facts: Facts) -> str:
-    """Another block size: the modules are made by hand."""
-    kept = list(facts.get("not_converted") or ["lm_head"])
-    return f"""import bitsandbytes as bnb
-kind = {{
-    "compress_statistics": {bool(facts.get("double_quant"))},
-    "quant_type": "{facts.get("quant_type")}",
-}}
-linears = [
-    (name, module) for name, module in model.named_modules()
-    if type(module) is torch.nn.Linear
-    and name.rpartition(".")[2] not in {kept!r}
-]
-for name, linear in linears:
-    packed = bnb.nn.Linear4bit(
-        linear.in_features, linear.out_features, linear.bias is not None,
-        compute_dtype=torch.{facts.get("compute_dtype")}, **kind,
-    )
-    packed.weight = bnb.nn.Params4bit(
-        linear.weight.data, requires_grad=False,
-        blocksize={facts.get("blocksize")}, module=packed, **kind,
-    ).to(device)
-    packed.bias = linear.bias
-    model.set_submodule(name, packed.eval())"""
+    family = family_of(facts)
+    return "" if family is None or facts.get("planted_columns") else family.loading_code(facts)
 
 
 def _silenced(_facts: Facts, _batch: int) -> str:
@@ -147,62 +95,8 @@ def _together(_facts: Facts, batch: int) -> str:
 
 
 def _bare(facts: Facts, _batch: int) -> str:
-    kind, text = ("Linear4bit", _BARE_4BIT) if facts.get("kind") == "4bit" else ("Linear8bitLt", _BARE_INT8)
-    if facts.get("threshold"):
-        text = text.replace(_PRODUCT, _MIXED_PRODUCT)
-    return (
-        f"import bitsandbytes as bnb\n{text}\nfor layer in model.modules():\n"
-        f"    if isinstance(layer, bnb.nn.{kind}):\n        layer.forward = bare(layer)"
-    )
-
-
-# Which operator the module calls depends on the machine that runs this, not on the one that was measured: see
-# bench/workloads/linear_kernels.py. Packing also resolves nested scales.
-_BARE_4BIT = """def bare(layer):
-    ops, dtype, bias = torch.ops.bitsandbytes, layer.compute_dtype, layer.bias
-    nothing = torch.zeros(1, layer.in_features, dtype=dtype, device=device)
-    with torch.inference_mode():
-        layer(nothing)  # CPUs with AVX512-BF16 pack the weights here
-    state, weight, nested = layer.weight.quant_state, layer.weight.data, {}
-    absmax = state.absmax
-    def on_packed(x):
-        out = ops.gemv_4bit.default(
-            x.to(dtype), weight, state.shape,
-            absmax, state.code, state.blocksize,
-        )
-        return (out if bias is None else out.add_(bias)).to(x.dtype)
-    if getattr(state, "packing_format_for_cpu", False):
-        return on_packed
-    if state.nested:
-        absmax, nested = state.state2.absmax, {
-            "absmax_8bit": state.absmax, "absmax_code": state.state2.code,
-            "absmax_offset": state.offset,
-        }
-    weight, added = weight.view(-1, 1), None if bias is None else bias.to(dtype)
-    def forward(x):
-        out = ops.gemm_4bit.default(
-            x.to(dtype), weight, state.shape, absmax, state.blocksize,
-            state.quant_type, bias=added, **nested,
-        )
-        return out.to(x.dtype)
-    return forward"""
-_PRODUCT = """ops.int8_scaled_mm.default(
-            codes, weight, row_scales, scales, bias=layer.bias, dtype=x.dtype,
-        )"""
-_MIXED_PRODUCT = """ops.int8_mixed_scaled_mm.default(
-            rows, codes, weight, row_scales, scales, columns, layer.bias,
-        )[0]"""
-_BARE_INT8 = f"""def bare(layer):
-    ops = torch.ops.bitsandbytes
-    weight, scales = layer.weight.data, layer.weight.SCB
-    def forward(x):
-        rows = x.reshape(-1, x.shape[-1])
-        codes, row_scales, columns = ops.int8_vectorwise_quant.default(
-            rows.half(), layer.state.threshold,
-        )
-        out = {_PRODUCT}
-        return out.reshape(*x.shape[:-1], out.shape[-1])
-    return forward"""
+    family = family_of(facts)
+    return "" if family is None else family.bare_code(facts)
 
 
 def _graph(_facts: Facts, _batch: int) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.record.errors import MeasurementError
-from bench.workloads import linear_kernels
+from bench.schemes import Family, holder, linear_kernels
+from bench.schemes.definition import Operation
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,12 @@ def apply(model: Any, name: str) -> Applied:
     return Applied(name, changed, undo)
 
 
-def _quantised(model: Any) -> Iterator[tuple[str, Any]]:
-    found = [(name, module) for name, module in model.named_modules() if _kind(module)]
+def _quantised(model: Any) -> Iterator[tuple[str, Any, Family]]:
+    """(name, module, its family) of each quantised Linear."""
+    found = [(name, module, made) for name, module in model.named_modules() if (made := holder(module)) is not None]
     if not found:
         raise MeasurementError("the model has no quantised Linear to change")
     yield from found
-
-
-def _kind(module: Any) -> str:
-    return {"Linear4bit": "4bit", "Linear8bitLt": "int8"}.get(type(module).__name__, "")
 
 
 def pre_dequantised(model: Any) -> tuple[int, None]:
@@ -55,8 +53,8 @@ def pre_dequantised(model: Any) -> tuple[int, None]:
 
     dtype = next(model.parameters()).dtype
     replaced = list(_quantised(model))
-    for name, module in replaced:
-        weight = _dequantised(module)
+    for name, module, made in replaced:
+        weight = made.dequantised(module)
         bias = module.bias
         plain = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
         dtype = bias.dtype if bias is not None else dtype
@@ -72,112 +70,24 @@ def _activation_dtype(model: Any, fallback: Any) -> Any:
     return next(found, fallback)
 
 
-def _dequantised(module: Any) -> Any:
-    """W[n, k] in float32. Raises MeasurementError where a forward has already packed the weights: their scales are
-    rounded then."""
-    import bitsandbytes as bnb
-
-    weight = module.weight
-    if _kind(module) == "4bit":
-        if linear_kernels.is_packed(module):
-            raise MeasurementError("the 4-bit weights are packed already: dequantise them before the first forward")
-        return bnb.functional.dequantize_4bit(weight.data, weight.quant_state).float()
-    codes, scales = _int8_parts(module)
-    return codes.float() * scales.float().view(-1, 1) / 127.0
-
-
-def _int8_parts(module: Any) -> tuple[Any, Any]:
-    """(codes int8 [n, k], scales float32 [n]), which move into the module's state at its first forward."""
-    weight, state = module.weight, module.state
-    codes = state.CB if state.CB is not None else weight.CB if weight.CB is not None else weight.data
-    scales = state.SCB if state.SCB is not None else weight.SCB
-    return codes, scales
-
-
 def bare_op(model: Any) -> tuple[int, Callable[[], None]]:
     """Call the operator that the module would call, on plain tensors: bitsandbytes' modules, parameters and autograd
     functions are passed by."""
-    return _with_forwards(model, lambda module: _bare_4bit(module) if _kind(module) == "4bit" else _bare_int8(module))
+    return _with_forwards(model, lambda module, made: made.bare(module))
 
 
-def _with_forwards(model: Any, make: Callable[[Any], Callable[[Any], Any]]) -> tuple[int, Callable[[], None]]:
+def _with_forwards(model: Any, make: Callable[[Any, Family], Operation]) -> tuple[int, Callable[[], None]]:
     """Give every quantised Linear a forward of its own, which ``undo`` takes away."""
-    modules = [module for _, module in _quantised(model)]
-    for module in modules:
-        module.forward = make(module)
+    modules = []
+    for _, module, made in _quantised(model):
+        module.forward = make(module, made)
+        modules.append(module)
 
     def undo() -> None:
         for module in modules:
             del module.forward
 
     return len(modules), undo
-
-
-def _bare_4bit(module: Any) -> Callable[[Any], Any]:
-    return _bare_packed(module) if linear_kernels.packs(module) else _bare_unpacked(module)
-
-
-def _bare_packed(module: Any) -> Callable[[Any], Any]:
-    """On packed weights the module calls ``gemv_4bit``, for any number of rows, and adds the bias afterwards."""
-    import torch
-
-    with torch.inference_mode():  # the module's own first forward packs the weights
-        module(torch.zeros(1, module.in_features, dtype=module.compute_dtype))
-    operator = torch.ops.bitsandbytes.gemv_4bit.default
-    weight, state, bias, compute = module.weight.data, module.weight.quant_state, module.bias, module.compute_dtype
-    shape, absmax, code, blocksize = state.shape, state.absmax, state.code, state.blocksize
-
-    def forward(x: Any) -> Any:
-        out = operator(x if x.dtype == compute else x.to(compute), weight, shape, absmax, code, blocksize)
-        out = out if bias is None else out.add_(bias)
-        return out if out.dtype == x.dtype else out.to(x.dtype)
-
-    return forward
-
-
-def _bare_unpacked(module: Any) -> Callable[[Any], Any]:
-    import torch
-
-    operator = torch.ops.bitsandbytes.gemm_4bit.default
-    state = module.weight.quant_state
-    packed, shape, bias = module.weight.data.view(-1, 1), state.shape, module.bias
-    compute = module.compute_dtype or state.dtype
-    bias = None if bias is None else bias.to(compute)
-    extra: dict[str, Any] = {"bias": bias}
-    absmax = state.absmax
-    if state.nested:
-        absmax = state.state2.absmax
-        extra |= {"absmax_8bit": state.absmax, "absmax_code": state.state2.code, "absmax_offset": state.offset}
-
-    def forward(x: Any) -> Any:
-        if x.dtype == compute:
-            return operator(x, packed, shape, absmax, state.blocksize, state.quant_type, **extra)
-        out = operator(x.to(compute), packed, shape, absmax, state.blocksize, state.quant_type, **extra)
-        return out.to(x.dtype)
-
-    return forward
-
-
-def _bare_int8(module: Any) -> Callable[[Any], Any]:
-    import torch
-
-    operators = torch.ops.bitsandbytes
-    codes, scales = _int8_parts(module)
-    bias, threshold = module.bias, module.state.threshold
-    quantise, product = operators.int8_vectorwise_quant.default, operators.int8_scaled_mm.default
-    mixed = operators.int8_mixed_scaled_mm.default
-
-    def forward(x: Any) -> Any:
-        rows = x.reshape(-1, x.shape[-1])
-        half = rows if rows.dtype == torch.float16 else rows.to(torch.float16)
-        quantised, row_scales, outliers = quantise(half, threshold)
-        if threshold > 0.0:
-            out = mixed(rows, quantised, codes, row_scales, scales, outliers, bias)[0]
-        else:
-            out = product(quantised, codes, row_scales, scales, bias=bias, dtype=rows.dtype)
-        return out.reshape(*x.shape[:-1], out.shape[-1])
-
-    return forward
 
 
 def old_kernel(model: Any) -> tuple[int, Callable[[], None]]:
@@ -187,10 +97,10 @@ def old_kernel(model: Any) -> tuple[int, Callable[[], None]]:
     """
     if any(linear_kernels.packs(module) for module in linear_kernels.linears_4bit(model)):
         raise MeasurementError("on this CPU the module itself calls gemv_4bit, on packed weights: nothing to change")
-    return _with_forwards(model, _old_4bit)
+    return _with_forwards(model, lambda module, _: _old_4bit(module))
 
 
-def _old_4bit(module: Any) -> Callable[[Any], Any]:
+def _old_4bit(module: Any) -> Operation:
     import bitsandbytes as bnb
 
     today, state, width = module.forward, module.weight.quant_state, module.in_features

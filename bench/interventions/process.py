@@ -18,8 +18,8 @@ from bench.interventions.table import NONE, Claim, Intervention, changed_arm, cl
 from bench.models.architecture import text_config
 from bench.record.errors import MeasurementError
 from bench.record.schema import Case, Finding, Metric, metric
-from bench.schemes import Arm, arm
-from bench.workloads import identity, linear_kernels, models
+from bench.schemes import Arm, arm, linear_kernels
+from bench.workloads import identity, models
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, warm_up
 from bench.workloads.outcome import Outcome

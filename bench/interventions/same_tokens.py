@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.interventions.table import ROUNDING, SAME, Claim
 from bench.record.errors import MeasurementError
+from bench.schemes import holder
 from bench.workloads.batches import Batch
 from bench.workloads.models import LoadedModel
 from bench.workloads.session import Session
@@ -25,7 +26,6 @@ TIE = 4.0
 # Between one forward and the loop's steps the smoke model shows under 1 of them in 16 bits, 4 in float32.
 MOST_ROUNDING = 8.0
 _FINEST = 2.0**-20  # sums of many float32 products are this exact, though each product is better
-_INT8 = 2.0**-7
 Tokens = Sequence[Sequence[Sequence[int]]]
 
 
@@ -124,11 +124,11 @@ def _unit(loaded: LoadedModel) -> float:
     """The relative step of the coarsest number format that activations are rounded to."""
     import torch
 
-    linears = {type(module).__name__ for module in loaded.model.modules()}
+    codes = [made.codes_step for module in loaded.model.modules() if (made := holder(module)) is not None]
     dtype = loaded.model.get_input_embeddings().weight.dtype
     if loaded.facts.get("linears_4bit", {}).get("computes_in") == "bfloat16":
         dtype = torch.bfloat16
-    return max(torch.finfo(dtype).eps, _FINEST, _INT8 if "Linear8bitLt" in linears else 0.0)
+    return max(torch.finfo(dtype).eps, _FINEST, *codes)
 
 
 def _two_ways(model: Any, batch: Batch, row: int, made: Sequence[int]) -> tuple[Any, Any]:

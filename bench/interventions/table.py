@@ -13,14 +13,15 @@ because it changes the numbers on purpose: then the tokens are recorded and repo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bench.record import causes as c
 from bench.record.errors import UsageError
 from bench.record.schema import Case
-from bench.schemes import Arm
+from bench.schemes import Arm, family
+from bench.schemes.definition import Fits, any_arm
 
 NONE = "none"
 Sense = Literal["removes", "adds", "sweeps"]
@@ -33,7 +34,8 @@ _CLAIMS: tuple[Claim, ...] = ("", ROUNDING, SAME)
 
 @dataclass(frozen=True)
 class Intervention:
-    """``cause`` is what it is about, in a few words; ``fits`` says for which arms and devices it means something.
+    """``cause`` is what it is about, in a few words; ``when``: for which arms and devices it means something, None: the
+    families say (bench/schemes).
 
     ``one_row``: it changes only products with one row of activations. Where bitsandbytes packs 4-bit weights
     (linear_kernels.py): ``on_packed`` says what it changes besides, or does not change; ``idle_on_packed`` why it tests
@@ -42,7 +44,7 @@ class Intervention:
     name: str
     sense: Sense
     cause: str
-    fits: Callable[[Arm, str], bool]
+    when: Fits | None = None
     arm: Mapping[str, Any] = field(default_factory=dict)
     case: Mapping[str, Any] = field(default_factory=dict)
     patch: str = ""
@@ -54,47 +56,16 @@ class Intervention:
     on_packed: str = ""
     idle_on_packed: str = ""
 
+    def fits(self, arm: Arm, device: str) -> bool:
+        """Whether it means something for this arm on this device."""
+        means = self.when or family(arm).interventions.get(self.name)
+        return means is not None and means(arm, device)
+
 
 # On CPUs with AVX512-BF16 or AMX the compute dtype and the scales' form are lost when the weights are packed.
 _COMPUTES_ANYWAY = "packed weights compute in bfloat16 whatever is asked: only the casts around them change"
 _SCALES_RESOLVED = "packing resolves nested scales at the first forward, so that no product reads them"
 _BFLOAT16_GONE = "the packed weights' rounding to bfloat16 goes too"
-
-
-def _int8(arm: Arm, _device: str) -> bool:
-    return arm.kind == "int8"
-
-
-def _detects(arm: Arm, _device: str) -> bool:
-    return arm.kind == "int8" and bool(arm.threshold)
-
-
-def _unplanted(arm: Arm, device: str) -> bool:
-    return _detects(arm, device) and not arm.planted_columns
-
-
-def _4bit(arm: Arm, _device: str) -> bool:
-    return arm.kind == "4bit"
-
-
-def _quantised(arm: Arm, _device: str) -> bool:
-    return arm.kind in ("int8", "4bit")
-
-
-def _mismatched(arm: Arm, _device: str) -> bool:
-    return arm.kind == "4bit" and arm.compute_dtype not in ("", arm.dtype)
-
-
-def _matched(arm: Arm, device: str) -> bool:
-    return _4bit(arm, device) and not _mismatched(arm, device)
-
-
-def _old(arm: Arm, device: str) -> bool:
-    return device == "cuda" and arm.kind == "4bit" and not arm.double_quant
-
-
-def _any(_arm: Arm, _device: str) -> bool:
-    return True
 
 
 def _on_gpu(_arm: Arm, device: str) -> bool:
@@ -103,68 +74,63 @@ def _on_gpu(_arm: Arm, device: str) -> bool:
 
 def _captures(arm: Arm, device: str) -> bool:
     """A step that synchronises inside cannot be captured."""
-    return device == "cuda" and not _detects(arm, device)
+    return device == "cuda" and not family(arm).synchronises(arm)
 
 
 INTERVENTIONS: dict[str, Intervention] = {
     item.name: item
     for item in (
         Intervention(
-            "threshold-0", "removes", "outlier detection and decomposition", _detects,
+            "threshold-0", "removes", "outlier detection and decomposition",
             arm={"threshold": 0.0}, removes=(c.OUTLIERS,),
         ),
-        Intervention(
-            "threshold-1e4", "removes", "outlier decomposition; detection stays", _detects, arm={"threshold": 1e4}
-        ),
+        Intervention("threshold-1e4", "removes", "outlier decomposition; detection stays", arm={"threshold": 1e4}),
         *(
-            Intervention(
-                f"planted-{n}", "sweeps", f"{n} outlier columns planted", _unplanted, arm={"planted_columns": n}
-            )
+            Intervention(f"planted-{n}", "sweeps", f"{n} outlier columns planted", arm={"planted_columns": n})
             for n in (1, 6, 16, 64, 256)
         ),
         Intervention(
-            "compute-matched", "removes", "casts: compute in the model's dtype", _mismatched,
+            "compute-matched", "removes", "casts: compute in the model's dtype",
             arm={"compute_dtype": ""}, removes=(c.CAST,), on_packed=_COMPUTES_ANYWAY,
         ),
         Intervention(
-            "compute-float32", "adds", "casts: compute in float32, the library's default", _matched,
+            "compute-float32", "adds", "casts: compute in float32, the library's default",
             arm={"compute_dtype": "float32"}, on_packed=_COMPUTES_ANYWAY,
         ),
         Intervention(
             "float16-model", "removes", "casts of a bfloat16 model's activations",
-            lambda arm, _: arm.kind == "int8" and arm.dtype == "bfloat16", arm={"dtype": "float16"}, removes=(c.CAST,),
+            arm={"dtype": "float16"}, removes=(c.CAST,),
         ),
         Intervention(
             "logger-silenced", "removes", "a log call in every product of a model that is not float16",
-            lambda arm, _: arm.kind == "int8" and arm.dtype != "float16", patch="logger_silenced", claims=SAME,
+            patch="logger_silenced", claims=SAME,
         ),
         Intervention(
-            "double-quant-off", "removes", "nested absmax", lambda arm, _: arm.double_quant,
+            "double-quant-off", "removes", "nested absmax",
             arm={"double_quant": False}, idle_on_packed=_SCALES_RESOLVED,
         ),
         Intervention(
-            "double-quant-on", "adds", "nested absmax", lambda arm, _: arm.kind == "4bit" and not arm.double_quant,
+            "double-quant-on", "adds", "nested absmax",
             arm={"double_quant": True}, idle_on_packed=_SCALES_RESOLVED,
         ),
-        Intervention("blocksize-128", "removes", "half of the scales", _4bit, arm={"blocksize": 128}),
+        Intervention("blocksize-128", "removes", "half of the scales", arm={"blocksize": 128}),
         Intervention(
-            "fp4-codes", "removes", "the nf4 code: same instructions, another table",
-            lambda arm, _: arm.quant_type == "nf4", arm={"quant_type": "fp4"},
+            "fp4-codes", "removes", "the nf4 code: same instructions, another table", arm={"quant_type": "fp4"},
         ),
         Intervention(
-            "old-kernel", "adds", "the 4-bit kernel of bitsandbytes before 0.50", _old, patch="old_kernel",
+            "old-kernel", "adds", "the 4-bit kernel of bitsandbytes before 0.50", patch="old_kernel",
             claims=ROUNDING, one_row=True,
         ),
         Intervention(
-            "pre-dequantised", "removes", "quantised storage: weights dequantised once, plain Linears", _4bit,
+            "pre-dequantised", "removes", "quantised storage: weights dequantised once, plain Linears",
             patch="pre_dequantised", as_reference=True, on_packed=_BFLOAT16_GONE,
         ),
         Intervention(
-            "plain-linears", "removes", "the int8 path: weights dequantised once, plain Linears", _int8,
+            "plain-linears", "removes", "the int8 path: weights dequantised once, plain Linears",
             patch="pre_dequantised", as_reference=True,
         ),
         Intervention(
-            "bare-op", "removes", "bitsandbytes' Python layers: its operator on plain tensors", _quantised,
+            "bare-op", "removes", "bitsandbytes' Python layers: its operator on plain tensors",
             patch="bare_op", claims=SAME,
         ),
         Intervention(
@@ -176,11 +142,11 @@ INTERVENTIONS: dict[str, Intervention] = {
             _on_gpu, patch="no_cudnn_attention", removes=(c.ATTENTION_PLANS,), claims=ROUNDING,
         ),
         Intervention(
-            "static-cache", "sweeps", "a cache of fixed size instead of a growing one", _any,
+            "static-cache", "sweeps", "a cache of fixed size instead of a growing one", any_arm,
             case={"cache": "static"}, claims=ROUNDING,
         ),
         *(
-            Intervention(f"batch-{n}", "sweeps", f"batch size {n}", _any, case={"batch_size": n})
+            Intervention(f"batch-{n}", "sweeps", f"batch size {n}", any_arm, case={"batch_size": n})
             for n in (2, 4, 6, 8, 16, 32, 64)
         ),
     )

@@ -19,8 +19,8 @@ from bench.interventions.table import NONE, Intervention, changed_arm, claim_of,
 from bench.record.errors import MeasurementError
 from bench.record.instruments import TRY
 from bench.record.schema import Case, metric
-from bench.schemes import Arm
-from bench.workloads import linear_kernels, models
+from bench.schemes import Arm, linear_kernels
+from bench.workloads import models
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import meet_all
 from bench.workloads.generation import Tries

@@ -43,7 +43,7 @@ def _tensors(model: Any) -> Iterable[Any]:
 
 
 def quantised_share(model: Any, family: Family) -> dict[str, Any]:
-    """What a scheme quantised of a model, for the record: {"modules": how many became ``family.module``, "weights":
+    """What a scheme quantised of a model, for the record: {"modules": how many ``family`` made, "weights":
     weights in them, "of_weights": all weights outside embedding and head, "share": their ratio, "kept": {class of the
     module that holds them: weights that stayed as they were}}.
 
@@ -54,13 +54,12 @@ def quantised_share(model: Any, family: Family) -> dict[str, Any]:
 
     decoder = _decoder(model)
     spared = {id(module) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
-    weights_of = family.weights if family.module else _features
     spared.add(id(model.get_output_embeddings()))
     modules, weights, kept = 0, 0, Counter[str]()
     for module in decoder.modules():
         name = type(module).__name__
-        if family.quantises and (name == family.module if family.module else _is_packed(module)):
-            modules, weights = modules + 1, weights + weights_of(module)
+        if family.quantises and family.holds(module):
+            modules, weights = modules + 1, weights + family.weights(module)
         elif id(module) not in spared:
             own = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() >= 2)
             kept.update({name: own} if own else {})
@@ -78,14 +77,3 @@ def _decoder(model: Any) -> Any:
     """The text model, where a model tells of one that holds its layers; else all of it."""
     found = model.get_decoder() if hasattr(model, "get_decoder") else None
     return found if found is not None and any(p.dim() >= 2 for p in found.parameters()) else model
-
-
-def _is_packed(module: Any) -> bool:
-    """Whether a module of a format that is not known here keeps its weights in codes: integers, or 8 bits."""
-    own = (*module.parameters(recurse=False), *module.buffers(recurse=False))
-    return any(t.dim() >= 2 and (t.element_size() == 1 or not t.is_floating_point()) for t in own)
-
-
-def _features(module: Any) -> int:
-    """The weights of a Linear by its features: how they are packed is not known."""
-    return int(getattr(module, "in_features", 0) * getattr(module, "out_features", 0))

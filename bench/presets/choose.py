@@ -11,7 +11,7 @@ from bench import hooks
 from bench.interventions.table import refuse_unknown
 from bench.record.errors import UsageError
 from bench.record.typed import typed
-from bench.schemes import arm
+from bench.schemes import arm, family
 from bench.workloads import pruning
 from bench.workloads.prompt_styles import AS_IS, STYLES
 
@@ -83,7 +83,7 @@ def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
         arm(name)
     first = chosen.sweeps[0]
     widened = {name: (schemes, repeats) for name, (_, repeats) in first.observers.items()}
-    quantised = tuple(name for name in schemes if arm(name).kind != "float")
+    quantised = tuple(name for name in schemes if family(arm(name)).quantises)
     first = replace(first, schemes=schemes, observers=widened, tried_on=quantised if first.tries else ())
     sweeps = (first, *chosen.sweeps[1:])
     sweeps = tuple(sweep if sweep.timed else judged(sweep, _quality_schemes(sweep, schemes)) for sweep in sweeps)

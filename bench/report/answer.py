@@ -11,6 +11,7 @@ from bench.analysis.generation import GenerationRow, Place
 from bench.analysis.grouping import UNQUANTISED
 from bench.analysis.ledger.pairs import Pair
 from bench.analysis.verdict import Verdict
+from bench.schemes import PLANTED
 
 from . import units
 from .actions import actions
@@ -86,7 +87,7 @@ def ranked(pairs: Sequence[Pair], table: Table) -> list[Pair]:
         order = ("SLOWER", "FASTER").index(verdict) if verdict in ("SLOWER", "FASTER") else 2
         delta = pair.closed.delta.delta_ms
         size = delta if verdict == "SLOWER" else abs(delta)
-        asked_for = pair.scheme in UNQUANTISED or "planted" in pair.scheme
+        asked_for = pair.scheme in UNQUANTISED or pair.scheme in PLANTED
         return asked_for, order, not pair.instrument, -size
 
     return sorted(pairs, key=rank)

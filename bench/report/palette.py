@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.schemes import ARMS
+
 
 @dataclass(frozen=True)
 class Role:
@@ -30,23 +32,8 @@ MORE_HOST = Role("--fig-more-host", "#e3a29b", "#9c5a53")
 LESS_HOST = Role("--fig-less-host", "#93c7a8", "#3f7a57")
 NEITHER = Role("--fig-neither", "#c3c9d0", "#59626d")
 
-# Unquantised schemes are neutral, int8 is blue, 4-bit is warm.
-_SCHEMES = {
-    "fp32": Role("--s-fp32", "#a0a8b2", "#757e89"),
-    "bf16": Role("--s-bf16", "#737d89", "#a0a9b4"),
-    "fp16": Role("--s-fp16", "#30373f", "#dde1e6"),
-    "int8": Role("--s-int8", "#1559c7", "#6ea8ff"),
-    "int8-thr0": Role("--s-int8-thr0", "#3f94e9", "#3d7fe0"),
-    "int8-planted": Role("--s-int8-planted", "#0f7f8c", "#4fc6d4"),
-    "int8-bf16": Role("--s-int8-bf16", "#7b6fd6", "#a79df0"),
-    "fp4": Role("--s-fp4", "#a8328a", "#e583cb"),
-    "nf4": Role("--s-nf4", "#d2560e", "#ff9a57"),
-    "nf4-dq": Role("--s-nf4-dq", "#b78a09", "#e6bf4a"),
-    "nf4-bf16": Role("--s-nf4-bf16", "#b3332b", "#f2837b"),
-    "4bit-default": Role("--s-4bit-default", "#7d5a3c", "#c79f7d"),
-    "4bit-study": Role("--s-4bit-study", "#4d6b6e", "#9bbcc0"),
-    "int4-tinygemm": Role("--s-int4-tinygemm", "#2f8f4e", "#67c987"),
-}
+# Those of the schemes that have colours of their own.
+_SCHEMES = {name: Role(f"--s-{name}", *one.colours) for name, one in ARMS.items() if one.colours[0]}
 _OTHERS = tuple(
     Role(f"--s-other-{index}", light, dark)
     for index, (light, dark) in enumerate(

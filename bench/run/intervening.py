@@ -25,7 +25,7 @@ from bench.record.errors import BitledgerError, RecordError
 from bench.record.schema import Case, Environment, Record, Status, metric
 from bench.record.timeline import Timeline
 from bench.run.plan import Block, Request, generation_case
-from bench.schemes import REFERENCE, arm
+from bench.schemes import REFERENCE, arm, family
 from bench.workloads.sources import Source
 
 INSTRUMENT, PREDICTION, TIMELINE = "intervention", "prediction", "kineto"
@@ -50,7 +50,7 @@ def names_for(scheme: str, device: str, only: Sequence[str], batches: Sequence[i
     fitting = applicable(chosen, device)
     swept = [name for name in fitting if name.startswith("batch-") and name in asked]
     single = [name for name in fitting if not name.startswith("batch-")]
-    if chosen.kind == "float":
+    if not family(chosen).quantises:
         single = [name for name in single if name in _FOR_FLOAT]
     every = [*single, *combinations(chosen, device), *swept]
     return tuple(name for name in every if not only or set(name.split("+")) <= set(only))

@@ -17,7 +17,7 @@ from bench.presets import EndToEnd, Preset
 from bench.record.instruments import FIRST_VISITS, TIMELINE, TRY
 from bench.record.schema import Case
 from bench.record.typed import typed
-from bench.schemes import ARMS, AS_SAVED, FAMILIES, known
+from bench.schemes import AS_SAVED, arm, family, known
 from bench.workloads.prompt_styles import AS_IS
 from bench.workloads.sources import Source
 
@@ -348,10 +348,10 @@ def matmul_block(preset: Preset, source: Source, layer: Layer, device: str, seed
             k=layer.k,
         )
         for scheme in preset.matmul_schemes
-        if layer.converted or not FAMILIES[ARMS[scheme].kind].quantises
-        for op in FAMILIES[ARMS[scheme].kind].operations
+        if layer.converted or not family(arm(scheme)).quantises
+        for op in family(arm(scheme)).operations
         for residency in (preset.residencies if op == "linear" else ("hot",))
-        for m in ((None,) if op == "dequantise" and ARMS[scheme].kind == "4bit" else preset.matmul_m)
+        for m in ((None,) if op in family(arm(scheme)).of_weights else preset.matmul_m)
     ]
     options = {
         "threads": preset.threads,

@@ -7,20 +7,26 @@ defaults (fp4, float32 compute) are not what people mean.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
-Kind = Literal["float", "int8", "4bit", "int4", "saved"]
+from .traffic import MINIMUM, Product, Term, Traffic, activations, exact, width
+
+# What of an arm says how it is told, and nothing of what runs.
+_NOT_FACTS = ("colours", "in_bfloat16", "minor")
 
 
 @dataclass(frozen=True)
 class Arm:
     """One scheme. ``dtype`` is the model's (activations, norms, lm_head); ``compute_dtype`` is what a quantised
     Linear computes in; ``threshold`` is LLM.int8()'s outlier threshold (0: no decomposition);
-    ``planted_columns`` activation columns are made outliers before quantising (bench/workloads/planting.py)."""
+    ``planted_columns`` activation columns are made outliers before quantising (bench/workloads/planting.py).
+
+    ``colours`` on light and on dark paper ("": a spare one); ``in_bfloat16``: the arm that takes its place for a
+    checkpoint in bfloat16; ``minor``: a report may fold it away."""
 
     name: str
-    kind: Kind
+    kind: str
     dtype: str
     description: str
     compute_dtype: str = ""
@@ -31,44 +37,151 @@ class Arm:
     planted_columns: int = 0
     disable_compile: bool = True
     not_converted: tuple[str, ...] = ("lm_head",)
+    colours: tuple[str, str] = ("", "")
+    in_bfloat16: str = ""
+    minor: bool = False
 
     def facts(self) -> dict[str, Any]:
         """Exactly what this arm is, for the record."""
-        facts = asdict(self)
+        facts = {name: value for name, value in asdict(self).items() if name not in _NOT_FACTS}
         facts["compute_dtype"] = self.compute_dtype or self.dtype
-        facts["not_converted"] = list(self.not_converted) if self.kind != "float" else []
+        facts["not_converted"] = list(self.not_converted)
         return facts
 
 
+# The arm's facts, as a Record holds them.
+Facts = Mapping[str, Any]
 Read = Callable[[Any], Any]
+Fits = Callable[[Arm, str], bool]
+Operation = Callable[[Any], Any]
 
 
-def _no_settings(_: Arm) -> dict[str, Any] | None:
-    return None
-
-
-@dataclass(frozen=True)
 class Family:
-    """``module``: the class that a model's Linears become ("" where it is not known beforehand). ``says``: field of the
-    Arm → how such a module says it. ``weights``: how many weights a module holds, packed or not. ``settings``: what
-    BitsAndBytesConfig is given to load a checkpoint (None: nothing, the Linears are quantised one by one afterwards, or
-    not at all). ``operations``: the steps of a Linear that are timed, the whole and each alone.
+    """The arms whose Linears become one kind of module, and all that is particular to it. A family's file makes a
+    subclass of this and an object of it, ``FAMILY``; the methods import torch and the family's package when called.
+
+    ``rank``: its place among the families, in tables and figures. ``module``: the class that a model's Linears become
+    ("" where it is not known beforehand). ``operations``: the steps of a Linear that are timed, the whole and each
+    alone; of ``of_weights`` those that the number of rows does not change; ``adds_bias``: those that add it, and
+    ``bias_apart``: whether a kernel of its own does on a GPU. ``says``: field of the Arm → how a module says it.
+    ``interventions``: name (bench/interventions/table.py) → on which of the arms and devices it means something.
+    ``codes_step``: the relative step of what activations are rounded to before a product, 0 where they are not.
+    ``needs``: the packages that it takes, as pip names them, besides what everything here is measured with.
     """
 
-    kind: Kind
-    module: str
-    arms: tuple[Arm, ...]
-    operations: tuple[str, ...] = ()
-    says: Mapping[str, Read] = field(default_factory=dict)
-    weights: Callable[[Any], int] = lambda module: int(module.weight.numel())
-    settings: Callable[[Arm], dict[str, Any] | None] = _no_settings
+    kind: ClassVar[str]
+    rank: ClassVar[int]
+    arms: tuple[Arm, ...] = ()
+    module: str = ""
+    quantises: bool = True
+    operations: tuple[str, ...] = ("linear",)
+    of_weights: tuple[str, ...] = ()
+    adds_bias: tuple[str, ...] = ("linear",)
+    bias_apart: bool = False
+    says: ClassVar[Mapping[str, Read]] = {}
+    interventions: ClassVar[Mapping[str, Fits]] = {}
+    codes_step: float = 0.0
+    needs: tuple[str, ...] = ()
 
-    @property
-    def quantises(self) -> bool:
-        """Whether a model in it must hold quantised modules."""
-        return self.kind != "float"
+    # How a model gets it, and whether it has.
+
+    def configuration(self, arm: Arm) -> Any:  # noqa: ARG002
+        """What transformers is told to load a checkpoint so; None: nothing, the Linears are quantised one by one
+        afterwards (``quantised``), or not at all."""
+        return None
+
+    def quantised(self, linear: Any, arm: Arm) -> Any:
+        """A module with the weight W[n, k] of a torch Linear quantised on its own device; the bias is added by whoever
+        asks. Raises NotApplicableError for a shape that the format cannot hold."""
+        raise NotImplementedError(f"{arm.name} is made when a checkpoint is loaded, not of a Linear ({linear})")
+
+    def holds(self, module: Any) -> bool:
+        """Whether this is a Linear that the family made."""
+        return type(module).__name__ == self.module
+
+    def weights(self, module: Any) -> int:
+        """How many weights a module holds, packed or not."""
+        return int(module.weight.numel())
+
+    def stored_weight(self, module: Any) -> Any:
+        """The tensor of codes: what has to be moved out of a cache for the next call to find it in memory."""
+        return module.weight
+
+    def synchronises(self, arm: Arm) -> bool:  # noqa: ARG002
+        """Whether a product reads back from the device, so that it cannot be captured nor the launch queue kept
+        full."""
+        return False
+
+    # Its steps and interventions.
+
+    def step(self, under_test: Any, op: str, m: int) -> Operation:
+        """A step other than the whole, as a function of the input x[m, k]; what it needs is prepared here.
+        ``under_test``: bench/workloads/matmul_arms.py."""
+        raise NotImplementedError(f"{self.kind} has no step {op!r} (m={m}, {under_test})")
+
+    def dequantised(self, module: Any) -> Any:
+        """W[n, k] in float32, of the stored codes. Raises MeasurementError where they cannot be had any more."""
+        raise NotImplementedError(f"{self.kind} has nothing to dequantise in {module}")
+
+    def bare(self, module: Any) -> Operation:
+        """The forward of a module as its operator on plain tensors, without the library's Python layers."""
+        raise NotImplementedError(f"{self.kind} has no operator to call instead of {module}")
+
+    def switch(self, module: Any) -> Callable[[Arm], None] | None:  # noqa: ARG002
+        """Gives a loaded module another arm's settings, back and forth; None where nothing of it can be switched.
+        Asked for before the first forward."""
+        return None
+
+    # How many bytes it takes and moves.
+
+    def stored_bytes(self, facts: Facts, n: int, k: int) -> float | None:
+        """Bytes of W[n, k] as stored, scales included; None where that is not known."""
+        raise NotImplementedError
+
+    def traffic(self, facts: Facts, of: Product) -> Traffic | None:
+        """What a product must move on a GPU; None where there is no model of its kernels. The model of
+        docs/method.md."""
+        return self.least_traffic(facts, of)
+
+    def least_traffic(self, facts: Facts, of: Product) -> Traffic | None:
+        """What any kernel must move: the weights once as stored, the activations in and out."""
+        stored = self.stored_bytes(facts, of.n, of.k)
+        if stored is None:
+            return None
+        terms = (exact("weights", stored), *activations(width(facts.get("dtype")), of))
+        return Traffic(terms, MINIMUM, "minimum")
+
+    def step_terms(self, facts: Facts, op: str, of: Product) -> tuple[Term, ...]:  # noqa: ARG002
+        """One step alone: each operand once in, each result once out; () of one that has no model."""
+        return ()
+
+    def product_dtype(self, facts: Facts) -> str:
+        """The type that the product's operands are in: whose rate bounds its time."""
+        return str(facts.get("compute_dtype") or facts.get("dtype"))
+
+    # What a user writes.
+
+    def loading_code(self, facts: Facts) -> str:  # noqa: ARG002
+        """Code that loads ``model`` so (bench/analysis/user_code.py says what stands before it); "": there is none."""
+        return ""
+
+    def bare_code(self, facts: Facts) -> str:  # noqa: ARG002
+        """Code that does to ``model`` what ``bare`` does; "": there is none."""
+        return ""
+
+
+def any_arm(_arm: Arm, _device: str) -> bool:
+    """For ``interventions``: it means something on every arm and device."""
+    return True
 
 
 def dtype_name(dtype: Any) -> str:
     """torch.float16 → "float16"."""
     return str(dtype).removeprefix("torch.")
+
+
+def torch_dtype(name: str) -> Any:
+    """The torch dtype of that name ("float16", "bfloat16", "float32")."""
+    import torch
+
+    return getattr(torch, name)

@@ -10,11 +10,35 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from . import four_bit
-from .definition import Arm, Family
+from . import four_bit, int8
+from .definition import Arm, Facts, Family
+from .four_bit_traffic import BLOCKSIZE
 
-AS_SAVED = Arm("as-saved", "saved", "float16", "a quantised checkpoint as it was saved, whatever it is")
-FAMILY = Family("saved", "", ())
+KIND = "saved"
+AS_SAVED = Arm("as-saved", KIND, "float16", "a quantised checkpoint as it was saved, whatever it is")
+
+
+class Saved(Family):
+    """Of a format that is not known here: nothing can be made of it, and its bytes are not known."""
+
+    kind = KIND
+    rank = 1000
+    operations = ()
+
+    def weights(self, module: Any) -> int:
+        """By its features: how they are packed is not known."""
+        return int(getattr(module, "in_features", 0) * getattr(module, "out_features", 0))
+
+    def holds(self, module: Any) -> bool:
+        """Whether a module keeps its weights in codes: integers, or 8 bits."""
+        own = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+        return any(t.dim() >= 2 and (t.element_size() == 1 or not t.is_floating_point()) for t in own)
+
+    def stored_bytes(self, facts: Facts, n: int, k: int) -> None:  # noqa: ARG002
+        return None
+
+
+FAMILY = Saved()
 
 # quant_method in config.json → the package that transformers loads it with, where that is not its own.
 _PACKAGES = {
@@ -57,14 +81,14 @@ def as_saved(settings: Mapping[str, Any], dtype: str) -> Arm:
     if method(settings) != "bitsandbytes":
         return made
     if settings.get("load_in_8bit"):
-        return replace(made, kind="int8", threshold=float(settings.get("llm_int8_threshold", 6.0)))
+        return replace(made, kind=int8.KIND, threshold=float(settings.get("llm_int8_threshold", 6.0)))
     return replace(
         made,
-        kind="4bit",
+        kind=four_bit.KIND,
         compute_dtype=str(settings.get("bnb_4bit_compute_dtype") or "float32").removeprefix("torch."),
         quant_type=str(settings.get("bnb_4bit_quant_type") or "fp4"),
         double_quant=bool(settings.get("bnb_4bit_use_double_quant")),
-        blocksize=four_bit.BLOCKSIZE,
+        blocksize=BLOCKSIZE,
     )
 
 

@@ -9,11 +9,9 @@ from typing import Any
 
 from bench.presets import EndToEnd, Preset
 from bench.record.errors import UsageError
-from bench.schemes import AS_SAVED
+from bench.schemes import AS_SAVED, REFERENCE, arm
 from bench.workloads.sources import Source
 
-# What replaces a scheme in float16 for a checkpoint in bfloat16; the others of float16 have no counterpart.
-_IN_BFLOAT16 = {"fp32": "fp32", "bf16": "bf16", "fp16": "bf16", "int8": "int8-bf16", "nf4": "nf4-bf16"}
 # Presets that ask about a model as it is; the others say exactly what is measured.
 _EVERYDAY = ("smoke", "quick")
 
@@ -53,11 +51,16 @@ def _as_saved(sweep: EndToEnd) -> EndToEnd:
 def for_dtype(preset: Preset, source: Source, dtype: str) -> Preset:
     """The preset in bfloat16 where that is what the checkpoint is in: its activations may be too large for float16."""
     native = dtype == "bfloat16" and source.kind in ("folder", "hub") and preset.name in _EVERYDAY
-    if not native or preset.reference != "fp16":
+    if not native or preset.reference != REFERENCE:
         return preset
     sweeps = tuple(_in_bfloat16(sweep) for sweep in preset.sweeps)
     matmul = _counterparts(preset.matmul_schemes)
-    return replace(preset, sweeps=tuple(s for s in sweeps if s.schemes), matmul_schemes=matmul, reference="bf16")
+    return replace(
+        preset,
+        sweeps=tuple(s for s in sweeps if s.schemes),
+        matmul_schemes=matmul,
+        reference=arm(REFERENCE).in_bfloat16,
+    )
 
 
 def _in_bfloat16(sweep: EndToEnd) -> EndToEnd:
@@ -67,4 +70,5 @@ def _in_bfloat16(sweep: EndToEnd) -> EndToEnd:
 
 
 def _counterparts(schemes: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_IN_BFLOAT16[scheme] for scheme in schemes if scheme in _IN_BFLOAT16))
+    """What replaces schemes in float16 for a checkpoint in bfloat16; some have no counterpart."""
+    return tuple(dict.fromkeys(arm(scheme).in_bfloat16 for scheme in schemes if arm(scheme).in_bfloat16))

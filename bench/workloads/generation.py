@@ -19,8 +19,8 @@ from bench.instruments.memory import MemoryWatch
 from bench.instruments.unused import measure_unused
 from bench.record.instruments import FIRST_VISITS, TIMELINE, TRY
 from bench.record.schema import Case, Finding, Metric, metric
-from bench.schemes import Arm, arm
-from bench.workloads import identity, linear_kernels, models, observers
+from bench.schemes import Arm, arm, linear_kernels
+from bench.workloads import identity, models, observers
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, findings_of, meet_all, warm_up

@@ -13,7 +13,7 @@ from typing import Any
 from bench.record.errors import MeasurementError, NotApplicableError
 from bench.record.quantised import partly, share_of
 from bench.record.schema import Finding
-from bench.schemes import FAMILIES, Arm, Family, family
+from bench.schemes import Arm, Family, family, holder
 from bench.schemes.definition import dtype_name
 
 
@@ -36,13 +36,13 @@ def check(model: Any, facts: Mapping[str, Any], arm: Arm) -> None:
 
 
 def _check_modules(model: Any, found: Mapping[str, int], arm: Arm, own: Family) -> None:
-    quantised = {other.module for other in FAMILIES.values() if other.quantises and other.module}
-    others = set(found) & quantised - {own.module}
-    if own.quantises and not others and not found.get(own.module) and not _could_be_quantised(model):
+    made = {made for module in model.modules() if (made := holder(module)) is not None}
+    others, mine = made - {own}, own in made
+    if own.quantises and not made and not _could_be_quantised(model):
         raise NotApplicableError(
             f"scheme {arm.name} quantises nothing of a {type(model).__name__}: {_reason(model, found)}"
         )
-    if others or (own.quantises and not found.get(own.module)):
+    if others or own.quantises != mine:
         raise MeasurementError(f"scheme {arm.name} should have {own.module} modules but the model has {dict(found)}")
 
 
@@ -90,7 +90,7 @@ def findings(facts: Mapping[str, Any], arm: Arm) -> tuple[Finding, ...]:
 def _fields(model: Any, facts: Mapping[str, Any], arm: Arm, own: Family) -> Iterator[tuple[str, Any, set[Any]]]:
     """(what, wanted, found) of every field."""
     yield "activations in", arm.dtype, {dtype_name(model.get_input_embeddings().weight.dtype)}
-    modules = [module for module in model.modules() if type(module).__name__ == own.module]
+    modules = [module for module in model.modules() if own.holds(module)]
     if not own.quantises:
         yield "most weights in", arm.dtype, _commonest(model)
     for field, read in own.says.items():

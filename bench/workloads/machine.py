@@ -8,10 +8,10 @@ from typing import Any
 from bench.instruments.cpu import last_level_cache_bytes
 from bench.record.schema import Case, metric
 from bench.schemes import arm
+from bench.schemes.definition import torch_dtype
 from bench.workloads.call_timer import NO_EVENTS, CallTimer, timer_for
 from bench.workloads.models import require_device
 from bench.workloads.outcome import Outcome
-from bench.workloads.quantise import torch_dtype
 
 REPEATS = 10
 # The most that a copy is of. A virtual machine is told of a whole socket's L3, hundreds of MB of which a part is its

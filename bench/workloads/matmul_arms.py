@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.schemes import Arm
-from bench.workloads import linear_kernels
+from bench.schemes import Arm, family, linear_kernels
+from bench.schemes.definition import torch_dtype
 from bench.workloads.planting import RELATIVE_SPREAD, outlier_scales
-from bench.workloads.quantise import quantised_linear, torch_dtype
+from bench.workloads.quantise import quantised_linear
 
 if TYPE_CHECKING:
     import torch
@@ -84,8 +84,7 @@ class ArmUnderTest:
 
     def weight_bytes(self) -> int:
         """Bytes of the stored weight (without scales), which is what rotation has to move out of the cache."""
-        module = self.modules[0]
-        weight = module.packed if self.arm.kind == "int4" else module.weight
+        weight = family(self.arm).stored_weight(self.modules[0])
         return int(weight.numel() * weight.element_size())
 
     def rotate_through(self, copies: int) -> None:
@@ -99,7 +98,7 @@ class ArmUnderTest:
         """The step to time, as a function of the input. Preparation is done here, outside the timing."""
         if op == "linear":
             return self._rotating_linear()
-        return (_int8_operation if self.arm.kind == "int8" else _4bit_operation)(self, op, m)
+        return family(self.arm).step(self, op, m)
 
     def _rotating_linear(self) -> Operation:
         modules = self.modules
@@ -116,47 +115,4 @@ class ArmUnderTest:
     def synchronises(self) -> bool:
         """True where the forward reads back from the device (`if outliers.any()`), so that the launch queue cannot
         be kept full."""
-        return self.arm.kind == "int8" and bool(self.arm.threshold)
-
-
-def _int8_operation(under_test: ArmUnderTest, op: str, m: int) -> Operation:
-    import bitsandbytes.functional as functional
-    import torch
-
-    module, x = under_test.modules[0], under_test.input(m).to(torch.float16)
-    module(x)  # moves codes and scales from the parameter to the module's state, as the first forward does
-    codes, scales = module.state.CB, module.state.SCB
-    threshold = under_test.arm.threshold or 0.0
-    x_codes, x_scales, _ = functional.int8_vectorwise_quant(x, threshold)
-    if op == "quantise_activations":
-        return lambda given: functional.int8_vectorwise_quant(given.to(torch.float16), threshold)
-    if op == "gemm":
-        return lambda _: functional.int8_linear_matmul(x_codes, codes)
-    product, bias = functional.int8_linear_matmul(x_codes, codes), under_test.bias
-    bias = None if bias is None else bias.to(torch.float16)
-    return lambda _: functional.int8_mm_dequant(product, x_scales, scales, bias=bias)
-
-
-def _4bit_operation(under_test: ArmUnderTest, op: str, m: int) -> Operation:  # noqa: ARG001 - the same for any m
-    import bitsandbytes.functional as functional
-    import torch
-
-    # A fresh parameter: on some CPUs the first forward repacks the weights, and the plain op expects them unpacked.
-    weight, state = _unpacked(under_test)
-    if op == "dequantise":
-        return lambda _: functional.dequantize_4bit(weight, state)
-    dense, bias = functional.dequantize_4bit(weight, state).to(under_test.dtype), under_test.bias
-    bias = None if bias is None else bias.to(under_test.dtype)
-    return lambda given: torch.nn.functional.linear(given, dense, bias)
-
-
-def _unpacked(under_test: ArmUnderTest) -> tuple[Any, Any]:
-    import bitsandbytes as bnb
-
-    weight = under_test.modules[0].weight
-    if not getattr(weight.quant_state, "packing_format_for_cpu", False):
-        return weight.data, weight.quant_state
-    data, state = bnb.functional._convert_weight_packed_for_cpu_inverse(
-        weight.data.clone(), copy.copy(weight.quant_state)
-    )
-    return data, state
+        return family(self.arm).synchronises(self.arm)

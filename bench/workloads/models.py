@@ -17,14 +17,14 @@ from bench.models.saved import refuse_unfit, saved_settings
 from bench.models.weights import footprint, parameter_count, quantised_share
 from bench.record.errors import MachineError, MeasurementError, NotApplicableError, UsageError
 from bench.record.suggested import quoted
-from bench.schemes import AS_SAVED, Arm, family
-from bench.schemes.definition import dtype_name
+from bench.schemes import AS_SAVED, Arm, family, linear_kernels
+from bench.schemes.definition import dtype_name, torch_dtype
 from bench.schemes.saved import as_saved
-from bench.workloads import identity, linear_kernels, pruning, trust
+from bench.workloads import identity, pruning, trust
 from bench.workloads.outcome import is_memory
 from bench.workloads.planting import plant
 from bench.workloads.prompts import humaneval
-from bench.workloads.quantise import quantise_in_place, torch_dtype
+from bench.workloads.quantise import quantise_in_place
 from bench.workloads.sources import Source
 
 _BFLOAT16 = "--schemes bf16,int8-bf16,nf4-bf16"
@@ -57,8 +57,8 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
     arm = fitted(source, arm)
     start = time.perf_counter()
     dropped = pruning.parse(dropped_layers)
-    settings = family(arm).settings(arm)
-    in_place = family(arm).quantises and (source.kind == "shape" or bool(arm.planted_columns) or settings is None)
+    told = family(arm).configuration(arm)
+    in_place = family(arm).quantises and (source.kind == "shape" or bool(arm.planted_columns) or told is None)
     in_place = in_place and arm.name != AS_SAVED
     model = (
         _from_config(source, arm, device, seed, dropped)
@@ -175,7 +175,9 @@ def _pretrained(source: Source, arm: Arm, device: str, *, plain: bool) -> Any:
     import transformers
 
     # A quantization_config of None would have transformers forget the one that the checkpoint was saved with.
-    quantised = {} if arm.name == AS_SAVED else {"quantization_config": None if plain else bitsandbytes_config(arm)}
+    quantised = (
+        {} if arm.name == AS_SAVED else {"quantization_config": None if plain else family(arm).configuration(arm)}
+    )
     _check_trust(source)
     try:
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
@@ -205,16 +207,6 @@ def _hub_options(source: Source) -> dict[str, Any]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def bitsandbytes_config(arm: Arm) -> Any:
-    """transformers' quantisation configuration for an arm; None for one that it does not make."""
-    import transformers
-
-    settings = family(arm).settings(arm)
-    if settings is None:
-        return None
-    return transformers.BitsAndBytesConfig(**settings, llm_int8_skip_modules=list(arm.not_converted))
 
 
 def _tokenizer(source: Source) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bench.schemes import Arm
+from bench.schemes import Arm, family
 from bench.workloads.session import Session
 
 DECODE_STEPS = 4
 
 
 def count_outliers(session: Session, chosen: Arm) -> list[int]:
-    """Outlier columns of every Linear8bitLt call in one prefill and a few decode steps, in order of the calls.
+    """Outlier columns of every call of a quantised Linear in one prefill and a few decode steps, in order of the calls.
 
     Hooks are on only here, after the timed calls: a process's first generation is not this one.
     """
@@ -25,7 +25,7 @@ def count_outliers(session: Session, chosen: Arm) -> list[int]:
         counts.append((flat.abs() >= chosen.threshold).any(dim=0).sum())
 
     model = session.loaded.model
-    modules = [module for module in model.modules() if type(module).__name__ == "Linear8bitLt"]
+    modules = [module for module in model.modules() if family(chosen).holds(module)]
     handles = [module.register_forward_pre_hook(count) for module in modules]
     try:
         with torch.inference_mode():

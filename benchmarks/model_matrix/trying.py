@@ -7,7 +7,7 @@ same format), "refused" (one line says why not), "library" (plain transformers f
 from __future__ import annotations
 
 import gc
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +119,9 @@ def _plain(folder: Path, scheme: str) -> Any:
     from bench.schemes import arm, family
 
     chosen = arm(scheme)
-    settings = family(chosen).settings(chosen)
-    if chosen.planted_columns or (settings is None and family(chosen).quantises):
+    config = family(chosen).configuration(replace(chosen, not_converted=()))  # it finds the head by itself
+    if chosen.planted_columns or (config is None and family(chosen).quantises):
         return None
-    config = None if settings is None else transformers.BitsAndBytesConfig(**settings)
     model = transformers.AutoModelForCausalLM.from_pretrained(
         folder, dtype=getattr(torch, chosen.dtype), device_map={"": "cpu"}, quantization_config=config,
         trust_remote_code=False,

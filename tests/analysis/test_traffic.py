@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.traffic import MINIMUM, MODELLED, flop, four_bit_path, scale_bytes, traffic
+from bench.analysis.traffic import MINIMUM, MODELLED, flop, traffic
+from bench.schemes.four_bit_traffic import path_of, scale_bytes
+from bench.schemes.traffic import Product
 from tests.factories import arm
 
 sizes = st.integers(1, 4096)
@@ -81,7 +83,7 @@ def test_float32_compute_on_a_float16_model_casts() -> None:
 def test_the_path_is_named_only_where_it_is_documented(
     m: int, n: int, k: int, extra: dict[str, str], sms: int | None, expected: str
 ) -> None:
-    assert four_bit_path(arm("nf4") | extra, m, n, k, sms) == expected
+    assert path_of(arm("nf4") | extra, Product(m, n, k, multiprocessors=sms)) == expected
 
 
 @given(st.integers(1, 1536), sizes, st.integers(1, 64).map(lambda x: 64 * x))

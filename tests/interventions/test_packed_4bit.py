@@ -11,8 +11,8 @@ from bench.interventions.table import changed_case
 from bench.presets import EndToEnd
 from bench.record.errors import MeasurementError
 from bench.run.plan import generation_case
-from bench.schemes import arm
-from bench.workloads import generation, linear_kernels, models
+from bench.schemes import arm, linear_kernels
+from bench.workloads import generation, models
 from bench.workloads.quantise import quantised_linear
 from bench.workloads.sources import resolve
 from tests.workloads.packed_4bit import REAL, WAYS, product, way

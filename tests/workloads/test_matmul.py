@@ -5,8 +5,8 @@ import torch
 
 from bench.presets import preset
 from bench.run.plan import Layer, make_plan
-from bench.schemes import ARMS, arm
-from bench.workloads import linear_kernels, machine, matmul
+from bench.schemes import ARMS, arm, linear_kernels
+from bench.workloads import machine, matmul
 from bench.workloads.call_timer import Burst
 from bench.workloads.matmul import is_lost
 from bench.workloads.matmul_arms import ArmUnderTest, make_truth

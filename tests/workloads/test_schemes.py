@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from bench.record.errors import UsageError
-from bench.schemes import ARMS, arm
-from bench.workloads.models import bitsandbytes_config
-from bench.workloads.quantise import quantise_in_place, quantised_linear, torch_dtype
+from bench.schemes import ARMS, arm, family
+from bench.schemes.definition import torch_dtype
+from bench.workloads.quantise import quantise_in_place, quantised_linear
 
 LIMIT = {"float": 0.01, "int8": 0.03, "4bit": 0.2, "int4": 0.1}
 
@@ -80,7 +80,7 @@ def test_a_float_arm_is_left_as_it_is():
 
 @pytest.mark.parametrize("name", ["int8", "int8-thr0", "fp4", "nf4", "nf4-dq"])
 def test_transformers_is_told_the_same_settings(name):
-    chosen, config = arm(name), bitsandbytes_config(arm(name))
+    chosen, config = arm(name), family(arm(name)).configuration(arm(name))
     assert config.llm_int8_skip_modules == ["lm_head"]
     if chosen.kind == "int8":
         assert config.load_in_8bit
@@ -94,4 +94,4 @@ def test_transformers_is_told_the_same_settings(name):
 
 
 def test_a_float_arm_needs_no_configuration():
-    assert bitsandbytes_config(arm("fp16")) is None
+    assert family(arm("fp16")).configuration(arm("fp16")) is None

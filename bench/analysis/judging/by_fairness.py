@@ -65,7 +65,7 @@ def _of_arm(record: Record) -> Iterator[str]:
     arm, name = _part(record, "arm"), record.case.scheme
     if _compiles(record):
         yield f"{name} was compiled"
-    if arm.get("kind") == "4bit" and arm.get("compute_dtype") != arm.get("dtype"):
+    if arm.get("compute_dtype") not in (None, "", arm.get("dtype")):
         yield f"{name} computes in {arm.get('compute_dtype')} on a {arm.get('dtype')} model"
 
 

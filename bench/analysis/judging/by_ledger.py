@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.record import causes as c
 from bench.record.schema import Record
+from bench.schemes.four_bit import PLAIN_AND_NESTED
 
 from ..ledger.pairs import Pair
 from .evidence import Evidence, Found, not_tested
@@ -59,7 +60,7 @@ def nested(e: Evidence) -> Found:
         sure = [row.verdict in ("FASTER", "SLOWER") and cost > 0 for row, cost in zip(rows, costs, strict=True)]
         none = [row.verdict == "SAME" or cost <= 0 for row, cost in zip(rows, costs, strict=True)]
         return Found("supported" if all(sure) else "refuted" if all(none) else "ambiguous", told)
-    return _two_arms(e, "nf4", "nf4-dq")
+    return _two_arms(e, *PLAIN_AND_NESTED)
 
 
 def _two_arms(e: Evidence, plain: str, nested: str) -> Found:

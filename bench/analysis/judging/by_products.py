@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.record.schema import Record
+from bench.schemes import ARMS, Arm, family
+from bench.schemes.traffic import INTEGER
 
 from ..assumed import mark
 from ..event_overhead import less_overhead
@@ -66,7 +68,7 @@ def _measured(e: Evidence) -> list[Record]:
 def integer(e: Evidence) -> Found:
     """H7: the bare int8 product against the floating-point one at the same shape and rows."""
     floats = _products(e, UNQUANTISED, "linear")
-    integers = _products(e, ("int8", "int8-thr0"), "gemm")
+    integers = _products(e, [name for name, one in ARMS.items() if _integer(one)], "gemm")
     ratios = {}
     for key, named in integers.items():
         base = reference_of(floats.get(key, ()), e.reference)
@@ -86,6 +88,12 @@ def integer(e: Evidence) -> Found:
     return Found("refuted" if verdicts == {"FASTER"} else "ambiguous", told)
 
 
+def _integer(arm: Arm) -> bool:
+    """Whether its products are of integers, in a float16 model without planted outliers, as users have them."""
+    own = family(arm).product_dtype(arm.facts()) == INTEGER and arm.dtype == "float16"
+    return own and not arm.planted_columns
+
+
 _Product = tuple[str | None, int | None, int | None, int | None, str | None]
 
 
@@ -101,5 +109,5 @@ def _products(e: Evidence, schemes: Sequence[str], op: str) -> dict[_Product, di
 
 
 def _last(named: Mapping[str, list[Record]]) -> list[Record]:
-    """Those of int8 without outliers where there are any: the product alone is asked about."""
-    return named.get("int8-thr0") or named["int8"]
+    """Those without outliers where there are any: the product alone is asked about."""
+    return named[min(named, key=lambda name: ARMS[name].threshold or 0.0)]

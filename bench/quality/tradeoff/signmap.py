@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from bench.analysis import energy
 from bench.analysis.grouping import REFERENCE, Coordinates
@@ -18,12 +18,12 @@ from bench.analysis.joules import best_source
 from bench.analysis.statistics import Estimate
 from bench.analysis.verdict import Verdict
 from bench.record.schema import Record
+from bench.schemes import UNQUANTISED, is_unquantised
 
 Sign = Literal["lower", "higher", "the same", "cannot tell"]
 _SIGNS: Mapping[Verdict, Sign] = {
     "FASTER": "lower", "SLOWER": "higher", "SAME": "the same", "AMBIGUOUS": "cannot tell"
 }  # fmt: skip
-_FLOATS = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def signmap(
         named = {device: names[number] for device, names in names_on.items()}
         known = measured if len(machines) == 1 else None
         groups = energy.summarise(part, reference=reference) if known is None else known
-        kinds, sizes = _kinds(part), _sizes(part)
+        arms, sizes = _arms(part), _sizes(part)
         for group in groups:
-            spots += _spots(group, _place(group, named, sizes), kinds)
+            spots += _spots(group, _place(group, named, sizes), arms)
     names = list(dict.fromkeys(spot.place.machine for spot in spots))
     return tuple(sorted(spots, key=lambda spot: (names.index(spot.place.machine), *_rank(spot.place))))
 
@@ -87,12 +87,12 @@ def _rank(place: Place) -> tuple[float, str, int]:
     return (place.parameters or 0, place.model, place.batch_size or 0)
 
 
-def _spots(group: energy.EnergyGroup, place: Place, kinds: Mapping[str, str]) -> list[Spot]:
+def _spots(group: energy.EnergyGroup, place: Place, arms: Mapping[str, Any]) -> list[Spot]:
     device = str(dict(group.setting).get("device"))
     found = []
     for scheme in dict.fromkeys(row.scheme for row in group.rows):
         row = best_source(group.rows, scheme, device)
-        quantised = kinds.get(scheme, "float" if scheme in _FLOATS else "") != "float"
+        quantised = scheme not in UNQUANTISED if scheme not in arms else not is_unquantised(arms[scheme])
         if quantised and row is not None and row.energy_ratio is not None:
             sign = sign_of(row.verdict)
             found.append(Spot(place, scheme, str(group.reference), row.energy_ratio, sign, row.source, row.estimated))
@@ -124,10 +124,10 @@ def _place(group: energy.EnergyGroup, named: Mapping[str, str], sizes: Mapping[s
     return Place(named[device], model, sizes.get(model), known.get("batch_size"), group.setting)
 
 
-def _kinds(records: Sequence[Record]) -> dict[str, str]:
-    """Scheme → "float", "int8", "4bit" or "int4", as its arm was recorded."""
+def _arms(records: Sequence[Record]) -> dict[str, Any]:
+    """Scheme → its arm's facts, as recorded."""
     arms = ((record.case.scheme, record.setup.get("arm")) for record in records)
-    return {scheme: str(arm.get("kind")) for scheme, arm in arms if isinstance(arm, Mapping)}
+    return {scheme: arm for scheme, arm in arms if isinstance(arm, Mapping)}
 
 
 def _sizes(records: Sequence[Record]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from bench.report.answer_json import balance_document, causes_document
 from bench.report.content import Cell, Column, Section, Table, table
 from bench.report.lines import closed_document, interval, lines_table, source_document, sources_table
 from bench.report.points import Shared, share_cell, share_note, shared, sides
+from bench.schemes import ARMS
 
 from . import energy_ledger
 from .energy_ledger import energy_ledger_table
@@ -84,7 +85,7 @@ def differences_table(pairs: Sequence[Pair]) -> Table | None:
 
 
 def _minor(pair: Pair) -> bool:
-    return pair.scheme in ("fp32", "bf16", "int8-planted")
+    return pair.scheme in ARMS and ARMS[pair.scheme].minor
 
 
 def _difference(line: Line | None) -> Cell:
