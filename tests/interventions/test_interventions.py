@@ -215,7 +215,7 @@ def test_what_means_nothing_here_is_skipped_with_the_reason(scheme, name, why):
 
 
 def test_the_old_kernel_takes_one_row_and_a_graph_a_fixed_number_of_tokens(monkeypatch):
-    fits = {name: replace(INTERVENTIONS[name], fits=lambda *_: True) for name in ("old-kernel", "cuda-graph")}
+    fits = {name: replace(INTERVENTIONS[name], when=lambda *_: True) for name in ("old-kernel", "cuda-graph")}
     for name, item in fits.items():
         monkeypatch.setitem(INTERVENTIONS, name, item)
     (many,) = process.run(resolve("smoke"), replace(case("nf4", "old-kernel"), batch_size=2), OPTIONS)
