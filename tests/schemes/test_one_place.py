@@ -63,7 +63,7 @@ def test_nothing_else_asks_for_a_kind_or_a_scheme():
         'x = kind in ("int8", "y")',
         'x = {"nf4": 1}[kind]',
         'x = t.get("Linear4bit")',
-        'x["saved"]',
+        'x["nf4"]',
     ],
 )
 def test_the_question_is_seen_however_it_is_written(source):
