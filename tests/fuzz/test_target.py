@@ -123,3 +123,17 @@ def test_the_tables_of_the_page_are_those_of_the_results() -> None:
     text = PAGE.read_text()
     assert BEGIN in text
     assert page(text, json.loads(RESULTS.read_text())) == text
+
+
+def test_what_the_decision_says_of_hypothesis_is_what_was_recorded() -> None:
+    root = PAGE.parents[1]
+    recorded = json.loads((root / "benchmarks/results/fuzz_engines.json").read_text())["readers"]
+    own, anything, edited = (
+        {key: sum(each[engine][key] for each in recorded.values()) for key in ("inputs", "kinds", "processor_s")}
+        for engine in ("own", "hypothesis, any bytes", "hypothesis, seeds edited")
+    )
+    text = " ".join((root / "docs/adr/0026-own-code-where-a-library-costs-more.md").read_text().split())
+    assert f"Of {own['inputs']:,} inputs of each kind over {('six',)[len(recorded) - 6]} readers" in text
+    assert f"the fuzzer's own found {own['kinds']} kinds of outcome" in text
+    assert f"{edited['kinds']} in {edited['processor_s'] / own['processor_s']:.1f} times" in text
+    assert f"any bytes {anything['kinds']}" in text
