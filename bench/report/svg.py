@@ -27,10 +27,14 @@ _RULES = {"svg.fonttype": "none", "text.parse_math": False, "axes.unicode_minus"
 def rendered(figure: Any, name: str) -> str:
     """The figure as a whole SVG document; ``name`` seeds its ids, so that the text is the same each time."""
     import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.StringIO()
+    # Not by savefig, which draws twice: once for the layout alone, which drawing finds by itself.
     with mpl.rc_context(_RULES | {"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        FigureCanvasSVG(figure).print_svg(
+            buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
     return visible(buffer.getvalue())  # XML knows no control characters, and matplotlib writes them
 
 
