@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Literal, TypedDict
 
 from msgspec import convert
@@ -193,7 +194,7 @@ def rounds(preset: Preset, source: Source, device: str, seed: int, beside: Seque
     for together in _in_processes(preset.sweeps):
         for repeat in range(max(sweep.repeats for sweep in together)):
             blocks = [
-                _generation_block(preset, sweep, model, scheme, dropped, batch, cache, length, repeat, device, seed)
+                _generation_block(preset, sweep, model, repeat, case)
                 for sweep in together
                 if repeat < sweep.repeats
                 for model in (source, *beside)
@@ -203,6 +204,7 @@ def rounds(preset: Preset, source: Source, device: str, seed: int, beside: Seque
                 for batch in sweep.batch_sizes
                 for cache in sweep.caches
                 for length in sweep.prompt_lengths or (None,)
+                for case in (generation_case(sweep, model, scheme, batch, cache, device, seed, dropped, length),)
             ]
             found.append(Round(together, repeat, tuple(_merged(blocks) if together[0].process else blocks)))
     return tuple(found)
@@ -292,26 +294,15 @@ def generation_case(
     )
 
 
-def _generation_block(
-    preset: Preset,
-    sweep: EndToEnd,
-    source: Source,
-    scheme: str,
-    dropped: str,
-    batch: int,
-    cache: str,
-    length: int | None,
-    repeat: int,
-    device: str,
-    seed: int,
-) -> Block:
-    case = generation_case(sweep, source, scheme, batch, cache, device, seed, dropped, length)
+def _generation_block(preset: Preset, sweep: EndToEnd, source: Source, repeat: int, case: Case) -> Block:
     instruments = (["generation"] if sweep.timed else []) + [
         name
         for name, (schemes, repeats) in sweep.observers.items()
-        if scheme in (*schemes, AS_SAVED) and repeat < repeats
+        if case.scheme in (*schemes, AS_SAVED) and repeat < repeats
     ]
-    if TIMELINE in instruments and cache != "static" and repeat == 0:  # observed once: it is timed in every process
+    if (
+        TIMELINE in instruments and case.cache != "static" and repeat == 0
+    ):  # observed once: it is timed in every process
         instruments.append(FIRST_VISITS)
     options = {
         "calls": sweep.calls,
@@ -332,21 +323,9 @@ def _generation_block(
 
 def matmul_block(preset: Preset, source: Source, layer: Layer, device: str, seed: int, repeat: int = 0) -> Block:
     """One layer's products with all arms, which take turns within one process."""
+    of_layer = partial(Case, "matmul", source.name, source.revision, layer=layer.name, n=layer.n, k=layer.k)
     cases = [
-        Case(
-            "matmul",
-            source.name,
-            source.revision,
-            scheme,
-            device,
-            seed,
-            layer=layer.name,
-            op=op,
-            residency=residency,
-            m=m,
-            n=layer.n,
-            k=layer.k,
-        )
+        of_layer(scheme=scheme, device=device, seed=seed, op=op, residency=residency, m=m)
         for scheme in preset.matmul_schemes
         if layer.converted or not family(arm(scheme)).quantises
         for op in family(arm(scheme)).operations

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
 
 from bench.analysis.generation import GenerationGroup, GenerationRow
 from bench.analysis.grouping import Coordinates
-from bench.report.content import Cell, Column
+from bench.report.analysed import Analysed
+from bench.report.content import Cell, Column, FigureSpec
+from bench.report.overview import main_groups
 from bench.report.words import interval_text, setting_text, short_labels, span
 
 Row = tuple[Cell | str, ...]
@@ -18,6 +22,27 @@ BARS = "95 % interval"
 def numbered(base: str, index: int) -> str:
     """The name of the ``index``-th figure of its kind, from 0."""
     return base if index == 0 else f"{base}-{index + 1}"
+
+
+def figures_of_settings(
+    analysed: Analysed,
+    name: str,
+    words: tuple[str, str],
+    draw: Callable[[GenerationGroup], Any],
+    *,
+    note: Callable[[GenerationGroup], str] = lambda _: "",
+    has: Callable[[GenerationRow], object] = lambda _: True,
+) -> tuple[FigureSpec, ...]:
+    """One figure for each model's first setting. ``words``: its title, and what it shows; ``note``: what the caption of
+    a setting adds; ``has``: whether a row has anything to draw: a setting without such a row has no figure."""
+    title, what = words
+    return tuple(
+        FigureSpec(
+            numbered(name, place), title, caption(what, group, analysed.machine) + note(group), partial(draw, group)
+        )
+        for place, group in enumerate(main_groups(analysed.generation)[:MOST_FIGURES])
+        if any(map(has, group.rows))
+    )
 
 
 def caption(what: str, group: GenerationGroup, machine: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,12 @@ import numpy as np
 from bench.analysis.generation import GenerationGroup, GenerationRow
 from bench.report import units
 from bench.report.analysed import Analysed
-from bench.report.content import Column, FigureSpec, Section, Table, drop_uniform, table
+from bench.report.content import Column, Section, Table, drop_uniform, table
 from bench.report.figures import legend_below, log_ticks, panels
-from bench.report.overview import main_groups
 from bench.report.palette import colour, marker
 from bench.report.words import ratio_cell
 
-from .common import MOST_FIGURES, SCHEME, SETTING, Row, caption, each_row, numbered
+from .common import SCHEME, SETTING, Row, each_row, figures_of_settings
 
 
 def section(analysed: Analysed) -> Section | None:
@@ -25,16 +23,8 @@ def section(analysed: Analysed) -> Section | None:
     if not analysed.generation:
         return None
     what = "Measured: time between two successive tokens, every decode step of every call. Marker: median."
-    figures = tuple(
-        FigureSpec(
-            numbered("latency", i),
-            "Distribution of the inter-token latency",
-            caption(what, group, analysed.machine),
-            partial(latency_figure, group),
-        )
-        for i, group in enumerate(main_groups(analysed.generation)[:MOST_FIGURES])
-        if any(row.latencies for row in group.rows)
-    )
+    words = ("Distribution of the inter-token latency", what)
+    figures = figures_of_settings(analysed, "latency", words, latency_figure, has=lambda row: row.latencies)
     return Section("latency", "Latency", figures=figures, tables=(latency_table(analysed.generation),))
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any
 
 from bench.analysis.generation import GenerationGroup, GenerationRow
 from bench.report import units
 from bench.report.analysed import Analysed
-from bench.report.content import Column, FigureSpec, Section, Table, drop_uniform, table
+from bench.report.content import Column, Section, Table, drop_uniform, table
 from bench.report.figures import linear_ticks, panels
-from bench.report.overview import main_groups
 from bench.report.palette import colour
 
-from .common import MOST_FIGURES, SCHEME, SETTING, caption, each_row, numbered
+from .common import SCHEME, SETTING, each_row, figures_of_settings
 
 _MEMORY = (
     ("Model footprint", "model_footprint"),
@@ -32,16 +30,8 @@ def section(analysed: Analysed) -> Section | None:
     if not analysed.generation:
         return None
     what = "Measured: bytes of parameters, buffers and quantisation state; below, the peak while it ran."
-    figures = tuple(
-        FigureSpec(
-            numbered("memory", i),
-            "Memory per scheme",
-            caption(what, group, analysed.machine),
-            partial(memory_figure, group),
-        )
-        for i, group in enumerate(main_groups(analysed.generation)[:MOST_FIGURES])
-        if any(row.memory for row in group.rows)
-    )
+    words = ("Memory per scheme", what)
+    figures = figures_of_settings(analysed, "memory", words, memory_figure, has=lambda row: row.memory)
     return Section("memory", "Memory", figures=figures, tables=(memory_table(analysed.generation),))
 
 

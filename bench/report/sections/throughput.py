@@ -13,11 +13,20 @@ from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Cell, Column, FigureSpec, Section, Table, drop_uniform, table
 from bench.report.figures import dots, legend_below, linear_ticks, log_ticks, panels, ratio_ticks, unity_band
-from bench.report.overview import main_groups
 from bench.report.palette import colour, marker
 from bench.report.words import TONES, assumed_bars, interval_text, ratio_cell, setting_text, short_labels, verdict_cell
 
-from .common import BARS, MOST_FIGURES, SCHEME, SETTING, Row, caption, each_row, numbered
+from .common import (
+    BARS,
+    MOST_FIGURES,
+    SCHEME,
+    SETTING,
+    Row,
+    caption,
+    each_row,
+    figures_of_settings,
+    numbered,
+)
 
 
 def section(analysed: Analysed) -> Section | None:
@@ -25,20 +34,17 @@ def section(analysed: Analysed) -> Section | None:
     if not analysed.generation:
         return None
     what = f"Measured: decode tokens per second, prefill left out. Bars: {BARS}. Grey band: counts as the same."
-    figures = [
-        FigureSpec(
-            numbered("throughput", i),
-            "Decode throughput per scheme",
-            caption(what, group, analysed.machine) + assumed_bars(row.decode_rate for row in group.rows),
-            partial(throughput_figure, group),
-        )
-        for i, group in enumerate(main_groups(analysed.generation)[:MOST_FIGURES])
-    ]
-    figures += _over_batch(analysed)
+    figures = figures_of_settings(
+        analysed,
+        "throughput",
+        ("Decode throughput per scheme", what),
+        throughput_figure,
+        note=lambda group: assumed_bars(row.decode_rate for row in group.rows),
+    )
     matrix = matrix_table(analysed.generation)
     beside = across_table(analysed.across)
     found = (*(one for one in (matrix, beside) if one), throughput_table(analysed.generation))
-    return Section("throughput", "Decode throughput", figures=tuple(figures), tables=found)
+    return Section("throughput", "Decode throughput", figures=(*figures, *_over_batch(analysed)), tables=found)
 
 
 def _over_batch(analysed: Analysed) -> list[FigureSpec]:
