@@ -15,7 +15,7 @@ from bench.report.content import Table
 from bench.report.traces_json import document
 from bench.report.visible import dumps, visible
 from bench.verbs.choosing import refuse_choices
-from bench.verbs.opened import opened, options_again
+from bench.verbs.opened import as_wanted, opened, options_again
 from bench.verbs.stray import refuse
 
 
@@ -42,12 +42,11 @@ def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAske
     paths = Path(options.reference), options.candidate
     times = options.reference_time, options.candidate_time
     ranges = options.reference_range, options.candidate_range
-    both = [opened(options, *each) for each in zip(paths, times, ranges, strict=True)]
+    both = as_wanted(options, [opened(options, *each) for each in zip(paths, times, ranges, strict=True)])
     pair = explain_traces(both[0][0], both[1][0])
-    asked = TracesAsked(
-        *_short(*paths), *paths, tuple(options_again(options)), tuple(options_again(options, single=True))
-    )
-    return pair, asked, (both[0][1], both[1][1])
+    told = both[0][1], both[1][1]
+    again = (tuple(options_again(options, single=each, period=told[0].period)) for each in (False, True))
+    return pair, TracesAsked(*_short(*paths), *paths, *again), told
 
 
 def _print(pair: TracePair, asked: TracesAsked, told_of: Sequence[Taken]) -> None:

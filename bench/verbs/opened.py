@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from bench.analysis.ledger.class_table import Rule
@@ -10,6 +11,7 @@ from bench.analysis.ledger.user_rules import user_rules
 from bench.analysis.timeline import Analysis
 from bench.analysis.traces.origin import origin_of
 from bench.analysis.traces.pair import Trace
+from bench.analysis.traces.periods import as_periods, with_periods
 from bench.analysis.traces.taken import Taken, Wanted, taken
 from bench.record.errors import UsageError
 from bench.record.timeline import about
@@ -34,13 +36,31 @@ def opened(
     return Trace(path, found.analysis, time_ms, found.step_range), found
 
 
+def as_wanted(options: argparse.Namespace, both: list[tuple[Trace, Taken]]) -> list[tuple[Trace, Taken]]:
+    """The traces with steps from start to start where the user says so, or where their ranges leave time between them
+    and nobody chose a range. Traces of runs, whose steps are known, stay as they are."""
+    found = [taken for _, taken in both]
+    if options.steps == "period":
+        found = [as_periods(taken) for taken in found]
+    elif options.steps == "found" and not any(_chosen(options, *each) for each in both):
+        found = with_periods(found, [trace.time_ms for trace, _ in both])
+    pairs = zip(both, found, strict=True)
+    return [(replace(trace, analysis=taken.analysis), taken) for (trace, _), taken in pairs]
+
+
+def _chosen(options: argparse.Namespace, trace: Trace, taken: Taken) -> bool:
+    names = (options.step_range, getattr(options, "reference_range", None), getattr(options, "candidate_range", None))
+    return any(names) or taken.inferred or origin_of(trace.path).origin is not None
+
+
 def rules_of(options: argparse.Namespace) -> tuple[Rule, ...]:
     """The user's rules; () where there are none."""
     return user_rules(options.classes) if options.classes is not None else ()
 
 
-def options_again(options: argparse.Namespace, *, single: bool = False) -> list[str]:
-    """The same options for a suggested command. ``single``: for a command on the candidate alone."""
+def options_again(options: argparse.Namespace, *, single: bool = False, period: bool = False) -> list[str]:
+    """The same options for a suggested command. ``single``: for a command on the candidate alone; ``period``: steps
+    were taken to the start of the next."""
     words: list[str] = []
     step_range = options.candidate_range if single and getattr(options, "candidate_range", None) else None
     words += ["--step-range", step_range or options.step_range] if step_range or options.step_range else []
@@ -48,7 +68,8 @@ def options_again(options: argparse.Namespace, *, single: bool = False) -> list[
         for name in ("reference_range", "candidate_range"):
             value = getattr(options, name, None)
             words += [f"--{name.replace('_', '-')}", value] if value else []
-    words += ["--steps", "whole"] if options.steps == "whole" else []
+    steps = "period" if period else options.steps
+    words += ["--steps", steps] if steps != "found" else []
     for name in ("rank", "device", "classes"):
         value = getattr(options, name)
         words += [f"--{name}", str(value)] if value is not None else []

@@ -19,6 +19,7 @@ def add_no_report(parser: argparse.ArgumentParser, what: str = "measure") -> Non
     parser.add_argument("--no-report", action="store_true", help=help_)
 
 
+STEPS = ("found", "ranges", "period", "whole")
 STEP_OPTIONS = ("step_range", "reference_range", "candidate_range", "steps", "rank", "device", "classes")
 
 
@@ -27,7 +28,11 @@ def add_step_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("of traces (default: the steps are found, and it is said which)")
     add = group.add_argument
     add("--step-range", metavar="NAME", help="range of one step; * and ? stand for what varies, such as 'execute_*'")
-    add("--steps", choices=("found", "whole"), default="found", help="whole: all of a trace as one step")
+    add(
+        "--steps", choices=STEPS, default="found",
+        help="ranges: these alone; period: each to the start of the next; whole: all of a trace as one step (default: "
+        "as the traces have it, which is said)",
+    )  # fmt: skip
     add("--rank", type=int, metavar="N", help="of several processes this one's work (default: the first with steps)")
     add("--device", type=int, metavar="N", help="only the work of this GPU")
     add("--classes", type=Path, metavar="FILE", help="rules of your own for names of kernels: docs/your-own-traces.md")

@@ -104,6 +104,10 @@ class Machine:
         self._close(opened, 0)
         self.happened.spans.append(("range", 0, name, start, self._now(0)))
 
+    def between(self, ns: int) -> None:
+        """Work of the host's main thread outside of any range."""
+        self._host[0] = self._now(0) + round(ns * self._step_speed)
+
     def _record(self, kinds: list[str]) -> None:
         """What it costs to record these beginnings and ends; an operator is recorded at its end."""
         cost = self._observer[1] * kinds.count("range") + self._observer[0] / 2 * kinds.count("operator")

@@ -42,7 +42,8 @@ STACKS = ("vLLM", "SGLang", "HF")
 @dataclass(frozen=True)
 class Plant:
     """One cause. Per layer: a further kernel of ``name`` and ``ns``, or those that ``scaled`` names times ``factor``,
-    or a copy of ``copied`` bytes; per step: ``host`` ns of its own work, ``wait`` ns inside a synchronising call."""
+    or a copy of ``copied`` bytes; per step: ``host`` ns of its own work, ``wait`` ns inside a synchronising call,
+    ``between`` ns of its own work between two steps' ranges."""
 
     cause: str
     name: str = ""
@@ -52,6 +53,7 @@ class Plant:
     copied: int = 0
     host: int = 0
     wait: int = 0
+    between: int = 0
 
 
 PLANTS = (
@@ -64,6 +66,7 @@ PLANTS = (
     Plant(c.MEMCPY, ns=100 * _US, copied=4_000_000),
     Plant(c.HOST_GAP, host=5_000 * _US),
     Plant(c.SYNC_STALL, wait=5_000 * _US),
+    Plant(c.HOST_GAP, between=5_200 * _US),
     Plant(""),
 )
 
@@ -90,6 +93,7 @@ class Stack:
         for number in range(STEPS):
             tokens = 512 if number == 0 else 32
             machine.step(self._step(plant, tokens, number), self._title(tokens, number))
+            machine.between(plant.between)
         return machine.happened
 
     def _title(self, tokens: int, number: int) -> str:
@@ -126,7 +130,7 @@ class Stack:
         if plant.wait:
             yield Action("sync", 5_000, 4_000)
             yield Action("sync", 2_000, plant.wait)
-        if self.name == "vLLM" and not (plant.wait or plant.host):
+        if self.name == "vLLM" and not (plant.wait or plant.host or plant.between):
             yield Action("launch", 5_000, 4_000, token)
             yield Action("record", 1_000, 1_000, event=f"step {number}")
             yield Action("wait", 5_000, 4_000, event=f"step {number - 1}")
@@ -162,13 +166,17 @@ class StackCase:
 
     @property
     def reference(self) -> Plant:
-        """The same without the plant. Where the plant makes the host wait, the host of both takes its own tokens."""
-        return Plant("", host=1 if self.plant.host else 0, wait=1 if self.plant.wait else 0)
+        """The same without the plant. Where the plant makes the host wait or work between steps, the host of both takes
+        its own tokens; some time lies between the steps of both."""
+        plant = self.plant
+        between = 200 * _US if plant.between else 0
+        return Plant("", host=1 if plant.host or between else 0, wait=1 if plant.wait else 0, between=between)
 
     @property
     def told(self) -> str:
         """What is planted, in words."""
-        return c.LABELS[self.plant.cause] if self.plant.cause else "nothing"
+        where = ", between the steps" if self.plant.between else ""
+        return f"{c.LABELS[self.plant.cause]}{where}" if self.plant.cause else "nothing"
 
     def size_ns(self) -> float | None:
         """What the plant adds to a step: None where that follows from the machine and not from the plant alone."""

@@ -148,13 +148,13 @@ class AskedWork:
 
 def step_windows(timeline: Timeline, rows: Ns, work: Work | AskedWork) -> tuple[Ns, Ns]:
     """(start, end) of each step, disjoint and ascending: the host's range, and as long as its GPU work runs."""
-    around = _with_left_out(timeline, rows)
+    around = with_left_out(timeline, rows)
     start, end = windows_of(timeline, around, work)
     mine = np.isin(around, rows) if len(around) > len(rows) else slice(None)
     return start[mine], end[mine]
 
 
-def _with_left_out(timeline: Timeline, rows: Ns) -> Ns:
+def with_left_out(timeline: Timeline, rows: Ns) -> Ns:
     """The steps and those left out among them, by start."""
     skipped = [place for place, text in enumerate(timeline.strings) if text.endswith(LEFT_OUT)]
     if not skipped:

@@ -30,6 +30,7 @@ from .copies import CopyLine, copies_per_step
 from .elsewhere import stalled_elsewhere
 from .findings import left_open, of_sample, of_times, unlike
 from .origin import Origin, TraceOrigin, origin_of
+from .periods import not_in_steps
 from .recorded import Recorded, recorded
 from .times import StepTime, given_time, time_ratio, timed_in
 
@@ -98,6 +99,8 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     found = [origin_of(trace.path) for trace in both]
     times, missing = _times(both, found)
     noticed = unlike(analyses, [one.origin for one in found], steps) + stalled_elsewhere(both)
+    if not any(one.origin for one in found):
+        noticed += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
     timed = None
     if times is not None:
         noticed += of_times(times, alone, costs[0].device)

@@ -51,13 +51,15 @@ class Wanted:
 @dataclass(frozen=True, eq=False)
 class Taken:
     """``analysis`` holds the work of one rank only, with its steps under the name ``step_range``. ``said``: what was
-    taken, for people; ``notes``: what was left out or assumed. ``inferred``: the steps are a guess."""
+    taken, for people; ``notes``: what was left out or assumed. ``inferred``: the steps are a guess. ``period``: each
+    lasts to the start of the next."""
 
     analysis: Analysis
     step_range: str
     said: str
     notes: tuple[str, ...] = ()
     inferred: bool = False
+    period: bool = False
 
 
 def taken(analysis: Analysis, wanted: Wanted, *, own: bool = False) -> Taken:
