@@ -20,9 +20,10 @@ from .attention_range import AttentionRange
 
 DOMAIN = "bitledger"
 MARK = "bitledger::"
-EXPERTS = "experts"
+EXPERTS, ADAPTER = "experts", "adapter"
 STEPS = ("prefill", "decode_step")
 RangeKind = Literal["nvtx", "record_function", "none"]
+_OF_ADAPTER = re.compile(r"\.lora_\w+\.")
 _INDEX = re.compile(r"\.(\d+)$")
 
 
@@ -119,6 +120,14 @@ def _annotation(name: str) -> AbstractContextManager[Any]:
     return made
 
 
+def _range_name(name: str, module: Any) -> str:
+    """Of a module that acts as a Linear; "" for the matrices of an adapter. PEFT wraps a Linear, so that "q_proj" holds
+    "q_proj.base_layer" and "q_proj.lora_A.default"."""
+    if hasattr(module, "base_layer"):
+        return ADAPTER
+    return "" if _OF_ADAPTER.search(name) else name.removesuffix(".base_layer").rsplit(".", 1)[-1]
+
+
 class RangeAnnotator:
     """Implements bench.workloads.annotation.Annotator on a backend."""
 
@@ -136,7 +145,8 @@ class RangeAnnotator:
         for name, module in model.named_modules():
             index = _INDEX.search(name)
             if hasattr(module, "in_features"):
-                self._hook(module, self._backend.mark(name.rsplit(".", 1)[-1]))
+                if of_linear := _range_name(name, module):
+                    self._hook(module, self._backend.mark(of_linear))
             elif holds_experts(module):
                 self._hook(module, self._backend.mark(EXPERTS))
             elif index and (id(module) in layers or "Layer" in type(module).__name__):

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.grouping import OF_SCHEME
 from bench.analysis.ledger.windows import Observed, against, of_setup
 from bench.record.errors import BitledgerError
 from bench.record.instruments import FIRST_VISITS, TIMELINE
@@ -109,7 +110,7 @@ def _windows_of_setting(case: Case, windows: Sequence[Mapping[str, Any]]) -> lis
     """The windows of the same setting."""
 
     def setting(coordinates: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in coordinates.items() if name != "scheme"}
+        return {name: value for name, value in coordinates.items() if name not in OF_SCHEME}
 
     own = setting(case.coordinates())
     return [of_setup(w["case"]["scheme"], w["setup"]) for w in windows if setting(w["case"]) == own]

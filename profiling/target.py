@@ -23,7 +23,7 @@ from bench.record.typed import decode, typed
 from bench.run.plan import check_case
 from bench.schemes import arm
 from bench.workloads.session import Session
-from bench.workloads.sources import Source, resolve_again
+from bench.workloads.sources import Source, resolve_again, with_adapter
 
 from .inside import observe, observe_kineto, prompts
 from .window import CudaProfiler, Recorder, Unopened
@@ -80,6 +80,10 @@ def source_of(case: Case) -> Source:
     source = resolve_again(case.model, case.revision)
     if source.revision != case.revision:
         raise UsageError(f"{case.model} is another one now ({case.revision} → {source.revision})")
+    if case.adapter:
+        source = with_adapter(source, case.adapter.rpartition("@")[0])
+        if f"{source.adapter}@{source.adapter_revision}" != case.adapter:
+            raise UsageError(f"adapter {source.adapter} is another one now: it should be {case.adapter}")
     return replace(source, random_prompts=source.has_text and case.prompts == "random")
 
 

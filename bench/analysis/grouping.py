@@ -1,4 +1,5 @@
-"""Which records may be set beside each other: those whose coordinates differ in the scheme only.
+"""Which records may be set beside each other: those whose coordinates differ in the scheme only, and in the
+adapter that comes with it.
 
 Models, batch sizes, prompt lengths, cache kinds and seeds are never mixed.
 """
@@ -13,13 +14,17 @@ from bench.record.schema import Case, Record
 from bench.schemes import ORDER, STAND_INS
 from bench.schemes import REFERENCE as REFERENCE
 from bench.schemes import UNQUANTISED as UNQUANTISED
+from bench.schemes.variants import plain_name
+
+# The coordinates that two arms may differ in and still be compared.
+OF_SCHEME = ("scheme", "adapter")
 
 Coordinates = tuple[tuple[str, Any], ...]
 
 
 def setting_of(case: Case) -> Coordinates:
-    """The coordinates of a Case less its scheme: a key that can be hashed."""
-    return tuple((name, value) for name, value in case.coordinates().items() if name != "scheme")
+    """The coordinates of a Case less its scheme and what belongs to it: a key that can be hashed."""
+    return tuple((name, value) for name, value in case.coordinates().items() if name not in OF_SCHEME)
 
 
 def without_retried(records: Sequence[Record]) -> tuple[Record, ...]:
@@ -48,8 +53,10 @@ class Group:
 
 
 def scheme_rank(scheme: str) -> tuple[int, str]:
-    """By which schemes are sorted: from "nothing quantised" to "most quantised"; unknown ones follow."""
-    known = ORDER.index(scheme) if scheme in ORDER else len(ORDER)
+    """By which schemes are sorted: from "nothing quantised" to "most quantised"; unknown ones follow, and
+    variants ("nf4+adapter") their plain scheme."""
+    base = plain_name(scheme)
+    known = ORDER.index(base) if base in ORDER else len(ORDER)
     return (known, scheme)
 
 

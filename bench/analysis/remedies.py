@@ -189,6 +189,7 @@ def _of_arms(group: GenerationGroup, records: Sequence[Record]) -> list[Remedy]:
         for other in known_rows
         if slow.verdict == "SLOWER" and other is not slow and _time(other) < _time(slow)
         if _meant(other, facts.get(other.scheme), group.reference)
+        if _adapter(facts.get(slow.scheme)) == _adapter(facts.get(other.scheme))  # without it, it is another model
     ]
 
 
@@ -223,9 +224,16 @@ def _quality(before: tuple[int, int] | None, after: tuple[int, int] | None) -> s
 
 
 def _meant(row: GenerationRow, arm: Any, reference: str | None) -> bool:
-    """Schemes that a user may choose instead: the reference, and quantised ones with no outliers planted."""
+    """Schemes that a user may choose instead: the reference, quantised ones with no outliers planted, and of an adapter
+    those that it was merged into."""
+    if _adapter(arm):
+        return isinstance(arm, Mapping) and arm.get("adapter") == "merged"
     quantised = isinstance(arm, Mapping) and not is_unquantised(arm) and not arm.get("planted_columns")
     return row.scheme == reference or quantised
+
+
+def _adapter(arm: Any) -> bool:
+    return isinstance(arm, Mapping) and bool(arm.get("adapter"))
 
 
 def _time(row: GenerationRow) -> float:
@@ -245,9 +253,14 @@ def _switch(
     gives_up = is_unquantised(arm) and not is_unquantised(facts.get(slow.scheme))
     keeps = "nothing" if gives_up else _keeps("", arm, after / before if after and before else 1.0)
     return Remedy(
-        group.setting, slow.scheme, f"use {other.scheme} instead", gain.value, gain.low, gain.high, more,
+        group.setting, slow.scheme, _instead(other.scheme, arm), gain.value, gain.low, gain.high, more,
         price, how, code(arm), keeps, assumed=gain.assumed, instead=True,
     )  # fmt: skip
+
+
+def _instead(scheme: str, arm: Any) -> str:
+    merged = " (merge_and_unload)" if is_unquantised(arm) else " (merge_and_unload, then quantise)"
+    return f"merge the adapter: use {scheme} instead{merged}" if _adapter(arm) else f"use {scheme} instead"
 
 
 def _cautious(slow: GenerationRow, other: GenerationRow) -> tuple[float, float | None, float | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.schemes import family_of
+from bench.schemes import FAMILIES, family_of, is_unquantised
 
 Facts = Mapping[str, Any]
 
@@ -37,7 +37,17 @@ def code(facts: Any, changes: Sequence[str] = (), batch_size: int = 1) -> str:
         return ""
     loading = _loading(facts)
     steps = [_AFTER[name](facts, batch_size) for name in _made_after_loading(changes)]
+    steps += [_COMPILED] if facts.get("compiled") else []
     return "\n".join((loading, *steps)) if loading and all(steps) else ""
+
+
+_COMPILED = (
+    "from transformers import CompileConfig\n"
+    "compiled = CompileConfig()\n"
+    "compiled._compile_all_devices = True  # on a GPU transformers compiles without this line\n"
+    "tokens = model.generate(\n    **inputs, max_new_tokens=32, do_sample=False,\n"
+    '    cache_implementation="static", compile_config=compiled,\n)'
+)
 
 
 def known(change: str) -> bool:
@@ -62,7 +72,21 @@ _BY_FACTS = frozenset(
 
 def _loading(facts: Facts) -> str:
     family = family_of(facts)
-    return "" if family is None or facts.get("planted_columns") else family.loading_code(facts)
+    if family is None or facts.get("planted_columns"):
+        return ""
+    loading = family.loading_code(facts)
+    return _with_adapter(loading, facts) if loading and facts.get("adapter") else loading
+
+
+def _with_adapter(loading: str, facts: Facts) -> str:
+    """Beside the weights, or merged into them unquantised, and what comes of that loaded again from a folder."""
+    peft = 'from peft import PeftModel\nmodel = PeftModel.from_pretrained(model, "YOUR_ADAPTER")'
+    if facts.get("adapter") != "merged":
+        return f"{loading}\n{peft}.eval()"
+    plain = FAMILIES["float"].loading_code(facts)
+    merged = f"{plain}\n{peft}.merge_and_unload()"
+    again = loading.replace("model_id", '"MERGED"', 1)
+    return merged if is_unquantised(facts) else f'{merged}\nmodel.save_pretrained("MERGED")\n{again}'
 
 
 def _silenced(_facts: Facts, _batch: int) -> str:

@@ -20,8 +20,11 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def check(info: Mapping[str, Any], name: str) -> None:
-    """Raises UsageError where transformers' loading info ("missing_keys" and its like) names a weight."""
+def check(info: Mapping[str, Any], name: str, *, adapter: bool = False) -> None:
+    """Raises UsageError where transformers' loading info ("missing_keys" and its like) names a weight.
+
+    ``adapter``: of an adapter's files, which its own config and the model that it is put on describe.
+    """
     mismatched = [f"{_mismatch_text(key)}" for key in info.get("mismatched_keys", ())]
     found = {
         "has no weights for": sorted(map(str, info.get("missing_keys", ()))),
@@ -30,9 +33,10 @@ def check(info: Mapping[str, Any], name: str) -> None:
     }
     told = [f"{what} {_listed(keys)}" for what, keys in found.items() if keys]
     if told:
+        of = "described by its adapter_config.json for this model" if adapter else "of the model in its config.json"
         raise UsageError(
-            f"{name} {'; it '.join(told)}: its files are not those of the model in its config.json, so fetch them "
-            "again, or give the checkpoint that they belong to"
+            f"{name} {'; it '.join(told)}: its files are not those {of}, so fetch them again, or give the checkpoint "
+            "that they belong to"
         )
 
 

@@ -12,6 +12,7 @@ from bench.interventions.table import refuse_unknown
 from bench.record.errors import UsageError
 from bench.record.typed import typed
 from bench.schemes import arm, family
+from bench.schemes.variants import compiles, parts
 from bench.workloads import pruning
 from bench.workloads.prompt_styles import AS_IS, STYLES
 
@@ -83,18 +84,20 @@ def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
         arm(name)
     first = chosen.sweeps[0]
     widened = {name: (schemes, repeats) for name, (_, repeats) in first.observers.items()}
-    quantised = tuple(name for name in schemes if family(arm(name)).quantises)
+    plain = tuple(name for name in schemes if not parts(name)[1])
+    quantised = tuple(name for name in plain if family(arm(name)).quantises)
     first = replace(first, schemes=schemes, observers=widened, tried_on=quantised if first.tries else ())
     sweeps = (first, *chosen.sweeps[1:])
     sweeps = tuple(sweep if sweep.timed else judged(sweep, _quality_schemes(sweep, schemes)) for sweep in sweeps)
     kept = tuple(replace(sweep, schemes=tuple(s for s in sweep.schemes if s in schemes)) for sweep in sweeps)
-    matmul = schemes if chosen.matmul_schemes else ()
+    matmul = plain if chosen.matmul_schemes else ()
     reference = chosen.reference if chosen.reference in schemes else schemes[0]
     return replace(chosen, sweeps=kept, matmul_schemes=matmul, reference=reference)
 
 
 def _quality_schemes(sweep: EndToEnd, schemes: tuple[str, ...]) -> tuple[str, ...]:
     """The schemes for a quality sweep where a user chose some: all of them, but for pruning only the sweep's own."""
+    schemes = tuple(name for name in schemes if not compiles(name))
     return schemes if sweep.dropped_layers == ("",) else tuple(name for name in sweep.schemes if name in schemes)
 
 
@@ -119,9 +122,7 @@ def _check(chosen: Preset) -> None:
             if value < at_least:
                 raise UsageError(f"{what} must be larger: at least {at_least}")
         _check_seconds(energy_seconds=sweep.energy_seconds, limit_s=sweep.limit_s)
-        for cache in sweep.caches:
-            if cache not in ("dynamic", "static"):
-                raise UsageError(f"unknown cache {cache!r}: choose dynamic or static")
+        _check_caches(sweep)
         refuse_unknown(sweep.tries)
         if sweep.prompt_style not in STYLES:
             raise UsageError(f"unknown prompt style {sweep.prompt_style!r}: choose from {', '.join(STYLES)}")
@@ -130,6 +131,15 @@ def _check(chosen: Preset) -> None:
     if any(m < 1 for m in chosen.matmul_m) or chosen.max_copies < 1:
         raise UsageError("matmul rows (M) and copies must be at least 1")
     _check_seconds(matmul_seconds=chosen.matmul_seconds, relative_standard_error=chosen.relative_standard_error)
+
+
+def _check_caches(sweep: EndToEnd) -> None:
+    for cache in sweep.caches:
+        if cache not in ("dynamic", "static"):
+            raise UsageError(f"unknown cache {cache!r}: choose dynamic or static")
+    compiled = next(filter(compiles, sweep.schemes), "")
+    if compiled and sweep.caches != ("static",):
+        raise UsageError(f"{compiled}: a step is compiled over a static cache only: add --caches static")
 
 
 def _check_seconds(**values: float) -> None:

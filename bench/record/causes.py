@@ -12,11 +12,12 @@ CAST = "cast"
 ATTENTION = "attention"
 NORM = "norm_elementwise"
 LM_HEAD = "lm_head"
+ADAPTER = "adapter"
 SAMPLING = "sampling"
 MEMCPY = "memcpy"
 COMMUNICATION = "communication"
 OTHER = "other"
-BUSY = (GEMM, NOT_QUANTISED, DEQUANTISE, QUANTISE, OUTLIERS, CAST, ATTENTION, NORM, LM_HEAD, SAMPLING, MEMCPY,
+BUSY = (GEMM, NOT_QUANTISED, ADAPTER, DEQUANTISE, QUANTISE, OUTLIERS, CAST, ATTENTION, NORM, LM_HEAD, SAMPLING, MEMCPY,
         COMMUNICATION, OTHER)  # fmt: skip
 
 # Time in which it was idle, by what the host did meanwhile.
@@ -47,6 +48,7 @@ MEANINGS = {
     CAST: "changes of number format",
     ATTENTION: "attention, rotary embedding and the key-value cache",
     NORM: "norms, activation functions, additions and other elementwise work",
+    ADAPTER: "what an adapter (LoRA) beside the weights adds: its two small products, casts and the addition",
     LM_HEAD: "the output layer, which quantisers leave alone",
     SAMPLING: "choosing the next token and deciding whether to stop",
     MEMCPY: "copies and memsets",
@@ -70,6 +72,7 @@ LABELS = {
     CAST: "changes of number format",
     ATTENTION: "attention",
     NORM: "norms and elementwise work",
+    ADAPTER: "the adapter beside the weights",
     LM_HEAD: "the output layer",
     SAMPLING: "choosing the token",
     MEMCPY: "copies",

@@ -45,6 +45,8 @@ class Case:
     again; "cold": rotated through more than the last-level cache).
     intervention: what was changed to test a cause ("none": nothing), see bench/interventions/table.py.
     dropped_layers: decoder layers removed from the model, such as "4-5" (None: none), see bench/workloads/pruning.py.
+    adapter: the PEFT adapter of an arm that has one, NAME@REVISION (None: none), see bench/models/adapters.py. It comes
+    with the scheme, and is no part of the setting in which schemes are compared.
     prompt_style: how HumanEval's prompts are given (None: as they are), see bench/workloads/prompt_styles.py.
     """
 
@@ -69,6 +71,7 @@ class Case:
     intervention: str | None = None
     dropped_layers: str | None = None
     prompt_style: str | None = None
+    adapter: str | None = None
 
     def coordinates(self) -> dict[str, Any]:
         """The coordinates that apply, by name."""

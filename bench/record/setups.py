@@ -37,6 +37,8 @@ class ArmFacts(TypedDict, total=False):
     disable_compile: bool
     description: str
     not_converted: list[str]
+    compiled: bool
+    adapter: str
 
 
 class Model(TypedDict, total=False):

@@ -19,6 +19,7 @@ from bench.record.instruments import FIRST_VISITS, TIMELINE, TRY
 from bench.record.schema import Case
 from bench.record.typed import typed
 from bench.schemes import AS_SAVED, arm, family, known
+from bench.schemes.variants import compiles, has_adapter, parts
 from bench.workloads.prompt_styles import AS_IS
 from bench.workloads.sources import Source
 
@@ -149,6 +150,10 @@ def check_case(kind: BlockKind, case: Case) -> None:
     for name, value in case.coordinates().items():
         if isinstance(value, int) and value < (0 if name == "seed" else 1):
             raise ValueError(f"{name} of a Case is {value}")
+    if has_adapter(case.scheme) and not case.adapter:
+        raise ValueError(f"the scheme {case.scheme} without an adapter")
+    if compiles(case.scheme) and case.cache != "static":
+        raise ValueError(f"the scheme {case.scheme} with a {case.cache} cache: a step is compiled over a static one")
     for name in needed:
         if getattr(case, name) is None:
             raise ValueError(f"a {kind} Case without {name}")
@@ -201,6 +206,7 @@ def rounds(preset: Preset, source: Source, device: str, seed: int, beside: Seque
                 for scheme in schemes_of(model, sweep.schemes)
                 for dropped in sweep.dropped_layers
                 if model is source or not dropped
+                if model.adapter or not has_adapter(scheme)
                 for batch in sweep.batch_sizes
                 for cache in sweep.caches
                 for length in sweep.prompt_lengths or (None,)
@@ -212,7 +218,8 @@ def rounds(preset: Preset, source: Source, device: str, seed: int, beside: Seque
 
 def schemes_of(model: Source, schemes: Sequence[str]) -> tuple[str, ...]:
     """Those of ``schemes`` that can be made of a model: of one that was saved quantised, only itself."""
-    return (AS_SAVED,) if model.saved else tuple(scheme for scheme in schemes if scheme != AS_SAVED)
+    found = tuple(scheme for scheme in schemes if (parts(scheme)[0] == AS_SAVED) == bool(model.saved))
+    return found or ((AS_SAVED,) if model.saved else ())
 
 
 def _in_processes(sweeps: Sequence[EndToEnd]) -> list[tuple[EndToEnd, ...]]:
@@ -276,6 +283,7 @@ def generation_case(
     own = source.own_prompts if sweep.timed else ""  # programs are written for tasks
     prompts = own or ("humaneval" if source.has_text else "random")
     named = prompts == "humaneval" and sweep.prompt_style != AS_IS
+    adapter = f"{source.adapter}@{source.adapter_revision}" if has_adapter(scheme) else None
     return Case(
         "generation",
         source.name,
@@ -291,6 +299,7 @@ def generation_case(
         stop=sweep.stop,
         dropped_layers=dropped_layers or None,
         prompt_style=sweep.prompt_style if named else None,
+        adapter=adapter,
     )
 
 

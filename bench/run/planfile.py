@@ -21,7 +21,7 @@ from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.files import replace_text
 from bench.record.typed import decode, typed
 from bench.run.plan import Block, BlockKind, Key, Request
-from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, companions, resolve_again
+from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, companions, resolve_again, with_adapter
 
 PLAN = "plan.json"
 
@@ -78,8 +78,8 @@ def write_plan(folder: Path, run: Run) -> None:
 def _named(source: Source) -> dict[str, Any]:
     files = companions(source)
     named = {"name": source.name, "revision": source.revision, "label": source.label}
-    given = {"random_prompts": True} if source.random_prompts else {"prompt": source.prompt} if source.prompt else {}
-    return named | ({"files": files} if files else {}) | given
+    own = {name: getattr(source, name) for name in ("random_prompts", "prompt", "adapter", "adapter_revision")}
+    return named | ({"files": files} if files else {}) | {name: value for name, value in own.items() if value}
 
 
 def _without_source(block: Block) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def read_plan(folder: Path) -> Run:
 @dataclass(frozen=True)
 class _Model:
     """``files``: what stood beside the config, by its hash; {} in plans of older versions. ``random_prompts``,
-    ``prompt``: as a Source has them."""
+    ``prompt``, ``adapter``, ``adapter_revision``: as a Source has them."""
 
     name: str
     revision: str
@@ -119,6 +119,8 @@ class _Model:
     files: dict[str, str] = field(default_factory=dict)
     random_prompts: bool = False
     prompt: str = ""
+    adapter: str = ""
+    adapter_revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,4 +200,10 @@ def _same_model(model: _Model) -> Source:
         raise UsageError(
             f"{name} has changed since this run began ({', '.join(changed)}): put it back, or start a new run"
         )
-    return replace(source, random_prompts=model.random_prompts, prompt=model.prompt)
+    source = replace(source, random_prompts=model.random_prompts, prompt=model.prompt)
+    if not model.adapter:
+        return source
+    source = with_adapter(source, model.adapter)
+    if source.adapter_revision != model.adapter_revision:
+        raise UsageError(f"adapter {model.adapter} has changed since this run began: put it back, or start a new run")
+    return source

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.record.errors import UsageError
 
-from . import floating, saved
+from . import floating, saved, variants
 from .definition import Arm, Family
 
 __all__ = [
@@ -46,18 +46,20 @@ def register(family: Family) -> None:
 
 
 def arm(name: str) -> Arm:
-    """The arm of that name. Raises UsageError for an unknown one, naming the known ones."""
-    if name == AS_SAVED:
-        return SAVED
-    try:
-        return ARMS[name]
-    except KeyError:
-        raise UsageError(f"unknown scheme {name!r}: choose from {', '.join(ARMS)} or {AS_SAVED}") from None
+    """The arm of that name, with its variants. Raises UsageError for an unknown one, naming the known ones."""
+    base, more = variants.parts(name)
+    found = SAVED if base == AS_SAVED else ARMS.get(base)
+    if found is None:
+        raise UsageError(f"unknown scheme {base!r}: choose from {', '.join(ARMS)} or {AS_SAVED}")
+    return variants.varied(found, name) if more else found
 
 
 def known(name: str) -> bool:
     """Whether ``arm`` has one of that name."""
-    return name in ARMS or name == AS_SAVED
+    try:
+        return bool(arm(name))
+    except UsageError:
+        return False
 
 
 def family(chosen: Arm) -> Family:

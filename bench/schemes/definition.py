@@ -21,6 +21,7 @@ class Arm:
     """One scheme. ``dtype`` is the model's (activations, norms, lm_head); ``compute_dtype`` is what a quantised
     Linear computes in; ``threshold`` is LLM.int8()'s outlier threshold (0: no decomposition);
     ``planted_columns`` activation columns are made outliers before quantising (bench/workloads/planting.py).
+    ``compiled``, ``adapter`` ("attached" or "merged"): what a variant adds (variants.py).
 
     ``colours`` on light and on dark paper ("": a spare one); ``in_bfloat16``: the arm that takes its place for a
     checkpoint in bfloat16; ``minor``: a report may fold it away."""
@@ -37,6 +38,8 @@ class Arm:
     planted_columns: int = 0
     disable_compile: bool = True
     not_converted: tuple[str, ...] = ("lm_head",)
+    compiled: bool = False
+    adapter: str = ""
     colours: tuple[str, str] = ("", "")
     in_bfloat16: str = ""
     minor: bool = False
@@ -44,6 +47,9 @@ class Arm:
     def facts(self) -> dict[str, Any]:
         """Exactly what this arm is, for the record."""
         facts = {name: value for name, value in asdict(self).items() if name not in _NOT_FACTS}
+        for name in ("compiled", "adapter"):  # of an arm without, nothing is told: it is what it was before these
+            if not facts[name]:
+                del facts[name]
         facts["compute_dtype"] = self.compute_dtype or self.dtype
         facts["not_converted"] = list(self.not_converted)
         return facts
@@ -96,8 +102,8 @@ class Family:
         raise NotImplementedError(f"{arm.name} is made when a checkpoint is loaded, not of a Linear ({linear})")
 
     def holds(self, module: Any) -> bool:
-        """Whether this is a Linear that the family made."""
-        return type(module).__name__ == self.module
+        """Whether this is a Linear that the family made; PEFT calls what wraps one as it is called."""
+        return type(module).__name__ == self.module and not hasattr(module, "base_layer")
 
     def weights(self, module: Any) -> int:
         """How many weights a module holds, packed or not."""

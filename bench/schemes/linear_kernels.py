@@ -22,7 +22,8 @@ _BLOCK_ROWS = 32
 
 def linears_4bit(model: Any) -> Iterator[Any]:
     """The bitsandbytes Linears in 4 bits of a model, or the module itself where it is one."""
-    yield from (module for module in model.modules() if type(module).__name__ == "Linear4bit")
+    of_class = (module for module in model.modules() if type(module).__name__ == "Linear4bit")
+    yield from (module for module in of_class if not hasattr(module, "base_layer"))  # PEFT calls its wrappers so, too
 
 
 def packs(module: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from bench.presets import EndToEnd, Preset
 from bench.record.errors import UsageError
 from bench.schemes import AS_SAVED, REFERENCE, arm
+from bench.schemes.variants import parts
 from bench.workloads.sources import Source
 
 # Presets that ask about a model as it is; the others say exactly what is measured.
@@ -26,14 +27,14 @@ def labelled(source: Source, facts: Mapping[str, Any]) -> Source:
 def refuse_unfit(sources: Sequence[Source], schemes: Sequence[str]) -> None:
     """Raises UsageError where the ``schemes`` that a user named cannot be made of any of the models."""
     saved = [one for one in sources if one.saved]
-    others = [scheme for scheme in schemes if scheme != AS_SAVED]
+    others = [scheme for scheme in schemes if parts(scheme)[0] != AS_SAVED]
     if others and len(saved) == len(sources):
         raise UsageError(
             f"{saved[0].name} was saved quantised ({saved[0].saved}), and {', '.join(others)} cannot be made of it: "
             f"measure it with --schemes {AS_SAVED}, or give its unquantised checkpoint with --model and this one with "
             "--beside"
         )
-    if AS_SAVED in schemes and not saved:
+    if len(others) < len(schemes) and not saved:
         raise UsageError(f"{sources[0].name} was not saved quantised, so there is no {AS_SAVED}: choose another scheme")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import presets
+from bench.presets import varied
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment
 from bench.record.store import run_id_of
@@ -22,8 +23,10 @@ from bench.run import runner
 from bench.run.plan import Layer
 from bench.run.planfile import PLAN, new_run_id, read_plan
 from bench.run.processes import ForkServer, Start, start_from_scratch
+from bench.schemes import AS_SAVED
+from bench.schemes.variants import has_adapter, parts
 from bench.verbs import fitting
-from bench.workloads.sources import Source, resolve
+from bench.workloads.sources import Source, resolve, with_adapter
 
 # What --prompts says for token ids drawn at random.
 RANDOM = "random"
@@ -59,7 +62,8 @@ def asked(
     told = [described(one, fork_server.start) for one in sources]
     source, *beside = (fitting.labelled(one, facts) for one, facts in zip(sources, told, strict=True))
     facts = told[0]
-    preset = presets.for_layers(_fitted(preset, (source, *beside), facts["dtype"], options), facts["decoder_layers"])
+    preset = _with_variants(_fitted(preset, (source, *beside), facts["dtype"], options), options)
+    preset = presets.for_layers(preset, facts["decoder_layers"])
     device = device or device_of(options.device, facts["cuda"])
     layers = tuple(Layer(**layer) for layer in facts["layers"]) if preset.matmul_m else ()
     return Asked(preset, source, layers, device, tuple(beside))
@@ -158,7 +162,9 @@ def _sources(model: str, options: argparse.Namespace) -> list[Source]:
     if text and not all(one.has_text for one in sources):
         raise UsageError("--prompt needs a tokenizer, and random weights have none: give another --model")
     given: dict[str, Any] = {"random_prompts": getattr(options, "prompts", None) == RANDOM, "prompt": text}
-    return [replace(one, **given) for one in sources]
+    sources = [replace(one, **given) for one in sources]
+    adapter = getattr(options, "adapter", None)
+    return [with_adapter(sources[0], adapter), *sources[1:]] if adapter else sources
 
 
 def own_prompt(options: argparse.Namespace) -> str:
@@ -192,6 +198,25 @@ def _fitted(
     if chosen is not preset:
         print(f"bitledger: {sources[0].name} is in bfloat16: measured in bfloat16 against {chosen.reference}")
     return chosen
+
+
+def _with_variants(preset: presets.Preset, options: argparse.Namespace) -> presets.Preset:
+    """The preset with the arms that --adapter and --compile add, of the schemes that a user named or else of its core.
+
+    Raises UsageError for an arm with an adapter where none is given."""
+    adapter, compiled = getattr(options, "adapter", None), getattr(options, "compile", False)
+    asking = [name for sweep in preset.sweeps for name in sweep.schemes if has_adapter(name)]
+    if asking and not adapter:
+        raise UsageError(f"scheme {asking[0]} needs an adapter: give its folder with --adapter")
+    if not (adapter or compiled):
+        return preset
+    first = next(sweep for sweep in preset.sweeps if sweep.timed)
+    chosen = tuple(options.schemes or (name for name in varied.core(preset) if name in first.schemes))
+    if not options.schemes and preset.reference != AS_SAVED:
+        preset = presets.changed(preset, {"schemes": chosen})
+    if adapter and not asking:
+        preset = varied.with_adapter(preset)
+    return varied.with_compiled(preset, [name for name in chosen if not parts(name)[1]]) if compiled else preset
 
 
 @contextmanager

@@ -69,6 +69,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="STYLE",
         help="how HumanEval's prompts are given: stripped (default), as-is, evalplus (stripped and a newline), chat",
     )
+    add("--adapter", metavar="FOLDER", help="a PEFT adapter: arms with it beside their weights, and merged into them")
+    add("--compile", action="store_true", help="also arms whose decode steps torch.compile makes, with a static cache")
     add("--beside", type=names, metavar="A,B", help="checkpoints to measure beside --model, such as pruned ones")
     add(
         "--tasks",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.models import matching
+from bench.models import adapters, matching
 from bench.models.architecture import expert_matrices, experts_per_token, layers, text_config
 from bench.models.saved import check_loadable, saved_settings
 from bench.schemes.saved import saved_format
@@ -38,6 +38,8 @@ def describe(source: Source) -> dict[str, Any]:
         matching.check_folder(model, Path(source.location), source.name)
     check_loadable(config, "cuda" if torch.cuda.is_available() else "cpu", source.name)
     check_tokenizer(source, config)
+    if source.adapter:
+        adapters.check_installed()
     return {
         "model_type": config.model_type,
         "layers": _layers(model) + _experts(model),

@@ -24,6 +24,7 @@ from bench.workloads import identity, models, observers
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, findings_of, meet_all, warm_up
+from bench.workloads.compiling import check_compiled, is_compiled
 from bench.workloads.lengths import Lengths
 from bench.workloads.observers import UNUSED
 from bench.workloads.outcome import Outcome, failed
@@ -177,6 +178,8 @@ def _timed(
     tools: Tools,
 ) -> Outcome:
     warmed = warm_up(session, options)
+    if options["warmup_calls"]:
+        check_compiled(session.loaded.model, chosen)
     annotator = tools.annotator() if options.get("annotate") else None
     if annotator is not None:
         annotator.attach(session.loaded.model)
@@ -192,7 +195,7 @@ def _timed(
         "annotated": annotator is not None,
         "prompts": [list(batch.names) for batch in session.batches],
         "tokens_sha256": outputs,
-        "compiled": _compiled(session.loaded.model),
+        "compiled": is_compiled(session.loaded.model),
     }
     absent = dict(memory.readings().not_collected)
     absent |= {} if warmed.walls else {"warmup_time": "this preset has no warm-up"}
@@ -204,12 +207,6 @@ def _timed(
         not_collected=absent,
         findings=(*_findings(session, chosen, annotator), *findings_of(calls)),
     )
-
-
-def _compiled(model: Any) -> bool:
-    """Whether generate called the model compiled (transformers keeps such a call), or some of its modules are."""
-    kept = getattr(model, "_compiled_call", None) is not None
-    return kept or any(getattr(module, "_compiled_call_impl", None) is not None for module in model.modules())
 
 
 def _calls(session: Session, annotator: Annotator | None) -> tuple[list[Call], list[str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.models import matching, tokenizer
+from bench.models import adapters, matching, tokenizer
 from bench.models.architecture import check_language_model, head_name, layers, text_config
 from bench.models.generating import settings_unused
 from bench.models.saved import refuse_unfit, saved_settings
@@ -20,7 +20,9 @@ from bench.record.suggested import quoted
 from bench.schemes import AS_SAVED, Arm, family, linear_kernels
 from bench.schemes.definition import dtype_name, torch_dtype
 from bench.schemes.saved import as_saved
+from bench.schemes.variants import has_adapter, parts, varied
 from bench.workloads import identity, pruning, trust
+from bench.workloads.compiling import check_compilable
 from bench.workloads.outcome import is_memory
 from bench.workloads.planting import plant
 from bench.workloads.prompts import humaneval
@@ -58,8 +60,9 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
     start = time.perf_counter()
     dropped = pruning.parse(dropped_layers)
     told = family(arm).configuration(arm)
-    in_place = family(arm).quantises and (source.kind == "shape" or bool(arm.planted_columns) or told is None)
-    in_place = in_place and arm.name != AS_SAVED
+    merged = arm.adapter == "merged"
+    in_place = family(arm).quantises and (source.kind == "shape" or bool(arm.planted_columns) or told is None or merged)
+    in_place = in_place and parts(arm.name)[0] != AS_SAVED
     model = (
         _from_config(source, arm, device, seed, dropped)
         if source.kind == "shape"
@@ -67,14 +70,20 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
     )
     if source.kind != "shape":
         pruning.drop(model, dropped)
+    adapted = adapters.attach(model, source.adapter, merged=True) if merged else {}
     planted = plant(model, arm.planted_columns, seed) if arm.planted_columns else None
     if in_place:
         quantise_in_place(model, arm)
     model.eval().requires_grad_(False)
-    seconds = time.perf_counter() - start
     facts = _facts(model, source, arm, planted) | ({"dropped_layers": dropped_layers} if dropped_layers else {})
     facts |= {"generation_config_unused": told} if (told := settings_unused(model)) else {}
-    return LoadedModel(model, _tokenizer(source), facts, seconds, arm, source.prompt)
+    if arm.adapter and not merged:
+        identity.check(model, facts, arm)  # of the base model: PEFT's modules are called as those that they wrap
+        adapted = adapters.attach(model, source.adapter, merged=False)
+        model.eval().requires_grad_(False)
+    facts |= {"adapter": adapted | {"revision": source.adapter_revision}} if adapted else {}
+    check_compilable(model, arm)
+    return LoadedModel(model, _tokenizer(source), facts, time.perf_counter() - start, arm, source.prompt)
 
 
 def fitted(source: Source, arm: Arm) -> Arm:
@@ -83,13 +92,20 @@ def fitted(source: Source, arm: Arm) -> Arm:
     Raises UsageError where something else is asked of a quantised checkpoint than to be measured as it is, or that of
     one which is not quantised.
     """
-    if source.kind in ("smoke", "shape") and arm.name != AS_SAVED:
+    base = parts(arm.name)[0]
+    if has_adapter(arm.name) and not source.adapter:
+        raise UsageError(f"scheme {arm.name} needs an adapter: give its folder with --adapter")
+    if source.kind in ("smoke", "shape") and base != AS_SAVED:
         return arm
     config = config_of(source)
     settings = saved_settings(config)
-    refuse_unfit(source.name, arm.name, settings)
+    refuse_unfit(source.name, base, settings)
+    if settings is not None and arm.adapter == "merged":
+        raise UsageError(
+            f"an adapter cannot be merged into {source.name}, which was saved quantised: give its base model"
+        )
     if settings is not None:
-        return as_saved(settings, native_dtype(config) or "float16")
+        return varied(as_saved(settings, native_dtype(config) or "float16"), arm.name)
     return _with_head(source, arm) if family(arm).quantises else arm
 
 
@@ -175,9 +191,8 @@ def _pretrained(source: Source, arm: Arm, device: str, *, plain: bool) -> Any:
     import transformers
 
     # A quantization_config of None would have transformers forget the one that the checkpoint was saved with.
-    quantised = (
-        {} if arm.name == AS_SAVED else {"quantization_config": None if plain else family(arm).configuration(arm)}
-    )
+    as_it_is = parts(arm.name)[0] == AS_SAVED
+    quantised = {} if as_it_is else {"quantization_config": None if plain else family(arm).configuration(arm)}
     _check_trust(source)
     try:
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
@@ -261,7 +276,9 @@ def attention_switches() -> dict[str, bool]:
 def check(loaded: LoadedModel, arm: Arm, device: str) -> None:
     """Raises MeasurementError unless the model is what ``arm`` says and gives finite logits: a figure of another or of
     a broken model is worth nothing. Adds to the facts what the first forward decides."""
-    identity.check(loaded.model, loaded.facts, loaded.arm if arm.name == AS_SAVED and loaded.arm else arm)
+    if loaded.facts.get("adapter", {}).get("as") != "attached":  # its base model was checked while loading
+        base = parts(arm.name)[0]
+        identity.check(loaded.model, loaded.facts, loaded.arm if base == AS_SAVED and loaded.arm else arm)
     check_logits(loaded, arm, device)
 
 

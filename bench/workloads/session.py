@@ -10,6 +10,7 @@ from typing import Any
 from bench.instruments.timing import DeviceClock
 from bench.record.errors import MeasurementError
 from bench.record.schema import Case
+from bench.workloads import compiling
 from bench.workloads.annotation import Annotator
 from bench.workloads.batches import Batch
 from bench.workloads.lengths import Lengths, Visit
@@ -72,9 +73,9 @@ class Session:
             "do_sample": False,
             "num_beams": 1,
             "use_cache": True,
-            "disable_compile": True,
             "pad_token_id": self._pad_token(),
         }
+        options |= compiling.generate_options(self.loaded.arm)
         if case.stop == "length":
             options["min_new_tokens"] = case.new_tokens
         if case.cache == "static":

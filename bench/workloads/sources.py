@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
+from bench.models import adapters
 from bench.record.errors import MachineError, UsageError
 from bench.workloads import trust
 from bench.workloads.checkpoint_files import check_files
@@ -30,7 +31,8 @@ class Source:
     """``location`` is a folder (smoke, folder), a config file (shape) or a hub id. ``label`` says what its weights
     are, for every place where a figure is shown. ``saved``: the format in which the checkpoint was saved quantised; ""
     for one that was not. ``random_prompts``: its tokenizer is not to be used. ``prompt``: a text of the user's own that
-    it is given; "" for HumanEval's tasks."""
+    it is given; "" for HumanEval's tasks. ``adapter``: the folder of a PEFT adapter for the arms that have one, with
+    its ``adapter_revision``; "" for none."""
 
     name: str
     kind: Kind
@@ -40,6 +42,8 @@ class Source:
     saved: str = ""
     random_prompts: bool = False
     prompt: str = ""
+    adapter: str = ""
+    adapter_revision: str = ""
 
     @property
     def own_prompts(self) -> str:
@@ -82,6 +86,18 @@ def resolve(name: str, revision: str | None = None) -> Source:
             "*.safetensors, or a Hugging Face id such as bigcode/starcoder2-3b"
         )
     return Source(name, "hub", name, _hub_revision(name, revision), "as published")
+
+
+def with_adapter(source: Source, name: str) -> Source:
+    """The model with the adapter in the folder ``name``. Raises UsageError where that is none, or the model has no
+    weights of its own."""
+    folder = Path(name).expanduser()
+    if not name.isprintable() or not (folder / trust.ADAPTER).is_file():
+        raise UsageError(f"--adapter: {name!r} is no folder with an {trust.ADAPTER}: give that of a PEFT adapter")
+    if source.kind == "shape":
+        raise UsageError(f"--adapter: {source.name} has random weights: give the checkpoint that it was trained on")
+    found = adapters.revision(name, trust.read_json(folder / trust.ADAPTER))
+    return replace(source, adapter=name, adapter_revision=found)
 
 
 def resolve_again(name: str, revision: str) -> Source:

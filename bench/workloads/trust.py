@@ -22,7 +22,10 @@ def check_folder(folder: Path) -> None:
     """Raises UsageError where the folder's files ask for code or for weights that are no safetensors."""
     name = str(folder)
     if (folder / ADAPTER).exists():
-        raise UsageError(f"{name} holds an adapter ({ADAPTER}): merge it into its base model and give that folder")
+        how = "give the folder of its base model as --model and this one as --adapter"
+        if (folder / CONFIG).exists():
+            how = "move its files to a folder of their own, and give that as --adapter"
+        raise UsageError(f"{name} holds an adapter ({ADAPTER}): {how}")
     check_config(read_json(folder / CONFIG), name)
     if (folder / INDEX).exists():
         check_index(read_json(folder / INDEX), name)

@@ -62,9 +62,9 @@ def test_a_config_may_not_name_other_weights(checkpoint):
         resolve(str(checkpoint))
 
 
-def test_an_adapter_is_refused_because_it_would_load_another_model(checkpoint):
+def test_an_adapter_beside_a_model_is_refused_because_it_would_load_another_model(checkpoint):
     (checkpoint / trust.ADAPTER).write_text('{"base_model_name_or_path": "someone/else"}')
-    with pytest.raises(UsageError, match="merge it into its base model"):
+    with pytest.raises(UsageError, match="move its files to a folder of their own, and give that as --adapter"):
         resolve(str(checkpoint))
 
 
@@ -103,6 +103,8 @@ def test_every_call_that_loads_says_that_no_remote_code_runs():
     for file in sorted((ROOT / "bench").rglob("*.py")):
         for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
             if not (isinstance(call.func, ast.Attribute) and call.func.attr in LOADERS):
+                continue
+            if ast.unparse(call.func) == "PeftModel.from_pretrained":  # it has no such option: it loads no model
                 continue
             checked += 1
             said = {keyword.arg for keyword in call.keywords} | {

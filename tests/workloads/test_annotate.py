@@ -80,6 +80,28 @@ def test_the_experts_of_a_mixture_have_a_range():
     assert {depth for depth, name, _ in nvtx.events if name == "experts"} == {2}
 
 
+def test_what_an_adapter_adds_to_a_linear_is_around_the_linears_own_range():
+    class Wrapper(torch.nn.Module):
+        """As PEFT wraps a Linear."""
+
+        def __init__(self):
+            super().__init__()
+            self.in_features = 4
+            self.base_layer = torch.nn.Linear(4, 4)
+            self.lora_A = torch.nn.ModuleDict({"default": torch.nn.Linear(4, 1)})
+
+        def forward(self, x):
+            return self.base_layer(x) + self.lora_A["default"](x)
+
+    nvtx, model = FakeNvtx(), TinyModel()
+    model.layers[0].q_proj = Wrapper()
+    annotator = NvtxAnnotator(nvtx)
+    annotator.attach(model)
+    generate(annotator, model, 1)
+    assert nvtx.events[1:4] == [(1, "layer", 0), (2, "adapter", None), (3, "q_proj", None)]
+    assert sum(event[1] == "adapter" for event in nvtx.events) == 1
+
+
 def test_detached_models_say_nothing():
     nvtx, model = FakeNvtx(), TinyModel()
     annotator = NvtxAnnotator(nvtx)

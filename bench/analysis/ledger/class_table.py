@@ -78,6 +78,8 @@ RULES: tuple[Rule, ...] = (
     # What waits for other GPUs is neither work of the model nor of its output layer.
     Rule(c.COMMUNICATION, "kernel", name=EXCHANGE),
     Rule(c.COMMUNICATION, "operator", name=r"^(c10d::|_c10d_functional::|nccl:|gloo:|record_param_comms)"),
+    # An adapter: what a Linear with one does outside the Linear itself, whose range lies within.
+    Rule(c.ADAPTER, range=r"^adapter$", no_range=r"^(?!(adapter|layer|prefill|decode_step)$)"),
     # The output layer: everything in its range, whatever it is made of.
     Rule(c.LM_HEAD, range=r"^(lm_head|embed_out|output_layer)$"),
     # Products of experts: all in one, one expert after the other, or in batches.

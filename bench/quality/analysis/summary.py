@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 from bench.analysis import energy
-from bench.analysis.grouping import REFERENCE, Coordinates, reference_of, samples, scheme_rank
+from bench.analysis.grouping import OF_SCHEME, REFERENCE, Coordinates, reference_of, samples, scheme_rank
 from bench.analysis.joules import Joules, joules
 from bench.analysis.propagation import product
 from bench.analysis.statistics import Estimate, estimate
@@ -24,7 +24,7 @@ from bench.record.schema import Case, Record
 from .mcnemar import McNemar, mcnemar
 from .passing import wilson
 
-FAMILY_LESS = ("scheme", "dropped_layers")
+FAMILY_LESS = (*OF_SCHEME, "dropped_layers")
 # How many tasks HumanEval has: records did not say it at first.
 HUMANEVAL_TASKS = 164
 

@@ -55,6 +55,9 @@ KERNELS = [
     ("nvjet_tst_64x8_64x16_4x1_v_bz_TNN", ("aten::linear",), ("layer", "experts"), c.NOT_QUANTISED),
     ("nvjet_tst_64x8_64x16_4x1_v_bz_TNN", (), ("layer", "experts"), c.NOT_QUANTISED),  # nsys: no operators
     ("void at::native::vectorized_elementwise_kernel<4, SiluFunctor>", (), ("layer", "experts"), c.NORM),
+    ("nvjet_tst_16x8", ("aten::linear",), ("decode_step", "layer", "adapter"), c.ADAPTER),
+    ("void at::native::elementwise_kernel<128, 4>", ("aten::add",), ("layer", "adapter"), c.ADAPTER),
+    ("void gemm_4bit_simt<__half, 64, 8>(int, int)", (), ("layer", "adapter", "q_proj"), c.GEMM),
     ("my_own_kernel(float*)", (), (), c.OTHER),
 ]
 

@@ -1,0 +1,105 @@
+"""PEFT adapters: small matrices beside the Linears of a base model, as fine-tuning with LoRA leaves them.
+
+An adapter is a folder with ``adapter_config.json`` and ``adapter_model.safetensors``. It is put on the model that was
+asked for, never on the one that its config names; nothing in it is run. Which of its weights were loaded is checked, as
+of a model: what is missing, PEFT fills with a start that changes nothing, or with random numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from bench.models import matching
+from bench.record.errors import MachineError, UsageError
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+# Others put tokens before the prompt or need a generate call of their own.
+KNOWN = ("LORA",)
+# Settings of adapter_config.json that name modules to import.
+_IMPORTS = ("megatron_config",)
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter and no model."""
+    return (folder / CONFIG).is_file() and not (folder / "config.json").exists()
+
+
+def revision(name: str, settings: Mapping[str, Any]) -> str:
+    """A hash of the adapter's two files. ``settings``: its config, parsed. Raises UsageError for a folder that holds
+    none, or one of another kind."""
+    folder = Path(name).expanduser()
+    kind = str(settings.get("peft_type"))
+    if kind not in KNOWN:
+        raise UsageError(f"{name} holds an adapter of the kind {kind}: only {', '.join(KNOWN)} is measured")
+    for setting in _IMPORTS:
+        if settings.get(setting):
+            raise UsageError(f"{name}: {setting} in {CONFIG} names code to import, which is never run: remove it")
+    if not (folder / WEIGHTS).is_file():
+        raise UsageError(f"{name} has no {WEIGHTS}: only safetensors are loaded, so save the adapter in that format")
+    digest = hashlib.sha256((folder / CONFIG).read_bytes())
+    digest.update((folder / WEIGHTS).read_bytes())
+    return f"files-sha256:{digest.hexdigest()[:16]}"
+
+
+def check_installed() -> None:
+    """Raises MachineError where PEFT is not."""
+    if find_spec("peft") is None:
+        raise MachineError("an adapter needs the package peft, which is not installed here: pip install peft")
+
+
+def attach(model: Any, name: str, *, merged: bool) -> dict[str, Any]:
+    """Put the adapter in the folder ``name`` beside the weights of ``model``, in place, or merge it into them.
+
+    Returns the facts for the record. Raises UsageError where its weights are not those of this model, MachineError
+    where PEFT is not installed.
+    """
+    check_installed()
+    from peft import PeftModel, get_peft_model_state_dict
+
+    folder = Path(name).expanduser()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what was not loaded is found below
+            made = PeftModel.from_pretrained(model, str(folder), is_trainable=False, autocast_adapter_dtype=False)
+    except (ValueError, RuntimeError, KeyError) as error:
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(f"adapter {name} does not fit the model: {line}") from error
+    wanted = get_peft_model_state_dict(made, save_embedding_layers=False)  # or PEFT asks the hub
+    _check_loaded(folder / WEIGHTS, wanted, name)
+    layers = [module for module in made.modules() if hasattr(module, "base_layer")]
+    facts = {
+        "name": name,
+        "as": "merged" if merged else "attached",
+        "modules": len(layers),
+        "parameters": sum(value.numel() for value in wanted.values()),
+    }
+    if merged:
+        made.merge_and_unload(safe_merge=True)
+        return facts
+    dtype = next(p.dtype for p in model.get_input_embeddings().parameters())
+    for key, parameter in made.named_parameters():
+        if "lora_" in key and parameter.dtype != dtype:
+            parameter.data = parameter.data.to(dtype)
+    return facts
+
+
+def _check_loaded(file: Path, wanted: Mapping[str, Any], name: str) -> None:
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as stream:
+        found = {key: tuple(stream.get_slice(key).get_shape()) for key in stream.keys()}  # noqa: SIM118 - no mapping
+    other = [(key, found[key], tuple(wanted[key].shape)) for key in found.keys() & wanted.keys()]
+    matching.check(
+        {
+            "missing_keys": wanted.keys() - found.keys(),
+            "unexpected_keys": found.keys() - wanted.keys(),
+            "mismatched_keys": [one for one in other if one[1] != one[2]],
+        },
+        f"adapter {name}",
+        adapter=True,
+    )

@@ -1,0 +1,52 @@
+"""A preset with variants of its schemes: an adapter beside the weights and merged into them, or compiled steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bench.schemes import AS_SAVED
+from bench.schemes.variants import ADAPTER, COMPILE, MERGED, named
+
+from .forms import EndToEnd, Preset
+
+# Compiling takes minutes before the first token.
+_COMPILE_S = 1800.0
+
+
+def core(chosen: Preset) -> tuple[str, ...]:
+    """The schemes that get a variant where nobody named any: the reference, and what remedies are tried on."""
+    tried = [name for sweep in chosen.sweeps for name in sweep.tried_on]
+    return tuple(dict.fromkeys((chosen.reference, *tried)))
+
+
+def with_adapter(chosen: Preset) -> Preset:
+    """Each scheme is followed by the arm with the adapter, and by the one that it was merged into. Pruning is left
+    out."""
+    sweeps = tuple(_adapted(sweep) for sweep in chosen.sweeps if sweep.timed or sweep.dropped_layers == ("",))
+    return replace(chosen, sweeps=sweeps)
+
+
+def _adapted(sweep: EndToEnd) -> EndToEnd:
+    observers = {name: (_with(schemes), repeats) for name, (schemes, repeats) in sweep.observers.items()}
+    return replace(sweep, schemes=_with(sweep.schemes), observers=observers)
+
+
+def _with(schemes: Sequence[str]) -> tuple[str, ...]:
+    """Into a checkpoint that was saved quantised nothing can be merged."""
+    return tuple(
+        name
+        for scheme in schemes
+        for name in (scheme, named(scheme, ADAPTER), *([named(scheme, MERGED)] if scheme != AS_SAVED else []))
+    )
+
+
+def with_compiled(chosen: Preset, schemes: Sequence[str]) -> Preset:
+    """A sweep more: ``schemes`` with a static cache, each also with its steps compiled."""
+    first = next(sweep for sweep in chosen.sweeps if sweep.timed)
+    both = tuple(name for scheme in schemes for name in (scheme, named(scheme, COMPILE)))
+    compiled = replace(
+        first, name="compiled", schemes=both, caches=("static",), observers={}, tries=(), tried_on=(), process="",
+        limit_s=max(first.limit_s, _COMPILE_S),
+    )  # fmt: skip
+    return replace(chosen, sweeps=(*chosen.sweeps, compiled))
