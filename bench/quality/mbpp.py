@@ -38,7 +38,12 @@ def mbpp_plus(path: str | Path, only: Iterable[str] = ()) -> tuple[PlusTask, ...
 
     Raises UsageError, naming the file and the line, for a file that is not MBPP+, and for an unknown id.
     """
-    return read(Path(path), "MBPP+", only, lambda entry_point: RULES.get(entry_point, "equal"), _arguments)
+    return read(Path(path), "MBPP+", only, rule_of, _arguments)
+
+
+def rule_of(entry_point: str) -> Rule:
+    """Which answers of a task are right besides the canonical one's."""
+    return RULES.get(entry_point, "equal")
 
 
 def _arguments(task_id: str, given: Arguments) -> Arguments:

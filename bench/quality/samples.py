@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,6 +104,23 @@ def stalled(tasks: Sequence[PlusTask], samples: Sequence[Sample]) -> Finding | N
     known = {task.task_id: task for task in tasks}
     count = sum(_is_stalled(known[sample.task_id], sample.program) for sample in samples)
     return completions.finding(count, len(samples))
+
+
+def fenced(samples: Sequence[Sample]) -> Finding | None:
+    """Where many samples hold a fence of Markdown: answers of a chat model, which as they are fail as Python."""
+    count = sum(bool(_FENCE.search(sample.program)) for sample in samples)
+    if count <= completions.MOST_STALLED * len(samples):
+        return None
+    return Finding(
+        "programs-fenced",
+        "warning",
+        f"{count} of {len(samples)} samples hold a fence of Markdown, ```: what is judged is the text around it too",
+        remedy="add --sanitize, which takes the programs out with evalplus.sanitize (extra quality)",
+    )
+
+
+# At the beginning of a line, as Markdown has it.
+_FENCE = re.compile(r"^\s*```", re.MULTILINE)
 
 
 def _is_stalled(task: PlusTask, program: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from bench.record.errors import UsageError
 
 # What an option is where nobody gave it, other than None, False and ().
-_UNSAID: Mapping[str, Any] = {"preset": "auto", "seed": 0, "steps": "found", "dataset": "humanevalplus"}
+_UNSAID: Mapping[str, Any] = {"preset": "auto", "seed": 0, "steps": "found", "dataset": "humanevalplus", "judge": "own"}
 
 
 def options_given(options: argparse.Namespace, names: Iterable[str]) -> Iterator[tuple[str, Any]]:

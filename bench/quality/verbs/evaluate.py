@@ -7,19 +7,22 @@ import json
 import platform
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from bench.kinds import WORKERS, each_once
-from bench.quality.against import VerdictsCompared, compare, read_verdicts
+from bench.quality.against import Verdict, VerdictsCompared, compare, read_verdicts
 from bench.quality.analysis.passing import pass_at_k, wilson
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples, stalled
 from bench.quality.mbpp import TOO_LARGE, mbpp_plus
+from bench.quality.samples import fenced
 from bench.quality.sandbox import Sandbox, accepted, find
-from bench.quality.tasks import PlusTask, humaneval_plus
+from bench.quality.sanitise import sanitise, version
+from bench.quality.tasks import PlusTask, humaneval_plus, shipped
 from bench.record.errors import StorageError, UsageError
 from bench.record.files import replace_text
 from bench.record.outputs import check_file
@@ -54,6 +57,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=WORKERS, default=2, help="programs that run at a time (default 2)")
     add("--no-cache", action="store_true", help="make the right answers again, and do not keep them")
     add("--against", type=Path, metavar="FILE", help="compare with EvalPlus's *_eval_results.json, task for task")
+    add(
+        "--judge",
+        choices=("own", "evalplus"),
+        default="own",
+        help="evalplus: its judge too, in bubblewrap, compared task for task (extra quality)",
+    )
+    add("--sanitize", action="store_true", help="take programs out of a chat model's answers with evalplus.sanitize")
     add("--out", type=Path, metavar="FILE", help="write scores and judgements as JSON")
     add("--export", type=Path, metavar="FILE", help="write a run's programs as EvalPlus reads them; judge nothing")
     add("--no-sandbox", action="store_true", help="run them with your own rights: only where the machine may be lost")
@@ -69,7 +79,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 # What has no place where a run's own programs are judged or exported.
-_OF_SAMPLES = ("out", "against", "tasks", "data", "dataset", "no_cache", "json")
+_OF_SAMPLES = ("judge", "sanitize", "out", "against", "tasks", "data", "dataset", "no_cache", "json")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -77,6 +87,7 @@ def main(options: argparse.Namespace) -> int:
     if options.workers < 1:
         raise UsageError("--workers: give at least 1")
     refuse_together(options, "no_sandbox", ("sandbox_without",), "one of them says what the other denies")
+    refuse_together(options, "judge", ("against", "no_sandbox"), "its verdicts are made here, in bubblewrap")
     if options.export is not None:
         refuse(
             options, (*_OF_SAMPLES, "no_sandbox", "sandbox_without"), "--export judges nothing: leave one of them out"
@@ -91,15 +102,20 @@ def main(options: argparse.Namespace) -> int:
         return evaluate_run.main(options)
     out = check_file(options.out, options.samples, options.data, begins=BEGINNING) if options.out else None
     tasks = _tasks(options)
-    samples = _judgeable(read_samples(options.samples, tasks))
+    read = _judgeable(read_samples(options.samples, tasks))
     told = read_verdicts(options.against, options.samples.name) if options.against else None
+    cleaned = sanitise(read, {task.task_id: task.entry_point for task in tasks}) if options.sanitize else None
+    samples = cleaned.samples if cleaned else read
+    if options.judge == "evalplus":
+        version()  # before minutes of judging
     sandbox = find(options.no_sandbox, without=accepted(options.sandbox_without))
     if options.no_sandbox:
         print("bitledger: no sandbox: programs that a model wrote run with your rights", file=sys.stderr)
     # What runs without a sandbox could change the kept answers, and so let wrong programs pass for ever after.
     kept = None if options.no_cache or options.no_sandbox else Kept(folder(), sandbox.limits)
     found = _judged(tasks, samples, sandbox, options, kept)
-    missing, finding = _missing(tasks, samples), stalled(tasks, samples)
+    missing = _missing(tasks, samples)
+    findings = [finding for finding in (stalled(tasks, samples), fenced(samples)) if finding]
     document = {
         "dataset": options.dataset,
         "samples": options.samples.name,
@@ -109,9 +125,12 @@ def main(options: argparse.Namespace) -> int:
         "tasks": len(tasks),
         "tasks_missing": missing,
         "scores": {name: _scores(found, name, len(missing)) for name in ("base", "plus")},
-        "findings": [asdict(finding)] if finding else [],
+        "findings": [asdict(finding) for finding in findings],
         "judgements": [asdict(judgement) for judgement in found],
     }
+    document |= {"sanitized": cleaned.facts()} if cleaned else {}
+    if options.judge == "evalplus":
+        told = _of_evalplus(samples, sandbox, options)
     against = compare(found, samples, told) if told is not None else None
     document |= {"against": asdict(against)} if against else {}
     if out:
@@ -121,16 +140,37 @@ def main(options: argparse.Namespace) -> int:
     else:
         _print(document, found)
         if against:
-            _print_against(against, options.against)
+            _print_against(against, options.against.name if options.against else version())
     return 0
+
+
+def _of_evalplus(samples: Sequence[Sample], sandbox: Sandbox, options: argparse.Namespace) -> Mapping[str, Verdict]:
+    """What EvalPlus's own judge says of the same programs."""
+    from bench.quality.peer import verdicts
+
+    if options.data is None and options.dataset != "humanevalplus":
+        raise UsageError("--judge evalplus needs the file of MBPP+ too: give --data")
+    return verdicts(samples, options.dataset, options.data or shipped(), options.workers, sandbox.bubblewrap)
 
 
 def _tasks(options: argparse.Namespace) -> tuple[PlusTask, ...]:
     if options.dataset == "humanevalplus":
         return humaneval_plus(options.data, options.tasks or ())
     if options.data is None:
-        raise UsageError("--dataset mbppplus needs --data: MbppPlus.jsonl.gz of github.com/evalplus/mbppplus_release")
+        return _mbpp_of_evalplus(options)
     return mbpp_plus(options.data, options.tasks or ())
+
+
+def _mbpp_of_evalplus(options: argparse.Namespace) -> tuple[PlusTask, ...]:
+    """Where nobody names a file, evalplus may bring it."""
+    if find_spec("evalplus") is None:
+        raise UsageError(
+            "--dataset mbppplus needs --data, MbppPlus.jsonl.gz of github.com/evalplus/mbppplus_release, or evalplus, "
+            "which fetches it: pip install 'bitledger[quality]'"
+        )
+    from bench.quality.peer import mbpp_plus_of_evalplus
+
+    return mbpp_plus_of_evalplus(options.tasks or ())
 
 
 def _judgeable(samples: Sequence[Sample]) -> tuple[Sample, ...]:
@@ -209,9 +249,9 @@ def _missing_tasks_note(document: dict[str, Any], scores: dict[str, Any]) -> str
     return f"; {missing} of {tasks} tasks have no sample that was judged (taken as failed: pass@1 {as_failed:.3f})"
 
 
-def _print_against(against: VerdictsCompared, file: Path) -> None:
+def _print_against(against: VerdictsCompared, judge: str) -> None:
     """How the verdicts of another judge agree."""
-    print(f"{file.name}: {len(against.agree)} verdicts agree, {len(against.differ)} differ")
+    print(f"{judge}: {len(against.agree)} verdicts agree, {len(against.differ)} differ")
     for what, tasks in (
         ("differ", against.differ),
         ("are of another program than the sample here, and say nothing of it", against.other_program),
