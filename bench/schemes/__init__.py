@@ -85,7 +85,8 @@ def holder(module: Any) -> Family | None:
 
 
 def _families() -> list[Family]:
-    """The ``FAMILY`` of every module here that has one, in their order."""
+    """The ``FAMILY`` of every module here that has one, in their order. What needs torch lies in the package
+    ``layers``, because reports are read without it."""
     found = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__) if not module.ispkg)
     return sorted((part.FAMILY for part in found if hasattr(part, "FAMILY")), key=lambda family: family.rank)
 

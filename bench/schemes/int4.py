@@ -1,4 +1,4 @@
-"""Weight-only int4 by torch's own kernels: an alternative to bitsandbytes (int4_linear.py)."""
+"""Weight-only int4 by torch's own kernels: an alternative to bitsandbytes (layers/int4_linear.py)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Int4(Family):
     says: ClassVar[Mapping[str, Read]] = {"blocksize": lambda module: module.group}
 
     def quantised(self, linear: Any, arm: Arm) -> Any:
-        from .int4_linear import Int4Linear
+        from .layers.int4_linear import Int4Linear
 
         return Int4Linear(linear.weight.data, linear.bias, arm.blocksize or 0)
 

@@ -9,7 +9,7 @@ from bench.analysis.traffic import stored_bytes, traffic
 from bench.interventions.table import applicable
 from bench.record.errors import NotApplicableError
 from bench.schemes import arm
-from bench.schemes import int4_linear as int4
+from bench.schemes.layers import int4_linear as int4
 from bench.workloads import models
 from bench.workloads.matmul_arms import ArmUnderTest, make_truth
 from bench.workloads.quantise import quantise_in_place, quantised_linear
