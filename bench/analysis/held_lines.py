@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.record.integrity import problem_of
 from bench.record.schema import Finding, Record
+from bench.record.store import Loaded, load
 from bench.record.timeline import Timeline
 
 from .grouping import setting_of
@@ -28,6 +29,7 @@ from .observer.costs import recorded_costs
 from .replay.undisturb import Undisturbed
 from .timeline import Analysis
 
+ReadTrace = Callable[[Path], Timeline]
 # What ledger.classes.rules_said() gave for the table when rows came.
 THEN = "37c8b2ab7330"
 _TRACES = (".json.gz", ".sqlite")
@@ -40,7 +42,16 @@ def is_held(record: Record) -> bool:
     return bool(told) and "rows" not in told and rules_said() != THEN
 
 
-def classified_again(records: Sequence[Record], folder: Path, read: Callable[[Path], Timeline]) -> tuple[Record, ...]:
+def classified(folder: Path, read: ReadTrace | None) -> Loaded:
+    """What ``load`` gives; records that hold lines of another table are read from their traces again, where the folder
+    has these; ``read``: reads one, None: none is read. Raises RecordError as it does."""
+    loaded = load(folder)
+    if read is None or not any(map(is_held, loaded.records)):
+        return loaded
+    return replace(loaded, records=classified_again(loaded.records, folder, read))
+
+
+def classified_again(records: Sequence[Record], folder: Path, read: ReadTrace) -> tuple[Record, ...]:
     """The Records, with rows from their traces where all of a setting's are in the run folder, as they were
     recorded. Raises RecordError for a trace that cannot be read."""
     settings: dict[Any, list[tuple[Record, Path | None]]] = defaultdict(list)
@@ -57,7 +68,7 @@ def _trace(record: Record, folder: Path) -> Path | None:
     return next((folder / item.path for item in traces if not problem_of(folder, item)), None)
 
 
-def _reclassified(record: Record, path: Path, read: Callable[[Path], Timeline]) -> Record:
+def _reclassified(record: Record, path: Path, read: ReadTrace) -> Record:
     analysis, told = Analysis(read(path)), record.setup["ledger"]
     rows = gpu_rows(analysis, work_of(analysis, STEP_RANGE), STEP_RANGE) if analysis.devices else None
     found = cpu_rows(analysis.timeline, STEP_RANGE) if rows is None else rows

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.analysis.explain import Explanation, explain
 from bench.analysis.hardware import unlike_parts
+from bench.analysis.held_lines import classified
 from bench.kinds import MILLISECONDS
 from bench.record.errors import RecordError, UsageError
 from bench.record.suggested import again, quoted
@@ -17,7 +18,6 @@ from bench.report.explain_json import run_document
 from bench.report.visible import dumps
 from bench.verbs import explain_traces
 from bench.verbs.choosing import add_choices, chosen
-from bench.verbs.classified import classified
 from bench.verbs.commands import commands
 from bench.verbs.planned import plan_of
 from bench.verbs.report import asked_reference

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench import hooks
 from bench.analysis.alike import on_nodes
+from bench.analysis.held_lines import ReadTrace, classified
 from bench.instruments.fitness import unfit
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.origin import node_of
@@ -17,7 +18,6 @@ from bench.record.schema import Environment, Finding, Record
 from bench.record.store import load, remedy
 from bench.record.suggested import quoted, start
 from bench.schemes import REFERENCE
-from bench.verbs.classified import ReadTrace, classified
 from bench.verbs.planned import plan_of
 from bench.verbs.shared_options import add_verbose
 

@@ -23,13 +23,13 @@ from bench.quality.samples import fenced
 from bench.quality.sandbox import Sandbox, accepted, find
 from bench.quality.sanitise import sanitise, version
 from bench.quality.tasks import PlusTask, humaneval_plus, shipped
+from bench.quality.verbs.judging import judging
 from bench.record.errors import StorageError, UsageError
 from bench.record.files import replace_text
 from bench.record.outputs import check_file
 from bench.record.store import remedy, why
 from bench.report.console import console
 from bench.report.visible import visible
-from bench.verbs.judging import judging
 from bench.verbs.shared_options import add_verbose
 from bench.verbs.stray import refuse, refuse_together
 

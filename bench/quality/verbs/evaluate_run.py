@@ -11,12 +11,12 @@ from bench.quality.answers import Kept
 from bench.quality.answers import folder as folder_of_answers
 from bench.quality.of_run import Judging, distinct, judge, not_judged, waiting
 from bench.quality.sandbox import Sandbox, accepted, find
+from bench.quality.verbs.judging import judging
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment, Record
 from bench.record.store import Writer, load, open_run
 from bench.record.suggested import command
 from bench.report.console import console as make_console
-from bench.verbs.judging import judging
 from bench.verbs.report import planned_reference, report_run
 
 
