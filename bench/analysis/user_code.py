@@ -27,7 +27,7 @@ def preamble(device: str) -> str:
 
 def is_code(text: str) -> bool:
     """Whether a text is such code, and no command."""
-    return text.startswith("model = ")
+    return "\nmodel = " in f"\n{text}"
 
 
 def code(facts: Any, changes: Sequence[str] = (), batch_size: int = 1) -> str:
@@ -97,8 +97,9 @@ def _no_cudnn(_facts: Facts, _batch: int) -> str:
     return "torch.backends.cuda.enable_cudnn_sdp(False)"
 
 
-def _dequantised(_facts: Facts, _batch: int) -> str:
-    return "model = model.dequantize().eval()"
+def _dequantised(facts: Facts, _batch: int) -> str:
+    family = family_of(facts)
+    return "" if family is None else family.dequantising_code(facts)
 
 
 def _static(_facts: Facts, _batch: int) -> str:

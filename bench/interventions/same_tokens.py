@@ -124,7 +124,7 @@ def _unit(loaded: LoadedModel) -> float:
     """The relative step of the coarsest number format that activations are rounded to."""
     import torch
 
-    codes = [made.codes_step for module in loaded.model.modules() if (made := holder(module)) is not None]
+    codes = [made.rounds(module) for module in loaded.model.modules() if (made := holder(module)) is not None]
     dtype = loaded.model.get_input_embeddings().weight.dtype
     if loaded.facts.get("linears_4bit", {}).get("computes_in") == "bfloat16":
         dtype = torch.bfloat16

@@ -6,15 +6,21 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from bench.schemes import Family
+from bench.schemes import Family, holder
 
 
 def parameter_count(model: Any) -> int:
     """Weights that the model has before packing: two per byte in a 4-bit parameter, or in our own int4 buffers."""
-    total = sum(getattr(module, "unpacked", 0) for module in model.modules())
-    for parameter in model.parameters():
-        state = getattr(parameter, "quant_state", None)
-        total += state.shape.numel() if state is not None else parameter.numel()
+    total, seen = 0, set[int]()
+    for module in model.modules():
+        made = holder(module)
+        own = dict(module.named_parameters(recurse=False))
+        if made is not None:
+            total += made.weights(module)
+            own = {name: part for name, part in own.items() if name == "bias"}
+        fresh = [part for part in own.values() if id(part) not in seen]  # a head may share the embedding's weight
+        seen.update(map(id, fresh))
+        total += sum(part.numel() for part in fresh)
     return total
 
 
@@ -22,22 +28,32 @@ def footprint(model: Any) -> int:
     """Bytes of all parameters and buffers, with bitsandbytes' scales, tables and nested statistics. Shared storage
     counts once."""
     seen: dict[int, int] = {}
-    for tensor in _tensors(model):
+    for tensor in (part for whole in _tensors(model) for part in _parts(whole)):
         storage = tensor.untyped_storage()
         seen[storage.data_ptr()] = storage.nbytes()
     return sum(seen.values())
+
+
+def _parts(tensor: Any) -> Iterable[Any]:
+    """The tensors that one of another library's is made of, which has no storage of its own; else itself."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        return (tensor,)
+    names, _ = tensor.__tensor_flatten__()
+    return [part for name in names for part in _parts(getattr(tensor, name))]
 
 
 def _tensors(model: Any) -> Iterable[Any]:
     yield from model.parameters()
     yield from model.buffers()
     for module in model.modules():
+        made = holder(module)
+        yield from made.tensors(module) if made is not None else ()
         weight = getattr(module, "weight", None)
         state = getattr(weight, "quant_state", None)
         holders = [getattr(module, "state", None), weight, state, getattr(state, "state2", None)]
-        for holder in holders:
+        for owner in holders:
             for name in ("CB", "SCB", "absmax", "code", "offset"):
-                tensor = getattr(holder, name, None)
+                tensor = getattr(owner, name, None)
                 if hasattr(tensor, "untyped_storage"):
                     yield tensor
 

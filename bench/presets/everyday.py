@@ -45,6 +45,34 @@ SMOKE = Preset(
     threads=1,
 )
 
+# What people would pick instead of bitsandbytes' schemes, beside these; what is not installed is left out.
+_PEERS = ("fp16", "int8", "nf4", "torchao-int8", "torchao-int8-dyn", "hqq", "quanto-int8", "torchao-int4")
+PEERS = Preset(
+    "peers",
+    "what people would pick instead: torchao, HQQ and optimum-quanto beside int8 and nf4, on the committed checkpoint",
+    "smoke",
+    sweeps=(
+        EndToEnd(
+            "all",
+            _PEERS,
+            new_tokens=32,
+            calls=4,
+            warmup_calls=1,
+            repeats=3,
+            timeline_steps=4,
+            observers={"kineto": (_PEERS, 3), "energy": (_PEERS, 3)},
+            energy_windows=1,
+            energy_seconds=1.0,
+            limit_s=300,
+        ),
+    ),
+    machine=("fp32", "fp16"),
+    matmul_schemes=_PEERS,
+    matmul_m=(1, 8),
+    matmul_seconds=0.1,
+    threads=1,
+)
+
 # What most people ask about: three processes of each, in which batch 8 follows batch 1, take turns; of fewer the spread
 # would have to be assumed (docs/verdicts.md), of joules too. The other schemes join their first round, without joules.
 _CORE = ("fp16", "int8", "nf4")

@@ -6,8 +6,10 @@ defaults (fp4, float32 compute) are not what people mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from .traffic import MINIMUM, Product, Term, Traffic, activations, exact, width
@@ -71,8 +73,8 @@ class Family:
     alone; of ``of_weights`` those that the number of rows does not change; ``adds_bias``: those that add it, and
     ``bias_apart``: whether a kernel of its own does on a GPU. ``says``: field of the Arm → how a module says it.
     ``interventions``: name (bench/interventions/table.py) → on which of the arms and devices it means something.
-    ``codes_step``: the relative step of what activations are rounded to before a product, 0 where they are not.
-    ``needs``: the packages that it takes, as pip names them, besides what everything here is measured with.
+    ``needs``: packages that it takes besides those that everything here is measured with, module → pip's name; they
+    are of the extra ``peers``.
     """
 
     kind: ClassVar[str]
@@ -86,8 +88,12 @@ class Family:
     bias_apart: bool = False
     says: ClassVar[Mapping[str, Read]] = {}
     interventions: ClassVar[Mapping[str, Fits]] = {}
-    codes_step: float = 0.0
-    needs: tuple[str, ...] = ()
+    needs: ClassVar[Mapping[str, str]] = {}
+
+    def unavailable(self, arm: Arm, device: str) -> str:  # noqa: ARG002
+        """Why it cannot be measured on ``device`` ("cpu" or "cuda") here, with what to do; "" where it can."""
+        missing = [package for module, package in self.needs.items() if not _installed(module)]
+        return f"install {' and '.join(missing)} (pip install 'bitledger[peers]')" if missing else ""
 
     # How a model gets it, and whether it has.
 
@@ -105,13 +111,29 @@ class Family:
         """Whether this is a Linear that the family made; PEFT calls what wraps one as it is called."""
         return type(module).__name__ == self.module and not hasattr(module, "base_layer")
 
+    def called(self, module: Any) -> str:
+        """What such a module is counted as."""
+        return type(module).__name__
+
     def weights(self, module: Any) -> int:
         """How many weights a module holds, packed or not."""
         return int(module.weight.numel())
 
+    def tensors(self, module: Any) -> Iterable[Any]:  # noqa: ARG002
+        """What it holds besides its parameters and buffers, such as scales."""
+        return ()
+
+    def rounds(self, module: Any) -> float:  # noqa: ARG002
+        """The relative step of what activations are rounded to before a product; 0: they are not."""
+        return 0.0
+
     def stored_weight(self, module: Any) -> Any:
         """The tensor of codes: what has to be moved out of a cache for the next call to find it in memory."""
         return module.weight
+
+    def copied(self, module: Any) -> Any:
+        """The module again, with memory of its own."""
+        return copy.deepcopy(module)
 
     def synchronises(self, arm: Arm) -> bool:  # noqa: ARG002
         """Whether a product reads back from the device, so that it cannot be captured nor the launch queue kept
@@ -171,9 +193,20 @@ class Family:
         """Code that loads ``model`` so (bench/analysis/user_code.py says what stands before it); "": there is none."""
         return ""
 
+    def dequantising_code(self, facts: Facts) -> str:  # noqa: ARG002
+        """Code that gives a loaded ``model`` plain Linears with its ``dequantised`` weights; "": there is none."""
+        return ""
+
     def bare_code(self, facts: Facts) -> str:  # noqa: ARG002
         """Code that does to ``model`` what ``bare`` does; "": there is none."""
         return ""
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package around it
+        return False
 
 
 def any_arm(_arm: Arm, _device: str) -> bool:

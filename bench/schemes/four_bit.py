@@ -185,6 +185,9 @@ class FourBit(Family):
         ]  # fmt: skip
         return pretrained(facts, call("BitsAndBytesConfig", options))
 
+    def dequantising_code(self, facts: Facts) -> str:  # noqa: ARG002
+        return "model = model.dequantize().eval()"
+
     def bare_code(self, facts: Facts) -> str:  # noqa: ARG002
         return bare_loop(_BARE, self.module)
 

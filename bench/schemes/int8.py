@@ -45,8 +45,6 @@ class Int8(Family):
     # The bias is part of scaling the product back.
     adds_bias = ("linear", "dequantise")
     says: ClassVar[Mapping[str, Read]] = {"threshold": lambda module: float(module.state.threshold)}
-    # Activations are rounded to 127 steps of a row's largest.
-    codes_step = 2.0**-7
     interventions: ClassVar[Mapping[str, Fits]] = {
         "threshold-0": _detects,
         "threshold-1e4": _detects,
@@ -84,6 +82,10 @@ class Int8(Family):
     def synchronises(self, arm: Arm) -> bool:
         """It asks ``if outliers.any()``."""
         return bool(arm.threshold)
+
+    def rounds(self, module: Any) -> float:  # noqa: ARG002
+        """To 127 steps of a row's largest."""
+        return 2.0**-7
 
     def step(self, under_test: Any, op: str, m: int) -> Operation:
         import bitsandbytes.functional as functional
@@ -178,6 +180,9 @@ class Int8(Family):
         options = ["load_in_8bit=True", f"llm_int8_threshold={facts.get('threshold')}"]
         options += [] if kept(facts) == [HEAD] else [f"llm_int8_skip_modules={kept(facts)!r}"]
         return pretrained(facts, call("BitsAndBytesConfig", options))
+
+    def dequantising_code(self, facts: Facts) -> str:  # noqa: ARG002
+        return "model = model.dequantize().eval()"
 
     def bare_code(self, facts: Facts) -> str:
         text = _BARE.replace(_PRODUCT, _MIXED_PRODUCT) if facts.get("threshold") else _BARE

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.presets import EndToEnd, Preset
 from bench.record.errors import UsageError
-from bench.schemes import AS_SAVED, REFERENCE, arm
+from bench.schemes import AS_SAVED, REFERENCE, arm, family
 from bench.schemes.variants import parts
 from bench.workloads.sources import Source
 
@@ -36,6 +36,30 @@ def refuse_unfit(sources: Sequence[Source], schemes: Sequence[str]) -> None:
         )
     if len(others) < len(schemes) and not saved:
         raise UsageError(f"{sources[0].name} was not saved quantised, so there is no {AS_SAVED}: choose another scheme")
+
+
+def available(preset: Preset, device: str) -> tuple[Preset, dict[str, str]]:
+    """The preset less the schemes that cannot be measured on ``device`` here; scheme → why."""
+    named = dict.fromkeys((*(name for sweep in preset.sweeps for name in sweep.schemes), *preset.matmul_schemes))
+    told = {name: family(arm(name)).unavailable(arm(name), device) for name in named}
+    why = {name: reason for name, reason in told.items() if reason}
+    if not why:
+        return preset, why
+
+    def left(schemes: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in schemes if name not in why)
+
+    sweeps = [
+        replace(
+            sweep,
+            schemes=left(sweep.schemes),
+            observers={name: (left(schemes), repeats) for name, (schemes, repeats) in sweep.observers.items()},
+            tried_on=left(sweep.tried_on),
+        )
+        for sweep in preset.sweeps
+    ]
+    kept = tuple(sweep for sweep in sweeps if sweep.schemes)
+    return replace(preset, sweeps=kept, matmul_schemes=left(preset.matmul_schemes)), why
 
 
 def for_saved(preset: Preset) -> Preset:

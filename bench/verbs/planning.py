@@ -65,6 +65,7 @@ def asked(
     preset = _with_variants(_fitted(preset, (source, *beside), facts["dtype"], options), options)
     preset = presets.for_layers(preset, facts["decoder_layers"])
     device = device or device_of(options.device, facts["cuda"])
+    preset = _available(preset, device, options)
     layers = tuple(Layer(**layer) for layer in facts["layers"]) if preset.matmul_m else ()
     return Asked(preset, source, layers, device, tuple(beside))
 
@@ -217,6 +218,19 @@ def _with_variants(preset: presets.Preset, options: argparse.Namespace) -> prese
     if adapter and not asking:
         preset = varied.with_adapter(preset)
     return varied.with_compiled(preset, [name for name in chosen if not parts(name)[1]]) if compiled else preset
+
+
+def _available(preset: presets.Preset, device: str, options: argparse.Namespace) -> presets.Preset:
+    """The preset less the schemes that cannot be measured here, each with a line that says why. Raises UsageError where
+    nothing is left, or the reference that a user named is one of them."""
+    left, why = fitting.available(preset, device)
+    for name, reason in why.items():
+        print(f"bitledger: {name} skipped: {reason}")
+    if why and not any(sweep.schemes for sweep in left.sweeps):
+        raise UsageError(f"nothing to measure: {'; '.join(f'{name}: {reason}' for name, reason in why.items())}")
+    if (named := getattr(options, "reference", None)) in why:
+        raise UsageError(f"the reference {named} cannot be measured here: {why[named]}")
+    return left
 
 
 @contextmanager

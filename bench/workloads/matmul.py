@@ -20,7 +20,7 @@ from bench.record.schema import Case, Finding, metric
 from bench.schemes import arm, linear_kernels
 from bench.workloads.call_timer import NO_EVENTS, CallTimer, timer_for
 from bench.workloads.matmul_arms import ArmUnderTest, Truth, make_truth
-from bench.workloads.models import require_device
+from bench.workloads.models import refuse_unavailable, require_device
 from bench.workloads.outcome import Outcome, failed
 
 BURST = 20
@@ -119,6 +119,7 @@ def _arm_points(
 ) -> tuple[list[SampledCase], list[Outcome]]:
     """Hot and cold points of one scheme. The copies of the cold ones are made first: a forward may repack weights."""
     chosen = arm(cases[0].scheme)
+    refuse_unavailable(chosen, cases[0].device)
     hot, cold = ArmUnderTest(chosen, truth), ArmUnderTest(chosen, truth)
     copies = cold_copies(cold, options["max_copies"], cases[0].device)
     if any(case.residency == "cold" for case in cases):

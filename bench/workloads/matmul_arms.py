@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -89,7 +88,7 @@ class ArmUnderTest:
 
     def rotate_through(self, copies: int) -> None:
         """Have ``copies`` modules with memory of their own."""
-        self.modules += [copy.deepcopy(self.modules[0]) for _ in range(copies - len(self.modules))]
+        self.modules += [family(self.arm).copied(self.modules[0]) for _ in range(copies - len(self.modules))]
 
     def input(self, m: int) -> torch.Tensor:
         return self.x[:m].to(self.dtype)

@@ -17,7 +17,7 @@ from bench.models.saved import refuse_unfit, saved_settings
 from bench.models.weights import footprint, parameter_count, quantised_share
 from bench.record.errors import MachineError, MeasurementError, NotApplicableError, UsageError
 from bench.record.suggested import quoted
-from bench.schemes import AS_SAVED, Arm, family, linear_kernels
+from bench.schemes import AS_SAVED, Arm, family, holder, linear_kernels
 from bench.schemes.definition import dtype_name, torch_dtype
 from bench.schemes.saved import as_saved
 from bench.schemes.variants import has_adapter, parts, varied
@@ -57,6 +57,7 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
     device or a package is missing.
     """
     arm = fitted(source, arm)
+    refuse_unavailable(arm, device)
     start = time.perf_counter()
     dropped = pruning.parse(dropped_layers)
     told = family(arm).configuration(arm)
@@ -84,6 +85,12 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
     facts |= {"adapter": adapted | {"revision": source.adapter_revision}} if adapted else {}
     check_compilable(model, arm)
     return LoadedModel(model, _tokenizer(source), facts, time.perf_counter() - start, arm, source.prompt)
+
+
+def refuse_unavailable(arm: Arm, device: str) -> None:
+    """Raises NotApplicableError where the scheme cannot be had on this device, or a package of it is not installed."""
+    if why := family(arm).unavailable(arm, device):
+        raise NotApplicableError(f"scheme {arm.name} cannot be measured here: {why}")
 
 
 def fitted(source: Source, arm: Arm) -> Arm:
@@ -242,7 +249,7 @@ def check_tokenizer(source: Source, config: Any) -> None:
 
 
 def _facts(model: Any, source: Source, arm: Arm, planted: dict[str, Any] | None) -> dict[str, Any]:
-    classes = Counter(type(module).__name__ for module in model.modules() if hasattr(module, "in_features"))
+    classes = Counter(_called(module) for module in model.modules() if hasattr(module, "in_features"))
     dtypes = Counter(str(parameter.dtype).removeprefix("torch.") for parameter in model.parameters())
     facts: dict[str, Any] = {
         "name": source.name,
@@ -258,6 +265,11 @@ def _facts(model: Any, source: Source, arm: Arm, planted: dict[str, Any] | None)
         "training": model.training,
     }
     return facts | ({"planted": planted} if planted else {})
+
+
+def _called(module: Any) -> str:
+    made = holder(module)
+    return type(module).__name__ if made is None else made.called(module)
 
 
 def attention_switches() -> dict[str, bool]:

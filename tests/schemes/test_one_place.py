@@ -10,7 +10,8 @@ from bench.schemes import ARMS, AS_SAVED, FAMILIES, arm, register
 from bench.schemes.definition import Arm, Family
 
 ROOT = Path(__file__).parents[2]
-MODULES = {family.module for family in FAMILIES.values() if family.quantises and family.module}
+PLAIN = {family.module for family in FAMILIES.values() if not family.quantises}
+MODULES = {family.module for family in FAMILIES.values() if family.module} - PLAIN
 # "saved" is also what a checkpoint's description says of it.
 NAMES = {*FAMILIES, *ARMS, AS_SAVED, *MODULES} - {"saved"}
 # Where such a word is another thing's name.

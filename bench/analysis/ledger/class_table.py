@@ -74,6 +74,12 @@ _ENGINE_NORMS = (
     r"|grouped_topk|sort_expert|expert_(map|offset)|permute_(cols|2D)|moe::\w*permut"
 )
 
+# Python operators and autograd functions of torchao, HQQ and optimum-quanto: what is in them is plain torch.
+_PEERS_QUANT = r"^torchao::(choose_qparams_affine|quantize_affine)"
+_PEERS_DEQUANT = r"^torchao::dequantize_affine"
+_PEERS_PRODUCT = r"^(HQQMatmul|quanto::|WeightQBytesLinearFunction)"
+_PEERS_INNER = r"^aten::(mm|matmul|_int_mm|_weight_int8pack_mm)$"
+
 RULES: tuple[Rule, ...] = (
     # What waits for other GPUs is neither work of the model nor of its output layer.
     Rule(c.COMMUNICATION, "kernel", name=EXCHANGE),
@@ -88,6 +94,23 @@ RULES: tuple[Rule, ...] = (
     Rule(c.NOT_QUANTISED, "operator", name=_PLAIN_PRODUCT, range=_EXPERTS),
     Rule(c.NOT_QUANTISED, "kernel", within=_GROUPED),
     Rule(c.NOT_QUANTISED, "kernel", name=_PLAIN_KERNEL, range=_EXPERTS),
+    # Formats that are made of plain operators, in Python: torchao, HQQ, optimum-quanto.
+    Rule(c.QUANTISE, "operator", name=_PEERS_QUANT, glue=True),
+    Rule(c.QUANTISE, "both", within=_PEERS_QUANT),
+    Rule(c.GEMM, "operator", name=r"^aten::(mm|matmul|_int_mm|_weight_int8pack_mm)$", within=_PEERS_PRODUCT),
+    Rule(c.DEQUANTISE, "operator", name=_PEERS_DEQUANT, glue=True),
+    Rule(c.DEQUANTISE, "operator", within=rf"{_PEERS_PRODUCT}|{_PEERS_DEQUANT}"),
+    Rule(c.DEQUANTISE, "kernel", within=rf"{_PEERS_PRODUCT}|{_PEERS_DEQUANT}", outside_of=_PEERS_INNER),
+    Rule(c.GEMM, "operator", name=_PEERS_PRODUCT, glue=True),
+    # The product of torchao's int8 weights is scaled back afterwards, with nothing around it but the Linear.
+    Rule(
+        c.DEQUANTISE,
+        "operator",
+        name=r"^aten::mul$",
+        range=LINEAR,
+        followed_by=r"^aten::(reshape|view)$",
+        outermost=True,
+    ),
     # LLM.int8()'s outliers: found before the activations are quantised, multiplied apart from the int8 product.
     Rule(c.OUTLIERS, "kernel", name=r"kExtractOutliers|[Oo]utlier"),
     Rule(c.OUTLIERS, "kernel", name=r"at::native|at_cuda_detail|cub::", within=_BNB_QUANT),
