@@ -97,7 +97,7 @@ RULES: tuple[Rule, ...] = (
     # Formats that are made of plain operators, in Python: torchao, HQQ, optimum-quanto.
     Rule(c.QUANTISE, "operator", name=_PEERS_QUANT, glue=True),
     Rule(c.QUANTISE, "both", within=_PEERS_QUANT),
-    Rule(c.GEMM, "operator", name=r"^aten::(mm|matmul|_int_mm|_weight_int8pack_mm)$", within=_PEERS_PRODUCT),
+    Rule(c.GEMM, "operator", name=r"^aten::(mm|matmul|add_|_int_mm|_weight_int8pack_mm)$", within=_PEERS_PRODUCT),
     Rule(c.DEQUANTISE, "operator", name=_PEERS_DEQUANT, glue=True),
     Rule(c.DEQUANTISE, "operator", within=rf"{_PEERS_PRODUCT}|{_PEERS_DEQUANT}"),
     Rule(c.DEQUANTISE, "kernel", within=rf"{_PEERS_PRODUCT}|{_PEERS_DEQUANT}", outside_of=_PEERS_INNER),
