@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.schemes import FAMILIES, family_of, is_unquantised
+from bench.schemes import family_of, floating, is_unquantised
 
 Facts = Mapping[str, Any]
 
@@ -83,7 +83,7 @@ def _with_adapter(loading: str, facts: Facts) -> str:
     peft = 'from peft import PeftModel\nmodel = PeftModel.from_pretrained(model, "YOUR_ADAPTER")'
     if facts.get("adapter") != "merged":
         return f"{loading}\n{peft}.eval()"
-    plain = FAMILIES["float"].loading_code(facts)
+    plain = floating.FAMILY.loading_code(facts)
     merged = f"{plain}\n{peft}.merge_and_unload()"
     again = loading.replace("model_id", '"MERGED"', 1)
     return merged if is_unquantised(facts) else f'{merged}\nmodel.save_pretrained("MERGED")\n{again}'

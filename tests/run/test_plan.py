@@ -125,7 +125,7 @@ def test_a_shorter_energy_window_holds_for_pass_at_1_too():
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(UsageError, match=r"smoke, quick, study, study-repeats, .*, paper, paper-compat"):
+    with pytest.raises(UsageError, match=r"smoke, quick, peers, study, study-repeats, .*, paper, paper-compat"):
         presets.preset("fast")
 
 
