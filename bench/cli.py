@@ -61,6 +61,9 @@ VERBS = {
         "bench.verbs.verify",
         "check a run folder: schema of the records, hashes of the files they name, completeness against the plan",
     ),
+    "share": Verb(
+        "bench.verbs.share", "copy a run without host, user, folders and secrets, to be published, and say what went"
+    ),
     "rerun": Verb(
         "bench.verbs.rerun",
         "measure again what a run measured, from its plan, into a new folder, and say what differs around it",

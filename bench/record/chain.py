@@ -18,7 +18,7 @@ from pathlib import Path
 FIELD = "chain"
 _END = re.compile(rb', "chain": "([0-9a-f]{64})"\}')
 _END_BYTES = len(', "chain": ""}') + 64
-_PLAN = "plan.json"
+PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Chain:
 def seed(folder: Path) -> str:
     """What the first line's hash depends on: the plan, or nothing."""
     try:
-        return hashlib.sha256((folder / _PLAN).read_bytes()).hexdigest()
+        return hashlib.sha256((folder / PLAN).read_bytes()).hexdigest()
     except OSError:
         return ""
 

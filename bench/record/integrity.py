@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Literal
 from bench.record.suggested import quoted
 
 from . import plausible
+from .anonymous import ANONYMOUS
 from .errors import RecordError
 from .instruments import TIMELINE
 from .omissions import Key, Omission
@@ -55,6 +57,23 @@ def readable(folder: Path) -> tuple[tuple[Record, ...], tuple[IntegrityCheck, ..
         found = f"{RECORDS} and {RECORDS}.gz, which hold {'the same' if same else 'different records'}"
         checks.append(IntegrityCheck("files of records", "note" if same else "problem", found))
     return loaded.records, tuple(checks)
+
+
+def anonymous(folder: Path) -> tuple[IntegrityCheck, ...]:
+    """Whether the run was made anonymous, and how: a shared copy has hashes of its own, and says whether those of the
+    run held. Raises RecordError where the file that says so is damaged."""
+    try:
+        told = json.loads((folder / ANONYMOUS).read_text(encoding="utf-8"))
+        amiss = tuple(map(str, told.get("problems_of_the_run", ())))
+        copy = told["made_by"] == "share"
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"{folder / ANONYMOUS} is damaged ({error}): restore the file") from error
+    if amiss:
+        return (IntegrityCheck("shared copy", "problem", "of a run that was not verified itself", amiss),)
+    how = "a shared copy: its hashes were made again when names were taken out" if copy else "measured with --anonymous"
+    return (IntegrityCheck("anonymous", "note", f"{how}; {ANONYMOUS} says what went"),)
 
 
 def chained(folder: Path) -> IntegrityCheck:

@@ -11,6 +11,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from .anonymous import of_folder
 from .files import replace_bytes
 from .secrets import mask_text
 
@@ -28,6 +29,8 @@ def child_log(folder: Path, process: int, number: int) -> Path:
 def keep_tail(log: Path) -> str:
     """Mask the log and cut it to its tail; returns what is kept. Raises OSError where it cannot be read or written."""
     kept = masked_tail(log)
+    names = next((found for folder in log.parents[:3] if (found := of_folder(folder))), None)
+    kept = names.text(kept) if names else kept
     replace_bytes(log, kept.encode())
     return kept
 

@@ -19,8 +19,8 @@ from .places import ARTIFACTS
 
 # What a run, a sweep or a report writes into its folder, beside its records.
 _OF_A_RUN = frozenset(
-    ("plan.json", "left-out.json", "sweep.json", "jobs.jsonl", "cancelled", "blocks", "slurm", ARTIFACTS, "figures",
-     "report.md", "report.html", "study.md", "study.html")
+    ("plan.json", "left-out.json", "anonymous.json", "sweep.json", "jobs.jsonl", "cancelled", "blocks", "slurm",
+     ARTIFACTS, "figures", "report.md", "report.html", "study.md", "study.html")
 )  # fmt: skip
 # Records in whatever form they are kept: records.jsonl, records.jsonl.gz, …
 _RECORDS = ("records", "as-measured")

@@ -68,6 +68,19 @@ def mask_text(text: str, environ: Mapping[str, str] | None = None, *, begin: int
     return "".join((*parts, text[at:]))
 
 
+class Masker:
+    """``mask_text`` of many texts, with the environment of now."""
+
+    def __init__(self) -> None:
+        self._secrets = tuple(secret_values())
+        parts = (*map(re.escape, self._secrets), _IN_URL.pattern, _LOOKS_SECRET.pattern)
+        self._any = re.compile("|".join(parts))
+
+    def text(self, text: str) -> str:
+        """The text less secrets."""
+        return mask_text(text) if self._any.search(text) else text
+
+
 def _spans(text: str, secrets: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Where secrets begin and end; they may overlap."""
     for secret in secrets:

@@ -22,6 +22,8 @@ from typing import IO
 from bench.record.suggested import quoted
 
 from . import chain, consistent
+from .anonymous import of_folder
+from .anonymous_files import clean, why_not
 from .errors import RecordError, StorageError
 from .files import sync_folder
 from .lines import LONGEST, Decoder, RecordLines, no_garbage
@@ -50,7 +52,7 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
     Raises RecordError if it is missing, unreadable, empty of records, or damaged before its last line, and, unless
     ``damaged`` is given, where a key has two results: each would count as a repeat of its own.
     """
-    file = _records_file(path)
+    file = records_file(path)
     lines = RecordLines(file)
     with no_garbage():
         records = tuple(_parsed(lines, file, damaged))
@@ -61,7 +63,7 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
 
 def check_chain(folder: Path) -> chain.Chain:
     """Whether each line of the run folder's records follows the one before it. Raises RecordError as ``load``."""
-    lines = (line or b"(too long)" for _, line in RecordLines(_records_file(folder)))
+    lines = (line or b"(too long)" for _, line in RecordLines(records_file(folder)))
     return chain.check(lines, (chain.seed(folder), ""))
 
 
@@ -93,7 +95,7 @@ def _parsed(lines: RecordLines, file: Path, damaged: Callable[[RecordError], Non
             damaged(error)
 
 
-def _records_file(path: Path) -> Path:
+def records_file(path: Path) -> Path:
     """A run folder's records: as written, or gzipped to be kept in a repository."""
     if not path.is_dir():
         return path
@@ -174,6 +176,8 @@ class Writer:
         Raises StorageError if it cannot be written whole; the file is then cut back to its last whole line.
         """
         document = mask_record(to_json(record)) | {"schema_version": SCHEMA_VERSION}
+        names = of_folder(self.folder)
+        document = names.record(document, identity=False) if names else document
         line = json.dumps(document, ensure_ascii=False, allow_nan=False)
         # The name of a file on the command line may hold what is no text: it becomes "?", as no reader would take it.
         content, made = chain.linked(line.encode("utf-8", "replace"), self._previous_hash())
@@ -244,7 +248,13 @@ class Writer:
 
 
 def artifact(folder: Path, path: Path, description: str) -> Artifact:
-    """An Artifact for a file inside the run folder ``folder``."""
+    """An Artifact for a file inside the run folder ``folder``, which is made anonymous first where the run is. Raises
+    StorageError where it cannot be."""
+    names = of_folder(folder)
+    if names:
+        if reason := why_not(path):
+            raise StorageError(f"{path.name} cannot be kept in an anonymous run: {reason}")
+        clean(path, path, names)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Artifact(path.resolve().relative_to(folder.resolve()).as_posix(), digest, description)
 

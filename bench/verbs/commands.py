@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from bench.record.anonymous import ANONYMOUS
 from bench.record.schema import Record
 from bench.record.suggested import RECORDED, start
 from bench.report.content import Commands
@@ -48,7 +49,9 @@ def wrapped(words: Sequence[str]) -> str:
 
 
 def shown(folder: Path) -> str:
-    """The folder as one would type it here: relative where it lies below."""
+    """The folder as one would type it here: relative where it lies below; of an anonymous run its name alone."""
+    if (folder / ANONYMOUS).exists():
+        return folder.resolve().name
     relative = os.path.relpath(folder)
     return str(folder) if relative.startswith("..") else relative
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ from bench.instruments.fitness import unfit
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.origin import node_of
 from bench.record.schema import Environment, Finding, Record
-from bench.record.store import load, remedy
+from bench.record.shared_copy import anonymiser, anonymous_record
+from bench.record.store import Loaded, load, remedy
 from bench.record.suggested import quoted, start
 from bench.schemes import REFERENCE
 from bench.verbs.planned import plan_of
-from bench.verbs.shared_options import add_verbose
+from bench.verbs.shared_options import add_anonymous, add_verbose
+from bench.verbs.stray import refuse
 
 if TYPE_CHECKING:
     from bench.report.content import Report
@@ -40,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="set the runs beside the published StarCoder2 study: study.md and study.html in the first run folder",
     )
     parser.add_argument("--reference", metavar="SCHEME", help="what to compare with (default: the run's own, or fp16)")
+    add_anonymous(parser, "the report; the records stay as they are ('share' makes a copy of them)")
     add_verbose(parser)
 
 
@@ -51,6 +55,7 @@ def main(options: argparse.Namespace) -> int:
     if options.study:
         if options.reference:
             raise UsageError("--reference has no place with --study: the original is each run's unquantised arm")
+        refuse(options, ("anonymous",), "a report beside the study is of runs as they are: share them first")
         if not hooks.report_beside_study(options.run):
             raise UsageError("--study: no study is installed here (bench/studies)")
         return 0
@@ -59,7 +64,8 @@ def main(options: argparse.Namespace) -> int:
     folder = options.run[0]
     known = () if options.reference is None else load(folder).records
     reference = asked_reference(options.reference, folder, known)
-    report_run(folder, reference=reference, verbose=options.verbose, read=options.read_timeline)
+    read, anonymous = options.read_timeline, options.anonymous
+    report_run(folder, reference=reference, verbose=options.verbose, read=read, anonymous=anonymous)
     return 0
 
 
@@ -88,14 +94,19 @@ def asked_reference(asked: str | None, folder: Path, records: Sequence[Record]) 
 
 
 def report_run(
-    folder: Path, *, reference: str = REFERENCE, verbose: bool = False, read: ReadTrace | None = None
+    folder: Path,
+    *,
+    reference: str = REFERENCE,
+    verbose: bool = False,
+    read: ReadTrace | None = None,
+    anonymous: bool = False,
 ) -> None:
     """Write report.md, report.html and figures/, and print what they say: in short, or with all their tables."""
     from bench.report.brief import print_brief
     from bench.report.console import console as make_console
     from bench.report.terminal import print_built
 
-    report, written = write_run(folder, reference, read)
+    report, written = write_run(folder, reference, read, anonymous=anonymous)
     console = make_console()
     if verbose:
         print_built(report, console)
@@ -113,14 +124,16 @@ def _not_planned(folder: Path, reference: str) -> tuple[str, ...]:
     return () if reference == planned_reference(folder) else ("--reference", reference)
 
 
-def write_run(folder: Path, reference: str, read: ReadTrace | None = None) -> tuple[Report, Sequence[Path]]:
+def write_run(
+    folder: Path, reference: str, read: ReadTrace | None = None, *, anonymous: bool = False
+) -> tuple[Report, Sequence[Path]]:
     """Write the report of a run folder; the report, and the paths written.
 
     Raises RecordError for a folder without records, StorageError where it cannot be written.
     """
     from bench.report.page import write
 
-    report = build_run(folder, reference, read)
+    report = build_run(folder, reference, read, anonymous=anonymous)
     try:
         written = write(folder, report)
     except OSError as error:
@@ -128,8 +141,8 @@ def write_run(folder: Path, reference: str, read: ReadTrace | None = None) -> tu
     return report, written
 
 
-def build_run(folder: Path, reference: str, read: ReadTrace | None = None) -> Report:
-    """The report of a run folder, not yet written.
+def build_run(folder: Path, reference: str, read: ReadTrace | None = None, *, anonymous: bool = False) -> Report:
+    """The report of a run folder, not yet written; ``anonymous``: without host, user, folders and secrets.
 
     Raises RecordError for a folder without records.
     """
@@ -141,6 +154,11 @@ def build_run(folder: Path, reference: str, read: ReadTrace | None = None) -> Re
     if not loaded.records:
         raise RecordError(f"{folder} holds no records yet: run {quoted('run --resume --out', folder)}")
     planned = plan_of(folder)
+    if anonymous:
+        names = anonymiser(folder, loaded.records)
+        loaded = Loaded(tuple(anonymous_record(one, names) for one in loaded.records), loaded.findings)
+        planned = replace(planned, asked=tuple(names.document(each) for each in planned.asked))
+        folder = Path(folder.resolve().name)
     extra = (*_doubts(loaded.records), *loaded.findings)
     analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)
     other = None if reference == planned.reference else reference

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from bench import hooks, kinds
 from bench.instruments import environment
 from bench.kinds import each_once, layer_sets, names
+from bench.record import anonymous
 from bench.record.errors import UsageError
 from bench.record.instruments import TRY
 from bench.record.outputs import refuse_taken, unused
 from bench.record.places import RUNS
-from bench.record.schema import Environment, Record
+from bench.record.schema import Environment, Record, environment_of
 from bench.record.store import Writer, load, open_run
+from bench.record.suggested import quoted
 from bench.run import runner
 from bench.run.intervening import Predictor, foreseeable, unforetold
 from bench.run.plan import Block, make_plan, remaining
@@ -26,9 +29,10 @@ from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.resuming import refuse_other_plan
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
-from bench.verbs.shared_options import add_no_report, add_verbose
+from bench.verbs.shared_options import add_anonymous, add_no_report, add_verbose
 from bench.verbs.stray import refuse, refuse_together
 from bench.workloads.prompt_styles import CHAT
+from bench.workloads.sources import Source
 
 EXAMPLES = """
 run
@@ -109,6 +113,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--annotate", action="store_true", default=None, help="NVTX ranges in timed runs (off for figures)")
     add_no_report(parser)
+    add_anonymous(parser, "what is written")
     add("--country", metavar="ISO", help="country for CodeCarbon's carbon intensity (three letters)")
     add("--seed", type=kinds.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
     hooks.add_run_options(parser)
@@ -131,6 +136,8 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
     refuse_together(options, "cancel", ("resume", "watch"), "cancel first, then go on with --resume")
     if not options.resume:
         refuse(options, ("retry_failed",), "only a run that goes on has failed Cases: add --resume")
+    if options.anonymous:
+        refuse(options, ("on",), "a sweep is made anonymous when it is gathered: leave it out, and gather --anonymous")
     if options.prompts == "random":
         refuse(options, ("prompt_style",), "random token ids have no style: leave it, or --prompts, out")
     if options.prompt is not None:
@@ -149,10 +156,30 @@ def _main(options: argparse.Namespace, machine: Environment, fork_server: ForkSe
         refuse_taken(folder_given)
     run = _plan(options, machine, fork_server)
     folder = folder_given or unused(RUNS / run.run_id)
+    if options.anonymous:
+        refuse_whole_paths(run.source, *run.beside)
     with open_run(folder) as writer:
         refuse_taken(folder)  # again: another run may have begun, and ended, while this one was planned
+        if options.anonymous:
+            anonymous.begin(folder)
         write_plan(folder, run)
         return measure(run, run.blocks, writer, machine, options, fork_server)
+
+
+def refuse_whole_paths(*sources: Source) -> None:
+    """Raises UsageError for a model by a path from the root: its name is part of every Case."""
+    for source in sources:
+        if Path(source.name).is_absolute() or source.name.startswith("~"):
+            raise UsageError(
+                f"--anonymous: {source.name} would be named in every Case: give it relative to the folder that you run "
+                f"in, or leave --anonymous out and {quoted('share')} the run afterwards"
+            )
+
+
+def anonymous_machine(folder: Path, machine: Environment) -> Environment:
+    """The machine as an anonymous run's Records know it; as it is for any other run."""
+    names = anonymous.of_folder(folder)
+    return environment_of(names.environment(asdict(machine))) if names else machine
 
 
 def _plan(options: argparse.Namespace, machine: Environment, fork_server: ForkServer) -> Run:
@@ -175,6 +202,11 @@ def _resume(options: argparse.Namespace, machine: Environment, fork_server: Fork
     if options.out is None:
         raise UsageError("--resume needs --out FOLDER: the run to finish")
     run = read_plan(options.out)
+    if options.anonymous and not anonymous.of_folder(options.out):
+        raise UsageError(
+            f"{options.out} was not begun with --anonymous: finish it, then {quoted('share', options.out)}"
+        )
+    machine = anonymous_machine(options.out, machine)
     refuse_other_plan(options, run)
     with open_run(options.out) as writer:
         recorded = load(options.out).records
@@ -197,6 +229,7 @@ def measure(
     options: argparse.Namespace,
     fork_server: ForkServer,
 ) -> int:
+    machine = anonymous_machine(writer.folder, machine)
     context = runner.Context(run.run_id, options.argv, machine, writer.folder, options.debug)
     noticed = environment.unfit(machine, environment.state(writer.folder))
     with make_progress(blocks, _headline(run), noticed) as progress:

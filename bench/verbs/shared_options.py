@@ -19,6 +19,12 @@ def add_no_report(parser: argparse.ArgumentParser, what: str = "measure") -> Non
     parser.add_argument("--no-report", action="store_true", help=help_)
 
 
+def add_anonymous(parser: argparse.ArgumentParser, where: str) -> None:
+    """--anonymous, of a verb that writes to ``where``."""
+    help_ = f"no host, user, folder or secret in {where}: docs/safety.md"
+    parser.add_argument("--anonymous", action="store_true", help=help_)
+
+
 STEPS = ("found", "ranges", "period", "whole")
 STEP_OPTIONS = ("step_range", "reference_range", "candidate_range", "steps", "rank", "device", "classes")
 

@@ -64,6 +64,7 @@ def verify(folder: Path) -> tuple[IntegrityCheck, ...]:
     )
     return (
         *checks,
+        *integrity.anonymous(folder),
         integrity.chained(folder),
         integrity.unique(records),
         *integrity.agreeing(records, planned.run_id if planned else None),

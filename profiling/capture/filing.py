@@ -13,6 +13,8 @@ from typing import Any
 
 from bench.instruments import environment
 from bench.presets import Preset
+from bench.record.anonymous import of_folder
+from bench.record.anonymous_files import why_not
 from bench.record.errors import BitledgerError, MachineError, UsageError
 from bench.record.logs import keep_tail
 from bench.record.places import artifact_folder
@@ -159,6 +161,8 @@ class Filer:
         """Why a file is not kept; "" where it is."""
         if path.stat().st_size > self.settings.keep_bytes:
             return f"{path.stat().st_size} bytes"
+        if of_folder(self.writer.folder) and (reason := why_not(path)):
+            return reason
         secrets = found_in(path.read_bytes())
         return f"it holds the value of {', '.join(secrets)}" if secrets else ""
 

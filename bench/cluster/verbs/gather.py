@@ -6,10 +6,12 @@ import argparse
 from pathlib import Path
 
 from bench.cluster.gather import Gathered, gather
+from bench.record.outputs import unused
 from bench.record.suggested import command, quoted
 from bench.report.console import console as make_console
 from bench.verbs.report import planned_reference, report_run
-from bench.verbs.shared_options import add_no_report, add_verbose
+from bench.verbs.share import share, tell_shared
+from bench.verbs.shared_options import add_anonymous, add_no_report, add_verbose
 
 SHOWN = 5
 
@@ -23,18 +25,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this verb."""
     parser.add_argument("sweep", type=Path, help=f"folder of a sweep, as given to {quoted('run --on … --out')}")
     add_no_report(parser, "gather")
+    add_anonymous(parser, "a copy of what was gathered, beside it, and in its report")
     add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:
     """Gather and report. Exit code 1 where blocks still miss Records."""
-    return gathered(options.sweep, report=not options.no_report, verbose=options.verbose)
+    report, verbose = not options.no_report, options.verbose
+    return gathered(options.sweep, report=report, verbose=verbose, anonymous=options.anonymous)
 
 
-def gathered(folder: Path, *, report: bool, verbose: bool) -> int:
+def gathered(folder: Path, *, report: bool, verbose: bool, anonymous: bool = False) -> int:
     """As ``main``, for other verbs."""
+    copy = unused(folder.resolve().with_name(f"{folder.resolve().name}-shared"))
     found = gather(folder)
     _tell(folder, found)
+    if anonymous:
+        tell_shared(share(folder, copy))
+        folder = copy
     if report:
         report_run(folder, reference=planned_reference(folder), verbose=verbose)
     return 1 if found.missing else 0

@@ -1,0 +1,154 @@
+"""A copy of a run folder without who measured it and where; its hashes are made again, which ``verify`` says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import omissions
+from .anonymous import ANONYMOUS, Anonymiser, own_hosts, own_roots, own_users, users_in
+from .anonymous_files import clean, why_not
+from .chain import PLAN
+from .errors import RecordError
+from .files import replace_text
+from .lines import RecordLines
+from .omissions import Omission
+from .origin import NODE_VARIABLE
+from .places import ARTIFACTS
+from .schema import Case, Record, from_json, to_json
+from .store import RECORDS, as_lines, records_file
+from .typed import decode
+
+# What a report, a study or a sweep wrote there is made again, or is about the machine.
+_MADE_AGAIN = frozenset(("report.md", "report.html", "figures", "study.md", "study.html"))
+_COPIED = frozenset((RECORDS, f"{RECORDS}.gz", PLAN, omissions.LEFT_OUT, ARTIFACTS, ANONYMOUS))
+REASON = "taken out when the run was shared"
+
+
+@dataclass(frozen=True)
+class SharedCopy:
+    """``taken``: what was taken out of its texts, and how often. ``left_out``: files that are not in it, and why.
+    ``problems``: the checks that the run itself did not pass."""
+
+    folder: Path
+    taken: tuple[tuple[str, int], ...]
+    left_out: tuple[tuple[str, str], ...]
+    problems: tuple[str, ...]
+
+
+def make(
+    folder: Path, out: Path, records: Sequence[Record], problems: Sequence[str] = (), also: Iterable[str] = ()
+) -> SharedCopy:
+    """The copy, in the new folder ``out``. Raises OSError where it cannot be written, RecordError for damage."""
+    names = anonymiser(folder, records, also)
+    (out / ARTIFACTS).mkdir(parents=True)
+    hashes, left_out = _copy_artifacts(folder, out, names)
+    ids: dict[str, str] = {}
+    if (folder / PLAN).exists():
+        replace_text(out / PLAN, json.dumps(_plan(folder, names, ids), indent=1))
+    made = [anonymous_record(record, names, hashes) for record in records]
+    replace_text(out / RECORDS, as_lines(made, out))
+    _write_omissions(folder, out, left_out, names, ids)
+    others = [
+        (path.name, "of another program, or of a sweep: it is not part of a run")
+        for path in sorted(folder.iterdir())
+        if path.name not in _COPIED | _MADE_AGAIN and path != out
+    ]
+    told = SharedCopy(
+        out,
+        tuple(sorted(names.taken.items())),
+        tuple((names.words(path), why) for path, why in (*left_out.items(), *others)),
+        tuple(problems),
+    )
+    _write_mark(told)
+    return told
+
+
+def anonymiser(folder: Path, records: Sequence[Record], also: Iterable[str] = ()) -> Anonymiser:
+    """Knows the names of all who measured these records, and of who runs this process."""
+    environments = [record.environment for record in records]
+    users = own_users()
+    for _, line in RecordLines(records_file(folder)):
+        users |= users_in(line or b"")
+    names = Anonymiser(
+        {one.hostname for one in environments}
+        | {one.variables[NODE_VARIABLE] for one in environments if NODE_VARIABLE in one.variables}
+        | own_hosts(),
+        users,
+        gpus={str(gpu.get("uuid", "")) for one in environments for gpu in one.gpus},
+        jobs={one.variables[name] for one in environments for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID")
+              if name in one.variables},
+        roots=(*own_roots(), folder.resolve().parent),
+        also=also,
+    )  # fmt: skip
+    names.keep_apart(record.case.model for record in records)
+    return names
+
+
+def anonymous_record(record: Record, names: Anonymiser, hashes: Mapping[str, str] | None = None) -> Record:
+    """``hashes``: of the artifacts as they are now, by path."""
+    document = names.record(to_json(record))
+    document["case_id"] = Case(**document["case"]).case_id
+    for item in document["artifacts"]:
+        item["sha256"] = (hashes or {}).get(item["path"], item["sha256"])
+    return from_json(json.loads(json.dumps(document)))
+
+
+def _plan(folder: Path, names: Anonymiser, ids: dict[str, str]) -> Any:
+    """``ids`` is told the new id of each Case by its old one."""
+    try:
+        document = decode((folder / PLAN).read_bytes())
+        made = names.document(document)
+        for old, new in zip(document["blocks"], made["blocks"], strict=True):
+            for before, after in zip(old["requests"], new["requests"], strict=True):
+                ids[Case(**before["case"]).case_id] = Case(**after["case"]).case_id
+        return made
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecordError(f"{folder / PLAN} is damaged ({error}): restore the file") from error
+
+
+def _copy_artifacts(folder: Path, out: Path, names: Anonymiser) -> tuple[dict[str, str], dict[str, str]]:
+    """(hash by path, reason by path of what was left out)."""
+    hashes, left_out = {}, {}
+    for file in sorted((folder / ARTIFACTS).rglob("*")):
+        if file.is_dir() and not file.is_symlink():
+            continue
+        path = file.relative_to(folder).as_posix()
+        new = names.words(path)
+        reason = "no plain file" if file.is_symlink() or not file.is_file() else why_not(file)
+        if not reason:
+            (out / new).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                clean(file, out / new, names)
+                with (out / new).open("rb") as stream:
+                    hashes[new] = hashlib.file_digest(stream, "sha256").hexdigest()
+            except ValueError as error:
+                reason = f"it cannot be read: {error}"
+        if reason:
+            left_out[path] = reason
+    return hashes, left_out
+
+
+def _write_omissions(
+    folder: Path, out: Path, left_out: Mapping[str, str], names: Anonymiser, ids: Mapping[str, str]
+) -> None:
+    for entry in omissions.read(folder):
+        keys = tuple((ids.get(case_id, case_id), instrument, repeat) for case_id, instrument, repeat in entry.records)
+        omissions.add(out, Omission(names.text(entry.reason), tuple(map(names.words, entry.artifacts)), keys))
+    for reason in sorted(set(left_out.values())):
+        paths = tuple(names.words(path) for path, why in left_out.items() if why == reason)
+        omissions.add(out, Omission(f"{REASON}: {reason}", paths))
+
+
+def _write_mark(told: SharedCopy) -> None:
+    document = {
+        "made_by": "share",
+        "taken_out": dict(told.taken),
+        "left_out": [list(item) for item in told.left_out],
+        "problems_of_the_run": list(told.problems),
+    }
+    replace_text(told.folder / ANONYMOUS, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
