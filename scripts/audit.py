@@ -183,9 +183,8 @@ def write(options: list[str], without: Iterable[str] = ()) -> int:
     pinned = {name: version for name, version in pins(CONSTRAINTS.read_text()).items() if name not in NOT_LOCKED}
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "wanted.txt"
-        fetched = {
-            name: version for name, version in pinned.items() if name not in set(map(canonicalize_name, without))
-        }
+        absent = set(map(canonicalize_name, without))
+        fetched = {name: version for name, version in pinned.items() if name not in absent}
         wanted.write_text("".join(f"{name}=={version}\n" for name, version in fetched.items()))
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
         subprocess.run([*command, "--dest", folder, "-r", str(wanted), *options], check=True)
