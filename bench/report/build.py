@@ -11,8 +11,9 @@ from .sections.order import SECTIONS
 from .words import model_labels, setting_text
 
 
-def build(analysed: Analysed, commands: Commands | None = None) -> Report:
-    """The whole report; nothing is drawn or written yet. ``commands``: what a user may type next."""
+def build(analysed: Analysed, commands: Commands | None = None, steps: tabs.Steps | None = None) -> Report:
+    """The whole report; nothing is drawn or written yet. ``commands``: what a user may type next; ``steps``: the
+    recorded ones of the first setting's schemes, None where nobody looked for them."""
     groups = overview.main_groups(analysed.generation)
     records = analysed.records
     models = list(dict.fromkeys(record.case.model for record in records if record.case.workload != "machine"))
@@ -27,7 +28,7 @@ def build(analysed: Analysed, commands: Commands | None = None) -> Report:
         counts=_counts(analysed),
         sections=tuple(section for section in _sections(analysed) if section is not None),
         answer=answer.answer(analysed.explanation, commands),
-        tabs=tabs.tabs(analysed.explanation, commands),
+        tabs=tabs.tabs(analysed.explanation, commands, steps),
     )
 
 

@@ -51,8 +51,9 @@ class Table:
 
 @dataclass(frozen=True)
 class FigureSpec:
-    """A figure that is still to be drawn: ``draw`` imports matplotlib and returns its Figure. One with an ``artifact``
-    an observer has drawn into the run folder: its ``draw`` raises."""
+    """A figure that is still to be drawn: ``draw`` imports matplotlib and returns its Figure, or returns an SVG
+    document in the palette's light colours. One with an ``artifact`` an observer has drawn into the run folder: its
+    ``draw`` raises."""
 
     name: str
     title: str

@@ -45,7 +45,8 @@ def files(folder: Path, name: str) -> tuple[Path, Path]:
 
 def save(figure: Any, folder: Path, name: str) -> tuple[str, list[Path]]:
     """Write ``name``.svg and ``name``.png in ``folder``; returns the SVG document and the paths. Where both are there
-    already, as of a report made again, the PNG is not drawn again: that is a third of all drawing.
+    already, as of a report made again, the PNG is not drawn again: that is a third of all drawing. A figure that is an
+    SVG document already has no PNG.
 
     Raises ValueError for a name that is not a plain word: it becomes a file's name and an id in the page.
     """
@@ -54,8 +55,11 @@ def save(figure: Any, folder: Path, name: str) -> tuple[str, list[Path]]:
     if not _NAME.fullmatch(name):
         raise ValueError(f"not a figure's name: {name!r}")
 
-    document = rendered(figure, name)
     vector, raster = files(folder, name)
+    if isinstance(figure, str):
+        replace_bytes(vector, figure.encode())
+        return figure, [vector]
+    document = rendered(figure, name)
     if _drawn(vector, document) and _is_complete(raster):
         return document, [vector, raster]
     figure.set_layout_engine("none")  # the SVG's layout serves the PNG: finding it is a third of all drawing
@@ -93,8 +97,10 @@ def inline(document: str, name: str, title: str) -> str:
 def _shortened(body: str) -> str:
     """The same drawing in about half as many characters: no ids that nothing refers to, no spaces that nothing needs,
     coordinates to a hundredth of a point."""
-    used = set(re.findall(r"""(?:href="|url\()#([^")]+)""", body))
-    body = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
+    used = dict.fromkeys(re.findall(r"""(?:href="|url\()#([^")]+)""", body))
+    short = {name: str(place) for place, name in enumerate(used)}
+    body = re.sub(r' id="([^"]*)"', lambda found: f' id="{short[found[1]]}"' if found[1] in short else "", body)
+    body = re.sub(r"""((?:href="|url\()#)([^")]+)""", lambda found: found[1] + short[found[2]], body)
     return re.sub(r"<[^>]+>\s*(?=<)|<[^>]+>", lambda found: _short_tag(found[0].rstrip()), body)
 
 

@@ -120,7 +120,7 @@ def _run(options: argparse.Namespace, machine: Environment, fork_server: ForkSer
             writer.folder, run_id, options.argv, machine, options.read_timeline, preset.reference
         ))  # fmt: skip
     if not options.no_report:
-        report_run(folder, reference=preset.reference, verbose=options.verbose)
+        report_run(folder, reference=preset.reference, verbose=options.verbose, read=options.read_timeline)
     return 1 if failed else 0
 
 

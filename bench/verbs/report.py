@@ -146,6 +146,7 @@ def build_run(folder: Path, reference: str, read: ReadTrace | None = None, *, an
 
     Raises RecordError for a folder without records.
     """
+    from bench.analysis.recorded_steps import recorded_steps
     from bench.report.analysed import analyse
     from bench.report.build import build
     from bench.verbs.commands import commands
@@ -162,7 +163,10 @@ def build_run(folder: Path, reference: str, read: ReadTrace | None = None, *, an
     extra = (*_doubts(loaded.records), *loaded.findings)
     analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)
     other = None if reference == planned.reference else reference
-    return build(analysed, commands(folder, loaded.records, planned.preset, other))
+    pairs = analysed.explanation.pairs
+    # A trace holds names of its own, so that an anonymous report neither draws nor links one.
+    steps = recorded_steps(loaded.records, folder, pairs[0].setting, read) if pairs and read and not anonymous else None
+    return build(analysed, commands(folder, loaded.records, planned.preset, other), steps)
 
 
 def _doubts(records: Sequence[Record]) -> tuple[Finding, ...]:

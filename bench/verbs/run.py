@@ -239,7 +239,7 @@ def measure(
         )
     hooks.after_run(writer, machine, options.argv, options.workers)
     if not options.no_report:
-        report_run(writer.folder, reference=run.preset.reference, verbose=options.verbose)
+        report_run(writer.folder, reference=run.preset.reference, verbose=options.verbose, read=options.read_timeline)
     failed = outcome.counts["failed"]
     return 1 if failed else 0
 

@@ -18,10 +18,11 @@ EVIL = "<script>alert('x')</script>|`$a_1$`"
 
 
 class Page(HTMLParser):
-    """Collects tags, attributes and ids; fails on a tag that is not closed."""
+    """Collects tags, attributes and ids; fails on a tag that neither the page nor HTML itself closes."""
 
     # What a page may link to: itself, and a trace beside it.
     OWN = re.compile(r"#|artifacts/[\w.-]+/[\w.-]+$")
+    ROW, CELL = frozenset({"tr"}), frozenset({"td", "th"})
     VOID = frozenset({"meta", "br", "img", "link", "input", "hr"})
 
     def __init__(self, text: str) -> None:
@@ -33,13 +34,21 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        if tag in self.ROW | self.CELL:
+            self._close(self.CELL if tag in self.CELL else self.ROW | self.CELL)
         if tag not in self.VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
 
+    def _close(self, tags: frozenset[str]) -> None:
+        while self.open[-1] in tags:
+            self.open.pop()
+
     def handle_endtag(self, tag: str) -> None:
+        if tag in ("thead", "tbody"):
+            self._close(self.ROW | self.CELL)
         assert self.open.pop() == tag, f"{tag} closes nothing"
 
     @property
@@ -117,7 +126,8 @@ def test_the_first_screen_says_it(folder: Path, name: str) -> None:
 
 
 def test_every_figure_says_what_on_what_and_how_often(page: str) -> None:
-    captions = re.findall(r"</svg>\s*<figcaption>(.*?)</figcaption>", page, flags=re.DOTALL)
+    folded = r"(?:<details[^>]*><summary>[^<]*</summary>\s*)?"
+    captions = re.findall(rf"</svg>\s*</div>\s*{folded}<figcaption>(.*?)</figcaption>", page, flags=re.DOTALL)
     assert len(captions) == page.count("<svg")
     for caption in captions:
         for part in ("Measured:", "Machine: NVIDIA Example 80GB", "How often:", "95 %"):

@@ -9,6 +9,7 @@ from bench.cluster.gather import Gathered, gather
 from bench.record.outputs import unused
 from bench.record.suggested import command, quoted
 from bench.report.console import console as make_console
+from bench.verbs.classified import ReadTrace
 from bench.verbs.report import planned_reference, report_run
 from bench.verbs.share import share, tell_shared
 from bench.verbs.shared_options import add_anonymous, add_no_report, add_verbose
@@ -31,11 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Gather and report. Exit code 1 where blocks still miss Records."""
-    report, verbose = not options.no_report, options.verbose
-    return gathered(options.sweep, report=report, verbose=verbose, anonymous=options.anonymous)
+    report, verbose, read = not options.no_report, options.verbose, options.read_timeline
+    return gathered(options.sweep, report=report, verbose=verbose, anonymous=options.anonymous, read=read)
 
 
-def gathered(folder: Path, *, report: bool, verbose: bool, anonymous: bool = False) -> int:
+def gathered(
+    folder: Path, *, report: bool, verbose: bool, anonymous: bool = False, read: ReadTrace | None = None
+) -> int:
     """As ``main``, for other verbs."""
     copy = unused(folder.resolve().with_name(f"{folder.resolve().name}-shared"))
     found = gather(folder)
@@ -44,7 +47,7 @@ def gathered(folder: Path, *, report: bool, verbose: bool, anonymous: bool = Fal
         tell_shared(share(folder, copy))
         folder = copy
     if report:
-        report_run(folder, reference=planned_reference(folder), verbose=verbose)
+        report_run(folder, reference=planned_reference(folder), verbose=verbose, read=read)
     return 1 if found.missing else 0
 
 

@@ -178,7 +178,9 @@ def _on_local(folder: Path, machine: Environment, options: argparse.Namespace, f
     failed = 0
     for number in unfinished(folder, retry_failed=options.retry_failed):
         failed += measure_block(folder, number, made).get("failed", 0)
-    return gathered(folder, report=not options.no_report, verbose=options.verbose) or (1 if failed else 0)
+    return gathered(folder, report=not options.no_report, verbose=options.verbose, read=options.read_timeline) or (
+        1 if failed else 0
+    )
 
 
 def unfinished(folder: Path, *, retry_failed: bool) -> list[int]:
@@ -228,7 +230,7 @@ def _watched(folder: Path, options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         cancel(folder)
         raise
-    code = gathered(folder, report=not options.no_report, verbose=options.verbose)
+    code = gathered(folder, report=not options.no_report, verbose=options.verbose, read=options.read_timeline)
     return 1 if stopped else code
 
 

@@ -32,7 +32,7 @@ def main(options: argparse.Namespace) -> int:
         with open_run(folder) as writer:
             kept = None if options.no_sandbox else Kept(folder_of_answers(), sandbox.limits)
             _file(left, writer, sandbox, options.workers, _judging(left, options.argv), kept)
-    report_run(folder, reference=planned_reference(folder), verbose=options.verbose)
+    report_run(folder, reference=planned_reference(folder), verbose=options.verbose, read=options.read_timeline)
     return 0
 
 

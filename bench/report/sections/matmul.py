@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -214,9 +215,11 @@ def _panel(panel: Any, rows: Sequence[MatmulRow], names: Sequence[str]) -> None:
 def _scheme(panel: Any, rows: Sequence[MatmulRow], name: str, shade: str) -> None:
     sizes = [row.m for row in rows]
     panel.plot(sizes, [row.time.value for row in rows], marker=marker(name), markersize=4, color=shade, label=name)
-    for row in rows:
-        if row.time.low is not None and row.time.high is not None:
-            panel.plot([row.m, row.m], [row.time.low, row.time.high], color=shade, linewidth=1.6)
+    whole = [(row.m, row.time.low, row.time.high) for row in rows if None not in (row.time.low, row.time.high)]
+    if whole:  # as one line with holes: a line each would be most of the page
+        across = [place for m, _, _ in whole for place in (m, m, math.nan)]
+        along = [time for _, low, high in whole for time in (low, high, math.nan)]
+        panel.plot(across, along, color=shade, linewidth=1.6)
     bounded = [(row.m, row.bound) for row in rows if row.bound is not None]
     if bounded:
         places = [m for m, _ in bounded]
