@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bench.analysis.held_lines import ReadTrace
 from bench.cluster.gather import Gathered, gather
 from bench.record.outputs import unused
 from bench.record.suggested import command, quoted
 from bench.report.console import console as make_console
-from bench.verbs.classified import ReadTrace
 from bench.verbs.report import planned_reference, report_run
 from bench.verbs.share import share, tell_shared
 from bench.verbs.shared_options import add_anonymous, add_no_report, add_verbose
