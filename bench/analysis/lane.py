@@ -26,7 +26,7 @@ LAYER = "layer"
 
 
 @dataclass(frozen=True)
-class Piece:
+class LanePiece:
     """ns from the step's start. ``cause``: of the work, or of the work that a gap leads to ("": none follows, or it is
     told of no cause); ``idle``: the line of a gap, "" for work."""
 
@@ -46,10 +46,10 @@ class Lane:
     ns: int
     step: int
     steps: int
-    operators: tuple[Piece, ...]
-    calls: tuple[Piece, ...] = ()
-    waits: tuple[Piece, ...] = ()
-    gpu: tuple[Piece, ...] = ()
+    operators: tuple[LanePiece, ...]
+    calls: tuple[LanePiece, ...] = ()
+    waits: tuple[LanePiece, ...] = ()
+    gpu: tuple[LanePiece, ...] = ()
     layer: tuple[int, int] | None = None
 
 
@@ -74,7 +74,7 @@ def _cpu_lane(analysis: Analysis, classes: Classes, step_range: str) -> Lane:
         idle = segment.cause if segment.cause in c.IDLE else ""
         cause = segment.source.work if idle else segment.cause
         if segment.ns:
-            pieces.append(Piece(now, now + segment.ns, cause, segment.source.operator, idle))
+            pieces.append(LanePiece(now, now + segment.ns, cause, segment.source.operator, idle))
         now += segment.ns
     return Lane(now, at + 1, len(rows), tuple(pieces), layer=_layer(timeline, int(rows[at])))
 
@@ -105,17 +105,17 @@ def _gpu_lane(analysis: Analysis, classes: Classes, step_range: str) -> Lane:
     )
 
 
-def _spans(timeline: Timeline, spans: Spans | Calls, begin: int, stop: int) -> tuple[Piece, ...]:
+def _spans(timeline: Timeline, spans: Spans | Calls, begin: int, stop: int) -> tuple[LanePiece, ...]:
     """Spans or calls cut to a window, by start."""
     order = np.argsort(spans.start, kind="stable")
     columns = (spans.start[order], spans.end[order], spans.name[order])
     return tuple(
-        Piece(max(a, begin) - begin, min(b, stop) - begin, "", timeline.strings[name])
+        LanePiece(max(a, begin) - begin, min(b, stop) - begin, "", timeline.strings[name])
         for a, b, name in zip(*(column.tolist() for column in columns), strict=True)
     )
 
 
-def _gpu_pieces(analysis: Analysis, work: Work, classes: Classes, begin: int, stop: int) -> Iterator[Piece]:
+def _gpu_pieces(analysis: Analysis, work: Work, classes: Classes, begin: int, stop: int) -> Iterator[LanePiece]:
     causes = [kind.cause(classes) for kind in work.kinds]
     names = [_name(kind.name, kind.operators) for kind in work.kinds]
     reach = np.maximum.accumulate(work.end) if len(work.end) else work.end
@@ -126,7 +126,7 @@ def _gpu_pieces(analysis: Analysis, work: Work, classes: Classes, begin: int, st
         kind = int(work.kind[row])
         first, last = max(int(fresh[row]), begin), min(int(work.end[row]), stop)
         yield from _gap(analysis.waiting, now, first, begin, causes[kind], names[kind])
-        yield Piece(first - begin, last - begin, causes[kind], names[kind])
+        yield LanePiece(first - begin, last - begin, causes[kind], names[kind])
         now = last
     yield from _gap(analysis.waiting, now, stop, begin, "", "")
 
@@ -136,18 +136,18 @@ def _name(kernel: str | None, operators: Sequence[str]) -> str:
     return f"{called}, of {operators[-1]}" if operators else called
 
 
-def _gap(waiting: Cover, start: int, end: int, zero: int, cause: str, name: str) -> Iterator[Piece]:
+def _gap(waiting: Cover, start: int, end: int, zero: int, cause: str, name: str) -> Iterator[LanePiece]:
     """A gap in parts: those in which the host waited inside a call, and the others."""
     a, b = np.searchsorted(waiting.end, start, side="right"), np.searchsorted(waiting.start, end, side="left")
     now = start
     for first, last in zip(waiting.start[a:b].tolist(), waiting.end[a:b].tolist(), strict=True):
         first, last = max(first, start), min(last, end)
         if first > now:
-            yield Piece(now - zero, first - zero, cause, name, c.HOST_GAP)
-        yield Piece(first - zero, last - zero, cause, name, c.SYNC_STALL)
+            yield LanePiece(now - zero, first - zero, cause, name, c.HOST_GAP)
+        yield LanePiece(first - zero, last - zero, cause, name, c.SYNC_STALL)
         now = last
     if end > now:
-        yield Piece(now - zero, end - zero, cause, name, c.HOST_GAP)
+        yield LanePiece(now - zero, end - zero, cause, name, c.HOST_GAP)
 
 
 def _layer(timeline: Timeline, step: int, zero: int | None = None) -> tuple[int, int] | None:

@@ -29,7 +29,7 @@ _READ = (".json", ".json.gz", ".sqlite")
 
 
 @dataclass(frozen=True)
-class RecordedStep:
+class KeptStep:
     """``traces``: in the run folder, as they were recorded. ``lane``: of a step of the first that can be drawn; None,
     and then ``missing`` says why."""
 
@@ -40,7 +40,7 @@ class RecordedStep:
 
 def recorded_steps(
     records: Sequence[Record], folder: Path, setting: Coordinates, read: Callable[[Path], Timeline] | None
-) -> Mapping[str, RecordedStep]:
+) -> Mapping[str, KeptStep]:
     """By scheme, those with a timeline in this setting. ``read``: reads a trace; None: none is read."""
     found: dict[str, list[Record]] = {}
     for record in records:
@@ -50,26 +50,26 @@ def recorded_steps(
     return {scheme: _step(each, folder, read) for scheme, each in found.items()}
 
 
-def _step(records: Sequence[Record], folder: Path, read: Callable[[Path], Timeline] | None) -> RecordedStep:
+def _step(records: Sequence[Record], folder: Path, read: Callable[[Path], Timeline] | None) -> KeptStep:
     traces = [(record, item) for record in records for item in record.artifacts if _TRACE.fullmatch(item.path)][:MOST]
     if not traces:
-        return RecordedStep(missing="no trace was kept")
+        return KeptStep(missing="no trace was kept")
     problems = {item: problem_of(folder, item) for _, item in traces}
     whole = [(record, item) for record, item in traces if not problems[item]]
     if not whole:
         problem = next(iter(problems.values()))
-        return RecordedStep(
+        return KeptStep(
             missing="its trace is not in the run folder" if problem == MISSING else f"its trace is {problem}"
         )
     kept = tuple(item for _, item in whole)
     readable = [(record, item) for record, item in whole if item.path.endswith(_READ)]
     if read is None or not readable:
-        return RecordedStep(kept, missing="its trace was not read here")
+        return KeptStep(kept, missing="its trace was not read here")
     record, item = readable[0]
     try:
-        return RecordedStep(kept, *_drawn(record, folder / item.path, read))
+        return KeptStep(kept, *_drawn(record, folder / item.path, read))
     except (BitledgerError, OSError) as error:  # what can be told without the trace is told
-        return RecordedStep(kept, missing=f"its trace cannot be read ({error})")
+        return KeptStep(kept, missing=f"its trace cannot be read ({error})")
 
 
 def _drawn(record: Record, path: Path, read: Callable[[Path], Timeline]) -> tuple[Lane | None, str]:

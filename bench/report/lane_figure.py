@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.intervals import Cover
-from bench.analysis.lane import Lane, Piece
+from bench.analysis.lane import Lane, LanePiece
 from bench.record import causes as c
 
 from . import units
@@ -62,7 +62,7 @@ def lane_figure(scheme: str, lane: Lane, reference: str = "", beside: Lane | Non
     )
 
 
-def _kind(piece: Piece) -> _Kind:
+def _kind(piece: LanePiece) -> _Kind:
     """Of a piece of the ledger."""
     if piece.idle == c.SYNC_STALL:
         return _Kind(CAUSES[c.SYNC_STALL], False, c.LABELS[c.SYNC_STALL])
@@ -87,7 +87,7 @@ def _step(parts: list[str], y: float, lane: Lane, longest: int) -> float:
         parts += _text(LEFT - 6, y + 17, "host", anchor="end")
         parts += _columns(y, 24, width, edges, _host_rows(lane))
         y += 28
-    kinds: dict[_Kind, list[Piece]] = {}
+    kinds: dict[_Kind, list[LanePiece]] = {}
     for piece in lane.gpu or lane.operators:
         kinds.setdefault(_kind(piece), []).append(piece)
     rows = [(kind, _cover(kinds[kind])) for kind in sorted(kinds, key=_order)]
@@ -96,7 +96,7 @@ def _step(parts: list[str], y: float, lane: Lane, longest: int) -> float:
     return 28 + 46 if lane.gpu else 46
 
 
-def _cover(pieces: Sequence[Piece]) -> Cover:
+def _cover(pieces: Sequence[LanePiece]) -> Cover:
     return Cover.union(
         np.array([piece.begin for piece in pieces], np.int64), np.array([piece.end for piece in pieces], np.int64)
     )
@@ -180,14 +180,14 @@ def _closer(parts: list[str], y: float, scheme: str, lane: Lane, layer: tuple[in
     return y + 26
 
 
-def _marked(pieces: Iterable[Piece], idle: str) -> Iterator[Piece]:
+def _marked(pieces: Iterable[LanePiece], idle: str) -> Iterator[LanePiece]:
     return (replace(piece, idle=idle) for piece in pieces)
 
 
-def _merged(pieces: Iterable[Piece], begin: int, end: int) -> Iterator[Piece]:
+def _merged(pieces: Iterable[LanePiece], begin: int, end: int) -> Iterator[LanePiece]:
     """The pieces of a window; where several in a row are too short to be seen, the largest stands for them."""
     least = (end - begin) * _LEAST
-    short: list[Piece] = []
+    short: list[LanePiece] = []
     for piece in pieces:
         if piece.end <= begin or piece.begin >= end:
             continue
@@ -206,13 +206,15 @@ def _merged(pieces: Iterable[Piece], begin: int, end: int) -> Iterator[Piece]:
         yield _together(short)
 
 
-def _together(short: Sequence[Piece]) -> Piece:
+def _together(short: Sequence[LanePiece]) -> LanePiece:
     largest = max(short, key=lambda piece: piece.end - piece.begin)
     more = f" and {units.plural(len(short) - 1, 'other')}" if len(short) > 1 else ""
     return replace(largest, begin=short[0].begin, end=short[-1].end, name=f"{_short(largest.name)}{more}")
 
 
-def _row(parts: list[str], pieces: Iterable[Piece], y: float, height: int, window: tuple[int, int], host: bool) -> None:
+def _row(
+    parts: list[str], pieces: Iterable[LanePiece], y: float, height: int, window: tuple[int, int], host: bool
+) -> None:
     """Pieces as boxes, those of one colour as a group; the names of ``host`` operators where they have room."""
     groups: dict[_Kind, list[str]] = {}
     names: list[str] = []
@@ -236,7 +238,7 @@ def _row(parts: list[str], pieces: Iterable[Piece], y: float, height: int, windo
     parts += names
 
 
-def _host_kind(piece: Piece) -> _Kind:
+def _host_kind(piece: LanePiece) -> _Kind:
     return _Kind({"": OPERATORS, _CALL: CALLS}.get(piece.idle, CAUSES[c.SYNC_STALL]), False, "")
 
 

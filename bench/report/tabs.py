@@ -8,7 +8,7 @@ from functools import partial
 from bench.analysis.explain import Explanation
 from bench.analysis.lane import Lane
 from bench.analysis.ledger.pairs import Pair
-from bench.analysis.recorded_steps import RecordedStep
+from bench.analysis.recorded_steps import KeptStep
 
 from .answer import answer_about, first_setting, ranked
 from .content import Commands, FigureSpec, Tab
@@ -17,7 +17,7 @@ from .sections.ledger import pair_tables
 from .words import TONES
 
 NO_VERDICT = "no verdict"
-Steps = Mapping[str, RecordedStep]
+Steps = Mapping[str, KeptStep]
 
 
 def tabs(explanation: Explanation, commands: Commands | None = None, steps: Steps | None = None) -> tuple[Tab, ...]:
@@ -31,7 +31,7 @@ def _tab(place: int, pair: Pair, explanation: Explanation, commands: Commands | 
     row = explanation.generation_rows.get((pair.setting, pair.scheme))
     verdict = row.verdict if row else None
     ratio = row.time_ratio.value if row and row.time_ratio else None
-    step = (steps or {}).get(pair.scheme, RecordedStep(missing="no timeline was recorded"))
+    step = (steps or {}).get(pair.scheme, KeptStep(missing="no timeline was recorded"))
     return Tab(
         pair.scheme,
         verdict or NO_VERDICT,
