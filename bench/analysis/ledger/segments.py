@@ -279,12 +279,15 @@ class _Sweep:
         self._marks, self._passed = marks, 0
 
     def run(self, start: int, end: int) -> list[Piece]:
+        # Whatever opens or closes ends the piece that is running, so that pieces fill the step without gap or overlap:
+        # a ledger closes on the step's time because nothing is ever measured twice.
         self._begun = start
         begins = self._reader.start
         for row in self._rows:
             self._close_until(begins[row], row)
             self._cut(begins[row], row)
             self._open.append(row)
+        # One past the end, because an operator that ends with the step is closed too.
         self._close_until(end + 1, None)
         self._cut(end, None)
         return self._pieces
@@ -309,6 +312,7 @@ class _Sweep:
     def _cut(self, time: int, coming: int | None) -> None:
         """End the piece that is running at ``time``; ``coming`` is the next operator, for a gap."""
         time = max(time, self._begun)  # one that crosses another may be closed late
+        # A piece of no length is kept where operators ended in it: what recording them cost has to be somewhere.
         if time > self._begun or self._recorded:
             place = self._reader.places.setdefault(self._place(coming), len(self._reader.places))
             passed = self._passed
@@ -322,6 +326,8 @@ class _Sweep:
         numbers = self._reader.chains
         chain: tuple[int, ...] = ()
         found = {-1: numbers.setdefault(chain, len(numbers))}
+        # From the last one back, so that each chain is its own kind before the chain that follows. A kind stands in it
+        # once, at its first place: a gap leads to the first that does work, and a second of it would change nothing.
         for row in reversed([row for row in self._rows if self._parent[row] not in self._parent]):
             kind = self._kinds[row]
             chain = (kind, *(one for one in chain if one != kind))[:LONGEST_CHAIN]
@@ -333,6 +339,8 @@ class _Sweep:
         if not self._open:
             return StepPlace(-1, -1, self._chains[coming])
         row, outermost = self._open[-1], self._open[0]
+        # Time of an operator of torch's own is its work, whatever it calls next; that of one made of Python (a layer's)
+        # may lead to the next call.
         calls = coming >= 0 and self._parent[coming] == row and not self._reader.own(row)
         leads = self._reader.own(outermost) and outermost in self._chains
         return StepPlace(

@@ -156,8 +156,10 @@ class Aligner:
             if group[1] != cause:
                 continue
             theirs, mine = setting.theirs.work.get(group, PerStep()), setting.mine.work.get(group, PerStep())
+            # Before any scaling, because what goes must not count in the length that the rest is scaled to.
             extra = _too_many(rows, round(mine.count - theirs.count))
             kept = np.array([row for row in rows.all if row not in extra], np.int64)
+            # The factor is of the steps in question; the plan is of all, since they are played as one program.
             here = kept[setting.steps[self._step[kept]]] if len(kept) else kept
             have = float(plan.op[here].sum()) / int(setting.steps.sum())
             plan.op[kept] *= theirs.ns / have if have else 1.0
@@ -168,11 +170,13 @@ class Aligner:
     def _dropped_calls(self, plan: ReplayPlan, cause: str, setting: AlignedPair, changed: bool) -> bool:
         """Calls go with their work; those that only serve this cause where the reference has none of it."""
         known = self._op_item >= 0
+        # A call that launches several things stays while one of them does.
         gone = np.bincount(self._op_item[plan.op_dropped & known], minlength=len(self._op_count))
         dropped = (self._op_count > 0) & (gone == self._op_count)
         if changed and not any(group[1] == cause for group in setting.theirs.work):
             dropped |= self._serves == cause
         plan.dropped |= dropped
+        # And the other way round: without its call no work is left, whatever its own cause.
         plan.op_dropped[known] |= plan.dropped[self._op_item[known]]
         return changed
 
@@ -182,8 +186,10 @@ class Aligner:
             theirs, mine = setting.theirs.host.get(group), setting.mine.host.get(group)
             if theirs is None or mine is None or not mine.ns or not theirs.count:
                 continue
+            # Per call, not per step: how many calls there are is the work's cause, and would be counted twice.
             factor = (theirs.ns / theirs.count) / (mine.ns / mine.count)
             plan.before[rows] *= factor
+            # A waiting call is as long as what it waits for, which the replay finds by itself.
             plan.length[rows[~self._waiting[rows]]] *= factor
             changed |= factor != 1.0
         return changed

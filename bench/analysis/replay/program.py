@@ -140,6 +140,7 @@ class _ProgramBuilder:
         for row, op in enumerate(ops):
             if op.item >= 0:
                 items[op.item].ops.append(row)
+        # In this order: what a call waited for is found among work that knows its launch and its stream.
         usual_gap = _depend(ops, items)
         _await(items, ops)
         _mark_last_waits(items)
@@ -252,6 +253,8 @@ def _step_of(windows: tuple[Ns, Ns], time: Ns) -> Ns:
 
 def _depend(ops: list[Op], items: list[Item]) -> int:
     """Find out what each op waited for. Returns the usual gap between kernels that follow each other at once."""
+    # What a launch takes at best. The first percentile, because the clocks of host and GPU are joined with an error, which
+    # the very least may be.
     launched = [op.start - items[op.item].start for op in ops if op.item >= 0]
     least = int(np.quantile([ns for ns in launched if ns >= 0] or [0], 0.01))
     last: dict[int, int] = {}
@@ -262,11 +265,14 @@ def _depend(ops: list[Op], items: list[Item]) -> int:
         ready = items[op.item].start + least if op.item >= 0 else 0
         free = ops[op.follows].end if op.follows >= 0 else 0
         since_launch = op.start - items[op.item].start if op.item >= 0 else op.start
+        # Whichever of the two came later is what it waited for; the other one keeps its least, so that it takes over
+        # where a plan makes it the later one.
         if op.follows >= 0 and (op.start < free or free > ready):
             op.gap, op.latency = op.start - free, min(least, since_launch)
             gaps.append(op.gap)
         else:
             op.latency = since_launch
+        # Late by more than the hardware needs: then an event of another stream held it.
         late = op.start - max(ready, free)
         other = _handed_over(ops, recent, op) if late > HANDOVER_NS else _NONE
         if other >= 0:

@@ -300,6 +300,8 @@ class _Work:
         ops = program.ops
         item = np.array([op.item for op in ops], np.int64)
         latency, gap = (np.array(column, np.float64) for column in ([o.latency for o in ops], [o.gap for o in ops]))
+        # Inside a graph one launch asks for all, and the GPU goes from kernel to kernel by itself: only the head has a
+        # latency, and no gap is shorter than the usual one, since work that waited for its launch was left a gap of 0.
         head = np.where(item >= 0, graph_head[item], -1) if graph_head.size else item
         in_graph = head >= 0
         latency = np.where(in_graph & (head != item), 0.0, latency)
