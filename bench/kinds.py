@@ -55,7 +55,7 @@ def _offered(near: Sequence[str]) -> str:
     return f". Did you mean {near[0]!r}?" if near else ""
 
 
-def whole(least: int, most: int, what: str = "the number") -> Kind:
+def whole_number(least: int, most: int, what: str = "the number") -> Kind:
     """The kind of a whole number from ``least`` to ``most``. ``what``: it is called so."""
 
     def parse(text: str) -> int:
@@ -119,7 +119,7 @@ def layer_sets(text: str) -> tuple[str, ...]:
     for part in sets:
         try:
             if part.startswith(LAST):
-                whole(0, pruning.MOST)(part.removeprefix(LAST))
+                whole_number(0, pruning.MOST)(part.removeprefix(LAST))
             else:
                 pruning.parse(part)
         except UsageError as error:
@@ -136,16 +136,16 @@ def _different(members: tuple[str, ...]) -> tuple[str, ...]:
 
 # The bounds that several verbs share. The upper ones keep a slip of the finger from planning for ever.
 MANY = 1_000_000
-BATCH = whole(1, 65_536, "batch size")
-TOKENS = whole(2, MANY)
-INTEGER = whole(-MANY, MANY)  # of which the verb says more
-COUNT = whole(1, MANY)
-COUNT_OR_NONE = whole(0, MANY)
-REPEATS = whole(1, 10_000)
-ROWS_OR_NONE = numbers(whole(1, 1 << 24), or_none=True)
-THREADS = whole(1, 4_096)
-WORKERS = whole(1, 1_024)
-SEED = whole(0, (1 << 53) - 1)
+BATCH = whole_number(1, 65_536, "batch size")
+TOKENS = whole_number(2, MANY)
+INTEGER = whole_number(-MANY, MANY)  # of which the verb says more
+COUNT = whole_number(1, MANY)
+COUNT_OR_NONE = whole_number(0, MANY)
+REPEATS = whole_number(1, 10_000)
+ROWS_OR_NONE = numbers(whole_number(1, 1 << 24), or_none=True)
+THREADS = whole_number(1, 4_096)
+WORKERS = whole_number(1, 1_024)
+SEED = whole_number(0, (1 << 53) - 1)
 SECONDS = number(0, 86_400)
 MILLISECONDS = number(0, 86_400_000)
 JOULES = number(0, 1e12)

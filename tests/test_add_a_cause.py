@@ -13,7 +13,7 @@ import json, sys
 from pathlib import Path
 from dataclasses import replace
 from bench.analysis.ledger.cpu import cpu_rows
-from bench.analysis.ledger.stored import kept
+from bench.analysis.ledger.stored import packed_rows
 from bench.record.schema import to_json
 from bench.record.store import load
 from bench.verbs.report import build_run
@@ -27,7 +27,7 @@ for record in load(run).records:
     if record.instrument == "kineto":
         if trace is None or not trace.exists() or record.case.scheme not in ("fp16", "nf4"):
             continue
-        rows = {"device": "cpu", "bitsandbytes": None, **kept(cpu_rows(read_timeline(trace), "decode_step"))}
+        rows = {"device": "cpu", "bitsandbytes": None, **packed_rows(cpu_rows(read_timeline(trace), "decode_step"))}
         record = replace(record, setup={**record.setup, "ledger": rows})
     if record.instrument in ("kineto", "generation"):
         records.append(json.dumps(to_json(record)))

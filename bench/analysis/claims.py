@@ -44,7 +44,7 @@ def broken(records: Sequence[Record]) -> tuple[Broken, ...]:
     return tuple(found.values())
 
 
-def kept(records: Sequence[Record]) -> tuple[Record, ...]:
+def unbroken(records: Sequence[Record]) -> tuple[Record, ...]:
     """The Records less those of interventions that broke their claim, in any repeat."""
     names = {(item.model, item.scheme, item.name) for item in broken(records)}
     return tuple(

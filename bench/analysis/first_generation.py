@@ -55,7 +55,7 @@ def whole_calls(record: Record) -> tuple[tuple[float, float], ...]:
     return tuple((time, made) for time, made, first in calls if not first)
 
 
-def of(
+def first_generation(
     scheme: str, records: Sequence[Record], base: Sequence[Record], seen: Samples, margin: float = MARGIN
 ) -> FirstGeneration | None:
     """The row of a scheme; None where nothing was met for the first time. ``base``: the reference's records, () for the

@@ -11,8 +11,7 @@ from bench.record.metrics import METRICS
 from bench.record.quantised import share_of
 from bench.record.schema import Record
 
-from . import first_generation
-from .first_generation import FirstGeneration
+from .first_generation import FirstGeneration, first_generation
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of
 from .pairing import estimate_of, located, ratio_between, taking
 from .statistics import Estimate, quantiles
@@ -143,7 +142,7 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
         memory=_memory(records),
         not_collected={name: why for record in records for name, why in record.not_collected.items()},
         latencies=latencies,
-        first=first_generation.of(scheme, records, base, located(records, call_times).samples, margin),
+        first=first_generation(scheme, records, base, located(records, call_times).samples, margin),
         load_time=float(np.median(loading)) if (loading := pooled(records, "load_time")) else None,
         prompt_tokens=(int(min(prompts)), int(max(prompts))) if (prompts := pooled(records, "prompt_length")) else None,
         quantised=min((found for r in records if (found := share_of(r.setup)) is not None), default=None),

@@ -24,7 +24,7 @@ from .ledger.cpu import cpu_rows
 from .ledger.gpu import gpu_rows, work_of
 from .ledger.read import STEP_RANGE
 from .ledger.rows import GpuRows
-from .ledger.stored import kept
+from .ledger.stored import packed_rows
 from .observer.costs import recorded_costs
 from .replay.undisturb import Undisturbed
 from .timeline import Analysis
@@ -75,7 +75,7 @@ def _reclassified(record: Record, path: Path, read: ReadTrace) -> Record:
     less = _undisturbed(record, analysis, rows) if rows is not None else None
     known = {name: told[name] for name in ("device", "bitsandbytes", "observer_scale") if name in told}
     metrics = tuple(item for item in record.metrics if not _is_line(item.name))
-    return replace(record, setup={**record.setup, "ledger": {**known, **kept(found, less)}}, metrics=metrics)
+    return replace(record, setup={**record.setup, "ledger": {**known, **packed_rows(found, less)}}, metrics=metrics)
 
 
 def _is_line(name: str) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from bench.record.instruments import TRY
 from bench.record.schema import Case, Record
 
-from .claims import INSTRUMENT, INSTRUMENTS, NONE, kept
+from .claims import INSTRUMENT, INSTRUMENTS, NONE, unbroken
 from .first_generation import first_times
 from .generation import call_times
 from .grouping import REFERENCE, Coordinates, pooled, reference_of, scheme_rank, setting_of
@@ -101,7 +101,7 @@ _Named = Mapping[str, list[Record]]
 def summarise(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[InterventionRow, ...]:
     """A row per setting, scheme and intervention that was measured beside its unchanged arm."""
     predictions = {r.case_id: r for r in records if r.instrument == PREDICTION}
-    usable = kept(records)
+    usable = unbroken(records)
     rows: dict[tuple[_Key, str], InterventionRow] = {}
     for instrument in INSTRUMENTS:
         for key, named in _by_setting(usable, instrument).items():
@@ -274,7 +274,7 @@ def _until_different(one: Sequence[int], other: Sequence[int]) -> int:
 
 def removals(records: Sequence[Record], reference: str = REFERENCE) -> tuple[Removals, ...]:
     """For each arm whose causes were removed together: alone, together, and added one by one to the clean arm."""
-    found = _by_setting(kept(records), INSTRUMENT)
+    found = _by_setting(unbroken(records), INSTRUMENT)
     made = []
     for (setting, scheme), named in found.items():
         times = {name: estimate(walls).value for name, items in named.items() if (walls := _walls(items))}

@@ -92,7 +92,7 @@ def chained(folder: Path) -> IntegrityCheck:
     )
 
 
-def fitting(records: Sequence[Record]) -> tuple[IntegrityCheck, ...]:
+def self_consistent(records: Sequence[Record]) -> tuple[IntegrityCheck, ...]:
     """What each Record says of itself fits."""
     found = {
         "arms": (plausible.arms(records), "each Record's arm is its Case's"),

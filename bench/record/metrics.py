@@ -24,7 +24,7 @@ class MetricInfo:
         """Whether values may be below 0: also a moment's, before what it is counted from, and a temperature's."""
         return self.difference or self.unit == "degC" or (self.unit == "s" and self.better is None)
 
-    def amiss(self, values: Sequence[float]) -> str:
+    def fault_of(self, values: Sequence[float]) -> str:
         """What is wrong with values that nothing measured; "" where nothing is. They are finite, and at least one."""
         low, high = min(values), max(values)
         if low < 0 and not self.signed:

@@ -301,7 +301,7 @@ def _renamed(metrics: Any) -> list[Any]:
 def _check_values(record: Record) -> None:
     """No number that nobody can have measured. Raises RecordError."""
     for item in record.metrics:
-        if what := METRICS[item.name].amiss(item.values):
+        if what := METRICS[item.name].fault_of(item.values):
             raise RecordError(f"malformed record: {item.name} {what}")
     for name, value in record.case.coordinates().items():
         if isinstance(value, int) and name != "seed" and not 1 <= value <= _LARGEST:

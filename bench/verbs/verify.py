@@ -68,7 +68,7 @@ def verify(folder: Path) -> tuple[IntegrityCheck, ...]:
         integrity.chained(folder),
         integrity.unique(records),
         *integrity.agreeing(records, planned.run_id if planned else None),
-        *integrity.fitting(records),
+        *integrity.self_consistent(records),
         *whole,
         *integrity.artifacts(folder, records, left_out),
         integrity.unnamed(folder, records),

@@ -50,7 +50,7 @@ def observe(job: Job, look: Literal["python", "everything"]) -> Observation:
         "tool_version": tool_version("py-spy"),
         "look": look,
         "rate_hz": rate,
-        "behind_s": behind(finished.text),
+        "behind_s": lag_seconds(finished.text),
         "loop": DECODE_LOOP,
         "without": PREFILL,
     }
@@ -84,7 +84,7 @@ def _counts(shares: HostShares, total: float) -> tuple[Metric, ...]:
     return tuple(metric(name, float(np.rint(value))) for name, value in counts.items())
 
 
-def behind(output: str) -> float:
+def lag_seconds(output: str) -> float:
     """By how many seconds py-spy lagged at worst, by its own account: the shares are then less sure."""
     return max((float(told) for told in re.findall(r"([\d.]+)s behind in sampling", output)), default=0.0)
 

@@ -11,7 +11,7 @@ from bench.analysis.ledger.classes import rules_said
 from bench.analysis.ledger.cpu import cpu_rows
 from bench.analysis.ledger.gpu import gpu_rows, work_of
 from bench.analysis.ledger.read import STEP_RANGE
-from bench.analysis.ledger.stored import kept
+from bench.analysis.ledger.stored import packed_rows
 from bench.analysis.observer.costs import EventCosts
 from bench.analysis.observer.replayed import without_observer
 from bench.analysis.timeline import Analysis
@@ -38,12 +38,12 @@ def of_analysis(
     bitsandbytes = bitsandbytes or _version("bitsandbytes")
     told: dict[str, Any] = {"bitsandbytes": bitsandbytes, "rules": rules_said()}
     if not analysis.devices:
-        return {"ledger": {"device": "cpu", **told, **kept(cpu_rows(analysis.timeline, STEP_RANGE))}}, (), {}
+        return {"ledger": {"device": "cpu", **told, **packed_rows(cpu_rows(analysis.timeline, STEP_RANGE))}}, (), {}
     rows, undisturbed = gpu_rows(analysis, work_of(analysis, STEP_RANGE), STEP_RANGE), None
     if plain:
         found = without_observer(analysis, costs, plain, STEP_RANGE, bitsandbytes)
         told["observer_scale"], undisturbed = found.scale, found.rows
-    return {"ledger": {"device": "cuda", **told, **kept(rows, undisturbed)}}, (), {}
+    return {"ledger": {"device": "cuda", **told, **packed_rows(rows, undisturbed)}}, (), {}
 
 
 def _nothing(reason: str) -> Found:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 Facts = tuple[tuple[str, str], ...]
 
 
-def known(found: Iterable[tuple[str, str]]) -> Facts:
+def facts_with_value(found: Iterable[tuple[str, str]]) -> Facts:
     """Those that have a value."""
     return tuple((name, value) for name, value in found if value)
 

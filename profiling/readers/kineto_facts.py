@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .facts import Facts, counted, known
+from .facts import Facts, counted, facts_with_value
 
 _MOST = 64
 
@@ -22,7 +22,7 @@ def facts(header: bytes) -> Facts:
     found = [("GPU", _gpus(document.get("deviceProperties")))]
     found += [(name, _version(document.get(key))) for key, name in _VERSIONS]
     found.append(("ranks", _ranks(document.get("distributedInfo"))))
-    return known(found)
+    return facts_with_value(found)
 
 
 _VERSIONS = (

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from pathlib import Path
 
-from .facts import Facts, counted, known
+from .facts import Facts, counted, facts_with_value
 from .nsys_strings import text_of
 from .sqlite_columns import columns_of
 
@@ -46,7 +46,7 @@ def facts(connection: sqlite3.Connection) -> Facts:
         found.append(("GPU", counted([text_of(name) for name, _ in rows if name is not None])))
         clocks = sorted({int(hz) for _, hz in rows if isinstance(hz, int) and hz > 0})
         found += [("GPU clock, at most", " and ".join(f"{hz / 1e6:.0f} MHz" for hz in clocks))] if clocks else []
-    return known(found)
+    return facts_with_value(found)
 
 
 def _values(connection: sqlite3.Connection, table: str, name: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.instruments import environment
-from bench.kinds import COUNT, COUNT_OR_NONE, INTEGER, SECONDS, SEED, each_once, whole
+from bench.kinds import COUNT, COUNT_OR_NONE, INTEGER, SECONDS, SEED, each_once, whole_number
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Record
 from bench.record.store import open_run
@@ -23,6 +23,7 @@ from profiling.passes import text as passes
 
 from .request import request
 
+RATE = whole_number(1, 10_000)
 EXAMPLES = """
 all --preset smoke
 nsys --out reports/runs/mine
@@ -52,7 +53,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=COUNT, default=_DEFAULTS.steps, help="decode steps observed (default %(default)s; ncu: 1)")
     add("--skip", type=COUNT_OR_NONE, default=_DEFAULTS.skip, help="decode steps before them (default %(default)s)")
     add("--seconds", type=SECONDS, default=_DEFAULTS.seconds, help="host: how long to decode (default %(default)s)")
-    add("--rate", type=whole(1, 10_000), default=_DEFAULTS.rate, help="host: samples per second (default %(default)s)")
+    add(
+        "--rate",
+        type=whole_number(1, 10_000),
+        default=_DEFAULTS.rate,
+        help="host: samples per second (default %(default)s)",
+    )
     add_no_report(parser, "observe")
     add("--tier", choices=tuple(PASSES), default=_DEFAULTS.tier, help=_TIERS)
     add("--ncu-caches", choices=("cold", "warm", _BOTH), default=_BOTH, help="ncu: flushed, as left, or both")

@@ -52,7 +52,7 @@ class _Written:
         return {"names": list(self.names), "paths": [list(node) for node in self.nodes]}
 
 
-def kept(rows: Rows, undisturbed: GpuRows | None = None) -> dict[str, str]:
+def packed_rows(rows: Rows, undisturbed: GpuRows | None = None) -> dict[str, str]:
     """What a Record's ledger keeps of its rows, and of the same work without its observer, where that is known."""
     found = {"rows": packed(document_of(rows))}
     return found if undisturbed is None else {**found, "undisturbed": packed(_columns_of(undisturbed))}

@@ -253,7 +253,7 @@ def _step_of(windows: tuple[Ns, Ns], time: Ns) -> Ns:
 
 def _depend(ops: list[Op], items: list[Item]) -> int:
     """Find out what each op waited for. Returns the usual gap between kernels that follow each other at once."""
-    # What a launch takes at best. The first percentile, because the clocks of host and GPU are joined with an error, which
+    # What a launch takes at best: the first percentile, for the clocks of host and GPU are joined with an error, which
     # the very least may be.
     launched = [op.start - items[op.item].start for op in ops if op.item >= 0]
     least = int(np.quantile([ns for ns in launched if ns >= 0] or [0], 0.01))

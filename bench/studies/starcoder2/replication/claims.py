@@ -19,7 +19,7 @@ from ..published import EIGHT_BIT, FOUR_BIT, Published, Statement
 from .pruning import PrunedSeries
 from .quality import PassRow
 from .rows import Measured, StudyEnergyRow, TimeRow, time_of
-from .settings import StudySetting, between
+from .settings import StudySetting, ratio_of_means
 
 # What the study's own raw data answer, and no run of one's own does.
 _NOT_BY_A_RUN = {
@@ -164,7 +164,7 @@ def _eight_against_four(found: Sequence[StudySetting]) -> list[Test]:
     tests = []
     for setting in found:
         eight, four = time_of(setting, EIGHT_BIT), time_of(setting, FOUR_BIT)
-        ratio = between(setting.times(eight.scheme), setting.times(four.scheme)) if eight and four else None
+        ratio = ratio_of_means(setting.times(eight.scheme), setting.times(four.scheme)) if eight and four else None
         if eight and four and ratio:
             text = f"{eight.scheme} takes {_bounds(ratio)} the time of {four.scheme}"
             tests.append(_test(setting, above_one(ratio), text))
@@ -201,7 +201,7 @@ def _less_than_time(m: Measured) -> Test | None:
     """Power over the reference's is energy over time: below 1 where energy rises less than time."""
     setting = m.setting
     times, base = setting.token_times(m.scheme), setting.token_times(m.reference)
-    slower = between(times, base)
+    slower = ratio_of_means(times, base)
     if slower is None or m.ratio is None or m.scheme == m.reference:
         return None
     text = f"{m.scheme}: energy {_bounds(m.ratio)}, time {_bounds(slower)}"

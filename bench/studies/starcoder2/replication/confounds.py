@@ -19,7 +19,7 @@ from bench.analysis.statistics import Estimate, Samples
 from bench.record.schema import Record
 
 from ..published import EIGHT_BIT, FOUR_BIT, Published
-from .settings import StudySetting, between
+from .settings import StudySetting, ratio_of_means
 
 NVML, CODECARBON_GPU, CODECARBON = "GPU (NVML counter)", "GPU (CodeCarbon's reading)", "CodeCarbon, all parts"
 
@@ -81,13 +81,13 @@ def _quotient(top: Estimate, bottom: Estimate) -> Estimate:
 def _fp32(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterable[Confound]:
     for setting in found:
         slow, matched = setting.times("fp32"), setting.times("fp16")
-        effect = between(matched, slow)
+        effect = ratio_of_means(matched, slow)
         for arm in (FOUR_BIT, EIGHT_BIT):
             scheme = setting.scheme_of(arm, "generation", "samples")
             if scheme and effect:
                 times = setting.times(scheme)
                 what = f"{scheme}: against fp32, then against fp16"
-                yield _row(name, what, setting, between(times, slow), between(times, matched), effect)
+                yield _row(name, what, setting, ratio_of_means(times, slow), ratio_of_means(times, matched), effect)
 
 
 def _default(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterable[Confound]:
@@ -96,7 +96,14 @@ def _default(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterable[
         for scheme in ("4bit-study", "4bit-default", "fp4"):
             times = setting.times(scheme)
             what = f"{scheme}, then nf4, against {setting.reference}"
-            yield _row(name, what, setting, between(times, base), between(corrected, base), between(times, corrected))
+            yield _row(
+                name,
+                what,
+                setting,
+                ratio_of_means(times, base),
+                ratio_of_means(corrected, base),
+                ratio_of_means(times, corrected),
+            )
 
 
 def _early_stop(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterable[Confound]:
@@ -106,14 +113,14 @@ def _early_stop(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterab
         forced = next((other for other in found if _forced(other) == _forced(setting) and other is not setting), None)
         for arm in (FOUR_BIT, EIGHT_BIT):
             scheme = setting.scheme_of(arm, "generation", "samples") or ""
-            as_run = between(setting.times(scheme), setting.times(reference))
+            as_run = ratio_of_means(setting.times(scheme), setting.times(reference))
             both = forced is not None and forced.times(scheme) and forced.times(reference)
             if forced is not None and both:
                 what = f"{scheme}: may stop early, then a forced number of tokens"
-                yield _row(name, what, setting, as_run, between(forced.times(scheme), forced.times(reference)))
+                yield _row(name, what, setting, as_run, ratio_of_means(forced.times(scheme), forced.times(reference)))
             else:
                 what = f"{scheme}: time of a call, then time of a token really made"
-                per_token = between(setting.token_times(scheme), setting.token_times(reference))
+                per_token = ratio_of_means(setting.token_times(scheme), setting.token_times(reference))
                 yield _row(name, what, setting, as_run, per_token)
 
 
@@ -129,9 +136,9 @@ def _warm_up(name: str, found: Sequence[StudySetting], tasks: int) -> Iterable[C
             scheme = setting.scheme_of(arm, "generation") or ""
             own = _cold(setting.records(scheme, "generation"), tasks)
             if own and base:
-                mixed = between(_column(own, 0), _column(base, 0))
-                later = between(_column(own, 1), _column(base, 1))
-                cost = between(_factor(own), _factor(base))
+                mixed = ratio_of_means(_column(own, 0), _column(base, 0))
+                later = ratio_of_means(_column(own, 1), _column(base, 1))
+                cost = ratio_of_means(_factor(own), _factor(base))
                 what = f"{scheme}: first call among {tasks}, then later calls alone"
                 yield _row(name, what, setting, mixed, later, cost)
 
@@ -181,8 +188,8 @@ def _sampling(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterable
             )
             if counted and sampled:
                 what = f"{scheme}: joules by {sampled[0].source}, then by {counted[0].source}"
-                as_run = between(sampled[0].values, sampled[1].values)
-                yield _row(name, what, setting, as_run, between(counted[0].values, counted[1].values))
+                as_run = ratio_of_means(sampled[0].values, sampled[1].values)
+                yield _row(name, what, setting, as_run, ratio_of_means(counted[0].values, counted[1].values))
 
 
 _Take = Callable[[str, Sequence[StudySetting], int], Iterable[Confound]]

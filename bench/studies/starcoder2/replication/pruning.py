@@ -10,7 +10,7 @@ from bench.workloads.pruning import parse
 
 from ..published import Published
 from .quality import Score, joules_per_pass, score
-from .settings import StudySetting, between, study_model
+from .settings import StudySetting, ratio_of_means, study_model
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,6 @@ def _point(
         plus=score(setting.records(scheme, "quality"), "passed_plus"),
         joules=estimate(values, statistic="mean") if values else None,
         raw=values,
-        energy_ratio=between(values, base) if count else None,
+        energy_ratio=ratio_of_means(values, base) if count else None,
         joules_per_pass=joules_per_pass(setting, scheme, found)[0],
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.analysis.statistics import Estimate, Samples, estimate
 
 from ..published import ORIGINAL, EnergyRange, Published, PublishedRow
-from .settings import JouleSource, StudySetting, between, stands_for
+from .settings import JouleSource, StudySetting, ratio_of_means, stands_for
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def time_of(setting: StudySetting, arm: str) -> Measured | None:
     values = setting.token_times(scheme)
     if not values:
         return None
-    ratio = None if scheme == reference else between(setting.times(scheme), setting.times(reference))
+    ratio = None if scheme == reference else ratio_of_means(setting.times(scheme), setting.times(reference))
     return Measured(setting, scheme, reference, estimate(values, statistic="mean"), ratio, values)
 
 
@@ -113,7 +113,7 @@ def energy_of(setting: StudySetting, arm: str, *, sources: Sequence[str] = ()) -
 def joules_measured(
     setting: StudySetting, scheme: str, reference: str, own: JouleSource, base: JouleSource | None
 ) -> Measured:
-    ratio = between(own.values, base.values) if base else None
+    ratio = ratio_of_means(own.values, base.values) if base else None
     value = estimate(own.values, statistic="mean")
     return Measured(setting, scheme, reference, value, ratio, own.values, own.source, own.estimated)
 
