@@ -23,7 +23,7 @@ from tests.profiling.trace_files import nsys_file
 MALFORMED = ("", " ", "x", "nan", "inf", "-inf", "1e999", "1,5", "0x10", "--1", "1.5.2", "\0", "١٢x", "None", "true")
 OUT_OF_BOUNDS = ("-1", "-5", "0", "10" * 40, "-" + "10" * 40, "1e308")
 # What looks malformed and is not: an empty list of rows is none, lists have commas, and a cluster has its own check.
-MEANT = {("--matmul-m", ""), ("--batch-sizes", "1,5"), ("--matmul-m", "1,5")} | {
+MEANT = {("--matmul-m", ""), ("--batch-sizes", "1,5"), ("--matmul-m", "1,5"), ("--prompt-tokens", "1,5")} | {
     ("--memory", text) for text in ("nan", "inf", "-inf", "1e999")
 }
 ZERO = ("--seed", "--skip", "--keep-mb", "--tasks", "--gpus")
