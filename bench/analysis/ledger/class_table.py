@@ -61,7 +61,7 @@ EXCHANGE = (
 # Products of other stacks: Marlin, Machete, AWQ and GPTQ, fused experts, Inductor's templates, llama.cpp, HQQ, GemLite.
 _PRODUCTS = (
     r"(?i)marlin(?!.*repack)|machete|awq(?!.*dequant)|gptq(?!.*(reconstruct|shuffle|repack))|wna16|bitblas|gemlite"
-    r"|fused_moe|moe_mma|mmvq?_|mmq_|q_matmul|scaled_mm|triton_(tem_fused_\w*(mm|matmul)|mm)\w*"
+    r"|fused_moe|moe_mma|weight_only::|mmvq?_|mmq_|q_matmul|scaled_mm|triton_(tem_fused_\w*(mm|matmul)|mm)\w*"
 )
 _PLAIN_KERNEL = r"(?i)(?<!fb)gemm|gemv|nvjet|cutlass|xmma|wgmma|igemm|imma|splitk|cublas|matmul|Cijk_|dot_kernel|_mm_"
 _PLAIN_PRODUCT = r"^aten::(linear|addmm|mm|matmul|bmm|baddbmm|mv|dot)$"
@@ -71,7 +71,7 @@ _GROUPED = r"^(aten::_grouped_mm|transformers::grouped_mm_fallback)"
 # Norms and activations of engines that carry "flash" in their names, and what routes tokens to experts.
 _ENGINE_NORMS = (
     r"(?i)flashinfer::(norm|activation)|(rms|layer)_?norm(?!.*rope)|act_and_mul|moe_(align|sum)|topk_?gating"
-    r"|grouped_topk|sort_expert|expert_(map|offset)|permute_(cols|2D)|moe::\w*permut"
+    r"|grouped_topk|_topk_forward|_combined_routing|sort_expert|expert_(map|offset)|permute_(cols|2D)|moe::\w*permut"
 )
 
 # Python operators and autograd functions of torchao, HQQ and optimum-quanto: what is in them is plain torch.
@@ -142,11 +142,15 @@ RULES: tuple[Rule, ...] = (
         c.ATTENTION,
         "kernel",
         name=r"(?i)flash(?!infer::(gemm|group))|fmha|attention|soft_?max|rope|rotary|kv_?cache|pagedattn|CatArray|sdpa"
-        r"|(?<!c)attn|\bmha_|mla_|reshape_and_cache|concat_and_cache|^_fwd_(grouped_)?kernel",
+        r"|(?<!c)attn|\bmha_|kernel_mha|mla_|reshape_and_cache|concat_and_cache|^_fwd_(grouped_)?kernel",
     ),
     # Products that dequantise inside, and rows made ready for them.
-    Rule(c.GEMM, "kernel", name=r"(?i)mul_mat|gemm_half_q_half|dequant\w*_(gemm|gemv|matmul)"),
-    Rule(c.DEQUANTISE, "kernel", name=r"(?i)dequant|kdequant_mm|kUnpack|reconstruct_(gptq|exllama)"),
+    Rule(
+        c.GEMM,
+        "kernel",
+        name=r"(?i)mul_mat|mat_?vec|gemm_half_q_half|dequant\w*_(gemm|gemv|matmul)|(gemm|gemv|matmul)_\w*dequant",
+    ),
+    Rule(c.DEQUANTISE, "kernel", name=r"(?i)dequant|kdequant_mm|kUnpack|unpack_\d+bit|reconstruct_(gptq|exllama)"),
     Rule(
         c.QUANTISE,
         "kernel",
@@ -155,6 +159,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(c.QUANTISE, "kernel", name=r"kgetColRowStats|kDoubleRowColQuant|kTransformRow", bitsandbytes="<0.45"),
     # What Inductor fuses is elementwise, and named after the products that it comes after too.
+    # Named after all operators in them: a scale found and values rounded to it, or bits shifted out of packed weights.
+    Rule(
+        c.QUANTISE, "kernel", name=r"^triton_(red|per)_fused_(?!\w*rsqrt)(?=\w*_(amax|aminmax|amin)_)\w*_(round|clamp)"
+    ),
+    Rule(c.DEQUANTISE, "kernel", name=r"^triton_(poi|red|per|for)_fused_\w*(rshift|right_shift)"),
     Rule(c.SAMPLING, "kernel", name=r"^triton_(poi|red|per|for)_fused_\w*(argmax|multinomial|topk)"),
     Rule(c.NORM, "kernel", name=r"^triton_(poi|red|per|for)_"),
     Rule(c.GEMM, "kernel", name=_PRODUCTS),
@@ -163,7 +172,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         c.CAST,
         "kernel",
-        name=r"(?i)(?<!no)(?<!b)(?<!broad)cast|float16_copy|bfloat16_copy|tofloat|tohalf|tobf|LoadWithCast|StoreWithCast",
+        name=r"(?i)(?<!no)(?<!b)(?<!broad)cast|float16_copy|bfloat16_copy|tofloat|tohalf|tobf|convert_unary|cpy_(f32_b?f16|b?f16_f32)|LoadWithCast|StoreWithCast",
     ),
     Rule(c.CAST, "kernel", name=r"copy_kernel", within=r"^aten::(to|_to_copy)$"),
     Rule(
@@ -177,7 +186,7 @@ RULES: tuple[Rule, ...] = (
         c.NORM,
         "kernel",
         name=r"(?i)norm|elementwise|vectorized|gelu|silu|reduce_kernel|gather|index|embedding|triton_"
-        r"|copy_kernel|fill|dropout|multi_tensor|swiglu|residual|permut|transpose|bin_bcast|unary_op|concat",
+        r"|get_rows|copy_kernel|fill|dropout|multi_tensor|swiglu|residual|permut|transpose|bin_bcast|unary_op|concat",
     ),
     # Operators: on a CPU their own time is the work.
     Rule(c.QUANTISE, "operator", name=_BNB_QUANT, glue=True),
