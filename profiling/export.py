@@ -1,15 +1,17 @@
 """Writes a timeline as a Chrome trace (Trace Event Format), for Perfetto and chrome://tracing.
 
 Host threads show ranges, operators and calls; each GPU stream shows kernels and copies; one more row per device
-shows the gaps in which nothing ran, named by their cause. ``cname`` colours a slice by its class. Events are written
-one by one, so that the document never exists as a whole.
+shows the gaps in which nothing ran, named by their cause. ``cname`` colours a slice by its class. Slices of a row lie
+inside or beside each other, because viewers drop those that cross: what would cross has a further row. Events are
+written one by one, so that the document never exists as a whole.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from gzip import GzipFile
 from pathlib import Path
 from typing import IO, Any
@@ -17,9 +19,11 @@ from typing import IO, Any
 import numpy as np
 
 from bench.analysis.timeline import Analysis
+from bench.record.codes import distinct, encode
 from bench.record.errors import StorageError
 from bench.record.files import replacing
 from bench.record.timeline import CALL_KINDS, COPY_KINDS, Spans, Timeline
+from profiling.readers.lanes import spread
 
 # How an exported trace begins: an earlier one is written over, another file is not.
 BEGINNING = b'{"displayTimeUnit":"ns","otherData":{"writer":"bitledger"},"traceEvents":[\n'
@@ -45,6 +49,8 @@ COLOURS = {
     "other": "generic_work",
 }
 _GPU_PID, _GAPS_TID = 1_000_000_000, 1_000_000_000
+# Ids of the further rows of a thread or stream; those of a system are far below.
+_FURTHER_TID = 1_000_000_001
 
 
 def no_class(_kernel: str, _range: str) -> str:
@@ -74,14 +80,47 @@ def _packed(stream: IO[bytes], out: Path) -> AbstractContextManager[IO[bytes]]:
 
 
 def _events(analysis: Analysis, classify: Classify) -> Iterator[Event]:
-    timeline = analysis.timeline
+    timeline, further = analysis.timeline, _Further()
     yield from _labels(analysis)
     for category, spans in (("range", timeline.ranges), ("operator", timeline.operators)):
-        yield from _spans(timeline, category, spans)
+        yield from _spans(timeline, category, spans, further)
     yield from _calls(timeline)
-    yield from _kernels(analysis, classify)
-    yield from _copies(timeline)
+    streams = _stream_rows(timeline, further)
+    yield from _kernels(analysis, classify, streams[: len(timeline.kernels)])
+    yield from _copies(timeline, streams[len(timeline.kernels) :])
     yield from _gaps(analysis)
+    yield from further.labels()
+
+
+@dataclass
+class _Further:
+    """Rows beside those of threads and streams, for what would cross on these."""
+
+    known: dict[tuple[int, int, int, str], int] = field(default_factory=dict)
+
+    def tid(self, pid: int, tid: int, lane: int, what: str) -> int:
+        """The row of a lane of a thread or stream: its own for the first."""
+        return tid if lane == 0 else self.known.setdefault((pid, tid, lane, what), _FURTHER_TID + len(self.known))
+
+    def labels(self) -> Iterator[Event]:
+        """The names of the rows."""
+        for (pid, tid, lane, what), row in self.known.items():
+            yield _label("thread_name", pid, row, f"{what} {tid} ({lane + 1})")
+
+
+def _stream_rows(timeline: Timeline, further: _Further) -> list[int]:
+    """[kernels, then copies] the row of each: where work of one stream overlaps, as a kernel that begins before the
+    earlier one is over, it is spread over several."""
+    tables = timeline.kernels, timeline.copies
+    columns = ((table.device, table.stream, table.start, table.end) for table in tables)
+    device, stream, start, end = (np.concatenate(parts).astype(np.int64) for parts in zip(*columns, strict=True))
+    track = encode((device << 32) + stream)[1]
+    order = np.lexsort((end, start, track))
+    same = track[order][1:] == track[order][:-1]
+    overlapping = distinct(track[order][1:][same & (start[order][1:] < end[order][:-1])])
+    lanes = spread(track, start, end, np.isin(track, overlapping))
+    places = zip(device.tolist(), stream.tolist(), lanes.tolist(), strict=True)
+    return [further.tid(_GPU_PID + gpu, row, lane, "stream") for gpu, row, lane in places]
 
 
 def _labels(analysis: Analysis) -> Iterator[Event]:
@@ -116,12 +155,14 @@ def _rows(*columns: np.ndarray) -> Iterable[tuple[Any, ...]]:
     return zip(*(column.tolist() for column in columns), strict=True)
 
 
-def _spans(timeline: Timeline, category: str, spans: Spans) -> Iterator[Event]:
+def _spans(timeline: Timeline, category: str, spans: Spans, further: _Further) -> Iterator[Event]:
     threads, strings = timeline.threads, timeline.strings
     order = np.lexsort((-spans.end, spans.start))
-    columns = (spans.name, spans.domain, threads.pid[spans.thread], threads.tid[spans.thread], spans.start, spans.end)
-    for name, domain, pid, tid, start, end in _rows(*(column[order] for column in columns)):
-        yield _slice(category, strings[name], pid, tid, start, end, category, domain=strings[domain])
+    thread = threads.pid[spans.thread], threads.tid[spans.thread]
+    columns = (spans.name, spans.domain, *thread, spans.lane, spans.start, spans.end)
+    for name, domain, pid, tid, lane, start, end in _rows(*(column[order] for column in columns)):
+        row = further.tid(pid, tid, lane, "thread")
+        yield _slice(category, strings[name], pid, row, start, end, category, domain=strings[domain])
 
 
 def _calls(timeline: Timeline) -> Iterator[Event]:
@@ -132,14 +173,14 @@ def _calls(timeline: Timeline) -> Iterator[Event]:
         yield _slice("call", strings[name], pid, tid, start, end, CALL_KINDS[kind], correlation=correlation)
 
 
-def _kernels(analysis: Analysis, classify: Classify) -> Iterator[Event]:
+def _kernels(analysis: Analysis, classify: Classify, rows: Sequence[int]) -> Iterator[Event]:
     kernels, ranges, strings = analysis.timeline.kernels, analysis.timeline.ranges, analysis.timeline.strings
     range_name = np.where(analysis.range >= 0, ranges.name[analysis.range], -1) if len(ranges) else analysis.range
     columns = (
         kernels.name,
         range_name,
         kernels.device,
-        kernels.stream,
+        np.array(rows, np.int64),
         kernels.start,
         kernels.end,
         kernels.correlation,
@@ -151,10 +192,10 @@ def _kernels(analysis: Analysis, classify: Classify) -> Iterator[Event]:
         yield _slice("kernel", strings[name], _GPU_PID + device, stream, start, end, kind, **args)
 
 
-def _copies(timeline: Timeline) -> Iterator[Event]:
+def _copies(timeline: Timeline, rows: Sequence[int]) -> Iterator[Event]:
     copies = timeline.copies
     for kind, size, device, stream, start, end in _rows(
-        copies.kind, copies.bytes, copies.device, copies.stream, copies.start, copies.end
+        copies.kind, copies.bytes, copies.device, np.array(rows, np.int64), copies.start, copies.end
     ):
         name = f"copy {COPY_KINDS.get(kind, 'unknown')}"
         yield _slice("copy", name, _GPU_PID + device, stream, start, end, "memcpy", bytes=size)

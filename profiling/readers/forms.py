@@ -45,12 +45,17 @@ _OTHERS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
             "the text of `nsys stats`: give the .sqlite or .nsys-rep that it was made from",
         ),
         (
-            rb"\A\"?(Index\"?,\"?KernelName|Name\"?,\"?Calls\"?,\"?TotalDuration|Kind\"?,\"?Agent_Id|Dispatch_ID|Correlation_Id)",
+            rb"\A\"?(Index\"?,\"?KernelName|Name\"?,\"?Calls\"?,\"?TotalDuration|(Kind|Domain)\"?,\"?(Agent_Id|Function)|Dispatch_ID|Correlation_Id)",
             "output of rocprof: record the timeline with torch.profiler, which works on ROCm, and give its .json",
         ),
         (
             rb"Section: [^\n]+\n[^\n]*---[^\n]*\n[^\n]*Metric Name",
             TEXT_OUTPUT,
+        ),
+        (
+            rb"\A-+[ -]*\n *Name +Self CPU %",
+            "the table of torch.profiler, in which nothing has a time any more: write its trace with "
+            "export_chrome_trace",
         ),
         (rb"\A\x28\xb5\x2f\xfd", "packed with zstd: unpack it first (zstd -d)"),
         (rb"\AQDSTRM|\A.{0,16}qdstrm", "an unfinished recording of nsys: make the report with QdstrmImporter -i"),

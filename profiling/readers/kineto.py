@@ -6,6 +6,7 @@ Times are microseconds with a fraction. A double holds a nanosecond up to 2^43 Â
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +53,12 @@ def read_kineto(path: Path) -> Timeline:
         raise RecordError(f"{path}: corrupt Chrome trace ({error}); record it again") from error
     tables = timeline.kernels, timeline.calls, timeline.copies, timeline.ranges, timeline.operators, timeline.frames
     if not any(len(table) for table in tables):
-        raise RecordError(f"{path}: this Chrome trace holds no kernels, calls, annotations or operators")
+        of = ", ".join(name for name, _ in builder.other.most_common(3))
+        told = f": its events are of other kinds ({of}), as other tools write them" if of else ""
+        raise RecordError(
+            f"{path}: this Chrome trace holds no kernels, calls, annotations or operators{told}; give a trace of "
+            "torch.profiler or Nsight Systems"
+        )
     return timeline
 
 
@@ -65,6 +71,7 @@ class _ColumnBuilder:
     gpu_pids: dict[Pid, int] = field(default_factory=dict)
     parts: dict[str, list[dict[str, np.ndarray]]] = field(default_factory=dict)
     untimed: int = 0
+    other: Counter[str] = field(default_factory=Counter)
 
     def add(self, events: Iterable[Event]) -> None:
         """Sort one block's complete events by category and keep what the normal form needs of each."""
@@ -75,7 +82,10 @@ class _ColumnBuilder:
         _marked_ranges(by_category)
         for category, found in by_category.items():
             target = _CATEGORIES.get((category or "").lower())
-            if target is not None:
+            if target is None:
+                if (category or "").lower() not in _LEFT_OUT:
+                    self.other[(category or "none")[:_NAMED]] += len(found)
+            else:
                 name, columns = target
                 timed = [event for event in found if event.ts is not None and event.dur is not None]
                 self.untimed += len(found) - len(timed)
@@ -125,7 +135,7 @@ class _ColumnBuilder:
         kinds = np.array([call_kind(api_name(text)) for text in texts], np.int8)
         for part in self.parts.get("calls", []):
             part["kind"] = kinds[part["name"]]
-        notes = _notes(self.parts, self.untimed)
+        notes = _notes(self.parts, self.untimed, self.other)
         calls = self.table("calls", Calls)
         work = self.table("kernels", Kernels), self.table("copies", Copies)
         of_ranks = MergedRanks(list(self.threads), calls)
@@ -177,6 +187,13 @@ _CATEGORIES: dict[str, tuple[str, _Columns]] = {
     "python_function": ("frames", _ColumnBuilder.span),
 }
 
+# What Kineto records beside these: annotations where their work ran, its own windows and costs, waiting as the GPU saw
+# it, flows and moments.
+_NAMED = 40  # letters of a kind of event in a message
+_LEFT_OUT = {
+    "gpu_user_annotation", "trace", "overhead", "cuda_sync", "cuda_event", "cuda_profiler_range", "collective_comm",
+    "cpu_instant_event", "ac2g", "async_cpu_to_gpu", "fwdbwd", "gpu_memory", "memory",
+}  # fmt: skip
 
 # torch 1.8 to 1.10 keep the steps of the profiler's schedule among the operators, as it does our own module ranges.
 _ANNOTATED = (MARK, "ProfilerStep#")
@@ -227,13 +244,16 @@ def _copy_kind(name: str) -> int:
     return _COPY_CODES.get(words[1], 0) if len(words) > 1 else 0
 
 
-def _notes(tables: Iterable[str], untimed: int) -> tuple[str, ...]:
+def _notes(tables: Iterable[str], untimed: int, other: Counter[str]) -> tuple[str, ...]:
     present = set(tables)
     notes = []
     if "kernels" not in present:
         notes.append("the trace holds no GPU kernels: operators of the CPU are summed instead")
     if "ranges" not in present:
         notes.append("the trace holds no annotations (torch.profiler.record_function)")
+    if other:
+        of = ", ".join(f"{name} {count}" for name, count in other.most_common(3))
+        notes.append(f"events of kinds that are not known here were left out: {of}")
     if untimed:
         notes.append(f"{untimed} events without a usable time or duration were left out")
     return tuple(notes)

@@ -215,13 +215,27 @@ def test_an_export_keeps_the_rules_of_the_trace_event_format(tmp_path):
     each other, and names for processes and threads."""
     import json
 
+    story = steady(["decode_step"] * 3)
+    for step in range(
+        3
+    ):  # begins before the product is over, as kernels of one stream may, and a third before both are
+        story.kernel("early", 1040 + 1000 * step, 1350 + 1000 * step, 200)
+        story.kernel("earlier", 1060 + 1000 * step, 1360 + 1000 * step, 300)
+    crossing = "".join(
+        f"INSERT INTO NVTX_EVENTS VALUES ({start}000,{end}000,60,'request',{(1 << 48) + (100 << 24) + 1},NULL,0);"
+        for start, end in ((1100, 1900), (1500, 2500), (2400, 3100))
+    )
     out = tmp_path / "out.json"
-    assert main(["export", str(STEPS.nsys(tmp_path / "a.sqlite")), str(out)]) == 0
+    assert main(["export", str(story.nsys(tmp_path / "a.sqlite", crossing)), str(out)]) == 0
     document = json.loads(out.read_text())
     events = document["traceEvents"]
     assert document["displayTimeUnit"] == "ns" and {event["ph"] for event in events} == {"X", "M"}
     assert all(isinstance(event[key], int) for event in events for key in ("pid", "tid"))
     assert {e["name"] for e in events if e["ph"] == "M"} == {"process_name", "thread_name"}
+    kernels = [event for event in events if event.get("cat") == "kernel"]
+    assert len(kernels) == 9 and len({event["tid"] for event in kernels}) == 3
+    rows = {(event["pid"], event["tid"]) for event in events if event["ph"] == "X" and event["cat"] != "call"}
+    assert rows <= {(event["pid"], event["tid"]) for event in events if event["name"] == "thread_name"} | {(100, 1)}
     tracks: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for event in events:
         if event["ph"] == "X":

@@ -26,6 +26,7 @@ from ..statistics import Estimate
 from ..timeline import Analysis
 from ..verdict import Verdict, verdict
 from .arm import arms, with_spread
+from .clocks import clocks_apart
 from .copies import CopyLine, copies_per_step
 from .elsewhere import stalled_elsewhere
 from .findings import left_open, of_sample, of_times, unlike
@@ -98,7 +99,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     alone = recorded(analyses, costs, steps, spread)
     found = [origin_of(trace.path) for trace in both]
     times, missing = _times(both, found)
-    noticed = unlike(analyses, [one.origin for one in found], steps) + stalled_elsewhere(both)
+    noticed = unlike(analyses, [one.origin for one in found], steps) + stalled_elsewhere(both) + clocks_apart(both)
     if not any(one.origin for one in found):
         noticed += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
     timed = None

@@ -68,6 +68,8 @@ def taken(analysis: Analysis, wanted: Wanted, *, own: bool = False) -> Taken:
     Raises RecordError where there is no such rank, device or range, with what there is instead.
     """
     analysis, whose = _ranked(one_name_each(analysis), wanted)
+    if not own:
+        whose = (*analysis.timeline.notes, *whose)  # what the tool lost or could not record comes first
     if wanted.whole:
         return _whole_trace(analysis, whose)
     found = _named_family(analysis, wanted.step_range) if wanted.step_range else _likeliest_family(analysis, own=own)

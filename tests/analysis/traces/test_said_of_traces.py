@@ -1,0 +1,73 @@
+"""What a trace's tool lost or could not record, and clocks that do not agree, stand beside what is explained."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bench.analysis.timeline import Analysis
+from bench.analysis.traces.clocks import too_early
+from bench.cli import main
+from bench.record.errors import RecordError
+from profiling.summarize import read_timeline
+from tests.foreign_traces import Story, steady
+
+
+def explained(capsys, one, other):
+    assert main(["explain", "--reference", str(one), "--candidate", str(other)]) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_events_of_unknown_kinds_are_said(tmp_path, capsys):
+    events = steady(["decode_step"] * 4).events()
+    odd = [{**event, "cat": "async_npu"} for event in events if event["cat"] == "kernel"]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"traceEvents": events + odd}))
+    out = explained(capsys, path, path)
+    assert "events of kinds that are not known here were left out: async_npu 4." in out
+
+
+def test_what_nsys_lost_is_said(tmp_path, capsys):
+    lost = """
+    CREATE TABLE DIAGNOSTIC_EVENT (timestamp INTEGER, timestampType INTEGER, source INTEGER, severity INTEGER,
+      text TEXT, globalPid INTEGER);
+    INSERT INTO DIAGNOSTIC_EVENT VALUES (0, 0, 1, 2, 'CUDA events were lost: the buffer was too small', 0);
+    """
+    paths = (
+        steady(["decode_step"] * 4).nsys(tmp_path / "a.sqlite"),
+        steady(["decode_step"] * 4).nsys(tmp_path / "b.sqlite", lost),
+    )
+    assert "CUDA events were lost" in explained(capsys, *paths)
+    assert "CUDA events were lost" not in explained(capsys, paths[0], paths[0])
+
+
+@pytest.mark.parametrize(
+    ("events", "kinds"),
+    [
+        ([{"ph": "X", "pid": 1, "tid": 2, "ts": 10, "dur": 5, "name": "fusion.1"}], "none"),
+        ([{"ph": "X", "cat": "FEE", "pid": 1, "tid": 1, "ts": 1, "dur": 2, "name": "f"}], "FEE"),
+    ],
+)
+def test_chrome_traces_of_other_tools_are_refused_by_their_kinds(tmp_path, events, kinds):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"traceEvents": events}))
+    with pytest.raises(RecordError, match=rf"its events are of other kinds \({kinds}\).*give a trace of torch"):
+        read_timeline(path)
+
+
+def launched(start: float) -> Story:
+    """Steps whose kernel starts so many µs after its call does."""
+    story = Story()
+    for step in range(6):
+        begin = 1000 + 1000 * step
+        story.range("decode_step", begin, 1000).kernel("toy_gemm", begin + 80, begin + 80 + start, 300)
+    return story
+
+
+def test_clocks_that_do_not_agree_are_said(tmp_path, capsys):
+    early, right = (launched(start).kineto(tmp_path / f"{start}.json") for start in (-40, 20))
+    assert too_early(Analysis(read_timeline(early))) == (1.0, 40_000)
+    out = explained(capsys, right, early)
+    assert "the clocks of host and GPU are apart in the candidate's trace" in out and "by up to 40 µs" in out
+    assert "are apart" not in explained(capsys, right, right)
