@@ -81,6 +81,18 @@ def check_folder(skeleton: Any, folder: Path, name: str) -> None:
     check(info, name)
 
 
+def check_quantised(folder: Path, saved: str, name: str) -> None:
+    """Raises UsageError where a folder was ``saved`` quantised by its config.json, and its files hold no codes: only
+    numbers of 16 bits and more. By their headers alone."""
+    weights = _headers(folder)
+    codes = weights is None or any(not t.is_floating_point() or t.element_size() == 1 for t in weights.values())
+    if not codes:
+        raise UsageError(
+            f"{name} was saved quantised ({saved}) by its config.json, and its files hold no quantised weight: fetch "
+            "it again, or remove quantization_config from config.json"
+        )
+
+
 def _headers(folder: Path) -> dict[str, Any] | None:
     """The tensors of a folder's files on the meta device, by name; None where one has a type that is not known."""
     import torch

@@ -62,6 +62,20 @@ def available(preset: Preset, device: str) -> tuple[Preset, dict[str, str]]:
     return replace(preset, sweeps=kept, matmul_schemes=left(preset.matmul_schemes)), why
 
 
+def refuse_too_long(preset: Preset, source: Source, facts: Mapping[str, Any]) -> None:
+    """Raises UsageError where a timed sweep's prompts and new tokens do not fit the model's positions. ``facts``: of
+    its description, whose prompts have at the least so many tokens."""
+    limit = facts.get("positions")
+    for sweep in (sweep for sweep in preset.sweeps if sweep.timed and limit is not None):
+        lengths = sweep.prompt_lengths or tuple(facts.get("prompts", ())[: sweep.calls * max(sweep.batch_sizes)])
+        longest = max(lengths, default=sweep.prompt_tokens)
+        if longest + sweep.new_tokens > limit:
+            raise UsageError(
+                f"a prompt of {longest} tokens and {sweep.new_tokens} new tokens exceed the {limit} positions of "
+                f"{source.name}: use fewer --new-tokens or --prompt-tokens"
+            )
+
+
 def for_saved(preset: Preset) -> Preset:
     """The preset for quantised checkpoints alone: as they were saved, no layer products, nothing pruned."""
     sweeps = tuple(_as_saved(sweep) for sweep in preset.sweeps if sweep.schemes and sweep.dropped_layers == ("",))

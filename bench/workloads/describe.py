@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.models import adapters, matching
-from bench.models.architecture import expert_matrices, experts_per_token, layers, text_config
+from bench.models.architecture import expert_matrices, experts_per_token, layers, positions, text_config
 from bench.models.saved import check_loadable, saved_settings
 from bench.schemes.saved import saved_format
 from bench.workloads.models import check_tokenizer, config_of, native_dtype, skeleton
@@ -20,8 +20,9 @@ Shape = tuple[int, int, bool, bool]
 
 def describe(source: Source) -> dict[str, Any]:
     """{"layers": [{"name", "n", "k", "count", "converted", "bias"}], "model_type", "decoder_layers", "saved", "dtype",
-    "cuda"} of a model built on the meta device. ``saved``: the format in which it was saved quantised, or None;
-    ``dtype``: what it was saved in, "" where its config does not say.
+    "positions", "prompts", "cuda"} of a model built on the meta device. ``saved``: the format in which it was saved
+    quantised, or None; ``dtype``: what it was saved in, "" where its config does not say; ``positions``: how many
+    tokens it has room for, or None; ``prompts``: the tokens of each prompt that it may be given, at the least.
 
     Modules of one shape W[n, k] are named together ("q_proj+o_proj"). The output layer is not converted by
     quantisers, so it is kept apart even where another layer has its shape; so are those with a bias from those without.
@@ -37,7 +38,9 @@ def describe(source: Source) -> dict[str, Any]:
     if source.kind == "folder" and settings is None:
         matching.check_folder(model, Path(source.location), source.name)
     check_loadable(config, "cuda" if torch.cuda.is_available() else "cpu", source.name)
-    check_tokenizer(source, config)
+    if source.kind == "folder" and settings is not None:
+        matching.check_quantised(Path(source.location), saved_format(settings), source.name)
+    prompts = check_tokenizer(source, config)
     if source.adapter:
         adapters.check_installed()
     return {
@@ -46,6 +49,8 @@ def describe(source: Source) -> dict[str, Any]:
         "decoder_layers": layers(config),
         "saved": None if settings is None else saved_format(settings),
         "dtype": native_dtype(config),
+        "positions": positions(config),
+        "prompts": prompts,
         "cuda": torch.cuda.is_available(),
     }
 

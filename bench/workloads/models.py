@@ -240,12 +240,16 @@ def _tokenizer(source: Source) -> Any:
     return tokenizer.usable(read, source.name) if source.has_text else None
 
 
-def check_tokenizer(source: Source, config: Any) -> None:
-    """Raises UsageError unless the model has a tokenizer whose tokens its embedding has; nothing to check for random
-    prompts."""
-    if source.has_text:
-        texts = [source.prompt] if source.prompt else [task.prompt for task in humaneval()]
-        tokenizer.check(_tokenizer(source), texts, text_config(config).vocab_size, source.name)
+def check_tokenizer(source: Source, config: Any) -> list[int]:
+    """How many tokens each text has that may be a prompt, without white space at its ends; [] for random prompts.
+
+    Raises UsageError unless the model has a tokenizer whose tokens its embedding has."""
+    if not source.has_text:
+        return []
+    texts = [source.prompt] if source.prompt else [task.prompt for task in humaneval()]
+    made = _tokenizer(source)
+    tokenizer.check(made, texts, text_config(config).vocab_size, source.name)
+    return [len(ids) for ids in made([text.strip() for text in texts])["input_ids"]]
 
 
 def _facts(model: Any, source: Source, arm: Arm, planted: dict[str, Any] | None) -> dict[str, Any]:

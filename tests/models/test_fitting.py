@@ -74,3 +74,24 @@ def test_what_says_exactly_what_is_measured_stays(monkeypatch):
     assert fitting.for_dtype(paper, PLAIN, "bfloat16") is paper
     shape = Source("shape:x", "shape", "/x", "", "random weights")
     assert fitting.for_dtype(SMOKE, shape, "bfloat16") is SMOKE
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "says"),
+    [
+        ({}, {"positions": 128, "prompts": [20, 120]}, "a prompt of 120 tokens and 32 new tokens exceed the 128"),
+        ({"calls": 1}, {"positions": 128, "prompts": [20, 120]}, ""),  # the second is not asked for
+        ({"calls": 1, "batch_sizes": (1, 2)}, {"positions": 128, "prompts": [20, 120]}, "120 tokens"),
+        ({"prompt_lengths": (64, 512)}, {"positions": 512, "prompts": [20]}, "a prompt of 512 tokens"),
+        ({}, {"positions": 128, "prompts": []}, "a prompt of 128 tokens"),  # random ones
+        ({}, {"positions": None, "prompts": [10_000]}, ""),
+        ({}, {"positions": 152, "prompts": [20, 120]}, ""),
+    ],
+)
+def test_prompts_that_do_not_fit_are_refused_while_planning(changes, facts, says):
+    preset = presets.preset("smoke", changes | {"tasks": 0})
+    if not says:
+        fitting.refuse_too_long(preset, PLAIN, facts)
+        return
+    with pytest.raises(UsageError, match=says):
+        fitting.refuse_too_long(preset, PLAIN, facts)

@@ -114,3 +114,11 @@ def test_the_format_in_words(settings, words, kind):
 def test_what_a_configuration_leaves_out_is_transformers_default():
     made = as_saved({"quant_method": "bitsandbytes", "load_in_4bit": True}, "float16")
     assert (made.quant_type, made.compute_dtype, made.double_quant, made.blocksize) == ("fp4", "float32", False, 64)
+
+
+@pytest.mark.parametrize("settings", [{"quant_method": "fp8", "weight_block_size": [128, 128]}, {"load_in_4bit": True}])
+def test_a_config_that_says_quantised_over_plain_weights_is_refused_while_planning(plain, settings, tmp_path):
+    folder = shutil.copytree(plain, tmp_path / "said")
+    changed_config(folder, quantization_config=settings)
+    with pytest.raises(UsageError, match="its files hold no quantised weight: fetch it again"):
+        describe(resolve(str(folder)))
