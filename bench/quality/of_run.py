@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 
-from bench.record.schema import Environment, Record, metric
-from bench.workloads.prompt_styles import program, style_of
+from bench.record.errors import UsageError
+from bench.record.schema import Case, Environment, Finding, Record, metric
+from bench.workloads import completions
+from bench.workloads.prompt_styles import CHAT, program, style_of
 from bench.workloads.prompts import humaneval
 
 from .answers import Kept
 from .evaluate import Judgement, Sample, evaluate
 from .sandbox import Sandbox
+from .sanitise import sanitise, version
 from .tasks import PlusTask, humaneval_plus
 
 SAMPLES, QUALITY = "samples", "quality"
@@ -41,15 +44,49 @@ def _prompts() -> dict[str, str]:
     return {task.task_id: task.prompt for task in humaneval()}
 
 
-def _programs(record: Record) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class TakenOut:
+    """The programs that EvalPlus's sanitiser took out of a chat model's answers: (task_id, answer) → program. ``by``:
+    which sanitiser, or why there is none; "" where no chat is judged."""
+
+    programs: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    by: str = ""
+
+
+def take_out(records: Iterable[Record]) -> TakenOut:
+    """Of the answers of all chats in these records, where evalplus is installed."""
+    chats = [record for record in records if style_of(record.case) == CHAT]
+    if not chats:
+        return TakenOut()
+    try:
+        by = version()
+    except UsageError:
+        return TakenOut(by="not: evalplus is not installed")
+    answers = list(dict.fromkeys(pair for record in chats for pair in _answers(record)))
+    made = sanitise([Sample(task_id, 0, text) for task_id, text in answers], _entry_points())
+    return TakenOut(dict(zip(answers, (one.program for one in made.samples), strict=True)), by)
+
+
+def _answers(record: Record) -> Iterator[tuple[str, str]]:
+    return zip(record.setup["tasks"], record.setup["completions"], strict=True)
+
+
+def _programs(record: Record, taken: TakenOut) -> list[tuple[str, str]]:
     """(task_id, program) for each task of a samples Record, in its order."""
-    pairs, style = zip(record.setup["tasks"], record.setup["completions"], strict=True), style_of(record.case)
-    return [(task_id, program(_prompts()[task_id], style, text)) for task_id, text in pairs]
+    style = style_of(record.case)
+    if style == CHAT:
+        return [(one[0], taken.programs.get(one, completions.unfenced(one[1]))) for one in _answers(record)]
+    return [(task_id, program(_prompts()[task_id], style, text)) for task_id, text in _answers(record)]
 
 
-def distinct(records: Iterable[Record]) -> tuple[Sample, ...]:
+@cache
+def _entry_points() -> dict[str, str]:
+    return {task.task_id: task.entry_point for task in humaneval()}
+
+
+def distinct(records: Iterable[Record], taken: TakenOut = TakenOut()) -> tuple[Sample, ...]:
     """Every program once: arms often write the same one."""
-    seen = dict.fromkeys(pair for record in records for pair in _programs(record))
+    seen = dict.fromkeys(pair for record in records for pair in _programs(record, taken))
     numbers: dict[str, int] = {}
     samples = []
     for task_id, text in seen:
@@ -67,21 +104,26 @@ def judge(
     kept: Kept | None = None,
 ) -> tuple[Record, ...]:
     """A quality Record for each of ``records``. ``done`` and ``kept`` as for ``evaluate``."""
-    samples = distinct(records)
+    taken = take_out(records)
+    samples = distinct(records, taken)
     tasks = humaneval_plus(None, sorted({sample.task_id for sample in samples}))
     found = evaluate(tasks, samples, sandbox, workers, done, kept)
     verdicts = {(s.task_id, s.program): j for s, j in zip(samples, found, strict=True)}
-    return tuple(_quality(record, verdicts, tasks, sandbox, by) for record in records)
+    return tuple(
+        _quality(record, _programs(record, taken), verdicts, tasks, sandbox, by, taken.by) for record in records
+    )
 
 
 def _quality(
     record: Record,
+    programs: Sequence[tuple[str, str]],
     verdicts: dict[tuple[str, str], Judgement],
     tasks: Sequence[PlusTask],
     sandbox: Sandbox,
     by: Judging,
+    sanitiser: str,
 ) -> Record:
-    judged = [verdicts[pair] for pair in _programs(record)]
+    judged = [verdicts[pair] for pair in programs]
     setup = {
         "tasks": record.setup["tasks"],
         "outcomes": [[j.base, j.plus, j.why] for j in judged],
@@ -91,11 +133,35 @@ def _quality(
         "sandbox": dict(sandbox.facts),
         "model": record.setup.get("model", {}),
     }
+    setup |= {"sanitised": sanitiser} if style_of(record.case) == CHAT else {}
     metrics = (
         metric("passed_base", [float(j.base == "pass") for j in judged]),
         metric("passed_plus", [float(j.passed) for j in judged]),
     )
-    return replace(_blank(record, by), status="ok", reason="", setup=setup, metrics=metrics)
+    found = unreadable(judged, record.case)
+    findings = (found,) if found else ()
+    return replace(_blank(record, by), status="ok", reason="", setup=setup, metrics=metrics, findings=findings)
+
+
+_SYNTAX = ("SyntaxError", "IndentationError", "TabError")
+
+
+def unreadable(judged: Sequence[Judgement], case: Case) -> Finding | None:
+    """Where no program passed and each was refused by Python's parser: the score is about the texts, not the model."""
+    if not judged or not all(one.why.endswith(_SYNTAX) for one in judged):
+        return None
+    chat = style_of(case) == CHAT
+    return Finding(
+        "only-syntax-errors",
+        "warning",
+        f"not one of the {len(judged)} programs of {case.scheme} can be read as Python: its score of 0 is about how "
+        "they were taken out of what the model wrote",
+        "; ".join(dict.fromkeys(one.why for one in judged)),
+        "pip install 'bitledger[quality]' has EvalPlus take programs out of a chat model's answers; look at the run's "
+        "completions with evaluate --export"
+        if chat
+        else "a chat model answers in Markdown: give its prompts with --prompt-style chat, or another --prompt-style",
+    )
 
 
 def not_judged(record: Record, reason: str, by: Judging) -> Record:

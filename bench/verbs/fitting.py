@@ -66,7 +66,9 @@ def refuse_too_long(preset: Preset, source: Source, facts: Mapping[str, Any]) ->
     """Raises UsageError where a timed sweep's prompts and new tokens do not fit the model's positions. ``facts``: of
     its description, whose prompts have at the least so many tokens."""
     limit = facts.get("positions")
-    for sweep in (sweep for sweep in preset.sweeps if sweep.timed and limit is not None):
+    if limit is None:
+        return
+    for sweep in (sweep for sweep in preset.sweeps if sweep.timed):
         lengths = sweep.prompt_lengths or tuple(facts.get("prompts", ())[: sweep.calls * max(sweep.batch_sizes)])
         longest = max(lengths, default=sweep.prompt_tokens)
         if longest + sweep.new_tokens > limit:

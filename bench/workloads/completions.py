@@ -12,8 +12,9 @@ from bench.workloads.prompt_styles import CHAT
 # What begins a new top-level statement after the function: EvalPlus's list for direct completion; and a fence of
 # Markdown, in which some models end a function.
 STOP_WORDS = ("\nif __name__", "\ndef ", "\nclass ", "\nprint(", "\nimport ", "\nfrom ", "\nassert ", "\n```")
-# A whole program is made of such statements: only the end of its block ends it, or its main part.
-CHAT_STOP_WORDS = ("\n```", "\nif __name__")
+# A whole program is made of such statements: only the end of its block ends it, or its main part. A fence with a word
+# after it opens a block.
+CHAT_STOP_WORDS = ("\n```\n", "\nif __name__")
 MOST_STALLED = 0.1
 
 
@@ -29,6 +30,13 @@ def cut(text: str, words: Sequence[str] = STOP_WORDS, after: str = "") -> str:
     told = "\n" * line_start + text
     end = min((place for word in words if (place := told.find(word)) >= 0), default=len(told))
     return told[line_start : max(end, line_start)]
+
+
+def unfenced(text: str) -> str:
+    """The program in a chat model's answer, less the fences at its ends. One with words before its block is left as it
+    is: taking it out is EvalPlus's business (bench/quality/sanitise.py)."""
+    opened = re.match(r"\s*```[\w+-]*\n", text)
+    return cut(text[opened.end() :] if opened else text, ("\n```", *CHAT_STOP_WORDS))
 
 
 def stalled(completion: str, entry_point: str) -> bool:
