@@ -19,6 +19,7 @@ from bench.analysis.grouping import REFERENCE, without_retried
 from bench.analysis.hardware import Part, unlike_parts
 from bench.analysis.idle_power import trends
 from bench.analysis.outliers import OutlierRow, outlier_columns
+from bench.analysis.positions import PositionRow, step_positions
 from bench.analysis.settings import Asked
 from bench.analysis.unpaired import of_pairing
 from bench.analysis.verdict import MARGIN
@@ -52,6 +53,7 @@ class Analysed:
     observed: Observations
     dispatch: tuple[DispatchRow, ...]
     outliers: tuple[OutlierRow, ...]
+    positions: tuple[PositionRow, ...]
     parts: tuple[Part, ...] = ()
     attached: tuple[Attached, ...] = ()
 
@@ -112,6 +114,7 @@ def analyse(
         observed=observations(records),
         dispatch=dispatch(records, made.generation),
         outliers=outlier_columns(records),
+        positions=step_positions(records),
         parts=parts,
     )
     attached = hooks.attached(analysed)
