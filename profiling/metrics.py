@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.analysis.judging.by_counters import STALL
+
 from .passes import AMPERE, HOPPER
 from .readers.counters import Counters
 
@@ -24,7 +26,6 @@ class Counter:
     chips: tuple[str, ...] = ()
 
 
-_STALL = "smsp__average_warps_issue_stalled_{}_per_issue_active.ratio"
 _PIPE = "sm__inst_executed_pipe_{}.avg.pct_of_peak_sustained_active"
 _OPERATION = "smsp__sass_thread_inst_executed_op_{}_pred_on.sum"
 
@@ -45,16 +46,16 @@ CAUSE = (
     Counter("sm__inst_issued.avg.pct_of_peak_sustained_active", "issue slots used"),
     Counter("sm__cycles_elapsed.max", "cycles of the launch"),
     Counter("sm__cycles_active.avg", "cycles with at least one warp, mean over SMs"),
-    Counter(_STALL.format("long_scoreboard"), "warps waiting for L2 or device memory"),
-    Counter(_STALL.format("lg_throttle"), "warps waiting for the load/store queue"),
-    Counter(_STALL.format("wait"), "warps waiting for a fixed latency"),
+    Counter(STALL.format("long_scoreboard"), "warps waiting for L2 or device memory"),
+    Counter(STALL.format("lg_throttle"), "warps waiting for the load/store queue"),
+    Counter(STALL.format("wait"), "warps waiting for a fixed latency"),
     Counter(
-        _STALL.format("short_scoreboard"), "warps waiting for a shuffle (a table look-up), shared memory, a division"
+        STALL.format("short_scoreboard"), "warps waiting for a shuffle (a table look-up), shared memory, a division"
     ),
-    Counter(_STALL.format("mio_throttle"), "warps waiting for the queue of shuffles and shared memory"),
-    Counter(_STALL.format("branch_resolving"), "warps waiting for a branch (a look-up by comparisons)"),
-    Counter(_STALL.format("math_pipe_throttle"), "warps waiting for a pipe of the SM"),
-    Counter(_STALL.format("not_selected"), "warps that could issue while another did"),
+    Counter(STALL.format("mio_throttle"), "warps waiting for the queue of shuffles and shared memory"),
+    Counter(STALL.format("branch_resolving"), "warps waiting for a branch (a look-up by comparisons)"),
+    Counter(STALL.format("math_pipe_throttle"), "warps waiting for a pipe of the SM"),
+    Counter(STALL.format("not_selected"), "warps that could issue while another did"),
     Counter(_PIPE.format("alu"), "integer and logic pipe"),
     Counter(_PIPE.format("fma"), "fused multiply-add pipe"),
     Counter(_PIPE.format("lsu"), "load/store pipe"),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.record.chain import PLAN
 from bench.record.omissions import LEFT_OUT
 from bench.record.store import RECORDS, open_run
-from bench.run.planfile import PLAN
 from tests import factories as make
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))

@@ -13,10 +13,11 @@ from bench import cli
 from bench.analysis.repeated import differences, other_commands, outputs
 from bench.instruments import environment
 from bench.presets import preset
+from bench.record.chain import PLAN
 from bench.record.errors import MachineError, UsageError
 from bench.record.store import RECORDS, load, open_run
 from bench.run.plan import make_plan
-from bench.run.planfile import PLAN, Run, read_plan, read_planned, write_plan
+from bench.run.planfile import Run, read_plan, read_planned, write_plan
 from bench.run.processes import ForkServer
 from bench.verbs import rerun, run
 from bench.workloads.sources import data_folder, resolve

@@ -11,9 +11,10 @@ import pytest
 from bench import cli
 from bench.presets import preset
 from bench.record import chain
+from bench.record.chain import PLAN
 from bench.record.store import RECORDS, open_run
 from bench.run import plan
-from bench.run.planfile import PLAN, Run, write_plan
+from bench.run.planfile import Run, write_plan
 from bench.workloads.sources import resolve
 from tests import factories as make
 

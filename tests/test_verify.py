@@ -10,10 +10,10 @@ import pytest
 
 from bench import cli
 from bench.record import chain
+from bench.record.chain import PLAN
 from bench.record.omissions import LEFT_OUT
 from bench.record.schema import to_json
 from bench.record.store import RECORDS, open_run
-from bench.run.planfile import PLAN
 from tests import factories as make
 
 RUNS = Path(__file__).parents[1] / "reports" / "runs"

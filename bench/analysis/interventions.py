@@ -18,7 +18,7 @@ import numpy as np
 from bench.record.instruments import TRY
 from bench.record.schema import Case, Record
 
-from .claims import INSTRUMENT, INSTRUMENTS, NONE, unbroken
+from .claims import CHANGED, INSTRUMENT, INSTRUMENTS, NONE, unbroken
 from .first_generation import first_times
 from .generation import call_times
 from .grouping import REFERENCE, Coordinates, pooled, reference_of, scheme_rank, setting_of
@@ -218,11 +218,8 @@ def _stated(record: Record, gain: float) -> Predicted:
     )
 
 
-_CHANGED = ("scheme", "intervention", "batch_size", "cache")
-
-
 def _less_changes(case: Case) -> Coordinates:
-    return tuple(item for item in case.coordinates().items() if item[0] not in _CHANGED)
+    return tuple(item for item in case.coordinates().items() if item[0] not in CHANGED)
 
 
 def _verdict(gain: Estimate, time_ratio: Estimate, margin: float) -> Verdict:

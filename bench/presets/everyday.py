@@ -75,7 +75,7 @@ PEERS = Preset(
 
 # What most people ask about: three processes of each, in which batch 8 follows batch 1, take turns; of fewer the spread
 # would have to be assumed (docs/verdicts.md), of joules too. The other schemes join their first round, without joules.
-_CORE = ("fp16", "int8", "nf4")
+CORE = ("fp16", "int8", "nf4")
 _OTHERS = ("fp32", "bf16", "int8-thr0", "int8-planted", "fp4", "nf4-dq")
 _TIMED: dict[str, Any] = {"new_tokens": 32, "calls": 2, "warmup_calls": 1, "process": "arm"}
 # Windows and products as long as those of the H100 run, by which scripts/study_times.py tells how long all of it takes.
@@ -87,12 +87,12 @@ QUICK = Preset(
     sweeps=(
         EndToEnd(
             "core",
-            _CORE,
+            CORE,
             repeats=3,
             observers={
-                "kineto": (_CORE, 1),
-                "energy": (_CORE, 3),
-                "codecarbon": (_CORE, 1),
+                "kineto": (CORE, 1),
+                "energy": (CORE, 3),
+                "codecarbon": (CORE, 1),
                 "annotation": (("fp16", "nf4"), 1),
             },
             tries=_TRIES,
@@ -109,7 +109,7 @@ QUICK = Preset(
             **_TIMED,
             **_OBSERVED,
         ),
-        EndToEnd("batch", _CORE, batch_sizes=(8,), repeats=3, **_TIMED),
+        EndToEnd("batch", CORE, batch_sizes=(8,), repeats=3, **_TIMED),
     ),
     matmul_schemes=ALL_NINE,
     matmul_m=tuple(m for m in M_SWEEP if m != 6),  # the eight seconds that this takes are those of what is tried

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .everyday import CORE
 from .forms import M_SWEEP, EndToEnd, Observers, Preset
 
 _ARMS = ("fp16", "bf16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
-_CORE = ("fp16", "int8", "nf4")
 _OTHERS = ("fp16", "bf16", "nf4", "int4-tinygemm")
 
 
@@ -62,7 +62,7 @@ STUDIES = (
     _part(
         "study-repeats",
         "four interleaved fresh processes of fp16, int8 and nf4, with energy in three and timelines in two",
-        _sweep("128 tokens", _CORE, {"kineto": 2, "energy": 3}, repeats=4),
+        _sweep("128 tokens", CORE, {"kineto": 2, "energy": 3}, repeats=4),
     ),
     _part(
         "study-repeats-more",
@@ -109,6 +109,6 @@ STUDIES = (
     _part(
         "study-costs",
         "what annotation costs (ranges on and off in turn), and the noise of calls within a process",
-        _sweep("128 tokens", _CORE, {"annotation": 1}, calls=3, annotation_pairs=3),
+        _sweep("128 tokens", CORE, {"annotation": 1}, calls=3, annotation_pairs=3),
     ),
 )

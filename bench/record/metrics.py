@@ -47,6 +47,7 @@ class MetricInfo:
 MOST = {"s": 1e9, "B": 1e18, "J": 1e17, "W": 1e10, "Hz": 1e15, "kg": 1e12, "degC": 1e4, "1": 1e18}
 LEAST = 1e-15
 JOULES_PER_KWH = 3.6e6
+MS_PER_S, MS_PER_NS, S_PER_NS = 1e3, 1e-6, 1e-9
 
 
 def _s(description: str) -> MetricInfo:

@@ -30,6 +30,10 @@ class Cell:
     tone: Tone = ""
 
 
+# Entries of a table, one a column.
+Row = tuple[Cell | str, ...]
+
+
 @dataclass(frozen=True)
 class Column:
     """``detail`` columns are left out where the width is small (a terminal of 80 columns)."""

@@ -17,13 +17,12 @@ from typing import Any, Literal
 import msgspec
 
 from bench import presets
+from bench.record.chain import PLAN
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.files import replace_text
 from bench.record.typed import decode, typed
 from bench.run.plan import Block, BlockKind, Key, Request
 from bench.workloads.sources import FOLDER_REVISIONS, SMOKE, Source, companions, resolve_again, with_adapter
-
-PLAN = "plan.json"
 
 
 @dataclass(frozen=True)

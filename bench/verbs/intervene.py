@@ -13,6 +13,7 @@ from bench.instruments import environment
 from bench.interventions.table import INTERVENTIONS, refuse_unknown
 from bench.kinds import each_once
 from bench.presets import EndToEnd
+from bench.record.chain import PLAN
 from bench.record.errors import UsageError
 from bench.record.outputs import refuse_foreign, unused
 from bench.record.places import RUNS
@@ -22,7 +23,6 @@ from bench.record.suggested import quoted
 from bench.run import intervening, runner
 from bench.run.intervening import InterventionPlan, Predictor
 from bench.run.plan import Block, remaining
-from bench.run.planfile import PLAN
 from bench.run.processes import ForkServer, Start
 from bench.schemes import arm
 from bench.verbs.planning import setting

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import presets
+from bench.record.chain import PLAN
 from bench.record.errors import RecordError
 from bench.record.typed import decode
-from bench.run.planfile import PLAN
 from bench.schemes import REFERENCE
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)

@@ -15,13 +15,14 @@ from typing import Any
 
 from bench import presets
 from bench.presets import varied
+from bench.record.chain import PLAN
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment
 from bench.record.store import run_id_of
 from bench.record.suggested import quoted
 from bench.run import runner
 from bench.run.plan import Layer
-from bench.run.planfile import PLAN, new_run_id, read_plan
+from bench.run.planfile import new_run_id, read_plan
 from bench.run.processes import ForkServer, Start, start_from_scratch
 from bench.schemes import AS_SAVED
 from bench.schemes.variants import has_adapter, parts

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.record import integrity, omissions
+from bench.record.chain import PLAN
 from bench.record.errors import RecordError, UsageError
 from bench.record.integrity import IntegrityCheck
 from bench.record.omissions import Omission
 from bench.record.suggested import quoted
 from bench.report.documents import integrity_document
 from bench.report.visible import dumps
-from bench.run.planfile import PLAN, read_planned
+from bench.run.planfile import read_planned
 
 SHOWN = 5
 

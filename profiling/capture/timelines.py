@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from bench.analysis.intervals import Cover
 from bench.analysis.ledger.attention import backends
-from bench.analysis.observer.costs import EventCosts
+from bench.analysis.observer.costs import NO_EVENTS, EventCosts
 from bench.analysis.timeline import Analysis
 from bench.analysis.timeline_tables import operator_sums
+from bench.record.metrics import S_PER_NS
 from bench.record.schema import Metric, metric
 from bench.record.timeline import Timeline
 
@@ -22,10 +23,8 @@ from ..annotate import STEPS
 from ..summarize import read_timeline, timeline_summary
 from . import ledger
 
-NO_COSTS = EventCosts()
 Values = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 
-_NS = 1e-9
 _MOST_ROWS = 12
 _MOST_OPERATORS = 60
 GPU_TIMES = ("gpu_busy", "gpu_idle", "sync_stall", "host_busy", "gpu_tail")
@@ -34,7 +33,7 @@ OPERATORS = ("operators", "operators_busy")
 
 
 def of_file(
-    path: Path, summary_file: Path, costs: EventCosts = NO_COSTS, plain_ns: float | None = None
+    path: Path, summary_file: Path, costs: EventCosts = NO_EVENTS, plain_ns: float | None = None
 ) -> tuple[dict[str, Any], tuple[Metric, ...], dict[str, str]]:
     """(setup, metrics, not collected) of a trace; its summary is written to ``summary_file``. ``costs``: of the
     observer's events; ``plain_ns``: a step of the same call that was not observed. Raises a RecordError."""
@@ -79,14 +78,14 @@ def attention_backends(timeline: Timeline) -> dict[str, dict[str, float]]:
 def step_values(analysis: Analysis) -> dict[str, Values]:
     """By metric name: one value per decode step, in order. What the trace does not tell is left out."""
     ranges, steps = analysis.timeline.ranges, analysis.steps("decode_step")
-    values: dict[str, Values] = {"observed_step_time": (ranges.end[steps.row] - ranges.start[steps.row]) * _NS}
+    values: dict[str, Values] = {"observed_step_time": (ranges.end[steps.row] - ranges.start[steps.row]) * S_PER_NS}
     if len(analysis.timeline.calls):
         counted = (steps.launches, steps.syncs, steps.copies, steps.kernels)
         values |= {f"{name}_per_step": column for name, column in zip(CALLS, counted, strict=True)}
     if analysis.devices:
         time = steps.time
         found = (time.busy, time.span - time.busy, time.sync_stall, time.host_gap, time.tail)
-        values |= {f"{name}_per_step": column * _NS for name, column in zip(GPU_TIMES, found, strict=True)}
+        values |= {f"{name}_per_step": column * S_PER_NS for name, column in zip(GPU_TIMES, found, strict=True)}
     if len(analysis.timeline.operators):
         values |= _operators(analysis, steps.row)
     return values
@@ -100,7 +99,7 @@ def _operators(analysis: Analysis, rows: NDArray[np.int64]) -> dict[str, Values]
         start, end = ranges.start[row], ranges.end[row]
         inside = (operators.start >= start) & (operators.end <= end) & (operators.thread == ranges.thread[row])
         count[place] = np.count_nonzero(inside)
-        busy[place] = Cover.union(operators.start[inside], operators.end[inside]).total * _NS
+        busy[place] = Cover.union(operators.start[inside], operators.end[inside]).total * S_PER_NS
     return {"operators_per_step": count, "operators_busy_per_step": busy}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from bench.record.chain import PLAN
 from bench.record.store import RECORDS
-from bench.run.planfile import PLAN
 from tests.faults.fault import Fault, Seen, Slow, resume_command, resumed, seen
 from tests.faults.plans import plan
 from tests.faults.processes import FOURTH, THREE

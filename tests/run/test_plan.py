@@ -6,9 +6,10 @@ from dataclasses import asdict, replace
 import pytest
 
 from bench import presets
+from bench.record.chain import PLAN
 from bench.record.errors import RecordError, UsageError
 from bench.run.plan import Block, Layer, make_plan
-from bench.run.planfile import PLAN, Run, read_plan, write_plan
+from bench.run.planfile import Run, read_plan, write_plan
 from bench.schemes import ARMS, FAMILIES
 from bench.workloads.sources import Source, data_folder, resolve
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 import profiling.cli
 from bench import cli
 from bench.presets import preset
+from bench.record.chain import PLAN
 from bench.record.errors import BitledgerError
 from bench.record.schema import CASE_FIELDS
 from bench.record.store import open_run
 from bench.run.plan import Block, Layer, make_plan, matmul_block
-from bench.run.planfile import PLAN, Run, read_plan, read_planned, write_plan
+from bench.run.planfile import Run, read_plan, read_planned, write_plan
 from bench.workloads.sources import resolve, resolve_again
 from tests import factories as make
 

@@ -6,9 +6,10 @@ import shutil
 import pytest
 
 from bench.presets import preset
+from bench.record.chain import PLAN
 from bench.record.errors import UsageError
 from bench.run.plan import machine_block
-from bench.run.planfile import PLAN, Run, read_plan, write_plan
+from bench.run.planfile import Run, read_plan, write_plan
 from bench.workloads.sources import data_folder, resolve
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from bench.cluster.folder import SWEEP
 from bench.presets import preset
+from bench.record.chain import PLAN
 from bench.record.store import PACKED, RECORDS, open_run
 from bench.run.plan import make_plan
-from bench.run.planfile import PLAN, Run, write_plan
+from bench.run.planfile import Run, write_plan
 from bench.workloads.sources import resolve
 from tests import factories as make
 from tests.quality_records import samples

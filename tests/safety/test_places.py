@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.presets import preset
+from bench.record.chain import PLAN
 from bench.record.errors import BitledgerError, RecordError
 from bench.record.places import artifact_folder
 from bench.record.store import artifact, open_run
-from bench.run.planfile import PLAN, Run, new_run_id, read_plan, write_plan
+from bench.run.planfile import Run, new_run_id, read_plan, write_plan
 from bench.schemes import arm
 from bench.workloads.sources import Source, resolve
 from profiling import inrun

@@ -22,7 +22,7 @@ from .evidence import Evidence, Found, Judgement, not_tested
 BUSY = 60.0
 _ISSUE = "sm__inst_issued.avg.pct_of_peak_sustained_active"
 _DRAM = "dram__throughput.avg.pct_of_peak_sustained_elapsed"
-_STALL = "smsp__average_warps_issue_stalled_{}_per_issue_active.ratio"
+STALL = "smsp__average_warps_issue_stalled_{}_per_issue_active.ratio"
 # Why a warp did not issue: for what a look-up costs, or for what comes from memory. The first two look up by a shuffle
 # (bitsandbytes since 0.50), branch_resolving by comparisons (before).
 _LOOKING_UP = ("short_scoreboard", "mio_throttle", "branch_resolving")
@@ -100,7 +100,7 @@ def _fused(record: Record) -> _Kernel | None:
             metrics = kernel.get("metrics") or {}
             issue = _value(metrics, _ISSUE)
             every = (*_LOOKING_UP, *_ISSUING, *_MEMORY)
-            waiting = {name: value for name in every if (value := _value(metrics, _STALL.format(name))) is not None}
+            waiting = {name: value for name in every if (value := _value(metrics, STALL.format(name))) is not None}
             return None if issue is None else _Kernel(issue, _value(metrics, _DRAM), waiting)
     return None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.record import causes as c
+from bench.record.metrics import MS_PER_S
 
 from ..pairing import difference_between
 from ..statistics import Samples, location
@@ -22,7 +23,6 @@ from .closure import Closed, Line, Side, on_grid
 _ABSENT = 0.01
 # A cause under this share of all that moved is no reason of its own.
 SMALL = 0.01
-_MS = 1e3
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ def _cause(name: str, sides: tuple[Side, Side], closed: Closed, alone: Sequence[
     own = (line.reference_ms, line.scheme_ms) if line else (0.0, 0.0)
     keys, sign = _moved(name, alone)
     before, after = (
-        ms + sign * sum(on_grid(location(side.leads(*key), "mean") * _MS) for key in keys)
+        ms + sign * sum(on_grid(location(side.leads(*key), "mean") * MS_PER_S) for key in keys)
         for ms, side in zip(own, sides, strict=True)
     )
     delta, work = after - before, own[1] - own[0] if name in c.BUSY else 0.0
     reference, scheme = (side.observed(_samples(side, name, keys, sign)) for side in sides)
     spread = difference_between(scheme, reference, "mean")
-    shift = delta - spread.value * _MS
-    low, high = (None if bound is None else bound * _MS + shift for bound in (spread.low, spread.high))
+    shift = delta - spread.value * MS_PER_S
+    low, high = (None if bound is None else bound * MS_PER_S + shift for bound in (spread.low, spread.high))
     return Cause(name, before, after, delta, low, high, spread.basis, work, delta - work, assumed=spread.assumed)
 
 

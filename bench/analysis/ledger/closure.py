@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.record import causes as c
+from bench.record.metrics import MS_PER_S
 
 from ..pairing import Located, PairPlace, difference_between
 from ..statistics import Basis, Estimate, Samples, Statistic, location
 
 GRID = 2.0**-30
-_MS = 1e3
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,11 @@ def close(reference: Side, scheme: Side) -> Closed:
 
     ``profiler_disturbance`` is there only where unprofiled calls of the observed processes are known on both sides.
     """
-    before, after = (on_grid(location(side.wall, side.statistic) * _MS) for side in (reference, scheme))
+    before, after = (on_grid(location(side.wall, side.statistic) * MS_PER_S) for side in (reference, scheme))
     made = [line_of(name, reference.line(name), scheme.line(name)) for name in _names(reference, scheme)]
     if reference.plain and scheme.plain:
         disturbed = [side.observed(_disturbance(side)) for side in (reference, scheme)]
-        known = [on_grid(location(side.samples, "mean") * _MS) for side in disturbed]
+        known = [on_grid(location(side.samples, "mean") * MS_PER_S) for side in disturbed]
         made.append(_line(c.DISTURBANCE, known[0], known[1], _between_moments(reference, scheme, disturbed)))
     rest = before - sum(line.reference_ms for line in made), after - sum(line.scheme_ms for line in made)
     spread = _between_moments(reference, scheme, [_unexplained(reference), _unexplained(scheme)])
@@ -137,16 +137,16 @@ def _names(*sides: Side) -> list[str]:
 
 def line_of(cause: str, reference: Located, scheme: Located) -> Line:
     """One line, s per token, from the means of both sides."""
-    before, after = (on_grid(location(side.samples, "mean") * _MS) for side in (reference, scheme))
+    before, after = (on_grid(location(side.samples, "mean") * MS_PER_S) for side in (reference, scheme))
     return _line(cause, before, after, difference_between(scheme, reference, "mean"))
 
 
 def _line(cause: str, reference: float, scheme: float, spread: Estimate) -> Line:
     """A line with the interval of ``spread`` moved onto the exact difference."""
     delta = scheme - reference
-    shift = delta - spread.value * _MS
-    low = None if spread.low is None else spread.low * _MS + shift
-    high = None if spread.high is None else spread.high * _MS + shift
+    shift = delta - spread.value * MS_PER_S
+    low = None if spread.low is None else spread.low * MS_PER_S + shift
+    high = None if spread.high is None else spread.high * MS_PER_S + shift
     return Line(cause, reference, scheme, delta, low, high, spread.basis, assumed=spread.assumed)
 
 

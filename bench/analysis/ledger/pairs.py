@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.record import causes as c
+from bench.record.metrics import MS_PER_S
 from bench.record.schema import Record
 
 from ..generation import call_times
@@ -28,7 +29,6 @@ from .plain import at_new_lengths, plain_times
 from .stored import with_lines
 
 TIMELINES = ("kineto", "nsys")
-_MS = 1e3
 _MOST_SOURCES = 12
 REST = "(other)"
 
@@ -239,7 +239,7 @@ def _source_means(records: Sequence[Record], batch: int, model: ObserverModel) -
         for item in record.setup["ledger"]["sources"]:
             seconds = (np.asarray(item["seconds"], np.float64) - model.cost(item))[rows]
             key = (item["cause"], item["range"], item["operator"], item["work"])
-            sums[key] += float(seconds.mean()) * _MS / batch / len(records)
+            sums[key] += float(seconds.mean()) * MS_PER_S / batch / len(records)
     return dict(sums)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from bench.record import causes as c
 from bench.record.errors import RecordError
+from bench.record.metrics import S_PER_NS
 from bench.record.packed import unpacked as gunzipped
 from bench.record.schema import Metric, Record, metric
 
@@ -29,7 +30,6 @@ from .segments import OperatorKind, Places, StepPlace
 
 Rows = GpuRows | CpuRows
 Document = Mapping[str, Any]
-_NS = 1e-9
 
 
 class _Written:
@@ -206,17 +206,19 @@ def _ledger(observed: StepCosts, best: StepCosts) -> dict[str, Any]:
     """What stands beside the lines. ``best``: the costs without the observer, where these are known."""
     ranked = sorted(best.sources.items(), key=lambda item: -float(abs(item[1]).sum()))
     return {
-        "sources": [{**vars(source), "seconds": (ns * _NS).tolist(), **_events(best, source)} for source, ns in ranked],
+        "sources": [
+            {**vars(source), "seconds": (ns * S_PER_NS).tolist(), **_events(best, source)} for source, ns in ranked
+        ],
         "unknown": dict(observed.unknown),
         "events": {name: _events(observed, name) for name in observed.causes if name in observed.events},
-        "attention_call": {name: (ns * _NS).tolist() for name, ns in best.attention.items()},
+        "attention_call": {name: (ns * S_PER_NS).tolist() for name, ns in best.attention.items()},
     }
 
 
 def lines(kind: str, costs: StepCosts) -> tuple[Metric, ...]:
     """Each line of the observed steps, as ``kind``: "observed", or "ledger" for those without the observer."""
     known = ((name, ns) for name, ns in costs.causes.items() if name in c.OBSERVED)
-    return tuple(metric(f"{kind}_{name}_per_step", ns * _NS) for name, ns in known)
+    return tuple(metric(f"{kind}_{name}_per_step", ns * S_PER_NS) for name, ns in known)
 
 
 def _events(costs: StepCosts, key: str | IdleSource) -> dict[str, list[int]]:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.record import causes as c
+from bench.record.metrics import MS_PER_NS
 
 from ..ledger.costs import Ns, StepCosts, host_windows, step_rows
 from ..spread import Spread, half_width
 from ..timeline import Analysis
 from .costs import MOST_EVENT
 
-_MS = 1e-6
 Bounds = tuple[float, float]
 
 
@@ -41,7 +41,7 @@ class Events:
 
 
 def _cost(operators: float, ranges: float, calls: float) -> float:
-    return (operators * MOST_EVENT.operator + ranges * MOST_EVENT.range + calls * MOST_EVENT.call) * _MS
+    return (operators * MOST_EVENT.operator + ranges * MOST_EVENT.range + calls * MOST_EVENT.call) * MS_PER_NS
 
 
 def events_of(analysis: Analysis, step_range: str) -> Events:
@@ -61,7 +61,7 @@ def idle_bounds(name: str, costs: Sequence[StepCosts], events: Sequence[Events],
     """What the real difference of an idle line lies between, ms per step; None where that cannot be told."""
     if any(each.frames for each in events) or any(each.steps < 2 for each in costs):
         return None
-    columns = [each.causes[name] * _MS for each in costs]
+    columns = [each.causes[name] * MS_PER_NS for each in costs]
     before, after = (float(column.mean()) for column in columns)
     parts = [(float(column.var(ddof=1)) / len(column), len(column) - 1.0) for column in columns]
     half = half_width(parts, (spread.host * before, spread.host * after))
@@ -75,7 +75,7 @@ def idle_bounds(name: str, costs: Sequence[StepCosts], events: Sequence[Events],
 
 def _visible(costs: Sequence[StepCosts], events: Sequence[Events]) -> Bounds:
     """By how much the difference can be too large, and too small."""
-    idle = [sum(float(each.causes[n].mean()) for n in c.IDLE if n in each.causes) * _MS for each in costs]
+    idle = [sum(float(each.causes[n].mean()) for n in c.IDLE if n in each.causes) * MS_PER_NS for each in costs]
     most = [each.most_ms for each in events]
     if all(time >= cost for time, cost in zip(idle, most, strict=True)):
         more = [getattr(events[1], name) - getattr(events[0], name) for name in ("operators", "ranges", "calls")]

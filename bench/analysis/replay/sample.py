@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.record import causes as c
+from bench.record.metrics import MS_PER_NS
 
 from ..ledger.costs import Ns, StepCosts
 
@@ -28,7 +29,6 @@ UNLIKE = 0.03
 MISPLACED, LEAST = 0.1, 0.01
 _BLOCK = 10
 _SEED, _DRAWS = 20, 50
-_MS = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class StepSample:
         if self.off <= UNLIKE * self.wall[1]:
             return ""
         worst = _worst(self.whole, self.taken)
-        taken, whole = self.taken[worst] * _MS, self.whole[worst] * _MS
+        taken, whole = self.taken[worst] * MS_PER_NS, self.whole[worst] * MS_PER_NS
         return (
             f"the {len(self.rows):,} steps that were played again are not like all {self.steps:,}: {c.LABELS[worst]} "
             f"takes {taken:.4g} ms in them and {whole:.4g} ms in all"
@@ -90,8 +90,8 @@ def misplaced(reference: StepSample, candidate: StepSample) -> str:
         return ""
     return (
         f"the steps that were played again are not like all of them: {c.LABELS[worst]} makes "
-        f"{taken[worst] * _MS:+.3g} ms per step of the recorded difference in them and {whole[worst] * _MS:+.3g} ms in "
-        "all"
+        f"{taken[worst] * MS_PER_NS:+.3g} ms per step of the recorded difference in them and "
+        f"{whole[worst] * MS_PER_NS:+.3g} ms in all"
     )
 
 
@@ -101,7 +101,7 @@ def taken_of(reference: StepSample, candidate: StepSample) -> str:
         return ""
     whole, taken = _differences(reference, candidate)
     worst = _worst(whole, taken)
-    off = abs(taken[worst] - whole[worst]) * _MS
+    off = abs(taken[worst] - whole[worst]) * MS_PER_NS
     return (
         f"{reference.said} of the reference and {candidate.said} of the candidate, spread over the whole traces; the "
         f"recorded difference of no cause is off by more than {off:.2g} ms per step in them"

@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.record import causes as c
 from bench.record.errors import RecordError
+from bench.record.metrics import MS_PER_NS
 
 from ..ledger.classes import classes_of
 from ..ledger.read import STEP_RANGE
@@ -23,7 +24,6 @@ from .program import program_of
 from .sample import StepSample
 from .simulate import Ns, Recording, as_recorded, changed, play_plan, play_plans
 
-_MS = 1e-6
 # A replay that misses the step that it starts from by more than this share predicts nothing.
 MISSES = 0.03
 NO_WORK = "these steps ask for no GPU work, so there is no order of work in them that could be replayed"
@@ -133,18 +133,18 @@ class Replay:
             raise RecordError("a trace without GPU work has no launches that a CUDA graph could take over")
         if change.of(c.SYNC_STALL) != 1.0:
             raise RecordError("a trace without GPU work has no sync_stall: nothing there waits for a device")
-        measured = float(np.mean([step.ns for step in self._steps])) * _MS
-        steps = np.array([sum(_played(s, change) for s in step.segments) for step in self._steps]) * _MS
+        measured = float(np.mean([step.ns for step in self._steps])) * MS_PER_NS
+        steps = np.array([sum(_played(s, change) for s in step.segments) for step in self._steps]) * MS_PER_NS
         predicted = float(steps.mean())
         made = WhatIf(len(self._steps), measured, measured, predicted)
         return _bounded(made, steps, [predicted * spread.host])
 
 
 def _on_gpu(recording: Recording, change: Change) -> WhatIf:
-    program, scale = recording.program, _MS / recording.program.steps
+    program, scale = recording.program, MS_PER_NS / recording.program.steps
     plans = [changed(program, p, change) for p in (recording.plan, *recording.processes, *recording.model)]
     found, *others = play_plans(program, plans)
-    steps = np.diff(Ends(program).of(found), prepend=0.0) * _MS
+    steps = np.diff(Ends(program).of(found), prepend=0.0) * MS_PER_NS
     replayed = play_plan(program, recording.plan).span * scale
     effects = [(other.span - found.span) * scale for other in others]
     processes, model = effects[: len(recording.processes)], effects[len(recording.processes) :]

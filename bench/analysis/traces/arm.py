@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import causes as c
+from bench.record.metrics import S_PER_NS
 
 from ..ledger.classes import classes_of
 from ..ledger.closure import Line, Side
@@ -35,7 +36,6 @@ from ..timeline import Analysis
 from .pace import all_host, replayed, steps_alone
 from .times import StepTime
 
-_NS = 1e-9
 AnyLine = TypeVar("AnyLine", bound=Line)
 
 
@@ -113,7 +113,7 @@ def _on_gpu(analysis: Analysis, time: StepTime, step_range: str, spread: Spread)
 def less_observer_of(trace: Undisturbed, time: StepTime, spread: Spread) -> Recording:
     """A GPU's trace without its observer, as a process that is one standard deviation slower would have it too: the one
     that was recorded, or the one that was timed."""
-    recording, plain = steps_alone(trace, time, spread), time.observed / _NS
+    recording, plain = steps_alone(trace, time, spread), time.observed / S_PER_NS
     if time.plain is not None:  # the time is of the very process that was observed
         return recording.spread(spread)
     factors = [{"host": 1.0 + spread.host}] * bool(spread.host) + [{"gpu": 1.0 + spread.gpu}] * bool(spread.gpu)
@@ -166,8 +166,8 @@ def cpu_model(recordings: Sequence[CpuRecording]) -> ObserverModel:
     observed = [each.costs(NOTHING) for each in recordings]
     counts = np.array([_counts(costs) for costs in observed])
     plain = np.array([each.time.observed for each in recordings])
-    extra = np.array([float(costs.wall.mean()) * _NS for costs in observed]) - plain
-    loops = np.mean([(each.time.events.operator, each.time.events.range / 2) for each in recordings], axis=0) * _NS
+    extra = np.array([float(costs.wall.mean()) * S_PER_NS for costs in observed]) - plain
+    loops = np.mean([(each.time.events.operator, each.time.events.range / 2) for each in recordings], axis=0) * S_PER_NS
     return fitted(counts, extra, plain, loops)
 
 
@@ -225,7 +225,7 @@ def leading(costs: StepCosts) -> dict[tuple[str, str], Samples]:
 
 
 def _column(column: Ns) -> Samples:
-    return (tuple((column * _NS).tolist()),)
+    return (tuple((column * S_PER_NS).tolist()),)
 
 
 def with_spread(line: AnyLine, both: Arms, samples: Callable[[Side], Samples]) -> AnyLine:

@@ -19,10 +19,10 @@ from bench.record.codes import distinct
 from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 
+from ..ledger.read import STEP_RANGE
 from ..timeline import Analysis
 
 Rows = NDArray[np.int64]
-DECODE_STEP = "decode_step"
 # Names that engines and trainers give to a step. Where one covers nearly as much as the largest family, it is meant.
 _STEP_WORDS = re.compile(r"(?i)step|execute|forward_(decode|extend)|decode|iteration|run_batch|generate_token|batch_\d")
 _NEARLY = 0.8
@@ -71,7 +71,7 @@ def _place(family: RangeFamily, most: int) -> tuple[bool, bool, int, int]:
     """The step of our own recordings first, then a step by its name that covers nearly the most, then what covers the
     most; of equal ones the outer, which has fewer instances."""
     by_name = family.total >= _NEARLY * most and _STEP_WORDS.search(family.label) is not None
-    return family.label != DECODE_STEP, not by_name, -family.total, len(family.rows)
+    return family.label != STEP_RANGE, not by_name, -family.total, len(family.rows)
 
 
 def extent(timeline: Timeline) -> tuple[int, int]:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench.record.metrics import S_PER_NS
+
 from ..observer.replayed import observer
 from ..replay.simulate import Recording, ReplayPlan, slower
 from ..replay.undisturb import Undisturbed
@@ -17,7 +19,6 @@ from ..spread import Bounded, Spread
 from ..timeline import Analysis
 from .times import StepTime
 
-_NS = 1e-9
 # How much slower the timed process' host is taken to be at most, and how many such hosts are tried.
 _SLOWEST, _TRIED = 16.0, 33
 
@@ -39,7 +40,7 @@ def all_host(times: Sequence[StepTime], spread: Spread) -> tuple[Bounded, Bounde
 def steps_alone(trace: Undisturbed, time: StepTime, spread: Spread) -> Recording:
     """A GPU's trace without its observer, for the process that was recorded."""
     other = 0.0 if time.plain is not None else spread.gpu  # a plain time is of the very process that was observed
-    return observer(trace, time.events, time.observed / _NS, other).off(trace)
+    return observer(trace, time.events, time.observed / S_PER_NS, other).off(trace)
 
 
 def replayed(trace: Undisturbed, plan: ReplayPlan, time: StepTime, spread: Spread) -> Bounded:
@@ -47,11 +48,11 @@ def replayed(trace: Undisturbed, plan: ReplayPlan, time: StepTime, spread: Sprea
     account for is the host's too."""
     usual = time.seconds
     hosts = np.geomspace(1.0, _SLOWEST, _TRIED)
-    lengths = trace.lengths([slower(plan, host=float(host)) for host in hosts]) * _NS
+    lengths = trace.lengths([slower(plan, host=float(host)) for host in hosts]) * S_PER_NS
     if not lengths[0]:
         return spread.all_host(usual)
     timed = slower(plan, host=float(np.interp(usual, lengths, hosts)))
-    length, *others = (trace.lengths([timed, *(slower(timed, **each) for each in spread.limits)]) * _NS).tolist()
+    length, *others = (trace.lengths([timed, *(slower(timed, **each) for each in spread.limits)]) * S_PER_NS).tolist()
     missed = max(usual - length, 0.0)
     away = [other + missed * each["host"] for other, each in zip(others, spread.limits, strict=True)]
     return Bounded(usual, *(usual * each / (length + missed) for each in (min(away), max(away))))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.record import causes as c
 from bench.record.errors import RecordError
+from bench.record.metrics import MS_PER_NS
 from bench.record.schema import Finding
 
 from ..generation import rows, summarise
@@ -34,8 +35,6 @@ from .origin import Origin, TraceOrigin, origin_of
 from .periods import not_in_steps
 from .recorded import Recorded, recorded
 from .times import StepTime, given_time, time_ratio, timed_in
-
-_MS = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,12 +201,14 @@ def _sources(costs: tuple[StepCosts, StepCosts], closed: Closed | None) -> tuple
 
 
 def _line(cause: str, costs: tuple[StepCosts, StepCosts]) -> Line:
-    one, other = (on_grid(float(each.causes[cause].mean()) * _MS) if cause in each.causes else 0.0 for each in costs)
+    one, other = (
+        on_grid(float(each.causes[cause].mean()) * MS_PER_NS) if cause in each.causes else 0.0 for each in costs
+    )
     return Line(cause, one, other, other - one, None, None, "one value")
 
 
 def _part(key: IdleSource, before: Mapping[IdleSource, Ns], after: Mapping[IdleSource, Ns]) -> SourceLine:
-    one, other = (on_grid(float(side[key].mean()) * _MS) if key in side else 0.0 for side in (before, after))
+    one, other = (on_grid(float(side[key].mean()) * MS_PER_NS) if key in side else 0.0 for side in (before, after))
     return SourceLine(key.cause, key.range, key.operator, key.work, one, other)
 
 

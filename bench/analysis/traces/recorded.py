@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.record import causes as c
+from bench.record.metrics import MS_PER_NS, S_PER_NS
 
 from ..intervals import Cover
 from ..ledger.costs import Ns, StepCosts, step_rows
@@ -25,7 +26,6 @@ from ..spread import ASSUMED, Part, Spread, apart, half_width
 from ..timeline import Analysis
 from ..verdict import Verdict
 
-_MS, _S = 1e-6, 1e-9
 # Some times what the committed runs show (1.4 µs per operator, 20 µs per end of a range with its hooks), since other
 # traces hold shapes and allocations too.
 MOST_COST = ObserverModel(operator=10e-6, range_end=50e-6)
@@ -75,7 +75,7 @@ def recorded(
     spread: Spread = ASSUMED,
 ) -> Recorded:
     """Both traces as recorded. ``steps``: the name of each one's steps."""
-    wall = tuple(float(each.wall.mean()) * _MS for each in costs)
+    wall = tuple(float(each.wall.mean()) * MS_PER_NS for each in costs)
     floor = tuple(_floor(*each) for each in zip(analyses, costs, steps, strict=True))
     names = [name for name in c.CAUSES if any(name in each.causes and each.causes[name].any() for each in costs)]
     bounded = all(each.steps > 1 for each in costs)
@@ -96,7 +96,7 @@ def recorded(
 
 def _floor(analysis: Analysis, costs: StepCosts, step_range: str) -> float:
     if costs.device == "cpu":
-        return max(float((costs.wall - _most(analysis, costs)).mean()), 0.0) * _MS
+        return max(float((costs.wall - _most(analysis, costs)).mean()), 0.0) * MS_PER_NS
     timeline = analysis.timeline
     rows = step_rows(timeline, step_range)
     start, end = step_windows(timeline, rows, work_of(analysis, step_range))
@@ -107,7 +107,7 @@ def _floor(analysis: Analysis, costs: StepCosts, step_range: str) -> float:
         for device, stream in set(zip(table.device[mine].tolist(), table.stream[mine].tolist(), strict=True)):
             here = mine & (table.device == device) & (table.stream == stream)
             busy = Cover.union(table.start[here], table.end[here]).within(start, end)
-            busiest = max(busiest, float(busy.mean()) * _MS)
+            busiest = max(busiest, float(busy.mean()) * MS_PER_NS)
     return busiest
 
 
@@ -117,7 +117,7 @@ def _most(analysis: Analysis, costs: StepCosts) -> Ns:
     if len(analysis.timeline.frames):
         return costs.wall
     operators, ends = (np.sum(column, axis=0) for column in zip(*(costs.events[n] for n in costs.causes), strict=True))
-    most: Ns = np.rint((operators * MOST_COST.operator + ends * MOST_COST.range_end) / _S).astype(np.int64)
+    most: Ns = np.rint((operators * MOST_COST.operator + ends * MOST_COST.range_end) / S_PER_NS).astype(np.int64)
     return most
 
 
@@ -125,9 +125,9 @@ def _line(
     name: str, analyses: tuple[Analysis, Analysis], costs: tuple[StepCosts, StepCosts], spread: Spread, *, bounded: bool
 ) -> RecordedLine:
     columns = [each.causes.get(name, np.zeros(each.steps, np.int64)) for each in costs]
-    before, after = (float(column.mean()) * _MS for column in columns)
+    before, after = (float(column.mean()) * MS_PER_NS for column in columns)
     if costs[0].device == "cpu":
-        most = [float(_most(*each).mean()) * _MS for each in zip(analyses, costs, strict=True)]
+        most = [float(_most(*each).mean()) * MS_PER_NS for each in zip(analyses, costs, strict=True)]
         least = [max(mean - cost, 0.0) for mean, cost in zip((before, after), most, strict=True)]
         other = half_width((), (spread.host * before, spread.host * after)) or 0.0
         low, high = least[1] - before - other, after - least[0] + other
@@ -139,7 +139,7 @@ def _line(
 
 
 def _idle(name: str, costs: Sequence[StepCosts], events: Sequence[Events], spread: Spread) -> RecordedLine:
-    before, after = (float(each.causes[name].mean()) * _MS for each in costs)
+    before, after = (float(each.causes[name].mean()) * MS_PER_NS for each in costs)
     low, high = idle_bounds(name, costs, events, spread) or (None, None)
     return RecordedLine(name, before, after, low, high, inflated=True)
 
@@ -148,4 +148,4 @@ def _part(column: Ns) -> Part:
     """The variance of a mean step, ms²."""
     if len(column) < 2:
         return 0.0, 0.0
-    return float((column * _MS).var(ddof=1)) / len(column), len(column) - 1.0
+    return float((column * MS_PER_NS).var(ddof=1)) / len(column), len(column) - 1.0

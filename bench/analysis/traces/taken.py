@@ -19,9 +19,10 @@ from bench.record.timeline import Spans, Timeline
 
 from ..ledger.costs import is_step
 from ..ledger.gpu import LEFT_OUT, AskedWork, windows_of
+from ..ledger.read import STEP_RANGE
 from ..range_names import one_name_each, with_timeline
 from ..timeline import Analysis
-from .families import DECODE_STEP, RangeFamily, by_size, extent, families, one_after_the_other, pattern_of, work_inside
+from .families import RangeFamily, by_size, extent, families, one_after_the_other, pattern_of, work_inside
 from .inferred import inferred_steps
 from .ranks import Rank, only_device, only_process, ranks
 
@@ -174,10 +175,10 @@ def offered(analysis: Analysis) -> str:
 
 def _likeliest_family(analysis: Analysis, *, own: bool) -> RangeFamily | None:
     """The likeliest family; None where there is none."""
-    if own or DECODE_STEP in analysis.timeline.strings:
-        rows = rows_called(analysis.timeline, DECODE_STEP)
+    if own or STEP_RANGE in analysis.timeline.strings:
+        rows = rows_called(analysis.timeline, STEP_RANGE)
         if len(rows):
-            return _named_family(analysis, DECODE_STEP)
+            return _named_family(analysis, STEP_RANGE)
     likely = families(analysis)
     return likely[0] if likely else None
 

@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from bench.cluster.analysis.node_variance import Variation
 from bench.cluster.analysis.nodes import Fleet, Node, Nodes, Rates
 from bench.report import units
-from bench.report.content import Cell, Column, Table, Tone, drop_uniform, table
+from bench.report.content import Cell, Column, Row, Table, Tone, drop_uniform, table
 from bench.report.words import setting_text
 
 from .figure import by_speed, mark, medians
-
-Row = tuple[Cell | str, ...]
 
 
 def nodes(found: Nodes) -> Table:

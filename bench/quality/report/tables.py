@@ -9,10 +9,9 @@ from bench.analysis.statistics import Estimate
 from bench.quality.analysis.mcnemar import McNemar
 from bench.quality.analysis.summary import QualityGroup, QualityRow
 from bench.report import units
-from bench.report.content import Cell, Column, Table, Tone, drop_uniform, table
+from bench.report.content import Cell, Column, Row, Table, Tone, drop_uniform, table
 from bench.report.words import short_labels
 
-Row = tuple[Cell | str, ...]
 _SETTING = Column("Setting")
 _SCHEME = Column("Scheme")
 _SHARE_NOTE = "pass@1: share of tasks whose one greedy program passed; [low, high]: Wilson's 95 % interval."

@@ -8,10 +8,9 @@ from bench.quality.report.tables import share
 from bench.quality.tradeoff.signmap import Place, Sign, Spot
 from bench.quality.tradeoff.tradeoff import CRITERIA, PairReach, Ranked, Tradeoff
 from bench.report import units
-from bench.report.content import Cell, Column, Table, Tone, table
+from bench.report.content import Cell, Column, Row, Table, Tone, table
 from bench.report.words import setting_text, short_labels
 
-Row = tuple[Cell | str, ...]
 _FRONT_TONES: dict[str, Tone] = {"front": "good", "dominated": "bad", "cannot tell": "unsure"}
 SIGN_TONES: dict[Sign, Tone] = {"lower": "good", "higher": "bad", "the same": "same", "cannot tell": "unsure"}
 _UNITS = {"time": "s", "energy": "J", "memory": "B"}

@@ -9,11 +9,10 @@ from typing import Any
 from bench.analysis.generation import GenerationGroup, GenerationRow
 from bench.analysis.grouping import Coordinates
 from bench.report.analysed import Analysed
-from bench.report.content import Cell, Column, FigureSpec
+from bench.report.content import Column, FigureSpec
 from bench.report.overview import main_groups
 from bench.report.words import interval_text, setting_text, short_labels, span
 
-Row = tuple[Cell | str, ...]
 SETTING, SCHEME = Column("Setting"), Column("Scheme")
 MOST_FIGURES = 4
 BARS = "95 % interval"

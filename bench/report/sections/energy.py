@@ -12,12 +12,12 @@ from bench.analysis.energy import EnergyGroup, EnergyRow
 from bench.analysis.statistics import Estimate
 from bench.report import units
 from bench.report.analysed import Analysed
-from bench.report.content import Cell, Column, FigureSpec, Section, Table, drop_uniform, table
+from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, drop_uniform, table
 from bench.report.figures import dots, linear_ticks, notice, panels
 from bench.report.palette import PAPER, colour, marker
 from bench.report.words import assumed_bars, interval_text, ratio_cell, setting_text, short_labels, verdict_cell
 
-from .common import BARS, MOST_FIGURES, SETTING, Row, numbered, times
+from .common import BARS, MOST_FIGURES, SETTING, numbered, times
 
 _SHORT: dict[Kind, str] = {"held": "context held", "unused": "card unused"}
 _OF_EMISSIONS = (

@@ -10,11 +10,11 @@ from bench.analysis.evidence import HOST_CLASSES, CounterRow, Drawn, EvidenceRow
 from bench.analysis.grouping import Coordinates
 from bench.report import units
 from bench.report.analysed import Analysed
-from bench.report.content import Column, FigureSpec, Section, Table, drop_uniform, table
+from bench.report.content import Column, FigureSpec, Row, Section, Table, drop_uniform, table
 from bench.report.drawing import is_svg
 from bench.report.words import short_labels
 
-from .common import SCHEME, SETTING, Row
+from .common import SCHEME, SETTING
 
 MOST_FLAMEGRAPHS = 6
 _TOOL = Column("Tool")

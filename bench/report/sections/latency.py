@@ -10,12 +10,12 @@ import numpy as np
 from bench.analysis.generation import GenerationGroup, GenerationRow
 from bench.report import units
 from bench.report.analysed import Analysed
-from bench.report.content import Column, Section, Table, drop_uniform, table
+from bench.report.content import Column, Row, Section, Table, drop_uniform, table
 from bench.report.figures import legend_below, log_ticks, panels
 from bench.report.palette import colour, marker
 from bench.report.words import ratio_cell
 
-from .common import SCHEME, SETTING, Row, each_row, figures_of_settings
+from .common import SCHEME, SETTING, each_row, figures_of_settings
 
 
 def section(analysed: Analysed) -> Section | None:

@@ -11,12 +11,12 @@ from bench.analysis.ceilings import Ceilings
 from bench.analysis.matmul import MatmulRow
 from bench.report import units
 from bench.report.analysed import Analysed
-from bench.report.content import Cell, Column, FigureSpec, Section, Table, table
+from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, table
 from bench.report.figures import legend_below, log_ticks, panels
 from bench.report.palette import SOFT, colour, marker
 from bench.report.words import TONES, assumed_bars, ratio_cell, span, verdict_cell
 
-from .common import SCHEME, Row, numbered
+from .common import SCHEME, numbered
 
 MOST_LAYERS = 6
 

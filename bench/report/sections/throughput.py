@@ -11,7 +11,7 @@ from bench.analysis.generation import GenerationGroup, GenerationRow
 from bench.analysis.verdict import MARGIN
 from bench.report import units
 from bench.report.analysed import Analysed
-from bench.report.content import Cell, Column, FigureSpec, Section, Table, drop_uniform, table
+from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, drop_uniform, table
 from bench.report.figures import dots, legend_below, linear_ticks, log_ticks, panels, ratio_ticks, unity_band
 from bench.report.palette import colour, marker
 from bench.report.words import TONES, assumed_bars, interval_text, ratio_cell, setting_text, short_labels, verdict_cell
@@ -21,7 +21,6 @@ from .common import (
     MOST_FIGURES,
     SCHEME,
     SETTING,
-    Row,
     caption,
     each_row,
     figures_of_settings,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from bench.record.schema import Record
 from bench.report import units
 from bench.report.analysed import Analysed
-from bench.report.content import Cell, Column, Section, Table, table
+from bench.report.content import Cell, Column, Row, Section, Table, table
 from bench.report.words import setting_text
 
-from .common import SCHEME, Row
+from .common import SCHEME
 
 _TOLD = (
     "model",

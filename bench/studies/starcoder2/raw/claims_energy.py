@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from bench.analysis.statistics import Estimate
 
@@ -13,6 +13,7 @@ from .grounds import (
     WHOLE_NODE,
     ClaimReading,
     Grounds,
+    Judge,
     Ratio,
     above,
     below,
@@ -25,8 +26,6 @@ from .grounds import (
 from .joules import SettingJoules
 from .means import over
 from .split import even_share
-
-Judge = Callable[[Grounds], Iterable[ClaimReading]]
 
 
 def slower(arm: str) -> Judge:

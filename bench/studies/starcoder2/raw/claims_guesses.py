@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from ..published import EIGHT_BIT, FOUR_BIT
 from . import caches
-from .grounds import CANNOT, QUANTISED, ClaimReading, Grounds, name_of, overall, percent
+from .grounds import CANNOT, QUANTISED, ClaimReading, Grounds, Judge, name_of, overall, percent
 
-Judge = Callable[[Grounds], Iterable[ClaimReading]]
 # A cause that can carry less than this of a slowdown is not its main cause.
 MAIN = 0.5
 

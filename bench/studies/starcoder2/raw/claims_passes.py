@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from bench.quality.analysis.passing import wilson
 
 from ..published import EIGHT_BIT, FOUR_BIT
 from . import passes
-from .grounds import CANNOT, GPU_ALONE, ClaimReading, Grounds, Outcome, below, overall, times
-
-Judge = Callable[[Grounds], Iterable[ClaimReading]]
+from .grounds import CANNOT, GPU_ALONE, ClaimReading, Grounds, Judge, Outcome, below, overall, times
 
 
 def setup_valid(g: Grounds) -> Iterable[ClaimReading]:

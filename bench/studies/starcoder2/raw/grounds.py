@@ -73,6 +73,10 @@ class Grounds:
         return between_nodes(self.settings, lambda run: run.total)
 
 
+# What holds claims against the grounds.
+Judge = Callable[[Grounds], Iterable[ClaimReading]]
+
+
 def overall(found: Iterable[bool | None]) -> Outcome:
     """One setting that contradicts for sure lets a claim fall; all that show it let it stand."""
     answers = list(found)

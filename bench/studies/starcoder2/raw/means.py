@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from bench.analysis.statistics import Estimate, ratio
+from bench.analysis.statistics import CONFIDENCE, Estimate, ratio
 from bench.analysis.student import t_quantile
 
-CONFIDENCE = 0.95
 _STUDYS = 1.96
 
 

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
-from bench.analysis.statistics import Estimate, estimate
+from bench.analysis.statistics import CONFIDENCE, Estimate, estimate
 from bench.quality.analysis.passing import wilson
 from bench.record.schema import Record
 
 from ..published import Published, PublishedRow
 from .rows import held_against
 from .settings import JouleSource, StudySetting
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
