@@ -10,7 +10,7 @@ from bench.record.causes import LINES, MEANINGS
 from bench.record.metrics import METRICS
 from bench.report.documents import catalogue_document
 from bench.report.visible import dumps
-from bench.schemes import ARMS, REFERENCE, SAVED
+from bench.schemes import ARMS, REFERENCE, SAVED, Arm, family
 from bench.workloads.sources import SHAPES, SMOKE
 
 EXAMPLES = """
@@ -48,6 +48,11 @@ def _models() -> dict[str, str]:
     }
 
 
+def _beside(arm: Arm) -> str:
+    missing = family(arm).unavailable(arm, "cuda")
+    return f"; not here: {missing}" if missing else " (reference)" if arm.name == REFERENCE else ""
+
+
 def _print_tables() -> None:
     from rich import box
     from rich.table import Table
@@ -56,7 +61,7 @@ def _print_tables() -> None:
 
     console = make_console()
     every = (*ARMS.values(), SAVED)
-    schemes = {arm.name: arm.description + (" (reference)" if arm.name == REFERENCE else "") for arm in every}
+    schemes = {arm.name: arm.description + _beside(arm) for arm in every}
     metrics = {name: f"{info.description} [{info.unit}]" for name, info in METRICS.items()}
     presets = {name: preset.description for name, preset in PRESETS.items()}
     interventions = {name: f"{item.sense} {item.cause}" for name, item in INTERVENTIONS.items()}

@@ -1,0 +1,66 @@
+"""The class table on what torchao 0.18, HQQ 0.2.8 and optimum-quanto 0.2.7 call in a forward of their Linears."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.analysis.ledger.classes import Classes, Classified
+from bench.record import causes as c
+from tests.analysis.ledger.test_classes import chain
+
+RANGES = ("decode_step", "layer", "c_fc")
+HQQ, QBYTES = "HQQMatmulNoCacheMul", "WeightQBytesLinearFunction"
+QPARAMS, QUANTISE = "torchao::choose_qparams_affine", "torchao::quantize_affine"
+DEQUANTISE = "torchao::dequantize_affine"
+OPERATORS = [
+    ((HQQ,), c.GEMM),
+    ((HQQ, "aten::bitwise_and"), c.DEQUANTISE),
+    ((HQQ, "aten::to", "aten::_to_copy", "aten::copy_"), c.DEQUANTISE),
+    ((HQQ, "aten::sub"), c.DEQUANTISE),
+    ((HQQ, "aten::mul"), c.DEQUANTISE),
+    ((HQQ, "aten::matmul", "aten::mm"), c.GEMM),
+    ((HQQ, "aten::add_"), c.GEMM),
+    ((QBYTES, "quanto::qbytes_mm", "aten::mul"), c.DEQUANTISE),
+    ((QBYTES, "quanto::qbytes_mm", "aten::to", "aten::_to_copy"), c.DEQUANTISE),
+    ((QBYTES, "quanto::qbytes_mm", "aten::matmul", "aten::mm"), c.GEMM),
+    ((QBYTES, "quanto::qbytes_mm", "aten::_weight_int8pack_mm"), c.GEMM),
+    ((QPARAMS,), c.QUANTISE),
+    ((QPARAMS, "aten::amax"), c.QUANTISE),
+    ((QUANTISE, "_Round", "aten::round"), c.QUANTISE),
+    ((QUANTISE, "aten::to", "aten::_to_copy"), c.QUANTISE),
+    ((DEQUANTISE, "aten::sub"), c.DEQUANTISE),
+    (("aten::_int_mm",), c.GEMM),
+    # torchao turns int8 weights into the activations' type by a plain conversion: it is told as a cast.
+    (("aten::to", "aten::_to_copy"), c.CAST),
+    (("aten::mm",), c.GEMM),
+]
+
+
+@pytest.mark.parametrize(("names", "cause"), OPERATORS)
+def test_operators(names, cause):
+    assert chain(Classes(), *names, ranges=RANGES).cause == cause
+
+
+def test_python_between_their_operators_is_a_gap_of_the_host():
+    for name in (HQQ, QPARAMS, DEQUANTISE, "quanto::qbytes_mm"):
+        assert chain(Classes(), name, ranges=RANGES).glue, name
+
+
+def test_scaling_a_product_back_is_dequantising_and_any_other_mul_is_not():
+    classes = Classes()
+    assert chain(classes, "aten::mul", ranges=RANGES, after="aten::reshape") == Classified(c.DEQUANTISE)
+    assert chain(classes, "aten::mul", ranges=RANGES, after="aten::add").cause == c.NORM
+    assert chain(classes, "aten::mul", ranges=("decode_step", "layer"), after="aten::reshape").cause == c.NORM
+
+
+@pytest.mark.parametrize(
+    ("kernel", "operators", "cause"),
+    [
+        ("void at::native::vectorized_elementwise_kernel<4, BitwiseAnd>", (HQQ, "aten::bitwise_and"), c.DEQUANTISE),
+        ("nvjet_tst_64x8_64x16_4x1_v_bz_TNN", (HQQ, "aten::matmul", "aten::mm"), c.GEMM),
+        ("void at::native::reduce_kernel<512, 1, ReduceOp<float, MaxOps>>", (QPARAMS, "aten::amax"), c.QUANTISE),
+        ("void at::native::vectorized_elementwise_kernel<4, round>", (QUANTISE, "aten::round"), c.QUANTISE),
+    ],
+)
+def test_kernels(kernel, operators, cause):
+    assert Classes().kernel(kernel, operators, RANGES) == cause
