@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bench.schemes import Family, holder
+from bench.schemes.definition import plain_tensors
 
 
 def parameter_count(model: Any) -> int:
@@ -28,18 +29,10 @@ def footprint(model: Any) -> int:
     """Bytes of all parameters and buffers, with bitsandbytes' scales, tables and nested statistics. Shared storage
     counts once."""
     seen: dict[int, int] = {}
-    for tensor in (part for whole in _tensors(model) for part in _parts(whole)):
+    for tensor in (part for whole in _tensors(model) for part in plain_tensors(whole)):
         storage = tensor.untyped_storage()
         seen[storage.data_ptr()] = storage.nbytes()
     return sum(seen.values())
-
-
-def _parts(tensor: Any) -> Iterable[Any]:
-    """The tensors that one of another library's is made of, which has no storage of its own; else itself."""
-    if not hasattr(tensor, "__tensor_flatten__"):
-        return (tensor,)
-    names, _ = tensor.__tensor_flatten__()
-    return [part for name in names for part in _parts(getattr(tensor, name))]
 
 
 def _tensors(model: Any) -> Iterable[Any]:

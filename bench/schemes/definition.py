@@ -209,6 +209,14 @@ def _installed(module: str) -> bool:
         return False
 
 
+def plain_tensors(tensor: Any) -> list[Any]:
+    """The tensors that one of another library's is made of, which has no storage of its own; else itself."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        return [tensor]
+    names, _ = tensor.__tensor_flatten__()
+    return [part for name in names for part in plain_tensors(getattr(tensor, name))]
+
+
 def any_arm(_arm: Arm, _device: str) -> bool:
     """For ``interventions``: it means something on every arm and device."""
     return True

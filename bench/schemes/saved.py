@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import four_bit, int8
-from .definition import Arm, Facts, Family
+from .definition import Arm, Facts, Family, plain_tensors
 from .four_bit_traffic import BLOCKSIZE
 
 KIND = "saved"
@@ -31,7 +31,8 @@ class Saved(Family):
 
     def holds(self, module: Any) -> bool:
         """Whether a module keeps its weights in codes: integers, or 8 bits."""
-        own = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+        whole = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+        own = (part for tensor in whole for part in plain_tensors(tensor))
         return any(t.dim() >= 2 and (t.element_size() == 1 or not t.is_floating_point()) for t in own)
 
     def stored_bytes(self, facts: Facts, n: int, k: int) -> None:  # noqa: ARG002

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 from argparse import Namespace
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +17,7 @@ from bench.interventions import patches
 from bench.models.weights import footprint, parameter_count
 from bench.presets import PRESETS
 from bench.record.errors import NotApplicableError, UsageError
-from bench.schemes import ARMS, FAMILIES, arm, family, hqq, quanto, torchao
+from bench.schemes import ARMS, FAMILIES, SAVED, arm, family, hqq, quanto, torchao
 from bench.schemes.traffic import INTEGER
 from bench.verbs import fitting, planning
 from bench.workloads import models
@@ -63,6 +65,22 @@ def test_a_loaded_model_is_what_the_arm_says_and_its_bytes_are_counted(one):
     stored = sum(family(one).stored_bytes(one.facts(), m.out_features, m.in_features) for m in linears)
     plainly = sum(2 * m.weight.numel() for m in linears)
     assert footprint(loaded.model) - (footprint(plain.model) - plainly) == pytest.approx(stored, rel=0.01)
+
+
+@pytest.mark.skipif(not installed(arm("torchao-int8")), reason="not installed")
+def test_a_checkpoint_that_it_saved_is_measured_as_it_is(tmp_path):
+    models.load(SOURCE, arm("torchao-int8"), "cpu", 0).model.save_pretrained(tmp_path)
+    for file in Path(SOURCE.location).glob("*token*"):
+        shutil.copy(file, tmp_path)
+    source = resolve(str(tmp_path))
+    loaded = models.load(source, SAVED, "cpu", 0)
+    models.check(loaded, SAVED, "cpu")
+    told = loaded.facts["quantised"]
+    assert (told["modules"], told["share"], loaded.arm.description) == (
+        36,
+        1.0,
+        "the checkpoint as it was saved: torchao",
+    )
 
 
 @each
