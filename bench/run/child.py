@@ -21,6 +21,7 @@ from bench.instruments import environment
 from bench.record.errors import BitledgerError
 from bench.record.origin import BLOCK
 from bench.record.schema import Environment, Finding, Record, environment_from_json, to_json
+from bench.run import pauses
 from bench.run.plan import Block
 from bench.run.processes import die_with_parent
 from bench.workloads.annotation import Tools, ToolsFor
@@ -38,6 +39,7 @@ def main(tools: ToolsFor) -> int:
 def run_task(task: dict[str, Any], records_fd: int, tools: ToolsFor) -> int:
     """Measure a block, or describe a model, and write the answer to ``records_fd``."""
     die_with_parent(task.get("parent"))
+    pauses.watch()
     with os.fdopen(records_fd, "w", buffering=1) as pipe:
         if "describe" in task:
             pipe.write(json.dumps(_describe(task["describe"])) + "\n")
@@ -126,7 +128,7 @@ class _RecordMaker:
         self._machine = machine
         self._now, self._looked = environment.state(), time.monotonic()
         self._before = self._now
-        self._started = _now()
+        self._started, self._paused = _now(), pauses.count()
 
     def __call__(self, outcome: Outcome) -> Record:
         after = self._state()
@@ -143,10 +145,10 @@ class _RecordMaker:
             setup={**outcome.setup, BLOCK: self._place} if self._place else outcome.setup,
             metrics=outcome.metrics,
             not_collected=outcome.not_collected,
-            findings=(*outcome.findings, *self._noticed(outcome, after)),
+            findings=(*outcome.findings, *self._noticed(outcome, after), *pauses.told(self._paused)),
             artifacts=outcome.artifacts,
         )
-        self._before, self._started = after, _now()
+        self._before, self._started, self._paused = after, _now(), pauses.count()
         return replace(record, findings=(*record.findings, *judge(record)))
 
     def _noticed(self, outcome: Outcome, after: dict[str, Any]) -> tuple[Finding, ...]:

@@ -23,6 +23,7 @@ from typing import Any
 from bench.record import logs
 from bench.record.errors import BitledgerError, MachineError, RecordError, StorageError
 from bench.record.instruments import TIMELINE
+from bench.record.lines import LONGEST
 from bench.record.origin import BLOCK
 from bench.record.schema import Environment, Record, from_json
 from bench.record.store import Writer, remedy, why
@@ -30,6 +31,8 @@ from bench.run.plan import Block, Request
 from bench.run.processes import Process, Start, start_from_scratch
 
 TERMINATE_GRACE_S = 5.0
+# A child's time is counted in steps of so many seconds; a longer one is a time in which this process was stopped.
+LOOK_S = 1.0
 # Looking at a model's shapes takes seconds; its configuration may come from a slow disk or hub.
 DESCRIBE_S = 600.0
 
@@ -202,17 +205,30 @@ class _Child:
         self._pipe.close()
 
     def lines(self) -> Iterator[bytes]:
-        """Whole lines until the child closes its pipe or its time is up. A line cut off by its end is dropped."""
-        deadline = time.monotonic() + self._limit
-        buffer = b""
+        """Whole lines until the child closes its pipe or its time is up. A line cut off by its end is dropped, and one
+        that is longer than any Record loses its beginning. Time in which this process itself was stopped, as by ctrl-Z,
+        is not the child's."""
+        left, last = self._limit, time.monotonic()
+        parts, size = list[bytes](), 0
         with selectors.DefaultSelector() as selector:
             selector.register(self._pipe, selectors.EVENT_READ)
-            while selector.select(max(0.0, deadline - time.monotonic())):
-                chunk = os.read(self._pipe.fileno(), 1 << 20)
-                if not chunk:
-                    return
-                *lines, buffer = (buffer + chunk).split(b"\n")
-                yield from lines
+            while left > 0:
+                if selector.select(min(left, LOOK_S)):
+                    chunk = os.read(self._pipe.fileno(), 1 << 20)
+                    if not chunk:
+                        return
+                    first, *others = chunk.split(b"\n")
+                    if size > LONGEST:
+                        parts.clear()
+                        size = 0
+                    parts.append(first)
+                    size += len(first)
+                    if others:
+                        yield b"".join(parts)
+                        yield from others[:-1]
+                        parts, size = [others[-1]], len(others[-1])
+                now = time.monotonic()
+                left, last = left - min(now - last, LOOK_S), now
         self._timed_out = True
 
     def why_it_ended(self) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 
+from bench.record.store import load
 from tests.faults.fault import Fault, Seen, Slow, resume_command, resumed, seen
 from tests.faults.plans import FRESH, plan
 from tests.faults.run import Running, Scene
@@ -77,6 +79,29 @@ def fork_server_hangs(scene: Scene) -> Seen:
     return found.then("processes start from scratch instead: 6 of 6, each once")
 
 
+def parent_stopped(scene: Scene) -> Seen:
+    """Longer than the block's limit, as by ctrl-Z and, after a while, fg."""
+    plan(scene.run, limit_s=3.0)
+    running = scene.start(*resume_command(scene), child={FOURTH: "moment"})
+    running.until_acknowledged(THREE)
+    os.kill(running.process.pid, signal.SIGSTOP)
+    time.sleep(4.5)
+    os.kill(running.process.pid, signal.SIGCONT)
+    found = seen(scene, running.done(), "[3/3]")
+    assert scene.whole()
+    assert not scene.survivors()
+    return found.then("the child goes on meanwhile, and its limit does not count the pause: 6 of 6, each once")
+
+
+def child_paused(scene: Scene) -> Seen:
+    plan(scene.run)
+    found = seen(scene, scene.start(*resume_command(scene), child={FOURTH: "paused"}).done(), "[3/3]")
+    told = [record for record in load(scene.run).records for one in record.findings if one.code == "process-stopped"]
+    assert [f"{one.case.scheme}/{one.instrument}" for one in told] == [FOURTH]
+    assert scene.whole()
+    return found.then("the Record holds the finding process-stopped: 6 of 6, each once")
+
+
 def describing_hangs(scene: Scene) -> Seen:
     done = scene.start(*FRESH, "--out", str(scene.run), describe_s=0.5).done()
     assert not scene.run.exists() and not scene.survivors()
@@ -118,9 +143,16 @@ FAULTS = (
     Fault("GPU out of memory", "the child raises torch.OutOfMemoryError, in torch's words", _misbehaves("gpu memory")),
     Fault("Child hangs", "the child sleeps; its block's limit is 2 s", _misbehaves("hang", limit_s=2.0)),
     Slow("Child stops", "SIGSTOP to the child; its block's limit is 4 s", _child(signal.SIGSTOP, limit_s=4.0)),
+    Fault("Child stopped for a while", "SIGSTOP to the child while it measures, and SIGCONT", child_paused),
+    Slow(
+        "Parent stopped for a while", "SIGSTOP to the parent, as by ctrl-Z, for longer than the block's limit; SIGCONT",
+        parent_stopped),
     Slow("Child crashes", "SIGSEGV in the child", _misbehaves("segmentation fault")),
     Slow("Child ends early", "a library prints a line and calls exit(3)", _misbehaves("exit")),
     Fault("Child writes something else", "a library prints into the pipe of Records", _misbehaves("garbage")),
+    Slow(
+        "Child writes 1 GB without a line's end", "a library prints it into the pipe of Records",
+        _misbehaves("endless line", limit_s=60.0)),
     Slow(
         "Code replaced during a run", "the child's Records have schema version 99, the parent knows 1",
         _misbehaves("newer record")),

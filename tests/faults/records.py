@@ -69,11 +69,28 @@ def damaged_plan(scene: Scene) -> Seen:
     return found.then(f"with the plan restored, {resumed(scene)}")
 
 
+def long_line(scene: Scene) -> Seen:
+    """Without being read: its process may have no more than 1 GiB of memory."""
+    _interrupted(scene)
+    file = scene.run / RECORDS
+    whole = file.read_bytes()
+    with file.open("ab") as stream:
+        stream.truncate(len(whole) + (1 << 30))
+        stream.seek(0, 2)
+        stream.write(b"\n")
+    command = ("sh", "-c", 'ulimit -v 1048576; exec "$@"', "sh", *scene.python("verify", str(scene.run), "--all"))
+    done = scene.interpreter(*command)
+    file.write_bytes(whole)
+    found = seen(scene, done, "longer than")
+    return found.then(f"nothing is written; with the line removed, {resumed(scene)}")
+
+
 FAULTS = (
     Fault("Last line truncated", "the first 1000 bytes of a line at the end of the file", truncated),
     Fault("Line in the middle damaged", "20 bytes of the third of three lines are zeros", _line_three(
         lambda line: line[:100] + b"\0" * 20 + line[120:]
     )),
+    Fault("A line of 1 GB", "1 GiB of zeros and a line's end are added; `verify` with 1 GiB of memory", long_line),
     Fault("Records of a newer program", "the third line has schema version 99", _line_three(_version(99))),
     Slow("Records of an older program", "the third line has schema version 0", _line_three(_version(0))),
     Slow("Plan damaged", "the second half of plan.json is missing", damaged_plan),

@@ -10,6 +10,7 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -62,6 +63,11 @@ def hang(*_: object) -> None:
     time.sleep(600)
 
 
+def moment(*_: object) -> None:
+    """A measurement that takes a while."""
+    time.sleep(0.5)
+
+
 def _signal(number: signal.Signals) -> Callable[..., None]:
     def die(*_: object) -> None:
         os.kill(os.getpid(), number)
@@ -108,6 +114,22 @@ def _nan_setup(case: Case, instrument: str, _lent: Any) -> Outcome:
 
 def _garbage(*_: object) -> None:
     os.write(PIPE, b"Loading weights: 100%")
+
+
+def _endless_line(*_: object) -> None:
+    """A library fills the pipe of Records with a line that is longer than any Record."""
+    for _block in range(1 << 10):
+        rest = memoryview(b"x" * (1 << 20))
+        while rest:
+            rest = rest[os.write(PIPE, rest) :]
+    os.write(PIPE, b"\n")
+
+
+def _paused(*_: object) -> None:
+    """Somebody stops this process, and lets it go on after a moment."""
+    subprocess.Popen(("sh", "-c", f"sleep 0.3; kill -CONT {os.getpid()}"))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.01)
 
 
 def _newer(*_: object) -> None:
@@ -162,6 +184,7 @@ def _losing_the_gpu(_batch: object) -> Any:
 
 MISBEHAVE: dict[str, Callable[..., Outcome | None]] = {
     "hang": hang,
+    "moment": moment,
     "stop": _signal(signal.SIGSTOP),
     "killed": _signal(signal.SIGKILL),
     "segmentation fault": _signal(signal.SIGSEGV),
@@ -172,6 +195,8 @@ MISBEHAVE: dict[str, Callable[..., Outcome | None]] = {
     "nan metric": _nan_metric,
     "nan setup": _nan_setup,
     "garbage": _garbage,
+    "endless line": _endless_line,
+    "paused": _paused,
     "newer record": _newer,
     "fill": _fill,
     "timeline": _timeline,
