@@ -124,17 +124,23 @@ def measure(
     """
     missing = {request.key(block.repeat): request for request in block.requests}
     failed, unread = False, ""
-    with _Child(block, context, log, start, windows) as child:
-        for line in child.lines():
-            try:
-                record = from_json(json.loads(line))
-            except (ValueError, RecursionError, RecordError) as error:
-                unread = f"the child gave something that is no record of this program ({error})"
-                continue
-            missing.pop(record.key, None)
-            failed = failed or record.status == "failed"
-            yield record
-        why = unread or child.why_it_ended()
+    try:
+        with _Child(block, context, log, start, windows) as child:
+            for line in child.lines():
+                try:
+                    record = from_json(json.loads(line))
+                except (ValueError, RecursionError, RecordError) as error:
+                    unread = f"the child gave something that is no record of this program ({error})"
+                    continue
+                missing.pop(record.key, None)
+                failed = failed or record.status == "failed"
+                yield record
+            why = unread or child.why_it_ended()
+    except BaseException:  # the run ends: what the child printed is kept, but no log without a word
+        with contextlib.suppress(OSError):
+            if not log.stat().st_size:
+                log.unlink()
+        raise
     tail = _keep_tail(log, keep=failed or bool(missing))
     for request in missing.values():
         yield lost(request, block, context, why + (f"; it last printed: {tail}" if tail else ""))

@@ -146,9 +146,33 @@ def finished(scene: Scene) -> None:
             scene.acknowledge(record)
 
 
+def _full_for_all(kind: str) -> Callable[[Scene], Seen]:
+    """Each verb that writes, on a disk without a free byte or a free inode."""
+
+    def provoke(scene: Scene) -> Seen:
+        finished(scene)
+        whole = (scene.run / RECORDS).read_bytes()
+        (scene.run / RECORDS).write_bytes(b"".join(whole.splitlines(True)[:3]))
+        verbs = {
+            "report": ("report", str(scene.run)),
+            "share": ("share", str(scene.run), "--out", "DISK/copy", "--no-report"),
+            "verify --leave-out": ("verify", str(scene.run), "--leave-out", "there was no time"),
+            "run --resume": resume_command(scene),
+        }
+        ended = {name: disks.on_full_disk(scene, kind, scene.python(*words)) for name, words in verbs.items()}
+        (scene.run / RECORDS).write_bytes(whole)
+        told = {name: seen(scene, done, TOLD) for name, done in ended.items()}
+        assert {one.code for one in told.values()} == {2}, told
+        return told["report"].then(f"{', '.join(told)} say so in one line each; no file is changed, cut short or left")
+
+    return provoke
+
+
 FAULTS = (
     Fault("Disk full", "a tmpfs of 256 KiB is filled to its last byte before the fourth of six Records", full),
     Fault("Disk full while an artifact is written", "a trace fills that tmpfs", full_of_artifacts),
+    Slow("Disk full under every verb that writes", "a tmpfs without a free byte", _full_for_all("bytes")),
+    Slow("No inode left under every verb that writes", "a tmpfs without a free inode", _full_for_all("inodes")),
     Slow("File may not grow", "RLIMIT_FSIZE of the parent is set 100 bytes above the file", _after_three("file size")),
     Slow("Disk does not sync", "fsync answers EIO from the fourth Record on", _after_three("sync fails")),
     Slow("Output folder is read-only", "the folder is mounted read-only, three Records are in it", read_only),
