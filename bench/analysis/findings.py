@@ -80,19 +80,18 @@ def _overhead(groups: Sequence[GenerationGroup]) -> list[Finding]:
 
 
 def of_matmul(rows: Sequence[MatmulRow]) -> tuple[Finding, ...]:
-    """Layers whose measurement ended before it was quiet."""
-    early = [row for row in rows if any(stop != "noise" for stop in row.stops)]
-    if not early:
-        return ()
-    return (
-        Finding(
-            "noise-limit-missed",
-            "info",
-            "some layer timings stopped at a limit before they reached the noise goal",
-            f"{len(early)} of {len(rows)} timings",
-            "give them more time, or quieten the machine",
-        ),
-    )
+    """Layers whose measurement ended before it was quiet, or as quiet as they could be."""
+    early = [row for row in rows if any(not stop.startswith("noise") for stop in row.stops)]
+    own = [row for row in rows if row not in early and any(stop != "noise" for stop in row.stops)]
+    remedy = "give them more time, or quieten the machine"
+    found = []
+    if early:
+        message = "some layer timings stopped at a limit before they reached the noise goal"
+        found.append(Finding("noise-limit-missed", "info", message, f"{len(early)} of {len(rows)} timings", remedy))
+    if own:
+        message = "some layer timings stopped at a noise goal of their own, because the one asked for was out of reach"
+        found.append(Finding("noise-own-goal", "info", message, f"{len(own)} of {len(rows)} timings", remedy))
+    return tuple(found)
 
 
 def of_annotation(rows: Sequence[AnnotationRow]) -> tuple[Finding, ...]:

@@ -1,13 +1,17 @@
 """Layer-level matrix products: every arm of one Linear shape, interleaved in one process, stopped by noise.
 
 All points (arm × M × operation × residency) take turns in random order, a burst of calls each, until a point's
-relative standard error is small enough or its time is up. A point's Record is handed over as soon as it is done. An
-error fails its own point, and the others go on, unless it took the device along.
+relative standard error is small enough or its time is up. Calls of one burst are alike, so the error is of the bursts'
+means. Where the error that was asked for is out of a point's reach, as its first bursts show, the point has a goal of
+its own. A point's Record is handed over as soon as it is done. An error fails its own point, and the others go on,
+unless it took the device along.
 """
 
 from __future__ import annotations
 
+import math
 import random
+import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +32,10 @@ PRIMING_CALLS = 2
 # Calls of one burst are alike, so three bursts are the least that shows how bursts differ (bench/analysis/turns.py).
 MIN_SAMPLES = 3 * BURST
 MAX_SAMPLES = 400
+# Of the bursts that a point has time for, the share in which it should reach a goal of its own: three bursts tell the
+# spread of all but roughly.
+GOAL_WITHIN = 0.5
+NOISE, OWN_GOAL = "noise", "noise, at a goal of its own"
 # Rotation covers the last-level cache this many times, because replacement is not strictly least recently used.
 CACHE_FACTOR = 2
 
@@ -46,6 +54,7 @@ class SampledCase:
     forward: list[float] = field(default_factory=list)
     dispatch: list[float] = field(default_factory=list)
     noise: RunningNoise = field(default_factory=RunningNoise)
+    goal: float | None = None
 
     @property
     def reads_back(self) -> bool:
@@ -59,17 +68,27 @@ class SampledCase:
         burst = timer.burst(self.call, BURST, hold=not self.reads_back)
         self.forward += burst.forward
         self.dispatch += burst.dispatch
-        for value in burst.forward:
-            self.noise.add(value)
+        self.noise.add(statistics.fmean(burst.forward))
         self.spent += time.perf_counter() - start
 
     def stop(self, target: float, seconds: float) -> str | None:
-        """Why this point is done, or None."""
-        if len(self.forward) >= MIN_SAMPLES and self.noise.relative_standard_error() <= target:
-            return "noise"
-        if self.spent >= seconds and len(self.forward) >= MIN_SAMPLES:
+        """Why this point is done, or None. ``target``: the relative standard error that is asked for."""
+        if len(self.forward) < MIN_SAMPLES:
+            return "sample limit" if len(self.forward) >= MAX_SAMPLES else None
+        error = self.noise.relative_standard_error()
+        if self.goal is None:
+            self.goal = max(target, self._within_reach(error, seconds))
+        if error <= self.goal:
+            return NOISE if error <= target else OWN_GOAL
+        if self.spent >= seconds:
             return "time limit"
         return "sample limit" if len(self.forward) >= MAX_SAMPLES else None
+
+    def _within_reach(self, error: float, seconds: float) -> float:
+        """The error after a share of all bursts that the limits allow, where that falls with their square root."""
+        bursts = self.noise.count
+        most = min(MAX_SAMPLES / BURST, seconds / (self.spent / bursts) if self.spent else math.inf)
+        return error * math.sqrt(bursts / max(GOAL_WITHIN * most, bursts + 1))
 
 
 def run(cases: Sequence[Case], options: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -205,6 +224,8 @@ def _outcome(point: SampledCase, why: str, options: Mapping[str, Any], seed: int
     setup = _arm_setup(point.case, options) | {
         "stop": why,
         "relative_standard_error_reached": point.noise.relative_standard_error(),
+        "relative_standard_error_goal": point.goal,
+        "relative_standard_error_of": "the means of bursts",
         "copies": point.copies,
         "rotated_bytes": rotated,
         "cache_bytes": cache,

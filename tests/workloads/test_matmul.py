@@ -1,5 +1,8 @@
 """Matmul blocks on the CPU: every point asked for comes back with raw times, its error and why it stopped."""
 
+import types
+
+import numpy as np
 import pytest
 import torch
 
@@ -42,7 +45,11 @@ def test_times_are_raw_and_the_reason_to_stop_is_told(outcomes):
         values = {metric.name: metric.values for metric in outcome.metrics}
         assert len(values["forward_time"]) >= matmul.MIN_SAMPLES
         assert min(values["forward_time"]) > 0
-        assert outcome.setup["stop"] in ("noise", "time limit", "sample limit")
+        assert outcome.setup["stop"] in (matmul.NOISE, matmul.OWN_GOAL, "time limit", "sample limit")
+        bursts = np.reshape(values["forward_time"], (-1, matmul.BURST)).mean(axis=1)
+        error = bursts.std(ddof=1) / bursts.mean() / len(bursts) ** 0.5
+        assert outcome.setup["relative_standard_error_reached"] == pytest.approx(error)
+        assert (error <= outcome.setup["relative_standard_error_goal"]) == outcome.setup["stop"].startswith("noise")
         assert outcome.setup["arm"]["name"] == outcome.case.scheme
         assert "dispatch_time" in outcome.not_collected
 
@@ -291,3 +298,47 @@ def test_matmul_points_on_a_gpu():
     outcomes = list(matmul.run(moved, block("matmul").options))
     assert {outcome.status for outcome in outcomes} == {"ok"}
     assert all(any(metric.name == "dispatch_time" for metric in outcome.metrics) for outcome in outcomes)
+
+
+class Bursts:
+    """A timer whose bursts have these means (s), the calls of one all alike."""
+
+    def __init__(self, means):
+        self.means = iter(means)
+
+    def burst(self, call, count, *, hold):
+        return Burst((1.0 if count == matmul.PRIMING_CALLS else next(self.means),) * count)
+
+
+def stopped(means, target=0.005, seconds=1e9):
+    """Why a point with these bursts stops, after how many of them, and its goal."""
+    point = matmul.SampledCase(None, types.SimpleNamespace(synchronises=False), None, 1, None)
+    timer = Bursts(means)
+    why = None
+    while why is None:
+        point.sample(timer)
+        why = point.stop(target, seconds)
+    return why, len(point.forward) // matmul.BURST, point.goal
+
+
+def test_a_point_stops_by_the_noise_of_its_bursts():
+    """The calls of a burst agree to the last digit here: they say nothing of the error."""
+    assert stopped([1.0] * 9) == (matmul.NOISE, 3, 0.005)
+    ends = [stopped(np.random.default_rng(seed).normal(1, 0.01, 99)) for seed in range(50)]
+    assert sum(end[0] == matmul.NOISE for end in ends) > 40
+    assert 3 < np.mean([bursts for _, bursts, _ in ends]) <= 8
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.2])
+def test_a_point_whose_goal_is_out_of_reach_gets_one_of_its_own(spread):
+    """Most points end by noise, within the calls that they are allowed, and say by which goal."""
+    ends = [stopped(np.random.default_rng(seed).normal(1, spread, 99)) for seed in range(200)]
+    by_noise = [end for end in ends if end[0] in (matmul.NOISE, matmul.OWN_GOAL)]
+    assert len(by_noise) > 0.6 * len(ends)
+    assert all(bursts <= matmul.MAX_SAMPLES / matmul.BURST for _, bursts, _ in ends)
+    goals = [goal for _, _, goal in ends]
+    assert np.median(goals) == pytest.approx(spread / (matmul.GOAL_WITHIN * 20) ** 0.5, rel=0.3)
+
+
+def test_a_point_without_time_stops_by_its_limit():
+    assert stopped([1.0, 1.5, 0.5, 1.2], seconds=0.0)[:2] == ("time limit", 3)
