@@ -48,7 +48,7 @@ def read_kineto(path: Path) -> Timeline:
         for events in stream:
             builder.add(events)
         with about(path):
-            timeline = builder.timeline(stream.base_ns, facts(stream.header))
+            timeline = builder.timeline(stream.base_ns, facts(stream.header, stream.trailer))
     except (ValueError, OverflowError, TypeError, RecursionError) as error:
         raise RecordError(f"{path}: corrupt Chrome trace ({error}); record it again") from error
     tables = timeline.kernels, timeline.calls, timeline.copies, timeline.ranges, timeline.operators, timeline.frames

@@ -70,11 +70,12 @@ class _Readable(Protocol):
 @dataclass
 class EventStream:
     """Iterate for lists of events; ``base_ns`` is what the header or the trailer tells, once the end is reached;
-    ``header``: the text before the events."""
+    ``header``: the text before the events, ``trailer``: what stands after them, less what is long."""
 
     path: Path
     base_ns: int | None = None
     header: bytes = field(default=b"", repr=False)
+    trailer: dict[str, msgspec.Raw] = field(default_factory=dict, repr=False)
     _buffer: bytes = field(default=b"", repr=False)
 
     def __iter__(self) -> Iterator[list[Event]]:
@@ -135,9 +136,18 @@ class EventStream:
             rest = _decode(text, _Rest)
         except msgspec.DecodeError as error:
             raise RecordError(f"{self.path}: truncated or corrupt Chrome trace ({error}); record it again") from error
+        self.trailer = _short_values(text)
         if rest.baseTimeNanoseconds is not None:
             self.base_ns = rest.baseTimeNanoseconds
         return list(rest.traceEvents)
+
+
+def _short_values(text: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        found = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:  # said by who reads the events of it
+        return {}
+    return {name: value for name, value in found.items() if name != "traceEvents" and len(value) <= _BLOCK}
 
 
 @contextmanager

@@ -1,7 +1,11 @@
-"""What the header of a Chrome trace of torch.profiler says: hardware, CUDA's versions, which rank of how many."""
+"""What a Chrome trace of torch.profiler says beside its events: hardware, CUDA's versions, which rank of how many.
+
+torch writes it before the events; who merges or writes a trace again may write it after them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,18 +15,22 @@ from .facts import Facts, counted, facts_with_value
 _MOST = 64
 
 
-def facts(header: bytes) -> Facts:
-    """(what, value) from the text before the events; () where it is not the beginning of a JSON object."""
-    try:
-        document = msgspec.json.decode(header.rstrip().rstrip(b",") + b"}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ()
-    if not isinstance(document, dict):
-        return ()
+def facts(header: bytes, trailer: Mapping[str, msgspec.Raw]) -> Facts:
+    """(what, value) from the text before the events and the values after them; () where there are none."""
+    document = {name: _decoded(value) for name, value in trailer.items()}
+    before = _decoded(header.rstrip().rstrip(b",") + b"}")
+    document |= before if isinstance(before, dict) else {}
     found = [("GPU", _gpus(document.get("deviceProperties")))]
     found += [(name, _version(document.get(key))) for key, name in _VERSIONS]
     found.append(("ranks", _ranks(document.get("distributedInfo"))))
     return facts_with_value(found)
+
+
+def _decoded(text: bytes | msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 _VERSIONS = (
@@ -36,8 +44,10 @@ _VERSIONS = (
 def _gpus(devices: Any) -> str:
     if not isinstance(devices, list):
         return ""
-    names = [str(each["name"])[:80] for each in devices[:_MOST] if isinstance(each, dict) and each.get("name")]
-    return counted(names)
+    named = [each for each in devices[:_MOST] if isinstance(each, dict) and each.get("name")]
+    # In a merged trace every rank lists all the GPUs that it sees.
+    known = {str(each.get("id", place)): str(each["name"])[:80] for place, each in enumerate(named)}
+    return counted(list(known.values()))
 
 
 def _version(number: Any) -> str:

@@ -97,3 +97,13 @@ def test_operators_under_another_pid_are_of_the_same_process(tmp_path):
     events = [{**event, "pid": 7} if event["cat"] == "user_annotation" else event for event in rank(0, device=0)]
     found = taken(Analysis(read_timeline(written(tmp_path / "a.json", events))), Wanted())
     assert step_costs(found.analysis, found.step_range).causes[c.GEMM].tolist() == [300_000] * 5
+
+
+def test_what_is_told_after_the_events_is_read(tmp_path):
+    path = tmp_path / "a.json"
+    gpus = [{"id": number, "name": "H100"} for number in (0, 1)]
+    events = MERGED["labels, each rank sees all GPUs"]
+    path.write_text(
+        json.dumps({"traceEvents": events, "cuda_driver_version": 12080, "deviceProperties": [*gpus, *gpus]})
+    )
+    assert dict(read_timeline(path).facts) == {"GPU": "2 × H100", "CUDA driver": "12.8"}
