@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.analysis.ledger.class_table import Rule
@@ -13,30 +14,44 @@ from bench.analysis.traces.origin import origin_of
 from bench.analysis.traces.pair import Trace
 from bench.analysis.traces.periods import as_periods, with_periods
 from bench.analysis.traces.taken import Taken, Wanted, taken
+from bench.analysis.traces.waited import common_rank
 from bench.record.errors import UsageError
 from bench.record.timeline import about
 
 
-def opened(
-    options: argparse.Namespace, path: Path, time_ms: float | None, own_range: str | None
-) -> tuple[Trace, Taken]:
-    """The trace and what of it was taken. ``own_range``: the name of this trace's steps, where given for it alone.
+@dataclass(frozen=True)
+class Asked:
+    """A file; ``time_ms`` of its steps without a profiler and ``own_range``, their name, where given for it alone."""
+
+    path: Path
+    time_ms: float | None = None
+    own_range: str | None = None
+
+
+def opened(options: argparse.Namespace, asked: Sequence[Asked]) -> list[tuple[Trace, Taken]]:
+    """The traces, read in one way, and what of each was taken.
 
     Raises RecordError, naming the file, for one that cannot be read or has no such steps; UsageError for options that
     contradict each other.
     """
-    name = own_range or options.step_range
-    if name and options.steps == "whole":
+    if options.steps == "whole" and any(each.own_range or options.step_range for each in asked):
         raise UsageError("--steps whole takes all of a trace: leave out the name of a range")
-    analysis = Analysis(options.read_timeline(path), rules_of(options))
-    own = name is None and origin_of(path).origin is not None
-    wanted = Wanted(name, options.steps == "whole", options.rank, options.device)
-    with about(path):
+    analyses = [Analysis(options.read_timeline(each.path), rules_of(options)) for each in asked]
+    likely = common_rank([analysis.timeline for analysis in analyses])
+    found = [_taken(options, *each) for each in zip(asked, analyses, likely, strict=True)]
+    return _from_start_to_start(options, found)
+
+
+def _taken(options: argparse.Namespace, asked: Asked, analysis: Analysis, likely: int | None) -> tuple[Trace, Taken]:
+    name = asked.own_range or options.step_range
+    own = name is None and origin_of(asked.path).origin is not None
+    wanted = Wanted(name, options.steps == "whole", options.rank, options.device, likely)
+    with about(asked.path):
         found = taken(analysis, wanted, own=own)
-    return Trace(path, found.analysis, time_ms, found.step_range), found
+    return Trace(asked.path, found.analysis, asked.time_ms, found.step_range), found
 
 
-def as_wanted(options: argparse.Namespace, both: list[tuple[Trace, Taken]]) -> list[tuple[Trace, Taken]]:
+def _from_start_to_start(options: argparse.Namespace, both: list[tuple[Trace, Taken]]) -> list[tuple[Trace, Taken]]:
     """The traces with steps from start to start where the user says so, or where their ranges leave time between them
     and nobody chose a range. Traces of runs, whose steps are known, stay as they are."""
     found = [taken for _, taken in both]

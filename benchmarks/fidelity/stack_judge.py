@@ -11,6 +11,7 @@ from bench.analysis.timeline import Analysis
 from bench.analysis.traces.pair import Trace, TracePair, explain_traces
 from bench.analysis.traces.periods import with_periods
 from bench.analysis.traces.taken import Wanted, taken
+from bench.analysis.traces.waited import common_rank
 from bench.record import causes as c
 from bench.report.answer_traces import TracesAsked, answer
 from profiling.summarize import read_timeline
@@ -65,7 +66,10 @@ def _written(case: StackCase, sides: list[Happened], path: Path) -> Path:
 
 def _traces(paths: Sequence[Path]) -> list[Trace]:
     """As the command takes them where nobody gives an option."""
-    found = with_periods([taken(Analysis(read_timeline(path)), Wanted()) for path in paths], [None, None])
+    analyses = [Analysis(read_timeline(path)) for path in paths]
+    likely = common_rank([analysis.timeline for analysis in analyses])
+    each_taken = [taken(each, Wanted(likely=rank)) for each, rank in zip(analyses, likely, strict=True)]
+    found = with_periods(each_taken, [None, None])
     return [Trace(path, each.analysis, None, each.step_range) for path, each in zip(paths, found, strict=True)]
 
 

@@ -41,12 +41,14 @@ HOW_TO_RECORD = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user says: the name or pattern of the steps' ranges, the whole trace as one step, whose work."""
+    """What the user says: the name or pattern of the steps' ranges, the whole trace as one step, whose work.
+    ``likely``: the rank to take where nobody says, if it has steps."""
 
     step_range: str | None = None
     whole: bool = False
     rank: int | None = None
     device: int | None = None
+    likely: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +95,11 @@ def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ..
         number = 0
         if len(known) > 1:
             number = wanted.rank if wanted.rank is not None else _with_steps(analysis, known, wanted)
+            waited = ", for which the others wait in this trace or the other" if number == wanted.likely else ""
             rest = "; ".join(rank.said(place) for place, rank in enumerate(known) if place != number)
             notes = (
-                f"of {len(known)} processes with GPU work {known[number].said(number)} is taken, not {rest}: --rank N",
+                f"of {len(known)} processes with GPU work {known[number].said(number)} is taken{waited}, not {rest}: "
+                "--rank N",
             )
         analysis = _narrowed(analysis, only_process(analysis.timeline, known[number].process))
     if wanted.device is not None:
@@ -124,7 +128,8 @@ def _with_steps(analysis: Analysis, known: Sequence[Rank], wanted: Wanted) -> in
     else:
         found = families(analysis, processes)
         having = {family.process for family in found if family.label == found[0].label}
-    return next((number for number in numbers if known[number].process in having), numbers[0])
+    numbers = [number for number in numbers if known[number].process in having] or numbers
+    return wanted.likely if wanted.likely in numbers else numbers[0]
 
 
 def _named_family(analysis: Analysis, name: str) -> RangeFamily:
