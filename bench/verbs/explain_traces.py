@@ -15,7 +15,7 @@ from bench.report.content import Table
 from bench.report.traces_json import document
 from bench.report.visible import dumps, visible
 from bench.verbs.choosing import refuse_choices
-from bench.verbs.opened import Asked, opened, options_again
+from bench.verbs.opened import AskedTrace, opened, options_again
 from bench.verbs.stray import refuse
 
 
@@ -42,7 +42,7 @@ def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAske
     paths = Path(options.reference), options.candidate
     times = options.reference_time, options.candidate_time
     ranges = options.reference_range, options.candidate_range
-    both = opened(options, [Asked(*each) for each in zip(paths, times, ranges, strict=True)])
+    both = opened(options, [AskedTrace(*each) for each in zip(paths, times, ranges, strict=True)])
     pair = explain_traces(both[0][0], both[1][0])
     told = both[0][1], both[1][1]
     again = (tuple(options_again(options, single=each, period=told[0].period)) for each in (False, True))

@@ -20,7 +20,7 @@ from bench.record.timeline import about
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedTrace:
     """A file; ``time_ms`` of its steps without a profiler and ``own_range``, their name, where given for it alone."""
 
     path: Path
@@ -28,7 +28,7 @@ class Asked:
     own_range: str | None = None
 
 
-def opened(options: argparse.Namespace, asked: Sequence[Asked]) -> list[tuple[Trace, Taken]]:
+def opened(options: argparse.Namespace, asked: Sequence[AskedTrace]) -> list[tuple[Trace, Taken]]:
     """The traces, read in one way, and what of each was taken.
 
     Raises RecordError, naming the file, for one that cannot be read or has no such steps; UsageError for options that
@@ -42,7 +42,9 @@ def opened(options: argparse.Namespace, asked: Sequence[Asked]) -> list[tuple[Tr
     return _from_start_to_start(options, found)
 
 
-def _taken(options: argparse.Namespace, asked: Asked, analysis: Analysis, likely: int | None) -> tuple[Trace, Taken]:
+def _taken(
+    options: argparse.Namespace, asked: AskedTrace, analysis: Analysis, likely: int | None
+) -> tuple[Trace, Taken]:
     name = asked.own_range or options.step_range
     own = name is None and origin_of(asked.path).origin is not None
     wanted = Wanted(name, options.steps == "whole", options.rank, options.device, likely)

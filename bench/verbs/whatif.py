@@ -13,7 +13,7 @@ from bench.kinds import MILLISECONDS
 from bench.record.errors import UsageError
 from bench.report.documents import prediction_document
 from bench.report.visible import dumps, visible
-from bench.verbs.opened import Asked, opened
+from bench.verbs.opened import AskedTrace, opened
 from bench.verbs.shared_options import add_step_options
 
 EXAMPLES = """
@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print the prediction."""
     change = _change(options)
-    ((trace, told),) = opened(options, [Asked(options.file, options.time)])
+    ((trace, told),) = opened(options, [AskedTrace(options.file, options.time)])
     found = predict(trace, change)
     if options.json:
         print(dumps(prediction_document(found, told)))
