@@ -47,9 +47,10 @@ SMOKE = Preset(
 
 # What people would pick instead of bitsandbytes' schemes, beside these; what is not installed is left out.
 _PEERS = ("fp16", "int8", "nf4", "torchao-int8", "torchao-int8-dyn", "hqq", "quanto-int8", "torchao-int4")
+_COMPILED = ("fp16", "fp16+compile", "torchao-int8", "torchao-int8+compile")
 PEERS = Preset(
     "peers",
-    "what people would pick instead: torchao, HQQ and optimum-quanto beside int8 and nf4, on the committed checkpoint",
+    "what people would pick instead: torchao, HQQ, optimum-quanto and torch.compile, on the committed checkpoint",
     "smoke",
     sweeps=(
         EndToEnd(
@@ -64,6 +65,19 @@ PEERS = Preset(
             energy_windows=1,
             energy_seconds=1.0,
             limit_s=300,
+        ),
+        # torchao is meant to be compiled: what that gives it, and what it gives the reference.
+        EndToEnd(
+            "compiled",
+            _COMPILED,
+            caches=("static",),
+            new_tokens=32,
+            calls=4,
+            warmup_calls=1,
+            repeats=2,
+            timeline_steps=4,
+            observers={"kineto": (_COMPILED, 1)},
+            limit_s=1800,
         ),
     ),
     machine=("fp32", "fp16"),

@@ -6,8 +6,10 @@ arms like any other.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from shutil import which
 
 from bench.record.errors import UsageError
 
@@ -46,6 +48,14 @@ def parts(name: str) -> tuple[str, tuple[str, ...]]:
     if len(set(variants)) < len(variants) or set(variants) >= _APART:
         raise UsageError(f"scheme {name!r} has variants that exclude each other: give one of them")
     return base, tuple(variants)
+
+
+def unavailable(name: str, device: str) -> str:
+    """Why the variants of a scheme cannot be measured on ``device`` here, with what to do; "" where they can."""
+    compilers = filter(None, (os.environ.get("CXX"), "g++", "clang++"))
+    if compiles(name) and device == "cpu" and not any(map(which, compilers)):
+        return "install a C++ compiler, such as g++: torch.compile makes its kernels for a CPU with one"
+    return ""
 
 
 def plain_name(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.presets import EndToEnd, Preset
 from bench.record.errors import UsageError
-from bench.schemes import AS_SAVED, REFERENCE, arm, family
+from bench.schemes import AS_SAVED, REFERENCE, arm, family, variants
 from bench.schemes.variants import parts
 from bench.workloads.sources import Source
 
@@ -41,7 +41,9 @@ def refuse_unfit(sources: Sequence[Source], schemes: Sequence[str]) -> None:
 def available(preset: Preset, device: str) -> tuple[Preset, dict[str, str]]:
     """The preset less the schemes that cannot be measured on ``device`` here; scheme → why."""
     named = dict.fromkeys((*(name for sweep in preset.sweeps for name in sweep.schemes), *preset.matmul_schemes))
-    told = {name: family(arm(name)).unavailable(arm(name), device) for name in named}
+    told = {
+        name: family(arm(name)).unavailable(arm(name), device) or variants.unavailable(name, device) for name in named
+    }
     why = {name: reason for name, reason in told.items() if reason}
     if not why:
         return preset, why

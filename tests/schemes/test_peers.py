@@ -125,13 +125,21 @@ def test_one_that_is_not_installed_is_skipped_with_what_to_install(monkeypatch, 
     monkeypatch.setattr("bench.schemes.definition._installed", lambda module: False)
     left, why = fitting.available(PRESETS["peers"], "cpu")
     assert left.sweeps[0].schemes == ("fp16", "int8", "nf4") == left.matmul_schemes
-    assert set(why) == {one.name for one in PEERS}
+    assert left.sweeps[1].schemes == left.sweeps[1].observers["kineto"][0] == ("fp16", "fp16+compile")
+    assert set(why) == {*(one.name for one in PEERS), "torchao-int8+compile"}
     assert why["hqq"] == "install hqq (pip install 'bitledger[peers]')"
     options = Namespace(reference=None)
     planning._available(PRESETS["peers"], "cpu", options)
     assert "bitledger: hqq skipped: install hqq" in capsys.readouterr().out
     with pytest.raises(NotApplicableError, match="hqq cannot be measured here: install hqq"):
         models.load(SOURCE, arm("hqq"), "cpu", 0)
+
+
+def test_without_a_compiler_nothing_is_compiled_on_a_cpu(monkeypatch):
+    monkeypatch.setattr("bench.schemes.variants.which", lambda name: None)
+    _, why = fitting.available(PRESETS["peers"], "cpu")
+    assert "install a C++ compiler" in why["fp16+compile"]
+    assert "fp16+compile" not in fitting.available(PRESETS["peers"], "cuda")[1]
 
 
 def test_where_nothing_is_left_nothing_is_measured(monkeypatch):

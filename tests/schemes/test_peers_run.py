@@ -40,13 +40,20 @@ def test_each_goes_from_the_plan_to_the_page(tmp_path):
     records = load(run).records
     assert {record.status for record in records if record.instrument in ("generation", "kineto", "matmul")} == {"ok"}
     explained = json.loads(program("explain", str(run), "--json"))
-    pairs = {pair["scheme"]: pair for pair in explained["pairs"] if pair["instrument"] == "kineto"}
+    pairs = {
+        pair["scheme"]: pair
+        for pair in explained["pairs"]
+        if pair["instrument"] == "kineto" and pair["setting"].get("cache") == "dynamic"
+    }
     assert set(HERE) <= set(pairs)
     for name in HERE:
         lines = {line["cause"]: line["scheme_ms"] for line in pairs[name]["lines"]}
         assert lines[c.GEMM] > 0 and lines[c.DEQUANTISE] > 0, name
         assert (lines.get(c.QUANTISE, 0) > 0) == (name == "torchao-int8-dyn"), name
         assert lines.get(c.OTHER, 0) < 0.1 * sum(lines.values()), name
+    compiled = {pair["scheme"]: pair for pair in explained["pairs"] if pair["setting"].get("cache") == "static"}
+    assert set(LEFT.sweeps[1].schemes) - {"fp16"} <= set(compiled)
+    assert any(line["cause"] == c.HOST_GAP for line in compiled["fp16+compile"]["lines"])
     products = summarise(records)
     assert {row.scheme for row in products} >= set(HERE)
     assert all(row.traffic is not None for row in products if row.op == "linear")

@@ -79,6 +79,7 @@ _PEERS_QUANT = r"^torchao::(choose_qparams_affine|quantize_affine)"
 _PEERS_DEQUANT = r"^torchao::dequantize_affine"
 _PEERS_PRODUCT = r"^(HQQMatmul|quanto::|WeightQBytesLinearFunction)"
 _PEERS_INNER = r"^aten::(mm|matmul|_int_mm|_weight_int8pack_mm)$"
+_COMPILED_GLUE = r"^(TorchDynamo Cache Lookup|Torch-Compiled Region|AOTDispatcher Runtime Wrapper|Pregraph bytecode)"
 
 RULES: tuple[Rule, ...] = (
     # What waits for other GPUs is neither work of the model nor of its output layer.
@@ -111,6 +112,9 @@ RULES: tuple[Rule, ...] = (
         followed_by=r"^aten::(reshape|view)$",
         outermost=True,
     ),
+    # torch.compile's Python around a compiled graph. What a graph fuses on a CPU has no operators to tell it by.
+    Rule(c.HOST_GAP, "operator", name=_COMPILED_GLUE),
+    Rule(c.OTHER, "operator", name=r"^## Call CompiledFxGraph"),
     # LLM.int8()'s outliers: found before the activations are quantised, multiplied apart from the int8 product.
     Rule(c.OUTLIERS, "kernel", name=r"kExtractOutliers|[Oo]utlier"),
     Rule(c.OUTLIERS, "kernel", name=r"at::native|at_cuda_detail|cub::", within=_BNB_QUANT),

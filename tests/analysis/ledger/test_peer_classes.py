@@ -30,6 +30,11 @@ OPERATORS = [
     ((QUANTISE, "aten::to", "aten::_to_copy"), c.QUANTISE),
     ((DEQUANTISE, "aten::sub"), c.DEQUANTISE),
     (("aten::_int_mm",), c.GEMM),
+    (("TorchDynamo Cache Lookup",), c.HOST_GAP),
+    (("Torch-Compiled Region: 1/0",), c.HOST_GAP),
+    (("Torch-Compiled Region: 1/0", "AOTDispatcher Runtime Wrapper Prologue"), c.HOST_GAP),
+    (("Torch-Compiled Region: 1/0", "## Call CompiledFxGraph f4xy ##"), c.OTHER),
+    (("Torch-Compiled Region: 1/0", "## Call CompiledFxGraph f4xy ##", "aten::addmm"), c.GEMM),
     # torchao turns int8 weights into the activations' type by a plain conversion: it is told as a cast.
     (("aten::to", "aten::_to_copy"), c.CAST),
     (("aten::mm",), c.GEMM),
