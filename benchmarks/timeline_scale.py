@@ -11,18 +11,16 @@ compared. The load average before each run is kept too, because other work makes
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks import writing
+from benchmarks.measured import measured, module
 from benchmarks.traces import make, write_kineto, write_nsys
 
 ROOT = Path(__file__).parents[1]
@@ -32,35 +30,6 @@ NSYS_SIZE, HTA_SIZE = 1_000_000, 200_000
 REPORTS = ("cuda_gpu_kern_sum", "nvtx_gpu_proj_sum", "nvtx_kern_sum", "cuda_kern_exec_sum")
 
 Run = dict[str, Any]
-
-
-# A new process begins with the peak memory of the one that started it, so a small one stands between: this script
-# holds whole traces.
-_STARTER = """
-import json, os, subprocess, sys, time
-began = time.perf_counter()
-process = subprocess.Popen(sys.argv[2:], stdout=open(sys.argv[1], "wb"), stderr=subprocess.STDOUT)
-_, status, usage = os.wait4(process.pid, 0)
-wall = time.perf_counter() - began
-cpu = usage.ru_utime + usage.ru_stime
-print(json.dumps([os.waitstatus_to_exitcode(status), wall, cpu, usage.ru_maxrss * 1024]))
-"""
-
-
-def module(name: str) -> list[str]:
-    """How one of ours is started."""
-    return [sys.executable, "-m", name]
-
-
-def measured(command: list[str], folder: Path) -> Run:
-    """Run a command to its end; its output goes to a file, so that nobody waits for a reader."""
-    load, output = os.getloadavg()[0], folder / "output.txt"
-    starter = [sys.executable, "-I", "-S", "-c", _STARTER, str(output), *command]
-    told = subprocess.run(starter, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
-    code, wall, cpu, peak = json.loads(told)
-    if code:
-        raise SystemExit(f"{command} failed:\n{output.read_text()[-2000:]}")
-    return {"wall_s": wall, "cpu_s": cpu, "peak_bytes": peak, "load_average": load}
 
 
 def ours(path: Path, folder: Path, repeats: int, *options: str) -> Run:

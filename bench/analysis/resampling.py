@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .streams import Stream
+from .streams import Rows, Stream
 
 Array = NDArray[np.float64]
 Samples = Sequence[Sequence[float]]
@@ -32,6 +32,8 @@ RESAMPLES = 4000
 # Two repeats may agree by chance, a hundred do not: their own spread is enough, and resampling the calls of the
 # thousands that a sweep has would take minutes.
 _MANY = 100
+# Numbers that are drawn at once.
+_AT_ONCE = 2_000_000
 # Draws that are kept in all: more than those of the largest committed report.
 _KEPT_BYTES = 128 << 20
 
@@ -130,8 +132,7 @@ def _drawn(parts: list[Array], statistic: Statistic, seed: Seed, clusters: Clust
 
 def _resample_between(parts: list[Array], statistic: Statistic, rng: Stream) -> Array:
     centres = np.array([centre(part, statistic) for part in parts])
-    drawn: Array = centres[rng.integers(len(parts), (RESAMPLES, len(parts)))].mean(axis=1)
-    return drawn
+    return _in_blocks(len(parts), rng, lambda drawn: centres[drawn].mean(axis=1))
 
 
 def _between_clusters(parts: list[Array], statistic: Statistic, rng: Stream, of: Sequence[str]) -> Array:
@@ -139,9 +140,15 @@ def _between_clusters(parts: list[Array], statistic: Statistic, rng: Stream, of:
     names = {name: number for number, name in enumerate(dict.fromkeys(of))}
     code = np.array([names[name] for name in of])
     sums, counts = np.bincount(code, [centre(part, statistic) for part in parts]), np.bincount(code)
-    drawn = rng.integers(len(names), (RESAMPLES, len(names)))
-    means: Array = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    return means
+    return _in_blocks(len(names), rng, lambda drawn: sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+
+
+def _in_blocks(units: int, rng: Stream, location: Callable[[Rows], Array]) -> Array:
+    """``location`` of RESAMPLES resamples of ``units``: some rows of units at a time, because thousands of repeats take
+    hundreds of megabytes at once."""
+    block = max(1, _AT_ONCE // units)
+    rows = [min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)]
+    return np.concatenate([location(rng.integers(units, (count, units))) for count in rows])
 
 
 def _expansion(n: int) -> float:
@@ -158,7 +165,7 @@ def _resampled(part: Array, statistic: Statistic, count: int, rng: Stream) -> Ar
 
 
 def _resampled_means(part: Array, count: int, rng: Stream) -> Array:
-    block = max(1, 2_000_000 // part.size)
+    block = max(1, _AT_ONCE // part.size)
     pieces = [
         part[rng.integers(part.size, (min(block, count - start), part.size))].mean(axis=1)
         for start in range(0, count, block)

@@ -26,3 +26,11 @@ def test_calls_of_many_repeats_are_not_resampled(monkeypatch: pytest.MonkeyPatch
     assert estimate([[1.0, 1.1, 1.2]] * 101).samples == 303
     with pytest.raises(AssertionError, match="minutes"):
         estimate([[1.0, 1.1, 1.2]] * 100)
+
+
+def test_thousands_of_repeats_are_drawn_in_blocks_with_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [[1.0 + 0.001 * number] for number in range(120)]
+    whole = estimate(parts)
+    monkeypatch.setattr(resampling, "_AT_ONCE", 120 * 7)
+    monkeypatch.setattr(resampling, "_KEPT", resampling._KeptDraws())
+    assert estimate(parts) == whole

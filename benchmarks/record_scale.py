@@ -1,0 +1,71 @@
+"""How long and in how much memory verify, compare and report take for very many Records.
+
+    python -m benchmarks.record_scale
+
+Two runs are invented (benchmarks/many_records.py). Every figure is of a fresh process. Wall time is longer than the
+processor's where other work kept the machine busy, as the load average before each run tells. ``within`` is of the processor time and the peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from bench.instruments import cpu
+from benchmarks import writing
+from benchmarks.many_records import write
+from benchmarks.measured import ROOT, Run, measured, module
+
+RESULT = ROOT / "benchmarks" / "results" / "record_scale.json"
+# What 100,000 Records may take: s of processor time, and bytes of memory where they are bounded.
+GOALS = {"verify": (15.0, None), "compare": (30.0, None), "report": (60.0, 1 << 30)}
+
+
+def verbs(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The command lines."""
+    one, other = str(folder / "a"), str(folder / "b")
+    return {"verify": ("verify", one), "compare": ("compare", one, other), "report": ("report", one)}
+
+
+def scale(count: int, folder: Path) -> Run:
+    """All verbs on ``count`` Records."""
+    sizes = [write(folder / name, count, later=later) for name, later in (("a", 0), ("b", 200_000))]
+    runs: dict[str, Run] = {}
+    for verb, words in verbs(folder).items():
+        runs[verb] = measured([*module("bench"), *words], folder)
+        seconds, most = GOALS[verb]
+        runs[verb]["within"] = runs[verb]["cpu_s"] <= seconds and (not most or runs[verb]["peak_bytes"] <= most)
+        told = f"{runs[verb]['cpu_s']:.1f} s of the processor, {runs[verb]['peak_bytes'] / 1e6:.0f} MB"
+        print(f"{count} records: {verb} {told}", flush=True)
+    return {"records": count, "file_bytes": sizes[0], "verbs": runs}
+
+
+def main() -> None:
+    """Run all sizes and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000], help="Records of each of two runs")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    options = parser.parse_args()
+    writing.check(options.out)
+    found = []
+    for count in options.sizes:
+        with tempfile.TemporaryDirectory(prefix="record-scale-") as name:
+            found.append(scale(count, Path(name)))
+    machine = {
+        "cpu": cpu.facts().get("model"),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+    }
+    goals = {verb: {"cpu_s": seconds, "peak_bytes": most} for verb, (seconds, most) in GOALS.items()}
+    writing.write(options.out, {"machine": machine, "goals_of_100000": goals, "sizes": found})
+    print(
+        json.dumps({f"{run['records']} {verb}": one["within"] for run in found for verb, one in run["verbs"].items()})
+    )
+
+
+if __name__ == "__main__":
+    main()
