@@ -53,9 +53,10 @@ def compared(options: argparse.Namespace) -> Comparison:
     if not 0 < options.margin < 1:
         raise UsageError("--margin must lie between 0 and 1, such as 0.02 for 2 %")
     (path_a, scheme_a), (path_b, scheme_b) = _side(options.a), _side(options.b)
+    records_a = load(path_a).records
     return compare(
-        load(path_a).records,
-        load(path_b).records,
+        records_a,
+        records_a if path_b == path_a else load(path_b).records,  # two schemes of one run
         scheme_a=scheme_a,
         scheme_b=scheme_b,
         margin=options.margin,
