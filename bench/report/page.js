@@ -55,11 +55,12 @@
     table.closest(".scroll").before(field);
   }
   function fit(box) {
-    box.classList.remove("cards");
+    box.classList.remove("cards", "tight");
     if (!box.clientWidth) return;
     const table = box.firstElementChild, columns = table.tHead.rows[0].children;
-    const cut = box.scrollWidth > box.clientWidth + 1;
-    if (!cut && !(innerWidth < NARROW && columns.length > FEW)) return;
+    const cut = () => box.scrollWidth > box.clientWidth + 1;
+    if (cut()) box.classList.add("tight");
+    if (!cut() && !(innerWidth < NARROW && columns.length > FEW)) return;
     if (!box.dataset.named) {
       const names = [...columns].map((head) => head.textContent);
       for (const row of table.tBodies[0].rows) [...row.children].forEach((cell, i) => { cell.dataset.name = names[i]; });
@@ -79,7 +80,7 @@
   for (const table of document.querySelectorAll("table")) sortable(table);
   fitAll(document);
   document.addEventListener("toggle", (event) => fitAll(event.target), true);
-  for (const tab of document.querySelectorAll(".tabs>input")) tab.addEventListener("change", () => fitAll(document));
+  for (const tab of document.querySelectorAll(".tabs>input")) tab.addEventListener("change", () => fitAll(tab.nextElementSibling.nextElementSibling));
   let waiting = 0;
   addEventListener("resize", () => {
     cancelAnimationFrame(waiting);

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -14,15 +15,15 @@ from bench.analysis.grouping import REFERENCE
 from bench.record.files import replace_bytes
 from bench.record.schema import Finding, Record
 
-from . import markdown, palette, svg
+from . import markdown, palette, svg, units
 from .analysed import analyse
 from .build import build
-from .content import FIRST_TITLE, Report, Table
+from .content import FIRST_TITLE, Report, Section, Table
 from .drawing import picture
 from .visible import visible
 
 # Not folded in a page with tabs: what a reader who knows the answer asks next.
-OPEN = ("ledger", "findings")
+OPEN = ("ledger",)
 TRACE_HELP = (
     "In Perfetto: ui.perfetto.dev, “Open trace file”, choose the file. In speedscope: speedscope.app, “Browse”. Both "
     "read it in the browser and send it nowhere."
@@ -89,6 +90,7 @@ def render_html(report: Report, figures: Mapping[str, str]) -> str:
         open_sections=OPEN,
         trace_help=TRACE_HELP,
         right_columns=_right_columns,
+        counts_of=_counts_of,
         style=Markup(_style()),  # noqa: S704 — our own file
         script=Markup(script),  # noqa: S704 — our own file
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
@@ -105,6 +107,12 @@ def _style() -> str:
     places = range(1, _MOST_COLUMNS + 1)
     right = ",".join(f".r{place} td:nth-child({place}),.r{place} th:nth-child({place})" for place in places)
     return f"{colours}{_own('page.css')}{right}{{text-align:right}}"
+
+
+def _counts_of(section: Section) -> str:
+    """Beside the title of a section that is folded: what its findings are."""
+    counts = Counter(item.finding.severity for item in section.findings)
+    return ", ".join(units.plural(count, severity) for severity, count in counts.items())
 
 
 def _right_columns(table: Table) -> str:
