@@ -2,8 +2,9 @@
 
     python -m benchmarks.verdicts --out benchmarks/results/verdicts.json --page docs/verdicts.md
 
-What is assumed of processes, runs and bursts (bench/analysis/assumed.py) is set beside what committed records show. The
-parts named by --parts are made again, the others are kept as they are in the file. Deterministic by the seed.
+What is assumed of processes, runs and bursts (bench/analysis/statistics/assumed.py) is set beside what committed
+records show. The parts named by --parts are made again, the others are kept as they are in the file. Deterministic
+by the seed.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.analysis.intervals import Cover
-from bench.analysis.range_names import one_name_each
 from bench.analysis.timeline import Analysis
-from bench.analysis.timeline_gpus import copy_sums, gpus
-from bench.analysis.timeline_tables import call_sums, kernel_sums, operator_sums, range_sums
+from bench.analysis.timeline.gpus import copy_sums, gpus
+from bench.analysis.timeline.intervals import Cover
+from bench.analysis.timeline.range_names import one_name_each
+from bench.analysis.timeline.tables import call_sums, kernel_sums, operator_sums, range_sums
 from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 

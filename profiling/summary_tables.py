@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.timeline import Analysis
-from bench.analysis.timeline_groups import Groups
-from bench.analysis.timeline_tables import (
+from bench.analysis.timeline.groups import Groups
+from bench.analysis.timeline.tables import (
     call_sums,
     kernel_sums,
     launch_sums,

@@ -125,7 +125,7 @@ def test_the_table_knows_every_room():
     "source",
     [
         "def f():\n    from ..analysis import spread",
-        "import bench.analysis.spread",
+        "import bench.analysis.statistics.spread",
         "from bench.analysis import spread",
     ],
 )

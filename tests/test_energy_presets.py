@@ -9,8 +9,8 @@ from collections import defaultdict
 
 import pytest
 
-from bench.analysis.assumed import ENOUGH
 from bench.analysis.energy import EnergyGroup, EnergyRow, summarise
+from bench.analysis.statistics.assumed import ENOUGH
 from bench.presets import PRESETS, for_layers
 from bench.quality.analysis.summary import summarise as qualities
 from bench.quality.tradeoff.signmap import signmap

@@ -14,9 +14,9 @@ from bench.record.schema import Record
 
 from .generation import call_times
 from .grouping import REFERENCE, UNQUANTISED, Coordinates, Group, groups
-from .pairing import ratio_between
 from .statistics import Estimate
-from .verdict import MARGIN, Verdict, verdict
+from .statistics.pairing import ratio_between
+from .statistics.verdict import MARGIN, Verdict, verdict
 
 _OF_MODEL = ("model", "revision")
 

@@ -9,7 +9,7 @@ from bench.record.schema import Record
 
 from .grouping import Coordinates, groups
 from .statistics import Estimate, estimate
-from .verdict import MARGIN, Verdict, verdict
+from .statistics.verdict import MARGIN, Verdict, verdict
 
 
 @dataclass(frozen=True)

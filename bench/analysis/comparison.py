@@ -16,10 +16,10 @@ from .generation import call_times
 from .grouping import setting_of
 from .machines import check_machines
 from .matmul import has_bias
-from .pairing import Take, estimate_of, ratio_between, taking
 from .statistics import Estimate
+from .statistics.pairing import Take, estimate_of, ratio_between, taking
+from .statistics.verdict import MARGIN, Verdict, verdict
 from .unpaired import of_comparison
-from .verdict import MARGIN, Verdict, verdict
 
 __all__ = ["MARGIN", "QUANTITIES", "Comparison", "ComparisonRow", "Verdict", "compare", "verdict"]
 

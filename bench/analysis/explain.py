@@ -10,8 +10,7 @@ from bench.record import causes as c
 from bench.record.schema import Finding, Record
 
 from . import claims, generation, held_lines
-from .assumed import mark
-from .energy_ledger import EnergyPair, energy_pairs
+from .energy.ledger import EnergyPair, energy_pairs
 from .first_generation import FirstGeneration
 from .generation import GenerationRow, Place, rows
 from .grouping import REFERENCE, Coordinates
@@ -25,6 +24,7 @@ from .ledger.uniform import uniform_factor
 from .ledger.windows import unlike_windows
 from .remedies import Remedy, remedies, same_but_length
 from .settings import Asked, check_chosen, fits, in_order
+from .statistics.assumed import mark
 
 # Share of the reference's time that may stay unexplained on either side before the ledger says so.
 UNEXPLAINED = 0.05

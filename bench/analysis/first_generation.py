@@ -14,9 +14,9 @@ import numpy as np
 
 from bench.record.schema import Record
 
-from .pairing import estimate_of, ratio_between, taking
 from .statistics import Estimate, Samples, ratio
-from .verdict import MARGIN, Verdict, verdict
+from .statistics.pairing import estimate_of, ratio_between, taking
+from .statistics.verdict import MARGIN, Verdict, verdict
 
 
 @dataclass(frozen=True)

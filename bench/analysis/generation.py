@@ -13,9 +13,9 @@ from bench.record.schema import Record
 
 from .first_generation import FirstGeneration, first_generation
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of
-from .pairing import estimate_of, located, ratio_between, taking
 from .statistics import Estimate, quantiles
-from .verdict import MARGIN, Verdict, verdict
+from .statistics.pairing import estimate_of, located, ratio_between, taking
+from .statistics.verdict import MARGIN, Verdict, verdict
 
 # Bytes that a process holds, in the registry's order: a new one needs no line here.
 MEMORY_METRICS = tuple(name for name in METRICS if name.startswith("memory_") or name == "model_footprint")

@@ -23,8 +23,8 @@ from .first_generation import first_times
 from .generation import call_times
 from .grouping import REFERENCE, Coordinates, pooled, reference_of, scheme_rank, setting_of
 from .statistics import Estimate, Samples, difference, estimate, ratio
-from .turns import ratio_of_rounds
-from .verdict import MARGIN, Verdict, verdict
+from .statistics.turns import ratio_of_rounds
+from .statistics.verdict import MARGIN, Verdict, verdict
 
 PREDICTION = "prediction"
 

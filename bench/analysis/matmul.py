@@ -13,11 +13,11 @@ from bench.record.schema import Record
 from .ceilings import Bound, Ceilings, bound, ceilings
 from .event_overhead import TAKEN_OFF, less_overhead
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
-from .pairing import estimate_of, taking
 from .statistics import Estimate
+from .statistics.pairing import estimate_of, taking
+from .statistics.turns import ratio_of_products
+from .statistics.verdict import MARGIN, Verdict, verdict
 from .traffic import Traffic, flop, traffic
-from .turns import ratio_of_products
-from .verdict import MARGIN, Verdict, verdict
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy as np
 from bench.record.schema import Record
 
 from .grouping import Coordinates, groups
-from .pairing import estimate_of
 from .statistics import Estimate
+from .statistics.pairing import estimate_of
 
 # Of fewer steps the quarters lie too near each other to show anything.
 LEAST_STEPS = 64

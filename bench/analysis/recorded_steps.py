@@ -13,12 +13,12 @@ from bench.record.schema import Artifact, Record
 from bench.record.timeline import Timeline
 
 from .grouping import Coordinates, setting_of
-from .lane import Lane, lane_of
 from .ledger.classes import table_for
 from .ledger.pairs import TIMELINES
 from .ledger.plain import at_new_lengths
 from .ledger.read import STEP_RANGE
 from .timeline import Analysis
+from .timeline.lane import Lane, lane_of
 
 # Of a scheme: a sweep over hundreds of nodes has one from each.
 MOST = 4

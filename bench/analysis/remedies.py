@@ -19,8 +19,8 @@ from bench.schemes import is_unquantised
 from .generation import GenerationGroup, GenerationRow, call_times
 from .grouping import Coordinates, setting_of
 from .interventions import InterventionRow, Predicted
-from .pairing import Located, difference_between, located
 from .settings import fits
+from .statistics.pairing import Located, difference_between, located
 from .user_code import code, known
 
 # In order: the memory saving stays; it stays, for several prompts at a time; part of it stays; none of it does.

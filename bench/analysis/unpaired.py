@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from bench.record.schema import Finding, Record
 
 from .grouping import REFERENCE, groups, reference_of
-from .pairing import PairPlace, spots
+from .statistics.pairing import PairPlace, spots
 
 INSTRUMENTS = ("generation", "energy", "codecarbon", "matmul", "kineto", "nsys")
 _MOST = 8

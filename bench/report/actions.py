@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from bench.analysis.assumed import mark
 from bench.analysis.explain import Explanation
 from bench.analysis.interventions import InterventionRow
 from bench.analysis.ledger.pairs import Pair
 from bench.analysis.remedies import Remedy, same_but_length
-from bench.analysis.verdict import Verdict
+from bench.analysis.statistics.assumed import mark
+from bench.analysis.statistics.verdict import Verdict
 from bench.record.suggested import quoted
 
 from . import units

@@ -10,19 +10,19 @@ from bench.analysis import annotation, energy, explain, findings, generation, ma
 from bench.analysis.across import Across, across
 from bench.analysis.alike import condensed
 from bench.analysis.ceilings import Ceilings
-from bench.analysis.codecarbon import Emissions, emissions
 from bench.analysis.conditions import mixed
 from bench.analysis.dispatch import DispatchRow, dispatch
-from bench.analysis.energy_windows import judged
+from bench.analysis.energy.codecarbon import Emissions, emissions
+from bench.analysis.energy.idle_power import trends
+from bench.analysis.energy.windows import judged
 from bench.analysis.evidence import Observations, observations
 from bench.analysis.grouping import REFERENCE, without_retried
 from bench.analysis.hardware import Part, unlike_parts
-from bench.analysis.idle_power import trends
 from bench.analysis.outliers import OutlierRow, outlier_columns
 from bench.analysis.positions import PositionRow, step_positions
 from bench.analysis.settings import Asked
+from bench.analysis.statistics.verdict import MARGIN
 from bench.analysis.unpaired import of_pairing
-from bench.analysis.verdict import MARGIN
 from bench.record.errors import RecordError
 from bench.record.schema import Finding, Record
 from bench.record.suggested import quoted

@@ -10,7 +10,7 @@ from bench.analysis.explain import Explanation
 from bench.analysis.generation import GenerationRow, Place
 from bench.analysis.grouping import UNQUANTISED
 from bench.analysis.ledger.pairs import Pair
-from bench.analysis.verdict import Verdict
+from bench.analysis.statistics.verdict import Verdict
 from bench.schemes import PLANTED
 
 from . import units

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.analysis.ledger.accounting import SMALL, Cause
+from bench.analysis.statistics.verdict import Verdict
 from bench.analysis.traces.pair import Timed, TracePair
 from bench.analysis.traces.recorded import Recorded, RecordedLine
-from bench.analysis.verdict import Verdict
 from bench.record import causes as c
 from bench.record.suggested import command
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.energy_ledger import EnergyPair
+from bench.analysis.energy.ledger import EnergyPair
 from bench.record.schema import Finding
 
 from .content import Section, Table

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.analysis.assumed import WORD
+from bench.analysis.statistics.assumed import WORD
 from bench.record.schema import Artifact, Finding
 
 from .units import ASSUMED_NOTE

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.intervals import Cover
-from bench.analysis.lane import Lane, LanePiece
+from bench.analysis.timeline.intervals import Cover
+from bench.analysis.timeline.lane import Lane, LanePiece
 from bench.record import causes as c
 
 from . import units

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.analysis.assumed import mark
 from bench.analysis.ledger.closure import Closed, Line
 from bench.analysis.ledger.pairs import SourceLine
+from bench.analysis.statistics.assumed import mark
 from bench.record import causes as c
 from bench.record.causes import CORRECTIONS
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.assumed import mark
 from bench.analysis.ledger.accounting import Cause
 from bench.analysis.ledger.pairs import REST, Pair
 from bench.analysis.ledger.sharing import Balance, Way, balance, shares, way
-from bench.analysis.verdict import Verdict
+from bench.analysis.statistics.assumed import mark
+from bench.analysis.statistics.verdict import Verdict
 from bench.record import causes as c
 
 from . import units

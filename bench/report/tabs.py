@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 
 from bench.analysis.explain import Explanation
-from bench.analysis.lane import Lane
 from bench.analysis.ledger.pairs import Pair
 from bench.analysis.recorded_steps import KeptStep
+from bench.analysis.timeline.lane import Lane
 
 from .answer import answer_about, first_setting, ranked
 from .content import Commands, FigureSpec, Tab

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bench.analysis.assumed import BURST, ENOUGH, PROCESS, RUN, WORD, mark
 from bench.analysis.statistics import Estimate
+from bench.analysis.statistics.assumed import BURST, ENOUGH, PROCESS, RUN, WORD, mark
 
 _PREFIXES = (
     (1e15, "P"),

@@ -9,7 +9,7 @@ from bench.analysis.generation import GenerationRow
 from bench.analysis.grouping import Coordinates
 from bench.analysis.ledger.closure import Line
 from bench.analysis.statistics import Basis, Estimate
-from bench.analysis.verdict import Verdict
+from bench.analysis.statistics.verdict import Verdict
 from bench.record.quantised import partly
 from bench.record.schema import Case, Environment, Record
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.energy_windows import judge
+from bench.analysis.energy.windows import judge
 from bench.instruments import environment
 from bench.record.errors import BitledgerError
 from bench.record.origin import BLOCK

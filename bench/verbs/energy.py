@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from bench.analysis.emissions import EmissionsCheck, RowCheck, check
+from bench.analysis.energy.emissions import EmissionsCheck, RowCheck, check
 from bench.instruments.emissions_file import read_emissions
 from bench.kinds import JOULES
 from bench.record.errors import UsageError

@@ -29,7 +29,7 @@ from bench.workloads.outcome import Outcome, failed
 
 BURST = 20
 PRIMING_CALLS = 2
-# Calls of one burst are alike, so three bursts are the least that shows how bursts differ (bench/analysis/turns.py).
+# Calls of one burst are alike, so three bursts are the least that shows how bursts differ (analysis/statistics/turns).
 MIN_SAMPLES = 3 * BURST
 MAX_SAMPLES = 400
 # Of the bursts that a point has time for, the share in which it should reach a goal of its own: three bursts tell the

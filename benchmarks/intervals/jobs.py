@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.spread import ASSUMED, FREEDOM
+from bench.analysis.statistics.spread import ASSUMED, FREEDOM
 
 from . import coverage, runs, times
 from .world import Spread, scenes

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.ledger.read import step_costs
-from bench.analysis.spread import ASSUMED
+from bench.analysis.statistics.spread import ASSUMED
 from bench.analysis.traces.findings import of_times
 from bench.analysis.traces.pace import bounded_time
 from bench.analysis.traces.pair import Trace

@@ -1,5 +1,5 @@
-"""Intervals of many comparisons at once. A test shows that they are those of bench.analysis.paired, and that Welch's
-are the ones that bench.analysis.statistics.ratio finds by its bootstrap."""
+"""Intervals of many comparisons at once. A test shows that they are those of bench.analysis.statistics.paired, and that
+Welch's are the ones that bench.analysis.statistics.ratio finds by its bootstrap."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from bench.analysis.student import t_quantile
+from bench.analysis.statistics.student import t_quantile
 
 from .noise import Floats
 from .world import Ints

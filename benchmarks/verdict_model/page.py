@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bench.analysis.assumed import BURST, PROCESS, RUN
+from bench.analysis.statistics.assumed import BURST, PROCESS, RUN
 from benchmarks.sweep.page import marked, table
 
 from .power import PROCESSES, SPREADS, TIMES

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.analysis.generation import call_times
 from bench.analysis.grouping import groups
-from bench.analysis.turns import bursts
+from bench.analysis.statistics.turns import bursts
 from bench.record.schema import Record
 from bench.record.store import load
 from benchmarks.sweep.noise import H100, QUALITY, RUNS, SMOKE

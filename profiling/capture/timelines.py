@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.intervals import Cover
 from bench.analysis.ledger.attention import backends
 from bench.analysis.observer.costs import NO_EVENTS, EventCosts
 from bench.analysis.timeline import Analysis
-from bench.analysis.timeline_tables import operator_sums
+from bench.analysis.timeline.intervals import Cover
+from bench.analysis.timeline.tables import operator_sums
 from bench.record.metrics import S_PER_NS
 from bench.record.schema import Metric, metric
 from bench.record.timeline import Timeline

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from bench.analysis import energy, generation, matmul
-from bench.analysis.assumed import BURST, PROCESS, RUN, freedom, merged, of_processes, of_runs
 from bench.analysis.comparison import compare
-from bench.analysis.paired import BlockPair, paired_ratio
-from bench.analysis.propagation import exact, product
 from bench.analysis.statistics import Estimate, difference, estimate, ratio
-from bench.analysis.turns import bursts, ratio_of_products
-from bench.analysis.verdict import verdict
+from bench.analysis.statistics.assumed import BURST, PROCESS, RUN, freedom, merged, of_processes, of_runs
+from bench.analysis.statistics.paired import BlockPair, paired_ratio
+from bench.analysis.statistics.propagation import exact, product
+from bench.analysis.statistics.turns import bursts, ratio_of_products
+from bench.analysis.statistics.verdict import verdict
 from bench.record.schema import Record
 from tests import factories as make
 

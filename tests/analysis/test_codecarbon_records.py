@@ -1,7 +1,7 @@
 import pytest
 
-from bench.analysis.codecarbon import emissions, findings
-from bench.analysis.energy_windows import judged
+from bench.analysis.energy.codecarbon import emissions, findings
+from bench.analysis.energy.windows import judged
 from bench.report.sections.energy import emissions_table
 from tests import factories as make
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.energy_ledger import energy_pairs
+from bench.analysis.energy.ledger import energy_pairs
 from bench.record.schema import metric
 from tests import factories as make
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.energy import gross_per_token, idle_power, net_per_token, summarise
-from bench.analysis.joules import best_source
+from bench.analysis.energy.joules import best_source
 from tests import factories as make
 
 

@@ -8,8 +8,8 @@ import statistics
 import pytest
 
 from bench.analysis.energy import net_per_token, summarise
-from bench.analysis.energy_sources import SOURCES
-from bench.analysis.idle_power import CURVE, DRIFT, Idle, half_width, idle_of, trend, trends
+from bench.analysis.energy.idle_power import CURVE, DRIFT, Idle, half_width, idle_of, trend, trends
+from bench.analysis.energy.sources import SOURCES
 from bench.record.schema import Record
 from tests import factories as make
 from tests.test_h100_run import FOLDER, load

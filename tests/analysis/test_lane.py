@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.grouping import setting_of
-from bench.analysis.lane import lane_of
 from bench.analysis.ledger.classes import table_for
 from bench.analysis.ledger.read import STEP_RANGE, step_costs
 from bench.analysis.recorded_steps import recorded_steps
 from bench.analysis.timeline import Analysis
+from bench.analysis.timeline.lane import lane_of
 from bench.record import causes as c
 from bench.record.schema import Artifact
 from bench.record.store import artifact

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.analysis import resampling
-from bench.analysis.statistics import estimate
+from bench.analysis.statistics import estimate, resampling
 
 
 def test_the_interval_of_many_repeats_is_that_of_their_spread() -> None:

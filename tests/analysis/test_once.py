@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.analysis.energy_windows import doubts
+from bench.analysis.energy.windows import doubts
 from bench.analysis.once import once
 from bench.record.schema import to_json
 from tests import factories as make

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analysis import comparison, energy, energy_ledger, generation, matmul
+from bench.analysis import comparison, energy, generation, matmul
+from bench.analysis.energy import ledger as energy_ledger
 from bench.analysis.ledger.pairs import pairs
-from bench.analysis.paired import paired_ratio
-from bench.analysis.pairing import located as find
-from bench.analysis.pairing import matched, partners, ratio_between, taking
 from bench.analysis.statistics import Estimate, ratio
+from bench.analysis.statistics.paired import paired_ratio
+from bench.analysis.statistics.pairing import located as find
+from bench.analysis.statistics.pairing import matched, partners, ratio_between, taking
 from bench.analysis.unpaired import of_comparison, of_pairing
 from bench.record.origin import BLOCK
 from bench.record.schema import Record, metric

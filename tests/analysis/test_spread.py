@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.ledger.pairs import observed_records
-from bench.analysis.spread import ASSUMED, NOTHING, Bounded, Spread, apart, half_width
+from bench.analysis.statistics.spread import ASSUMED, NOTHING, Bounded, Spread, apart, half_width
 from bench.record.store import load
 
 H100 = Path(__file__).parents[2] / "reports" / "runs" / "h100-starcoder2-3b-20261126"

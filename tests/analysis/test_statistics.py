@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.analysis import resampling
-from bench.analysis.statistics import estimate, location, quantiles, ratio, relative_standard_error
-from bench.analysis.streams import Stream
+from bench.analysis.statistics import estimate, location, quantiles, ratio, relative_standard_error, resampling
+from bench.analysis.statistics.streams import Stream
 
 positive = st.floats(1e-3, 1e3)
 repeats = st.lists(st.lists(positive, min_size=1, max_size=6), min_size=1, max_size=4)

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis import streams
-from bench.analysis.statistics import difference, estimate, ratio
-from bench.analysis.streams import Stream
+from bench.analysis.statistics import difference, estimate, ratio, streams
+from bench.analysis.statistics.streams import Stream
 
 ASKED = st.lists(st.tuples(st.booleans(), st.integers(1, 12)), max_size=6)
 

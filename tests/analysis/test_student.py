@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.student import normal_cdf, t_cdf, t_quantile
+from bench.analysis.statistics.student import normal_cdf, t_cdf, t_quantile
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.analysis.intervals import Cover
+from bench.analysis.timeline.intervals import Cover
 
 moments = st.integers(-5, 40)
 intervals = st.lists(st.tuples(moments, st.integers(0, 9)), max_size=8)

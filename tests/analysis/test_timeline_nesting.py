@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_timeline import timelines
 
-from bench.analysis.nesting import nest
+from bench.analysis.timeline.nesting import nest
 from bench.record.timeline import Spans
 
 

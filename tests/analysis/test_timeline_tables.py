@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from slow_timeline import Slow, timelines
 
 from bench.analysis.timeline import Analysis
-from bench.analysis.timeline_tables import (
+from bench.analysis.timeline.tables import (
     call_sums,
     kernel_sums,
     launch_sums,

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.statistics import Estimate
-from bench.analysis.verdict import verdict
+from bench.analysis.statistics.verdict import verdict
 
 
 def interval(low: float | None, high: float | None) -> Estimate:

@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis import work_joules
-from bench.analysis.baselines import Baselines, baselines
-from bench.analysis.energy import EnergyRow, gross_per_token, summarise
-from bench.analysis.energy_ledger import EnergyPair, energy_pairs
-from bench.analysis.energy_sources import SOURCES
+from bench.analysis.energy import EnergyRow, gross_per_token, summarise, work_joules
+from bench.analysis.energy.baselines import Baselines, baselines
+from bench.analysis.energy.ledger import EnergyPair, energy_pairs
+from bench.analysis.energy.sources import SOURCES
 from bench.analysis.judging.by_run import joules as h14
 from bench.analysis.judging.evidence import Evidence
 from bench.analysis.statistics import Estimate, ratio
-from bench.analysis.verdict import verdict
+from bench.analysis.statistics.verdict import verdict
 from bench.quality.analysis.energy_passed import joules_per_passed
 from bench.quality.analysis.summary import summarise as qualities
 from bench.quality.tradeoff.signmap import signmap

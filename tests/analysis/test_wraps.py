@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.wraps import AMD_RANGE, INTEL_RANGE, find_wraps
+from bench.analysis.energy.wraps import AMD_RANGE, INTEL_RANGE, find_wraps
 
 WH = 3600.0
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.analysis.assumed import ENOUGH
-from bench.analysis.energy_windows import judge
+from bench.analysis.energy.windows import judge
+from bench.analysis.statistics.assumed import ENOUGH
 from benchmarks.energy_model import judged, page
 from benchmarks.energy_model.board import TOKENS, World, record, true_net
 from benchmarks.energy_model.scenarios import ALIKE, APART, DRIFTING

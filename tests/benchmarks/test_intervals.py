@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.analysis.spread import ASSUMED, FREEDOM
+from bench.analysis.statistics.spread import ASSUMED, FREEDOM
 from bench.analysis.traces.pair import explain_traces
 from benchmarks.intervals.coverage import Count, Told, counted
 from benchmarks.intervals.jobs import SEED, SPREADS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.analysis import generation
-from bench.analysis.assumed import BURST, PROCESS
+from bench.analysis.statistics.assumed import BURST, PROCESS
 from bench.record.store import load
 from benchmarks.sweep.noise import H100, RUNS
 from benchmarks.verdict_model import coverage, draws, page, power

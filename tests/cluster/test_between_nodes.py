@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bench.analysis.generation import call_times
-from bench.analysis.pairing import estimate_of
 from bench.analysis.statistics import Estimate, estimate
+from bench.analysis.statistics.pairing import estimate_of
 from bench.record.origin import BLOCK
 from bench.record.schema import Record
 from tests import factories as make

@@ -31,7 +31,7 @@ from energy_world import (  # noqa: E402
     measure,
 )
 
-from bench.analysis.energy_windows import judge, withheld  # noqa: E402
+from bench.analysis.energy.windows import judge, withheld  # noqa: E402
 
 METHOD = ROOT / "docs" / "method.md"
 BEGIN = "<!-- energy stand-ins: written by python tests/instruments/energy_standins.py -->"

@@ -4,7 +4,7 @@ import pytest
 from energy_standins import ALL, BEGIN, END, FLAGGED, METHOD, WITHHELD, WITHIN, StandIn, table, told
 from energy_world import busy
 
-from bench.analysis.energy_windows import no_verdict, withheld
+from bench.analysis.energy.windows import no_verdict, withheld
 
 
 @pytest.mark.parametrize("machine", ALL, ids=lambda one: f"{one.counter}: {one.what}")

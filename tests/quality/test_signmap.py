@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.statistics import Estimate
-from bench.analysis.verdict import verdict
+from bench.analysis.statistics.verdict import verdict
 from bench.quality.tradeoff.signmap import flips, sign_of, signmap
 from bench.record.schema import Record
 from tests import factories as make

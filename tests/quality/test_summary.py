@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.propagation import exact, product
 from bench.analysis.statistics import Estimate
+from bench.analysis.statistics.propagation import exact, product
 from bench.quality.analysis.mcnemar import exact_p, mcnemar
 from bench.quality.analysis.passing import wilson
 from bench.quality.analysis.summary import agreement, removed, summarise

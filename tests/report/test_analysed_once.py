@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.analysis import resampling
+from bench.analysis.statistics import resampling
 from bench.verbs.report import build_run
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from statistics import fmean, median, stdev
 
 import pytest
 
-from bench.analysis.wraps import INTEL_RANGE
+from bench.analysis.energy.wraps import INTEL_RANGE
 from bench.studies.starcoder2.published import EIGHT_BIT, FOUR_BIT, ORIGINAL
 from bench.studies.starcoder2.raw.claims import grounds
 from bench.studies.starcoder2.raw.data import SETTINGS, WH, key_of

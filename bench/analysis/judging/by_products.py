@@ -8,13 +8,13 @@ from bench.record.schema import Record
 from bench.schemes import ARMS, Arm, family
 from bench.schemes.traffic import INTEGER
 
-from ..assumed import mark
 from ..event_overhead import less_overhead
 from ..grouping import UNQUANTISED, reference_of, scheme_rank
 from ..matmul import has_bias
 from ..statistics import Estimate
-from ..turns import ratio_of_products
-from ..verdict import verdict
+from ..statistics.assumed import mark
+from ..statistics.turns import ratio_of_products
+from ..statistics.verdict import verdict
 from .evidence import Evidence, Found, not_tested
 from .rules import SHARE, apart_by, span_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..energy_sources import PARTS, is_own
+from ..energy.sources import PARTS, is_own
 from ..grouping import reference_of
 from .evidence import Evidence, Found, not_tested
 

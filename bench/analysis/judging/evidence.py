@@ -8,7 +8,7 @@ from typing import Literal
 
 from bench.record.schema import Record
 
-from ..energy_ledger import EnergyPair
+from ..energy.ledger import EnergyPair
 from ..generation import GenerationGroup, verdicts
 from ..grouping import REFERENCE
 from ..interventions import InterventionRow

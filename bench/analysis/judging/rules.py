@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..assumed import mark
 from ..interventions import InterventionRow
 from ..ledger.closure import Line
 from ..ledger.pairs import Pair
 from ..statistics import Estimate
+from ..statistics.assumed import mark
 from .evidence import Evidence, Found, Judgement, not_tested
 
 SHARE = 0.10

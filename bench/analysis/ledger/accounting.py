@@ -15,8 +15,8 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.metrics import MS_PER_S
 
-from ..pairing import difference_between
 from ..statistics import Samples, location
+from ..statistics.pairing import difference_between
 from .closure import Closed, Line, Side, on_grid
 
 # An arm that takes less than this share of the other's time for a kind of work does not do that work.

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.record.timeline import Spans, Timeline
 
-from ..intervals import Cover
+from ..timeline.intervals import Cover
 
 # The range that the annotator draws around the attention function that transformers calls.
 RANGE = "attention"

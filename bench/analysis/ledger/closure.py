@@ -15,8 +15,8 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.metrics import MS_PER_S
 
-from ..pairing import Located, PairPlace, difference_between
 from ..statistics import Basis, Estimate, Samples, Statistic, location
+from ..statistics.pairing import Located, PairPlace, difference_between
 
 GRID = 2.0**-30
 

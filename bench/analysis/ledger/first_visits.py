@@ -22,7 +22,7 @@ from ..first_generation import first_times
 from ..generation import call_times
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_of, setting_of
 from ..observer.fitted import ObserverModel, Seconds, middle, observer_model
-from ..pairing import located, partners, spots
+from ..statistics.pairing import located, partners, spots
 from .attention import is_call
 from .closure import Closed, Side, close
 from .pairs import SourceLine, line_steps, source_lines

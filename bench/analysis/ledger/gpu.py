@@ -15,8 +15,8 @@ import numpy as np
 from bench.record.codes import encode
 from bench.record.timeline import Timeline
 
-from ..intervals import Cover
 from ..timeline import Analysis
+from ..timeline.intervals import Cover
 from .attention import calls_of
 from .classes import Classes
 from .costs import Ns, StepCosts, host_windows, step_rows

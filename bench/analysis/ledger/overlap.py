@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..intervals import Cover
+from ..timeline.intervals import Cover
 from .class_table import EXCHANGE
 from .costs import Ns
 from .rows import Launched

@@ -21,8 +21,8 @@ from bench.record.schema import Record
 from ..generation import call_times
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_of, setting_of
 from ..observer.fitted import NOTHING, ObserverModel, Seconds, middle, observer_model
-from ..pairing import located, partners, spots
 from ..statistics import Samples
+from ..statistics.pairing import located, partners, spots
 from .accounting import Cause, account
 from .closure import Closed, Line, Side, close, on_grid
 from .plain import at_new_lengths, plain_times

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bench.record.codes import distinct, encode
 from bench.record.timeline import Timeline
 
-from ..nesting import Nesting
+from ..timeline.nesting import Nesting
 from .costs import is_step
 
 Rows = NDArray[np.int64]

@@ -20,7 +20,7 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.timeline import Timeline
 
-from ..nesting import nest
+from ..timeline.nesting import nest
 from .classes import Classes, Classified, Operator
 from .costs import END, IdleSource, host_windows, step_rows
 from .paths import Names, Paths, innermost_of_lanes

@@ -17,7 +17,7 @@ from bench.record import causes as c
 from bench.record.metrics import MS_PER_NS
 
 from ..ledger.costs import Ns, StepCosts, host_windows, step_rows
-from ..spread import Spread, half_width
+from ..statistics.spread import Spread, half_width
 from ..timeline import Analysis
 from .costs import MOST_EVENT
 

@@ -10,10 +10,10 @@ import numpy as np
 from bench.record.codes import distinct
 from bench.record.timeline import whole_graphs
 
-from ..intervals import Cover
 from ..ledger.costs import step_rows
 from ..ledger.gpu import AskedWork, step_windows
 from ..timeline import Analysis
+from ..timeline.intervals import Cover
 
 _REPLAYS = re.compile(r"[gG]raph_?Launch|urCommandBufferEnqueue").search
 # Steps with so much of their GPU work in graphs are graph replays; and nothing is left for a graph where besides only

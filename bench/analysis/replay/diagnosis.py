@@ -23,7 +23,7 @@ import numpy as np
 from bench.record import causes as c
 
 from ..ledger.uniform import SHARE_GPU, uniform_factor
-from ..spread import half_width
+from ..statistics.spread import half_width
 from .align import AlignedPair, Aligner, Counted
 from .jackknife import Steps, left_out, part
 from .program import Program, leave_gaps

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spread import Part
+from ..statistics.spread import Part
 
 Steps = NDArray[np.bool_]
 # More groups would say the same again.

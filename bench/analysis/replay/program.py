@@ -19,13 +19,13 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, SYNC
 
-from ..intervals import Cover
 from ..ledger.class_table import LINEAR
 from ..ledger.classes import Classes
 from ..ledger.costs import Ns, host_windows, step_rows
 from ..ledger.gpu import gpu_costs, step_windows, work_of
 from ..ledger.paths import Paths
 from ..timeline import Analysis
+from ..timeline.intervals import Cover
 from .runs import Run, runs_of
 from .sample import StepSample, sample_of
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.record import causes as c
 
-from ..spread import Spread
+from ..statistics.spread import Spread
 from .change import Change
 from .program import Item, Program
 from .runs import HostRun, Rows, WorkRun

@@ -15,7 +15,7 @@ from ..ledger.classes import classes_of
 from ..ledger.read import STEP_RANGE
 from ..ledger.segments import Segment, Step, cpu_steps
 from ..observer.fitted import ObserverModel
-from ..spread import NOTHING, Spread, half_width
+from ..statistics.spread import NOTHING, Spread, half_width
 from ..timeline import Analysis
 from .change import Change
 from .diagnosis import Diagnosis, Ends, diagnose_gpu

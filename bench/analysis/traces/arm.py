@@ -30,8 +30,8 @@ from ..replay.diagnosis_cpu import Pair, diagnose_cpu
 from ..replay.simulate import Recording, ReplayPlan, slower
 from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, less_observer, longer
-from ..spread import Bounded, Spread, half_width
 from ..statistics import Samples
+from ..statistics.spread import Bounded, Spread, half_width
 from ..timeline import Analysis
 from .pace import all_host, replayed, steps_alone
 from .times import StepTime

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..intervals import Cover
 from ..ledger.costs import step_rows
 from ..ledger.gpu import AskedWork, step_windows
 from ..timeline import Analysis
-from ..timeline_gpus import copy_sums
+from ..timeline.gpus import copy_sums
+from ..timeline.intervals import Cover
 
 _UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from bench.record.schema import Finding
 
-from ..intervals import Cover
 from ..ledger.costs import step_rows
 from ..ledger.gpu import AskedWork, step_windows
 from ..timeline import Analysis
+from ..timeline.intervals import Cover
 
 if TYPE_CHECKING:
     from .pair import Trace

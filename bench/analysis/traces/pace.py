@@ -15,7 +15,7 @@ from bench.record.metrics import S_PER_NS
 from ..observer.replayed import observer
 from ..replay.simulate import Recording, ReplayPlan, slower
 from ..replay.undisturb import Undisturbed
-from ..spread import Bounded, Spread
+from ..statistics.spread import Bounded, Spread
 from ..timeline import Analysis
 from .times import StepTime
 

@@ -22,10 +22,10 @@ from ..ledger.pairs import SourceLine, observed_records, observer_models, pairs,
 from ..ledger.read import STEP_RANGE, step_costs
 from ..replay.diagnosis import Diagnosis
 from ..replay.of_record import replay_of
-from ..spread import ASSUMED, Bounded, Spread, seen
 from ..statistics import Estimate
+from ..statistics.spread import ASSUMED, Bounded, Spread, seen
+from ..statistics.verdict import Verdict, verdict
 from ..timeline import Analysis
-from ..verdict import Verdict, verdict
 from .arm import arms, with_spread
 from .clocks import clocks_apart
 from .copies import CopyLine, copies_per_step

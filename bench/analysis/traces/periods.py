@@ -16,8 +16,8 @@ from bench.record.schema import Finding
 
 from ..ledger.costs import Ns, step_rows
 from ..ledger.gpu import LEFT_OUT, AskedWork, windows_of, with_left_out
-from ..range_names import with_timeline
 from ..timeline import Analysis
+from ..timeline.range_names import with_timeline
 from .taken import Taken
 
 # Less of a period than this between steps is not worth another reading of what a step is.

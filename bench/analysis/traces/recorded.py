@@ -17,14 +17,14 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.metrics import MS_PER_NS, S_PER_NS
 
-from ..intervals import Cover
 from ..ledger.costs import Ns, StepCosts, step_rows
 from ..ledger.gpu import step_windows, work_of
 from ..observer.bounds import Events, events_of, idle_bounds
 from ..observer.fitted import ObserverModel
-from ..spread import ASSUMED, Part, Spread, apart, half_width
+from ..statistics.spread import ASSUMED, Part, Spread, apart, half_width
+from ..statistics.verdict import Verdict
 from ..timeline import Analysis
-from ..verdict import Verdict
+from ..timeline.intervals import Cover
 
 # Some times what the committed runs show (1.4 µs per operator, 20 µs per end of a range with its hooks), since other
 # traces hold shapes and allocations too.

@@ -8,7 +8,7 @@ from ..replay.already import graphs_of
 from ..replay.change import Change
 from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, WhatIf
-from ..spread import ASSUMED, Spread
+from ..statistics.spread import ASSUMED, Spread
 from ..timeline import Analysis
 from .arm import CpuRecording, cpu_model, less_observer_of
 from .origin import origin_of

@@ -20,8 +20,8 @@ from bench.record.timeline import Spans, Timeline
 from ..ledger.costs import is_step
 from ..ledger.gpu import LEFT_OUT, AskedWork, windows_of
 from ..ledger.read import STEP_RANGE
-from ..range_names import one_name_each, with_timeline
 from ..timeline import Analysis
+from ..timeline.range_names import one_name_each, with_timeline
 from .families import RangeFamily, by_size, extent, families, one_after_the_other, pattern_of, work_inside
 from .inferred import inferred_steps
 from .ranks import Rank, only_device, only_process, ranks

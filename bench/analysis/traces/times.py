@@ -12,8 +12,8 @@ from ..generation import call_times
 from ..ledger.plain import plain_times
 from ..ledger.read import STEP_RANGE
 from ..observer.costs import TYPICAL, EventCosts, event_costs
-from ..spread import Bounded, seen
 from ..statistics import Estimate, Samples, location, ratio
+from ..statistics.spread import Bounded, seen
 from .origin import Origin, TraceOrigin
 
 

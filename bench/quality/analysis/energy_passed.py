@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis.energy_ledger import EnergyPair
+from bench.analysis.energy.ledger import EnergyPair
 from bench.analysis.statistics import Estimate
 
 from .summary import QualityGroup, QualityRow

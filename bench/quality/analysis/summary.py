@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 from bench.analysis import energy
+from bench.analysis.energy.joules import Joules, joules
 from bench.analysis.grouping import OF_SCHEME, REFERENCE, Coordinates, reference_of, samples, scheme_rank
-from bench.analysis.joules import Joules, joules
-from bench.analysis.propagation import product
 from bench.analysis.statistics import Estimate, estimate
+from bench.analysis.statistics.propagation import product
 from bench.record.instruments import QUALITY, SAMPLES
 from bench.record.schema import Case, Record
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from bench.analysis.energy_ledger import EnergyPair
+from bench.analysis.energy.ledger import EnergyPair
 from bench.analysis.explain import Explanation
 from bench.analysis.statistics import Estimate
 from bench.quality.analysis.energy_passed import joules_per_passed

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.analysis import energy, generation
+from bench.analysis.energy.joules import joules
 from bench.analysis.grouping import Coordinates, reference_of, scheme_rank, setting_of
-from bench.analysis.joules import joules
-from bench.analysis.propagation import exact, product
 from bench.analysis.statistics import Estimate
+from bench.analysis.statistics.propagation import exact, product
 from bench.quality.analysis import summary as quality
 from bench.record.schema import Case, Record
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.analysis import energy
+from bench.analysis.energy.joules import best_source
 from bench.analysis.grouping import REFERENCE, Coordinates
 from bench.analysis.hardware import by_machine, machine_names
-from bench.analysis.joules import best_source
 from bench.analysis.statistics import Estimate
-from bench.analysis.verdict import Verdict
+from bench.analysis.statistics.verdict import Verdict
 from bench.record.schema import Record
 from bench.schemes import UNQUANTISED, is_unquantised
 

@@ -24,8 +24,8 @@ from bench.analysis.energy import EnergyGroup
 from bench.analysis.generation import GenerationGroup
 from bench.analysis.grouping import REFERENCE, Coordinates
 from bench.analysis.hardware import by_machine, machine_names
-from bench.analysis.propagation import product
 from bench.analysis.statistics import Estimate
+from bench.analysis.statistics.propagation import product
 from bench.quality.tradeoff.arms import ArmGroup, ScoredArm, arm_groups
 from bench.record.errors import UsageError
 from bench.record.schema import Record

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from bench.analysis.baselines import NAMES, Kind
-from bench.analysis.codecarbon import Emissions
 from bench.analysis.energy import EnergyGroup, EnergyRow
+from bench.analysis.energy.baselines import NAMES, Kind
+from bench.analysis.energy.codecarbon import Emissions
 from bench.analysis.statistics import Estimate
 from bench.report import units
 from bench.report.analysed import Analysed

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.analysis.assumed import mark
-from bench.analysis.baselines import NAMES
-from bench.analysis.energy_ledger import EnergyPair, Split
+from bench.analysis.energy.baselines import NAMES
+from bench.analysis.energy.ledger import EnergyPair, Split
 from bench.analysis.explain import Explanation
+from bench.analysis.statistics.assumed import mark
 from bench.report.content import Column, Table, drop_uniform, table
 from bench.report.words import AMOUNTS, short_labels
 

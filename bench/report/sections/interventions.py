@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.analysis.assumed import mark
 from bench.analysis.explain import Explanation
 from bench.analysis.interventions import InterventionRow, Removals
 from bench.analysis.statistics import Estimate
+from bench.analysis.statistics.assumed import mark
 from bench.report import units
 from bench.report.content import Cell, Column, Section, Table, table, without
 from bench.report.units import ms

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.analysis.assumed import mark
 from bench.analysis.explain import Explanation
 from bench.analysis.ledger.closure import Line
 from bench.analysis.ledger.pairs import Pair
+from bench.analysis.statistics.assumed import mark
 from bench.record import causes as c
 from bench.report import units
 from bench.report.answer import first_setting, focus_of, waterfall_of

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.analysis import user_code
-from bench.analysis.assumed import mark
 from bench.analysis.explain import Explanation
 from bench.analysis.remedies import Remedy
+from bench.analysis.statistics.assumed import mark
 from bench.report import units
 from bench.report.content import Cell, Column, Point, Section, Table, table
 from bench.report.units import ms

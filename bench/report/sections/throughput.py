@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.analysis.across import Across
 from bench.analysis.generation import GenerationGroup, GenerationRow
-from bench.analysis.verdict import MARGIN
+from bench.analysis.statistics.verdict import MARGIN
 from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, drop_uniform, table

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.assumed import PROCESS
 from bench.analysis.ledger.closure import GRID, Side, close, on_grid
 from bench.analysis.statistics import location
+from bench.analysis.statistics.assumed import PROCESS
 from bench.record import causes as c
 
 seconds = st.floats(0, 10.0, allow_nan=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.analysis.intervals import Cover
 from bench.analysis.ledger.overlap import owned
 from bench.analysis.ledger.rows import Launched
+from bench.analysis.timeline.intervals import Cover
 
 GEMM, DEQUANT, NCCL, COPY = range(4)
 KINDS = tuple(Launched(name, (), ()) for name in ("toy_gemm", "dequant", "ncclDevKernel_AllReduce_Sum", None))

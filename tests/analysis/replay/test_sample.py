@@ -15,7 +15,7 @@ from bench.analysis.observer.costs import EventCosts
 from bench.analysis.replay import sample
 from bench.analysis.replay.change import Change
 from bench.analysis.replay.undisturb import Undisturbed
-from bench.analysis.spread import NOTHING
+from bench.analysis.statistics.spread import NOTHING
 from bench.analysis.timeline import Analysis
 from bench.analysis.traces.pair import Trace, explain_traces
 from bench.analysis.traces.single import predict

@@ -19,7 +19,7 @@ from bench.analysis.replay.program import program_of
 from bench.analysis.replay.simulate import changed, play_plan, play_plans, slower, unchanged
 from bench.analysis.replay.undisturb import Undisturbed
 from bench.analysis.replay.whatif import Replay
-from bench.analysis.spread import ASSUMED
+from bench.analysis.statistics.spread import ASSUMED
 from bench.analysis.timeline import Analysis
 from bench.record import causes as c
 from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode

@@ -63,7 +63,7 @@ def test_a_host_cause_that_recording_can_have_made_is_not_sure(tmp_path):
 def test_recorded_python_frames_leave_idle_lines_open(tmp_path):
     one = trace(host_bound(200.0).kineto(tmp_path / "a.json"))
     from bench.analysis.ledger.read import step_costs
-    from bench.analysis.spread import ASSUMED
+    from bench.analysis.statistics.spread import ASSUMED
 
     costs = [step_costs(one.analysis, one.step_range)] * 2
     assert idle_bounds(c.HOST_GAP, costs, [Events(1, 1, 1), Events(1, 1, 1, frames=True)], ASSUMED) is None

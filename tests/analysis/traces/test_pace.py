@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.spread import ASSUMED, NOTHING, apart
+from bench.analysis.statistics.spread import ASSUMED, NOTHING, apart
 from bench.analysis.timeline import Analysis
 from bench.analysis.traces.pace import bounded_time
 from bench.analysis.traces.pair import Trace, explain_traces

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from bench.analysis.energy.wraps import INTEL_RANGE, Wraps, find_wraps
 from bench.analysis.statistics import Estimate
-from bench.analysis.wraps import INTEL_RANGE, Wraps, find_wraps
 
 from ..published import ORIGINAL
 from .data import ARMS, SETTINGS, Raw, RawArm, RawRun

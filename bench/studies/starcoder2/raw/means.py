@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from bench.analysis.statistics import CONFIDENCE, Estimate, ratio
-from bench.analysis.student import t_quantile
+from bench.analysis.statistics.student import t_quantile
 
 _STUDYS = 1.96
 

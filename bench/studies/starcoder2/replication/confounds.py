@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.analysis.propagation import assumed_in
 from bench.analysis.statistics import Estimate, Samples
+from bench.analysis.statistics.propagation import assumed_in
 from bench.record.schema import Record
 
 from ..published import EIGHT_BIT, FOUR_BIT, Published

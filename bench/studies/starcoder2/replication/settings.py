@@ -125,7 +125,7 @@ class StudySetting:
 
     def _joules(self, scheme: str, name: str, instrument: str, metric: str) -> JouleSource:
         records = self.records(scheme, instrument)
-        # A window that used nothing is a counter that did not move, as in bench/analysis/energy.py.
+        # A window that used nothing is a counter that did not move, as in bench/analysis/energy/__init__.py.
         values = _present(tuple(v for v in gross_per_token(record, metric) if v > 0) for record in records)
         why = next((str(r.setup.get("estimated_why") or "estimated") for r in records if r.setup.get("estimated")), "")
         return JouleSource(name, values, "" if metric.endswith("_gpu") else why)

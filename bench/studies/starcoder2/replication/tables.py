@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bench.analysis.statistics import Estimate
-from bench.analysis.verdict import verdict
+from bench.analysis.statistics.verdict import verdict
 from bench.record.suggested import command
 from bench.report import units
 from bench.report.content import Cell, Column, Table, Tone, table

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.record.metrics import JOULES_PER_KWH
 from bench.record.schema import Finding, Record
 
-from .grouping import Coordinates, groups
+from ..grouping import Coordinates, groups
 
 # Joules and its own power × time are apart from here on. Its power is a mean over measurements a second apart, the
 # first of them made as it starts: of shorter windows it says little, but for RAM, which is a constant.

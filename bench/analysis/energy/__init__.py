@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from bench.record.schema import Record
 
+from ..grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
+from ..statistics import Estimate
+from ..statistics.verdict import MARGIN, Verdict, verdict
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
-from .energy_sources import SOURCES, EnergySource, source_of
-from .energy_windows import withheld
-from .grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
 from .idle_power import idle_of
-from .statistics import Estimate
-from .verdict import MARGIN, Verdict, verdict
+from .sources import SOURCES, EnergySource, source_of
+from .windows import withheld
 from .work_joules import SchemeJoules
 from .work_windows import work_windows
 

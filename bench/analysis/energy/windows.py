@@ -17,11 +17,11 @@ from typing import Literal
 
 from bench.record.schema import Finding, Record
 
+from ..once import once
 from . import codecarbon
-from .energy_samples import LAG, Span, apart, flat, inside, sampled_joules, samples, settled, spans, stopped
-from .energy_sources import source_of
 from .idle_power import idle_of
-from .once import once
+from .samples import LAG, Span, apart, flat, inside, sampled_joules, samples, settled, spans, stopped
+from .sources import source_of
 from .work_windows import work_windows
 
 Effect = Literal["withheld", "no verdict", "told"]

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 from bench.record.schema import Record
 
+from ..energy import estimated
+from ..grouping import REFERENCE, Coordinates, groups, reference_of
+from ..statistics import Estimate
+from ..statistics.verdict import Verdict, verdict
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
-from .energy import estimated
-from .energy_sources import SOURCES, EnergySource
-from .grouping import REFERENCE, Coordinates, groups, reference_of
-from .statistics import Estimate
-from .verdict import Verdict, verdict
+from .sources import SOURCES, EnergySource
 from .work_joules import SchemeJoules
 
 

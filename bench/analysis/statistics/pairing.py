@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from bench.record.origin import NodeAndGpus, block_of, place_of
 from bench.record.schema import Record
 
+from ..runs import run_of
+from ..statistics import Estimate, Samples, Statistic, Unit, difference, estimate, location, ratio
 from .paired import BlockPair, paired_difference, paired_ratio
-from .runs import run_of
-from .statistics import Estimate, Samples, Statistic, Unit, difference, estimate, location, ratio
 
 Take = Callable[[Record], Sequence[float]]
 

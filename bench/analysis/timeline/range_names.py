@@ -13,7 +13,7 @@ import numpy as np
 from bench.record.codes import encode
 from bench.record.timeline import Timeline
 
-from .timeline import Analysis
+from ..timeline import Analysis
 
 _EMITTED = re.compile(r", (?:seq|op_id|sizes|input_op_ids) = .*$", re.DOTALL)
 # Of the launches, which do not depend on what ranges are called.

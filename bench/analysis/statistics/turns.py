@@ -16,9 +16,9 @@ import numpy as np
 from bench.record.origin import place_of
 from bench.record.schema import Record
 
+from ..runs import run_of
+from ..statistics import Estimate, Samples, ratio
 from .pairing import ratio_between, taking
-from .runs import run_of
-from .statistics import Estimate, Samples, ratio
 
 TIME = "forward_time"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.record.schema import Record
 
-from .energy_sources import EnergySource
+from .sources import EnergySource
 
 
 @dataclass(frozen=True)

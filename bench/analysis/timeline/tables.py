@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from bench.record.codes import distinct, encode, occurrences
 from bench.record.timeline import Spans, Timeline
 
+from ..timeline import Analysis
+from .groups import Groups, group
+from .loads import kernels_by_key, levels, project
 from .nesting import nest
-from .timeline import Analysis
-from .timeline_groups import Groups, group
-from .timeline_loads import kernels_by_key, levels, project
 
 Rows = NDArray[np.int64]
 

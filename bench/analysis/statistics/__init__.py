@@ -27,9 +27,9 @@ from typing import Literal
 
 import numpy as np
 
+from ..runs import Runs, between_runs
 from .assumed import NOTHING, Assumed, Part, freedom, of_bursts, of_processes, quantile, reach
 from .resampling import Array, Basis, Clusters, Draws, Samples, Seed, Statistic, centre, clean, draw
-from .runs import Runs, between_runs
 from .student import normal_cdf
 
 __all__ = [

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..statistics import CONFIDENCE, Estimate
 from .assumed import Assumed, of_processes, reach
 from .resampling import Array, Basis
-from .statistics import CONFIDENCE, Estimate
 
 
 @dataclass(frozen=True)

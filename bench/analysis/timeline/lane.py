@@ -15,12 +15,12 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.timeline import BLOCKING_COPY, SYNC, Calls, Spans, Timeline
 
+from ..ledger.classes import Classes
+from ..ledger.costs import Ns, host_windows, step_rows
+from ..ledger.gpu import Work, step_windows, work_of
+from ..ledger.segments import walked
+from ..timeline import Analysis
 from .intervals import Cover
-from .ledger.classes import Classes
-from .ledger.costs import Ns, host_windows, step_rows
-from .ledger.gpu import Work, step_windows, work_of
-from .ledger.segments import walked
-from .timeline import Analysis
 
 LAYER = "layer"
 

@@ -30,7 +30,7 @@ from .intervals import Cover
 from .nesting import Nesting, nest
 
 if TYPE_CHECKING:
-    from .ledger.class_table import Rule
+    from ..ledger.class_table import Rule
 
 Rows = NDArray[np.int64]
 Times = NDArray[np.int64]

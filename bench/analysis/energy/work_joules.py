@@ -24,14 +24,14 @@ from typing import Literal
 
 from bench.record.schema import Record
 
+from ..statistics import CONFIDENCE, Estimate
+from ..statistics.assumed import ENOUGH, Assumed, merged
+from ..statistics.pairing import Located, difference_between, level_of, located, partners, ratio_of
 from . import codecarbon
-from .assumed import ENOUGH, Assumed, merged
 from .baselines import Baselines, Kind
-from .energy_sources import EnergySource
-from .energy_windows import no_verdict, withheld
 from .idle_power import Idle, half_width, idle_of
-from .pairing import Located, difference_between, level_of, located, partners, ratio_of
-from .statistics import CONFIDENCE, Estimate
+from .sources import EnergySource
+from .windows import no_verdict, withheld
 from .work_windows import WorkWindow, work_windows
 
 Quantity = Literal["gross", "held", "unused", "time"]

@@ -19,9 +19,9 @@ from typing import Any, Literal
 from bench.record.origin import node_of
 from bench.record.schema import Record
 
-from .assumed import ENOUGH
-from .energy_sources import EnergySource
+from ..statistics.assumed import ENOUGH
 from .idle_power import DRIFT
+from .sources import EnergySource
 
 Kind = Literal["held", "unused"]
 NAMES: Mapping[Kind, str] = {"held": "context held, clocks up", "unused": "card unused, no context"}

@@ -8,9 +8,9 @@ from typing import Any
 
 from bench.record.schema import Case
 
-from .energy import EnergyGroup, EnergyRow
-from .energy_sources import PARTS, is_own
-from .statistics import Estimate
+from ..energy import EnergyGroup, EnergyRow
+from ..statistics import Estimate
+from .sources import PARTS, is_own
 
 # What must be equal for joules per token to be those of the Case, and what should be.
 _MUST = ("model", "revision", "device", "dropped_layers", "batch_size")

@@ -34,9 +34,9 @@ from numpy.typing import NDArray
 
 from bench.record.schema import Finding, Record
 
-from .assumed import FREEDOM, quantile
-from .energy_sources import SOURCES, EnergySource
-from .once import once
+from ..once import once
+from ..statistics.assumed import FREEDOM, quantile
+from .sources import SOURCES, EnergySource
 from .work_windows import IdleWindow, WorkWindow, idle_windows, work_windows
 
 REST, CURVE, DRIFT = 0.2, 0.05, 0.03

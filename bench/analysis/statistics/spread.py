@@ -26,8 +26,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..statistics import CONFIDENCE, Basis
 from .assumed import FREEDOM, PROCESS, Part, freedom, quantile
-from .statistics import CONFIDENCE, Basis
 
 __all__ = ["ASSUMED", "FREEDOM", "NOTHING", "Bounded", "Part", "Spread", "apart", "half_width", "seen"]
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from ..statistics import Estimate
 from .assumed import merged
-from .statistics import Estimate
 
 Power = tuple[Estimate, float]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .statistics import Estimate
+from ..statistics import Estimate
 
 Verdict = Literal["FASTER", "SLOWER", "SAME", "AMBIGUOUS"]
 MARGIN = 0.02

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.record.codes import distinct, distinct_sorted
 from bench.record.timeline import Copies, Kernels
 
-from .timeline import Analysis
+from ..timeline import Analysis
 
 Rows = NDArray[np.int64]
 Times = NDArray[np.int64]

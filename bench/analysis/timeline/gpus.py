@@ -9,8 +9,8 @@ import numpy as np
 from bench.record.codes import distinct
 from bench.record.timeline import COPY_KINDS, Copies
 
+from ..timeline import Analysis, Breakdown
 from .intervals import Cover
-from .timeline import Analysis, Breakdown
 
 
 @dataclass(frozen=True)
