@@ -10,6 +10,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -49,10 +50,10 @@ class CommandLine:
         for name, verb in self.verbs.items():
             made = verbs.add_parser(name, help=verb.help, formatter_class=argparse.RawDescriptionHelpFormatter)
             if called in (None, name):
-                self._declare(made, verb)
+                self._declare(made, name, verb)
         return parser
 
-    def _declare(self, parser: argparse.ArgumentParser, verb: Verb) -> None:
+    def _declare(self, parser: argparse.ArgumentParser, name: str, verb: Verb) -> None:
         module = import_module(verb.module)
         parser.description = f"{verb.help[0].upper()}{verb.help[1:]}."
         examples = "".join(f"  {self.name} {line}\n" for line in module.EXAMPLES.strip().splitlines())
@@ -60,6 +61,10 @@ class CommandLine:
         # SUPPRESS keeps a --debug that was given before the verb.
         parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=_DEBUG)
         module.add_options(parser)
+        if schema_file(name).is_file():
+            parser.add_argument(
+                "--json-schema", action=_ShowSchema, nargs=0, const=name, help="print the JSON Schema of --json"
+            )
 
     def options(self, arguments: Sequence[str], **more: Any) -> argparse.Namespace:
         """The options of one verb. ``more``: what they hold beside. Raises UsageError for what cannot be parsed."""
@@ -77,6 +82,19 @@ class CommandLine:
         options = self.options(arguments, **more)
         _end_in_order()
         return int(import_module(self.verbs[options.verb].module).main(options))
+
+
+def schema_file(verb: str) -> Path:
+    """The JSON Schema of what a verb prints with --json. Of a verb without --json there is none."""
+    return Path(__file__).parent / "data" / "schemas" / f"{verb}.json"
+
+
+class _ShowSchema(argparse.Action):
+    """Prints the schema and leaves, whatever else is missing, as --help does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(schema_file(str(self.const)).read_text(encoding="utf-8"), end="")
+        parser.exit()
 
 
 def _end_in_order() -> None:
