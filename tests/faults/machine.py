@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 from bench.record.schema import Record
 from bench.record.store import load
-from tests.faults.fault import Fault, Seen, Slow, resume_command, seen
+from tests.faults.fault import Fault, Seen, Slow, resume_command, seen, skip
 from tests.faults.plans import FRESH, plan
-from tests.faults.processes import FOURTH
-from tests.faults.run import Scene
+from tests.faults.processes import FOURTH, THREE
+from tests.faults.run import Done, Scene, until
 from tests.faults.storage import finished
 
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
@@ -68,6 +71,44 @@ def _clock(seconds: float) -> Callable[[Scene], Seen]:
     return provoke
 
 
+def _libfaketime() -> Path:
+    """Debian's faketime has it, and PyPI's libfaketime; LIBFAKETIME names it elsewhere."""
+    usual = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+    named = Path(os.environ["LIBFAKETIME"]) if "LIBFAKETIME" in os.environ else next(usual, None)
+    if named is None or not named.is_file():
+        skip("libfaketime is not installed (Debian: faketime), or LIBFAKETIME does not name its file")
+    return named
+
+
+def set_back(scene: Scene) -> Seen:
+    """In every process and every library: libfaketime stands before the C library's clocks, but for monotonic ones."""
+    clock = scene.place / "clock"
+    clock.write_text("+0\n")
+    plan(scene.run, limit_s=30.0)
+    faked = {
+        "LD_PRELOAD": str(_libfaketime()), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
+    }  # fmt: skip
+    command = scene.python(*resume_command(scene))
+    log = scene.place / "output-faked.txt"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, cwd=scene.place,
+            env=scene.environment(seconds=0.2) | faked,
+        )  # fmt: skip
+    assert until(lambda: scene.acks.exists() and len(scene.acknowledged()) >= THREE, 60.0), log.read_text()
+    clock.write_text("-86400\n")
+    done = Done(process.wait(60), log.read_text())
+    starts = [datetime.fromisoformat(record.started_at) for record in load(scene.run).records]
+    assert min(starts) < starts[0] - timedelta(hours=23), "the clock was not set back"
+    took = [float(text) for text in re.findall(r", (\d+\.\d) s", done.output)]
+    assert len(took) == 3 and all(0 <= one < 60 for one in took), done.output
+    assert done.code == 0 and scene.whole()
+    assert scene.start("verify", str(scene.run)).done().code == 0
+    found = seen(scene, done, "[3/3]")
+    return found.then("durations are those of monotonic clocks, and `verify` finds nothing amiss: 6 of 6, each once")
+
+
 def same_second(scene: Scene) -> Seen:
     first = scene.start(*FRESH, frozen=1_767_225_600).done()
     runs = scene.place / "reports" / "runs"
@@ -108,6 +149,7 @@ FAULTS = (
     Slow("NVML gone in an energy window", "the same between a window's two readings", energy_without_nvml),
     Fault("Clock jumps forward", "the wall clock gains another hour at each look", _clock(3600.0)),
     Slow("Clock jumps back", "the wall clock loses another hour at each look", _clock(-3600.0)),
+    Slow("Clock set back under all processes", "libfaketime sets it back by a day after the third Record", set_back),
     Slow("Clock set back to an earlier start", "two runs begin in the same second of the clock", same_second),
     Slow("Terminal without UTF-8", "LC_ALL=C with Python's UTF-8 mode off", no_utf8),
     Fault("Hub out of reach", "the hub's address refuses connections, the cache is empty", no_hub),
