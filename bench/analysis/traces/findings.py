@@ -15,6 +15,7 @@ from ..replay.diagnosis import Diagnosis
 from ..timeline import Analysis
 from .families import template
 from .origin import Origin
+from .passes import passes
 from .recorded import Recorded
 from .times import StepTime
 
@@ -38,6 +39,16 @@ def _sizes(steps: Sequence[str]) -> list[str]:
     return [f"sizes in the names of the steps: {steps[0]} and {steps[1]}"] if alike else []
 
 
+def _passes(analyses: Sequence[Analysis], steps: Sequence[str]) -> list[str]:
+    """A step that holds several forward passes, or another model's."""
+    if not all(steps) or not all(analysis.devices for analysis in analyses):
+        return []
+    times = passes(analyses[0], analyses[1], (steps[0], steps[1]))
+    if times is None:
+        return []
+    return [f"the same kernels run ×{times:.3g} as often in a step of the candidate: give it the range of one step"]
+
+
 def unlike(
     analyses: Sequence[Analysis], origins: Sequence[Origin | None], steps: Sequence[str] = ("", "")
 ) -> list[Finding]:
@@ -45,7 +56,7 @@ def unlike(
     what the steps of each are called."""
     tools = [analysis.timeline.source for analysis in analyses]
     told = [f"tool: {tools[0]} and {tools[1]}"] if tools[0] != tools[1] else []
-    told += _facts(analyses) + _sizes(steps)
+    told += _facts(analyses) + _sizes(steps) + _passes(analyses, steps)
     known = [origin.record for origin in origins if origin is not None]
     if len(known) == 2:
         one, other = (record.case.coordinates() for record in known)
