@@ -12,10 +12,10 @@ import numpy as np
 
 from bench.record.codes import encode
 
-from ..intervals import Cover
 from ..ledger.costs import step_rows
 from ..ledger.gpu import AskedWork, step_windows
 from ..timeline import Analysis
+from ..timeline.intervals import Cover
 
 # So many kernels must be in both, this share of them must agree, and that is agreement.
 _LEAST_NAMES, _MOST, _AGREE = 3, 0.6, 0.15
