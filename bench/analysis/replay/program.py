@@ -302,7 +302,8 @@ def _handed_over(ops: list[Op], recent: list[int], op: Op) -> int:
 def _await(items: list[Item], ops: list[Op]) -> None:
     """Find out what each waiting call waited for: of the work asked for before, what ended last before it returned."""
     by_launch = sorted((items[op.item].start, row) for row, op in enumerate(ops) if op.item >= 0)
-    starts = np.array([start for start, _ in by_launch], np.int64)
+    starts, rows = (np.array(column, np.int64) for column in zip(*by_launch, strict=True)) if by_launch else ((), ())
+    ends = np.array([ops[row].end for _, row in by_launch], np.int64)
     for item in items:
         own = max((ops[row].end for row in item.ops), default=None)
         if not item.waits and own is not None and item.end >= own and _is_copy(item, ops):
@@ -311,8 +312,10 @@ def _await(items: list[Item], ops: list[Op]) -> None:
             continue
         upto = int(np.searchsorted(starts, item.start, side="right"))
         # Streams are in order: what was asked for long before has ended long before.
-        asked = [row for _, row in by_launch[max(upto - _LOOK_BACK, 0) : upto]] + item.ops
-        done = [row for row in asked if ops[row].end <= item.end]
+        asked = slice(max(upto - _LOOK_BACK, 0), upto)
+        ended = np.where(ends[asked] <= item.end, ends[asked], _NONE)
+        latest = [int(rows[asked][ended.argmax()])] if ended.max(initial=_NONE) >= 0 else []
+        done = latest + [row for row in item.ops if ops[row].end <= item.end]
         if done:
             item.awaits = max(done, key=lambda row: ops[row].end)
             item.after = item.end - max(ops[item.awaits].end, item.start)
