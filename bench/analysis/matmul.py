@@ -13,11 +13,14 @@ from bench.record.schema import Record
 from .ceilings import Bound, Ceilings, bound, ceilings
 from .event_overhead import TAKEN_OFF, less_overhead
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
-from .statistics import Estimate
+from .statistics import Estimate, location
 from .statistics.pairing import estimate_of, taking
 from .statistics.turns import ratio_of_products
 from .statistics.verdict import MARGIN, Verdict, verdict
 from .traffic import Traffic, flop, traffic
+
+# s. Of shorter calls the mean is far from the median, since some of them meet what takes as long as they do.
+SHORT = 10e-6
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class MatmulRow:
     ``achieved_bandwidth`` (low, high) in B/s and ``achieved_rate`` in FLOP/s divide the modelled traffic and work by
     the measured time; ``time_ratio`` is over the reference's time (None for the reference). ``bias``: whether one was
     added (False too in records from before they said so). ``event_overhead``: s taken off the times, None for none.
+    ``time`` is of medians, as are all ratios; ``mean_time`` is told beside it below SHORT, None above.
     """
 
     setting: Coordinates
@@ -52,6 +56,7 @@ class MatmulRow:
     stops: tuple[str, ...]
     bias: bool
     event_overhead: float | None
+    mean_time: float | None = None
 
 
 def summarise(
@@ -156,6 +161,7 @@ def _row(
         achieved_rate=work / time.value if work else None,
         bound=bound(moved, work, arm, machine),
         bias=biased,
+        mean_time=location(samples(records, "forward_time"), "mean") if time.value < SHORT else None,
         event_overhead=_median(record.setup.get(TAKEN_OFF) for record in records),
         stops=tuple(dict.fromkeys(str(record.setup["stop"]) for record in records if record.setup.get("stop"))),
     )

@@ -5,7 +5,7 @@ import pytest
 from bench.analysis.ceilings import bound, ceilings
 from bench.analysis.matmul import summarise
 from bench.analysis.traffic import flop, traffic
-from bench.record.schema import Record
+from bench.record.schema import Record, metric
 from bench.report.sections.matmul import matmul_table as table_of
 from tests import factories as make
 
@@ -81,3 +81,19 @@ def test_without_ceilings_there_is_no_bound() -> None:
 def test_steps_alone_have_no_flop() -> None:
     row = summarise([make.matmul("nf4", op="dequantise")])[0]
     assert row.achieved_rate is None and row.achieved_bandwidth is not None
+
+
+def test_a_short_call_has_its_mean_beside_its_median() -> None:
+    """One call of three that is interrupted: the mean tells it, the median does not."""
+
+    def rows(times: tuple[float, ...]):
+        return summarise([replace(make.matmul("fp16"), metrics=(metric("forward_time", times),))])
+
+    (short,) = rows((4e-6, 4e-6, 10e-6))
+    assert (short.time.value, short.mean_time) == (4e-6, pytest.approx(6e-6))
+    shown = table_of([short])
+    assert any("mean 6.00 µs" in str(cell) for row in shown.rows for cell in row)
+    assert "of medians; below 10" in shown.note
+    (long,) = rows((4e-5, 4e-5, 1e-4))
+    assert long.mean_time is None
+    assert "medians" not in table_of([long]).note

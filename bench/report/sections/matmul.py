@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from bench.analysis.ceilings import Ceilings
-from bench.analysis.matmul import MatmulRow
+from bench.analysis.matmul import SHORT, MatmulRow
 from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, table
@@ -117,7 +117,7 @@ def matmul_table(rows: Sequence[MatmulRow]) -> Table:
         f"Achieved B/s: bytes of the traffic model ({', '.join(kinds) or 'none'}) over the measured time; a range "
         "where the model cannot tell which kernel ran. Traffic bound: the same bytes at the measured copy bandwidth. "
         "Arithmetic: 2mnk at the rate of a large product in the same type, where one was measured. "
-        f"{_bias(rows)}{_overhead(rows)}"
+        f"{_bias(rows)}{_overhead(rows)}{_means(rows)}"
     )
     return table("Layer by layer", columns, [_row(row) for row in rows], note)
 
@@ -144,6 +144,20 @@ def _overhead(rows: Sequence[MatmulRow]) -> str:
     )
 
 
+def _means(rows: Sequence[MatmulRow]) -> str:
+    if all(row.mean_time is None for row in rows):
+        return ""
+    return (
+        f" Time and ratios: of medians; below {units.si(SHORT, 's')} the mean stands beside, which is what a timer "
+        "gives that divides a loop's time by its calls."
+    )
+
+
+def _time(row: MatmulRow) -> str:
+    told = units.estimate(row.time, "s")
+    return told if row.mean_time is None else f"{told}, mean {units.si(row.mean_time, 's')}"
+
+
 def _row(row: MatmulRow) -> Row:
     return (
         f"{row.layer} ({row.n} × {row.k})",
@@ -151,7 +165,7 @@ def _row(row: MatmulRow) -> Row:
         row.residency,
         str(row.m),
         row.scheme,
-        units.estimate(row.time, "s"),
+        _time(row),
         ratio_cell(row.time_ratio, row.scheme == row.reference),
         verdict_cell(row.verdict),
         units.ABSENT if row.relative_error is None else f"{row.relative_error:.1e}",
