@@ -19,6 +19,7 @@ from bench.models.architecture import positions
 from bench.record.errors import MeasurementError
 from bench.record.schema import Metric, metric
 from bench.workloads.batches import extended
+from bench.workloads.compiling import takes_hooks
 from bench.workloads.session import Session
 
 from .annotate import annotator
@@ -56,16 +57,20 @@ def observe(session: Session, recorder: Recorder, ranges: Any, first: int, steps
     Raises MeasurementError where the call ended before they did.
     """
     window = Window(annotator(ranges), recorder, first, steps)
-    window.attach(session.loaded.model)
+    hooked = takes_hooks(session.loaded.arm)
+    if hooked:
+        window.attach(session.loaded.model)
     try:
         call = session.generate(session.batches[0], window)
     finally:
-        window.detach()
+        if hooked:
+            window.detach()
     if not window.complete:
         raise MeasurementError(f"the call ended after {len(call.steps)} decode steps: use fewer --skip or --steps")
     plain = places(first, steps, len(call.steps))
     facts = {
-        "first_step": first, "steps": steps, "ranges": ranges, "prompts": prompts(session),
+        "first_step": first, "steps": steps, "ranges": ranges if hooked else f"{ranges}, of steps alone",
+        "prompts": prompts(session),
         "device": session.case.device, "lengths": list(call.visit.lengths[first : first + steps]),
         "first_visits": sum(call.visit.new[first : first + steps]),
     }  # fmt: skip

@@ -111,10 +111,15 @@ class Window:
         self._close()
         self._model = None
 
+    def _attach_ranges(self) -> None:
+        """Without a model there are ranges of the steps alone."""
+        if self._ranges is not None and self._model is not None:
+            self._ranges.attach(self._model)
+
     def begin(self) -> None:
         """Open ``prefill``."""
         if self._ranges is not None:
-            self._ranges.attach(self._model)
+            self._attach_ranges()
             self._ranges.begin()
         if self._first == 0:
             self._recorder.prepare()
@@ -140,7 +145,7 @@ class Window:
 
     def _open(self) -> None:
         if self._ranges is not None:
-            self._ranges.attach(self._model)
+            self._attach_ranges()
         self._recorder.start()
 
     def _close(self) -> None:

@@ -32,6 +32,12 @@ def generate_options(arm: Arm | None) -> dict[str, Any]:
     return {"disable_compile": False, "compile_config": settings}
 
 
+def takes_hooks(arm: Arm | None) -> bool:
+    """Whether an arm's modules may be hooked. Each hook would break a compiled graph in two: what ran then would be
+    another program than the one that was timed."""
+    return arm is None or not arm.compiled
+
+
 def is_compiled(model: Any) -> bool:
     """Whether generate called the model compiled (transformers keeps such a call), or some of its modules are."""
     kept = getattr(model, "_compiled_call", None) is not None

@@ -24,7 +24,7 @@ from bench.workloads import identity, models, observers
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, findings_of, meet_all, warm_up
-from bench.workloads.compiling import check_compiled, is_compiled
+from bench.workloads.compiling import check_compiled, is_compiled, takes_hooks
 from bench.workloads.lengths import Lengths
 from bench.workloads.observers import UNUSED
 from bench.workloads.outcome import Outcome, failed
@@ -180,7 +180,7 @@ def _timed(
     warmed = warm_up(session, options)
     if options["warmup_calls"]:
         check_compiled(session.loaded.model, chosen)
-    annotator = tools.annotator() if options.get("annotate") else None
+    annotator = tools.annotator() if options.get("annotate") and takes_hooks(chosen) else None
     if annotator is not None:
         annotator.attach(session.loaded.model)
     with MemoryWatch(session.case.device, uuid=models.gpu_uuid(session.case.device)) as memory:

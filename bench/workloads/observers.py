@@ -12,10 +12,11 @@ from bench.instruments.energy_pass import measure_energy
 from bench.instruments.gpu import watched
 from bench.instruments.nvml import connect, measured_gpu
 from bench.instruments.readings import Readings
-from bench.record.errors import MachineError
+from bench.record.errors import MachineError, NotApplicableError
 from bench.record.instruments import FIRST_VISITS, TIMELINE
 from bench.record.schema import metric
 from bench.workloads.annotation import Tools
+from bench.workloads.compiling import takes_hooks
 from bench.workloads.models import gpu_uuid
 from bench.workloads.outcome import Outcome
 from bench.workloads.samples import samples
@@ -92,6 +93,10 @@ def codecarbon(session: Session, options: Mapping[str, Any], _tools: Tools) -> O
 
 def annotation_cost(session: Session, options: Mapping[str, Any], tools: Tools) -> Outcome:
     """The same call without and with annotation, in turn (plain first, then annotated first, …)."""
+    if not takes_hooks(session.loaded.arm):
+        raise NotApplicableError(
+            "ranges around modules would break the compiled graph: an arm with them is another one"
+        )
     annotator = tools.annotator()
     batch = session.batches[0]
     plain: list[float] = []

@@ -72,6 +72,19 @@ def test_an_arm_that_is_not_what_it_is_called_ends(scheme, kept):
     check_compiled(model(_compiled_call=object() if kept is None else None), arm(scheme))
 
 
+def test_no_module_of_it_is_hooked_because_that_would_be_another_program():
+    from bench.workloads.compiling import takes_hooks
+    from bench.workloads.models import LoadedModel
+    from bench.workloads.observers import annotation_cost
+    from bench.workloads.session import Session
+
+    assert takes_hooks(None) and takes_hooks(arm("fp16")) and not takes_hooks(arm("fp16+compile"))
+    case = generation_case(presets.EndToEnd("s", ("fp16",)), SMOKE, "fp16+compile", 1, "static", "cpu", 0)
+    session = Session(case, LoadedModel(None, None, {}, 0.0, arm("fp16+compile")), [])
+    with pytest.raises(NotApplicableError, match="break the compiled graph"):
+        annotation_cost(session, {"annotation_pairs": 1}, None)
+
+
 def test_generate_takes_it(one_layer):
     """Really compiled, on one layer: minutes on a slow machine are why it is the only such test."""
     loaded, session, batch = one_layer

@@ -83,6 +83,9 @@ OPERATORS = [
     (("transformers::grouped_mm_fallback", "aten::mm"), c.NOT_QUANTISED),
     (("aten::_scaled_grouped_mm",), c.GEMM),  # in 8 bits
     (("aten::bmm",), c.ATTENTION),
+    (("Torch-Compiled Region: 0/0",), c.HOST_GAP),
+    (("Torch-Compiled Region: 0/0", "## Call CompiledFxGraph fzv ##"), c.OTHER),
+    (("Torch-Compiled Region: 0/0", "## Call CompiledFxGraph fzv ##", "aten::addmm"), c.GEMM),
     (("aten::linear", "aten::addmm"), c.GEMM),
     (("aten::linear", "aten::addmm", "aten::copy_"), c.GEMM),
     (("aten::linear", "aten::t", "aten::transpose"), c.GEMM),
