@@ -16,7 +16,7 @@ from bench.record.schema import Environment, Finding, Record, Severity
 from bench.schemes import is_unquantised
 
 from .disturbed import busy, held_back
-from .machines import DECISIVE_PACKAGES
+from .machines import DECISIVE_PACKAGES, PEERS
 
 Sides = tuple[Sequence[Record], Sequence[Record]]
 UNKNOWN = "unknown"
@@ -184,7 +184,7 @@ def versions(environment: Environment) -> dict[str, object]:
     """Of the packages that decide which kernels run, of Python, and of the GPU's driver."""
     packages = environment.packages
     named: dict[str, object] = {name: packages.get(name, "absent") for name in DECISIVE_PACKAGES}
-    named |= {name: packages[name] for name in sorted(packages) if name.startswith("nvidia-")}
+    named |= {name: packages[name] for name in sorted(packages) if name.startswith("nvidia-") or name in PEERS}
     drivers = dict.fromkeys(str(gpu["driver"]) for gpu in environment.gpus if "driver" in gpu)
     return named | {"Python": environment.python} | ({"driver": ", ".join(drivers)} if drivers else {})
 

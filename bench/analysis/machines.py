@@ -10,6 +10,8 @@ from bench.record.schema import Environment, Finding, Record
 
 # Packages that decide which kernels run; others cannot change a timing and would only be noise here.
 DECISIVE_PACKAGES = ("torch", "transformers", "bitsandbytes", "accelerate", "triton", "numpy", "safetensors")
+# The same of schemes that few have installed: told of where they are.
+PEERS = ("hqq", "optimum-quanto", "torchao")
 
 
 def hardware_differences(a: Environment, b: Environment) -> tuple[str, ...]:

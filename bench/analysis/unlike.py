@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.record.origin import node_of
 from bench.record.schema import Environment, Record
 
-from .machines import DECISIVE_PACKAGES, hardware_fields, value_text
+from .machines import DECISIVE_PACKAGES, PEERS, hardware_fields, value_text
 
 HARDWARE = ("CPU", "usable cores", "GPUs", "GPU power limit (W)")
 
@@ -44,5 +44,5 @@ def _facts(environment: Environment) -> Iterator[tuple[str, str]]:
     for name, value in hardware_fields(environment):
         yield name, value_text(value)
     yield "GPU driver", value_text(tuple(dict.fromkeys(str(gpu.get("driver", "unknown")) for gpu in environment.gpus)))
-    for package in DECISIVE_PACKAGES:
+    for package in (*DECISIVE_PACKAGES, *PEERS):
         yield package, environment.packages.get(package, "absent")

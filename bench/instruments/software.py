@@ -16,8 +16,9 @@ from bench.record.secrets import is_secret_name, mask_text
 
 _PACKAGES = frozenset(
     (
-        *("accelerate", "bitledger", "bitsandbytes", "codecarbon", "evalplus", "mkl", "ncu-report", "numpy"),
-        *("nvidia-ml-py", "nvtx", "py-spy", "safetensors", "tokenizers", "torch", "transformers", "triton"),
+        *("accelerate", "bitledger", "bitsandbytes", "codecarbon", "evalplus", "hqq", "mkl", "ncu-report", "numpy"),
+        *("nvidia-ml-py", "nvtx", "optimum-quanto", "py-spy", "safetensors", "tokenizers", "torch", "torchao"),
+        *("transformers", "triton"),
     )
 )
 # An allow-list, because the environment of a job also holds tokens and passwords.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.interventions.table import INTERVENTIONS
 from bench.record.errors import UsageError
 from bench.schemes import ARMS, AS_SAVED, FAMILIES, arm, register
 from bench.schemes.definition import Arm, Family
@@ -102,3 +103,19 @@ def test_every_arm_says_what_it_takes_or_that_nobody_knows():
     for name, one in ARMS.items():
         stored = FAMILIES[one.kind].stored_bytes(one.facts(), 128, 256)
         assert stored is not None and 0 < stored <= 4 * 128 * 256, name
+
+
+def test_what_families_say_of_interventions_and_the_table_of_these_fit():
+    claimed = {name for family in FAMILIES.values() for name in family.interventions}
+    assert claimed == {name for name, item in INTERVENTIONS.items() if item.when is None}
+
+
+def test_who_offers_an_intervention_can_do_it_and_says_how():
+    """A patch of the model asks the family for it; without the method the process that measures would end."""
+    methods = {"pre_dequantised": "dequantised", "bare_op": "bare"}
+    for family in FAMILIES.values():
+        for name in family.interventions:
+            method = methods.get(INTERVENTIONS[name].patch)
+            assert method is None or getattr(type(family), method) is not getattr(Family, method), (family.kind, name)
+            if method == "dequantised":
+                assert all(family.dequantising_code(one.facts()) for one in family.arms), family.kind

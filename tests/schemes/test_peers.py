@@ -6,13 +6,17 @@ import contextlib
 import io
 import shutil
 from argparse import Namespace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 
+from bench.analysis import machines
+from bench.analysis.conditions import versions
 from bench.analysis.user_code import code, is_code, preamble
+from bench.instruments import software
 from bench.interventions import patches
 from bench.models.weights import footprint, parameter_count
 from bench.presets import PRESETS
@@ -23,6 +27,7 @@ from bench.verbs import fitting, planning
 from bench.workloads import models
 from bench.workloads.matmul_arms import ArmUnderTest, make_truth
 from bench.workloads.sources import resolve
+from tests import factories as make
 
 PEERS = [one for one in ARMS.values() if family(one).needs]
 ON_CPU = [one for one in PEERS if one.name != "torchao-int4"]
@@ -171,3 +176,11 @@ def test_activations_are_integers_only_where_they_are_quantised():
     types = {one.name: FAMILIES[one.kind].product_dtype(one.facts()) for one in PEERS}
     assert [name for name, dtype in types.items() if dtype == INTEGER] == ["torchao-int8-dyn"]
     assert quanto.FAMILY.product_dtype(arm("quanto-int8").facts()) == "float16"
+
+
+def test_the_versions_of_their_packages_are_recorded_and_decide_what_may_be_compared():
+    needed = {package for family in FAMILIES.values() for package in family.needs.values()}
+    assert needed == set(machines.PEERS) <= software._PACKAGES
+    here, other = (replace(make.CPU, packages={"torch": "2.13.0", "torchao": version}) for version in ("0.17", "0.18"))
+    assert versions(here)["torchao"] == "0.17" != versions(other)["torchao"]
+    assert "hqq" not in versions(here)
