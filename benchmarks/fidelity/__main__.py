@@ -131,7 +131,7 @@ everything changed alike, which is no cause of its own.
 
 {stacks} pairs of traces as vLLM, SGLang and a loop over transformers record them (`benchmarks/fidelity/stacks.py`):
 steps named with their sizes in them, a prefill first, eager or as CUDA graphs, a host that runs ahead, one rank or two
-in one file (of nsys, or Chrome traces that were merged).
+in one file (of nsys, or Chrome traces that were merged), and without any ranges, so that steps have to be inferred.
 Nothing is given but the two files, and no unprofiled time is known. The first reason of the answer must be the planted
 cause, sure, and within 10 % of its size (in µs per step), and nothing else may be sure.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,12 @@ def _names(title: str, cause: str) -> bool:
 def _written(case: StackCase, sides: list[Happened], path: Path) -> Path:
     path = path.with_suffix(".sqlite" if case.nsys else ".json")
     write = write_nsys if case.nsys else write_kineto
-    write(path, *sides)
+    write(path, *(side if case.ranges else replace(side, spans=_operators(side)) for side in sides))
     return path
+
+
+def _operators(side: Happened) -> list[tuple[str, int, str, int, int]]:
+    return [span for span in side.spans if span[0] != "range"]
 
 
 def _traces(paths: Sequence[Path]) -> list[Trace]:
@@ -69,7 +74,8 @@ def _traces(paths: Sequence[Path]) -> list[Trace]:
     analyses = [Analysis(read_timeline(path)) for path in paths]
     likely = common_rank([analysis.timeline for analysis in analyses])
     each_taken = [taken(each, Wanted(likely=rank)) for each, rank in zip(analyses, likely, strict=True)]
-    found = with_periods(each_taken, [None, None])
+    inferred = any(each.inferred for each in each_taken)
+    found = each_taken if inferred else with_periods(each_taken, [None, None])
     return [Trace(path, each.analysis, None, each.step_range) for path, each in zip(paths, found, strict=True)]
 
 

@@ -153,11 +153,13 @@ class Stack:
 
 @dataclass(frozen=True)
 class StackCase:
-    """A stack, and what is planted in the candidate."""
+    """A stack, and what is planted in the candidate. ``ranges``: whether the traces name their steps; else the steps
+    have to be inferred from the kernels."""
 
     stack: Stack
     plant: Plant
     nsys: bool
+    ranges: bool = True
 
     @property
     def reader(self) -> str:
@@ -176,7 +178,8 @@ class StackCase:
     def told(self) -> str:
         """What is planted, in words."""
         where = ", between the steps" if self.plant.between else ""
-        return f"{c.LABELS[self.plant.cause]}{where}" if self.plant.cause else "nothing"
+        where += "" if self.ranges else ", without ranges"
+        return (c.LABELS[self.plant.cause] if self.plant.cause else "nothing") + where
 
     def size_ns(self) -> float | None:
         """What the plant adds to a step: None where that follows from the machine and not from the plant alone."""
@@ -192,11 +195,16 @@ def cases() -> tuple[StackCase, ...]:
     tool."""
     stacks = [Stack(name, graph, ranks) for name in STACKS for graph in (False, True) for ranks in (1, 2)]
     return tuple(
-        StackCase(stack, plant, (row // 2 + row + column) % 2 == 1)
+        StackCase(stack, plant, (row // 2 + row + column) % 2 == 1, ranges)
+        for ranges in (True, False)
         for row, stack in enumerate(stacks)
         for column, plant in enumerate(PLANTS)
-        if _possible(stack, plant)
+        if _possible(stack, plant) and (ranges or plant.cause in _WITHOUT_RANGES)
     )
+
+
+# What is planted in traces that name no steps, too.
+_WITHOUT_RANGES = (c.DEQUANTISE, c.GEMM, "")
 
 
 def _possible(stack: Stack, plant: Plant) -> bool:
