@@ -82,6 +82,8 @@ def test_a_change_made_twice_is_one_change(name, value):
         (("run", "--cancel", "--watch", "--out", "x"), "exclude each other"),
         (("run", "--prompts", "random", "--prompt-style", "chat"), "--prompt-style"),
         (("run", "--matmul-m", "", "--matmul-seconds", "3"), "--matmul-seconds"),
+        (("run", "--anonymous", "--on", "local", "--out", "x"), "gather --anonymous"),
+        (("report", "--study", "--anonymous", "."), "share them first"),
         (("study", "--json", "--out", "x"), "exclude each other"),
         (("study", "--json", "--paper", "x.md"), "exclude each other"),
         (("study", "--out", "x", "--paper", "x.md"), "exclude each other"),

@@ -151,3 +151,16 @@ def test_a_folder_that_is_no_sweep(tmp_path, capsys):
     (tmp_path / places.SWEEP).write_text('{"version": 1}')
     assert main(["gather", str(tmp_path)]) == 2
     assert "damaged" in capsys.readouterr().err
+
+
+def test_an_anonymous_copy_of_what_was_gathered_names_no_node(sweep):
+    assert main(["gather", str(sweep), "--anonymous", "--no-report"]) == 0
+    copy = sweep.with_name(f"{sweep.name}-shared")
+    nodes = [[record.environment.hostname for record in load(folder).records] for folder in (sweep, copy)]
+    assert set(nodes[0]) == {"n1", "n2", "n3"}
+    alias = dict(zip(*nodes, strict=True))
+    assert [alias[name] for name in nodes[0]] == nodes[1]
+    assert all(name.startswith("host-") for name in nodes[1])
+    assert list(alias.values()) == sorted(set(alias.values()))
+    assert not [file for file in copy.rglob("*") if file.is_file() and b'"n1"' in file.read_bytes()]
+    assert main(["verify", str(copy)]) == 0
