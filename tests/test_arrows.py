@@ -138,3 +138,13 @@ def test_no_two_test_files_have_one_name():
     """pytest imports a test file by its bare name: of two that are called alike it refuses the second."""
     names = Counter(file.name for file in (ROOT / "tests").rglob("test_*.py"))
     assert [name for name, count in names.items() if count > 1] == []
+
+
+MOST_LINES = 380
+
+
+def test_no_file_is_long():
+    """About 350 lines: a longer one is two ideas. Split it by what its parts are about."""
+    tops = ("bench", "profiling", "bitledger", "tests", "tools", "fuzz", "bundling")
+    files = [file for top in tops for file in (ROOT / top).rglob("*.py")]
+    assert {str(file.relative_to(ROOT)) for file in files if len(file.read_text().splitlines()) > MOST_LINES} == set()

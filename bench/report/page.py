@@ -7,17 +7,13 @@ import base64
 import hashlib
 import html
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-from bench.analysis.grouping import REFERENCE
 from bench.record.files import replace_bytes
-from bench.record.schema import Finding, Record
 
 from . import markdown, palette, svg, units
-from .analysed import analyse
-from .build import build
 from .content import FIRST_TITLE, Report, Section, Table
 from .drawing import picture
 from .visible import visible
@@ -31,19 +27,8 @@ TRACE_HELP = (
 _MOST_COLUMNS = 24
 
 
-def write_report(
-    run_folder: Path, records: Sequence[Record], findings: Sequence[Finding], *, reference: str = REFERENCE
-) -> list[Path]:
-    """Write the report of ``records`` into ``run_folder``; returns the paths written.
-
-    ``findings`` are those made outside the records (on loading, by the runner). Raises RecordError where there are
-    no records; OSError where the folder cannot be written.
-    """
-    return write(run_folder, build(analyse(records, findings, reference=reference)))
-
-
 def write(run_folder: Path, report: Report) -> list[Path]:
-    """The same for a report that is built."""
+    """Write a report into a run folder; returns the paths written. Raises OSError where it cannot be written."""
     folder = run_folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     ready = {figure.name: picture(run_folder, figure.artifact) for figure in report.figures if figure.artifact}

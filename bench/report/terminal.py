@@ -10,12 +10,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from bench.analysis.comparison import ComparisonRow
-from bench.analysis.grouping import REFERENCE
-from bench.record.schema import Finding, Record
+from bench.record.schema import Finding
 
 from . import units
-from .analysed import analyse
-from .build import build
 from .content import (
     FIRST_TITLE,
     Answer,
@@ -44,15 +41,8 @@ STYLES: dict[Tone, str] = {
 }
 
 
-def print_report(
-    records: Sequence[Record], findings: Sequence[Finding], console: Console, *, reference: str = REFERENCE
-) -> None:
-    """Print the verdicts, the main tables and the warnings. Raises RecordError where there are no records."""
-    print_built(build(analyse(records, findings, reference=reference)), console)
-
-
 def print_built(report: Report, console: Console) -> None:
-    """The same for a report that is built."""
+    """Print the verdicts, the main tables and the warnings."""
     _head(report, console)
     for item in report.summary:
         print_table(item, console)

@@ -24,11 +24,10 @@ from bench.record.store import open_run
 from bench.report.analysed import Analysed, analyse
 from bench.report.build import build
 from bench.report.content import Report, Section
-from bench.report.page import write_report
-from bench.report.terminal import print_report
 from tests import factories as make
 from tests import quality_records as q
 from tests.sweep_records import machine, node_names, sweep
+from tests.written_report import print_report, write_report
 
 WEAK = {name: machine(name, limit=500.0) for name in ("n005", "n006")}
 LIKE = {"n001": 1.0, "n002": 1.01, "n003": 1.12}

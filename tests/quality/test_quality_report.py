@@ -13,11 +13,10 @@ from bench.record.store import open_run
 from bench.report.analysed import analyse
 from bench.report.build import build
 from bench.report.content import Section
-from bench.report.page import write_report
 from bench.report.svg import rendered
-from bench.report.terminal import print_report
 from tests import factories as make
 from tests import quality_records as q
+from tests.written_report import print_report, write_report
 
 ANCHORS = ("quality", "tradeoff", "signmap")
 

@@ -11,9 +11,9 @@ from bench.analysis.explain import explain, narrowed
 from bench.record import causes as c
 from bench.report.answer import answer
 from bench.report.content import Commands
-from bench.report.page import write_report
 from bench.report.sections.ledger_figure import bars, waterfall
 from tests import factories as make
+from tests.written_report import write_report
 
 COMMANDS = Commands("python -m bench run --repeats 5", "python -m bench intervene --out mine")
 FP16 = {c.GEMM: 0.006, c.HOST_GAP: 0.004}

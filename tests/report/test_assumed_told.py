@@ -14,13 +14,13 @@ from bench.analysis.explain import explain
 from bench.record.schema import Record
 from bench.report.content import Column, table
 from bench.report.explain_json import document
-from bench.report.page import write_report
 from bench.report.terminal import print_comparison
 from bench.report.units import ASSUMED_NOTE
 from bench.studies.starcoder2.replication.page import write_study
 from tests import factories as make
 from tests import quality_records as quality
 from tests import study_records as study
+from tests.written_report import write_report
 
 INTERVAL = re.compile(r"\[[-+±\d.,\s\u202f]+\]|[-+]\d+\.\d+ to [-+]\d+\.\d+")
 # Columns whose intervals assume nothing: Wilson's, one of greedy answers, pairs of calls in one process, and products

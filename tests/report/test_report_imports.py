@@ -17,10 +17,10 @@ sys.meta_path.insert(0, Blocker())
 import pathlib
 from rich.console import Console
 import bench.analysis.comparison, bench.record.store
-from bench.report.page import write_report
-from bench.report.terminal import print_comparison, print_report
+from bench.report.terminal import print_comparison
 assert "matplotlib" not in sys.modules, "matplotlib is for drawing only"
 from tests import factories as make
+from tests.written_report import print_report, write_report
 
 records = make.run(schemes=("fp16", "nf4"), repeats=3)
 with bench.record.store.open_run(pathlib.Path(sys.argv[1])) as writer:

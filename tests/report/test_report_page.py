@@ -10,9 +10,9 @@ import pytest
 
 from bench.record.errors import RecordError
 from bench.record.schema import Finding
-from bench.report.page import write_report
 from tests import factories as make
 from tests.safety.hostile import without_own_script
+from tests.written_report import write_report
 
 EVIL = "<script>alert('x')</script>|`$a_1$`"
 

@@ -5,8 +5,9 @@ from rich.console import Console
 
 from bench.analysis.comparison import compare
 from bench.record.schema import Finding
-from bench.report.terminal import print_comparison, print_report
+from bench.report.terminal import print_comparison
 from tests import factories as make
+from tests.written_report import print_report
 
 
 def printed(width: int, action: object, *args: object) -> str:

@@ -25,7 +25,6 @@ from bench.report.build import build
 from bench.report.console import console
 from bench.report.content import Answer, Point, Report
 from bench.report.sections import evidence
-from bench.report.terminal import print_report
 from bench.report.visible import dumps, visible, visible_all
 from bench.studies.starcoder2.replication.page import write_study
 from profiling import flamegraph
@@ -33,6 +32,7 @@ from profiling.readers.py_spy import Frame, Samples
 from tests import factories as make
 from tests import quality_records, study_records
 from tests.safety.hostile import PAYLOADS, Page, hostile, without_own_script
+from tests.written_report import print_report, write_report
 
 ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "nav", "section", "div", "p", "span", "b"),
@@ -110,7 +110,7 @@ def folder(attacked, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the drawing's font has no sign for every attack
         patch.setattr(svg, "save", vector_only)
-        page.write_report(folder, attacked, [Finding("x", "<b>bad</b>", *PAYLOADS[:3])])
+        write_report(folder, attacked, [Finding("x", "<b>bad</b>", *PAYLOADS[:3])])
     return folder
 
 
@@ -154,7 +154,7 @@ def test_real_records_with_every_text_replaced_make_an_inert_report(name, tmp_pa
     real = load(RUNS / name).records
     chosen = {(record.instrument, record.case.scheme, record.case.op): record for record in real}
     monkeypatch.setattr(svg, "save", lambda figure, folder, name: ("<svg></svg>", []))
-    page.write_report(tmp_path, hostile(chosen.values(), keep=COORDINATES), [])
+    write_report(tmp_path, hostile(chosen.values(), keep=COORDINATES), [])
     check_page((tmp_path / "report.html").read_text())
     check_markdown((tmp_path / "report.md").read_text())
 
@@ -190,7 +190,7 @@ def test_nothing_is_written_outside_the_run_folder(folder):
 
 def test_attacked_coordinates_make_no_element_either(tmp_path, monkeypatch):
     monkeypatch.setattr(svg, "save", lambda figure, folder, name: ("<svg></svg>", []))
-    page.write_report(tmp_path, hostile(records()), [])
+    write_report(tmp_path, hostile(records()), [])
     check_page((tmp_path / "report.html").read_text())
     check_markdown((tmp_path / "report.md").read_text())
 
