@@ -99,11 +99,21 @@ RULES: tuple[Rule, ...] = (
     Rule(c.QUANTISE, "operator", name=_PEERS_QUANT, glue=True),
     Rule(c.QUANTISE, "both", within=_PEERS_QUANT),
     Rule(c.GEMM, "operator", name=r"^aten::(mm|matmul|add_|_int_mm|_weight_int8pack_mm)$", within=_PEERS_PRODUCT),
+    Rule(c.GEMM, "operator", name=_PEERS_PRODUCT, glue=True),
     Rule(c.DEQUANTISE, "operator", name=_PEERS_DEQUANT, glue=True),
     Rule(c.DEQUANTISE, "operator", within=rf"{_PEERS_PRODUCT}|{_PEERS_DEQUANT}"),
     Rule(c.DEQUANTISE, "kernel", within=rf"{_PEERS_PRODUCT}|{_PEERS_DEQUANT}", outside_of=_PEERS_INNER),
-    Rule(c.GEMM, "operator", name=_PEERS_PRODUCT, glue=True),
-    # The product of torchao's int8 weights is scaled back afterwards, with nothing around it but the Linear.
+    # torchao's int8 weights are converted before the product, and this is scaled back afterwards, with nothing around
+    # both but the Linear. A compute dtype is converted to before an operator of bitsandbytes.
+    Rule(
+        c.DEQUANTISE,
+        "operator",
+        name=r"^aten::to$",
+        range=LINEAR,
+        followed_by=r"^aten::mm$",
+        outermost=True,
+        calls=True,
+    ),
     Rule(
         c.DEQUANTISE,
         "operator",
@@ -203,7 +213,7 @@ RULES: tuple[Rule, ...] = (
     Rule(c.ATTENTION, "operator", name=r"attention|^aten::(softmax|_softmax|bmm|baddbmm)$"),
     # A call of ``to`` that finds nothing to change calls nothing, and is no cast.
     Rule(c.CAST, "operator", name=r"^aten::to$", outside_of=rf"{_BNB_QUANT}|{_BNB_DEQUANT}", calls=True),
-    Rule(c.CAST, "operator", name=r"^aten::_to_copy$", outside_of=rf"{_BNB_QUANT}|{_BNB_DEQUANT}"),
+    Rule(c.CAST, "operator", name=r"^aten::_to_copy$", outside_of=rf"{_BNB_QUANT}|{_BNB_DEQUANT}|^aten::to$"),
     Rule(c.HOST_GAP, "operator", name=r"^aten::to$", calls=False, outermost=True),
     Rule(c.NORM, "operator", name=r"norm$|^aten::(gelu|silu|relu|tanh|sigmoid|embedding|rsqrt|mean|pow|cos|sin)$"),
     Rule(c.ATTENTION, "operator", name=r"^aten::cat$", range=r"^layer$"),

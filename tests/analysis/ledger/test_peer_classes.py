@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.analysis.ledger.classes import Classes, Classified
+from bench.analysis.ledger.classes import Classes, Classified, Operator
 from bench.record import causes as c
 from tests.analysis.ledger.test_classes import chain
 
@@ -35,7 +35,7 @@ OPERATORS = [
     (("Torch-Compiled Region: 1/0", "AOTDispatcher Runtime Wrapper Prologue"), c.HOST_GAP),
     (("Torch-Compiled Region: 1/0", "## Call CompiledFxGraph f4xy ##"), c.OTHER),
     (("Torch-Compiled Region: 1/0", "## Call CompiledFxGraph f4xy ##", "aten::addmm"), c.GEMM),
-    # torchao turns int8 weights into the activations' type by a plain conversion: it is told as a cast.
+    ((QBYTES, "quanto::qbytes_mm"), c.GEMM),
     (("aten::to", "aten::_to_copy"), c.CAST),
     (("aten::mm",), c.GEMM),
 ]
@@ -47,8 +47,23 @@ def test_operators(names, cause):
 
 
 def test_python_between_their_operators_is_a_gap_of_the_host():
-    for name in (HQQ, QPARAMS, DEQUANTISE, "quanto::qbytes_mm"):
-        assert chain(Classes(), name, ranges=RANGES).glue, name
+    for names in ((HQQ,), (QPARAMS,), (DEQUANTISE,), (QBYTES, "quanto::qbytes_mm")):
+        assert chain(Classes(), *names, ranges=RANGES).glue, names
+
+
+def test_weights_that_are_converted_before_the_product_are_dequantised():
+    """What torchao does in a Linear with int8 weights; before anything else a conversion is a cast."""
+
+    def converted(after, ranges=RANGES):
+        classes = Classes()
+        whole = classes.operator(Operator("aten::to", (), ranges, after, calls=True), None)
+        part = classes.operator(Operator("aten::_to_copy", ("aten::to",), ranges, "", calls=True), whole)
+        inner = classes.operator(Operator("aten::copy_", ("aten::to", "aten::_to_copy"), ranges), part)
+        return {whole.cause, part.cause, inner.cause}
+
+    assert converted("aten::mm") == {c.DEQUANTISE}
+    assert converted("MatMul4Bit") == converted("aten::mul") == {c.CAST}
+    assert converted("aten::mm", ranges=("decode_step", "layer")) == {c.CAST}
 
 
 def test_scaling_a_product_back_is_dequantising_and_any_other_mul_is_not():
