@@ -217,6 +217,13 @@ RULES: tuple[Rule, ...] = (
     Rule(c.HOST_GAP, "operator", name=r"^aten::to$", calls=False, outermost=True),
     Rule(c.NORM, "operator", name=r"norm$|^aten::(gelu|silu|relu|tanh|sigmoid|embedding|rsqrt|mean|pow|cos|sin)$"),
     Rule(c.ATTENTION, "operator", name=r"^aten::cat$", range=r"^layer$"),
+    # Routing tokens to the experts of a mixture; outside the layers the same operators choose a token.
+    Rule(
+        c.NORM,
+        "operator",
+        name=r"^aten::(arg)?(sort|topk|histc|bincount|searchsorted|one_hot|floor_divide|linspace|repeat_interleave)$",
+        range=r"^layer$",
+    ),
     Rule(
         c.SAMPLING,
         "operator",

@@ -116,6 +116,14 @@ def test_operators(names, cause):
     assert chain(Classes(), *names).cause == cause
 
 
+@pytest.mark.parametrize("name", ["aten::sort", "aten::topk", "aten::histc"])
+def test_routing_to_experts_is_no_choice_of_a_token(name):
+    classes = Classes()
+    for ranges in (("layer",), ("layer", "experts")):
+        assert classes.operator(Operator(name, (), ranges), None).cause == c.NORM
+    assert classes.operator(Operator("aten::sort", (), ("decode_step",)), None).cause == c.SAMPLING
+
+
 @pytest.mark.parametrize("name", ["aten::linear", "aten::bmm", "aten::mm"])
 def test_products_of_experts_are_told_apart_from_linears(name):
     classes = Classes()
