@@ -6,11 +6,11 @@ Times are microseconds with a fraction. A double holds a nanosecond up to 2^43 Â
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -62,23 +62,34 @@ def read_kineto(path: Path) -> Timeline:
     return timeline
 
 
+class _Numbered(dict[Any, int]):
+    """Each key's number, in the order in which they turn up: looking one up adds it, without a call from Python."""
+
+    def __missing__(self, key: Any) -> int:
+        number = self[key] = len(self)
+        return number
+
+    def column(self, keys: Iterable[Any]) -> np.ndarray:
+        return np.array(list(map(self.__getitem__, keys)), np.int32)
+
+
 @dataclass
 class _ColumnBuilder:
     """Collects columns block by block, so that no event outlives its block."""
 
-    strings: dict[str, int] = field(default_factory=lambda: {"": 0})
-    threads: dict[tuple[Pid, Pid], int] = field(default_factory=dict)
-    gpu_pids: dict[Pid, int] = field(default_factory=dict)
+    strings: _Numbered = field(default_factory=lambda: _Numbered({"": 0}))
+    threads: _Numbered = field(default_factory=_Numbered)  # (pid, tid)
+    gpu_pids: _Numbered = field(default_factory=_Numbered)
     parts: dict[str, list[dict[str, np.ndarray]]] = field(default_factory=dict)
     untimed: int = 0
     other: Counter[str] = field(default_factory=Counter)
 
     def add(self, events: Iterable[Event]) -> None:
         """Sort one block's complete events by category and keep what the normal form needs of each."""
-        by_category: dict[str | None, list[Event]] = {}
+        by_category: dict[str | None, list[Event]] = defaultdict(list)
         for event in events:
             if event.ph == "X":
-                by_category.setdefault(event.cat, []).append(event)
+                by_category[event.cat].append(event)
         _marked_ranges(by_category)
         for category, found in by_category.items():
             target = _CATEGORIES.get((category or "").lower())
@@ -93,12 +104,10 @@ class _ColumnBuilder:
                     self.parts.setdefault(name, []).append({**_times(timed), **columns(self, timed)})
 
     def names(self, events: list[Event]) -> np.ndarray:
-        add, strings = self.strings.setdefault, self.strings
-        return np.array([add(event.name or "", len(strings)) for event in events], np.int32)
+        return self.strings.column([event.name or "" for event in events])
 
     def thread(self, events: list[Event]) -> np.ndarray:
-        add, threads = self.threads.setdefault, self.threads
-        return np.array([add((event.pid, event.tid), len(threads)) for event in events], np.int32)
+        return self.threads.column([(event.pid, event.tid) for event in events])
 
     def kernel(self, events: list[Event]) -> dict[str, np.ndarray]:
         nodes = np.array([-1 if a.graph_node is None else a.graph_node for a in _args(events)], np.int64)
@@ -113,11 +122,10 @@ class _ColumnBuilder:
         pid and tid."""
         args = _args(events)
         pairs = list(zip(events, args, strict=True))
-        add, pids = self.gpu_pids.setdefault, self.gpu_pids
         return {
-            "device": np.array([_first(a.device, e.pid) for e, a in pairs], np.int32),
-            "stream": np.array([_first(a.stream, e.tid) for e, a in pairs], np.int32),
-            "process": np.array([add(e.pid, len(pids)) for e in events], np.int32),
+            "device": np.array([_number_of(e.pid) if a.device is None else a.device for e, a in pairs], np.int32),
+            "stream": np.array([_number_of(e.tid) if a.stream is None else a.stream for e, a in pairs], np.int32),
+            "process": self.gpu_pids.column([e.pid for e in events]),
             "correlation": np.array([-1 if a.correlation is None else a.correlation for a in args], np.int64),
         }
 
@@ -230,10 +238,8 @@ def _ns(us: np.ndarray) -> np.ndarray:
     return ns
 
 
-def _first(told: int | None, otherwise: Pid) -> int:
-    if told is not None:
-        return told
-    return otherwise if isinstance(otherwise, int) else max(labelled(otherwise)[1], 0)
+def _number_of(ident: Pid) -> int:
+    return ident if isinstance(ident, int) else max(labelled(ident)[1], 0)
 
 
 def _copy_kind(name: str) -> int:

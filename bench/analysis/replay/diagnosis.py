@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -156,11 +156,15 @@ class _Settings:
 def _varied(candidate: Program, aligner: Aligner, settings: _Settings) -> Mapping[str, Varied]:
     """Each cause that changes anything, in every setting."""
     causes = [cause for cause in c.CAUSES if aligner.plan((cause,), settings.point) is not None]
-    plans: list[ReplayPlan] = []
-    for setting in settings.all:
-        plans += [setting.base, *(aligner.plan((cause,), setting) or setting.base for cause in causes)]
+
+    def plans() -> Iterator[ReplayPlan]:
+        for setting in settings.all:
+            yield setting.base
+            for cause in causes:
+                yield aligner.plan((cause,), setting) or setting.base
+
     over = Ends(candidate)
-    ends = [over.of(played) for played in play_plans(candidate, plans)]
+    ends = [over.of(played) for played in play_plans(candidate, plans())]
     width = len(causes) + 1
     saved = [
         [_saved(ends[first], end, setting.steps) for end in ends[first + 1 : first + width]]

@@ -6,8 +6,9 @@ runs of calls and of work that numpy plays as a whole (see runs).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ from .runs import HostRun, Rows, WorkRun
 
 Ns = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-# Moments × plans that are held at once: 64 MB.
-_AT_ONCE = 4_000_000
+# Moments × plans that are held at once: 32 MB.
+_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +117,13 @@ def play_plan(program: Program, plan: ReplayPlan) -> Played:
     return next(play_plans(program, (plan,)))
 
 
-def play_plans(program: Program, plans: Sequence[ReplayPlan]) -> Iterator[Played]:
-    """The program by each plan, some at a time, because each takes a megabyte; the plans must agree in their graphs."""
+def play_plans(program: Program, plans: Iterable[ReplayPlan]) -> Iterator[Played]:
+    """The program by each plan, some at a time, because each takes a megabyte: make them as they are asked for where
+    there are hundreds. The plans must agree in their graphs."""
     moments = max(2 * (len(program.items) + len(program.ops)), 1)
-    size = max(_AT_ONCE // moments, 1)
-    for first in range(0, len(plans), size):
-        yield from _Player(program, plans[first : first + size]).run()
+    size, left = max(_AT_ONCE // moments, 1), iter(plans)
+    while some := list(islice(left, size)):
+        yield from _Player(program, some).run()
 
 
 def changed(program: Program, base: ReplayPlan, change: Change) -> ReplayPlan:
