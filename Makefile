@@ -183,9 +183,8 @@ models: $(VENV_READY) ### architectures × schemes on tiny models: measured as c
 
 benchmarks: $(VENV_READY) ### the tool's own costs: harness overhead, agreement with torch's timer, reader speed
 	$(PY) -m benchmarks.timer_agreement --out benchmarks/results/timer_agreement.json
-	benchmarks/install_peers.sh build/peers
-	$(PY) -m benchmarks.timeline_scale --peers build/peers
-	$(PY) -m benchmarks.late_change
+	benchmarks/install_peers.sh build/peers || true
+	$(PY) -m benchmarks.performance --peers build/peers
 	benchmarks/install_evalplus.sh build/evalplus
 	$(PY) -m benchmarks.evaluation --evalplus build/evalplus
 

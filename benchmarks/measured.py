@@ -1,20 +1,23 @@
-"""What a program takes: wall time, processor time and peak memory of a fresh process, as the kernel counts them."""
+"""What a command costs in a process of its own: wall time, processor time and peak memory, as the kernel counts them
+for it and for the processes that it waits for. The load before it is kept, because other work makes everything slower.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+
 Run = dict[str, Any]
 
-
-# A new process begins with the peak memory of the one that started it, so a small one stands between: this script
-# holds whole traces.
+# A new process begins with the peak memory of the one that started it, so a small one stands between: a benchmark holds
+# whole traces.
 _STARTER = """
 import json, os, subprocess, sys, time
 began = time.perf_counter()
@@ -31,12 +34,33 @@ def module(name: str) -> list[str]:
     return [sys.executable, "-m", name]
 
 
-def measured(command: list[str], folder: Path) -> Run:
-    """Run a command to its end; its output goes to a file, so that nobody waits for a reader."""
+def measured(command: list[str], folder: Path, checkout: Path = ROOT) -> Run:
+    """Run a command of a checkout to its end; its output goes to a file, so that nobody waits for a reader.
+
+    ``folder``: for that file, ``output.txt``, and for the bytecode of what the command imports, which an installed copy
+    has too. Ends the program with the output's end where the command fails.
+    """
     load, output = os.getloadavg()[0], folder / "output.txt"
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     starter = [sys.executable, "-I", "-S", "-c", _STARTER, str(output), *command]
-    told = subprocess.run(starter, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
-    code, wall, cpu, peak = json.loads(told)
+    said = subprocess.run(starter, cwd=checkout, env=environment, stdout=subprocess.PIPE, check=True).stdout
+    code, wall, cpu, peak = json.loads(said)
     if code:
-        raise SystemExit(f"{command} failed:\n{output.read_text()[-2000:]}")
+        raise SystemExit(f"{' '.join(command)} failed:\n{output.read_text(errors='replace')[-2000:]}")
     return {"wall_s": wall, "cpu_s": cpu, "peak_bytes": peak, "load_average": load}
+
+
+def machine() -> Run:
+    """Where it runs."""
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "load_average": os.getloadavg(),
+        "cpu": next((line.split(":")[1].strip() for line in _cpu_lines() if line.startswith("model name")), "unknown"),
+    }
+
+
+def _cpu_lines() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []

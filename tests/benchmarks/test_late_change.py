@@ -1,18 +1,14 @@
-"""The traces with a late change hold what is planted, and the page says what was measured."""
+"""The traces with a late change hold what is planted."""
 
 from __future__ import annotations
-
-import json
 
 import numpy as np
 import pytest
 
 from bench.analysis.ledger.read import step_costs
-from bench.analysis.replay.sample import MOST_WORK
 from bench.analysis.timeline import Analysis
 from bench.record import causes as c
 from benchmarks import late_change
-from benchmarks.timeline_scale import RESULTS
 from benchmarks.traces import make, write_nsys
 from profiling.summarize import read_timeline
 
@@ -32,19 +28,3 @@ def test_the_change_is_in_the_gemm_of_the_late_steps_alone(tmp_path):
         assert found[1].causes[cause].tolist() == found[0].causes[cause].tolist()
     assert found[1].wall.mean() * 1e-6 == pytest.approx(late_change.step_ms(late))
     assert (np.diff(late.kernel_start) > 0).all()
-
-
-def test_the_page_says_what_was_measured():
-    result = json.loads((RESULTS / "late_change.json").read_text())
-    assert late_change.PAGE.read_text() == late_change.page(result)
-
-
-def test_every_size_finds_the_change():
-    """As far as it is the machine's own, and not hidden behind the host."""
-    sizes = json.loads((RESULTS / "late_change.json").read_text())["sizes"]
-    assert sizes[-1]["kernels"] > 3 * MOST_WORK
-    for row in sizes:
-        for name in ("recorded_ms", "ledger_ms", "cause_ms"):
-            assert row[name] == pytest.approx(row["planted_ms"], rel=0.05)
-        assert 0.7 * row["planted_ms"] < row["whatif_ms"] < 1.05 * row["planted_ms"]
-        assert 0.7 * row["planted_ms"] < row["saving_ms"] < 1.05 * row["planted_ms"]

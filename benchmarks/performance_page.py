@@ -1,0 +1,136 @@
+"""docs/performance.md, of the record that benchmarks.performance writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from . import growth, late_change
+
+Row = Mapping[str, Any]
+
+
+def page(result: Row) -> str:
+    """All of it."""
+    parts = _head(result), _works(result["works"]), _growth(result["growth"]), _late_change(result["late_change"])
+    return "\n".join(line for part in parts for line in part)
+
+
+def _head(result: Row) -> Sequence[str]:
+    known, loads = result["machine"], _loads(result)
+    left_out = (
+        " Traces of 2 and 3 million kernels, and three of nsys' reports, were left out (`--short`)."
+        if result["short"]
+        else ""
+    )
+    return (
+        "# What reading, explaining and reporting cost",
+        "",
+        "Made by `python -m benchmarks.performance`; the figures are those of `benchmarks/results/performance.json`.",
+        "",
+        f"Processor time (user and system) and peak memory of fresh processes, medians of {result['rounds']} rounds in "
+        f"which everything ran once, in an order of its own. {known['cores']} cores ({known['cpu']}), Python "
+        f"{known['python']}. Other work took a part of them: the load was {min(loads):.1f} to {max(loads):.1f} when a "
+        "run began, and processor time grows with it, because two threads share a core and its caches."
+        f"{left_out}",
+        "",
+    )
+
+
+def _loads(result: Row) -> list[float]:
+    rows = result["works"]
+    runs = [run for row in rows for each in (row, *row["beside"].values()) for run in each["runs"]]
+    return [run["load_average"] for run in runs]
+
+
+def _works(rows: Sequence[Row]) -> Sequence[str]:
+    found = [
+        "| work | processor time | goal | memory | beside it | takes so many times as long, 95 % interval |",
+        "|---|---:|---:|---:|---|---:|",
+    ]
+    for row in rows:
+        cells = f"| {row['work']} | {_seconds(row['cpu_s'])} | {_goal(row)} | {row['peak_bytes'] / 1e6:.0f} MB "
+        beside = [(f"{name}: {_seconds(each['cpu_s'])}", _times(each["ratio"])) for name, each in row["beside"].items()]
+        first, *more = beside or [("", "")]
+        found.append(f"{cells}| {first[0]} | {first[1]} |")
+        found += [f"| | | | | {name} | {ratio} |" for name, ratio in more]
+    return (
+        *found,
+        "",
+        "A ratio is over the row's own time, taken round by round; its interval is Student's t over the rounds. "
+        "*SQLite's own scan* goes over every row of the three tables that a summary needs and hands none of them over: "
+        "the least that reading takes by way of SQLite. *before*: the same command of an earlier version.",
+        "",
+    )
+
+
+def _goal(row: Row) -> str:
+    met = "met" if row["cpu_s"] <= row["goal_cpu_s"] else "missed"
+    text = f"≤ {row['goal_cpu_s']:g} s: {met}"
+    if row["goal_bytes"]:
+        text += f"; ≤ {row['goal_bytes'] / 1e9:g} GB: {'met' if row['peak_bytes'] <= row['goal_bytes'] else 'missed'}"
+    return text
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def _times(ratio: Row) -> str:
+    return f"×{ratio['times']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+
+
+def _growth(rows: Sequence[Row]) -> Sequence[str]:
+    kinds = {kind: [row for row in rows if row["kind"] == kind] for kind in growth.LABELS}
+    powers = "; ".join(
+        f"of a{'n' * (kind == 'nsys')} {growth.LABELS[kind]} the time grows by the power "
+        f"{growth.exponent(found, 'cpu_s'):.2f} of the kernels, memory by {growth.exponent(found, 'peak_bytes'):.2f}"
+        for kind, found in kinds.items()
+    )
+    return (
+        "## Growth",
+        "",
+        "![Processor time and memory of a summary by the trace's size](pictures/growth.svg)",
+        "",
+        f"From 100,000 kernels on {powers} (1 is linear).",
+        "",
+        "| kernels | " + " | ".join(f"{growth.LABELS[kind]} | memory" for kind in kinds) + " |",
+        "|---:|" + "---:|" * 2 * len(kinds),
+        *(_grown(size, kinds.values()) for size in sorted({row["kernels"] for row in rows})),
+        "",
+    )
+
+
+def _grown(size: int, kinds: Any) -> str:
+    cells = []
+    for rows in kinds:
+        row = next((row for row in rows if row["kernels"] == size), None)
+        cells += ["", ""] if row is None else [_seconds(row["cpu_s"]), f"{row['peak_bytes'] / 1e6:.0f} MB"]
+    return f"| {size:,} | " + " | ".join(cells) + " |"
+
+
+def _late_change(rows: Sequence[Row]) -> Sequence[str]:
+    played = "; ".join(dict.fromkeys(row["played"] for row in rows if row["played"]))
+    return (
+        "## A change late in a trace",
+        "",
+        f"Two generated traces of each size: from {late_change.SHARE:.0%} of the steps on, each gemm kernel of the "
+        f"second takes {late_change.LONGER_NS / 1000:g} µs longer. In ms per step, what was planted, and what each of "
+        "them says of gemm (a first step that is unlike the others is left out, which shows where there are few):",
+        "",
+        "| kernels | planted | as recorded | ledger | causes | predicted saving | `whatif` "
+        "| `explain` of both took | memory | `whatif` took | memory |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        *(
+            f"| {row['kernels']:,} | {row['planted_ms']:.3f} | {row['recorded_ms']:.3f} | {row['ledger_ms']:.3f} "
+            f"| {row['cause_ms']:.3f} | {row['saving_ms']:.3f} | {row['whatif_ms']:.3f} "
+            f"| {_seconds(row['explain']['cpu_s'])} | {row['explain']['peak_bytes'] / 1e6:.0f} MB "
+            f"| {_seconds(row['whatif']['cpu_s'])} | {row['whatif']['peak_bytes'] / 1e6:.0f} MB |"
+            for row in rows
+        ),
+        "",
+        "The saving and `whatif` may be less than the line, where the host is busy meanwhile: a kernel that is shorter "
+        "then saves nothing. Of long traces not all steps are played again, and this is said: "
+        f"{played or 'here all were'}.",
+        "",
+    )

@@ -1,0 +1,72 @@
+"""The page of costs says what was measured, and its figures follow from the runs."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import sys
+
+import pytest
+
+from bench.analysis.replay.sample import MOST_WORK
+from benchmarks import growth, measured, performance, performance_page
+
+
+@pytest.fixture(scope="module")
+def result():
+    return json.loads(performance.RESULT.read_text())
+
+
+def test_the_page_says_what_was_measured(result):
+    assert performance.PAGE.read_text() == performance_page.page(result)
+
+
+def test_figures_follow_from_their_runs(result):
+    assert result["rounds"] >= performance.LEAST_ROUNDS
+    for row in result["works"]:
+        ours = [run["cpu_s"] for run in row["runs"]]
+        assert len(ours) == result["rounds"]
+        assert row["cpu_s"] == statistics.median(ours)
+        for each in row["beside"].values():
+            theirs = [run["cpu_s"] for run in each["runs"]]
+            assert each["ratio"] == pytest.approx(performance.ratio(theirs, ours))
+
+
+def test_every_size_finds_the_late_change(result):
+    """As far as it is the machine's own, and not hidden behind the host."""
+    assert result["late_change"][-1]["kernels"] > 3 * MOST_WORK
+    for row in result["late_change"]:
+        for name in ("recorded_ms", "ledger_ms", "cause_ms"):
+            assert row[name] == pytest.approx(row["planted_ms"], rel=0.05)
+        assert 0.7 * row["planted_ms"] < row["whatif_ms"] < 1.05 * row["planted_ms"]
+        assert 0.7 * row["planted_ms"] < row["saving_ms"] < 1.05 * row["planted_ms"]
+
+
+def test_a_ratio_and_its_interval():
+    """Of logarithms 0 and 2 the mean is 1; t of one degree of freedom is 12.706, and the standard error is 1."""
+    found = performance.ratio([1.0, math.e**2], [1.0, 1.0])
+    assert found["times"] == pytest.approx(math.e)
+    assert math.log(found["high"]) == pytest.approx(1 + 12.7062, rel=1e-5)
+    assert math.log(found["low"]) == pytest.approx(1 - 12.7062, rel=1e-5)
+    with pytest.raises(ValueError, match="no t quantile"):
+        performance.ratio([1.0], [2.0])
+
+
+def test_what_grows_in_proportion():
+    rows = [{"kernels": n, "cpu_s": 0.3 if n < 1e5 else n * 1e-6} for n in (1_000, 100_000, 300_000, 1_000_000)]
+    assert growth.exponent(rows, "cpu_s") == pytest.approx(1.0)
+
+
+def test_a_measured_is_counted_with_its_children(tmp_path):
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'x = [0] * 12_000_000'])"
+    run = measured.measured([sys.executable, "-c", code], tmp_path)
+    assert run["peak_bytes"] > 90_000_000
+    assert run["cpu_s"] > 0
+    with pytest.raises(SystemExit, match="failed"):
+        measured.measured([sys.executable, "-c", "1 / 0"], tmp_path)
+
+
+def test_a_goal_that_is_missed_is_called_so():
+    row = {"cpu_s": 2.0, "goal_cpu_s": 1.0, "peak_bytes": 5e8, "goal_bytes": 1e9}
+    assert performance_page._goal(row) == "≤ 1 s: missed; ≤ 1 GB: met"
