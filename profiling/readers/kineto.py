@@ -146,7 +146,8 @@ class _ColumnBuilder:
         notes = _notes(self.parts, self.untimed, self.other)
         calls = self.table("calls", Calls)
         work = self.table("kernels", Kernels), self.table("copies", Copies)
-        of_ranks = MergedRanks(list(self.threads), calls)
+        operators = self.table("operators", Spans)
+        of_ranks = MergedRanks(list(self.threads), calls, operators)
         found = of_ranks.given(work, list(self.gpu_pids))
         return Timeline(
             "kineto",
@@ -156,7 +157,7 @@ class _ColumnBuilder:
             calls,
             found.copies,
             self.table("ranges", Spans),
-            self.table("operators", Spans),
+            operators,
             self.table("frames", Spans),
             epoch_ns=base_ns,
             facts=told,

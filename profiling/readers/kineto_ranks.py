@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bench.record.codes import distinct
 from bench.record.errors import RecordError
-from bench.record.timeline import LAUNCH, Calls, Copies, Kernels, Threads
+from bench.record.timeline import LAUNCH, Calls, Copies, Kernels, Spans, Threads
 
 Pid = int | str | None
 Column = NDArray[np.int64]
@@ -56,15 +56,17 @@ class Given:
 
 
 class MergedRanks:
-    """The processes of a trace: those that called the GPU; one where fewer than two did."""
+    """The processes of a trace: those that called the GPU, or without a GPU those that ran operators; one where fewer
+    than two did."""
 
-    def __init__(self, known: Sequence[tuple[Pid, Pid]], calls: Calls) -> None:
+    def __init__(self, known: Sequence[tuple[Pid, Pid]], calls: Calls, operators: Spans) -> None:
         """``known``: (pid, tid) of each thread."""
         labels = [labelled(pid) for pid, _ in known]
         numbers = {label: place for place, label in enumerate(dict.fromkeys(labels))}
         process = np.array([numbers[label] for label in labels], np.int64)
         self._calls, self._labels = calls, list(numbers)
-        self._callers: list[int] = distinct(process[calls.thread]).tolist() if len(calls) else []
+        thread = calls.thread if len(calls) else operators.thread
+        self._callers: list[int] = distinct(process[thread]).tolist()
         if len(self._callers) < 2:
             process[:] = 0
         tid = [labelled(tid)[1] for _, tid in known]

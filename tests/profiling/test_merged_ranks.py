@@ -14,7 +14,7 @@ from bench.analysis.traces.taken import Wanted, taken
 from bench.record import causes as c
 from bench.record.errors import RecordError
 from profiling.summarize import read_timeline, summarize
-from tests.foreign_traces import steady
+from tests.foreign_traces import Story, steady
 
 Events = list[dict[str, Any]]
 GEMM = (300, 500)  # µs per step of each rank
@@ -67,7 +67,7 @@ def test_each_rank_has_its_own_kernels(tmp_path, form):
         costs = step_costs(found.analysis, found.step_range)
         assert (costs.steps, costs.causes[c.GEMM].tolist()) == (5, [GEMM[number] * 1000] * 5), number
         assert (costs.wall - costs.causes[c.GEMM] == costs.causes[c.HOST_GAP]).all()
-    assert "of 2 processes with GPU work rank 0" in " ".join(taken(analysis, Wanted()).notes)
+    assert "of 2 processes with work rank 0" in " ".join(taken(analysis, Wanted()).notes)
     assert taken(analysis, Wanted(device=1)).analysis.devices == [1]
 
 
@@ -107,3 +107,19 @@ def test_what_is_told_after_the_events_is_read(tmp_path):
         json.dumps({"traceEvents": events, "cuda_driver_version": 12080, "deviceProperties": [*gpus, *gpus]})
     )
     assert dict(read_timeline(path).facts) == {"GPU": "2 × H100", "CUDA driver": "12.8"}
+
+
+def test_ranks_of_a_cpu_are_told_apart_too(tmp_path):
+    def cpu(pid: int, length: float) -> Events:
+        story = Story()
+        for step in range(5):
+            story.range("decode_step", 1000 + 1000 * step, 1000, pid)
+            story.operator("aten::mm", 1100 + 1000 * step, length, pid)
+        return story.events()
+
+    analysis = Analysis(read_timeline(written(tmp_path / "a.json", cpu(1, 300) + cpu(2, 800))))
+    for rank, ms in ((0, 0.3), (1, 0.8)):
+        found = taken(analysis, Wanted(rank=rank))
+        costs = step_costs(found.analysis, found.step_range)
+        assert (costs.steps, costs.causes[c.GEMM].tolist()) == (5, [round(ms * 1e6)] * 5)
+    assert "rank 0 (process 1, CPU) is taken" in taken(analysis, Wanted()).notes[-1]

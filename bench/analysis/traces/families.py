@@ -139,9 +139,20 @@ class _WorkTimes:
         start, end = self._ranges.start[rows], self._ranges.end[rows]
         return np.searchsorted(times, end) - np.searchsorted(times, start)
 
+    def count(self, process: int) -> int:
+        """All that the process asked for."""
+        return int(np.count_nonzero(self._process == process))
+
     def mostly_inside(self, rows: Rows, process: int) -> bool:
         """Whether at least half of the ranges ask for work."""
         return bool(2 * np.count_nonzero(self.inside(rows, process)) >= len(rows))
+
+
+def work_share(analysis: Analysis, family: RangeFamily) -> float:
+    """The part of its process's kernels, copies or operators that a family's ranges ask for."""
+    works = _WorkTimes(analysis)
+    inside = int(works.inside(family.rows, family.process).sum())
+    return inside / max(works.count(family.process), 1)
 
 
 def work_inside(analysis: Analysis, family: RangeFamily) -> Rows:

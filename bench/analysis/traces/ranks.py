@@ -29,12 +29,13 @@ class Rank:
 
     def said(self, number: int) -> str:
         """Such as "rank 1 (process 4242, GPU 1)"."""
-        gpus = f"GPU{'s' if len(self.devices) > 1 else ''} {', '.join(map(str, self.devices))}"
+        numbers = ", ".join(map(str, self.devices))
+        gpus = f"GPU{'s' if len(self.devices) > 1 else ''} {numbers}" if self.devices else "CPU"
         return f"rank {number} ({f'process {self.pid}, ' if self.pid >= 0 else ''}{gpus})"
 
 
 def ranks(timeline: Timeline) -> tuple[Rank, ...]:
-    """The processes that did GPU work, in order; () for a trace of a CPU."""
+    """The processes that did GPU work, in order; without any those that ran operators."""
     pairs: set[tuple[int, int]] = set()
     for table in (timeline.kernels, timeline.copies):
         if len(table):
@@ -43,9 +44,13 @@ def ranks(timeline: Timeline) -> tuple[Rank, ...]:
     pid = dict(zip(timeline.threads.process.tolist(), timeline.threads.pid.tolist(), strict=True))
     found = [
         Rank(process, pid.get(process, -1), tuple(sorted(d for p, d in pairs if p == process)))
-        for process in {process for process, _ in pairs}
+        for process in {process for process, _ in pairs} or _with_operators(timeline)
     ]
     return tuple(sorted(found, key=lambda rank: (rank.devices, rank.pid, rank.process)))
+
+
+def _with_operators(timeline: Timeline) -> set[int]:
+    return set(distinct(timeline.threads.process[timeline.operators.thread]).tolist())
 
 
 def only_process(timeline: Timeline, process: int) -> Timeline:

@@ -22,7 +22,7 @@ from ..ledger.gpu import LEFT_OUT, AskedWork, windows_of
 from ..ledger.read import STEP_RANGE
 from ..timeline import Analysis
 from ..timeline.range_names import one_name_each, with_timeline
-from .families import RangeFamily, by_size, extent, families, one_after_the_other, pattern_of, work_inside
+from .families import RangeFamily, by_size, extent, families, one_after_the_other, pattern_of, work_inside, work_share
 from .inferred import inferred_steps
 from .ranks import Rank, only_device, only_process, ranks
 
@@ -32,6 +32,8 @@ WHOLE, INFERRED = "(whole trace)", "(inferred step)"
 # behind the host had nothing to do yet.
 _UNLIKE = 0.05
 _OFFERED = 5
+# Steps that ask for less of the work than this are hardly what a trace was made for.
+_SMALL = 0.5
 HOW_TO_RECORD = (
     "record a range around each step: 'with torch.profiler.record_function(\"decode_step\"): …' or prof.step() under "
     "torch.profiler, 'with nvtx.annotate(\"decode_step\"): …' under nsys -t cuda,nvtx; or take all of it as one step "
@@ -98,7 +100,7 @@ def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ..
             waited = ", for which the others wait in this trace or the other" if number == wanted.likely else ""
             rest = "; ".join(rank.said(place) for place, rank in enumerate(known) if place != number)
             notes = (
-                f"of {len(known)} processes with GPU work {known[number].said(number)} is taken{waited}, not {rest}: "
+                f"of {len(known)} processes with work {known[number].said(number)} is taken{waited}, not {rest}: "
                 "--rank N",
             )
         analysis = _narrowed(analysis, only_process(analysis.timeline, known[number].process))
@@ -197,10 +199,19 @@ def _steps(analysis: Analysis, found: RangeFamily, whose: tuple[str, ...], *, ow
     if not chosen:
         rows, label, told = _of_one_size(analysis, found)
         notes += told
+        notes += _outside(analysis, found)
     rows, told = _without_first(analysis, rows)
     notes += told
     said = _steps_text(label, len(rows), len(found.rows))
     return Taken(_renamed(analysis, found.rows, rows, label), label, said, tuple(notes))
+
+
+def _outside(analysis: Analysis, found: RangeFamily) -> list[str]:
+    """A note where the steps ask for the smaller part of the work: what is explained is not what the trace is about."""
+    share = work_share(analysis, found)
+    if share >= _SMALL:
+        return []
+    return [f"only {share:.0%} of the trace's work is asked for in these ranges: --step-range chooses others"]
 
 
 def _steps_text(label: str, taken: int, of: int) -> str:

@@ -71,3 +71,12 @@ def test_clocks_that_do_not_agree_are_said(tmp_path, capsys):
     out = explained(capsys, right, early)
     assert "the clocks of host and GPU are apart in the candidate's trace" in out and "by up to 40 µs" in out
     assert "are apart" not in explained(capsys, right, right)
+
+
+def test_steps_that_ask_for_little_of_the_work_are_said(tmp_path, capsys):
+    story = steady(["decode_step"] * 5)
+    for number in range(50):
+        story.kernel("toy_gemm", 20_000 + 1000 * number, 20_100 + 1000 * number, 900)
+    rare, usual = story.kineto(tmp_path / "a.json"), steady(["decode_step"] * 5).kineto(tmp_path / "b.json")
+    assert "a.json: only 9% of the trace's work is asked for in these ranges" in explained(capsys, rare, usual)
+    assert "asked for in these" not in explained(capsys, usual, usual)
