@@ -33,6 +33,8 @@ from .secrets import MASK, Masker, mask_argv
 # Beside the records of an anonymous run: how it was made so, and what was taken out.
 ANONYMOUS = "anonymous.json"
 GONE = "…"
+# Whose names are looked for in running text.
+_WORDS = ("host", "user", "GPU")
 # Who is called so is nobody in particular, and shorter names stand in too many other words.
 _NOBODY = frozenset(("root", "nobody", "user", "localhost", "daemon", "unknown", "none"))
 _SHORTEST = 3
@@ -52,6 +54,7 @@ _HOME = re.compile(rb"/(?:home|Users)/([A-Za-z0-9][A-Za-z0-9._-]+)")
 # Fields of any document, by their names in small letters without "_", "-" and blanks.
 _HOSTS = frozenset(("hostname", "host", "nodename", "node", "nodelist", "computername"))
 _USERS = frozenset(("user", "username", "login", "logname", "owner"))
+_GPUS = frozenset(("uuid", "gpuuuid"))
 _OTHERS = frozenset(
     ("cwd", "pwd", "home", "cmdline", "commandline", "environ", "ip", "ipaddress", "mac", "macaddress", "serial",
      "serialnumber", "cluster", "clustername", "partition")
@@ -151,6 +154,8 @@ class Anonymiser:
             return self.name("host", text)
         if name in _USERS and text:
             return self.name("user", text)
+        if name in _GPUS and text:
+            return self.name("GPU", text)
         if name in _OTHERS and text:
             self._count("field of a machine")
             return MASK
@@ -159,6 +164,7 @@ class Anonymiser:
     def record(self, document: Mapping[str, Any], *, identity: bool = True) -> dict[str, Any]:
         """A Record's JSON document. ``identity``: the Case too, whose id then has to be made again by the caller."""
         kept = {"metrics", "run_id", "schema_version", "status", "instrument"} | (set() if identity else {"case"})
+        environment = self.environment(document["environment"])  # first: it names what the texts may hold
         made = {
             name: value if name in kept else self.document(value, name)
             for name, value in document.items()
@@ -166,7 +172,7 @@ class Anonymiser:
         }
         return made | {
             "run_id": self.words(document["run_id"]) if identity else document["run_id"],
-            "environment": self.environment(document["environment"]),
+            "environment": environment,
             "argv": list(self.argv(document["argv"])),
             "artifacts": [
                 {**one, "path": self.words(one["path"]) if identity else one["path"],
@@ -177,9 +183,6 @@ class Anonymiser:
     def environment(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON of an Environment."""
         made: dict[str, Any] = self.document({name: document[name] for name in document if name != "variables"})
-        for gpu, before in zip(made.get("gpus", ()), document.get("gpus", ()), strict=True):
-            if before.get("uuid"):
-                gpu["uuid"] = self.name("GPU", before["uuid"])
         made["variables"] = {}
         for name, value in document.get("variables", {}).items():
             if name in _OF_CLUSTER:
@@ -237,14 +240,14 @@ class Anonymiser:
         return f"{GONE}/{inside[1] if inside else _SEPARATOR.split(path.rstrip('/'))[-1]}"
 
     def _compiled(self) -> re.Pattern[str] | None:
-        names = (name for kind in ("host", "user") for name in self._names[kind])
+        names = (name for kind in _WORDS for name in self._names[kind])
         long = {name for name in names if len(name) >= _SHORTEST and name.lower() not in _NOBODY} | self._also
         words = "|".join(re.escape(word) for word in sorted(long, key=len, reverse=True))
         return re.compile(rf"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])", re.IGNORECASE) if words else None
 
     def _renamed(self, found: re.Match[str]) -> str:
         word = found[0].lower()
-        for kind in ("host", "user"):
+        for kind in _WORDS:
             for name, alias in self._names[kind].items():
                 if name.lower() == word:
                     self._count(f"name of a {kind}")

@@ -53,7 +53,9 @@ def _records():
     for scheme in ("fp16", "nf4"):
         for repeat in range(2):
             one = make.generation(scheme, repeat, calls=2, new_tokens=8, device="cuda", model=model)
-            finding = Finding("odd", "warning", told, f"user={USER}, hf_{'k' * 20}", f"ask {USER}@{HOST}")
+            finding = Finding(
+                "odd", "warning", f"{told} with {GPU_ID}", f"user={USER}, hf_{'k' * 20}", f"ask {USER}@{HOST}"
+            )
             argv = (
                 "python",
                 "-m",
@@ -93,6 +95,8 @@ def _nsys(path):
         connection.execute("CREATE TABLE PROCESS_EVENTS (globalPid INTEGER, name TEXT, content BLOB)")
         connection.execute("INSERT INTO PROCESS_EVENTS VALUES (1, ?, ?)", (f"{HOME}/bin/{WORD}", HOST.encode()))
         connection.execute("INSERT INTO StringIds VALUES (99999, ?)", (f"{WORD} of {USER}",))
+        connection.execute("CREATE TABLE CARDS (uuid TEXT)")
+        connection.execute("INSERT INTO CARDS VALUES (?)", (GPU_ID,))
         connection.execute("CREATE TABLE OTHER (hostname TEXT, note TEXT, blob BLOB)")
         connection.execute(
             "INSERT INTO OTHER VALUES (?, ?, ?)", ("elsewhere9", f"by {USER}", f"\xe9{HOST}".encode("latin-1"))
