@@ -2,9 +2,9 @@
 
     python -m benchmarks.record_scale
 
-Two runs are invented (benchmarks/many_records.py). Every figure is of a fresh process. Wall time is longer than the
-processor's where other work kept the machine busy, as the load average before each run tells. ``within`` is of the
-processor's time and the peak memory.
+The Records are invented (benchmarks/many_records.py); ``compare`` sets two schemes of the run beside each other. Every
+figure is of a fresh process. Wall time is longer than the processor's where other work kept the machine busy, as the
+load average before each run tells. ``within`` is of the processor's time and the peak memory.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from bench.instruments import cpu
+from bench.record.store import RECORDS
 from benchmarks import writing
 from benchmarks.many_records import write
 from benchmarks.measured import ROOT, Run, measured, module
@@ -25,26 +26,25 @@ RESULT = ROOT / "benchmarks" / "results" / "record_scale.json"
 # What 100,000 Records may take: s of processor time, and bytes of memory where they are bounded.
 GOALS: dict[str, tuple[float, int | None]] = {
     "verify": (15.0, None),
-    "compare schemes": (30.0, None),
-    "compare runs": (60.0, None),  # of twice as many Records
+    "compare": (30.0, None),
     "report": (60.0, 1 << 30),
 }
 
 
 def verbs(folder: Path) -> dict[str, tuple[str, ...]]:
     """The command lines."""
-    one, other = str(folder / "a"), str(folder / "b")
+    one = str(folder / "a")
     return {
         "verify": ("verify", one),
-        "compare schemes": ("compare", f"{one}::fp16", f"{one}::nf4"),
-        "compare runs": ("compare", one, other),
+        "compare": ("compare", f"{one}::fp16", f"{one}::nf4"),
         "report": ("report", one),
     }
 
 
 def scale(count: int, folder: Path) -> Run:
-    """All verbs on ``count`` Records."""
-    sizes = [write(folder / name, count, later=later) for name, later in (("a", 0), ("b", 200_000))]
+    """All verbs on ``count`` Records, which are made where ``folder`` does not hold them."""
+    file = folder / "a" / RECORDS
+    size = file.stat().st_size if file.exists() else write(folder / "a", count)
     runs: dict[str, Run] = {}
     for verb, words in verbs(folder).items():
         runs[verb] = measured([*module("bench"), *words], folder)
@@ -52,20 +52,21 @@ def scale(count: int, folder: Path) -> Run:
         runs[verb]["within"] = runs[verb]["cpu_s"] <= seconds and (not most or runs[verb]["peak_bytes"] <= most)
         told = f"{runs[verb]['cpu_s']:.1f} s of the processor, {runs[verb]['peak_bytes'] / 1e6:.0f} MB"
         print(f"{count} records: {verb} {told}", flush=True)
-    return {"records": count, "file_bytes": sizes[0], "verbs": runs}
+    return {"records": count, "file_bytes": size, "verbs": runs}
 
 
 def main() -> None:
     """Run all sizes and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000], help="Records of each of two runs")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000], help="Records of a run")
+    parser.add_argument("--folder", type=Path, help="where the runs are, or are to stay (default: nowhere)")
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     writing.check(options.out)
     found = []
     for count in options.sizes:
         with tempfile.TemporaryDirectory(prefix="record-scale-") as name:
-            found.append(scale(count, Path(name)))
+            found.append(scale(count, (options.folder or Path(name)) / str(count)))
     machine = {
         "cpu": cpu.facts().get("model"),
         "cores": len(os.sched_getaffinity(0)),

@@ -31,6 +31,8 @@ _MADE = frozenset(("case", "environment", "setup"))
 _OF_SETUP = frozenset(("arm", "model", "generate", "options"))
 # Beyond so many different ones they are no part in common, and keeping them would cost what it is to save.
 _MOST = 20_000
+# Bytes of a file of more than about ten thousand Records.
+_LARGE = 32 << 20
 _PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -132,12 +134,18 @@ def _kept(known: dict[Key, Made], key: Key, make: Callable[[], Made]) -> Made:
 
 
 @contextlib.contextmanager
-def no_garbage() -> Iterator[None]:
-    """For a block that makes much and drops little: Python would look through all of it again and again."""
+def no_garbage(file: Path) -> Iterator[None]:
+    """For making the Records of a file: they refer to nothing in a circle, and Python would look through all of them
+    for circles again and again; through those of a large file it then never looks."""
+    large = file.exists() and file.stat().st_size > _LARGE
     before = gc.isenabled()
+    if large:
+        gc.collect()
     gc.disable()
     try:
         yield
     finally:
+        if large:
+            gc.freeze()
         if before:
             gc.enable()

@@ -54,7 +54,7 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
     """
     file = records_file(path)
     lines = RecordLines(file)
-    with no_garbage():
+    with no_garbage(file):
         records = tuple(_parsed(lines, file, damaged))
     if damaged is None:
         _refuse_twice(records, file)

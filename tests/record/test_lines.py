@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 from dataclasses import replace
@@ -130,3 +131,19 @@ def test_a_part_of_a_line_is_cut_off_however_long(tmp_path, length):
         assert file.read_bytes() == whole
         writer.append(replace(_many()[0], repeat=9))
     assert not check_chain(tmp_path).broken
+
+
+def test_records_of_a_large_file_are_looked_through_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_LARGE", 10)
+    file = _written(tmp_path, _many())
+    before = gc.get_freeze_count()
+    try:
+        assert len(load(tmp_path).records) == 3
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+        with pytest.raises(RecordError):
+            file.write_bytes(b"{}\n" + file.read_bytes())
+            load(tmp_path)
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
