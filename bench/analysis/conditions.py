@@ -15,7 +15,7 @@ from bench.record.errors import UsageError
 from bench.record.schema import Environment, Finding, Record, Severity
 from bench.schemes import is_unquantised
 
-from .disturbed import busy, held_back
+from .disturbed import busy, held_back, paused
 from .machines import DECISIVE_PACKAGES, PEERS
 
 Sides = tuple[Sequence[Record], Sequence[Record]]
@@ -202,6 +202,7 @@ _READ: dict[str, Callable[[Sides], Condition]] = {
     "arm": _arm,
     "throttling": _share(held_back),
     "other processes": _share(busy),
+    "pauses": _share(paused),
     "variables": _named(_variables),
     "versions": _named(lambda record: versions(record.environment)),
     "commit": _values(lambda record: commit(record.environment)),

@@ -1,4 +1,4 @@
-"""Was a Record made on a machine that was busy with other work, or whose clocks were held back?"""
+"""Was a Record made on a machine that was busy with other work, or whose clocks were held back, or with a pause?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from bench.record.schema import Record
 
 # Codes of bench/instruments/fitness.py.
 _BUSY, _HELD = frozenset(("cpu-busy", "gpu-in-use")), frozenset(("gpu-throttled", "gpu-hot"))
-# A quarter of the cores, as there.
+# Code of bench/run/pauses.py.
+_PAUSED = frozenset(("process-stopped",))
+# A quarter of the cores, as in fitness.
 _BUSY_SHARE = 0.25
 # NVML's reasons that are no complaint: nothing to do, and clocks that somebody set (nvml.h).
 HARMLESS = frozenset(("gpu_idle", "applications_clocks_setting", "display_clock_setting"))
@@ -27,6 +29,11 @@ def held_back(record: Record) -> bool:
     return any(set(gpu.get("throttle_reasons") or ()) - HARMLESS for gpu in _gpus(record)) or _has_finding(
         record, _HELD
     )
+
+
+def paused(record: Record) -> bool:
+    """The measuring process was stopped, and went on."""
+    return _has_finding(record, _PAUSED)
 
 
 def _has_finding(record: Record, codes: frozenset[str]) -> bool:

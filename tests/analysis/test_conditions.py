@@ -58,6 +58,7 @@ CHANGES: list[tuple[str, str, Change]] = [
     ("arm", "arm: attention none ≠ attention eager", of_setup(model={**make.MODEL, "attention": "eager"})),
     ("throttling", "throttling: none ≠ in 3 of 3 records", told("gpu-throttled")),
     ("other processes", "other processes: none ≠ in 3 of 3 records", told("cpu-busy")),
+    ("pauses", "pauses: none ≠ in 3 of 3 records", told("process-stopped")),
     ("other processes", "other processes: none ≠ in 3 of 3 records", of_environment(before=BUSY)),
     ("variables", "variables: OMP_NUM_THREADS none ≠ OMP_NUM_THREADS 1", of_environment(variables=ONE)),
     ("versions", "bitsandbytes 0.50.2 ≠ bitsandbytes 0.51.0", of_environment(packages=NEWER)),
