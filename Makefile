@@ -59,8 +59,8 @@ else
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[measure,energy,cluster,ncu,dev]'
 endif
-	@# What measures is compiled now: where its user may not write here, every first import would compile it again.
-	@.venv/bin/python -c 'from bench.run.processes import PRELOADED, preload; preload(PRELOADED)' >/dev/null 2>&1 || true
+	@# What is imported is compiled now: where its user may not write here, every first import would compile it again.
+	@.venv/bin/python scripts/compile_imports.py >/dev/null 2>&1 || true
 	@touch $@
 
 # BUNDLE_PYTHON=3.12 BUNDLE_CUDA=130 BUNDLE_PLATFORM=x86_64|aarch64 BUNDLE_WITH=torch,transformers,codecarbon,ncu
