@@ -24,11 +24,6 @@ KNOWN = ("LORA",)
 _IMPORTS = ("megatron_config",)
 
 
-def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds an adapter and no model."""
-    return (folder / CONFIG).is_file() and not (folder / "config.json").exists()
-
-
 def revision(name: str, settings: Mapping[str, Any]) -> str:
     """A hash of the adapter's two files. ``settings``: its config, parsed. Raises UsageError for a folder that holds
     none, or one of another kind."""

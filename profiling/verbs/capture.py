@@ -53,12 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=COUNT, default=_DEFAULTS.steps, help="decode steps observed (default %(default)s; ncu: 1)")
     add("--skip", type=COUNT_OR_NONE, default=_DEFAULTS.skip, help="decode steps before them (default %(default)s)")
     add("--seconds", type=SECONDS, default=_DEFAULTS.seconds, help="host: how long to decode (default %(default)s)")
-    add(
-        "--rate",
-        type=whole_number(1, 10_000),
-        default=_DEFAULTS.rate,
-        help="host: samples per second (default %(default)s)",
-    )
+    add("--rate", type=RATE, default=_DEFAULTS.rate, help="host: samples per second (default %(default)s)")
     add_no_report(parser, "observe")
     add("--tier", choices=tuple(PASSES), default=_DEFAULTS.tier, help=_TIERS)
     add("--ncu-caches", choices=("cold", "warm", _BOTH), default=_BOTH, help="ncu: flushed, as left, or both")
