@@ -133,10 +133,13 @@ class _WorkTimes:
 
     def inside(self, rows: Rows, process: int) -> Rows:
         """[rows] how much work was asked for in each range."""
+        return self.between(self._ranges.start[rows], self._ranges.end[rows], process)
+
+    def between(self, start: Rows, end: Rows, process: int) -> Rows:
+        """[n] how much work was asked for in each of some times."""
         if process not in self._of:
             self._of[process] = np.sort(self._time[self._process == process])
         times = self._of[process]
-        start, end = self._ranges.start[rows], self._ranges.end[rows]
         return np.searchsorted(times, end) - np.searchsorted(times, start)
 
     def count(self, process: int) -> int:
@@ -146,6 +149,16 @@ class _WorkTimes:
     def mostly_inside(self, rows: Rows, process: int) -> bool:
         """Whether at least half of the ranges ask for work."""
         return bool(2 * np.count_nonzero(self.inside(rows, process)) >= len(rows))
+
+
+def asked_between(analysis: Analysis, rows: Rows) -> float:
+    """Of the kernels, copies or operators that are asked for from the first of some ranges, one after the other, to the
+    last, the part that is asked for between them: by another thread, or by code that no range is around."""
+    timeline, works = analysis.timeline, _WorkTimes(analysis)
+    start, end = timeline.ranges.start[rows], timeline.ranges.end[rows]
+    process = int(timeline.threads.process[timeline.ranges.thread[rows[0]]])
+    every = works.between(start[:1], end[-1:], process)
+    return 1.0 - float(works.between(start, end, process).sum() / every.sum()) if every.sum() else 0.0
 
 
 def work_share(analysis: Analysis, family: RangeFamily) -> float:

@@ -18,10 +18,13 @@ from ..ledger.costs import Ns, step_rows
 from ..ledger.gpu import LEFT_OUT, AskedWork, windows_of, with_left_out
 from ..timeline import Analysis
 from ..timeline.range_names import with_timeline
+from .families import asked_between
 from .taken import Taken
 
 # Less of a period than this between steps is not worth another reading of what a step is.
 _LEAST = 0.02
+# More work than this that is asked for between the steps' ranges, as by another thread, is theirs.
+_ASKED = 0.1
 # A pause that is longer than the step, and than so many usual ones, is no part of it: nobody asked for anything then.
 _PAUSE = 3.0
 # Time between steps that is longer than a step belongs to them where most of it is alike, up to so many steps' time.
@@ -31,10 +34,12 @@ NOT_IN_STEPS = "between-steps"
 
 @dataclass(frozen=True, eq=False)
 class Between:
-    """ns of the steps (a median), and [n] from the end of each, its GPU work included, to the start of what follows."""
+    """ns of the steps (a median), and [n] from the end of each, its GPU work included, to the start of what follows.
+    ``asked``: the part of the work that is asked for there."""
 
     step: float
     gaps: Ns
+    asked: float = 0.0
 
     @property
     def usual(self) -> float:
@@ -62,17 +67,19 @@ class _Followed:
     taken: NDArray[np.bool_]
     length: Ns
     gap: Ns
+    asked: float
 
     @classmethod
     def of(cls, analysis: Analysis, step_range: str) -> _Followed:
         mine = step_rows(analysis.timeline, step_range)
         rows = with_left_out(analysis.timeline, mine)
         start, end = windows_of(analysis.timeline, rows, AskedWork.of(analysis))
-        return cls(rows, np.isin(rows, mine), end - start, start[1:] - end[:-1])
+        asked = asked_between(analysis, rows)
+        return cls(rows, np.isin(rows, mine), end - start, start[1:] - end[:-1], asked)
 
     @property
     def between(self) -> Between:
-        return Between(float(np.median(self.length[self.taken])), self.gap[self.taken[:-1]])
+        return Between(float(np.median(self.length[self.taken])), self.gap[self.taken[:-1]], self.asked)
 
 
 def between(analysis: Analysis, step_range: str) -> Between:
@@ -82,9 +89,14 @@ def between(analysis: Analysis, step_range: str) -> Between:
 
 def with_periods(found: Sequence[Taken], times_ms: Sequence[float | None]) -> list[Taken]:
     """All of them from start to start where the time between their steps belongs to these and tells: where it differs,
-    or is in a time that the user gives. Else as they are. Traces that are compared are read in one way."""
+    holds much of the work, or is in a time that the user gives. Else as they are. Traces that are compared are read in
+    one way."""
     lie = [between(each.analysis, each.step_range) for each in found]
-    told = _differ(lie) or any(_of_period(*each) for each in zip(lie, times_ms, strict=True))
+    told = (
+        _differ(lie)
+        or any(each.asked > _ASKED for each in lie)
+        or any(_of_period(*each) for each in zip(lie, times_ms, strict=True))
+    )
     if not told or not all(each.steady for each in lie):
         return list(found)
     return [as_periods(each) for each in found]

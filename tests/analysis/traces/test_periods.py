@@ -107,3 +107,20 @@ def test_the_suggested_command_takes_the_same_steps(tmp_path, capsys):
     assert f"whatif {paths[1]} --steps period --remove host_gap" in out
     assert main(["whatif", str(paths[1]), "--steps", "period", "--remove", "host_gap"]) == 0
     assert "measured 4.0000 ms" in " ".join(capsys.readouterr().out.split())
+
+
+def scheduled(gemm: float) -> Story:
+    """A scheduler's short ranges, while another thread launches most of the work after they have ended."""
+    story = Story()
+    for step in range(10):
+        start = 1000 + 2000 * step
+        story.range("run_batch", start, 300).kernel("prepare", start + 20, start + 30, 10)
+        for number in range(4):
+            at = start + 400 + 300 * number
+            story.kernel("toy_gemm", at, at + 10, gemm, tid=2)
+    return story
+
+
+def test_work_that_another_thread_asks_for_between_the_ranges_is_the_steps(tmp_path, capsys):
+    pair, lines = explained(capsys, tmp_path, scheduled(100), scheduled(200))
+    assert lines[c.GEMM] == pytest.approx(0.4) and pair["steps"] == [9, 9]
