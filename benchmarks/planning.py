@@ -42,12 +42,12 @@ def planned(folders: list[Path], *more: str) -> list[Planned]:
 def _one(folder: Path, fork_server: Any, more: tuple[str, ...]) -> Planned:
     from bench.cli import options_of
     from bench.record.errors import BitledgerError
-    from bench.verbs.planning import asked
+    from bench.verbs.planning import resolve_request
 
     start = time.perf_counter()
     try:
         options = options_of(["run", "--device", "cpu", f"--model={folder}", *more])
-        found = asked("smoke", options, fork_server)
+        found = resolve_request("smoke", options, fork_server)
     except BitledgerError as error:
         line = " ".join(str(error).split()).replace(str(folder), "the checkpoint")
         return Planned(folder.name, time.perf_counter() - start, refused=line)

@@ -38,7 +38,7 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Resolved:
     """``layers``: the distinct Linear shapes, () where the preset measures no layer products. ``beside``: checkpoints
     that are arms beside ``source``."""
 
@@ -49,9 +49,9 @@ class Asked:
     beside: tuple[Source, ...]
 
 
-def asked(
+def resolve_request(
     name: str, options: argparse.Namespace, fork_server: ForkServer, model: str | None = None, device: str | None = None
-) -> Asked:
+) -> Resolved:
     """The preset of that name with the changes of the command line.
 
     ``model`` goes before --model. ``device``: where it is measured elsewhere, and what this machine has says nothing.
@@ -69,7 +69,7 @@ def asked(
     device = device or device_of(options.device, facts["cuda"])
     preset = _available(preset, device, options)
     layers = tuple(Layer(**layer) for layer in facts["layers"]) if preset.matmul_m else ()
-    return Asked(preset, source, layers, device, tuple(beside))
+    return Resolved(preset, source, layers, device, tuple(beside))
 
 
 @dataclass(frozen=True)

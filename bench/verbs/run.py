@@ -24,7 +24,7 @@ from bench.run.plan import Block, make_plan, remaining
 from bench.run.planfile import Run, new_run_id, read_plan, write_plan
 from bench.run.processes import ForkServer
 from bench.run.trying import with_tries
-from bench.verbs.planning import AUTO, asked, preset_for, tell_unusable_gpu
+from bench.verbs.planning import AUTO, preset_for, resolve_request, tell_unusable_gpu
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.resuming import refuse_other_plan
@@ -191,7 +191,7 @@ def _plan(options: argparse.Namespace, machine: Environment, fork_server: ForkSe
 
 
 def _plan_preset(name: str, options: argparse.Namespace, fork_server: ForkServer) -> Run:
-    found = asked(name, options, fork_server)
+    found = resolve_request(name, options, fork_server)
     planned = make_plan(found.preset, found.source, found.layers, found.device, options.seed, found.beside)
     blocks = with_tries(found.preset, planned)
     run_id = new_run_id(name, found.source)

@@ -29,7 +29,7 @@ from bench.run import runner
 from bench.run.plan import Block
 from bench.run.planfile import Run, new_run_id, read_plan, read_planned
 from bench.run.processes import ForkServer
-from bench.verbs.planning import Asked, asked, preset_for
+from bench.verbs.planning import Resolved, preset_for, resolve_request
 from bench.verbs.resuming import refuse_other_plan
 
 
@@ -135,7 +135,7 @@ def _divided_here(
     given: Path | None = options.out
     if given is not None:
         refuse_taken(given)
-    found = [asked(name, options, fork_server, model, device) for model in options.models or (None,)]
+    found = [resolve_request(name, options, fork_server, model, device) for model in options.models or (None,)]
     if len({one.source.name for one in found}) < len(found):
         raise UsageError("--models names a model twice")
     run_id = new_run_id(name, found[0].source, "sweep-")
@@ -147,15 +147,15 @@ def _divided_here(
 class _Part:
     """One model's blocks."""
 
-    asked: Asked
+    resolved: Resolved
     shares: tuple[Shares, ...]
 
     def run(self, run_id: str, seed: int, blocks: Sequence[Block]) -> Run:
-        one = self.asked
+        one = self.resolved
         return Run(run_id, one.preset, one.source, one.device, seed, tuple(blocks), one.beside)
 
 
-def _divided(one: Asked, seed: int, *, first: bool) -> tuple[Shares, ...]:
+def _divided(one: Resolved, seed: int, *, first: bool) -> tuple[Shares, ...]:
     return divide(one.preset, one.source, one.layers, one.device, seed, one.beside, ceilings=first)
 
 
@@ -164,7 +164,7 @@ def _write(folder: Path, run_id: str, parts: Sequence[_Part], options: argparse.
     shares = [(part, share) for part in parts for share in part.shares]
     runs = [part.run(run_id, seed, share.processes) for part, share in shares]
     whole = parts[0].run(run_id, seed, [block for run in runs for block in run.blocks])
-    whole = replace(whole, beside=(*whole.beside, *(part.asked.source for part in parts[1:])))
+    whole = replace(whole, beside=(*whole.beside, *(part.resolved.source for part in parts[1:])))
     names = tuple(share.name for _, share in shares)
     sweep = places.Sweep(run_id, tuple(options.argv), options.workers, names, whole.device)
     places.create(folder, sweep, whole, runs)
