@@ -14,6 +14,7 @@ from typing import Any
 from bench.record.errors import UsageError
 from bench.record.schema import Environment, Finding, Record, Severity
 from bench.schemes import is_unquantised
+from bench.schemes.variants import compiles
 
 from .disturbed import busy, held_back, paused
 from .machines import DECISIVE_PACKAGES, PEERS
@@ -162,9 +163,16 @@ def _arm(sides: Sides) -> Condition:
     return Condition("", "alike", "alike", True) if found.alike else found
 
 
+_OF_COMPILING = ("compiled", "disable_compile", "compile_config")
+
+
 def _facts(record: Record, one_scheme: bool) -> dict[str, object]:
     arm, model = _part(record, "arm"), _part(record, "model")
-    facts = {**_part(record, "generate"), "attention": model.get("attention"), "compiled": arm.get("disable_compile")}
+    off = arm.get("disable_compile")
+    compiled = {"compiled": None if off is None else not off}
+    facts = {**_part(record, "generate"), "attention": model.get("attention"), **compiled}
+    if not one_scheme and compiles(record.case.scheme):  # its name says so
+        facts = {name: value for name, value in facts.items() if name not in _OF_COMPILING}
     if one_scheme:
         facts |= {name: value for name, value in arm.items() if name not in ("name", "description", "dtype")}
         facts["linears"] = model.get("linears")

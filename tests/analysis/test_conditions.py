@@ -129,8 +129,12 @@ def test_a_quantised_scheme_in_another_dtype_than_its_reference_is_refused() -> 
 
 
 def test_a_compiled_arm_beside_one_that_is_not_is_refused() -> None:
-    with pytest.raises(UsageError, match="compiled True ≠ compiled False"):
+    with pytest.raises(UsageError, match="compiled False ≠ compiled True"):
         compared("fp16", "nf4", of_arm(disable_compile=False))
+
+
+def test_a_compiled_arm_that_is_called_so_is_what_is_asked_about() -> None:
+    assert compared("fp16", "fp16+compile", of_arm(disable_compile=False)).findings == ()
 
 
 def test_a_moment_of_other_work_in_one_of_three_repeats_is_not_refused() -> None:

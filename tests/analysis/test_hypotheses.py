@@ -248,7 +248,12 @@ def changed(records, scheme, **setup):
     ]
 
 
+def renamed(records, scheme, name):
+    return [replace(r, case=replace(r.case, scheme=name)) if r.case.scheme == scheme else r for r in records]
+
+
 FAIR = run({"fp16": FP16, "nf4": HOST})
+COMPILED = renamed(changed(FAIR, "nf4", compiled=True), "nf4", "nf4+compile")
 
 
 @pytest.mark.parametrize(
@@ -257,6 +262,7 @@ FAIR = run({"fp16": FP16, "nf4": HOST})
         (FAIR, "refuted", "attention sdpa on every arm"),
         (changed(FAIR, "nf4", compiled=True), "supported", "nf4 was compiled"),
         (changed(FAIR, "nf4", generate={"disable_compile": False}), "supported", "nf4 was compiled"),
+        (COMPILED, "refuted", "nothing compiled but what is called so"),
         (changed(FAIR, "nf4", model={**make.MODEL, "attention": "eager"}), "supported", "attention"),
         (FAIR, "refuted", "torch 2.13.0"),
         (changed(FAIR, "nf4", generate={}), "ambiguous", "not recorded: compilation of nf4"),

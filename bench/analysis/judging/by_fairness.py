@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.record.origin import block_of
 from bench.record.schema import Record
+from bench.schemes.variants import compiles
 
 from ..conditions import Condition, conditions, mixed
 from ..grouping import Group, groups, reference_of
@@ -63,7 +64,7 @@ def _text(item: Condition, reference: str, scheme: str) -> str:
 
 def _of_arm(record: Record) -> Iterator[str]:
     arm, name = _part(record, "arm"), record.case.scheme
-    if _compiles(record):
+    if _compiles(record) and not compiles(name):
         yield f"{name} was compiled"
     if arm.get("compute_dtype") not in (None, "", arm.get("dtype")):
         yield f"{name} computes in {arm.get('compute_dtype')} on a {arm.get('dtype')} model"
@@ -95,9 +96,10 @@ def _arms_text(sides: Sequence[Sequence[Record]]) -> str:
     records = [record for side in sides for record in side]
     attention = " and ".join(sorted({str(_part(record, "model").get("attention")) for record in records}))
     versions = {name: records[0].environment.packages.get(name) for name in ("torch", "transformers", "bitsandbytes")}
+    but = " but what is called so" if any(compiles(record.case.scheme) for record in records) else ""
     told = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     return (
-        f"as recorded of {len(set(map(_process, records)))} processes: nothing compiled, attention {attention} "
+        f"as recorded of {len(set(map(_process, records)))} processes: nothing compiled{but}, attention {attention} "
         f"on every arm, compute dtypes those of the models, as many tokens on each" + (f"; {told}" if told else "")
     )
 
