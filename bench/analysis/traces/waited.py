@@ -6,11 +6,13 @@ whose exchanges are short. A trace of a fast rank says "exchange between GPUs" w
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.record.timeline import Timeline
 
@@ -20,6 +22,8 @@ from .ranks import ranks
 
 # The others wait where they spend so much more of the trace in exchanges, and so much more than that rank does.
 _LEAST, _MORE = 0.02, 1.25
+# The longest eighth of a rank's exchanges does not count: the first of all lasts until every rank has begun.
+_LONGEST = 8
 
 
 def waited_for(timeline: Timeline) -> int | None:
@@ -31,13 +35,18 @@ def waited_for(timeline: Timeline) -> int | None:
     named = np.array([re.search(EXCHANGE, text) is not None for text in timeline.strings], bool)
     exchanging = kernels.where(named[kernels.name])
     length = exchanging.end - exchanging.start
-    spent = [int(length[exchanging.process == rank.process].sum()) for rank in known]
+    spent = [_usual(length[exchanging.process == rank.process]) for rank in known]
     least = min(spent)
     others = median(sorted(spent)[1:])
     begin, end = extent(timeline)
     if not least or others - least < _LEAST * (end - begin) or others < _MORE * least:
         return None
     return spent.index(least)
+
+
+def _usual(length: NDArray[np.int64]) -> int:
+    """ns of exchanges in all, without the longest."""
+    return int(np.sort(length)[: len(length) - math.ceil(len(length) / _LONGEST)].sum())
 
 
 def common_rank(found: Sequence[Timeline]) -> list[int | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,19 @@ def test_the_slow_rank_s_work_is_the_cause(tmp_path, capsys, slow):
 def test_even_ranks_wait_for_none(tmp_path):
     assert waited_for(read_timeline(job(tmp_path / "a.sqlite", 300, 310))) is None
     assert waited_for(read_timeline(job(tmp_path / "a.sqlite", 300))) is None
+
+
+def test_one_long_wait_at_the_beginning_is_none(tmp_path):
+    path = job(tmp_path / "a.sqlite", 300, 300)
+    with sqlite3.connect(path) as db:  # rank 0 had begun 0.8 ms earlier, in a step of its own
+        name = "(SELECT id FROM StringIds WHERE value LIKE 'nccl%')"
+        first = f"(SELECT min(start) FROM CUPTI_ACTIVITY_KIND_KERNEL WHERE demangledName = {name})"
+        db.execute(
+            f"UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET start = 500000 WHERE demangledName = {name} AND start = {first} "
+            "AND deviceId = 0"
+        )
+    db.close()
+    assert waited_for(read_timeline(path)) is None
 
 
 def test_ranks_that_never_meet_wait_for_none(tmp_path):
