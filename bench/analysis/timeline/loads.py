@@ -67,6 +67,7 @@ def kernels_by_key(analysis: Analysis, key: Rows, size: int) -> tuple[Rows, Time
     order = np.lexsort((kernels.start, kernels.device))
     start, end, device = kernels.start[order], kernels.end[order], kernels.device[order]
     if _none_overlap(start, end, device) and _in_one_lane(key, analysis.timeline.ranges.lane):
+        del order, start, end, device  # as much as a tenth of what a long trace takes in all
         return _summed_by_key(analysis, key, size)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
