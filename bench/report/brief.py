@@ -6,7 +6,7 @@ At most 25 lines at 80 columns, but for a longer sentence; tables are for -v and
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -17,6 +17,7 @@ from .content import FIRST_TITLE, Answer, Headline, Point
 from .terminal import STYLES, print_code
 
 MOST_CAUSES, MOST_FIRST, MOST_ACTIONS, MOST_VERDICTS, MOST_ERRORS = 3, 1, 2, 8, 2
+MOST_LINES = 25
 # Code of the first action that is longer than this is left to -v and to the report.
 MOST_CODE_LINES = 9
 
@@ -37,6 +38,18 @@ def print_brief(
         _answer(answer, console)
     _findings(findings, console)
     console.print(Text(rest, style="dim"), soft_wrap=True)
+
+
+def print_short(show: Callable[[Console], None], console: Console, rest: str) -> None:
+    """What ``show`` prints; where that is too long, its first lines, how many more there are, and how to get them."""
+    with console.capture() as captured:
+        show(console)
+    lines = captured.get().splitlines()
+    shown = lines if len(lines) <= MOST_LINES else lines[: MOST_LINES - 1]
+    for line in shown:
+        console.print(Text.from_ansi(line), soft_wrap=True)
+    if len(lines) > len(shown):
+        console.print(Text(f"… and {len(lines) - len(shown)} more lines: {rest}", style="dim"))
 
 
 def _answer(answer: Answer, console: Console) -> None:

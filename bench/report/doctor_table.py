@@ -10,14 +10,35 @@ from rich.text import Text
 
 from bench.doctor.check import Check
 
+from .content import Cell, Column, Tone
+from .terminal import print_lines
+
+_TONES: dict[str, Tone] = {"ok": "good", "limited": "unsure", "missing": "bad"}
 _STYLES = {"ok": "green", "limited": "yellow", "missing": "red"}
 
 
-def print_checks(checks: Sequence[Check], console: Console) -> None:
-    """The table, then a line that counts. The status is a word, so that it is readable without colours."""
-    console.print(_table(checks))
+def print_checks(checks: Sequence[Check], console: Console, *, verbose: bool = False) -> None:
+    """The table, then a line that counts. The status is a word, so that it is readable without colours. Not
+    ``verbose``: a line each, the remedy in place of what was found where there is one."""
+    if verbose or not _print_short(checks, console):
+        console.print(_table(checks))
     counts = {status: sum(check.status == status for check in checks) for status in _STYLES}
     console.print(Text(", ".join(f"{count} {status}" for status, count in counts.items() if count)))
+    if not verbose:
+        console.print(Text("What was found, and every remedy whole: the same with -v", style="dim"))
+
+
+def _print_short(checks: Sequence[Check], console: Console) -> bool:
+    columns = (Column("check"), Column("status"), Column("found, or → what to do"))
+    rows = [
+        (
+            Cell(check.name),
+            Cell(check.status, _TONES[check.status]),
+            Cell(f"→ {check.remedy}" if check.remedy else check.detail),
+        )
+        for check in checks
+    ]
+    return print_lines(columns, rows, console)
 
 
 def _table(checks: Sequence[Check]) -> Table:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -26,10 +28,9 @@ from .content import (
     Tone,
     table,
 )
-from .words import TONES, case_text, interval_text, verdict_cell
+from .visible import visible
+from .words import case_text, interval_text, verdict_cell
 
-# Below this width the columns marked as detail are left out.
-WIDE = 110
 # A table with more rows than this is left to the report's files.
 LONG = 60
 STYLES: dict[Tone, str] = {
@@ -118,21 +119,99 @@ def print_code(text: str, console: Console) -> None:
     console.print(Text(text, style="cyan"), soft_wrap=True)
 
 
-def print_table(source: Table, console: Console) -> None:
-    """Print one table; columns marked as detail only where there is room for them."""
-    wide = console.width >= WIDE
-    shown = [index for index, column in enumerate(source.columns) if wide or not column.detail]
+def print_table(source: Table, console: Console, *, most: int | None = None) -> None:
+    """Print one table; columns marked as detail only where there is room for them, the first ones first. ``most``: so
+    many rows of it and no note, each row in one line where its figures leave room for its name."""
+    widths = _widths(source, most)
+    shown = _fitting(source, widths, console.width)
     console.print(Text(source.title, style="bold"))
-    made = RichTable(header_style="bold", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
-    for index in shown:
-        column = source.columns[index]
-        made.add_column(Text(column.name), justify="right" if column.right else "left", overflow="fold")
-    for row in source.rows:
-        made.add_row(*(Text(row[index].text, style=STYLES.get(row[index].tone, "")) for index in shown))
-    console.print(made)
-    if source.note:
+    kept = [tuple(row[index] for index in shown) for row in source.rows[:most]]
+    columns = [source.columns[index] for index in shown]
+    if most is None or not print_lines(columns, kept, console):
+        console.print(_rich(columns, kept))
+    if most is not None and len(source.rows) > most:
+        console.print(Text(f"… and {units.plural(len(source.rows) - most, 'more row')}", style="dim"))
+    if source.note and most is None:
         console.print(Text(source.note, style="dim"))
     console.print()
+
+
+def _rich(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> RichTable:
+    made = RichTable(header_style="bold", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    for column in columns:
+        made.add_column(Text(column.name), justify="right" if column.right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(cell.text, style=STYLES.get(cell.tone, "")) for cell in row))
+    return made
+
+
+# A name that is cut to fewer letters tells nothing.
+_NAME = 10
+
+
+def print_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], console: Console) -> bool:
+    """Print each row in one line, the widest column of words cut to what the others leave. Where that is too little,
+    nothing is printed, and the answer is False."""
+    texts = [
+        [visible(text) for text in (column.name, *(row[index].text for row in rows))]
+        for index, column in enumerate(columns)
+    ]
+    widths = [max(map(cell_len, column)) for column in texts]
+    words = [index for index, column in enumerate(columns) if not column.right]
+    widest = max(words, key=lambda index: widths[index], default=0)
+    room = console.width - sum(widths) + widths[widest] - 2 * (len(columns) - 1)
+    if room < min(_NAME, widths[widest]):
+        return False
+    widths[widest] = min(room, widths[widest])
+    for place in range(len(rows) + 1):
+        line = Text()
+        for index, column in enumerate(columns):
+            text = texts[index][place]
+            style = "bold" if place == 0 else STYLES.get(rows[place - 1][index].tone, "")
+            line.append(_sized(text, widths[index], column.right), style)
+            line.append("  " if index + 1 < len(columns) else "")
+        line.rstrip()
+        console.print(line, no_wrap=True)
+    return True
+
+
+def _sized(text: str, width: int, right: bool) -> str:
+    if cell_len(text) > width:
+        return set_cell_size(text, width - 1) + "…"
+    return " " * (width - cell_len(text)) + text if right else set_cell_size(text, width)
+
+
+# Columns of words are folded at about this width where figures need the room.
+_FOLDED = 24
+
+
+def _widths(source: Table, most: int | None) -> list[int]:
+    """Of each column, in letters."""
+    columns = zip(*(map(len, _texts(row)) for row in source.rows[:most]), strict=True) if source.rows[:most] else ()
+    wide = [max(column) for column in columns] or [0] * len(source.columns)
+    return [max(len(column.name), width) for column, width in zip(source.columns, wide, strict=True)]
+
+
+def _texts(row: Sequence[Cell]) -> list[str]:
+    return [cell.text for cell in row]
+
+
+def _together(widths: Sequence[int], shown: Sequence[int]) -> int:
+    return sum(widths[index] + 2 for index in shown) - 1
+
+
+def _fitting(source: Table, widths: Sequence[int], width: int) -> list[int]:
+    """The columns that are shown: those marked as detail go, the last first, until the rest fit. A long name is
+    taken to be folded, or cut."""
+    widths = [
+        min(wide, width if column.right else _FOLDED) for column, wide in zip(source.columns, widths, strict=True)
+    ]
+    shown = list(range(len(source.columns)))
+    for index in [index for index in shown if source.columns[index].detail][::-1]:
+        if _together(widths, shown) <= width:
+            break
+        shown.remove(index)
+    return shown
 
 
 def print_finding_line(finding: Finding, console: Console) -> None:
@@ -150,11 +229,20 @@ def _finding(item: CountedFinding, console: Console) -> None:
         console.print(Text(f"  → {finding.remedy}"))
 
 
-def print_comparison(rows: Sequence[ComparisonRow], console: Console) -> None:
-    """Print B against A, a row per Case and quantity, each ratio with its interval."""
-    print_table(comparison_table(rows), console)
-    counts = {word: sum(row.verdict == word for row in rows) for word in TONES}
-    console.print(Text(", ".join(f"{count} {word}" for word, count in counts.items() if count), style="bold"))
+def print_comparison(rows: Sequence[ComparisonRow], console: Console, *, most: int | None = None) -> None:
+    """Print B against A, a row per Case and quantity, each ratio with its interval; ``most``: as for a table."""
+    told: dict[str, Counter[str]] = {}
+    for row in comparison_order(rows):
+        told.setdefault(row.quantity, Counter())[_verdict(row).text] += 1
+    for quantity, counts in told.items():
+        counted = ", ".join(f"{count} {word}" for word, count in counts.most_common())
+        console.print(Text(f"B's {quantity}: ") + Text(counted, style="bold"))
+    print_table(comparison_table(rows), console, most=most)
+
+
+def comparison_order(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """Whole generations before single products, and of these decoding first: what a user waits for."""
+    return sorted(rows, key=lambda row: (row.case.layer is not None, not row.quantity.startswith("decode")))
 
 
 def comparison_table(rows: Sequence[ComparisonRow]) -> Table:
@@ -168,7 +256,7 @@ def comparison_table(rows: Sequence[ComparisonRow]) -> Table:
         Column("B is"),
     )
     several = len({row.case.model for row in rows}) > 1
-    body = [_comparison(row, several) for row in rows]
+    body = [_comparison(row, several) for row in comparison_order(rows)]
     return table("B against A", columns, body, f"Above 1, B takes more. {interval_text(row.ratio for row in rows)}.")
 
 
@@ -179,5 +267,9 @@ def _comparison(row: ComparisonRow, several: bool) -> tuple[Cell | str, ...]:
         units.estimate(row.a, row.unit),
         units.estimate(row.b, row.unit),
         units.ratio(row.ratio),
-        verdict_cell(row.verdict, amounts=row.unit == "J"),
+        _verdict(row),
     )
+
+
+def _verdict(row: ComparisonRow) -> Cell:
+    return verdict_cell(row.verdict, amounts=row.unit == "J")

@@ -18,8 +18,13 @@ _TONES: dict[str, Tone] = {"ok": "good", "problem": "bad", "note": "unsure"}
 def print_verified(name: str, checks: Sequence[IntegrityCheck], good: bool, most: int | None, console: Console) -> None:
     """``most``: examples that are shown of each check; None for all. The result is a word, readable without colours."""
     columns = (Column("Check"), Column("Result"), Column("Found"))
-    rows = [(check.name, Cell(check.result, _TONES[check.result]), check.found) for check in checks]
-    print_table(table(f"Run folder {name}", columns, rows), console)
+    shown = [check for check in checks if most is None or check.result != "ok"]
+    rows = [(check.name, Cell(check.result, _TONES[check.result]), check.found) for check in shown]
+    if rows:
+        print_table(table(f"Run folder {name}", columns, rows), console)
+    if len(shown) < len(checks):
+        ok = [check.name for check in checks if check.result == "ok"]
+        console.print(Text(f"ok: {', '.join(ok)}", style="dim"))
     for check in checks:
         if check.result != "ok":
             _examples(check, most, console)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.analysis.comparison import Comparison, compare
 from bench.kinds import names
@@ -13,6 +14,9 @@ from bench.record.schema import Case, Finding
 from bench.record.store import load
 from bench.report.documents import comparison_document
 from bench.report.visible import dumps
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 EXAMPLES = """
 compare reports/runs/before reports/runs/after
@@ -35,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--margin", type=float, default=0.02, help="relative difference that counts as none (0.02)")
     parser.add_argument("--fail-on-slower", action="store_true", help="exit 1 if anything is SLOWER")
     parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print every row")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -43,7 +48,7 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print(dumps(comparison_document(comparison)))
     else:
-        _print(comparison)
+        _print(comparison, verbose=options.verbose)
     slower = any(row.verdict == "SLOWER" for row in comparison.rows)
     return 1 if slower and options.fail_on_slower else 0
 
@@ -71,17 +76,33 @@ def _side(text: str) -> tuple[Path, str | None]:
     return Path(folder), scheme or None
 
 
-def _print(comparison: Comparison) -> None:
+# Rows of a comparison that are shown without -v.
+MOST_ROWS = 8
+
+
+def _print(comparison: Comparison, *, verbose: bool) -> None:
+    from bench.report.brief import print_short
     from bench.report.console import console as make_console
+
+    if verbose:
+        _show(comparison, make_console(), None)
+    else:
+        print_short(lambda console: _show(comparison, console, MOST_ROWS), make_console(), "add -v")
+
+
+def _show(comparison: Comparison, console: Console, most: int | None) -> None:
     from bench.report.terminal import print_comparison
 
-    console = make_console()
-    print_comparison(comparison.rows, console)
-    console.print(
-        f"conditions: {'; '.join(item.text for item in comparison.conditions)}", highlight=False, markup=False
-    )
-    for finding in comparison.findings:
+    for finding in comparison.findings:  # before any number: they say what the numbers are worth
         console.print(_text(finding), highlight=False, markup=False)
+    print_comparison(comparison.rows, console, most=most)
+    if most is not None and len(comparison.rows) > most:
+        console.print("Every row: the same with -v", highlight=False)
+    told = f"conditions: {'; '.join(item.text for item in comparison.conditions)}"
+    if most is None:
+        console.print(told, highlight=False, markup=False)
+    else:
+        console.print(told, highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
     for name, cases in (("A", comparison.only_a), ("B", comparison.only_b)):
         if cases:
             console.print(f"only in {name}: {_schemes(cases)}", highlight=False, markup=False)

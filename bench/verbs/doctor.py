@@ -17,6 +17,7 @@ doctor
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this verb."""
     parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print all that was found, and every remedy whole")
     parser.add_argument("--reports", type=Path, default=RUNS, help="where runs would be written")
 
 
@@ -31,5 +32,5 @@ def main(options: argparse.Namespace) -> int:
     from bench.report.console import console
     from bench.report.doctor_table import print_checks
 
-    print_checks(checks, console())
+    print_checks(checks, console(), verbose=options.verbose)
     return 0

@@ -21,6 +21,7 @@ list
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this verb."""
     parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print what each is, and the metrics")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -35,7 +36,7 @@ def main(options: argparse.Namespace) -> int:
         )
         print(dumps(document, indent=1))
     else:
-        _print_tables()
+        _print_tables(verbose=options.verbose)
     return 0
 
 
@@ -53,9 +54,10 @@ def _beside(arm: Arm) -> str:
     return f"; not here: {missing}" if missing else " (reference)" if arm.name == REFERENCE else ""
 
 
-def _print_tables() -> None:
+def _print_tables(*, verbose: bool) -> None:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from bench.report.console import console as make_console
 
@@ -74,6 +76,11 @@ def _print_tables() -> None:
         ("lines of the ledger", causes),
         ("metrics", metrics),
     )
+    if not verbose:
+        for title, rows in tables[:-1]:
+            console.print(Text(f"{title}: ", style="bold") + Text(", ".join(rows), style="default"))
+        console.print(Text(f"What each is, and {len(metrics)} metrics: the same with -v", style="dim"))
+        return
     for title, rows in tables:
         table = Table(title=title, box=box.SIMPLE, title_justify="left", show_header=False, title_style="bold")
         table.add_column(no_wrap=True, style="bold")

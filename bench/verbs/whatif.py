@@ -73,20 +73,22 @@ def _check_once(factors: Mapping[str, float], cause: str) -> None:
 
 
 def _print(told: Prediction, of: Taken) -> None:
-    found = told.found
+    from bench.report.console import console
+
+    found, show = told.found, console().print
     for line in (of.said, *of.notes):
-        print(visible(f"{line}."))
-    print(f"{found.steps} steps, per step:")
-    print(f"  measured   {found.measured_ms:9.4f} ms  {told.said}")
-    print(f"  replayed   {found.replayed_ms:9.4f} ms  unchanged")
+        show(visible(f"{line}."))
+    show(f"{found.steps} steps, per step:")
+    show(f"  measured   {found.measured_ms:9.4f} ms  {told.said}")
+    show(f"  replayed   {found.replayed_ms:9.4f} ms  unchanged")
     if found.predicted_ms is None:
-        print(f"  no prediction: {found.missing}")
+        show(f"  no prediction: {found.missing}")
     else:
         ratio = "" if found.ratio is None else f"×{found.ratio:.3f} of the replayed step"
         bounds = "" if found.low is None else f", 95 % interval {found.low:.4f} to {found.high:.4f} ms"
-        print(f"  predicted  {found.predicted_ms:9.4f} ms  {ratio}{bounds}")
+        show(f"  predicted  {found.predicted_ms:9.4f} ms  {ratio}{bounds}")
     for note in _notes(told):
-        print(f"  note: {visible(note)}")
+        show(f"  note: {visible(note)}")
 
 
 def _notes(told: Prediction) -> list[str]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from bench.kinds import COUNT
 from bench.record.errors import UsageError
 
+# Rows per table, with -v and without.
+TOP, MOST_ROWS = 20, 4
 EXAMPLES = """
 summarize trace.sqlite
 summarize counters.ncu-rep --json
@@ -23,7 +25,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print JSON instead of tables")
     add("--tables", action="store_true", help="timelines: add the reports of `nsys stats`")
     add("--kernels", action="store_true", help="timelines: the kernels alone, which is quicker")
-    add("--top", type=COUNT, default=20, metavar="N", help="rows per table, not for --json (default 20)")
+    add("--top", type=COUNT, metavar="N", help="rows per table, not for --json (default 20)")
+    add("-v", "--verbose", action="store_true", help="print all tables, not the first lines alone")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -37,7 +40,13 @@ def main(options: argparse.Namespace) -> int:
         json.dump(summary, sys.stdout, allow_nan=False)
         print(flush=True)
         return 0
-    from profiling.summary_view import show
+    from bench.report.brief import print_short
+    from bench.report.console import console
+    from profiling.verbs.summary_view import show
 
-    show(summary, options.top)
+    if options.verbose or options.top or options.tables:
+        show(summary, options.top or TOP, console())
+    else:
+        most = TOP if options.kernels else MOST_ROWS  # of the kernels alone there is one table
+        print_short(lambda short: show(summary, most, short, short=True), console(), "add -v, or --top N")
     return 0

@@ -14,7 +14,7 @@ from trace_files import kineto_document, kineto_events, nsys_file
 from profiling.cli import main
 from profiling.export import COLOURS, export
 from profiling.summarize import read_timeline, summarize
-from profiling.summary_view import show
+from profiling.verbs.summary_view import show
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="no ../shared/samples beside the repository")

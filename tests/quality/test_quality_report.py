@@ -160,7 +160,7 @@ def test_the_verb_prints_and_writes_figures(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    assert cli.main(["tradeoff", str(folder), "--weights", "quality=2,time=1", "--out", str(tmp_path / "f")]) == 0
+    assert cli.main(["tradeoff", str(folder), "-v", "--weights", "quality=2,time=1", "--out", str(tmp_path / "f")]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "quality 0.667, time 0.333" in out and "Energy sign map" in out
     assert {path.suffix for path in (tmp_path / "f").iterdir()} == {".svg", ".png"}

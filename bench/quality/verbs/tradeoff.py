@@ -18,12 +18,17 @@ from bench.record.store import load
 from bench.record.suggested import quoted
 from bench.report.visible import dumps
 from bench.verbs.report import asked_reference
+from bench.verbs.shared_options import add_verbose
 from bench.verbs.stray import refuse_together
 
 if TYPE_CHECKING:
-    from bench.report.content import FigureSpec
+    from rich.console import Console
+
+    from bench.report.content import FigureSpec, Section
 
 
+# Rows of a table that are shown without -v.
+MOST_ROWS = 6
 EXAMPLES = """
 tradeoff reports/runs/mine
 tradeoff reports/runs/mine --weights quality=2,time=1,energy=1,memory=0
@@ -39,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--reference", metavar="SCHEME", help="what to compare with (default: the first run's own, or fp16)")
     add("--out", type=Path, metavar="FOLDER", help="also write the figures there")
     add("--json", action="store_true", help="as JSON")
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -57,7 +63,7 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print(dumps(document(found, spots)))
     else:
-        _print(found, spots, options.out)
+        _print(found, spots, options.out, verbose=options.verbose)
     return 0
 
 
@@ -98,18 +104,34 @@ def _place(place: Place) -> dict[str, Any]:
     return asdict(place) | {"setting": dict(place.setting)}
 
 
-def _print(found: Sequence[Tradeoff], spots: Sequence[Spot], out: Path | None) -> None:
+def _print(found: Sequence[Tradeoff], spots: Sequence[Spot], out: Path | None, *, verbose: bool) -> None:
     from bench.quality.tradeoff.page import signmap_section, tradeoff_section
+    from bench.report.brief import print_short
     from bench.report.console import console as make_console
     from bench.report.terminal import print_section
 
     console = make_console()
     sections = [section for section in (tradeoff_section(found), signmap_section(spots)) if section]
-    for section in sections:
-        print_section(section, console)
+    if verbose:
+        for section in sections:
+            print_section(section, console)
+    else:
+        print_short(lambda short: _show(sections, short), console, "add -v")
     if out is not None:
         for path in _draw([figure for section in sections for figure in section.figures], out):
             console.print(f"written: {path}", soft_wrap=True, highlight=False)
+
+
+def _show(sections: Sequence[Section], console: Console) -> None:
+    """What each section says, and the first table."""
+    from bench.report.terminal import print_table
+
+    for section in sections:
+        for text in section.text:
+            console.print(f"{section.title}: {text}")
+    console.print("All tables, and how they were made: the same with -v")
+    for table in [table for section in sections for table in section.tables][:1]:
+        print_table(table, console, most=MOST_ROWS)
 
 
 def _draw(figures: Sequence[FigureSpec], out: Path) -> list[Path]:

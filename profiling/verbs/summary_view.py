@@ -9,24 +9,29 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.report.console import console as make_console
+from bench.report.content import Cell, Column
+from bench.report.terminal import print_lines
 from bench.report.visible import visible
 
 _UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3))
 _NAME_WIDTH = 60
 
 
-def show(summary: dict[str, Any], top: int, console: Console | None = None) -> None:
-    """Print every list of rows in the summary as a table of at most ``top`` rows, and the rest as lines."""
+def show(summary: dict[str, Any], top: int, console: Console | None = None, *, short: bool = False) -> None:
+    """Print every list of rows in the summary as a table of at most ``top`` rows, and the rest as lines. ``short``: a
+    line each, the times first."""
     console = console or make_console()
+    if short and "busy_ns" in summary:
+        _show_times(summary, console)
     for key, value in summary.items():
         if isinstance(value, list) and value and isinstance(value[0], dict) and not _of_one_gpu(key, value):
             for title, rows in _split(key.replace("_", " "), value):
-                console.print(_table(title, rows, top))
+                _print(title, rows, top, console, short=short)
     for name, rows in summary.get("tables", {}).items():
         console.print(_table(name, rows, top))
     for note in [*summary.get("notes", []), *summary.get("warnings", [])]:
         console.print(Text(visible(f"note: {note}")))
-    if "busy_ns" in summary:
+    if not short and "busy_ns" in summary:
         _show_times(summary, console)
 
 
@@ -68,11 +73,26 @@ def _of_one_gpu(key: str, rows: list[dict[str, Any]]) -> bool:
 _TIMES = ("busy", "idle", "span", "sync_stall", "host_gap")
 
 
+def _print(title: str, rows: list[dict[str, Any]], top: int, console: Console, *, short: bool) -> None:
+    if short:
+        names = _columns(rows)
+        columns = [Column(_title(name), right=isinstance(rows[0][name], int | float)) for name in names]
+        cells = [[Cell(_shown(name, row[name])) for name in names] for row in rows[:top]]
+        console.print(Text(f"{title}, the first {top} of {len(rows)}" if len(rows) > top else title, style="bold"))
+        if print_lines(columns, cells, console):
+            return
+    console.print(_table(title, rows, top))
+
+
+def _columns(rows: list[dict[str, Any]]) -> list[str]:
+    columns = [name for name in (rows[0] if rows else {}) if not isinstance(rows[0][name], dict)]
+    return [name for name in columns if not (name in _MAY_LACK and all(row[name] is None for row in rows))]
+
+
 def _table(title: str, rows: list[dict[str, Any]], top: int) -> Table:
     left_out = f" (first {top} of {len(rows)})" if len(rows) > top else ""
     table = Table(title=f"{title}{left_out}", title_justify="left")
-    columns = [name for name in (rows[0] if rows else {}) if not isinstance(rows[0][name], dict)]
-    columns = [name for name in columns if not (name in _MAY_LACK and all(row[name] is None for row in rows))]
+    columns = _columns(rows)
     for name in columns:
         number = isinstance(rows[0][name], int | float)
         wide = 16 if name == "name" else None  # many numbers must not squeeze the name away
