@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.measured import measured, module
 from benchmarks.traces import KERNEL_NAMES, KERNELS, LAYERS, Column, Trace, make, write_nsys
 
-SIZES, SHORT_SIZES = (10_000, 200_000, 2_000_000), (10_000, 200_000)
+SIZES = (10_000, 200_000, 2_000_000)
 SHARE, LONGER_NS = 0.35, 20_000
 _GEMM = np.array(["_gemm<" in name for name in KERNEL_NAMES])
 _STEP = LAYERS * KERNELS

@@ -6,7 +6,7 @@
 Every run is a fresh process whose bytecode is there, as in an installed copy. Each round runs everything once, ours and
 what stands beside it, in an order of its own; a ratio is taken round by round, so that what else the machine does is in
 both of its sides, and its interval is Student's t over the rounds' logarithms. Processor time is compared, because wall
-time is other programs' too. ``--short`` leaves out the largest traces, and of nsys the reports that take minutes.
+time is other programs' too. ``--short`` leaves out the largest trace, and of nsys the reports that take minutes.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, help="folder made by install_peers.sh; without it, no peers")
     parser.add_argument("--before", type=Path, help="another checkout of bitledger, measured beside this one")
-    parser.add_argument("--short", action="store_true", help="without the largest traces and nsys' slow reports")
+    parser.add_argument("--short", action="store_true", help="without the largest trace and nsys' slow reports")
     parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS, help=f"of everything (default {LEAST_ROUNDS})")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--plot", type=Path, default=PLOT)
@@ -194,8 +194,7 @@ def main() -> None:
             trace.unlink()
         sizes = SHORT_SIZES if options.short else SIZES
         result["growth"] = list(growth.rows(sizes, folder))
-        late = late_change.SHORT_SIZES if options.short else late_change.SIZES
-        result["late_change"] = [late_change.found(size, folder) for size in late]
+        result["late_change"] = [late_change.found(size, folder) for size in late_change.SIZES]
     result["load_average_after"] = machine()["load_average"]
     writing.write(options.out, result)
     growth.plot(result["growth"], options.plot)

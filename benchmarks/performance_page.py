@@ -19,7 +19,7 @@ def page(result: Row) -> str:
 def _head(result: Row) -> Sequence[str]:
     known, loads = result["machine"], _loads(result)
     left_out = (
-        " Traces of 2 and 3 million kernels, and three of nsys' reports, were left out (`--short`)."
+        " The trace of 3 million kernels, and three of nsys' reports, were left out (`--short`)."
         if result["short"]
         else ""
     )
