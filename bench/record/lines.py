@@ -28,6 +28,7 @@ Made = TypeVar("Made")
 # Records are of kilobytes, those of generated programs of megabytes.
 LONGEST = 64 << 20
 _MADE = frozenset(("case", "environment", "setup"))
+_OF_RUN = frozenset(("run_id", "instrument", "status", "argv"))
 _OF_SETUP = frozenset(("arm", "model", "generate", "options"))
 # Beyond so many different ones they are no part in common, and keeping them would cost what it is to save.
 _MOST = 20_000
@@ -85,14 +86,14 @@ class Decoder:
     def __init__(self) -> None:
         self._cases: dict[bytes, Case] = {}
         self._environments: dict[tuple[tuple[str, bytes], ...], Environment] = {}
-        self._setups: dict[bytes, Any] = {}
+        self._parts: dict[bytes, Any] = {}
 
     def document(self, line: bytes) -> Any:
         """Stricter than json: no NaN, no infinity, no text that cannot be written again. Raises ValueError, or
         RecursionError where it is nested too deeply."""
         try:
             parts = _PARTS.decode(line)
-            made = {name: msgspec.json.decode(part) for name, part in parts.items() if name not in _MADE}
+            made = {name: self._part(name, part) for name, part in parts.items() if name not in _MADE}
             return made | {
                 "case": self._case(parts["case"]),
                 "environment": self._environment(parts["environment"]),
@@ -100,6 +101,11 @@ class Decoder:
             }
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, RecordError):
             return msgspec.json.decode(line)  # whose reader says what is amiss, and where
+
+    def _part(self, name: str, part: msgspec.Raw) -> Any:
+        if name in _OF_RUN:
+            return _kept(self._parts, bytes(part), partial(msgspec.json.decode, part))
+        return msgspec.json.decode(part)
 
     def _case(self, part: msgspec.Raw) -> Case:
         return _kept(self._cases, bytes(part), lambda: case_of(msgspec.json.decode(part)))
@@ -117,7 +123,7 @@ class Decoder:
 
     def _setup(self, part: msgspec.Raw) -> dict[str, Any]:
         return {
-            name: _kept(self._setups, bytes(raw), partial(msgspec.json.decode, raw))
+            name: _kept(self._parts, bytes(raw), partial(msgspec.json.decode, raw))
             if name in _OF_SETUP
             else msgspec.json.decode(raw)
             for name, raw in _PARTS.decode(part).items()

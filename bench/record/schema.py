@@ -293,9 +293,16 @@ def _refuse_unknown(where: str, kind: Any, part: Any) -> None:
 
 
 def _renamed(metrics: Any) -> list[Any]:
-    """The metrics that there still are, under the names that they have now."""
+    """The metrics that there still are, under the names that they have now: each name and unit is one text in all."""
     named = ((RENAMED.get(item["name"], item["name"]), item) for item in metrics)
-    return [{**item, "name": name} for name, item in named if name not in DROPPED]
+    return [_registered(name, item) for name, item in named if name not in DROPPED]
+
+
+def _registered(name: Any, item: dict[str, Any]) -> dict[str, Any]:
+    known = METRICS.get(name)
+    if known is None or item.get("unit") != known.unit:
+        return {**item, "name": name}
+    return {**item, "name": _REGISTERED[name], "unit": known.unit}
 
 
 def _check_values(record: Record) -> None:
@@ -311,6 +318,7 @@ def _check_values(record: Record) -> None:
 
 
 _LARGEST = 1 << 40
+_REGISTERED = {name: name for name in METRICS}
 _NAMES: dict[Any, set[str]] = {
     kind: {item.name for item in fields(kind)} for kind in (Record, Case, Environment, Finding, Artifact, Metric)
 }

@@ -38,6 +38,8 @@ def test_what_records_have_in_common_is_one_object(tmp_path):
         assert other.environment.packages is first.environment.packages
         assert other.environment.gpus is first.environment.gpus
         assert other.setup["arm"] is first.setup["arm"]
+        assert other.argv[-1] is first.argv[-1]
+        assert all(one.name is another.name for one, another in zip(other.metrics, first.metrics, strict=True))
 
 
 def test_what_differs_stays_apart(tmp_path):
