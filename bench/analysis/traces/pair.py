@@ -27,6 +27,7 @@ from ..statistics.spread import ASSUMED, Bounded, Spread, seen
 from ..statistics.verdict import Verdict, verdict
 from ..timeline import Analysis
 from .arm import arms, with_spread
+from .classed import classed_apart
 from .clocks import clocks_apart
 from .copies import CopyLine, copies_per_step
 from .elsewhere import stalled_elsewhere
@@ -99,6 +100,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     found = [origin_of(trace.path) for trace in both]
     times, missing = _times(both, found)
     noticed = unlike(analyses, [one.origin for one in found], steps) + stalled_elsewhere(both) + clocks_apart(both)
+    noticed += classed_apart(analyses, steps)
     if not any(one.origin for one in found):
         noticed += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
     timed = None

@@ -80,3 +80,26 @@ def test_steps_that_ask_for_little_of_the_work_are_said(tmp_path, capsys):
     rare, usual = story.kineto(tmp_path / "a.json"), steady(["decode_step"] * 5).kineto(tmp_path / "b.json")
     assert "a.json: only 9% of the trace's work is asked for in these ranges" in explained(capsys, rare, usual)
     assert "asked for in these" not in explained(capsys, usual, usual)
+
+
+def casting(*, operators: bool, copied: float = 200) -> Story:
+    """Steps with a product and a kernel that only the operator around it tells to be a cast."""
+    story = Story()
+    for step in range(6):
+        start = 1000 + 1000 * step
+        story.range("decode_step", start, 1000).kernel("toy_gemm", start + 20, start + 100, 300)
+        story.kernel("void at::native::direct_copy_kernel_cuda()", start + 40, start + 410, copied)
+        if operators:
+            story.operator("aten::to", start + 30, 30).operator("aten::_to_copy", start + 32, 26)
+    return story
+
+
+def test_kernels_that_only_one_trace_knows_by_their_operators_are_said(tmp_path, capsys):
+    with_, without = (casting(operators=each).kineto(tmp_path / f"{each}.json") for each in (True, False))
+    out = explained(capsys, with_, without)
+    assert "kernels of the same name, 40% of the work, are in different lines of the two" in out
+    assert "direct_copy_kernel_cuda(): changes of number format and norms and elementwise work" in out
+    assert "different lines" not in explained(capsys, with_, with_)
+    small = casting(operators=False, copied=4).kineto(tmp_path / "small.json")
+    few = casting(operators=True, copied=4).kineto(tmp_path / "few.json")
+    assert "different lines" not in explained(capsys, few, small)
