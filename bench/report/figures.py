@@ -14,6 +14,7 @@ from bench.analysis.statistics import Estimate
 
 from . import units
 from .palette import BAND, GRID, INK, PAPER, SOFT, colour, marker
+from .svg import tell
 
 WIDTH = 4.8
 STYLE: dict[str, Any] = {
@@ -67,7 +68,8 @@ def dots(axes: Any, names: Sequence[str], values: Sequence[Estimate | None], tex
         shade = colour(name, names)
         if value.low is not None and value.high is not None:
             axes.plot([value.low, value.high], [row, row], color=shade, linewidth=2.6, solid_capstyle="butt")
-        axes.plot([value.value], [row], marker=marker(name), color=shade, markersize=6.5, linestyle="none")
+        (dot,) = axes.plot([value.value], [row], marker=marker(name), color=shade, markersize=6.5, linestyle="none")
+        tell(dot, f"{name}: {text(value)}")
         axes.annotate(text(value), (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
     axes.set_yticks(range(len(names)), list(names))
     axes.set_ylim(len(names) - 0.4, -0.6)

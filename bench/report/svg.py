@@ -19,6 +19,8 @@ from .visible import visible
 
 # A style that more elements have than this becomes a class.
 _SHARED = 3
+# Begins the id of what has a text of its own; matplotlib escapes ids as it does texts.
+_TIP = "tip "
 _NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 _PNG_BEGINS, _PNG_ENDS = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _RULES = {"svg.fonttype": "none", "text.parse_math": False, "axes.unicode_minus": True}
@@ -35,7 +37,13 @@ def rendered(figure: Any, name: str) -> str:
         FigureCanvasSVG(figure).print_svg(
             buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
-    return visible(buffer.getvalue())  # XML knows no control characters, and matplotlib writes them
+    text = visible(buffer.getvalue())  # XML knows no control characters, and matplotlib writes them
+    return re.sub(rf'<g id="{_TIP}([^"]*)">', r"<g><title>\1</title>", text)
+
+
+def tell(artist: Any, text: str) -> None:
+    """What a reader is told who points at this part of a figure."""
+    artist.set_gid(_TIP + text)
 
 
 def files(folder: Path, name: str) -> tuple[Path, Path]:

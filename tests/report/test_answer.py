@@ -218,6 +218,7 @@ def test_the_page_opens_with_the_answer(tmp_path):
     assert any(path.name == "answer.svg" for path in paths)
     for title in ("Where the time goes", "Hypotheses", "What to change"):
         assert title in html
+    assert "<title>the host: Python and dispatch: +4.05 ms per token; 95 % interval " in html
     # What a tab holds stands once.
     assert "Ledgers of the other schemes" in markdown and "Ledgers of the other schemes" not in html
     for scheme in ("int8", "nf4"):

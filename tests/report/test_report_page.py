@@ -106,6 +106,14 @@ def test_the_figures_follow_light_and_dark(page: str) -> None:
     assert set(re.findall(r"var\((--[\w-]+)\)", drawings)) <= set(re.findall(r"(--[\w-]+):", style))
 
 
+def test_who_points_at_a_figure_is_told_its_values(page: str) -> None:
+    told = re.findall(r"<title>([^<]*)</title>", page.split("</head>", 1)[1])
+    for scheme in ("fp16", "int8", "nf4"):
+        assert any(re.fullmatch(rf"{scheme}: [\d.]+ tok/s", text) for text in told)
+        assert any(re.fullmatch(rf"{scheme}: p50 [\d.]+ ms, p90 .*", text) for text in told)
+        assert any(text.startswith(f"{scheme}: ") and " at m=1" in text for text in told)
+
+
 def test_the_figure_files_stand_alone(folder: Path) -> None:
     files = sorted((folder / "figures").glob("*.svg"))
     assert {"throughput", "latency", "energy", "memory", "matmul"} <= {file.stem for file in files}

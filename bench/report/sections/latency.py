@@ -13,6 +13,7 @@ from bench.report.analysed import Analysed
 from bench.report.content import Column, Row, Section, Table, drop_uniform, table
 from bench.report.figures import legend_below, log_ticks, panels
 from bench.report.palette import colour, marker
+from bench.report.svg import tell
 from bench.report.words import ratio_cell
 
 from .common import SCHEME, SETTING, each_row, figures_of_settings
@@ -68,7 +69,10 @@ def latency_figure(group: GenerationGroup) -> Any:
             if row.latencies:
                 ordered, shares = _thinned(row.latencies)
                 shade = colour(row.scheme, names)
-                panel.step(ordered, shares, where="post", color=shade, label=row.scheme)
+                (line,) = panel.step(ordered, shares, where="post", color=shade, label=row.scheme)
+                places = zip((50, 90, 99), row.step_latency or (), strict=False)
+                steps = ", ".join(f"p{place} {units.si(step, 's')}" for place, step in places)
+                tell(line, f"{row.scheme}: {steps}")
                 panel.plot(
                     [np.median(ordered)], [0.5], marker=marker(row.scheme), color=shade, markersize=6, linestyle="none"
                 )

@@ -13,6 +13,7 @@ from bench.report import units
 from bench.report.figures import panels
 from bench.report.palette import INK, LESS, LESS_HOST, MORE, MORE_HOST, NEITHER, SOFT
 from bench.report.points import Shared, shared
+from bench.report.svg import tell
 
 # For more and for less time.
 _COLOURS = {"work": (MORE, LESS), "host": (MORE_HOST, LESS_HOST), "": (NEITHER, NEITHER)}
@@ -93,11 +94,21 @@ def _draw_bar(axes: Any, place: int, at: float, bar: Bar) -> None:
     left = at
     for ms, kind in bar.parts:
         more, less = _COLOURS[kind]
-        axes.barh(place, ms, left=left, color=(more if ms > 0 else less).light, height=0.62)
+        (drawn,) = axes.barh(place, ms, left=left, color=(more if ms > 0 else less).light, height=0.62)
+        tell(drawn, _told(bar, ms, kind))
         left += ms
     if bar.bounds is not None:
         axes.plot([at + bar.bounds[0], at + bar.bounds[1]], [place, place], color=INK.light, linewidth=1.0)
     axes.plot([at + bar.ms, at + bar.ms], [place - 0.31, place + 1.31], color=SOFT.light, linewidth=0.8)
+
+
+def _told(bar: Bar, ms: float, kind: str) -> str:
+    what = {"work": "its work", "host": "the host on the way there"}.get(kind, "")
+    part = f", of these {what} {units.signed(ms)} ms" if what and len(bar.parts) > 1 else ""
+    bounds = ""
+    if bar.bounds is not None:
+        bounds = f"; 95 % interval {units.signed(bar.bounds[0])} to {units.signed(bar.bounds[1])} ms"
+    return f"{bar.label}: {units.signed(bar.ms)} ms per token{part}{bounds}"
 
 
 def _say(axes: Any, place: int, text: str) -> None:

@@ -14,6 +14,7 @@ from bench.report.analysed import Analysed
 from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, table
 from bench.report.figures import legend_below, log_ticks, panels
 from bench.report.palette import SOFT, colour, marker
+from bench.report.svg import tell
 from bench.report.words import TONES, assumed_bars, ratio_cell, span, verdict_cell
 
 from .common import SCHEME, numbered
@@ -228,7 +229,10 @@ def _panel(panel: Any, rows: Sequence[MatmulRow], names: Sequence[str]) -> None:
 
 def _scheme(panel: Any, rows: Sequence[MatmulRow], name: str, shade: str) -> None:
     sizes = [row.m for row in rows]
-    panel.plot(sizes, [row.time.value for row in rows], marker=marker(name), markersize=4, color=shade, label=name)
+    (line,) = panel.plot(
+        sizes, [row.time.value for row in rows], marker=marker(name), markersize=4, color=shade, label=name
+    )
+    tell(line, f"{name}: " + ", ".join(f"{units.si(row.time.value, 's')} at m={row.m}" for row in rows))
     whole = [(row.m, row.time.low, row.time.high) for row in rows if None not in (row.time.low, row.time.high)]
     if whole:  # as one line with holes: a line each would be most of the page
         across = [place for m, _, _ in whole for place in (m, m, math.nan)]

@@ -11,6 +11,7 @@ from bench.report.analysed import Analysed
 from bench.report.content import Column, Section, Table, drop_uniform, table
 from bench.report.figures import linear_ticks, panels
 from bench.report.palette import colour
+from bench.report.svg import tell
 
 from .common import SCHEME, SETTING, each_row, figures_of_settings
 
@@ -76,7 +77,8 @@ def memory_figure(group: GenerationGroup) -> Any:
             for place, row in enumerate(group.rows):
                 value = row.memory.get(metric or "")
                 if value is not None:
-                    panel.barh(place, value, color=colour(row.scheme, names), height=0.62)
+                    (bar,) = panel.barh(place, value, color=colour(row.scheme, names), height=0.62)
+                    tell(bar, f"{row.scheme}: {units.si(value, 'B')}")
                 panel.annotate(
                     units.si(value, "B"), (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5
                 )
