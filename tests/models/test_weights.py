@@ -115,9 +115,10 @@ def test_a_pretrained_models_head_is_found_by_what_it_is(tmp_path):
     models.check(loaded, arm("nf4"), "cpu")
 
 
-def test_an_arm_that_is_not_for_a_model_is_skipped_and_fails_nothing(plain):
-    """int8-planted on a Llama: its run ends well all the same."""
+def test_an_arm_that_is_not_for_a_model_or_machine_is_skipped_and_fails_nothing(plain, monkeypatch):
+    """A peer whose package is not here, on a Llama: its run ends well all the same."""
+    monkeypatch.setattr("bench.schemes.definition._installed", lambda module: False)
     source = resolve(str(plain))
-    with pytest.raises(NotApplicableError, match="cannot plant outliers in a 'llama' model") as error:
-        models.load(source, arm("int8-planted"), "cpu", 0)
-    assert failed(Case("generation", "m", "", "int8-planted", "cpu", 0), "generation", error.value).status == "skipped"
+    with pytest.raises(NotApplicableError, match="scheme hqq cannot be measured here: install hqq") as error:
+        models.load(source, arm("hqq"), "cpu", 0)
+    assert failed(Case("generation", "m", "", "hqq", "cpu", 0), "generation", error.value).status == "skipped"
