@@ -94,7 +94,7 @@ def test_an_error_inside_closes_the_range():
         raise ValueError("inside")
 
     with pytest.raises(ValueError, match="inside"):
-        mark._around(broken)()
+        mark._wrapped(broken)()
     assert told.open == 0
 
 
