@@ -24,10 +24,12 @@ from .words import assumed_bars, scheme_text, setting_text, short_labels
 Table = Mapping[Place, GenerationRow]
 
 
-def answer(explanation: Explanation, commands: Commands | None = None) -> Answer | None:
-    """None where no scheme could be set against a reference. ``commands``: what a user may type next."""
+def answer(explanation: Explanation, commands: Commands | None = None, scheme: str | None = None) -> Answer | None:
+    """None where no scheme could be set against a reference. ``commands``: what a user may type next; ``scheme``: the
+    one to explain, None: the one that ``ranked`` has first."""
     pairs = first_setting(explanation.pairs)
-    focus = focus_of(pairs, explanation.generation_rows)
+    asked = (pair for pair in pairs if pair.scheme == scheme)
+    focus = next(asked, None) or focus_of(pairs, explanation.generation_rows)
     return None if focus is None else answer_about(focus, pairs, explanation, commands)
 
 

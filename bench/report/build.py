@@ -11,9 +11,15 @@ from .sections.order import SECTIONS
 from .words import model_labels, setting_text
 
 
-def build(analysed: Analysed, commands: Commands | None = None, steps: tabs.Steps | None = None) -> Report:
+def build(
+    analysed: Analysed,
+    commands: Commands | None = None,
+    steps: tabs.Steps | None = None,
+    scheme: str | None = None,
+) -> Report:
     """The whole report; nothing is drawn or written yet. ``commands``: what a user may type next; ``steps``: the
-    recorded ones of the first setting's schemes, None where nobody looked for them."""
+    recorded ones of the first setting's schemes, None where nobody looked for them; ``scheme``: that the first screen
+    explains, None: the slowest."""
     groups = overview.main_groups(analysed.generation)
     records = analysed.records
     models = list(dict.fromkeys(record.case.model for record in records if record.case.workload != "machine"))
@@ -27,8 +33,8 @@ def build(analysed: Analysed, commands: Commands | None = None, steps: tabs.Step
         labels=(*model_labels(records), *by_hardware.labels(analysed.parts)),
         counts=_counts(analysed),
         sections=tuple(section for section in _sections(analysed) if section is not None),
-        answer=answer.answer(analysed.explanation, commands),
-        tabs=tabs.tabs(analysed.explanation, commands, steps),
+        answer=answer.answer(analysed.explanation, commands, scheme),
+        tabs=tabs.tabs(analysed.explanation, commands, steps, scheme),
     )
 
 

@@ -20,10 +20,13 @@ NO_VERDICT = "no verdict"
 Steps = Mapping[str, KeptStep]
 
 
-def tabs(explanation: Explanation, commands: Commands | None = None, steps: Steps | None = None) -> tuple[Tab, ...]:
+def tabs(
+    explanation: Explanation, commands: Commands | None = None, steps: Steps | None = None, scheme: str | None = None
+) -> tuple[Tab, ...]:
     """One per scheme that stands beside the reference, the one that the first screen explains first. ``steps``: by
-    scheme, of that setting; None: no trace was looked for."""
+    scheme, of that setting; None: no trace was looked for. ``scheme``: as for the answer."""
     pairs = ranked(first_setting(explanation.pairs), explanation.generation_rows)
+    pairs = sorted(pairs, key=lambda pair: pair.scheme != scheme)
     return tuple(_tab(place, pair, explanation, commands, steps) for place, pair in enumerate(pairs, 1))
 
 

@@ -43,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="set the runs beside the published StarCoder2 study: study.md and study.html in the first run folder",
     )
     parser.add_argument("--reference", metavar="SCHEME", help="what to compare with (default: the run's own, or fp16)")
+    parser.add_argument("--scheme", metavar="SCHEME", help="what the first screen explains (default: the slowest)")
     add_anonymous(parser, "the report; the records stay as they are ('share' makes a copy of them)")
     add_verbose(parser)
 
@@ -55,6 +56,7 @@ def main(options: argparse.Namespace) -> int:
     if options.study:
         if options.reference:
             raise UsageError("--reference has no place with --study: the original is each run's unquantised arm")
+        refuse(options, ("scheme",), "a report beside the study is about all schemes")
         refuse(options, ("anonymous",), "a report beside the study is of runs as they are: share them first")
         if not hooks.report_beside_study(options.run):
             raise UsageError("--study: no study is installed here (bench/studies)")
@@ -65,7 +67,9 @@ def main(options: argparse.Namespace) -> int:
     known = () if options.reference is None else load(folder).records
     reference = asked_reference(options.reference, folder, known)
     read, anonymous = options.read_timeline, options.anonymous
-    report_run(folder, reference=reference, verbose=options.verbose, read=read, anonymous=anonymous)
+    report_run(
+        folder, reference=reference, verbose=options.verbose, read=read, anonymous=anonymous, scheme=options.scheme
+    )
     return 0
 
 
@@ -100,19 +104,27 @@ def report_run(
     verbose: bool = False,
     read: ReadTrace | None = None,
     anonymous: bool = False,
+    scheme: str | None = None,
 ) -> None:
     """Write report.md, report.html and figures/, and print what they say: in short, or with all their tables."""
     from bench.report.brief import print_brief
     from bench.report.console import console as make_console
     from bench.report.terminal import print_built
 
-    report, written = write_run(folder, reference, read, anonymous=anonymous)
+    report, written = write_run(folder, reference, read, anonymous=anonymous, scheme=scheme)
     console = make_console()
     if verbose:
         print_built(report, console)
     else:
         found = [each.finding for section in report.sections for each in section.findings]
-        again = (*start(), "report", str(folder), *_not_planned(folder, reference), "-v")
+        again = (
+            *start(),
+            "report",
+            str(folder),
+            *_not_planned(folder, reference),
+            *(("--scheme", scheme) if scheme else ()),
+            "-v",
+        )
         print_brief(report.answer, report.headlines, found, console, f"Tables: {shlex.join(again)}")
     for path in written:
         if path.suffix in (".md", ".html"):
@@ -125,7 +137,12 @@ def _not_planned(folder: Path, reference: str) -> tuple[str, ...]:
 
 
 def write_run(
-    folder: Path, reference: str, read: ReadTrace | None = None, *, anonymous: bool = False
+    folder: Path,
+    reference: str,
+    read: ReadTrace | None = None,
+    *,
+    anonymous: bool = False,
+    scheme: str | None = None,
 ) -> tuple[Report, Sequence[Path]]:
     """Write the report of a run folder; the report, and the paths written.
 
@@ -133,7 +150,7 @@ def write_run(
     """
     from bench.report.page import write
 
-    report = build_run(folder, reference, read, anonymous=anonymous)
+    report = build_run(folder, reference, read, anonymous=anonymous, scheme=scheme)
     try:
         written = write(folder, report)
     except OSError as error:
@@ -141,10 +158,18 @@ def write_run(
     return report, written
 
 
-def build_run(folder: Path, reference: str, read: ReadTrace | None = None, *, anonymous: bool = False) -> Report:
-    """The report of a run folder, not yet written; ``anonymous``: without host, user, folders and secrets.
+def build_run(
+    folder: Path,
+    reference: str,
+    read: ReadTrace | None = None,
+    *,
+    anonymous: bool = False,
+    scheme: str | None = None,
+) -> Report:
+    """The report of a run folder, not yet written; ``anonymous``: without host, user, folders and secrets; ``scheme``:
+    what the first screen explains, None: the slowest.
 
-    Raises RecordError for a folder without records.
+    Raises RecordError for a folder without records, UsageError for a scheme that is not set against the reference.
     """
     from bench.analysis.recorded_steps import recorded_steps
     from bench.report.analysed import analyse
@@ -164,9 +189,13 @@ def build_run(folder: Path, reference: str, read: ReadTrace | None = None, *, an
     analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)
     other = None if reference == planned.reference else reference
     pairs = analysed.explanation.pairs
+    known = list(dict.fromkeys(pair.scheme for pair in pairs if pair.setting == pairs[0].setting))
+    if scheme is not None and scheme not in known:
+        told = ", ".join(known) or "none"
+        raise UsageError(f"--scheme: {scheme!r} is not set against {reference} in this run; choose from {told}")
     # A trace holds names of its own, so that an anonymous report neither draws nor links one.
     steps = recorded_steps(loaded.records, folder, pairs[0].setting, read) if pairs and read and not anonymous else None
-    return build(analysed, commands(folder, loaded.records, planned.preset, other), steps)
+    return build(analysed, commands(folder, loaded.records, planned.preset, other), steps, scheme)
 
 
 def _doubts(records: Sequence[Record]) -> tuple[Finding, ...]:

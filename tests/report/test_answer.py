@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from bench import cli
 from bench.analysis.explain import explain, narrowed
 from bench.record import causes as c
+from bench.record.store import open_run
 from bench.report.answer import answer
 from bench.report.content import Commands
 from bench.report.sections.ledger_figure import bars, waterfall
+from bench.report.tabs import tabs
 from tests import factories as make
 from tests.written_report import write_report
 
@@ -225,3 +228,20 @@ def test_the_page_opens_with_the_answer(tmp_path):
         assert html.count(f'<figcaption class="heading">Ledger: fp16 → {scheme}</figcaption>') == 1
         assert html.count(f'aria-label="From fp16 to {scheme}, cause by cause"') == 1
     assert list(re.findall(r"<label for=.*?<b>(.*?)</b>", html)) == ["int8", "nf4"]
+
+
+def test_a_reader_who_asks_for_a_scheme_gets_it_first(tmp_path, capsys):
+    found = explain(run(("fp16", "int8", "nf4")))
+    first = answer(found)
+    other = next(pair.scheme for pair in found.pairs if f"{pair.scheme} takes" not in first.sentence)
+    told = answer(found, scheme=other)
+    assert f" {other} takes ×" in told.sentence and told.figure.title == f"From fp16 to {other}, cause by cause"
+    assert tabs(found, scheme=other)[0].scheme == other
+    with open_run(tmp_path) as writer:
+        for record in run(("fp16", "int8", "nf4")):
+            writer.append(record)
+    assert cli.main(["report", str(tmp_path), "--scheme", other]) == 0
+    assert f" {other} takes ×" in " ".join(capsys.readouterr().out.split())
+    assert re.search(r"<label for=[^>]*><b>(.*?)</b>", (tmp_path / "report.html").read_text())[1] == other
+    assert cli.main(["report", str(tmp_path), "--scheme", "fp9"]) == 2
+    assert "choose from int8, nf4" in capsys.readouterr().err
