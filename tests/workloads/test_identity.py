@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.record.errors import MeasurementError
-from bench.schemes import ARMS, arm
+from bench.schemes import ARMS, arm, family
 from bench.workloads import identity, models
 from bench.workloads.sources import resolve
 
@@ -27,6 +27,8 @@ def loaded():
 
 @pytest.mark.parametrize("scheme", list(ARMS))
 def test_every_arm_is_what_it_is_called(loaded, scheme):
+    if why := family(arm(scheme)).unavailable(arm(scheme), "cpu"):
+        pytest.skip(why)
     identity.check(loaded(scheme).model, loaded(scheme).facts, arm(scheme))
 
 
