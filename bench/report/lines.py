@@ -38,7 +38,7 @@ def _line(line: Line, meaning: str) -> tuple[Cell | str, ...]:
         line.cause,
         _ms(line.reference_ms),
         _ms(line.scheme_ms),
-        Cell(f"{line.delta_ms:+.4f}", tone),
+        Cell(units.fixed(line.delta_ms, 4), tone),
         interval(line.low, line.high) + mark(line.assumed),
         meaning,
     )
@@ -50,7 +50,7 @@ def _ms(value: float) -> str:
 
 def interval(low: float | None, high: float | None) -> str:
     """Both bounds with their signs, in ms."""
-    return units.ABSENT if low is None or high is None else f"{low:+.3f} to {high:+.3f}"
+    return units.ABSENT if low is None or high is None else f"{units.fixed(low, 3)} to {units.fixed(high, 3)}"
 
 
 def sources_table(title: str, found: Sequence[SourceLine]) -> Table | None:
@@ -67,7 +67,7 @@ def sources_table(title: str, found: Sequence[SourceLine]) -> Table | None:
     rows = [
         (
             part.cause, part.range or "(outside modules)", _waited_for(part), _ms(part.reference_ms),
-            _ms(part.scheme_ms), f"{part.delta_ms:+.4f}",
+            _ms(part.scheme_ms), units.fixed(part.delta_ms, 4),
         )
         for part in shown
     ]  # fmt: skip

@@ -48,11 +48,11 @@ def _recorded(line: RecordedLine) -> tuple[Cell | str, ...]:
 
 def _delta(ms: float, sure: bool) -> Cell:
     tone: Tone = ("bad" if ms > 0 else "good") if sure else ""
-    return Cell(f"{ms:+.4f}", tone)
+    return Cell(units.fixed(ms, 4), tone)
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return units.ABSENT if low is None or high is None else f"{low:+.3f} to {high:+.3f}"
+    return units.ABSENT if low is None or high is None else f"{units.fixed(low, 3)} to {units.fixed(high, 3)}"
 
 
 def causes(timed: Timed) -> Table | None:
@@ -75,7 +75,7 @@ def causes(timed: Timed) -> Table | None:
 
 def _cause(one: Shared) -> tuple[Cell | str, ...]:
     cause = one.cause
-    work, host = (units.ABSENT if part is None else f"{part:+.4f}" for part in (cause.work_ms, cause.host_ms))
+    work, host = (units.ABSENT if part is None else units.fixed(part, 4) for part in (cause.work_ms, cause.host_ms))
     return (
         c.LABELS[cause.cause], _delta(cause.delta_ms, cause.sure), _interval(cause.low, cause.high), work, host,
         share_cell(one),

@@ -52,6 +52,12 @@ def signed(value: float) -> str:
     return f"{value:+.3g}" if not 1e3 <= abs(value) < 1e9 else f"{value:+.0f}"
 
 
+def fixed(value: float, decimals: int) -> str:
+    """``value`` with its sign and so many decimals; what they do not show is "0", without a sign."""
+    text = f"{value:+.{decimals}f}"
+    return text if float(text) else "0"
+
+
 def si(value: float | None, unit: str, digits: int = 3) -> str:
     """``value`` in ``unit`` as text: 0.0123, "s" → "12.3 ms"; None → a dash."""
     if value is None or not math.isfinite(value):

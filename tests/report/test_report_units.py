@@ -84,3 +84,11 @@ def test_ranges_and_shares() -> None:
     assert units.percent(0.0012) == "0.12 %"
     assert units.percent(None) == "–"
     assert units.plural(1, "call") == "1 call" and units.plural(3, "call") == "3 calls"
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    ((-0.0004, 3, "0"), (0.0, 3, "0"), (-0.0, 3, "0"), (0.0005001, 3, "+0.001"), (-1.25, 3, "-1.250")),
+)
+def test_what_decimals_do_not_show_has_no_sign(value, decimals, text):
+    assert units.fixed(value, decimals) == text

@@ -91,7 +91,7 @@ def _minor(pair: Pair) -> bool:
 def _difference(line: Line | None) -> Cell:
     if line is None:
         return Cell(units.ABSENT, "muted")
-    return Cell(f"{line.delta_ms:+.3f}", ("bad" if line.delta_ms > 0 else "good") if line.sure else "")
+    return Cell(units.fixed(line.delta_ms, 3), ("bad" if line.delta_ms > 0 else "good") if line.sure else "")
 
 
 def _note(pair: Pair) -> str:
@@ -117,7 +117,7 @@ def causes_table(pair: Pair) -> Table | None:
         Column("Share", right=True),
     )
     rows = [_cause(one) for one in shared(pair.causes, None)]
-    rows += [(f"all that is {word}", "", "", f"{ms:+.4f}", "", "100 %") for word, ms in sides(pair.causes)]
+    rows += [(f"all that is {word}", "", "", units.fixed(ms, 4), "", "100 %") for word, ms in sides(pair.causes)]
     rows.append(("difference", "", "", *_total(pair), ""))
     note = (
         "They add up to the difference exactly. Work that only one of the two does takes along the host's time that "
@@ -130,9 +130,9 @@ def _cause(one: Shared) -> tuple[Cell | str, ...]:
     cause = one.cause
     return (
         c.LABELS[cause.cause],
-        units.ABSENT if cause.work_ms is None else f"{cause.work_ms:+.4f}",
-        units.ABSENT if cause.host_ms is None else f"{cause.host_ms:+.4f}",
-        Cell(f"{cause.delta_ms:+.4f}", ("bad" if cause.delta_ms > 0 else "good") if cause.sure else ""),
+        units.ABSENT if cause.work_ms is None else units.fixed(cause.work_ms, 4),
+        units.ABSENT if cause.host_ms is None else units.fixed(cause.host_ms, 4),
+        Cell(units.fixed(cause.delta_ms, 4), ("bad" if cause.delta_ms > 0 else "good") if cause.sure else ""),
         interval(cause.low, cause.high) + mark(cause.assumed),
         share_cell(one),
     )
@@ -140,7 +140,7 @@ def _cause(one: Shared) -> tuple[Cell | str, ...]:
 
 def _total(pair: Pair) -> tuple[str, str]:
     delta = pair.closed.delta
-    return f"{delta.delta_ms:+.4f}", interval(delta.low, delta.high) + mark(delta.assumed)
+    return units.fixed(delta.delta_ms, 4), interval(delta.low, delta.high) + mark(delta.assumed)
 
 
 def document(found: Explanation) -> dict[str, Any]:
