@@ -21,7 +21,7 @@ endif
 BENCH_OPTIONS := --preset $(PRESET) $(if $(MODEL),--model $(MODEL)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 # A preset that is not there is told before anything is installed; a test holds the list to bench/presets.
-PRESETS := smoke quick paper paper-compat study study-repeats study-repeats-more study-repeats-rest study-batches \
+PRESETS := smoke quick paper paper-compat peers study study-repeats study-repeats-more study-repeats-rest study-batches \
   study-batches-more study-batches-rest study-lengths study-lengths-more study-alternatives study-costs
 ifeq ($(filter auto $(PRESETS),$(PRESET)),)
   $(error unknown preset '$(PRESET)': choose from $(PRESETS))

@@ -93,10 +93,10 @@ def set_the_clock(now: Callable[[], float]) -> None:
 def _profilers(names: Sequence[str]) -> None:
     """A machine with a GPU and these (fake) tools from the search path."""
     from profiling.availability import ProfilingTools, find_tool
-    from profiling.capture import verb
+    from profiling.verbs import capture
 
     tools = {name: find_tool(name) for name in names}
-    verb.probe = lambda: ProfilingTools(tools, gpu=True, driver_parameters=None, capabilities=0, ptrace_scope=1)
+    capture.probe = lambda: ProfilingTools(tools, gpu=True, driver_parameters=None, capabilities=0, ptrace_scope=1)
 
 
 def strike(told: Mapping[str, Any], count: int) -> None:

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from bench.record.errors import MeasurementError
-from bench.schemes import ARMS, arm, family
+from bench.schemes import arm
 from bench.workloads import identity, models
 from bench.workloads.sources import resolve
+from tests.arms_here import EVERY_ARM
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +26,8 @@ def loaded():
     return load
 
 
-@pytest.mark.parametrize("scheme", list(ARMS))
+@pytest.mark.parametrize("scheme", EVERY_ARM)
 def test_every_arm_is_what_it_is_called(loaded, scheme):
-    if why := family(arm(scheme)).unavailable(arm(scheme), "cpu"):
-        pytest.skip(why)
     identity.check(loaded(scheme).model, loaded(scheme).facts, arm(scheme))
 
 

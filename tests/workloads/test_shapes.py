@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from bench.record.schema import Case
-from bench.schemes import ARMS, arm
+from bench.schemes import arm
 from bench.workloads import generation, models, quantise
 from bench.workloads.describe import _named_apart, describe
 from bench.workloads.sources import Source, resolve
+from tests.arms_here import EVERY_ARM
 
 SMALL = {
     "hidden_size": 128,
@@ -40,7 +41,7 @@ def case(source: Source, scheme: str) -> Case:
                 prompt_tokens=7, new_tokens=4, cache="dynamic", stop="length")  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ARMS)
+@pytest.mark.parametrize("name", EVERY_ARM)
 def test_every_scheme_generates_from_random_weights(source, name):
     options = {"calls": 1, "warmup_calls": 0}
     (outcome,) = generation.run(source, [(case(source, name), "generation")], options, lambda: None)
