@@ -91,8 +91,8 @@ def facts_of(model):
     """What decides what a model computes, Linear by Linear."""
     found = {}
     for name, module in model.named_modules():
-        if hasattr(module, "in_features"):
-            weight = module.W_q if type(module).__name__ == "HQQLinear" else module.weight
+        weight = module.W_q if type(module).__name__ == "HQQLinear" else getattr(module, "weight", None)
+        if hasattr(module, "in_features") and weight is not None:  # HQQ keeps the Linear, emptied, inside its own
             state, int8 = getattr(weight, "quant_state", None), getattr(module, "state", None)
             own = (type(module).__name__, weight.dtype, "forward" in vars(module), module.training)
             of_4bit = state and (state.quant_type, state.blocksize, state.nested, module.compute_dtype)
