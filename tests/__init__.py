@@ -1,0 +1,1 @@
+"""A package, so that one of the same name that evalplus brings along does not hide it."""
