@@ -18,6 +18,9 @@ from bench.record.schema import Artifact
 from bench.record.store import artifact
 from bench.report.lane_figure import lane_figure
 from bench.report.svg import inline
+from benchmarks.fidelity.decode import GPU_BOUND, Decode
+from benchmarks.fidelity.machine import Action, Kernel, Machine
+from benchmarks.fidelity.writers import write_kineto
 from profiling.summarize import read_timeline
 from tests import factories as make
 from tests.planted_traces import write_planted
@@ -64,6 +67,18 @@ def test_a_recorded_steps_lanes_add_up_to_its_ledger(path):
 def test_so_do_those_of_planted_traces_of_both_tools(name, tmp_path):
     found = adds_up(write_planted(tmp_path) / name)
     assert found.gpu and found.calls
+
+
+def test_so_do_those_of_work_in_two_streams(tmp_path):
+    """What runs beside it began first, and yet the moment is the product's: the ledger's rule, and not another."""
+    machine, beside = Machine(jitter=0.3, seed=1), Kernel("ncclDevKernel_AllReduce_Sum_bf16_RING_LL", 30_000, stream=13)
+    decode = Decode(**GPU_BOUND, after_linear=lambda _: (Action("launch", 200, 2_000, (beside,)),))
+    for _ in range(3):
+        machine.step(decode.step())
+    write_kineto(tmp_path / "trace.json", machine.happened)
+    found = adds_up(tmp_path / "trace.json")
+    assert c.COMMUNICATION in sums(found.gpu)
+    assert all(piece.end > piece.begin for piece in found.gpu)
 
 
 def test_the_step_is_the_one_of_middle_length():

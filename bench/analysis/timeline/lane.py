@@ -1,8 +1,8 @@
 """One decode step of a trace as lanes: what the host did above what the GPU did, moment by moment, each with its cause.
 
-The lanes are the ledger's own pieces in order of time: of a GPU each moment belongs to the work that began first, the
-gap before it to what the host did meanwhile; of a CPU to the innermost operator or the gap before the next one. So
-their sums are the step's lines as they were observed, exactly.
+The lanes are the ledger's own pieces in order of time: of a GPU each moment belongs to the work that has it there
+(ledger/overlap.py), the gap before it to what the host did meanwhile; of a CPU to the innermost operator or the gap
+before the next one. So their sums are the step's lines as they were observed, exactly.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bench.record.timeline import BLOCKING_COPY, SYNC, Calls, Spans, Timeline
 from ..ledger.classes import Classes
 from ..ledger.costs import Ns, host_windows, step_rows
 from ..ledger.gpu import Work, step_windows, work_of
+from ..ledger.overlap import owned
 from ..ledger.segments import walked
 from ..timeline import Analysis
 from .intervals import Cover
@@ -118,17 +119,19 @@ def _spans(timeline: Timeline, spans: Spans | Calls, begin: int, stop: int) -> t
 def _gpu_pieces(analysis: Analysis, work: Work, classes: Classes, begin: int, stop: int) -> Iterator[LanePiece]:
     causes = [kind.cause(classes) for kind in work.kinds]
     names = [_name(kind.name, kind.operators) for kind in work.kinds]
-    reach = np.maximum.accumulate(work.end) if len(work.end) else work.end
-    fresh = np.maximum(work.start, np.concatenate((work.start[:1], reach[:-1])))
-    shown = np.flatnonzero((work.end > fresh) & (fresh < stop) & (work.end > begin))
+    rows, starts, ends = owned(work.start, work.end, work.stream, work.kind, work.kinds)
+    shown = (ends > begin) & (starts < stop)
     now = begin
-    for row in shown.tolist():
+    for row, first, last in zip(*(column[shown].tolist() for column in (rows, starts, ends)), strict=True):
+        first, last = max(first, begin), min(last, stop)
+        if first > now:
+            following = int(work.kind[np.searchsorted(work.start, first, side="left")])
+            yield from _gap(analysis.waiting, now, first, begin, causes[following], names[following])
         kind = int(work.kind[row])
-        first, last = max(int(fresh[row]), begin), min(int(work.end[row]), stop)
-        yield from _gap(analysis.waiting, now, first, begin, causes[kind], names[kind])
         yield LanePiece(first - begin, last - begin, causes[kind], names[kind])
         now = last
-    yield from _gap(analysis.waiting, now, stop, begin, "", "")
+    if stop > now:
+        yield from _gap(analysis.waiting, now, stop, begin, "", "")
 
 
 def _name(kernel: str | None, operators: Sequence[str]) -> str:
