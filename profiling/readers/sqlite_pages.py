@@ -182,7 +182,7 @@ class _Leaves:
         last = max(each.place for each in wanted)
         words = self._words(last + 1)
         if any((word & _HIGH_BITS).any() for word in words):  # long texts, whose types take more than a byte
-            words = self._words(last + 10)
+            words = self._words(int(self._header.max()) - 1)
         for rows in _alike(words):
             at = int(self._payload[rows[0]])
             header = self._bytes[at + 1 : at + int(self._header[rows[0]])].tolist()

@@ -76,6 +76,14 @@ def test_a_text_longer_than_a_page_after_the_numbers(tmp_path):
     assert by_pages(path, (A, C)) == [[0, 1, 2, 3, 4], [2] * 5]
 
 
+def test_many_long_texts_before_a_number(tmp_path):
+    """Their types fill more bytes than there are columns, and the rows differ in the last of them only."""
+    texts, draws = ["y" * 60] * 18, random.Random(1)
+    rows = [(*texts, *("z" * draws.randrange(60, 90) for _ in "ab"), 1000 + n, "end" * 60) for n in range(200)]
+    path = write(tmp_path / "a.sqlite", rows, ", ".join(f"x{n}" for n in range(22)), page=8192)
+    assert by_pages(path, (StoredColumn(20),)) == [[1000 + n for n in range(200)]]
+
+
 @pytest.mark.parametrize(
     ("columns", "rows", "why"),
     [
