@@ -6,6 +6,7 @@ The one place where these are found: every verb that takes them refuses the same
 from __future__ import annotations
 
 import argparse
+import errno
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,8 +32,7 @@ from bench.workloads.sources import Source, resolve, with_adapter
 
 # What --prompts says for token ids drawn at random.
 RANDOM = "random"
-# No file's name is longer; no prompt is.
-LONGEST_NAME, LARGEST_PROMPT = 4096, 1 << 20
+LARGEST_PROMPT = 1 << 20
 # What --preset says where the machine chooses.
 AUTO = "auto"
 
@@ -172,11 +172,20 @@ def _sources(model: str, options: argparse.Namespace) -> list[Source]:
 
 def own_prompt(options: argparse.Namespace) -> str:
     """What --prompt says, or the file of that name holds; "" where it is not given. Raises UsageError for a file that
-    cannot be read as text, says nothing or is too large."""
+    cannot be read as text, says nothing or is too large, for what is there and no file, and for no text."""
     given: str = getattr(options, "prompt", None) or ""
+    if any("\ud800" <= letter <= "\udfff" for letter in given):
+        raise UsageError("--prompt is no text in UTF-8: give it in a file")
     file = Path(given)
-    if not given or len(given) > LONGEST_NAME or not file.is_file():
+    try:
+        if not given or not file.exists():
+            return given
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # as many a text is
+            raise UsageError(f"--prompt: {given} cannot be read ({error.strerror})") from error
         return given
+    if not file.is_file():
+        raise UsageError(f"--prompt: {given} is a folder or a pipe: give a file, or a text that is no name here")
     try:
         if file.stat().st_size > LARGEST_PROMPT:
             raise UsageError(f"--prompt: {given} has over {LARGEST_PROMPT >> 20} MiB: give a shorter text")

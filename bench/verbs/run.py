@@ -167,11 +167,11 @@ def _main(options: argparse.Namespace, machine: Environment, fork_server: ForkSe
 
 
 def refuse_whole_paths(*sources: Source) -> None:
-    """Raises UsageError for a model by a path from the root: its name is part of every Case."""
-    for source in sources:
-        if Path(source.name).is_absolute() or source.name.startswith("~"):
+    """Raises UsageError for a model or an adapter by a path from the root: its name is part of every Case."""
+    for name in (name for source in sources for name in (source.name, source.adapter)):
+        if Path(name).is_absolute() or name.startswith("~"):
             raise UsageError(
-                f"--anonymous: {source.name} would be named in every Case: give it relative to the folder that you run "
+                f"--anonymous: {name} would be named in every Case: give it relative to the folder that you run "
                 f"in, or leave --anonymous out and {quoted('share')} the run afterwards"
             )
 

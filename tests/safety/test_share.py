@@ -314,9 +314,11 @@ def test_an_anonymous_run_writes_no_name(tmp_path, monkeypatch):
     assert load(tmp_path / "run").records[0].environment.hostname.startswith("host-")
 
 
-def test_a_model_by_its_whole_path_is_refused_with_what_to_do():
+def test_a_model_or_adapter_by_its_whole_path_is_refused_with_what_to_do():
     with pytest.raises(UsageError, match="relative to the folder"):
         refuse_whole_paths(Source(f"{HOME}/tiny", "folder", "", "", ""))
+    with pytest.raises(UsageError, match="relative to the folder"):
+        refuse_whole_paths(Source("smoke", "smoke", "", "", "", adapter=f"{HOME}/lora"))
     refuse_whole_paths(Source("tiny", "folder", "", "", ""), Source("smoke", "smoke", "", "", ""))
 
 

@@ -119,3 +119,16 @@ def test_a_file_is_read_and_one_that_cannot_be_is_refused(tmp_path):
         file.write_bytes(content)
         with pytest.raises(UsageError, match=says):
             own_prompt(Namespace(prompt=str(file)))
+
+
+def test_a_text_too_long_for_a_name_is_a_text_and_what_is_no_file_is_none(tmp_path):
+    from argparse import Namespace
+
+    from bench.verbs.planning import own_prompt
+
+    for text in ("word " * 80, "a" * 5000, "def f():\n    return '/'"):
+        assert own_prompt(Namespace(prompt=text)) == text
+    with pytest.raises(UsageError, match="a folder or a pipe"):
+        own_prompt(Namespace(prompt=str(tmp_path)))
+    with pytest.raises(UsageError, match="no text in UTF-8"):
+        own_prompt(Namespace(prompt=b"\xff".decode(errors="surrogateescape")))
