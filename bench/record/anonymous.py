@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .addresses import without_addresses
 from .files import replace_text
 from .origin import NODE_VARIABLE
 from .packed import unpacked
@@ -35,8 +36,14 @@ ANONYMOUS = "anonymous.json"
 GONE = "…"
 # Whose names are looked for in running text.
 _WORDS = ("host", "user", "GPU")
-# Who is called so is nobody in particular, and shorter names stand in too many other words.
-_NOBODY = frozenset(("root", "nobody", "user", "localhost", "daemon", "unknown", "none"))
+# Who is called so is nobody in particular (accounts of images, folders that many have); shorter names stand in too many
+# other words.
+_NOBODY = frozenset(
+    ("root", "nobody", "user", "localhost", "daemon", "unknown", "none", "admin", "guest", "ubuntu", "debian", "fedora",
+     "centos", "runner", "vagrant", "docker", "jovyan", "ec2-user", "azureuser", "vscode", "opc", "app", "apps", "data",
+     "model", "models", "project", "projects", "public", "python", "runs", "scratch", "share", "shared", "src", "test",
+     "tmp", "users", "work", "workspace")
+)  # fmt: skip
 _SHORTEST = 3
 # How gzipped bytes begin in base64.
 _PACKED = "H4sI"
@@ -44,12 +51,17 @@ _PACKED = "H4sI"
 _ROOT = "/\0"
 _PART = r"[^\s/\"'`:;,()<>|\[\]{}*?=&]+"
 _PATH = re.compile(
-    rf"(?:(?<=file://)|(?<=-[ILo])|(?<![\w./~\\{GONE}-]))(?:~[\w.-]*)?/(?:{_PART}/)+(?:{_PART})?"
+    rf"(?:(?<=file://)(?:\w[\w.-]*)?|(?<=-[ILo])|(?:(?<=-[A-Za-z])|(?<=\.\.))(?=/(?:home|Users)/)"
+    rf"|(?<![\w./~\\{GONE}-]))(?:~[\w.-]*)?/(?:{_PART}/)+(?:{_PART})?"
     r"|\b[A-Za-z]:\\(?:[^\\\s\"']+\\)+[^\\\s\"']*"
 )
 _SEPARATOR = re.compile(r"[/\\]")
 _OF_SYSTEM = ("/proc/", "/sys/", "/dev/")
 _INSTALLED = re.compile(r"/(?:(?:site|dist)-packages|(?:lib/)?python3\.\d+)/(?!site-packages|dist-packages)(.+)")
+# Of a path its home folder, and whose it is.
+_OWNER = re.compile(r"(?:[A-Za-z]:|[\w.-]+)?[/\\](?:home|Users)[/\\]([^/\\]+)")
+_GPU = re.compile(r"\b(?:GPU|MIG)-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
+_NUMBERS = re.compile(r"[\d.]+")
 _HOME = re.compile(rb"/(?:home|Users)/([A-Za-z0-9][A-Za-z0-9._-]+)")
 # Fields of any document, by their names in small letters without "_", "-" and blanks.
 _HOSTS = frozenset(("hostname", "host", "nodename", "node", "nodelist", "computername"))
@@ -91,6 +103,9 @@ class Anonymiser:
         self.taken: Counter[str] = Counter()
         self._names = {kind: _numbered(kind, names) for kind, names in
                        (("host", hosts), ("GPU", gpus), ("job", jobs), ("user", users))}  # fmt: skip
+        self._domains: set[str] = set()
+        for name in sorted(self._names["host"]):
+            self._add_short(name)
         self._also = frozenset(word for word in also if word)
         self._roots = tuple(sorted({str(root) for root in roots if len(root.parts) > 2}, key=len, reverse=True))
         self._masker = Masker()
@@ -105,7 +120,7 @@ class Anonymiser:
         if text not in self._known:
             if len(self._known) > 100_000:
                 self._known.clear()
-            self._known[text] = self.words(self._without_paths(text))
+            self._known[text] = without_addresses(self.words(self._without_paths(text)), self._address)
         return self._known[text]
 
     def keep_apart(self, texts: Iterable[str]) -> None:
@@ -122,7 +137,12 @@ class Anonymiser:
         """Without secrets and names, but with its paths."""
         masked = self._masker.text(text)
         self._count("secret", masked != text)
-        return self._words.sub(self._renamed, masked) if self._words else masked
+        found = _GPU.sub(lambda uuid: self.name("GPU", uuid[0]), masked)
+        return self._words.sub(self._renamed, found) if self._words else found
+
+    def _address(self, _found: str) -> str:
+        self._count("address")
+        return MASK
 
     def document(self, value: Any, name: str = "") -> Any:
         """Parsed JSON, ``name`` being that of its field."""
@@ -183,6 +203,12 @@ class Anonymiser:
     def environment(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON of an Environment."""
         made: dict[str, Any] = self.document({name: document[name] for name in document if name != "variables"})
+        # What a machine is made of is no name, also where its host is called like it (h100).
+        if isinstance(made.get("cpu"), dict) and "model" in made["cpu"]:
+            made["cpu"]["model"] = document["cpu"]["model"]
+        for gpu, was in zip(made.get("gpus", ()), document.get("gpus", ()), strict=True):
+            if isinstance(gpu, dict) and "name" in gpu:
+                gpu["name"] = was["name"]
         made["variables"] = {}
         for name, value in document.get("variables", {}).items():
             if name in _OF_CLUSTER:
@@ -214,10 +240,19 @@ class Anonymiser:
             return name  # it is one already
         self._count(f"name of a {kind}")
         if name not in known:
-            known[name] = f"{kind}-{len(known) + 1}"
+            known[name] = f"{kind}-{1 + _most(kind, known.values())}"
+            if kind == "host":
+                self._add_short(name)
             self._words = self._compiled()
             self._known.clear()
         return known[name]
+
+    def _add_short(self, name: str) -> None:
+        """A host is also called by its name without the domain, and others of that domain with it."""
+        short, _, domain = name.partition(".")
+        if domain and not _NUMBERS.fullmatch(name):
+            self._names["host"].setdefault(short, self._names["host"][name])
+            self._domains.add(domain.lower())
 
     def _without_paths(self, text: str) -> str:
         if "/" not in text and "\\" not in text:
@@ -236,6 +271,12 @@ class Anonymiser:
         if path.startswith(_OF_SYSTEM):
             return path
         self._count("path")
+        if owner := _OWNER.match(path):
+            whole = owner[0] == path.rstrip("/\\")
+            if whole or (len(owner[1]) >= _SHORTEST and owner[1].lower() not in _NOBODY):
+                made = self.name("user", owner[1])
+                if whole:
+                    return f"{GONE}/{made}"
         inside = _INSTALLED.search(path)
         return f"{GONE}/{inside[1] if inside else _SEPARATOR.split(path.rstrip('/'))[-1]}"
 
@@ -243,10 +284,14 @@ class Anonymiser:
         names = (name for kind in _WORDS for name in self._names[kind])
         long = {name for name in names if len(name) >= _SHORTEST and name.lower() not in _NOBODY} | self._also
         words = "|".join(re.escape(word) for word in sorted(long, key=len, reverse=True))
-        return re.compile(rf"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])", re.IGNORECASE) if words else None
+        if not words:
+            return None
+        domains = "|".join(re.escape(domain) for domain in sorted(self._domains, key=len, reverse=True))
+        behind = rf"(?:\.(?:{domains}))?" if domains else ""
+        return re.compile(rf"(?<![A-Za-z0-9])({words}){behind}(?![A-Za-z0-9])", re.IGNORECASE)
 
     def _renamed(self, found: re.Match[str]) -> str:
-        word = found[0].lower()
+        word = found[1].lower()
         for kind in _WORDS:
             for name, alias in self._names[kind].items():
                 if name.lower() == word:
@@ -258,6 +303,11 @@ class Anonymiser:
     def _count(self, what: str, really: bool = True) -> None:
         if really:
             self.taken[what] += 1
+
+
+def _most(kind: str, aliases: Iterable[str]) -> int:
+    """The largest number that was given."""
+    return max((int(found[1]) for alias in aliases if (found := re.fullmatch(rf"{kind}-(\d+)", alias))), default=0)
 
 
 def _numbered(kind: str, names: Iterable[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from bench.analysis.held_lines import ReadTrace, classified
 from bench.instruments.fitness import unfit
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.origin import node_of
-from bench.record.schema import Environment, Finding, Record
+from bench.record.schema import Artifact, Environment, Finding, Record
 from bench.record.shared_copy import anonymiser, anonymous_record
 from bench.record.store import Loaded, load, remedy
 from bench.record.suggested import quoted, start
@@ -123,6 +123,7 @@ def report_run(
             str(folder),
             *_not_planned(folder, reference),
             *(("--scheme", scheme) if scheme else ()),
+            *(("--anonymous",) if anonymous else ()),
             "-v",
         )
         print_brief(report.answer, report.headlines, found, console, f"Tables: {shlex.join(again)}")
@@ -182,9 +183,10 @@ def build_run(
     planned = plan_of(folder)
     if anonymous:
         names = anonymiser(folder, loaded.records)
-        loaded = Loaded(tuple(anonymous_record(one, names) for one in loaded.records), loaded.findings)
+        made = (anonymous_record(one, names) for one in loaded.records)
+        loaded = Loaded(tuple(replace(one, artifacts=_undrawn(one.artifacts)) for one in made), loaded.findings)
         planned = replace(planned, asked=tuple(names.document(each) for each in planned.asked))
-        folder = Path(folder.resolve().name)
+        folder = Path(names.words(folder.resolve().name))
     extra = (*_doubts(loaded.records), *loaded.findings)
     analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)
     other = None if reference == planned.reference else reference
@@ -193,9 +195,14 @@ def build_run(
     if scheme is not None and scheme not in known:
         told = ", ".join(known) or "none"
         raise UsageError(f"--scheme: {scheme!r} is not set against {reference} in this run; choose from {told}")
-    # A trace holds names of its own, so that an anonymous report neither draws nor links one.
+    # A trace holds names of its own, as a drawing does, so that an anonymous report neither draws nor links one.
     steps = recorded_steps(loaded.records, folder, pairs[0].setting, read) if pairs and read and not anonymous else None
     return build(analysed, commands(folder, loaded.records, planned.preset, other), steps, scheme)
+
+
+def _undrawn(artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
+    """Less the drawings: their frames name folders, and they are shown as the observer drew them."""
+    return tuple(one for one in artifacts if not one.path.endswith(".svg"))
 
 
 def _doubts(records: Sequence[Record]) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.record.errors import RecordError, StorageError
 from bench.record.outputs import refuse_taken
-from bench.record.shared_copy import SharedCopy, make
+from bench.record.shared_copy import SharedCopy, anonymiser, make
 from bench.record.store import load, remedy, why
 from bench.record.suggested import quoted
 from bench.verbs.report import planned_reference, report_run
@@ -36,12 +36,18 @@ def main(options: argparse.Namespace) -> int:
     folder: Path = options.run
     if not folder.is_dir():
         raise RecordError(f"{folder} is not a run folder: give the folder that {quoted('run')} printed")
-    out = options.out or folder.resolve().with_name(f"{folder.resolve().name}-shared")
-    copied = share(folder, out, tuple(options.also))
+    also = tuple(options.also)
+    copied = share(folder, options.out or _beside(folder.resolve(), also), also)
+    out = copied.folder
     if not options.no_report:
         report_run(out, reference=planned_reference(out), verbose=options.verbose, read=options.read_timeline)
     tell_shared(copied)
     return 1 if copied.problems else 0
+
+
+def _beside(folder: Path, also: tuple[str, ...]) -> Path:
+    """The copy's page names it: the run's name may be that of a host."""
+    return folder.with_name(f"{anonymiser(folder, load(folder).records, also).words(folder.name)}-shared")
 
 
 def share(folder: Path, out: Path, also: tuple[str, ...] = ()) -> SharedCopy:
