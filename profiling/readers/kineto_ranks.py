@@ -175,7 +175,7 @@ class _Fit:
         """The share of the place's work that the process has asked for before it began."""
         mine = (self._place == place) & (self._correlation >= 0)
         theirs = self._calls.where(self._host == process)
-        if not mine.any():
+        if not mine.any() or not len(theirs):  # a trace may hold no calls at all
             return 0.0
         wanted = self._correlation[mine]
         at = np.minimum(np.searchsorted(theirs.correlation, wanted), len(theirs) - 1)

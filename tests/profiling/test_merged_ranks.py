@@ -92,6 +92,17 @@ def test_ranks_that_nothing_tells_apart_are_refused(tmp_path):
         read_timeline(path)
 
 
+def test_work_that_nobody_called_is_refused_too(tmp_path):
+    """Operators of two processes and kernels, without a call of the host."""
+    merged = MERGED["as they are, told by time"]
+    operators = [
+        {"ph": "X", "cat": "cpu_op", "name": "aten::mm", "pid": pid, "tid": pid, "ts": 1, "dur": 1} for pid in (40, 41)
+    ]
+    kept = [event for event in merged if event.get("cat") not in ("cuda_runtime", "cuda_driver", "cpu_op")]
+    with pytest.raises(RecordError, match="merged so that nothing tells whose kernels are whose"):
+        read_timeline(written(tmp_path / "a.json", kept + operators))
+
+
 def test_operators_under_another_pid_are_of_the_same_process(tmp_path):
     """As where the profiler in a container gives calls the pid of the host's and operators the container's."""
     events = [{**event, "pid": 7} if event["cat"] == "user_annotation" else event for event in rank(0, device=0)]
