@@ -59,6 +59,9 @@ def _from_start_to_start(options: argparse.Namespace, both: list[tuple[Trace, Ta
     found = [taken for _, taken in both]
     if options.steps == "period":
         found = [as_periods(taken) for taken in found]
+        for trace, taken in zip((trace for trace, _ in both), found, strict=True):
+            if not taken.period:
+                raise UsageError(f"{trace.path}: no step in it is followed by another: leave out --steps period")
     elif options.steps == "found" and not any(_chosen(options, *each) for each in both):
         found = with_periods(found, [trace.time_ms for trace, _ in both])
     pairs = zip(both, found, strict=True)

@@ -99,7 +99,8 @@ def with_periods(found: Sequence[Taken], times_ms: Sequence[float | None]) -> li
     )
     if not told or not all(each.steady for each in lie):
         return list(found)
-    return [as_periods(each) for each in found]
+    made = [as_periods(each) for each in found]
+    return made if all(each.period for each in made) else list(found)
 
 
 def _differ(lie: Sequence[Between]) -> bool:
@@ -114,7 +115,7 @@ def _of_period(lie: Between, ms: float | None) -> bool:
 
 def as_periods(found: Taken) -> Taken:
     """The steps, each to the start of the next. The last one has none, and a step before a long pause has none of its
-    own: both are left out. Where nothing is left the steps stay as they are."""
+    own: both are left out. Where nothing is left the steps stay as they are, and ``period`` is not set."""
     timeline, steps = found.analysis.timeline, _Followed.of(found.analysis, found.step_range)
     lie = steps.between
     paused = steps.gap > max(_PAUSE * lie.usual, lie.step)
@@ -132,7 +133,7 @@ def as_periods(found: Taken) -> Taken:
     said = f"{len(kept)} of {len(steps.rows)} steps {found.step_range!r}, each to the start of the next"
     note = f"between two steps lie {_ms(lie.usual)} (median): --steps ranges leaves that out"
     pauses = int((steps.taken[:-1] & paused).sum())
-    notes = (note, *((f"{pauses} steps before a long pause are left out",) if pauses else ()))
+    notes = (note, *((f"{pauses} step{'s' * (pauses > 1)} before a long pause left out",) if pauses else ()))
     analysis = with_timeline(found.analysis, made)
     return replace(found, analysis=analysis, said=said, notes=(*found.notes, *notes), period=True)
 

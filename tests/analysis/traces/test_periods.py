@@ -86,8 +86,18 @@ def test_who_chooses_is_obeyed(tmp_path, capsys):
 
 def test_one_long_pause_is_left_out(tmp_path):
     made = as_periods(found(engine([500, 500, 90_000, 500, 500, 500]).kineto(tmp_path / "a.json")))
-    assert made.said.startswith("5 of 7 steps") and "1 steps before a long pause are left out" in made.notes
+    assert made.said.startswith("5 of 7 steps") and "1 step before a long pause left out" in made.notes
     assert between(made.analysis, made.step_range).gaps.max() == 0
+
+
+def test_a_step_that_nothing_follows_has_no_period(tmp_path, capsys):
+    """Nor is the other trace then read in another way than this one."""
+    paths = [str(engine(gaps).kineto(tmp_path / f"{name}.json")) for name, gaps in (("a", [3000] * 9), ("b", []))]
+    words = ["explain", "--reference", paths[0], "--candidate", paths[1], "--step-range", "execute_model"]
+    assert main([*words, "--steps", "period"]) == 2
+    assert "b.json: no step in it is followed by another: leave out --steps period" in capsys.readouterr().err
+    each = [taken(Analysis(read_timeline(Path(path))), Wanted("execute_model")) for path in paths]
+    assert not any(one.period for one in with_periods(each, [4.0, None]))
 
 
 def test_a_gpu_that_runs_behind_the_host_leaves_no_time_between(tmp_path):
