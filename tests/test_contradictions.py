@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 import profiling.cli
 from bench import cli, presets
+from bench.presets import varied
 from bench.record.errors import UsageError
 from bench.record.store import open_run
 from bench.run.plan import make_plan
-from bench.run.planfile import Run, write_plan
+from bench.run.planfile import Run, read_plan, write_plan
+from bench.verbs.resuming import refuse_other_plan
 from bench.workloads.sources import resolve
 from tests import factories as make
 from tests.profiling.trace_files import nsys_file
@@ -35,6 +37,7 @@ OTHER_PLANS = [
     ("--batch-sizes", "2"), ("--repeats", "5"), ("--seed", "4"), ("--device", "cuda"), ("--tasks", "3"),
     ("--reference", "nf4"), ("--calls", "9"), ("--matmul-m", "3"), ("--threads", "2"), ("--caches", "static"),
     ("--drop-layers", "0"), ("--beside", "smoke"), ("--prompt-tokens", "3"), ("--energy-seconds", "77"),
+    ("--prompt", "another"), ("--prompts", "random"), ("--adapter", "lora"), ("--compile",),
 ]  # fmt: skip
 THE_SAME = [
     (), ("--preset", "smoke"), ("--model", "smoke"), ("--schemes", "fp16,nf4"), ("--new-tokens", "9"), ("--seed", "3"),
@@ -56,6 +59,28 @@ def test_the_same_options_again_are_no_other_plan(more, planned, monkeypatch, ca
     monkeypatch.setattr("bench.verbs.run.ForkServer", lambda **_: _Nothing())
     assert cli.main(["run", "--resume", "--out", str(planned), *more]) == 0, capsys.readouterr().err
     assert "resuming" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("--schemes", "fp16,nf4"), ("--caches", "dynamic"), ("--compile",), ("--schemes", "fp16,nf4,absent")],
+    ids=" ".join,
+)
+def test_nor_are_those_of_a_run_with_variants(more, planned, monkeypatch, capsys):
+    """Of one with an adapter, compiled arms, and a scheme that was left out for want of its package."""
+    arms = ("fp16", "nf4")
+    preset = varied.with_compiled(varied.with_adapter(presets.preset("smoke", {"schemes": arms, "tasks": 0})), arms)
+    run = read_plan(planned)
+    for verb in ("fitting", "resuming"):
+        monkeypatch.setattr(f"bench.verbs.{verb}.unavailable", lambda name, _: name == "absent")
+    monkeypatch.setattr("bench.verbs.resuming.known", bool)
+    options = cli.options_of(["run", "--resume", "--out", str(planned), *more])
+    refuse_other_plan(options, replace(run, preset=preset))
+    for other in (("--schemes", "fp16,int8"), ("--schemes", "fp16"), ("--caches", "static")):
+        with pytest.raises(UsageError, match="by its own plan"):
+            refuse_other_plan(
+                cli.options_of(["run", "--resume", "--out", str(planned), *other]), replace(run, preset=preset)
+            )
 
 
 class _Nothing:

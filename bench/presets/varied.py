@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.schemes import AS_SAVED
-from bench.schemes.variants import ADAPTER, COMPILE, MERGED, named
+from bench.schemes.variants import ADAPTER, COMPILE, MERGED, has_adapter, named
 
 from .forms import EndToEnd, Preset
 
 # Compiling takes minutes before the first token.
 _COMPILE_S = 1800.0
+# The sweep of compiled arms.
+COMPILED = "compiled"
 
 
 def core(chosen: Preset) -> tuple[str, ...]:
@@ -46,7 +48,22 @@ def with_compiled(chosen: Preset, schemes: Sequence[str]) -> Preset:
     first = next(sweep for sweep in chosen.sweeps if sweep.timed)
     both = tuple(name for scheme in schemes for name in (scheme, named(scheme, COMPILE)))
     compiled = replace(
-        first, name="compiled", schemes=both, caches=("static",), observers={}, tries=(), tried_on=(), process="",
+        first, name=COMPILED, schemes=both, caches=("static",), observers={}, tries=(), tried_on=(), process="",
         limit_s=max(first.limit_s, _COMPILE_S),
     )  # fmt: skip
     return replace(chosen, sweeps=(*chosen.sweeps, compiled))
+
+
+def plain(chosen: Preset) -> Preset:
+    """The preset less what ``with_adapter`` and ``with_compiled`` add; as it is where nothing else is in it."""
+    sweeps = tuple(_plain(sweep) for sweep in chosen.sweeps if sweep.name != COMPILED)
+    return replace(chosen, sweeps=sweeps) if any(sweep.schemes for sweep in sweeps) else chosen
+
+
+def _plain(sweep: EndToEnd) -> EndToEnd:
+    observers = {name: (_without(schemes), repeats) for name, (schemes, repeats) in sweep.observers.items()}
+    return replace(sweep, schemes=_without(sweep.schemes), observers=observers)
+
+
+def _without(schemes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in schemes if not has_adapter(name))

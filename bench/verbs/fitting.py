@@ -41,10 +41,7 @@ def refuse_unfit(sources: Sequence[Source], schemes: Sequence[str]) -> None:
 def available(preset: Preset, device: str) -> tuple[Preset, dict[str, str]]:
     """The preset less the schemes that cannot be measured on ``device`` here; scheme → why."""
     named = dict.fromkeys((*(name for sweep in preset.sweeps for name in sweep.schemes), *preset.matmul_schemes))
-    told = {
-        name: family(arm(name)).unavailable(arm(name), device) or variants.unavailable(name, device) for name in named
-    }
-    why = {name: reason for name, reason in told.items() if reason}
+    why = {name: reason for name in named if (reason := unavailable(name, device))}
     if not why:
         return preset, why
 
@@ -62,6 +59,11 @@ def available(preset: Preset, device: str) -> tuple[Preset, dict[str, str]]:
     ]
     kept = tuple(sweep for sweep in sweeps if sweep.schemes)
     return replace(preset, sweeps=kept, matmul_schemes=left(preset.matmul_schemes)), why
+
+
+def unavailable(scheme: str, device: str) -> str:
+    """Why a scheme cannot be measured on ``device`` here; "" where it can."""
+    return family(arm(scheme)).unavailable(arm(scheme), device) or variants.unavailable(scheme, device)
 
 
 def refuse_too_long(preset: Preset, source: Source, facts: Mapping[str, Any]) -> None:

@@ -9,10 +9,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bench.presets import EndToEnd, Preset, changed
+from bench.presets import EndToEnd, Preset, changed, varied
 from bench.presets.forms import LAST
 from bench.record.errors import UsageError
 from bench.run.planfile import Run
+from bench.schemes import known
+from bench.schemes.variants import compiles, has_adapter
+from bench.verbs.fitting import unavailable
+from bench.verbs.planning import RANDOM, own_prompt
 from bench.verbs.stray import flag, options_given
 from bench.workloads.sources import Source
 
@@ -23,7 +27,7 @@ _CHANGES = tuple({field.name for kind in (Preset, EndToEnd) for field in fields(
 def refuse_other_plan(options: argparse.Namespace, run: Run) -> None:
     """Raises UsageError for an option that asks for something else than the run was planned to measure; options given
     again are none."""
-    for name in (*_of_the_model(options, run), *_of_the_preset(options, run.preset)):
+    for name in (*_of_the_model(options, run), *_of_the_prompts(options, run), *_of_the_preset(options, run)):
         raise UsageError(
             f"{flag(name)}: {options.out} goes on by its own plan, which says otherwise: leave the option out, or "
             "choose another --out"
@@ -40,6 +44,22 @@ def _of_the_model(options: argparse.Namespace, run: Run) -> Iterator[str]:
     beside = getattr(options, "beside", None)
     if beside and not (len(beside) == len(run.beside) and all(map(_named, beside, run.beside))):
         yield "beside"
+    adapter = getattr(options, "adapter", None)
+    if adapter and not (run.source.adapter and _folder(adapter) == _folder(run.source.adapter)):
+        yield "adapter"
+
+
+def _folder(name: str) -> Path:
+    return Path(name).expanduser().resolve()
+
+
+def _of_the_prompts(options: argparse.Namespace, run: Run) -> Iterator[str]:
+    text = own_prompt(options)
+    if text and text != run.source.prompt:
+        yield "prompt"
+    prompts = getattr(options, "prompts", None)
+    if prompts and (run.source.prompt or (prompts == RANDOM) != run.source.random_prompts):
+        yield "prompts"
 
 
 def _named(name: str, source: Source) -> bool:
@@ -47,9 +67,15 @@ def _named(name: str, source: Source) -> bool:
     return name == source.name or same_folder
 
 
-def _of_the_preset(options: argparse.Namespace, preset: Preset) -> Iterator[str]:
+def _of_the_preset(options: argparse.Namespace, run: Run) -> Iterator[str]:
+    preset = run.preset
+    every = {scheme for sweep in preset.sweeps for scheme in sweep.schemes}
+    if getattr(options, "compile", False) and not any(map(compiles, every)):
+        yield "compile"
     for name in sorted(_CHANGES):
         value = getattr(options, name, None)
+        if name == "schemes" and value:  # what cannot be had here was left out of the plan, too
+            value = tuple(one for one in value if one in every or not (known(one) and unavailable(one, run.device)))
         last = name == "dropped_layers" and any(text.startswith(LAST) for text in value or ())
         # Which layers are the last ones, the plan says in numbers.
         if value is not None and not last and not _is(preset, name, value):
@@ -59,6 +85,8 @@ def _of_the_preset(options: argparse.Namespace, preset: Preset) -> Iterator[str]
 def _is(preset: Preset, name: str, value: Any) -> bool:
     if name == "tasks" and value and all(sweep.timed for sweep in preset.sweeps):
         return False  # there is no sweep left that could have them
+    if not (name == "schemes" and any(map(has_adapter, value))):
+        preset = varied.plain(preset)
     try:
         return changed(preset, {name: value}) == preset
     except UsageError:
