@@ -83,6 +83,12 @@ def test_nor_are_those_of_a_run_with_variants(more, planned, monkeypatch, capsys
             )
 
 
+def test_the_same_schemes_again_are_the_same_where_nothing_is_tried():
+    asked = {"schemes": ("fp16", "nf4"), "tries": ()}
+    planned = presets.preset("smoke", asked)
+    assert presets.changed(planned, {"schemes": asked["schemes"]}) == planned
+
+
 class _Nothing:
     def __enter__(self):
         return self
