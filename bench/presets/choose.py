@@ -86,7 +86,9 @@ def _with_schemes(chosen: Preset, schemes: tuple[str, ...]) -> Preset:
     widened = {name: (schemes, repeats) for name, (_, repeats) in first.observers.items()}
     plain = tuple(name for name in schemes if not parts(name)[1])
     quantised = tuple(name for name in plain if family(arm(name)).quantises)
-    first = replace(first, schemes=schemes, observers=widened, tried_on=quantised if first.tries or first.tried_on else ())
+    first = replace(
+        first, schemes=schemes, observers=widened, tried_on=quantised if first.tries or first.tried_on else ()
+    )
     sweeps = (first, *chosen.sweeps[1:])
     sweeps = tuple(sweep if sweep.timed else judged(sweep, _quality_schemes(sweep, schemes)) for sweep in sweeps)
     kept = tuple(replace(sweep, schemes=tuple(s for s in sweep.schemes if s in schemes)) for sweep in sweeps)

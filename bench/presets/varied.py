@@ -17,8 +17,10 @@ COMPILED = "compiled"
 
 
 def core(chosen: Preset) -> tuple[str, ...]:
-    """The schemes that get a variant where nobody named any: the reference, and what remedies are tried on."""
-    tried = [name for sweep in chosen.sweeps for name in sweep.tried_on]
+    """The schemes that get a variant where nobody named any: the reference, and what remedies are tried on, or all
+    where none are."""
+    first = next(sweep for sweep in chosen.sweeps if sweep.timed)
+    tried = [name for sweep in chosen.sweeps for name in sweep.tried_on] or first.schemes
     return tuple(dict.fromkeys((chosen.reference, *tried)))
 
 

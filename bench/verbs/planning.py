@@ -213,7 +213,8 @@ def _fitted(
 
 
 def _with_variants(preset: presets.Preset, options: argparse.Namespace) -> presets.Preset:
-    """The preset with the arms that --adapter and --compile add, of the schemes that a user named or else of its core.
+    """The preset with the arms that --adapter and --compile add, of the schemes that a user named or else of its core;
+    with an adapter it is measured on no other scheme.
 
     Raises UsageError for an arm with an adapter where none is given."""
     adapter, compiled = getattr(options, "adapter", None), getattr(options, "compile", False)
@@ -224,7 +225,7 @@ def _with_variants(preset: presets.Preset, options: argparse.Namespace) -> prese
         return preset
     first = next(sweep for sweep in preset.sweeps if sweep.timed)
     chosen = tuple(options.schemes or (name for name in varied.core(preset) if name in first.schemes))
-    if not options.schemes and preset.reference != AS_SAVED:
+    if adapter and not options.schemes and preset.reference != AS_SAVED:
         preset = presets.changed(preset, {"schemes": chosen})
     if adapter and not asking:
         preset = varied.with_adapter(preset)

@@ -1,5 +1,6 @@
 """A compiled arm is compiled, an uncompiled one is not, and where transformers would leave it so it says why."""
 
+import argparse
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from bench.presets import varied
 from bench.record.errors import MeasurementError, NotApplicableError, UsageError
 from bench.run.plan import check_case, generation_case, make_plan
 from bench.schemes import arm
+from bench.verbs import planning
 from bench.workloads import models
 from bench.workloads.compiling import check_compilable, check_compiled, generate_options
 from bench.workloads.sources import resolve
@@ -108,3 +110,19 @@ def one_layer():
 
 
 test_generate_takes_it = pytest.mark.slow(test_generate_takes_it)
+
+
+@pytest.mark.parametrize("name", ["smoke", "paper", "peers"])
+def test_compiled_arms_are_added_and_nothing_is_taken_away(name):
+    chosen = presets.preset(name)
+    options = argparse.Namespace(schemes=None, adapter=None, compile=True)
+    made = planning._with_variants(chosen, options)
+    assert made.sweeps[:-1] == chosen.sweeps
+    assert {"fp16+compile", "int8+compile", "nf4+compile"} <= set(made.sweeps[-1].schemes)
+
+
+@pytest.mark.parametrize("name", ["smoke", "peers"])
+def test_an_adapter_is_measured_on_quantised_schemes_of_every_preset(name):
+    options = argparse.Namespace(schemes=None, adapter="lora", compile=False)
+    made = planning._with_variants(presets.preset(name), options)
+    assert {"fp16+adapter", "int8+adapter", "nf4+adapter"} <= set(made.sweeps[0].schemes)
