@@ -46,7 +46,8 @@ def _passes(analyses: Sequence[Analysis], steps: Sequence[str]) -> list[str]:
     times = passes(analyses[0], analyses[1], (steps[0], steps[1]))
     if times is None:
         return []
-    return [f"the same kernels run ×{times:.3g} as often in a step of the candidate: give it the range of one step"]
+    name, more = ("candidate", times) if times > 1.0 else ("reference", 1.0 / times)
+    return [f"the same kernels run ×{more:.3g} as often in a step of the {name}: give it the range of one step"]
 
 
 def unlike(

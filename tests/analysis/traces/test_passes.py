@@ -35,11 +35,13 @@ def found(one: Path, other: Path) -> float | None:
 def test_a_range_around_many_passes_is_said_before_any_number(tmp_path, capsys):
     one, other = model(tmp_path / "a.json", 1), model(tmp_path / "b.json", 16)
     assert found(one, other) == pytest.approx(16) and found(other, one) == pytest.approx(1 / 16)
-    assert main(["explain", "--reference", str(one), "--candidate", str(other)]) == 0
-    out = " ".join(capsys.readouterr().out.split())
-    assert out.startswith(
-        "warning: the two traces are not of the same thing (the same kernels run ×16 as often in a step"
-    )
+    for reference, candidate, name in ((one, other, "candidate"), (other, one, "reference")):
+        assert main(["explain", "--reference", str(reference), "--candidate", str(candidate)]) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        assert out.startswith(
+            "warning: the two traces are not of the same thing (the same kernels run ×16 as often in a step of the "
+            f"{name}: give it the range of one step"
+        )
 
 
 def test_further_kernels_of_another_scheme_change_nothing(tmp_path):
