@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bench.record.schema import Finding
 
-from .content import FIRST_TITLE, Answer, Headline, Point
+from .content import FIRST_TITLE, NOTHING, Answer, Headline, Point
 from .terminal import STYLES, print_code
 
 MOST_CAUSES, MOST_FIRST, MOST_ACTIONS, MOST_VERDICTS, MOST_ERRORS = 3, 1, 2, 8, 2
@@ -28,16 +28,25 @@ def print_brief(
     findings: Sequence[Finding],
     console: Console,
     rest: str,
+    not_measured: Sequence[Headline] = (),
 ) -> None:
-    """``headlines``: the verdicts, shown where there is no answer. ``rest``: where everything else is."""
+    """``headlines``: the verdicts, shown where there is no answer; ``not_measured``: shown beside one too. ``rest``:
+    where everything else is."""
     if answer is None:
-        for line in headlines[:MOST_VERDICTS]:
-            console.print(Text(f"{line.verdict:<10}", style=STYLES.get(line.tone, "")) + Text(line.sentence))
-        _more(len(headlines) - MOST_VERDICTS, "verdict", console)
+        _verdicts((*headlines, *not_measured), MOST_VERDICTS, console)
+        if not headlines and not not_measured:
+            console.print(Text(NOTHING))
     else:
         _answer(answer, console)
+        _verdicts(not_measured, MOST_ERRORS, console)
     _findings(findings, console)
     console.print(Text(rest, style="dim"), soft_wrap=True)
+
+
+def _verdicts(lines: Sequence[Headline], most: int, console: Console) -> None:
+    for line in lines[:most]:
+        console.print(Text(f"{line.verdict:<10}", style=STYLES.get(line.tone, "")) + Text(line.sentence))
+    _more(len(lines) - most, "verdict", console)
 
 
 def print_short(show: Callable[[Console], None], console: Console, rest: str) -> None:

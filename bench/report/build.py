@@ -28,6 +28,7 @@ def build(
         run_id=analysed.latest.run_id,
         setting=setting_text(groups[0].setting) if groups else "",
         headlines=overview.headlines(groups),
+        not_measured=overview.not_measured(records),
         summary=overview.summary_tables(groups),
         machine=analysed.machine,
         labels=(*model_labels(records), *by_hardware.labels(analysed.parts)),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from .analysed import Analysed
 
+# Where the first screen has nothing to say of any scheme.
+NOTHING = "No scheme was compared with a reference in this run."
 # Above what the first screen says of first generations.
 FIRST_TITLE = "Generating once, with every length new"
 
@@ -182,7 +184,8 @@ class Commands:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole: what the first screen says, then the sections. ``tabs``: of the page, the scheme that the answer is
+    """The whole: what the first screen says, then the sections. ``not_measured``: the schemes without a time, and why.
+    ``tabs``: of the page, the scheme that the answer is
     about first; what they hold, the page's sections do not repeat."""
 
     title: str
@@ -196,6 +199,7 @@ class Report:
     sections: tuple[Section, ...]
     answer: Answer | None = None
     tabs: tuple[Tab, ...] = ()
+    not_measured: tuple[Headline, ...] = ()
 
     @property
     def figures(self) -> tuple[FigureSpec, ...]:

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping
 
-from .content import FIRST_TITLE, Answer, CountedFinding, Point, Report, Section, Table
+from .content import FIRST_TITLE, NOTHING, Answer, CountedFinding, Point, Report, Section, Table
 from .visible import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
@@ -25,8 +25,10 @@ def render(report: Report, figures: Mapping[str, str]) -> str:
     lines = [f"# {escape(report.title)}", "", f"Run {escape(report.run_id)}. {escape(report.counts)}", ""]
     if report.answer:
         lines += _answer(report.answer, figures)
-    verdicts = [f"- **{escape(line.verdict)}** {escape(line.sentence)}" for line in report.headlines]
-    lines += verdicts or ["No scheme was compared."]
+    verdicts = [
+        f"- **{escape(line.verdict)}** {escape(line.sentence)}" for line in (*report.headlines, *report.not_measured)
+    ]
+    lines += verdicts or [NOTHING]
     lines += ["", f"Machine: {escape(report.machine)}", ""]
     lines += [f"> {escape(label)}\n" for label in report.labels]
     for table in report.summary:

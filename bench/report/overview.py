@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.analysis.generation import GenerationGroup, GenerationRow
 from bench.analysis.statistics import Estimate
+from bench.record.schema import Record
 
 from . import units
 from .content import Cell, Column, Headline, Table, table, without
 from .words import TONES, interval_text, ratio_cell, scheme_text, setting_text, short_labels, verdict_cell
 
+# Of the reason why a scheme was not timed.
+_MOST_LETTERS = 200
 _FIRST = "First generation ÷ {reference}"
 
 
@@ -29,6 +32,27 @@ def headlines(groups: Sequence[GenerationGroup]) -> tuple[Headline, ...]:
     return tuple(
         _headline(row, group, labels[group.setting]) for group in groups for row in group.rows
         if row.scheme != group.reference
+    )  # fmt: skip
+
+
+def not_measured(records: Sequence[Record]) -> tuple[Headline, ...]:
+    """One sentence per scheme of which no generation was timed, and why: failed where one was tried, else skipped."""
+    tried = [record for record in records if record.instrument == "generation"]
+    timed = {record.case.scheme for record in tried if record.status == "ok"}
+    untimed: dict[str, dict[str, str]] = {}
+    for record in tried:
+        if record.case.scheme not in timed:
+            untimed.setdefault(record.case.scheme, {}).setdefault(record.status, record.reason)
+    return tuple(_untimed(scheme, reasons) for scheme, reasons in untimed.items())
+
+
+def _untimed(scheme: str, reasons: Mapping[str, str]) -> Headline:
+    failed = "failed" in reasons
+    reason = " ".join(reasons["failed" if failed else "skipped"].split()) or "no reason was recorded"
+    told = reason if len(reason) <= _MOST_LETTERS else f"{reason[: _MOST_LETTERS - 1]}…"
+    return Headline(
+        scheme, "FAILED" if failed else "SKIPPED", f"{scheme} was not timed: {told.rstrip('.')}.",
+        "bad" if failed else "unsure",
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.record.files import replace_bytes
 
 from . import markdown, palette, svg, units
-from .content import FIRST_TITLE, Report, Section, Table
+from .content import FIRST_TITLE, NOTHING, Report, Section, Table
 from .drawing import picture
 from .visible import visible
 
@@ -72,6 +72,7 @@ def render_html(report: Report, figures: Mapping[str, str]) -> str:
     return template.render(
         report=report,
         first_title=FIRST_TITLE,
+        nothing=NOTHING,
         open_sections=OPEN,
         trace_help=TRACE_HELP,
         right_columns=_right_columns,

@@ -84,7 +84,7 @@ def _head(report: Report, console: Console) -> None:
     console.print(Text(report.title, style="bold"))
     if report.answer:
         print_answer(report.answer, console)
-    for line in report.headlines:
+    for line in (*report.headlines, *report.not_measured):
         verdict = Text(f"{line.verdict:<10}", style=STYLES.get(line.tone, ""))
         console.print(verdict + Text(line.sentence, style="default"))
     console.print(Text(f"Machine: {report.machine}", style="dim"))

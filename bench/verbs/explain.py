@@ -15,6 +15,7 @@ from bench.record.errors import RecordError, UsageError
 from bench.record.suggested import again, quoted
 from bench.report.content import Commands
 from bench.report.explain_json import run_document
+from bench.report.overview import not_measured
 from bench.report.visible import dumps
 from bench.verbs import explain_traces
 from bench.verbs.choosing import add_choices, chosen
@@ -87,7 +88,11 @@ def explained(options: argparse.Namespace) -> tuple[dict[str, Explanation], Comm
     by_hardware = {part.name: explain(part.records, reference=reference, asked=planned.asked) for part in parts}
     found = {name: each for name, each in by_hardware.items() if each.pairs}
     if not found:
-        raise RecordError(f"{options.run} holds no scheme beside an unquantised one: measure fp16 and another scheme")
+        untimed = " ".join(line.sentence for line in not_measured(records))
+        why = f" ({untimed.rstrip('.')})" if untimed else ""
+        raise RecordError(
+            f"{options.run} holds no scheme beside an unquantised one{why}: measure fp16 and another scheme"
+        )
     found, next_ = chosen(found, options), commands(options.run, records, planned.preset, options.reference)
     return found, next_, len(by_hardware) > 1
 

@@ -126,7 +126,8 @@ def report_run(
             *(("--anonymous",) if anonymous else ()),
             "-v",
         )
-        print_brief(report.answer, report.headlines, found, console, f"Tables: {shlex.join(again)}")
+        tables = f"Tables: {shlex.join(again)}"
+        print_brief(report.answer, report.headlines, found, console, tables, report.not_measured)
     for path in written:
         if path.suffix in (".md", ".html"):
             console.print(f"written: {path}", soft_wrap=True, highlight=False)
