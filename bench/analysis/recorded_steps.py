@@ -69,7 +69,8 @@ def _step(records: Sequence[Record], folder: Path, read: Callable[[Path], Timeli
     try:
         return KeptStep(kept, *_drawn(record, folder / item.path, read))
     except (BitledgerError, OSError) as error:  # what can be told without the trace is told
-        return KeptStep(kept, missing=f"its trace cannot be read ({error})")
+        told = str(error).replace(f"{folder}/", "")  # a report is read elsewhere
+        return KeptStep(kept, missing=f"its trace cannot be read ({told})")
 
 
 def _drawn(record: Record, path: Path, read: Callable[[Path], Timeline]) -> tuple[Lane | None, str]:

@@ -197,7 +197,8 @@ def build_run(
         told = ", ".join(known) or "none"
         raise UsageError(f"--scheme: {scheme!r} is not set against {reference} in this run; choose from {told}")
     # A trace holds names of its own, as a drawing does, so that an anonymous report neither draws nor links one.
-    steps = recorded_steps(loaded.records, folder, pairs[0].setting, read) if pairs and read and not anonymous else None
+    draws = pairs and read and not anonymous
+    steps = recorded_steps(analysed.parts[0].records, folder, pairs[0].setting, read) if draws else None
     return build(analysed, commands(folder, loaded.records, planned.preset, other), steps, scheme)
 
 

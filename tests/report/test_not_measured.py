@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from bench.cli import main
+from bench.record.origin import node_of
 from bench.record.store import open_run
 from bench.report.overview import not_measured
+from bench.verbs.report import build_run
 from tests import factories as make
+from tests.sweep_records import machine, sweep
 
 REASON = "CUDA out of memory: 3 GB asked"
 
@@ -48,6 +53,19 @@ def test_a_run_of_one_scheme_says_that_nothing_was_compared(tmp_path, capsys):
     _, printed, page, markdown = _report(tmp_path, capsys, make.generation("fp16", 0, calls=2, new_tokens=8))
     for text in (printed, page, markdown):
         assert "No scheme was compared with a reference in this run." in text
+
+
+def test_the_recorded_step_is_of_the_hardware_that_is_explained(tmp_path, monkeypatch):
+    few = {"n9": machine("n9", limit=400.0)}
+    first = [replace(record, repeat=record.repeat + 9) for record in sweep({"n9": 1.0}, blocks=1, machines=few)]
+    records = [*first, *sweep({"n1": 1.0}, blocks=2)]
+    with open_run(tmp_path / "run") as writer:
+        for record in records:
+            writer.append(record)
+    asked = []
+    monkeypatch.setattr("bench.analysis.recorded_steps.recorded_steps", lambda records, *_: asked.extend(records) or {})
+    build_run(tmp_path / "run", "fp16", lambda _: pytest.fail("no trace is there"))
+    assert {node_of(record.environment) for record in asked} == {"n1"}
 
 
 def test_one_that_failed_once_was_timed_all_the_same():
