@@ -45,7 +45,9 @@ def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAske
     both = opened(options, [AskedTrace(*each) for each in zip(paths, times, ranges, strict=True)])
     pair = explain_traces(both[0][0], both[1][0])
     told = both[0][1], both[1][1]
-    again = (tuple(options_again(options, single=each, period=told[0].period)) for each in (False, True))
+    again = (
+        tuple(options_again(options, single=each, period=told[0].period, rank=told[1].rank)) for each in (False, True)
+    )
     return pair, TracesAsked(*_short(*paths), *paths, *again), told
 
 

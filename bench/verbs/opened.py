@@ -78,9 +78,11 @@ def rules_of(options: argparse.Namespace) -> tuple[Rule, ...]:
     return user_rules(options.classes) if options.classes is not None else ()
 
 
-def options_again(options: argparse.Namespace, *, single: bool = False, period: bool = False) -> list[str]:
-    """The same options for a suggested command. ``single``: for a command on the candidate alone; ``period``: steps
-    were taken to the start of the next."""
+def options_again(
+    options: argparse.Namespace, *, single: bool = False, period: bool = False, rank: int | None = None
+) -> list[str]:
+    """The same options for a suggested command. ``single``: for a command on the candidate alone, of which ``rank`` was
+    taken, perhaps for what the reference shows; ``period``: steps were taken to the start of the next."""
     words: list[str] = []
     step_range = options.candidate_range if single and getattr(options, "candidate_range", None) else None
     words += ["--step-range", step_range or options.step_range] if step_range or options.step_range else []
@@ -92,5 +94,6 @@ def options_again(options: argparse.Namespace, *, single: bool = False, period: 
     words += ["--steps", steps] if steps != "found" else []
     for name in ("rank", "device", "classes"):
         value = getattr(options, name)
+        value = rank if name == "rank" and single and value is None else value
         words += [f"--{name}", str(value)] if value is not None else []
     return words

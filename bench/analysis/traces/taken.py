@@ -57,7 +57,7 @@ class Wanted:
 class Taken:
     """``analysis`` holds the work of one rank only, with its steps under the name ``step_range``. ``said``: what was
     taken, for people; ``notes``: what was left out or assumed. ``inferred``: the steps are a guess. ``period``: each
-    lasts to the start of the next."""
+    lasts to the start of the next. ``rank``: whose it is, of several."""
 
     analysis: Analysis
     step_range: str
@@ -65,6 +65,7 @@ class Taken:
     notes: tuple[str, ...] = ()
     inferred: bool = False
     period: bool = False
+    rank: int | None = None
 
 
 def taken(analysis: Analysis, wanted: Wanted, *, own: bool = False) -> Taken:
@@ -72,21 +73,22 @@ def taken(analysis: Analysis, wanted: Wanted, *, own: bool = False) -> Taken:
 
     Raises RecordError where there is no such rank, device or range, with what there is instead.
     """
-    analysis, whose = _ranked(one_name_each(analysis), wanted)
+    analysis, whose, rank = _ranked(one_name_each(analysis), wanted)
     if not own:
         whose = (*analysis.timeline.notes, *whose)  # what the tool lost or could not record comes first
     if wanted.whole:
-        return _whole_trace(analysis, whose)
+        return replace(_whole_trace(analysis, whose), rank=rank)
     found = _named_family(analysis, wanted.step_range) if wanted.step_range else _likeliest_family(analysis, own=own)
     if found is None:
-        return _inferred(analysis, whose)
-    return _steps(analysis, found, whose, own=own, chosen=wanted.step_range is not None)
+        return replace(_inferred(analysis, whose), rank=rank)
+    return replace(_steps(analysis, found, whose, own=own, chosen=wanted.step_range is not None), rank=rank)
 
 
-def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ...]]:
-    """The work of one rank, and a note where there are more."""
+def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ...], int | None]:
+    """The work of one rank; where there are more, a note, and its number."""
     known = ranks(analysis.timeline)
     notes: tuple[str, ...] = ()
+    chosen: int | None = None
     if wanted.device is not None:
         only_device(analysis.timeline, wanted.device)  # refused before a rank is chosen that lacks it
     if wanted.rank is not None and not 0 <= wanted.rank < max(len(known), 1):
@@ -96,7 +98,7 @@ def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ..
     if known and (all(rank.pid >= 0 for rank in known) or (len(known) > 1 and wanted.rank is not None)):
         number = 0
         if len(known) > 1:
-            number = wanted.rank if wanted.rank is not None else _with_steps(analysis, known, wanted)
+            number = chosen = wanted.rank if wanted.rank is not None else _with_steps(analysis, known, wanted)
             waited = ", for which the others wait in this trace or the other" if number == wanted.likely else ""
             rest = "; ".join(rank.said(place) for place, rank in enumerate(known) if place != number)
             notes = (
@@ -111,7 +113,7 @@ def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ..
         notes += (
             f"its work runs on {len(analysis.devices)} GPUs ({gpus}), taken together: --device N for one of them",
         )
-    return analysis, notes
+    return analysis, notes, chosen
 
 
 def _narrowed(analysis: Analysis, timeline: Timeline) -> Analysis:

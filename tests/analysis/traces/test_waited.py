@@ -52,6 +52,15 @@ def test_the_slow_rank_s_work_is_the_cause(tmp_path, capsys, slow):
     assert explained(capsys, even, late, "--rank", other)[0] == {c.COMMUNICATION: pytest.approx(0.5)}
 
 
+def test_the_suggested_command_takes_the_same_rank(tmp_path, capsys):
+    """Nobody waits in the candidate alone, where the first rank would be taken."""
+    late, even = job(tmp_path / "a.sqlite", 300, 800), job(tmp_path / "b.sqlite", 1100, 1100)
+    assert main(["explain", "--reference", str(late), "--candidate", str(even)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"whatif {even} --rank 1 --remove gemm" in out.replace("b.sqlite--", "b.sqlite --")
+    assert "--rank 1 --reference-time" not in out, "both are asked for again as they were"
+
+
 def test_even_ranks_wait_for_none(tmp_path):
     assert waited_for(read_timeline(job(tmp_path / "a.sqlite", 300, 310))) is None
     assert waited_for(read_timeline(job(tmp_path / "a.sqlite", 300))) is None
