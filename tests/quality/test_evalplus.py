@@ -13,8 +13,11 @@ import pytest
 
 from bench.cli import main
 from bench.quality import peer, sanitise
-from bench.quality.samples import Sample, fenced
+from bench.quality.samples import Judgement, Sample, fenced
+from bench.quality.sandbox import Sandbox
 from bench.quality.tasks import humaneval_plus, shipped
+from bench.quality.verbs import evaluate
+from bench.record.errors import MeasurementError
 
 here = pytest.mark.skipif(find_spec("evalplus") is None, reason="evalplus is not installed (extra quality)")
 boxed = pytest.mark.skipif(
@@ -89,6 +92,33 @@ def test_without_evalplus_it_is_said_what_to_install(words, tmp_path, monkeypatc
     assert main(["evaluate", str(programs(tmp_path, TASK.solution)), *words]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "pip install 'bitledger[quality]'" in line
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_was_judged_here_is_kept_where_the_other_judge_fails(as_json, tmp_path, monkeypatch, capsys):
+    def fails(*_):
+        raise MeasurementError("EvalPlus's judge failed: exit 1")
+
+    monkeypatch.setattr(evaluate, "version", lambda: "evalplus 0.3.1")
+    monkeypatch.setattr(evaluate, "find", lambda *_, **__: Sandbox(""))
+    monkeypatch.setattr(evaluate, "_judged", lambda *_: (Judgement(TASK.task_id, 0, "pass", "pass"),))
+    monkeypatch.setattr(evaluate, "_of_evalplus", fails)
+    out, asked = tmp_path / "scores.json", ["--json"] if as_json else []
+    words = ["evaluate", str(programs(tmp_path, TASK.solution)), "--tasks", TASK.task_id, "--no-cache"]
+    assert main([*words, "--judge", "evalplus", "--out", str(out), *asked]) != 0
+    printed, told = capsys.readouterr()
+    assert "EvalPlus's judge failed" in told
+    assert json.loads(out.read_text())["scores"]["plus"]["passed"] == 1
+    assert (json.loads(printed)["scores"]["plus"]["passed"] == 1) if as_json else "1 of 1" in printed
+
+
+def test_the_file_that_the_other_judge_needs_is_asked_for_before_anything_is_judged(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(evaluate, "version", lambda: "evalplus 0.3.1")
+    monkeypatch.setattr(evaluate, "_mbpp_of_evalplus", lambda _: (TASK,))
+    monkeypatch.setattr(evaluate, "_judged", lambda *_: pytest.fail("judged"))
+    words = ["--dataset", "mbppplus", "--judge", "evalplus"]
+    assert main(["evaluate", str(programs(tmp_path, TASK.solution)), *words]) == 2
+    assert "give --data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("--judge", "evalplus"), ("--sanitize",)])

@@ -106,8 +106,7 @@ def main(options: argparse.Namespace) -> int:
     told = read_verdicts(options.against, options.samples.name) if options.against else None
     cleaned = sanitise(read, {task.task_id: task.entry_point for task in tasks}) if options.sanitize else None
     samples = cleaned.samples if cleaned else read
-    if options.judge == "evalplus":
-        version()  # before minutes of judging
+    _refuse_before_judging(options)
     sandbox = find(options.no_sandbox, without=accepted(options.sandbox_without))
     if options.no_sandbox:
         print("bitledger: no sandbox: programs that a model wrote run with your rights", file=sys.stderr)
@@ -129,27 +128,43 @@ def main(options: argparse.Namespace) -> int:
         "judgements": [asdict(judgement) for judgement in found],
     }
     document |= {"sanitized": cleaned.facts()} if cleaned else {}
-    if options.judge == "evalplus":
-        told = _of_evalplus(samples, sandbox, options)
-    against = compare(found, samples, told) if told is not None else None
-    document |= {"against": asdict(against)} if against else {}
+    # What was judged here is told first: the other judge may fail.
     if out:
         _write(out, document)
-    if options.json:
-        print(json.dumps(document))
-    else:
+    if not options.json:
         _print(document, found)
-        if against:
-            _print_against(against, options.against.name if options.against else version())
+    try:
+        told = _of_evalplus(samples, sandbox, options) if options.judge == "evalplus" else told
+        if told is not None:
+            _tell_against(compare(found, samples, told), document, out, options)
+    finally:
+        if options.json:
+            print(json.dumps(document))
     return 0
+
+
+def _refuse_before_judging(options: argparse.Namespace) -> None:
+    """What the other judge would refuse after minutes."""
+    if options.judge == "evalplus":
+        version()
+        if options.data is None and options.dataset != "humanevalplus":
+            raise UsageError("--judge evalplus needs the file of MBPP+ too: give --data")
+
+
+def _tell_against(
+    against: VerdictsCompared, document: dict[str, Any], out: Path | None, options: argparse.Namespace
+) -> None:
+    document["against"] = asdict(against)
+    if out:
+        _write(out, document)
+    if not options.json:
+        _print_against(against, options.against.name if options.against else version())
 
 
 def _of_evalplus(samples: Sequence[Sample], sandbox: Sandbox, options: argparse.Namespace) -> Mapping[str, Verdict]:
     """What EvalPlus's own judge says of the same programs."""
     from bench.quality.peer import verdicts
 
-    if options.data is None and options.dataset != "humanevalplus":
-        raise UsageError("--judge evalplus needs the file of MBPP+ too: give --data")
     return verdicts(samples, options.dataset, options.data or shipped(), options.workers, sandbox.bubblewrap)
 
 
