@@ -38,16 +38,17 @@ def opened(options: argparse.Namespace, asked: Sequence[AskedTrace]) -> list[tup
         raise UsageError("--steps whole takes all of a trace: leave out the name of a range")
     analyses = [Analysis(options.read_timeline(each.path), rules_of(options)) for each in asked]
     likely = common_rank([analysis.timeline for analysis in analyses])
-    found = [_taken(options, *each) for each in zip(asked, analyses, likely, strict=True)]
+    beside = len(asked) > 1
+    found = [_taken(options, *each, beside=beside) for each in zip(asked, analyses, likely, strict=True)]
     return _from_start_to_start(options, found)
 
 
 def _taken(
-    options: argparse.Namespace, asked: AskedTrace, analysis: Analysis, likely: int | None
+    options: argparse.Namespace, asked: AskedTrace, analysis: Analysis, likely: int | None, *, beside: bool
 ) -> tuple[Trace, Taken]:
     name = asked.own_range or options.step_range
     own = name is None and origin_of(asked.path).origin is not None
-    wanted = Wanted(name, options.steps == "whole", options.rank, options.device, likely)
+    wanted = Wanted(name, options.steps == "whole", options.rank, options.device, likely, beside)
     with about(asked.path):
         found = taken(analysis, wanted, own=own)
     return Trace(asked.path, found.analysis, asked.time_ms, found.step_range), found

@@ -44,13 +44,14 @@ HOW_TO_RECORD = (
 @dataclass(frozen=True)
 class Wanted:
     """What the user says: the name or pattern of the steps' ranges, the whole trace as one step, whose work.
-    ``likely``: the rank to take where nobody says, if it has steps."""
+    ``likely``: the rank to take where nobody says, if it has steps; ``beside``: another trace may be what shows it."""
 
     step_range: str | None = None
     whole: bool = False
     rank: int | None = None
     device: int | None = None
     likely: int | None = None
+    beside: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,8 @@ def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ..
         number = 0
         if len(known) > 1:
             number = chosen = wanted.rank if wanted.rank is not None else _with_steps(analysis, known, wanted)
-            waited = ", for which the others wait in this trace or the other" if number == wanted.likely else ""
+            where = " here or in the other trace" if wanted.beside else ""
+            waited = f", for which the others seem to wait{where}" if number == wanted.likely else ""
             rest = "; ".join(rank.said(place) for place, rank in enumerate(known) if place != number)
             notes = (
                 f"of {len(known)} processes with work {known[number].said(number)} is taken{waited}, not {rest}: "
