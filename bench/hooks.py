@@ -7,7 +7,7 @@ same name. Each imports what it needs when it is called. Where a room is not the
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.analysis.explain import Explanation
     from bench.presets.forms import Preset
-    from bench.record.schema import Environment
+    from bench.record.schema import Environment, Finding
     from bench.record.store import Writer
     from bench.report.analysed import Analysed
     from bench.report.attached import Attached, AttachedDocument
@@ -49,6 +49,11 @@ def run_elsewhere(options: Namespace) -> int | None:
     """The exit code where a room has measured what ``run`` was asked for; None: it is to be measured here, now."""
     codes = (measure(options) for measure in _functions_of_rooms("run_elsewhere"))
     return next((code for code in codes if code is not None), None)
+
+
+def before_run(instruments: Collection[str]) -> tuple[Finding, ...]:
+    """What a run with these instruments will record that the rooms cannot finish here."""
+    return tuple(finding for look in _functions_of_rooms("before_run") for finding in look(instruments))
 
 
 def after_run(writer: Writer, machine: Environment, argv: tuple[str, ...], workers: int) -> None:

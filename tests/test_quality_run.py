@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from bench import hooks
 from bench.cli import main
 from bench.presets import PRESETS
 from bench.quality import of_run
@@ -15,6 +16,7 @@ from bench.quality.sandbox import find
 from bench.quality.verbs import evaluate_run
 from bench.record.errors import MachineError, UsageError
 from bench.record.store import RECORDS, load
+from bench.run.planfile import read_plan
 
 pytestmark = pytest.mark.slow
 OPTIONS = ("--preset", "smoke", "--device", "cpu", "--schemes", "fp16", "--calls", "1", "--new-tokens", "6",
@@ -69,7 +71,15 @@ def test_evaluate_judges_a_run_that_was_measured_elsewhere(run, tmp_path, capsys
     lines = (folder / RECORDS).read_text().splitlines(keepends=True)
     (folder / RECORDS).write_text("".join(line for line in lines if '"instrument": "quality"' not in line))
     assert quality(folder) == {}
-    options = argparse.Namespace(samples=folder, no_sandbox=False, sandbox_without=(), workers=2, argv=("python",))
+    options = argparse.Namespace(
+        samples=folder,
+        no_sandbox=False,
+        sandbox_without=(),
+        workers=2,
+        argv=("python",),
+        verbose=False,
+        read_timeline=None,
+    )
     assert evaluate_run.main(options) == 0
     assert {key: r.metrics for key, r in quality(folder).items()} == {key: r.metrics for key, r in quality(run).items()}
     assert "judging the programs of 3 arms on 3 tasks" in capsys.readouterr().out
@@ -102,6 +112,21 @@ def test_without_a_sandbox_the_run_goes_on_and_says_how_to_judge(run, tmp_path, 
     assert {record.status for record in records} == {"skipped"}
     assert records[0].reason == "no sandbox here; then: python -m bench evaluate RUN_FOLDER"
     assert len(of_run.waiting(load(folder).records)) == 3
+
+
+def test_a_missing_sandbox_is_said_before_anything_is_measured(run, monkeypatch):
+    def none(**_):
+        raise MachineError("no sandbox here")
+
+    instruments = {request.instrument for block in read_plan(run).blocks for request in block.requests}
+    assert hooks.before_run(instruments) == ()
+    monkeypatch.setattr(evaluate_run, "find", none)
+    (finding,) = hooks.before_run(instruments)
+    assert finding.message == (
+        "programs will be written and not judged: no sandbox here. Judge them later: "
+        "python -m bench evaluate RUN_FOLDER"
+    )
+    assert hooks.before_run(instruments - {"samples"}) == ()
 
 
 def test_a_run_without_samples_is_one_clear_error(tmp_path, run):

@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from bench.analysis.explain import Explanation
-    from bench.record.schema import Environment
+    from bench.record.schema import Environment, Finding
     from bench.record.store import Writer
     from bench.report.analysed import Analysed
     from bench.report.attached import Attached, AttachedDocument
+
+
+def before_run(instruments: Collection[str]) -> tuple[Finding, ...]:
+    """That programs will be written which nothing here can judge, while it can still be mended."""
+    from .verbs.evaluate_run import before_run as look
+
+    return look(instruments)
 
 
 def after_run(writer: Writer, machine: Environment, argv: tuple[str, ...], workers: int) -> None:

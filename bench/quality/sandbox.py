@@ -38,10 +38,8 @@ _MIB = 1 << 20
 _BEGIN = "import marshal,os;jobs=os.fdopen(os.dup(0),'rb');exec(marshal.load(jobs));main(jobs)"
 # No folder of the user's or of packages to import from. Not -I, which would leave out the variables below too.
 _ALONE = ("-P", "-s", "-S", "-c")
-REMEDY = (
-    "install bubblewrap (Debian: apt-get install bubblewrap) where namespaces are allowed, evaluate on another "
-    "machine, or say --no-sandbox where the machine itself may be lost"
-)
+INSTALL = "install bubblewrap (Debian: apt-get install bubblewrap) where namespaces are allowed"
+REMEDY = f"{INSTALL}, evaluate on another machine, or say --no-sandbox where the machine itself may be lost"
 
 
 # Parts of the sandbox that a machine may lack, and what is lost with them.

@@ -231,7 +231,8 @@ def measure(
 ) -> int:
     machine = anonymous_machine(writer.folder, machine)
     context = runner.Context(run.run_id, options.argv, machine, writer.folder, options.debug)
-    noticed = environment.unfit(machine, environment.state(writer.folder))
+    instruments = {request.instrument for block in blocks for request in block.requests}
+    noticed = (*environment.unfit(machine, environment.state(writer.folder)), *hooks.before_run(instruments))
     with make_progress(blocks, _headline(run), noticed) as progress:
         foretell = partial(_foretold, writer=writer, predictor=_predictor(run, writer, machine, options))
         outcome = runner.run_blocks(

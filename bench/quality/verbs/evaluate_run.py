@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.instruments import environment
 from bench.quality.answers import Kept
 from bench.quality.answers import folder as folder_of_answers
 from bench.quality.of_run import Judging, distinct, judge, not_judged, waiting
-from bench.quality.sandbox import Sandbox, accepted, find
+from bench.quality.sandbox import INSTALL, REMEDY, Sandbox, accepted, find
 from bench.quality.verbs.judging import judging
 from bench.record.errors import MachineError, UsageError
-from bench.record.schema import Environment, Record
+from bench.record.instruments import SAMPLES
+from bench.record.schema import Environment, Finding, Record
 from bench.record.store import Writer, load, open_run
 from bench.record.suggested import command
 from bench.report.console import console as make_console
@@ -25,7 +26,7 @@ def main(options: argparse.Namespace) -> int:
     folder: Path = options.samples
     records = load(folder).records
     left = waiting(records)
-    if not any(record.instrument == "samples" for record in records):
+    if not any(record.instrument == SAMPLES for record in records):
         raise UsageError(f"{folder} holds no samples: run a preset with pass@1, such as smoke or paper")
     sandbox = find(options.no_sandbox, without=accepted(options.sandbox_without))
     if left:
@@ -34,6 +35,19 @@ def main(options: argparse.Namespace) -> int:
             _file(left, writer, sandbox, options.workers, _judging(left, options.argv), kept)
     report_run(folder, reference=planned_reference(folder), verbose=options.verbose, read=options.read_timeline)
     return 0
+
+
+def before_run(instruments: Collection[str]) -> tuple[Finding, ...]:
+    """A warning where a run writes programs and no sandbox can be had. Its message is one line."""
+    if SAMPLES not in instruments:
+        return ()
+    try:
+        find(unprotected=False)
+    except MachineError as error:
+        why = str(error).removesuffix(f": {REMEDY}")
+        message = f"programs will be written and not judged: {why}. Judge them later: {command('evaluate RUN_FOLDER')}"
+        return (Finding("not-judged", "warning", message, remedy=INSTALL),)
+    return ()
 
 
 def after_run(writer: Writer, machine: Environment, argv: tuple[str, ...], workers: int) -> None:
