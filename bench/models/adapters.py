@@ -8,6 +8,7 @@ of a model: what is missing, PEFT fills with a start that changes nothing, or wi
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.models import matching
-from bench.record.errors import MachineError, UsageError
+from bench.record.errors import MachineError, NotApplicableError, UsageError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # Others put tokens before the prompt or need a generate call of their own.
 KNOWN = ("LORA",)
 # Settings of adapter_config.json that name modules to import.
 _IMPORTS = ("megatron_config",)
+# How PEFT begins to say so, with the module as it is printed.
+_UNSUPPORTED = re.compile(r"Target module (\w+)\b.* is not supported")
 
 
 def revision(name: str, settings: Mapping[str, Any]) -> str:
@@ -50,8 +53,8 @@ def check_installed() -> None:
 def attach(model: Any, name: str, *, merged: bool) -> dict[str, Any]:
     """Put the adapter in the folder ``name`` beside the weights of ``model``, in place, or merge it into them.
 
-    Returns the facts for the record. Raises UsageError where its weights are not those of this model, MachineError
-    where PEFT is not installed.
+    Returns the facts for the record. Raises UsageError where its weights are not those of this model,
+    NotApplicableError for Linears that PEFT puts nothing beside, MachineError where PEFT is not installed.
     """
     check_installed()
     from peft import PeftModel, get_peft_model_state_dict
@@ -63,6 +66,10 @@ def attach(model: Any, name: str, *, merged: bool) -> dict[str, Any]:
             made = PeftModel.from_pretrained(model, str(folder), is_trainable=False, autocast_adapter_dtype=False)
     except (ValueError, RuntimeError, KeyError) as error:
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if found := _UNSUPPORTED.match(line):
+            raise NotApplicableError(
+                f"PEFT puts no adapter beside {found[1]} modules: measure it merged, or in another scheme"
+            ) from error
         raise UsageError(f"adapter {name} does not fit the model: {line}") from error
     wanted = get_peft_model_state_dict(made, save_embedding_layers=False)  # or PEFT asks the hub
     _check_loaded(folder / WEIGHTS, wanted, name)

@@ -58,6 +58,11 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
     """
     arm = fitted(source, arm)
     refuse_unavailable(arm, device)
+    if arm.adapter == "attached" and arm.planted_columns:
+        raise NotApplicableError(
+            f"scheme {arm.name}: the adapter would read the planted outliers, which its weights are not made for: "
+            "measure it merged"
+        )
     start = time.perf_counter()
     dropped = pruning.parse(dropped_layers)
     told = family(arm).configuration(arm)

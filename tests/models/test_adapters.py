@@ -12,7 +12,7 @@ from bench.analysis.grouping import scheme_rank, setting_of
 from bench.analysis.user_code import code
 from bench.models import adapters
 from bench.presets import varied
-from bench.record.errors import MachineError, UsageError
+from bench.record.errors import MachineError, NotApplicableError, UsageError
 from bench.run.plan import check_case, generation_case, make_plan
 from bench.run.planfile import Run, read_plan, write_plan
 from bench.schemes import AS_SAVED, arm, known, linear_kernels
@@ -194,3 +194,13 @@ def test_weights_that_are_not_loaded_end_it_with_their_names(names, says, tmp_pa
     source = with_adapter(SMOKE, str(lora(tmp_path / "lora", names, **more)))
     with pytest.raises(UsageError, match=rf"adapter .* {says}.*mlp\.c_fc\.lora_"):
         models.load(source, arm("fp32+adapter"), "cpu", 0)
+
+
+def test_no_adapter_beside_planted_outliers_nor_linears_that_peft_does_not_know(adapted):
+    pytest.importorskip("peft")
+    with pytest.raises(NotApplicableError, match="would read the planted outliers"):
+        models.load(adapted, arm("int8-planted+adapter"), "cpu", 0)
+    with pytest.raises(NotApplicableError, match="no adapter beside Int4Linear modules: measure it merged"):
+        models.load(adapted, arm("int4-tinygemm+adapter"), "cpu", 0)
+    for scheme in ("int8-planted+merged", "int4-tinygemm+merged"):
+        assert models.load(adapted, arm(scheme), "cpu", 0).facts["adapter"]["as"] == "merged"
