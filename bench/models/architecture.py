@@ -68,11 +68,12 @@ def holds_experts(module: Any) -> bool:
 def expert_matrices(module: Any, hidden_size: int) -> dict[str, tuple[int, int]]:
     """Name → (out features n, in features k) of one expert's matrix, for each parameter of a module that holds experts;
     {} for any other module. Models keep them one way or the other round: "down" ends in ``hidden_size``, others begin
-    with it."""
+    with it; a "weight" is as a Linear's."""
     found = {}
     for name, (_, rows, columns) in _of_experts(module).items():
         wanted = rows if "down" in name else columns
         turned = wanted != hidden_size or (rows == columns and bool(getattr(module, "is_transposed", False)))
+        turned = turned and name != "weight"
         found[name] = (columns, rows) if turned else (rows, columns)
     return found
 
@@ -82,7 +83,8 @@ def _of_experts(module: Any) -> dict[str, tuple[int, ...]]:
 
     if isinstance(module, torch.nn.modules.conv._ConvNd):
         return {}
-    return {name: tuple(p.shape) for name, p in module.named_parameters(recurse=False) if p.dim() == 3}
+    shapes = {name: tuple(p.shape) for name, p in module.named_parameters(recurse=False)}
+    return {name: shape for name, shape in shapes.items() if len(shape) == 3 and min(shape[1:]) > 1}
 
 
 def experts_per_token(config: Any) -> int:

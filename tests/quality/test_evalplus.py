@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -182,3 +184,14 @@ def test_the_other_judge_agrees_on_the_right_program_and_differs_from_a_wrong_ve
     for program, passed in ((right, True), (wrong, False)):
         found = peer.verdicts([Sample(TASK.task_id, 0, program)], "humanevalplus", shipped(), 1, box)
         assert found[TASK.task_id].base is passed and found[TASK.task_id].program == program
+
+
+def test_what_is_done_with_an_answer_is_out_of_its_limit(monkeypatch):
+    """A limit that ends the process while it writes an answer would cut the line in two."""
+    made = ModuleType("evalplus.sanitize")
+    made.sanitize = lambda code, _: code
+    monkeypatch.setitem(sys.modules, "evalplus", ModuleType("evalplus"))
+    monkeypatch.setitem(sys.modules, "evalplus.sanitize", made)
+    for answer in sanitise.answers(iter(['{"code": "x = 1", "entry": "f"}'])):
+        assert answer == "x = 1"
+        assert signal.getitimer(signal.ITIMER_PROF)[0] == 0
