@@ -27,10 +27,14 @@ def main(options: argparse.Namespace) -> int:
     """Write the Chrome trace or the table, and say where."""
     if options.file.is_dir() or options.file.name.startswith("records."):
         return _table(options.file, options.out)
+    from bench.record.errors import UsageError
     from bench.record.outputs import check_file
+    from bench.record.tables import ENDINGS
     from profiling.export import BEGINNING, export
     from profiling.summarize import read_timeline
 
+    if options.out.name.lower().endswith(ENDINGS):
+        raise UsageError(f"{options.out}: tables are made of runs; a trace becomes a Chrome trace: name it .json")
     out = check_file(options.out, options.file, begins=BEGINNING)
     events = export(read_timeline(options.file), out)
     print(f"{options.out}: {events} events; open it at ui.perfetto.dev or chrome://tracing")

@@ -192,6 +192,8 @@ def test_export_verb(tmp_path, capsys):
     assert main(["export", str(source), str(out)]) == 0
     assert "perfetto" in capsys.readouterr().out
     assert main(["export", str(source), str(tmp_path / "no" / "folder.json")]) == 2
+    assert main(["export", str(source), str(tmp_path / "trace.csv")]) == 2
+    assert not (tmp_path / "trace.csv").exists(), "a Chrome trace is no table"
 
 
 def test_a_gpu_that_copies_does_not_read_as_one_that_computes(tmp_path, capsys):
