@@ -1,4 +1,5 @@
 import math
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,16 @@ def test_quantiles_of_the_printed_table(p: float, df: float, expected: float) ->
     assert t_quantile(p, df) == pytest.approx(expected, rel=1e-5)
 
 
-def test_many_degrees_of_freedom_are_normal() -> None:
-    assert t_quantile(0.975, 1e7) == pytest.approx(1.959964, rel=1e-5)
+@pytest.mark.parametrize("df", [1e7, 1e9, 1e12, 1e16, math.inf])
+def test_many_degrees_of_freedom_are_normal(df: float) -> None:
+    for p in (0.6, 0.975, 1 - 1e-9):
+        assert t_quantile(p, df) == pytest.approx(NormalDist().inv_cdf(p), rel=1e-6)
+        assert t_quantile(1 - p, df) == pytest.approx(NormalDist().inv_cdf(1 - p), rel=1e-6)
+
+
+@pytest.mark.parametrize("p", [0.6, 0.975, 0.9999])
+def test_both_ways_to_a_quantile_meet(p: float) -> None:
+    assert t_quantile(p, 99_999) == pytest.approx(t_quantile(p, 100_001), rel=1e-6)
 
 
 def test_one_degree_of_freedom_is_the_cauchy_distribution() -> None:

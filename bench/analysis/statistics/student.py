@@ -2,15 +2,19 @@
 
 The t distribution function is written with the regularised incomplete beta function (Abramowitz & Stegun 1964,
 26.7.1 and 26.5.8), whose continued fraction is evaluated by Lentz's method. It is inverted by Newton's
-method.
+method. Of very many degrees of freedom the digits of its factors cancel: then the quantile is the normal one with the
+first term of its expansion in 1/df (26.7.5).
 """
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
+from statistics import NormalDist
 
 _TINY = 1e-300
+# From here on the expansion is the more exact one.
+_MANY = 1e5
 
 
 def normal_cdf(z: float) -> float:
@@ -30,6 +34,9 @@ def t_quantile(p: float, df: float) -> float:
         return -t_quantile(1.0 - p, df)
     if p == 0.5:
         return 0.0
+    if df > _MANY:
+        z = NormalDist().inv_cdf(p)
+        return z + (z**3 + z) / (4.0 * df)
     low, high = 0.0, 1.0
     while t_cdf(high, df) < p:
         low, high = high, 2.0 * high
