@@ -20,6 +20,8 @@ from .sqlite_pages import Only, StoredColumn, UnusualError, read_pages
 Column = NDArray[np.int64]
 
 MAGIC = b"SQLite format 3\x00"
+# The first bytes of a journal that is to be rolled back; one that is done with begins with zeros.
+_JOURNAL = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
 _BLOCK = 1 << 17  # rows turned into arrays at once; bounds the Python integers alive at a time
 _CHECKED_BYTES = 64 << 20  # a full structural check reads the whole file: cheap up to this size
 
@@ -31,7 +33,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     ``immutable`` because an export on a read-only mount must open, and no journal may appear beside it.
     """
     try:
-        _check_length(path)
+        _check_whole(path)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
     uri = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
@@ -45,8 +47,9 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise RecordError(f"{path}: truncated or corrupt SQLite file ({reason}); export it again") from error
 
 
-def _check_length(path: Path) -> None:
-    """A file cut short would still open; its header says how many pages it must have."""
+def _check_whole(path: Path) -> None:
+    """A file cut short would still open; its header says how many pages it must have. So would one whose last changes
+    are in a log beside it, which an immutable file's reader does not look at."""
     with path.open("rb") as file:
         header = file.read(100)
     if len(header) < 100 or not header.startswith(MAGIC):
@@ -55,6 +58,19 @@ def _check_length(path: Path) -> None:
     pages = int.from_bytes(header[28:32], "big")
     if path.stat().st_size < pages * (65536 if page == 1 else page):
         raise RecordError(f"{path}: truncated SQLite file; export it again")
+    logs = {"-journal": _JOURNAL} | ({"-wal": b""} if header[18] == 2 else {})
+    for ending, begins in logs.items():
+        log = path.with_name(path.name + ending)
+        if log.is_file() and log.stat().st_size and _start(log, len(begins)) == begins:
+            raise RecordError(
+                f"{path}: a part of it is in {log.name}: another program writes it, or was stopped while it did; wait "
+                "for that, or export it again"
+            )
+
+
+def _start(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def _check_structure(connection: sqlite3.Connection, path: Path) -> None:

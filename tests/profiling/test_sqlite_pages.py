@@ -175,6 +175,21 @@ def test_damaged_pages(tmp_path):
     assert 200 < refused < 1500
 
 
+@pytest.mark.parametrize(("mode", "ending"), [("WAL", "-wal"), ("DELETE", "-journal")])
+def test_a_file_that_is_being_written_is_refused(tmp_path, mode, ending):
+    """Its pages are older, or half of them newer, than what its writer sees."""
+    path = tmp_path / "a.sqlite"
+    write_nsys(path, make(3_000))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            f"PRAGMA journal_mode = {mode}; PRAGMA cache_size = 1; BEGIN; DELETE FROM NVTX_EVENTS;"
+        )
+        with pytest.raises(RecordError, match=f"a part of it is in a.sqlite{ending}"):
+            nsys.read_nsys(path)
+        connection.rollback()
+    assert len(nsys.read_nsys(path).kernels) == 2_880
+
+
 def test_a_damaged_file_says_so_as_before(tmp_path):
     """Where SQLite has something to say of it."""
     write_nsys(tmp_path / "a.sqlite", make(3_000))
