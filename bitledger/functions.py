@@ -21,7 +21,8 @@ Place = str | Path
 
 def load(run: Place) -> RunResult:
     """A run's records. ``run``: its folder. Raises RecordError where there are none that can be read."""
-    return calls.loaded(Path(run))
+    with called_as(FACE):
+        return calls.loaded(Path(run))
 
 
 def explain(a: Place | RunResult, b: Place | None = None, **options: Any) -> ExplanationResult:

@@ -135,7 +135,10 @@ def test_a_file_of_the_user_is_not_written_over(why, tmp_path):
         (lambda: bitledger.explain(RUN, schem="int8"), "Did you mean '--scheme'"),
         (lambda: bitledger.explain(RUN, RUN), "compare(a, b) sets two runs side by side"),
         (lambda: bitledger.explain("-no-folder"), "no-folder"),
-        (lambda: bitledger.load("none"), "none"),
+        (lambda: bitledger.explain(TRACES[1]), "of a trace give the one to compare with too"),
+        (lambda: bitledger.explain(RUN, help=True), "on the command line only"),
+        (lambda: bitledger.compare(RUN, RUN, json_schema=True), "on the command line only"),
+        (lambda: bitledger.load("none"), "made by 'bitledger run'"),
         (lambda: bitledger.measure(object()), "needs a model of transformers"),
     ],
 )

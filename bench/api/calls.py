@@ -13,10 +13,16 @@ from bench.report.visible import dumps
 
 from .results import ComparisonResult, ExplanationResult, RunResult
 
+# Options that print something and end.
+_OF_TERMINAL = ("help", "json_schema")
+
 
 def words(keywords: Mapping[str, Any]) -> Iterator[str]:
-    """Keywords as options of the command line: None and False say nothing, True is a flag, a sequence a list A,B."""
+    """Keywords as options of the command line: None and False say nothing, True is a flag, a sequence a list A,B.
+    Raises UsageError for one that would print and end the process."""
     for name, value in keywords.items():
+        if name in _OF_TERMINAL:
+            raise UsageError(f"{name}: it prints, and has a place on the command line only")
         flag = f"--{name.replace('_', '-')}"
         if value is True:
             yield flag

@@ -80,6 +80,9 @@ def explained(options: argparse.Namespace) -> tuple[dict[str, Explanation], Comm
     """
     records = classified(options.run, options.read_timeline).records
     if not records:
+        if options.run.is_file():
+            two = quoted("explain --reference A --candidate", options.run)
+            raise RecordError(f"{options.run} holds no records: of a trace give the one to compare with too, {two}")
         raise RecordError(f"{options.run} holds no records yet: run {quoted('run --out', options.run)}")
     planned = plan_of(options.run)
     reference = asked_reference(options.reference, options.run, records)
