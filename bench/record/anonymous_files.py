@@ -127,6 +127,8 @@ def _clean_tables(connection: sqlite3.Connection, names: Anonymiser) -> None:
     for kind in ("trigger", "view"):
         for (title,) in connection.execute(listed, (kind,)).fetchall():
             connection.execute(f"DROP {kind} {_quoted(title)}")
+    if any(names.text(sql) != sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql > ''")):
+        raise ValueError("what says how its tables are made holds names")
     tables = [title for (title,) in connection.execute(listed, ("table",)).fetchall()]
     for table in tables:
         if table in _READ_ROWS:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sqlite3
 from dataclasses import replace
 
 import pytest
 
 from bench.cli import main
 from bench.record.anonymous import Anonymiser
+from bench.record.anonymous_files import clean
 from bench.record.schema import Artifact
 from bench.record.store import load, open_run
 from tests import factories as make
@@ -52,6 +54,15 @@ def test_versions_times_and_symbols_stay(text):
 def test_what_a_model_wrote_stays_as_it_was_judged():
     held = {"completions": ["return '192.168.0.1' or 'a.b@c.org'"], "said": "192.168.0.1 up"}
     assert Anonymiser().document(held) == {**held, "said": "*** up"}
+
+
+def test_a_database_whose_tables_are_named_after_somebody_is_left_out(tmp_path):
+    with sqlite3.connect(tmp_path / "x.sqlite") as connection:
+        connection.execute("CREATE TABLE t (name TEXT DEFAULT '/home/zoltan/x')")
+    connection.close()
+    with pytest.raises(ValueError, match="tables"):
+        clean(tmp_path / "x.sqlite", tmp_path / "y.sqlite", Anonymiser())
+    assert not (tmp_path / "y.sqlite").exists()
 
 
 def test_a_copy_that_is_shared_again_gives_no_number_twice():
