@@ -11,6 +11,7 @@ from bench.presets import EndToEnd, Preset
 from bench.record.errors import UsageError
 from bench.schemes import AS_SAVED, REFERENCE, arm, family, variants
 from bench.schemes.variants import parts
+from bench.workloads.prompt_styles import CHAT
 from bench.workloads.sources import Source
 
 # Presets that ask about a model as it is; the others say exactly what is measured.
@@ -80,6 +81,18 @@ def refuse_too_long(preset: Preset, source: Source, facts: Mapping[str, Any]) ->
                 f"a prompt of {longest} tokens and {sweep.new_tokens} new tokens exceed the {limit} positions of "
                 f"{source.name}: use fewer --new-tokens or --prompt-tokens"
             )
+
+
+def refuse_no_template(preset: Preset, sources: Sequence[Source], told: Sequence[Mapping[str, Any]]) -> None:
+    """Raises UsageError where a chat is asked for of a model without a chat template. ``told``: the description of each
+    of ``sources``."""
+    if any(sweep.prompt_style == CHAT for sweep in preset.sweeps):
+        for source, facts in zip(sources, told, strict=True):
+            if source.has_text and not facts.get("chat_template", True):
+                raise UsageError(
+                    f"the tokenizer of {source.name} has no chat template: leave --prompt-style chat out, or choose "
+                    "another"
+                )
 
 
 def for_saved(preset: Preset) -> Preset:

@@ -61,6 +61,7 @@ def resolve_request(
     preset = presets.preset(name, changes)
     sources = _sources(model or options.model or preset.model, options)
     told = [described(one, fork_server.start) for one in sources]
+    fitting.refuse_no_template(preset, sources, told)
     source, *beside = (fitting.labelled(one, facts) for one, facts in zip(sources, told, strict=True))
     facts = told[0]
     preset = _with_variants(_fitted(preset, (source, *beside), facts["dtype"], options), options)

@@ -27,7 +27,7 @@ class RunProgress:
 
     def __init__(self, blocks: Sequence[Block], console: Console) -> None:
         self._steps = StepProgress(len(blocks), sum(map(_weight, blocks)), console)
-        self._failed = 0
+        self._failed, self._skipped = 0, dict[str, int]()
         self._noticed: set[str] = set()
 
     def __enter__(self) -> RunProgress:
@@ -49,19 +49,24 @@ class RunProgress:
                 )
 
     def start(self, block: Block) -> None:
-        self._failed = 0
+        self._failed, self._skipped = 0, {}
         self._steps.start(block.label)
 
     def record(self, block: Block, record: Record) -> None:
         if record.status == "failed":
             self._failed += 1
             self._steps.note(f"failed: {block.label}{_record_label(block, record)}: {record.reason}")
+        elif record.status == "skipped":
+            self._skipped[record.reason] = self._skipped.get(record.reason, 0) + 1
         self.notice([finding for finding in record.findings if finding.code.startswith("gpu-")])
         # A matmul block gives hundreds of records while it measures: drawing each would disturb it.
         self._steps.advance(_weight(block) / len(block.requests), draw=block.kind != "matmul")
 
-    def end(self, block: Block) -> None:  # noqa: ARG002 - the runner tells which
-        self._steps.end(f"{self._failed} failed" if self._failed else "ok")
+    def end(self, block: Block) -> None:
+        """What came of the block; one of which nothing was measured is not ok."""
+        nothing = sum(self._skipped.values()) == len(block.requests)
+        why = f"skipped: {'; '.join(self._skipped)}" if nothing else "ok"
+        self._steps.end(f"{self._failed} failed" if self._failed else why, keep=nothing)
 
 
 def _record_label(block: Block, record: Record) -> str:

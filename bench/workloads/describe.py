@@ -20,9 +20,10 @@ Shape = tuple[int, int, bool, bool]
 
 def describe(source: Source) -> dict[str, Any]:
     """{"layers": [{"name", "n", "k", "count", "converted", "bias"}], "model_type", "decoder_layers", "saved", "dtype",
-    "positions", "prompts", "cuda"} of a model built on the meta device. ``saved``: the format in which it was saved
-    quantised, or None; ``dtype``: what it was saved in, "" where its config does not say; ``positions``: how many
-    tokens it has room for, or None; ``prompts``: the tokens of each prompt that it may be given, at the least.
+    "positions", "prompts", "chat_template", "cuda"} of a model built on the meta device. ``saved``: the format in which
+    it was saved quantised, or None; ``dtype``: what it was saved in, "" where its config does not say; ``positions``:
+    how many tokens it has room for, or None; ``prompts``: the tokens of each prompt that it may be given, at the least;
+    ``chat_template``: whether its tokenizer has one.
 
     Modules of one shape W[n, k] are named together ("q_proj+o_proj"). The output layer is not converted by
     quantisers, so it is kept apart even where another layer has its shape; so are those with a bias from those without.
@@ -40,7 +41,7 @@ def describe(source: Source) -> dict[str, Any]:
     check_loadable(config, "cuda" if torch.cuda.is_available() else "cpu", source.name)
     if source.kind == "folder" and settings is not None:
         matching.check_quantised(Path(source.location), saved_format(settings), source.name)
-    prompts = check_tokenizer(source, config)
+    texts = check_tokenizer(source, config)
     if source.adapter:
         adapters.check_installed()
     return {
@@ -50,7 +51,7 @@ def describe(source: Source) -> dict[str, Any]:
         "saved": None if settings is None else saved_format(settings),
         "dtype": native_dtype(config),
         "positions": positions(config),
-        "prompts": prompts,
+        **texts,
         "cuda": torch.cuda.is_available(),
     }
 

@@ -245,16 +245,18 @@ def _tokenizer(source: Source) -> Any:
     return tokenizer.usable(read, source.name) if source.has_text else None
 
 
-def check_tokenizer(source: Source, config: Any) -> list[int]:
-    """How many tokens each text has that may be a prompt, without white space at its ends; [] for random prompts.
+def check_tokenizer(source: Source, config: Any) -> dict[str, Any]:
+    """{"prompts": how many tokens each text has that may be one, without white space at its ends, [] for random ones;
+    "chat_template": whether there is one}.
 
     Raises UsageError unless the model has a tokenizer whose tokens its embedding has."""
     if not source.has_text:
-        return []
+        return {"prompts": [], "chat_template": False}
     texts = [source.prompt] if source.prompt else [task.prompt for task in humaneval()]
     made = _tokenizer(source)
     tokenizer.check(made, texts, text_config(config).vocab_size, source.name)
-    return [len(ids) for ids in made([text.strip() for text in texts])["input_ids"]]
+    lengths = [len(ids) for ids in made([text.strip() for text in texts])["input_ids"]]
+    return {"prompts": lengths, "chat_template": bool(getattr(made, "chat_template", None))}
 
 
 def _facts(model: Any, source: Source, arm: Arm, planted: dict[str, Any] | None) -> dict[str, Any]:

@@ -95,3 +95,13 @@ def test_prompts_that_do_not_fit_are_refused_while_planning(changes, facts, says
         return
     with pytest.raises(UsageError, match=says):
         fitting.refuse_too_long(preset, PLAIN, facts)
+
+
+def test_a_chat_of_a_model_without_a_template_is_refused_while_planning():
+    chat, plain = presets.preset("smoke", {"prompt_style": "chat"}), presets.preset("smoke")
+    with pytest.raises(UsageError, match="no chat template"):
+        fitting.refuse_no_template(chat, [PLAIN], [{"chat_template": False}])
+    with pytest.raises(UsageError, match="no chat template"):
+        fitting.refuse_no_template(chat, [PLAIN, PLAIN], [{"chat_template": True}, {"chat_template": False}])
+    fitting.refuse_no_template(chat, [PLAIN], [{"chat_template": True}])
+    fitting.refuse_no_template(plain, [PLAIN], [{"chat_template": False}])

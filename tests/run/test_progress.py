@@ -1,11 +1,17 @@
 """Progress: plain lines with the time left where there is no terminal, a bar where there is."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from bench import presets
+from bench.run.plan import make_plan
 from bench.run.progress import StepProgress
+from bench.verbs.progress import make_progress
+from bench.workloads.sources import resolve
+from tests import factories as make
 
 
 def shown(terminal, steps=2):
@@ -42,3 +48,24 @@ def test_markup_in_a_label_is_shown_as_it_is(terminal):
         progress.start("[bold]model[/bold]")
         progress.note("[red]careful[/red]")
     assert "[red]careful[/red]" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "says"),
+    [
+        (("ok", "ok"), ": ok"),
+        (("ok", "skipped"), ": ok"),
+        (("skipped", "skipped"), ": skipped: no such kernel"),
+        (("failed", "skipped"), ": 1 failed"),
+    ],
+)
+def test_a_block_that_measured_nothing_is_not_ok(statuses, says, capsys):
+    preset = presets.preset("smoke", {"schemes": ("fp16",), "tasks": 0})
+    block = next(one for one in make_plan(preset, resolve("smoke"), (), "cpu", 0) if one.kind == "generation")
+    block = replace(block, requests=block.requests[:2])
+    with make_progress((block,), "run", ()) as progress:
+        progress.start(block)
+        for status in statuses:
+            progress.record(block, replace(make.generation(), status=status, reason="no such kernel"))
+        progress.end(block)
+    assert says in capsys.readouterr().out.replace("\n", " ")
