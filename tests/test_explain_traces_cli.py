@@ -109,6 +109,9 @@ def test_tables(traces, times, capsys, monkeypatch, columns):
     out = told(capsys, *arguments).out
     for text in ("No overall answer without the times", "inflated by the profiler", "--reference-time MS"):
         assert text in " ".join(out.split()), text
+    table = out.split("As recorded, ms per step\n")[1].splitlines()
+    assert any(row.startswith("norm_elementwise ") for row in table)
+    assert not any(row.startswith("   ") and row.strip() for row in table)
     assert "×" not in out.split("As recorded")[0], "no ratio of recorded steps"
 
 

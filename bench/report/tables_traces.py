@@ -11,26 +11,27 @@ from . import units
 from .content import Cell, Column, Table, Tone, table
 from .points import Shared, share_cell, share_note, shared
 
-INFLATED = "inflated by the profiler"
+# In a cell; the note says by what.
+INFLATED = "inflated"
 
 
 def recorded(found: Recorded) -> Table:
     """Every line as recorded; a difference only where recording does not decide it."""
     columns = (
         Column("Line"),
-        Column("Reference ms", right=True),
-        Column("Candidate ms", right=True),
-        Column("Difference ms", right=True),
+        Column("Reference", right=True),
+        Column("Candidate", right=True),
+        Column("Difference", right=True),
         Column("95 % interval", right=True),
     )
     rows = [_recorded(line) for line in sorted(found.lines, key=_place)]
     wall = [f"{ms:.4f}" for ms in found.wall_ms]
     rows.append(("recorded step", *(Cell(ms, "muted") for ms in wall), Cell(INFLATED, "muted"), units.ABSENT))
     note = (
-        f"ms per step, as recorded. What is {INFLATED} is in no difference and in no order. Intervals: the steps' "
-        "variation, and an assumed one between processes; for lines that recording is in, with the most that can be."
+        f"What is {INFLATED} by the profiler is in no difference and in no order. Intervals: the steps' variation, and "
+        "an assumed one between processes; for lines that recording is in, with the most that can be."
     )
-    return table("As recorded", columns, rows, note)
+    return table("As recorded, ms per step", columns, rows, note)
 
 
 def _place(line: RecordedLine) -> tuple[bool, float, int]:
