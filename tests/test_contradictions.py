@@ -83,6 +83,17 @@ def test_nor_are_those_of_a_run_with_variants(more, planned, monkeypatch, capsys
             )
 
 
+@pytest.mark.parametrize(
+    ("scheme", "says"),
+    [("fp16+adapter", "needs an adapter: measure it with"), ("fp16+compile", "add --at-cache static")],
+)
+def test_an_intervention_on_a_variant_that_cannot_be_had_is_refused_before_any(scheme, says, tmp_path, capsys):
+    out = tmp_path / "run"
+    options = ("--preset", "smoke", "--device", "cpu", "--schemes", scheme, "--out", str(out))
+    assert cli.main(["intervene", *options]) == 2
+    assert says in capsys.readouterr().err and not out.exists()
+
+
 def test_the_same_schemes_again_are_the_same_where_nothing_is_tried():
     asked = {"schemes": ("fp16", "nf4"), "tries": ()}
     planned = presets.preset("smoke", asked)

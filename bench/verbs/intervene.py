@@ -25,11 +25,13 @@ from bench.run.intervening import InterventionPlan, Predictor
 from bench.run.plan import Block, remaining
 from bench.run.processes import ForkServer, Start
 from bench.schemes import arm
+from bench.schemes.variants import compiles, has_adapter
 from bench.verbs.planning import setting
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 from bench.verbs.shared_options import add_no_report, add_verbose
+from bench.workloads.sources import Source
 
 DEFAULT = ("int8", "nf4")
 
@@ -102,6 +104,7 @@ def _run(options: argparse.Namespace, machine: Environment, fork_server: ForkSer
         preset = replace(preset, reference=options.reference)
     schemes = tuple(dict.fromkeys((preset.reference, *(options.schemes or DEFAULT))))
     sweep = _sweep(options, preset.sweeps[0])
+    _refuse_variants(schemes, source, sweep)
     folder = options.out or unused(RUNS / run_id)
     names = {
         scheme: intervening.names_for(scheme, device, options.only or (), options.batch_sizes or ())
@@ -122,6 +125,19 @@ def _run(options: argparse.Namespace, machine: Environment, fork_server: ForkSer
     if not options.no_report:
         report_run(folder, reference=preset.reference, verbose=options.verbose, read=options.read_timeline)
     return 1 if failed else 0
+
+
+def _refuse_variants(schemes: Sequence[str], source: Source, sweep: EndToEnd) -> None:
+    """Raises UsageError for a scheme with an adapter where the run has none, or compiled steps over another cache than
+    a static one."""
+    for name in schemes:
+        if has_adapter(name) and not source.adapter:
+            raise UsageError(
+                f"scheme {name} needs an adapter: measure it with {quoted('run --adapter FOLDER')}, then give that "
+                "run's folder as --out"
+            )
+        if compiles(name) and sweep.caches[0] != "static":
+            raise UsageError(f"{name}: a step is compiled over a static cache only: add --at-cache static")
 
 
 def _without_effect(only: Sequence[str], plan: InterventionPlan, schemes: Sequence[str], device: str) -> None:
