@@ -20,9 +20,12 @@ class Unpacking:
     def __init__(self, packed: IO[bytes], size: int) -> None:
         self._file = gzip.GzipFile(fileobj=packed)
         self._left = max(SMALL, TIMES * size)
+        self._size = size
 
     def read(self, size: int) -> bytes:
         """The next bytes, b"" at the end. Raises ValueError where the stream is damaged or unpacks to too much."""
+        if not self._size:  # to gzip that is a stream of nothing
+            raise ValueError("it is empty")
         try:
             block = self._file.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:

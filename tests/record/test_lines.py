@@ -113,6 +113,12 @@ def test_blanks_at_the_end_are_no_part_of_a_line(tmp_path, monkeypatch):
         assert (list(lines), lines.partial) == ([(1, b"a\n")], partial)
 
 
+def test_packed_records_that_are_empty_are_damaged_and_not_a_run_that_has_none_yet(tmp_path):
+    (tmp_path / f"{RECORDS}.gz").write_bytes(b"")
+    with pytest.raises(RecordError, match="damaged gzip file"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize("before", [b"", b'{"old": 1}\n', b'{"old": 1}\n{"old": 2}\n\n'])
 def test_a_writer_goes_on_after_lines_of_any_version(tmp_path, before):
     (tmp_path / "old").write_bytes(before)
