@@ -13,6 +13,7 @@ from bench.record.schema import Case
 from bench.workloads.models import LoadedModel
 from bench.workloads.prompt_styles import CHAT, prompt, style_of
 from bench.workloads.prompts import humaneval
+from bench.workloads.sources import OWN_TEXT
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,11 @@ def _text_batch(case: Case, loaded: LoadedModel, size: int, call: int) -> Batch:
 
 
 def _texts(case: Case, loaded: LoadedModel, size: int, call: int) -> tuple[tuple[str, ...], list[list[str]]]:
-    """(names, for each row its text and what goes on with it)."""
-    if loaded.prompt:
+    """(names, for each row its text and what goes on with it). Programs are written for tasks, whatever the user's own
+    text is. Raises UsageError for a Case with a text that is not there."""
+    if str(case.prompts).startswith(OWN_TEXT):
+        if not loaded.prompt:
+            raise UsageError(f"the prompt of this Case, {case.prompts}, is not at hand: give it with run --prompt")
         return ("own text",) * size, [[loaded.prompt]] * size
     tasks = humaneval()
     first = [(call * size + place) % len(tasks) for place in range(size)]

@@ -80,6 +80,14 @@ def test_own_text_is_a_case_of_its_own_and_programs_stay_those_of_the_tasks():
     assert case(OWN, replace(SWEEP, timed=False)).prompts == "humaneval"
 
 
+def test_what_is_measured_beside_programs_is_given_the_tasks(loaded):
+    """Their joules are per passed program."""
+    (batch,) = make_batches(case(OWN, replace(SWEEP, timed=False)), replace(loaded, prompt=OWN.prompt), 1)
+    assert batch.names == ("HumanEval/0", "HumanEval/1")
+    with pytest.raises(UsageError, match="is not at hand"):
+        make_batches(case(OWN), loaded, 1)
+
+
 def test_a_plan_keeps_what_a_resumed_run_needs(tmp_path):
     for source in (OWN, replace(SMOKE, random_prompts=True), SMOKE):
         preset = presets.preset("smoke", {"schemes": ("fp16",), "prompt_lengths": (16,)})
