@@ -40,13 +40,16 @@ VARIANTS: Mapping[str, Callable[[Arm], Arm]] = {COMPILE: _compiled, ADAPTER: _ad
 
 def parts(name: str) -> tuple[str, tuple[str, ...]]:
     """The plain scheme's name, and its variants in order. Raises UsageError for a variant that there is not, twice the
-    same, or an adapter both beside the weights and merged into them."""
+    same, an adapter both beside the weights and merged into them, or another order: an arm has one name."""
     base, *variants = name.split(_MARK)
     for one in variants:
         if one not in VARIANTS:
             raise UsageError(f"unknown variant {one!r} of scheme {base!r}: choose from {', '.join(VARIANTS)}")
     if len(set(variants)) < len(variants) or set(variants) >= _APART:
         raise UsageError(f"scheme {name!r} has variants that exclude each other: give one of them")
+    ordered = sorted(variants, key=list(VARIANTS).index)
+    if variants != ordered:
+        raise UsageError(f"scheme {name!r} is called {_MARK.join((base, *ordered))!r}: use that name")
     return base, tuple(variants)
 
 

@@ -126,3 +126,9 @@ def test_an_adapter_is_measured_on_quantised_schemes_of_every_preset(name):
     options = argparse.Namespace(schemes=None, adapter="lora", compile=False)
     made = planning._with_variants(presets.preset(name), options)
     assert {"fp16+adapter", "int8+adapter", "nf4+adapter"} <= set(made.sweeps[0].schemes)
+
+
+def test_an_arm_has_one_name():
+    with pytest.raises(UsageError, match=r"is called 'fp16\+compile\+adapter'"):
+        arm("fp16+adapter+compile")
+    assert arm("fp16+compile+adapter").name == "fp16+compile+adapter"
