@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench.record.errors import RecordError, StorageError
-from bench.record.outputs import refuse_taken
+from bench.record.errors import RecordError, StorageError, UsageError
+from bench.record.outputs import is_run, refuse_taken
 from bench.record.shared_copy import SharedCopy, anonymiser, make
 from bench.record.store import load, remedy, why
 from bench.record.suggested import quoted
@@ -37,7 +37,7 @@ def main(options: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise RecordError(f"{folder} is not a run folder: give the folder that {quoted('run')} printed")
     also = tuple(options.also)
-    copied = share(folder, options.out or _beside(folder.resolve(), also), also)
+    copied = share(folder, options.out or copy_beside(folder.resolve(), also), also)
     out = copied.folder
     if not options.no_report:
         report_run(out, reference=planned_reference(out), verbose=options.verbose, read=options.read_timeline)
@@ -45,13 +45,17 @@ def main(options: argparse.Namespace) -> int:
     return 1 if copied.problems else 0
 
 
-def _beside(folder: Path, also: tuple[str, ...]) -> Path:
+def copy_beside(folder: Path, also: tuple[str, ...] = ()) -> Path:
     """The copy's page names it: the run's name may be that of a host."""
     return folder.with_name(f"{anonymiser(folder, load(folder).records, also).words(folder.name)}-shared")
 
 
 def share(folder: Path, out: Path, also: tuple[str, ...] = ()) -> SharedCopy:
     """Without a report. Raises UsageError or StorageError where ``out`` cannot be taken, RecordError as ``load``."""
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"--out: {out} lies in the run itself, which stays as it is: choose a folder elsewhere")
+    if is_run(out):
+        raise UsageError(f"{out} already holds a run: choose another folder with --out")
     refuse_taken(out)
     problems = tuple(check.name for check in verify(folder) if check.result == "problem")
     try:

@@ -116,6 +116,18 @@ def test_an_anonymous_report_shows_no_frame_of_a_drawing_and_no_name_of_the_fold
     assert "--anonymous -v" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_copy_goes_neither_into_its_run_nor_over_another(run, tmp_path, capsys):
+    assert main(["share", str(run), "--out", str(run / "artifacts" / "copy"), "--no-report"]) == 2
+    assert "lies in the run itself" in capsys.readouterr().err
+    assert not (run / "artifacts" / "copy").exists()
+    words = ["share", str(run), "--out", str(tmp_path / "copy"), "--no-report"]
+    assert main(words) == 0
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "already holds a run" in told
+    assert "--resume" not in told
+
+
 def test_a_copy_is_not_named_after_the_host(run):
     assert main(["share", str(run)]) == 0
     (copy,) = (path for path in run.parent.iterdir() if path != run)

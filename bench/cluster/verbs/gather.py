@@ -11,7 +11,7 @@ from bench.record.outputs import unused
 from bench.record.suggested import command, quoted
 from bench.report.console import console as make_console
 from bench.verbs.report import planned_reference, report_run
-from bench.verbs.share import share, tell_shared
+from bench.verbs.share import copy_beside, share, tell_shared
 from bench.verbs.shared_options import add_anonymous, add_no_report, add_verbose
 
 SHOWN = 5
@@ -40,10 +40,10 @@ def gathered(
     folder: Path, *, report: bool, verbose: bool, anonymous: bool = False, read: ReadTrace | None = None
 ) -> int:
     """As ``main``, for other verbs."""
-    copy = unused(folder.resolve().with_name(f"{folder.resolve().name}-shared"))
     found = gather(folder)
     _tell(folder, found)
     if anonymous:
+        copy = unused(copy_beside(folder.resolve()))
         tell_shared(share(folder, copy))
         folder = copy
     if report:
