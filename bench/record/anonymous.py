@@ -40,7 +40,8 @@ _WORDS = ("host", "user", "GPU")
 # other words.
 _NOBODY = frozenset(
     ("root", "nobody", "user", "localhost", "daemon", "unknown", "none", "admin", "guest", "ubuntu", "debian", "fedora",
-     "centos", "runner", "vagrant", "docker", "jovyan", "ec2-user", "azureuser", "vscode", "opc", "app", "apps", "data",
+     "centos", "runner", "vagrant", "docker", "jovyan", "conda",
+     "builder", "jenkins", "ec2-user", "azureuser", "vscode", "opc", "app", "apps", "data",
      "model", "models", "project", "projects", "public", "python", "runs", "scratch", "share", "shared", "src", "test",
      "tmp", "users", "work", "workspace")
 )  # fmt: skip

@@ -30,6 +30,7 @@ FRAME = "/home/zoltan/zproject/run.py:3"
         ("file://node9/home/carla/x.py of carla", "file://…/x.py of user-1"),
         ("C:\\Users\\carla", "…/user-1"),
         ("/home/ubuntu/x and Ubuntu 22.04", "…/x and Ubuntu 22.04"),
+        ("/home/conda/feedstock_root/aten/a.cpp of conda", "…/a.cpp of conda"),
         ("eth0:10.12.3.4<0>", "eth0:***<0>"),
         ("connect to [10.12.3.4]:29500", "connect to [***]:29500"),
         ("[fe80::5054:ff:fe12:3456%eth0]", "[***%eth0]"),
