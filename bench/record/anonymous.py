@@ -22,6 +22,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ _NOBODY = frozenset(
 _SHORTEST = 3
 # How gzipped bytes begin in base64.
 _PACKED = "H4sI"
+# What a user's own text follows on a command line, and what that text is called.
+PROMPT, OWN_PROMPT = "--prompt", "prompt of the user's own"
 # Stands for a known folder until the rest of its path is gone too.
 _ROOT = "/\0"
 _PART = r"[^\s/\"'`:;,()<>|\[\]{}*?=&]+"
@@ -221,9 +224,13 @@ class Anonymiser:
         return made
 
     def argv(self, argv: Sequence[str]) -> tuple[str, ...]:
-        """A command line less what another program was given after "--", and of paths their ends."""
+        """A command line less a prompt of the user's own and what another program was given after "--", and of paths
+        their ends."""
         end = argv.index("--") + 1 if "--" in argv else len(argv)
-        masked = [self._argument(word) for word in mask_argv(argv[:end])]
+        masked = [
+            GONE if before == PROMPT else f"{PROMPT}={GONE}" if word.startswith(f"{PROMPT}=") else self._argument(word)
+            for before, word in pairwise(("", *mask_argv(argv[:end])))
+        ]
         self._count("arguments of another program", end < len(argv))
         return (*masked, *((MASK,) if end < len(argv) else ()))
 

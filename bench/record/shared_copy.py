@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import omissions
-from .anonymous import ANONYMOUS, Anonymiser, own_hosts, own_roots, own_users, users_in
+from .anonymous import ANONYMOUS, OWN_PROMPT, Anonymiser, own_hosts, own_roots, own_users, users_in
 from .anonymous_files import clean, why_not
 from .chain import PLAN
 from .errors import RecordError
@@ -102,6 +102,9 @@ def _plan(folder: Path, names: Anonymiser, ids: dict[str, str]) -> Any:
     """``ids`` is told the new id of each Case by its old one."""
     try:
         document = decode((folder / PLAN).read_bytes())
+        for model in (document["model"], *document.get("beside", ())):
+            if model.pop("prompt", ""):
+                names.taken[OWN_PROMPT] += 1
         made = names.document(document)
         for old, new in zip(document["blocks"], made["blocks"], strict=True):
             for before, after in zip(old["requests"], new["requests"], strict=True):

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from bench import presets
 from bench.cli import main
 from bench.record import anonymous
 from bench.record.anonymous import ANONYMOUS, Anonymiser
@@ -19,8 +20,10 @@ from bench.record.chain import relinked
 from bench.record.errors import UsageError
 from bench.record.schema import Finding
 from bench.record.store import RECORDS, load, open_run
+from bench.run.plan import make_plan
+from bench.run.planfile import Run, read_plan, write_plan
 from bench.verbs.run import refuse_whole_paths
-from bench.workloads.sources import Source
+from bench.workloads.sources import Source, resolve
 from benchmarks.traces import make as make_trace
 from benchmarks.traces import write_kineto, write_nsys
 from profiling.summarize import summarize
@@ -327,3 +330,22 @@ def test_relinked_lines_of_a_copy_are_a_chain(run, tmp_path):
     main(["share", str(run), "--out", str(out), "--no-report"])
     lines = (out / RECORDS).read_bytes().splitlines(True)
     assert b"".join(relinked(lines)) == b"".join(lines)
+
+
+def test_a_prompt_of_the_users_own_is_in_no_shared_copy(tmp_path, capsys):
+    text = "def project_mirabelle_secret():"
+    source = replace(resolve("smoke"), prompt=text)
+    preset = presets.preset("smoke", {"schemes": ("fp16",), "tasks": 0})
+    blocks = make_plan(preset, source, (), "cpu", 0)
+    case = next(one.case for block in blocks for one in block.requests if one.instrument == "generation")
+    with open_run(tmp_path / "run") as writer:
+        write_plan(tmp_path / "run", Run("mine", preset, source, "cpu", 0, blocks))
+        for repeat, argv in enumerate((("run", "--prompt", text, "--seed", "0"), ("run", f"--prompt={text}"))):
+            writer.append(replace(make.generation("fp16", repeat), case=case, argv=argv))
+    out = tmp_path / "copy"
+    main(["share", str(tmp_path / "run"), "--out", str(out), "--no-report"])
+    assert "taken out: prompt of the user's own" in capsys.readouterr().out
+    assert not found_in(out, ["_secret():"])
+    told = [record.argv for record in load(out).records]
+    assert told == [("run", "--prompt", "…", "--seed", "0"), ("run", "--prompt=…")]
+    assert read_plan(out).blocks == tuple(replace(b, source=replace(b.source, prompt="")) for b in blocks)
