@@ -44,7 +44,7 @@ def check_files(folder: Path, weights: Sequence[Path]) -> None:
             if name == INDEX:
                 _check_index(document, folder)
     for file in weights:
-        _check_weights(file)
+        check_weights(file)
 
 
 def _json(file: Path) -> Mapping[str, Any]:
@@ -93,7 +93,7 @@ def _check_index(index: Mapping[str, Any], folder: Path) -> None:
             raise UsageError(f"{folder / INDEX} names {shard}, which is not there: fetch the checkpoint again")
 
 
-def _check_weights(file: Path) -> None:
+def check_weights(file: Path) -> None:
     if not file.is_file():
         raise UsageError(f"{file} is no file: fetch it again")
     size = file.stat().st_size

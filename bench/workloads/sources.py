@@ -14,7 +14,7 @@ from typing import Literal
 from bench.models import adapters
 from bench.record.errors import MachineError, UsageError
 from bench.workloads import trust
-from bench.workloads.checkpoint_files import check_files
+from bench.workloads.checkpoint_files import check_files, check_weights
 
 SHAPES = ("starcoder2-3b", "starcoder2-7b", "phi-2")
 SMOKE = "smoke"
@@ -97,6 +97,7 @@ def with_adapter(source: Source, name: str) -> Source:
     if source.kind == "shape":
         raise UsageError(f"--adapter: {source.name} has random weights: give the checkpoint that it was trained on")
     found = adapters.revision(name, trust.read_json(folder / trust.ADAPTER))
+    check_weights(folder / adapters.WEIGHTS)
     return replace(source, adapter=name, adapter_revision=found)
 
 

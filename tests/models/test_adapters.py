@@ -1,6 +1,7 @@
 """An adapter is put on the model that was asked for, all of it or not at all, and is an arm like any other."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -119,6 +120,8 @@ def test_a_plan_finds_the_same_adapter_again_or_says_so(adapted, tmp_path):
         (lambda folder: lora(folder, peft_type="PREFIX_TUNING"), "of the kind PREFIX_TUNING: only LORA"),
         (lambda folder: lora(folder, megatron_config={"a": 1}), "names code to import, which is never run"),
         (lambda folder: (folder / "adapter_config.json").write_text("{"), "cannot be read as JSON"),
+        (lambda folder: os.truncate(folder / "adapter_model.safetensors", 100), "adapter_model.safetensors is"),
+        (lambda folder: os.truncate(folder / "adapter_model.safetensors", 9000), "adapter_model.safetensors is"),
     ],
 )
 def test_what_is_no_usable_adapter_is_refused_before_anything_is_loaded(change, says, tmp_path):
