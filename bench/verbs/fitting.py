@@ -40,7 +40,8 @@ def refuse_unfit(sources: Sequence[Source], schemes: Sequence[str]) -> None:
 
 
 def available(preset: Preset, device: str) -> tuple[Preset, dict[str, str]]:
-    """The preset less the schemes that cannot be measured on ``device`` here; scheme → why."""
+    """The preset less the schemes that cannot be measured on ``device`` here; scheme → why. Where the reference is one
+    of them, the first that can takes its place."""
     named = dict.fromkeys((*(name for sweep in preset.sweeps for name in sweep.schemes), *preset.matmul_schemes))
     why = {name: reason for name in named if (reason := unavailable(name, device))}
     if not why:
@@ -59,7 +60,9 @@ def available(preset: Preset, device: str) -> tuple[Preset, dict[str, str]]:
         for sweep in preset.sweeps
     ]
     kept = tuple(sweep for sweep in sweeps if sweep.schemes)
-    return replace(preset, sweeps=kept, matmul_schemes=left(preset.matmul_schemes)), why
+    able = (*(name for sweep in kept for name in sweep.schemes if sweep.timed), preset.reference)
+    reference = able[0] if preset.reference in why else preset.reference
+    return replace(preset, sweeps=kept, matmul_schemes=left(preset.matmul_schemes), reference=reference), why
 
 
 def unavailable(scheme: str, device: str) -> str:

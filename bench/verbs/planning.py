@@ -243,6 +243,8 @@ def _available(preset: presets.Preset, device: str, options: argparse.Namespace)
         raise UsageError(f"nothing to measure: {'; '.join(f'{name}: {reason}' for name, reason in why.items())}")
     if (named := getattr(options, "reference", None)) in why:
         raise UsageError(f"the reference {named} cannot be measured here: {why[named]}")
+    if left.reference != preset.reference:
+        print(f"bitledger: the others are compared with {left.reference}")
     return left
 
 

@@ -19,7 +19,7 @@ from bench.analysis.user_code import code, is_code, preamble
 from bench.instruments import software
 from bench.interventions import patches
 from bench.models.weights import footprint, parameter_count
-from bench.presets import PRESETS
+from bench.presets import PRESETS, changed
 from bench.record.errors import NotApplicableError, UsageError
 from bench.schemes import ARMS, FAMILIES, SAVED, arm, family, hqq, quanto, torchao
 from bench.schemes.traffic import INTEGER
@@ -149,8 +149,6 @@ def test_without_a_compiler_nothing_is_compiled_on_a_cpu(monkeypatch):
 
 def test_where_nothing_is_left_nothing_is_measured(monkeypatch):
     monkeypatch.setattr("bench.schemes.definition._installed", lambda module: False)
-    from bench.presets import changed
-
     with pytest.raises(UsageError, match="nothing to measure: hqq: install hqq"):
         planning._available(changed(PRESETS["peers"], {"schemes": ("hqq",)}), "cpu", Namespace(reference=None))
 
@@ -184,3 +182,10 @@ def test_the_versions_of_their_packages_are_recorded_and_decide_what_may_be_comp
     here, other = (replace(make.CPU, packages={"torch": "2.13.0", "torchao": version}) for version in ("0.17", "0.18"))
     assert versions(here)["torchao"] == "0.17" != versions(other)["torchao"]
     assert "hqq" not in versions(here)
+
+
+def test_a_reference_that_cannot_be_had_gives_its_place_to_one_that_can(monkeypatch):
+    monkeypatch.setattr("bench.schemes.definition._installed", lambda module: module != "hqq")
+    left, why = fitting.available(changed(PRESETS["smoke"], {"schemes": ("hqq", "bf16", "nf4")}), "cpu")
+    assert (set(why), left.reference) == ({"hqq"}, "bf16")
+    assert fitting.available(PRESETS["smoke"], "cpu")[0].reference == "fp16"
