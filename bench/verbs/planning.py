@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ from bench.workloads.sources import Source, resolve, with_adapter
 # What --prompts says for token ids drawn at random.
 RANDOM = "random"
 LARGEST_PROMPT = 1 << 20
+# A text that may be meant as a file's name.
+_LIKE_A_FILE = re.compile(r"\S*/\S*|\S*\w\.\w{1,5}")
 # What --preset says where the machine chooses.
 AUTO = "auto"
 
@@ -163,6 +166,8 @@ def _sources(model: str, options: argparse.Namespace) -> list[Source]:
     if len({one.name for one in sources}) < len(sources):
         raise UsageError("--beside names a model twice: give each once, and not the one of --model")
     text = own_prompt(options)
+    if text and text == options.prompt and _LIKE_A_FILE.fullmatch(text):
+        print(f"bitledger: --prompt: there is no file {text}, so these words are the prompt")
     if text and not all(one.has_text for one in sources):
         raise UsageError("--prompt needs a tokenizer, and random weights have none: give another --model")
     given: dict[str, Any] = {"random_prompts": getattr(options, "prompts", None) == RANDOM, "prompt": text}

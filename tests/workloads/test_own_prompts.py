@@ -140,3 +140,17 @@ def test_a_text_too_long_for_a_name_is_a_text_and_what_is_no_file_is_none(tmp_pa
         own_prompt(Namespace(prompt=str(tmp_path)))
     with pytest.raises(UsageError, match="no text in UTF-8"):
         own_prompt(Namespace(prompt=b"\xff".decode(errors="surrogateescape")))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("nosuch.txt", True), ("no/such", True), ("def f(x):", False), ("Hi", False)]
+)
+def test_a_text_that_may_be_meant_as_a_file_is_said_to_be_none(text, said, capsys):
+    from argparse import Namespace
+
+    from bench.verbs import planning
+
+    options = Namespace(prompt=text, revision=None, beside=None, prompts=None, adapter=None)
+    (source,) = planning._sources("smoke", options)
+    assert source.prompt == text
+    assert (f"there is no file {text}" in capsys.readouterr().out) == said
