@@ -1,6 +1,7 @@
-"""Notices that this process was stopped and went on: ctrl-Z and fg, kill -STOP, a job that its cluster suspends.
+"""Notices that this process was told to go on: after ctrl-Z, kill -STOP, or a job that its cluster suspends.
 
-Nothing else in a Record would show it: monotonic clocks go on meanwhile, and one step is merely long.
+Nothing else in a Record would show a pause: monotonic clocks go on meanwhile, and one step is merely long. A process
+that was not stopped may get SIGCONT too (Slurm sends it before SIGTERM), so that a pause is possible and not sure.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def told(since: int) -> tuple[Finding, ...]:
         Finding(
             "process-stopped",
             "warning",
-            "the measuring process was stopped and went on: its times may hold the pause",
+            "the measuring process was sent SIGCONT, as after ctrl-Z: if it had been stopped, its times hold the pause",
             f"SIGCONT, {times} times" if times > 1 else "SIGCONT, once",
             "measure again without ctrl-Z, kill -STOP or a suspended job",
         ),

@@ -91,7 +91,11 @@ def refuse_no_template(preset: Preset, sources: Sequence[Source], told: Sequence
     of ``sources``."""
     if any(sweep.prompt_style == CHAT for sweep in preset.sweeps):
         for source, facts in zip(sources, told, strict=True):
-            if source.has_text and not facts.get("chat_template", True):
+            if not source.has_text:
+                raise UsageError(
+                    f"{source.name} has no text, so that its prompts are random: leave --prompt-style chat out"
+                )
+            if not facts.get("chat_template", True):
                 raise UsageError(
                     f"the tokenizer of {source.name} has no chat template: leave --prompt-style chat out, or choose "
                     "another"

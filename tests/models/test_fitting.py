@@ -9,7 +9,7 @@ from bench.record.errors import UsageError
 from bench.run.plan import make_plan
 from bench.schemes import AS_SAVED
 from bench.verbs import fitting
-from bench.workloads.sources import Source
+from bench.workloads.sources import Source, resolve
 
 PLAIN = Source("plain", "folder", "/p", "files-sha256:0", "as published")
 SAVED = fitting.labelled(Source("saved", "folder", "/s", "files-sha256:1", "as published"), {"saved": "int8 by x"})
@@ -105,3 +105,7 @@ def test_a_chat_of_a_model_without_a_template_is_refused_while_planning():
         fitting.refuse_no_template(chat, [PLAIN, PLAIN], [{"chat_template": True}, {"chat_template": False}])
     fitting.refuse_no_template(chat, [PLAIN], [{"chat_template": True}])
     fitting.refuse_no_template(plain, [PLAIN], [{"chat_template": False}])
+    shape = resolve("shape:starcoder2-3b")
+    with pytest.raises(UsageError, match="has no text"):
+        fitting.refuse_no_template(chat, [shape], [{}])
+    fitting.refuse_no_template(plain, [shape], [{}])
