@@ -1,5 +1,6 @@
 """The Makefile: what it lists, and what it refuses before anything is installed."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+    of_make = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")  # of the "make test" that these may run in
+    env = {name: value for name, value in os.environ.items() if name not in of_make}
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=60, env=env)
 
 
 def test_what_a_user_wants_is_listed_before_what_a_developer_wants():

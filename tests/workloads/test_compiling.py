@@ -87,8 +87,10 @@ def test_no_module_of_it_is_hooked_because_that_would_be_another_program():
         annotation_cost(session, {"annotation_pairs": 1}, None)
 
 
-def test_generate_takes_it(one_layer):
+def test_generate_takes_it(one_layer, monkeypatch):
     """Really compiled, on one layer: minutes on a slow machine are why it is the only such test."""
+    # setuptools refuses to take distutils' place in a process that has it already, as pytest's may.
+    monkeypatch.setenv("SETUPTOOLS_USE_DISTUTILS", "stdlib")
     loaded, session, batch = one_layer
     session.generate(batch)
     check_compiled(loaded.model, loaded.arm)
