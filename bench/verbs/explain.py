@@ -85,7 +85,7 @@ def explained(options: argparse.Namespace) -> tuple[dict[str, Explanation], Comm
             raise RecordError(f"{options.run} holds no records: of a trace give the one to compare with too, {two}")
         raise RecordError(f"{options.run} holds no records yet: run {quoted('run --out', options.run)}")
     planned = plan_of(options.run)
-    reference = asked_reference(options.reference, options.run, records)
+    reference = asked_reference(options.reference, records) or planned.reference
     # A sweep over unlike nodes is explained once per hardware, because no ledger may run from one to another.
     parts = unlike_parts(records)
     by_hardware = {part.name: explain(part.records, reference=reference, asked=planned.asked) for part in parts}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,8 @@ from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.origin import node_of
 from bench.record.schema import Artifact, Environment, Finding, Record
 from bench.record.shared_copy import anonymiser, anonymous_record
-from bench.record.store import Loaded, load, remedy
+from bench.record.store import Loaded, remedy
 from bench.record.suggested import quoted, start
-from bench.schemes import REFERENCE
 from bench.verbs.planned import plan_of
 from bench.verbs.shared_options import add_anonymous, add_verbose
 from bench.verbs.stray import refuse
@@ -63,14 +62,22 @@ def main(options: argparse.Namespace) -> int:
         return 0
     if len(options.run) > 1:
         raise UsageError("a report is about one run: give one folder, or add --study")
-    folder = options.run[0]
-    known = () if options.reference is None else load(folder).records
-    reference = asked_reference(options.reference, folder, known)
-    read, anonymous = options.read_timeline, options.anonymous
-    report_run(
-        folder, reference=reference, verbose=options.verbose, read=read, anonymous=anonymous, scheme=options.scheme
-    )
+    chosen = ReportChoices(options.reference, options.scheme, options.anonymous)
+    report_run(options.run[0], chosen, verbose=options.verbose, read=options.read_timeline)
     return 0
+
+
+@dataclass(frozen=True)
+class ReportChoices:
+    """What a user chose of a report. ``reference``: None for that of the run; ``scheme``: what the first screen
+    explains, None for the slowest; ``anonymous``: without host, user, folders and secrets."""
+
+    reference: str | None = None
+    scheme: str | None = None
+    anonymous: bool = False
+
+
+_NOTHING_CHOSEN = ReportChoices()
 
 
 def unwritable(folder: Path, error: OSError) -> StorageError:
@@ -82,15 +89,11 @@ def unwritable(folder: Path, error: OSError) -> StorageError:
     )
 
 
-def planned_reference(folder: Path) -> str:
-    """The reference of the preset that the run was planned from; fp16 for records without a plan."""
-    return plan_of(folder).reference
-
-
-def asked_reference(asked: str | None, folder: Path, records: Sequence[Record]) -> str:
-    """The scheme that a user chose to compare with, or the planned one. Raises UsageError for one without records."""
+def asked_reference(asked: str | None, records: Sequence[Record]) -> str | None:
+    """The scheme that a user chose to compare with, None where nobody chose. Raises UsageError for one without
+    records."""
     if asked is None:
-        return planned_reference(folder)
+        return None
     known = dict.fromkeys(record.case.scheme for record in records if record.case.workload != "machine")
     if asked not in known:
         raise UsageError(f"--reference: no record has the scheme {asked!r}; choose from {', '.join(known) or 'none'}")
@@ -99,19 +102,20 @@ def asked_reference(asked: str | None, folder: Path, records: Sequence[Record]) 
 
 def report_run(
     folder: Path,
+    chosen: ReportChoices = _NOTHING_CHOSEN,
     *,
-    reference: str = REFERENCE,
+    reference: str | None = None,
     verbose: bool = False,
     read: ReadTrace | None = None,
-    anonymous: bool = False,
-    scheme: str | None = None,
 ) -> None:
-    """Write report.md, report.html and figures/, and print what they say: in short, or with all their tables."""
+    """Write report.md, report.html and figures/, and print what they say: in short, or with all their tables.
+    ``reference``, ``read``: as for ``build_run``."""
     from bench.report.brief import print_brief
     from bench.report.console import console as make_console
     from bench.report.terminal import print_built
 
-    report, written = write_run(folder, reference, read, anonymous=anonymous, scheme=scheme)
+    report = build_run(folder, reference, read, chosen)
+    written = write_run(folder, report)
     console = make_console()
     if verbose:
         print_built(report, console)
@@ -121,9 +125,9 @@ def report_run(
             *start(),
             "report",
             str(folder),
-            *_not_planned(folder, reference),
-            *(("--scheme", scheme) if scheme else ()),
-            *(("--anonymous",) if anonymous else ()),
+            *_not_planned(folder, chosen.reference or reference),
+            *(("--scheme", chosen.scheme) if chosen.scheme else ()),
+            *(("--anonymous",) if chosen.anonymous else ()),
             "-v",
         )
         tables = f"Tables: {shlex.join(again)}"
@@ -133,45 +137,32 @@ def report_run(
             console.print(f"written: {path}", soft_wrap=True, highlight=False)
 
 
-def _not_planned(folder: Path, reference: str) -> tuple[str, ...]:
+def _not_planned(folder: Path, reference: str | None) -> tuple[str, ...]:
     """The option for a reference that is not the planned one, which a report is about where nobody says."""
-    return () if reference == planned_reference(folder) else ("--reference", reference)
+    return () if reference is None or reference == plan_of(folder).reference else ("--reference", reference)
 
 
-def write_run(
-    folder: Path,
-    reference: str,
-    read: ReadTrace | None = None,
-    *,
-    anonymous: bool = False,
-    scheme: str | None = None,
-) -> tuple[Report, Sequence[Path]]:
-    """Write the report of a run folder; the report, and the paths written.
-
-    Raises RecordError for a folder without records, StorageError where it cannot be written.
-    """
+def write_run(folder: Path, report: Report) -> Sequence[Path]:
+    """Write the report of a run folder; the paths written. Raises StorageError where it cannot be written."""
     from bench.report.page import write
 
-    report = build_run(folder, reference, read, anonymous=anonymous, scheme=scheme)
     try:
-        written = write(folder, report)
+        return write(folder, report)
     except OSError as error:
         raise unwritable(folder, error) from error
-    return report, written
 
 
 def build_run(
     folder: Path,
-    reference: str,
+    reference: str | None = None,
     read: ReadTrace | None = None,
-    *,
-    anonymous: bool = False,
-    scheme: str | None = None,
+    chosen: ReportChoices = _NOTHING_CHOSEN,
 ) -> Report:
-    """The report of a run folder, not yet written; ``anonymous``: without host, user, folders and secrets; ``scheme``:
-    what the first screen explains, None: the slowest.
+    """The report of a run folder, not yet written. ``reference``: what the schemes are compared with where no user
+    chose, None: the planned one, or fp16 for records without a plan; ``read``: reads a trace, None: none is read.
 
-    Raises RecordError for a folder without records, UsageError for a scheme that is not set against the reference.
+    Raises RecordError for a folder without records, UsageError for a chosen reference without records and for a chosen
+    scheme that is not set against the reference.
     """
     from bench.analysis.recorded_steps import recorded_steps
     from bench.report.analysed import analyse
@@ -182,7 +173,8 @@ def build_run(
     if not loaded.records:
         raise RecordError(f"{folder} holds no records yet: run {quoted('run --resume --out', folder)}")
     planned = plan_of(folder)
-    if anonymous:
+    reference = asked_reference(chosen.reference, loaded.records) or reference or planned.reference
+    if chosen.anonymous:
         names = anonymiser(folder, loaded.records)
         made = (anonymous_record(one, names) for one in loaded.records)
         loaded = Loaded(tuple(replace(one, artifacts=_undrawn(one.artifacts)) for one in made), loaded.findings)
@@ -193,13 +185,13 @@ def build_run(
     other = None if reference == planned.reference else reference
     pairs = analysed.explanation.pairs
     known = list(dict.fromkeys(pair.scheme for pair in pairs if pair.setting == pairs[0].setting))
-    if scheme is not None and scheme not in known:
+    if chosen.scheme is not None and chosen.scheme not in known:
         told = ", ".join(known) or "none"
-        raise UsageError(f"--scheme: {scheme!r} is not set against {reference} in this run; choose from {told}")
+        raise UsageError(f"--scheme: {chosen.scheme!r} is not set against {reference} in this run; choose from {told}")
     # A trace holds names of its own, as a drawing does, so that an anonymous report neither draws nor links one.
-    draws = pairs and read and not anonymous
+    draws = pairs and read and not chosen.anonymous
     steps = recorded_steps(analysed.parts[0].records, folder, pairs[0].setting, read) if draws else None
-    return build(analysed, commands(folder, loaded.records, planned.preset, other), steps, scheme)
+    return build(analysed, commands(folder, loaded.records, planned.preset, other), steps, chosen.scheme)
 
 
 def _undrawn(artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:

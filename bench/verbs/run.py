@@ -240,7 +240,7 @@ def measure(
         )
     hooks.after_run(writer, machine, options.argv, options.workers)
     if not options.no_report:
-        report_run(writer.folder, reference=run.preset.reference, verbose=options.verbose, read=options.read_timeline)
+        report_run(writer.folder, verbose=options.verbose, read=options.read_timeline)
     failed = outcome.counts["failed"]
     return 1 if failed else 0
 

@@ -10,7 +10,7 @@ from bench.record.outputs import is_run, refuse_taken
 from bench.record.shared_copy import SharedCopy, anonymiser, make
 from bench.record.store import load, remedy, why
 from bench.record.suggested import quoted
-from bench.verbs.report import planned_reference, report_run
+from bench.verbs.report import report_run
 from bench.verbs.shared_options import add_no_report, add_verbose
 from bench.verbs.verify import verify
 
@@ -40,7 +40,7 @@ def main(options: argparse.Namespace) -> int:
     copied = share(folder, options.out or copy_beside(folder.resolve(), also), also)
     out = copied.folder
     if not options.no_report:
-        report_run(out, reference=planned_reference(out), verbose=options.verbose, read=options.read_timeline)
+        report_run(out, verbose=options.verbose, read=options.read_timeline)
     tell_shared(copied)
     return 1 if copied.problems else 0
 

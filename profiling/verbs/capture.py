@@ -112,9 +112,9 @@ def _filed(progress: StepProgress, record: Record) -> None:
 
 def _report(wanted: CaptureRequest) -> None:
     """Write the run's report again, now with the evidence."""
-    from bench.verbs.report import write_run
+    from bench.verbs.report import build_run, write_run
 
-    write_run(wanted.folder, wanted.preset.reference)
+    write_run(wanted.folder, build_run(wanted.folder, wanted.preset.reference))
     print(f"filed in {wanted.folder}; report: {wanted.folder / 'report.html'}")
 
 

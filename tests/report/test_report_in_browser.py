@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.report import page, svg
-from bench.verbs.report import build_run, planned_reference
+from bench.verbs.report import build_run
 from profiling.summarize import read_timeline
 from tests.report.chromium import PROGRAM, Chromium
 
@@ -83,7 +83,7 @@ def pages(tmp_path_factory):
         patch.setattr(svg, "save", vector_only)
         for name in NAMES:
             folder = tmp_path_factory.mktemp(name)
-            page.write(folder, build_run(RUNS / name, planned_reference(RUNS / name), read_timeline))
+            page.write(folder, build_run(RUNS / name, read=read_timeline))
             made[name] = folder / "report.html"
     return made
 

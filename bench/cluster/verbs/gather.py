@@ -10,7 +10,7 @@ from bench.cluster.gather import Gathered, gather
 from bench.record.outputs import unused
 from bench.record.suggested import command, quoted
 from bench.report.console import console as make_console
-from bench.verbs.report import planned_reference, report_run
+from bench.verbs.report import report_run
 from bench.verbs.share import copy_beside, share, tell_shared
 from bench.verbs.shared_options import add_anonymous, add_no_report, add_verbose
 
@@ -47,7 +47,7 @@ def gathered(
         tell_shared(share(folder, copy))
         folder = copy
     if report:
-        report_run(folder, reference=planned_reference(folder), verbose=verbose, read=read)
+        report_run(folder, verbose=verbose, read=read)
     return 1 if found.missing else 0
 
 

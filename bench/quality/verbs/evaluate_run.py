@@ -18,7 +18,7 @@ from bench.record.schema import Environment, Finding, Record
 from bench.record.store import Writer, load, open_run
 from bench.record.suggested import command
 from bench.report.console import console as make_console
-from bench.verbs.report import planned_reference, report_run
+from bench.verbs.report import report_run
 
 
 def main(options: argparse.Namespace) -> int:
@@ -33,7 +33,7 @@ def main(options: argparse.Namespace) -> int:
         with open_run(folder) as writer:
             kept = None if options.no_sandbox else Kept(folder_of_answers(), sandbox.limits)
             _file(left, writer, sandbox, options.workers, _judging(left, options.argv), kept)
-    report_run(folder, reference=planned_reference(folder), verbose=options.verbose, read=options.read_timeline)
+    report_run(folder, verbose=options.verbose, read=options.read_timeline)
     return 0
 
 

@@ -17,6 +17,7 @@ from bench.record.schema import Record
 from bench.record.store import load
 from bench.record.suggested import quoted
 from bench.report.visible import dumps
+from bench.verbs.planned import plan_of
 from bench.verbs.report import asked_reference
 from bench.verbs.shared_options import add_verbose
 from bench.verbs.stray import refuse_together
@@ -52,7 +53,7 @@ def main(options: argparse.Namespace) -> int:
     refuse_together(options, "json", ("out",), "JSON goes without figures: leave one of them out")
     weights = parse_weights(options.weights)
     records: list[Record] = [record for run in options.runs for record in load(run).records]
-    reference = asked_reference(options.reference, options.runs[0], records)
+    reference = asked_reference(options.reference, records) or plan_of(options.runs[0]).reference
     found = tradeoffs(records, reference=reference, weights=weights)
     spots = signmap(records, reference=reference)
     if not found and not spots:
