@@ -109,7 +109,7 @@ class MergedRanks:
         if not all(alike):
             raise RecordError(_NOT_TOLD.format(len(callers)))
         whose, guessed, taken = [-1] * len(places), False, Counter[int]()
-        for place in sorted(range(len(places)), key=lambda number: (len(alike[number]), *reversed(places[number]))):
+        for place in sorted(range(len(places)), key=lambda number: (len(alike[number]), *_turn(places[number]))):
             left = [caller for caller in alike[place] if not taken[caller]] or alike[place]
             guessed |= len(left) > 1 or (len(alike[place]) > 1 and len(places) > len(fit.launching))
             whose[place] = left[0]
@@ -123,7 +123,8 @@ class MergedRanks:
 
     def _own_devices(self, kernels: Kernels, copies: Copies, notes: tuple[str, ...]) -> Given:
         """Another number for a GPU where several processes call theirs the same: each sees its own as the first."""
-        pairs = {divmod(code, _DEVICES) for table in (kernels, copies) for code in distinct(_code(table)).tolist()}
+        pairs = {_place(code) for table in (kernels, copies) for code in distinct(_code(table)).tolist()}
+        pairs = {(process, device) for process, device in pairs if device >= 0}  # -1 is no GPU's number
         free = max((device for _, device in pairs), default=0) + 1
         numbers: dict[Place, int] = {}
         used: set[int] = set()
@@ -143,7 +144,19 @@ def _places(work: Work) -> tuple[list[Place], tuple[Column, Column]]:
     codes = [_code(table) for table in work]
     known = distinct(np.concatenate(codes))
     one, other = (np.searchsorted(known, code) for code in codes)
-    return [divmod(code, _DEVICES) for code in known.tolist()], (one, other)
+    return [_place(code) for code in known.tolist()], (one, other)
+
+
+def _turn(place: Place) -> tuple[bool, int, int]:
+    """By device, then by pid; work that the file gives no device comes last, so that it takes no GPU's turn."""
+    pid, device = place
+    return device < 0, device, pid
+
+
+def _place(code: int) -> Place:
+    """What ``_code`` made of it."""
+    process, device = divmod(code, _DEVICES)
+    return process, device if device < _DEVICES // 2 else device - _DEVICES
 
 
 def _code(table: Kernels | Copies) -> Column:

@@ -86,6 +86,24 @@ def test_what_is_assumed_is_said(tmp_path):
     assert "GPU 0 is of process 40, GPU 1 is of process 41" in notes["as they are, at the same time"]
 
 
+def without_device(events: Events) -> Events:
+    """The first kernel is of no GPU that the file tells."""
+    at = next(place for place, event in enumerate(events) if event["cat"] == "kernel")
+    first = events[at]
+    return [*events[:at], {**first, "args": {**first["args"], "device": -1}}, *events[at + 1 :]]
+
+
+def test_work_of_no_known_gpu_keeps_its_number_and_takes_nobodys_turn(tmp_path):
+    own = without_device(labelled(rank(0, device=0), "[TP00]")) + without_device(labelled(rank(1, device=0), "[TP01]"))
+    timeline = read_timeline(written(tmp_path / "a.json", own))
+    pairs = zip(timeline.kernels.process.tolist(), timeline.kernels.device.tolist(), strict=True)
+    assert set(pairs) == {(0, -1), (0, 0), (1, -1), (1, 1)}
+    assert [note for note in timeline.notes if "number their GPUs" in note and "that of process 41 is 1" in note]
+    same_time = without_device(rank(0, device=0)) + rank(1, device=1)
+    notes = " ".join(read_timeline(written(tmp_path / "b.json", same_time)).notes)
+    assert "GPU 0 is of process 40, GPU -1 is of process 40, GPU 1 is of process 41" in notes
+
+
 def test_ranks_that_nothing_tells_apart_are_refused(tmp_path):
     path = written(tmp_path / "a.json", rank(0, device=0) + rank(1, device=0))
     with pytest.raises(RecordError, match=r"a\.json: it holds the work of 2 processes.*give the trace of one rank"):
