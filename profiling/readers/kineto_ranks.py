@@ -176,7 +176,9 @@ class _Fit:
         self._correlation = np.concatenate([table.correlation for table in work])
         order = np.argsort(calls.correlation, kind="stable")
         self._calls, self._host = Calls(**{name: column[order] for name, column in vars(calls).items()}), host[order]
-        self.launching = set(distinct(host[calls.kind == LAUNCH]).tolist())
+        # A process whose launches have no id of any work here has none of it.
+        here = np.isin(calls.correlation, distinct(self._correlation[self._correlation >= 0]))
+        self.launching = set(distinct(host[(calls.kind == LAUNCH) & here]).tolist())
 
     def alike(self, place: int, processes: Sequence[int]) -> list[int]:
         """The processes that may have asked for the place's work; none where none asked for most of it."""

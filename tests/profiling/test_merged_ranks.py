@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.analysis.ledger.read import step_costs
@@ -108,6 +109,21 @@ def test_ranks_that_nothing_tells_apart_are_refused(tmp_path):
     path = written(tmp_path / "a.json", rank(0, device=0) + rank(1, device=0))
     with pytest.raises(RecordError, match=r"a\.json: it holds the work of 2 processes.*give the trace of one rank"):
         read_timeline(path)
+
+
+def test_a_process_whose_launches_run_nothing_here_does_not_refuse_the_file(tmp_path):
+    stray = {"ph": "X", "cat": "cuda_runtime", "name": "cudaLaunchKernel", "pid": 99, "tid": 99, "ts": 1, "dur": 1}
+    events = [*rank(0, device=0), {**stray, "args": {"correlation": 1 << 30}}]
+    timeline = read_timeline(written(tmp_path / "a.json", events))
+    working = np.isin(timeline.threads.process, timeline.kernels.process)
+    assert set(timeline.threads.pid[working].tolist()) == {40}
+    assert timeline.notes == read_timeline(written(tmp_path / "b.json", rank(0, device=0))).notes
+    found = taken(Analysis(timeline), Wanted())
+    assert step_costs(found.analysis, found.step_range).causes[c.GEMM].tolist() == [300_000] * 5
+    # With the id of a kernel it may be this kernel's launch.
+    known = next(event["args"]["correlation"] for event in events if event["cat"] == "kernel")
+    with pytest.raises(RecordError, match="merged so that nothing tells"):
+        read_timeline(written(tmp_path / "c.json", [*events[:-1], {**stray, "args": {"correlation": known}}]))
 
 
 def test_work_that_nobody_called_is_refused_too(tmp_path):
