@@ -95,7 +95,7 @@ def read_integers(
     """One int64 array per column of a table, in the table's own order.
 
     ``wanted``: column → what stands for NULL, and for a column that the table lacks; None where neither may be.
-    ``only``: a wanted column and its values in the rows that are read.
+    ``only``: a wanted column and its values in the rows that are read, with what stands for NULL in its place.
     """
     try:
         return _of_pages(connection, path, table, wanted, only)
@@ -110,13 +110,14 @@ def _of_pages(
     wanted: Mapping[str, int | None],
     only: tuple[str, tuple[int, ...]] | None,
 ) -> list[Column]:
-    place = {name: number for number, name, *_, key in connection.execute(f"PRAGMA table_info({table})") if not key}
+    columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    place = {str(name): int(number) for number, name, *_ in columns}
     roots = connection.execute("SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", (table,))
     found = roots.fetchall()
     if len(found) != 1 or any(name not in place and default is None for name, default in wanted.items()):
-        raise UnusualError("its columns")  # a key may be the row's number, which is not stored as a value
-    if any(place.get(name, -1) < 0 for name in wanted if name in columns_of(connection, table)):
-        raise UnusualError("a key")
+        raise UnusualError("its columns")
+    if any(key and name in wanted for _, name, *_, key in columns):
+        raise UnusualError("a key")  # it may be the row's number, which is not stored as a value
     kept = None if only is None else Only(list(wanted).index(only[0]), only[1])
     return read_pages(path, int(found[0][0]), [StoredColumn(place.get(n, -1), d) for n, d in wanted.items()], kept)
 
@@ -128,9 +129,9 @@ def _of_sqlite(
     only: tuple[str, tuple[int, ...]] | None,
 ) -> list[Column]:
     present = columns_of(connection, table)
-    expressions = [_expression(name, default, present) for name, default in wanted.items()]
-    where = "1" if only is None else f'"{only[0]}" IN {only[1]}'
-    query = f"SELECT {', '.join(expressions)} FROM {table} NOT INDEXED WHERE {where}"  # noqa: S608
+    expressions = {name: _expression(name, default, present) for name, default in wanted.items()}
+    where = "1" if only is None else f"{expressions[only[0]]} IN ({', '.join(map(str, only[1]))})"
+    query = f"SELECT {', '.join(expressions.values())} FROM {table} NOT INDEXED WHERE {where}"  # noqa: S608
     most = most_rows(connection, len(expressions))
     columns = _read(connection, f"{query} LIMIT {most}", len(expressions))
     if len(columns[0]) >= most:

@@ -49,6 +49,10 @@ def by_pages(path, wanted, only=None):
     return [column.tolist() for column in read_pages(path, root(path), wanted, only)]
 
 
+def unusual(*_):
+    raise UnusualError("of a test")
+
+
 A, C, D, NONE = StoredColumn(0, -7), StoredColumn(2), StoredColumn(3, 5), StoredColumn(-1, 9)
 
 
@@ -108,6 +112,23 @@ def test_a_column_that_was_added_later(tmp_path):
         assert sqlite_columns.read_integers(connection, path, "t", {"c": None})[0].tolist() == [8]
 
 
+@pytest.mark.parametrize("values", [(1,), (1, 9), (9,)])
+def test_rows_are_chosen_by_what_stands_for_null(tmp_path, monkeypatch, values):
+    """By both readers alike, in a column of the table as in one that it lacks."""
+    path = write(tmp_path / "a.sqlite", [(1, 10), (None, 20), (2, 30)], "a INTEGER, b INTEGER")
+
+    def read(column):
+        with sqlite_columns.opened(path) as connection:
+            wanted = {"b": None, column: 9}
+            return [c.tolist() for c in sqlite_columns.read_integers(connection, path, "t", wanted, (column, values))]
+
+    of_pages = read("a"), read("missing")
+    assert of_pages[0][0] == [b for a, b in ((1, 10), (9, 20), (2, 30)) if a in values]
+    assert of_pages[1][0] == ([10, 20, 30] if 9 in values else [])
+    monkeypatch.setattr(sqlite_columns, "read_pages", unusual)
+    assert (read("a"), read("missing")) == of_pages
+
+
 def test_a_key_that_is_the_row_s_number(tmp_path):
     """It is stored as NULL."""
     path = write(tmp_path / "a.sqlite", [(5, 2)], "a INTEGER PRIMARY KEY, b")
@@ -132,12 +153,7 @@ def test_pages_of_pointers_and_of_other_tables_between_its_own(tmp_path):
 def test_as_sqlite_reads_a_whole_trace(tmp_path, monkeypatch):
     write_nsys(tmp_path / "a.sqlite", make(3_000))
     fast, asked = nsys.read_nsys(tmp_path / "a.sqlite"), []
-
-    def unusual(*_):
-        asked.append(True)
-        raise UnusualError("")
-
-    monkeypatch.setattr(sqlite_columns, "read_pages", unusual)
+    monkeypatch.setattr(sqlite_columns, "read_pages", lambda *_: asked.append(True) or unusual())
     slow = nsys.read_nsys(tmp_path / "a.sqlite")
     assert asked
     for name in ("kernels", "calls", "ranges"):
