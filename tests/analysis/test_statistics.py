@@ -129,7 +129,7 @@ def test_bootstrap_medians_have_the_distribution_of_real_resamples(size: int) ->
 
 def test_bootstrap_means_are_centred_on_the_mean() -> None:
     values = np.array([1.0, 2.0, 6.0])
-    drawn = resampling._resampled_means(values, 20_000, Stream(0))
+    drawn = resampling._resampled(values, "mean", 20_000, Stream(0))
     assert drawn.mean() == pytest.approx(3.0, abs=0.05)
     assert drawn.std() == pytest.approx(values.std() / math.sqrt(3), rel=0.03)
 

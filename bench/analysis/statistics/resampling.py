@@ -132,7 +132,7 @@ def _drawn(parts: list[Array], statistic: Statistic, seed: Seed, clusters: Clust
 
 def _resample_between(parts: list[Array], statistic: Statistic, rng: Stream) -> Array:
     centres = np.array([centre(part, statistic) for part in parts])
-    return _in_blocks(len(parts), rng, lambda drawn: centres[drawn].mean(axis=1))
+    return _in_blocks(len(parts), RESAMPLES, rng, lambda drawn: centres[drawn].mean(axis=1))
 
 
 def _between_clusters(parts: list[Array], statistic: Statistic, rng: Stream, of: Sequence[str]) -> Array:
@@ -140,15 +140,15 @@ def _between_clusters(parts: list[Array], statistic: Statistic, rng: Stream, of:
     names = {name: number for number, name in enumerate(dict.fromkeys(of))}
     code = np.array([names[name] for name in of])
     sums, counts = np.bincount(code, [centre(part, statistic) for part in parts]), np.bincount(code)
-    return _in_blocks(len(names), rng, lambda drawn: sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+    return _in_blocks(len(names), RESAMPLES, rng, lambda drawn: sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
 
 
-def _in_blocks(units: int, rng: Stream, location: Callable[[Rows], Array]) -> Array:
-    """``location`` of RESAMPLES resamples of ``units``: some rows of units at a time, because thousands of repeats take
+def _in_blocks(units: int, count: int, rng: Stream, location: Callable[[Rows], Array]) -> Array:
+    """``location`` of ``count`` resamples of ``units``: some rows of units at a time, because those of many take
     hundreds of megabytes at once."""
     block = max(1, _AT_ONCE // units)
-    rows = [min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)]
-    return np.concatenate([location(rng.integers(units, (count, units))) for count in rows])
+    rows = [min(block, count - start) for start in range(0, count, block)]
+    return np.concatenate([np.empty(0), *(location(rng.integers(units, (some, units))) for some in rows)])
 
 
 def _expansion(n: int) -> float:
@@ -160,17 +160,8 @@ def _resampled(part: Array, statistic: Statistic, count: int, rng: Stream) -> Ar
     if part.size == 1:
         return np.full(count, part[0])
     if statistic == "mean":
-        return _resampled_means(part, count, rng)
+        return _in_blocks(part.size, count, rng, lambda drawn: part[drawn].mean(axis=1))
     return _resampled_medians(np.sort(part), count, rng)
-
-
-def _resampled_means(part: Array, count: int, rng: Stream) -> Array:
-    block = max(1, _AT_ONCE // part.size)
-    pieces = [
-        part[rng.integers(part.size, (min(block, count - start), part.size))].mean(axis=1)
-        for start in range(0, count, block)
-    ]
-    return np.concatenate(pieces) if pieces else np.empty(0)
 
 
 def _resampled_medians(ordered: Array, count: int, rng: Stream) -> Array:
