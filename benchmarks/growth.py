@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .measured import measured, module
+from .measured import measured, medians, module
 from .traces import make, write_kineto, write_nsys
 
 KINDS = {"nsys": ("sqlite", write_nsys), "kineto": ("json", write_kineto)}
@@ -30,10 +30,10 @@ def rows(sizes: Sequence[int], folder: Path) -> Iterator[Row]:
             path = folder / f"grown.{ending}"
             write(path, trace)
             runs = [measured([*module("profiling"), "summarize", str(path), "--json"], folder) for _ in range(_RUNS)]
-            medians = {name: statistics.median(run[name] for run in runs) for name in ("cpu_s", "wall_s", "peak_bytes")}
+            usual = medians(runs)
             counts = {"kernels": len(trace.call_start), "ranges": len(trace.range_start)}
-            print(f"{LABELS[kind]}, {size:,} kernels: {medians['cpu_s']:.2f} s", flush=True)
-            yield {"kind": kind, **counts, "file_bytes": path.stat().st_size, **medians, "runs": runs}
+            print(f"{LABELS[kind]}, {size:,} kernels: {usual['cpu_s']:.2f} s", flush=True)
+            yield {"kind": kind, **counts, "file_bytes": path.stat().st_size, **usual, "runs": runs}
             path.unlink()
 
 

@@ -9,16 +9,13 @@ The real program measures the workload of milliseconds of tests/faults: parent, 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from bench.instruments import cpu
 from benchmarks import writing
-from benchmarks.measured import ROOT
+from benchmarks.measured import ROOT, machine
 from tests.faults.plans import plan, planned
 from tests.faults.run import Scene, launcher
 
@@ -78,12 +75,7 @@ def main() -> None:
         records = len(scene.keys(ok=True))
     growth = {process: grown(seen, process) for process in ("parent", "fork_server")}
     within = all(one["resident_bytes"] <= MOST_BYTES and one["files"] <= MOST_FILES for one in growth.values())
-    machine = {
-        "cpu": cpu.facts().get("model"),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-    }
-    result = {"machine": machine, "records": records, "grown": growth, "within": within, "seen": seen}
+    result = {"machine": machine(), "records": records, "grown": growth, "within": within, "seen": seen}
     writing.write(options.out, result)
     print(f"{records} records: grown by {growth}, within {within}")
 

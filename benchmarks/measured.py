@@ -7,10 +7,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from bench.instruments import cpu
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,22 +49,21 @@ def measured(command: list[str], folder: Path, checkout: Path = ROOT) -> Run:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     starter = [sys.executable, "-I", "-S", "-c", _STARTER, str(output), *command]
     said = subprocess.run(starter, cwd=checkout, env=environment, stdout=subprocess.PIPE, check=True).stdout
-    code, wall, cpu, peak = json.loads(said)
+    code, wall, processor, peak = json.loads(said)
     if code:
         raise SystemExit(f"{' '.join(command)} failed:\n{output.read_text(errors='replace')[-2000:]}")
-    return {"wall_s": wall, "cpu_s": cpu, "peak_bytes": peak, "load_average": load}
+    return {"wall_s": wall, "cpu_s": processor, "peak_bytes": peak, "load_average": load}
+
+
+def medians(runs: Sequence[Run]) -> Run:
+    """Of what ``measured`` gave several times."""
+    return {name: statistics.median(run[name] for run in runs) for name in ("wall_s", "cpu_s", "peak_bytes")}
 
 
 def machine() -> Run:
     """Where it runs."""
     return {
+        "cpu": cpu.facts()["model"],
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
-        "load_average": os.getloadavg(),
-        "cpu": next((line.split(":")[1].strip() for line in _cpu_lines() if line.startswith("model name")), "unknown"),
     }
-
-
-def _cpu_lines() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []

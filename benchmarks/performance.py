@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shutil
 import statistics
 import sys
@@ -28,7 +29,7 @@ import numpy as np
 from bench.analysis.statistics.student import t_quantile
 
 from . import growth, late_change, performance_page, writing
-from .measured import ROOT, machine, measured, module
+from .measured import ROOT, machine, measured, medians, module
 from .traces import make, write_kineto, write_nsys
 
 RESULT = ROOT / "benchmarks" / "results" / "performance.json"
@@ -150,16 +151,12 @@ def _commands(work: Work, before: Path | None) -> dict[str, list[str]]:
 def _row(work: Work, runs: Mapping[str, list[Result]]) -> Result:
     ours = [run["cpu_s"] for run in runs[OURS]]
     beside = {
-        name: {**_medians(theirs), "ratio": ratio([run["cpu_s"] for run in theirs], ours), "runs": theirs}
+        name: {**medians(theirs), "ratio": ratio([run["cpu_s"] for run in theirs], ours), "runs": theirs}
         for name, theirs in runs.items()
         if name != OURS
     }
     known = {"work": work.name, "goal_cpu_s": work.goal_s, "goal_bytes": work.goal_bytes}
-    return {**known, **_medians(runs[OURS]), "beside": beside, "runs": runs[OURS]}
-
-
-def _medians(runs: Sequence[Result]) -> Result:
-    return {name: statistics.median(run[name] for run in runs) for name in ("wall_s", "cpu_s", "peak_bytes")}
+    return {**known, **medians(runs[OURS]), "beside": beside, "runs": runs[OURS]}
 
 
 def ratio(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
@@ -184,7 +181,8 @@ def main() -> None:
     writing.check(options.out)
     if options.rounds < 2:
         parser.error("--rounds: an interval needs two")
-    result: Result = {"machine": machine(), "rounds": options.rounds, "short": options.short}
+    where = {**machine(), "load_average": os.getloadavg()}
+    result: Result = {"machine": where, "rounds": options.rounds, "short": options.short}
     with tempfile.TemporaryDirectory(prefix="performance-") as name:
         folder = Path(name)
         asked = works(folder, options.peers, options.short)
@@ -195,7 +193,7 @@ def main() -> None:
         sizes = SHORT_SIZES if options.short else SIZES
         result["growth"] = list(growth.rows(sizes, folder))
         result["late_change"] = [late_change.found(size, folder) for size in late_change.SIZES]
-    result["load_average_after"] = machine()["load_average"]
+    result["load_average_after"] = os.getloadavg()
     writing.write(options.out, result)
     growth.plot(result["growth"], options.plot)
     options.page.write_text(performance_page.page(result))

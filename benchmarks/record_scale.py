@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import tempfile
 from pathlib import Path
 
-from bench.instruments import cpu
 from bench.record.store import RECORDS
 from benchmarks import writing
 from benchmarks.many_records import write
-from benchmarks.measured import ROOT, Run, measured, module
+from benchmarks.measured import ROOT, Run, machine, measured, module
 
 RESULT = ROOT / "benchmarks" / "results" / "record_scale.json"
 # What 100,000 Records may take: s of processor time, and bytes of memory where they are bounded.
@@ -67,13 +64,8 @@ def main() -> None:
     for count in options.sizes:
         with tempfile.TemporaryDirectory(prefix="record-scale-") as name:
             found.append(scale(count, (options.folder or Path(name)) / str(count)))
-    machine = {
-        "cpu": cpu.facts().get("model"),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-    }
     goals = {verb: {"cpu_s": seconds, "peak_bytes": most} for verb, (seconds, most) in GOALS.items()}
-    writing.write(options.out, {"machine": machine, "goals_of_100000": goals, "sizes": found})
+    writing.write(options.out, {"machine": machine(), "goals_of_100000": goals, "sizes": found})
     print(
         json.dumps({f"{run['records']} {verb}": one["within"] for run in found for verb, one in run["verbs"].items()})
     )
