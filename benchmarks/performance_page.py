@@ -30,8 +30,9 @@ def _head(result: Row) -> Sequence[str]:
         "",
         f"Processor time (user and system) and peak memory of fresh processes, medians of {result['rounds']} rounds in "
         f"which everything ran once, in an order of its own. {known['cores']} cores ({known['cpu']}), Python "
-        f"{known['python']}. Other work took a part of them: the load was {min(loads):.1f} to {max(loads):.1f} when a "
-        "run began, and processor time grows with it, because two threads share a core and its caches."
+        f"{known['python']}. The load was {min(loads):.1f} to {max(loads):.1f} when a run began, of which the "
+        "measuring itself is about 1: processor time grows with other work, because two threads share a core and its "
+        "caches."
         f"{left_out}",
         "",
     )
