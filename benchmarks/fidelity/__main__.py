@@ -20,7 +20,7 @@ from rich.console import Console
 from bench.instruments import environment
 from bench.run.progress import StepProgress
 
-from . import judge, planted, real, stack_judge, stacks
+from . import judge, planted, real, real_judge, stack_judge, stacks
 from .judge import Judged
 from .stack_judge import OTHER_STACKS
 
@@ -68,7 +68,7 @@ def _judged(with_real: bool) -> Iterator[Judged]:
                 progress.end("ok" if row.ok else "wrong")
         for item in on_machine:
             progress.start(f"{item.name}, on this machine")
-            row = real.judge(item)
+            row = real_judge.judge(item)
             yield row
             progress.advance(300)
             progress.end("ok" if row.ok else "wrong")
