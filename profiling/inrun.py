@@ -18,7 +18,7 @@ from bench.analysis.grouping import OF_SCHEME
 from bench.analysis.ledger.windows import Observed, against, of_setup
 from bench.record.errors import BitledgerError
 from bench.record.instruments import FIRST_VISITS, TIMELINE
-from bench.record.places import artifact_folder
+from bench.record.places import SUMMARY, artifact_folder
 from bench.record.schema import Artifact, Case
 from bench.record.store import artifact
 from bench.workloads.outcome import Outcome, failed
@@ -28,7 +28,7 @@ from .capture.job import Observation
 from .capture.kineto import of_trace
 from .inside import Seen, no_first_visits, observe_first_visits, observe_kineto
 
-TRACE, SUMMARY = "trace.json.gz", "summary.json"
+TRACE = "trace.json.gz"
 
 
 def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> Outcome:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.record.errors import BitledgerError
 from bench.record.integrity import MISSING, problem_of
+from bench.record.places import ARTIFACTS, SUMMARY
 from bench.record.schema import Artifact, Record
 from bench.record.timeline import Timeline
 
@@ -24,7 +25,7 @@ from .timeline.lane import Lane, lane_of
 MOST = 4
 # A longer file takes more time to read than a report should: it is linked, not drawn.
 MOST_BYTES = 48 * 2**20
-_TRACE = re.compile(r"artifacts/[\w.-]+/[\w-]+\.(json|json\.gz|sqlite|nsys-rep)", re.ASCII)
+_TRACE = re.compile(rf"{ARTIFACTS}/[\w.-]+/(?!{SUMMARY})[\w-]+\.(json|json\.gz|sqlite|nsys-rep)", re.ASCII)
 _READ = (".json", ".json.gz", ".sqlite")
 
 

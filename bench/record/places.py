@@ -10,6 +10,8 @@ from pathlib import Path
 # Where a run folder is made for which nobody chose a place.
 RUNS = Path("reports/runs")
 ARTIFACTS = "artifacts"
+# Beside a trace or a file of counters: its sums.
+SUMMARY = "summary.json"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST = 200
 

@@ -7,11 +7,12 @@ import base64
 import hashlib
 import html
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
 from bench.record.files import replace_bytes
+from bench.record.schema import Artifact
 
 from . import markdown, palette, svg, units
 from .content import FIRST_TITLE, NOTHING, Report, Section, Table
@@ -24,6 +25,7 @@ TRACE_HELP = (
     "In Perfetto: ui.perfetto.dev, “Open trace file”, choose the file. In speedscope: speedscope.app, “Browse”. Both "
     "read it in the browser and send it nowhere."
 )
+OF_NSYS = " Neither reads what nsys wrote: make a Chrome trace of it with the verb 'export'."
 _MOST_COLUMNS = 24
 
 
@@ -74,7 +76,7 @@ def render_html(report: Report, figures: Mapping[str, str]) -> str:
         first_title=FIRST_TITLE,
         nothing=NOTHING,
         open_sections=OPEN,
-        trace_help=TRACE_HELP,
+        trace_help=_trace_help,
         right_columns=_right_columns,
         counts_of=_counts_of,
         style=Markup(_style()),  # noqa: S704 — our own file
@@ -93,6 +95,12 @@ def _style() -> str:
     places = range(1, _MOST_COLUMNS + 1)
     right = ",".join(f".r{place} td:nth-child({place}),.r{place} th:nth-child({place})" for place in places)
     return f"{colours}{_own('page.css')}{right}{{text-align:right}}"
+
+
+def _trace_help(traces: Sequence[Artifact]) -> str:
+    """How these files are opened."""
+    chrome = all(trace.path.endswith((".json", ".json.gz")) for trace in traces)
+    return TRACE_HELP + ("" if chrome else OF_NSYS)
 
 
 def _counts_of(section: Section) -> str:

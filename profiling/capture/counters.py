@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.record.errors import MachineError, MeasurementError
+from bench.record.places import SUMMARY
 from bench.record.schema import Metric, metric
 from profiling.readers.counters import Counters
 from profiling.readers.ncu import read_counters
@@ -42,7 +43,7 @@ def observe(job: Job, caches: commands.Caches) -> Observation:
     asked = metric_names(job.settings.tier, job.chip)
     command = commands.ncu(job.window("nvtx", STEPS), str(job.file("counters")), asked, caches)
     finished = run_tool(command, job.log, job.settings.limit_s)
-    report, summary_file = job.file("counters.ncu-rep"), job.file("summary.json")
+    report, summary_file = job.file("counters.ncu-rep"), job.file(SUMMARY)
     _check(finished, report)
     facts = job.told_facts()
     counters = _read(job, report)

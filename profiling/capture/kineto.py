@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.analysis.observer.costs import median_costs
 from bench.record.errors import MeasurementError
+from bench.record.places import SUMMARY
 
 from ..commands import Command
 from ..inside import Seen
@@ -18,7 +19,7 @@ from .process import require_success, run_tool
 
 def observe(job: Job) -> Observation:
     """One capture. Raises a BitledgerError where nothing usable came."""
-    trace, summary = job.file("trace.json.gz"), job.file("summary.json")
+    trace, summary = job.file("trace.json.gz"), job.file(SUMMARY)
     command = Command(job.window("record_function", job.settings.steps, ("--kineto", str(trace))))
     require_success(run_tool(command, job.log, job.settings.limit_s))
     facts = job.told_facts()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.record.errors import MachineError, MeasurementError
+from bench.record.places import SUMMARY
 
 from .. import commands
 from ..availability import NotCollected, find_tool
@@ -28,7 +29,7 @@ def observe(job: Job) -> Observation:
     finished = run_tool(command, job.log, job.settings.limit_s)
     version = tool_version("nsys")
     report = _report(job, finished, version)
-    sqlite, summary = job.file("timeline.sqlite"), job.file("summary.json")
+    sqlite, summary = job.file("timeline.sqlite"), job.file(SUMMARY)
     require_success(run_tool(commands.nsys_to_sqlite(str(report), str(sqlite)), job.log, job.settings.limit_s))
     facts = job.told_facts()
     setup, metrics, absent = timelines.of_file(sqlite, summary)

@@ -131,6 +131,16 @@ def test_a_kept_trace_is_linked_and_drawn(kept):
     assert found.traces == record.artifacts and found.lane and not found.missing
 
 
+def test_the_sums_beside_a_trace_are_no_trace(kept):
+    folder, record = kept
+    sums = folder / "artifacts/kineto-int8-x-0/summary.json"
+    sums.write_text("{}")
+    both = replace(record, artifacts=(artifact(folder, sums, "its sums"), *record.artifacts))
+    assert steps(folder, both) == steps(folder, record)
+    alone = steps(folder, replace(record, artifacts=both.artifacts[:1]))
+    assert (alone.traces, alone.missing) == ((), "no trace was kept")
+
+
 def test_a_trace_that_cannot_be_drawn_is_said_to_be_so(kept):
     folder, record = kept
     assert steps(folder, record, None).missing == "its trace was not read here"

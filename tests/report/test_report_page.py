@@ -9,7 +9,10 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.record.errors import RecordError
-from bench.record.schema import Finding
+from bench.record.schema import Artifact, Finding
+from bench.report.analysed import analyse
+from bench.report.build import build
+from bench.report.page import render_html
 from tests import factories as make
 from tests.safety.hostile import without_own_script
 from tests.written_report import write_report
@@ -234,3 +237,13 @@ def test_a_picture_is_drawn_again_where_its_figure_changed(tmp_path: Path, monke
     raster.write_bytes(whole[:-20])
     svg.save(figures.notice("other"), tmp_path, "figure")
     assert raster.read_bytes() == whole
+
+
+@pytest.mark.parametrize(("name", "asked"), [("trace.json.gz", False), ("timeline.sqlite", True)])
+def test_what_nsys_wrote_is_not_said_to_open_in_perfetto(name: str, asked: bool) -> None:
+    report = build(analyse(make.run(), []))
+    trace = Artifact(f"artifacts/nsys-int8-x-0/{name}", "0" * 64, "a trace")
+    drawn = {figure.name: "" for figure in report.figures}
+    page = render_html(replace(report, tabs=(replace(report.tabs[0], traces=(trace,)),)), drawn)
+    assert "ui.perfetto.dev" in page
+    assert ("Neither reads what nsys wrote" in page) is asked
