@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from .errors import StorageError, UsageError
-from .places import ARTIFACTS
+from .places import ARTIFACTS, SUMMARY
 
 # What a run, a sweep or a report writes into its folder, beside its records.
 _OF_A_RUN = frozenset(
@@ -102,6 +102,11 @@ def unused(folder: Path) -> Path:
 def is_run(folder: Path) -> bool:
     """Whether a plan, or records in whatever form, are in the folder."""
     return (folder / "plan.json").exists() or any(name.startswith(_RECORDS) for name in _names_of_a_run(folder))
+
+
+def is_no_trace(name: str) -> bool:
+    """Whether a run has a file of this name that is not what a profiler wrote."""
+    return name.casefold() in (*_OF_A_RUN, SUMMARY)
 
 
 def _names_of_a_run(folder: Path) -> Iterator[str]:

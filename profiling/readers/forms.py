@@ -17,8 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.record.errors import BitledgerError, RecordError
+from bench.record.outputs import is_no_trace
 from bench.record.packed import MAGIC as GZIP
 from bench.record.packed import SMALL, TIMES, Unpacking
+from bench.record.places import ARTIFACTS
 
 from .ncu_chatter import TEXT_OUTPUT
 from .sqlite_columns import MAGIC as SQLITE
@@ -103,8 +105,11 @@ def _check_kind(path: Path) -> None:
 
 
 def _inside(folder: Path) -> str:
+    """Which traces are in a folder, also in that of a run, whose plan and records are none."""
+    places = (place for pattern in _TRACES for place in (pattern, f"{ARTIFACTS}/*/{pattern}"))
     try:
-        found = sorted({file.name for pattern in _TRACES for file in folder.glob(pattern)})
+        files = {file for place in places for file in folder.glob(place)}
+        found = sorted(str(file.relative_to(folder)) for file in files if not is_no_trace(file.name))
     except OSError:
         found = []
     if not found:

@@ -114,6 +114,20 @@ def test_a_folder_names_the_traces_in_it(tmp_path, json_file):
         read_timeline(tmp_path / "empty")
 
 
+def test_a_run_folder_names_the_traces_of_its_artifacts_and_not_its_plan(tmp_path, json_file):
+    kept = tmp_path / "run/artifacts/kineto-int8-x-0"
+    kept.mkdir(parents=True)
+    for name in ("plan.json", "left-out.json", "anonymous.json"):
+        (tmp_path / "run" / name).write_text("{}")
+    with pytest.raises(RecordError, match="a folder: give one trace file; there is none in it"):
+        read_timeline(tmp_path / "run")
+    (kept / "summary.json").write_text("{}")
+    json_file.rename(kept / "trace.json")
+    with pytest.raises(RecordError) as refused:
+        read_timeline(tmp_path / "run")
+    assert str(refused.value).endswith(f"give one of its traces: {kept / 'trace.json'}")
+
+
 def test_a_pipe_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RecordError, match="a pipe or a device"):
