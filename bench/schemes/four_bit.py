@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from bench.record.errors import MeasurementError
 
 from . import four_bit_traffic, linear_kernels
-from .code import HEAD, bare_loop, call, kept, pretrained
+from .code import HEAD, bare_loop, call, kept, linears, pretrained
 from .definition import Arm, Facts, Family, Fits, Operation, Read, any_arm, dtype_name, torch_dtype
 from .four_bit_traffic import BLOCKSIZE
 from .traffic import Product, Term, Traffic, exact, width
@@ -267,11 +267,7 @@ kind = {{
     "compress_statistics": {bool(facts.get("double_quant"))},
     "quant_type": "{facts.get("quant_type")}",
 }}
-linears = [
-    (name, module) for name, module in model.named_modules()
-    if type(module) is torch.nn.Linear
-    and name.rpartition(".")[2] not in {kept(facts)!r}
-]
+{linears(facts)}
 for name, linear in linears:
     packed = bnb.nn.Linear4bit(
         linear.in_features, linear.out_features, linear.bias is not None,

@@ -10,11 +10,15 @@ from typing import Any, ClassVar
 
 from bench.record.errors import NotApplicableError
 
-from .code import kept, pretrained
+from .code import linears, plain_linears, pretrained
 from .definition import Arm, Facts, Family, Fits, Read, any_arm, dtype_name, torch_dtype
 
 KIND = "hqq"
 _BITS = 4
+_BIAS = """if layer.bias is None:
+    plain.bias = None
+else:
+    plain.bias = torch.nn.Parameter(layer.bias.detach())"""
 
 
 class Hqq(Family):
@@ -67,11 +71,7 @@ from hqq.core.quantize import BaseQuantizeConfig, HQQLinear
 settings = BaseQuantizeConfig(
     nbits={_BITS}, group_size={facts.get("blocksize")}, axis=1,
 )
-linears = [
-    (name, module) for name, module in model.named_modules()
-    if type(module) is torch.nn.Linear
-    and name.rpartition(".")[2] not in {kept(facts)!r}
-]
+{linears(facts)}
 for name, linear in linears:
     model.set_submodule(name, HQQLinear(
         linear, settings, compute_dtype=torch.{facts.get("dtype")}, device=device,
@@ -79,18 +79,8 @@ for name, linear in linears:
 model.eval()"""
 
     def dequantising_code(self, facts: Facts) -> str:
-        return f"""for name, layer in list(model.named_modules()):
-    if isinstance(layer, HQQLinear):
-        plain = torch.nn.Linear(
-            layer.in_features, layer.out_features, device="meta",
-        )
-        weight = layer.dequantize().to(torch.{facts.get("dtype")})
-        plain.weight = torch.nn.Parameter(weight, requires_grad=False)
-        if layer.bias is None:
-            plain.bias = None
-        else:
-            plain.bias = torch.nn.Parameter(layer.bias.detach())
-        model.set_submodule(name, plain.eval())"""
+        weight = f"layer.dequantize().to(torch.{facts.get('dtype')})"
+        return plain_linears("isinstance(layer, HQQLinear)", weight, _BIAS)
 
 
 FAMILY = Hqq()

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from .code import call, kept, pretrained
+from .code import call, kept, plain_linears, pretrained
 from .definition import Arm, Facts, Family, Fits, Read, any_arm
 
 KIND = "quanto"
@@ -68,16 +68,8 @@ class Quanto(Family):
         return f"from transformers import QuantoConfig\n{pretrained(facts, call('QuantoConfig', options))}"
 
     def dequantising_code(self, facts: Facts) -> str:  # noqa: ARG002
-        return (
-            "for name, layer in list(model.named_modules()):\n"
-            '    if type(layer).__name__ == "QLinear":\n'
-            "        plain = torch.nn.Linear(\n"
-            '            layer.in_features, layer.out_features, device="meta",\n        )\n'
-            "        weight = layer.weight.dequantize()\n"
-            "        plain.weight = torch.nn.Parameter(weight, requires_grad=False)\n"
-            "        plain.bias = layer.bias\n"
-            "        model.set_submodule(name, plain.eval())"
-        )
+        which = 'type(layer).__name__ == "QLinear"'
+        return plain_linears(which, "layer.weight.dequantize()", "plain.bias = layer.bias")
 
 
 FAMILY = Quanto()

@@ -22,6 +22,7 @@ from bench.workloads.sources import resolve
 from tests import factories as make
 from tests.arms_here import parameter
 from tests.interventions.graph_simulation import Recorder, nothing_read_back, replay
+from tests.models import checkpoints
 from tests.run.test_trying import turns
 from tests.workloads.packed_4bit import WAYS, way
 from tests.workloads.tiny_models import ALWAYS_WINDOWED, PLAIN, WINDOWED, prompt, tiny
@@ -70,10 +71,10 @@ def printed(scheme, change=""):
     return code(changed_arm(arm(scheme), chosen).facts(), change.split("+") if change else (), batch)
 
 
-def run(text, **names):
+def run(text, place=SOURCE.location, **names):
     """The names that the code leaves. Only the model's place is put in."""
     with contextlib.redirect_stderr(io.StringIO()):
-        exec(preamble("cpu").replace("YOUR_MODEL", SOURCE.location) + "\n" + text, names)
+        exec(preamble("cpu").replace("YOUR_MODEL", place) + "\n" + text, names)
     return names
 
 
@@ -136,6 +137,15 @@ def test_the_printed_code_makes_the_arm_that_was_measured(scheme, change, kernel
     if change.startswith("batch-"):
         assert names["tokens"].shape[0] == int(change.removeprefix("batch-"))
     assert silenced == (change == "logger-silenced")
+
+
+def test_a_head_that_lies_deeper_than_the_model_is_left_alone_by_the_code_too(tmp_path):
+    """BERT's is cls.predictions.decoder: the last part of that name is what is never called so."""
+    folder = checkpoints.save(tmp_path / "bert", checkpoints.model("bert", is_decoder=True))
+    wanted = models.load(resolve(str(folder)), replace(arm("nf4"), blocksize=128), "cpu", 0)
+    model = run(code(wanted.arm.facts(), ()), str(folder))["model"]
+    assert type(model.get_output_embeddings()) is torch.nn.Linear
+    assert facts_of(model) == facts_of(wanted.model)
 
 
 def test_the_static_cache_is_one_and_nothing_is_compiled(monkeypatch):
