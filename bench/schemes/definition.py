@@ -46,6 +46,11 @@ class Arm:
     in_bfloat16: str = ""
     minor: bool = False
 
+    @property
+    def skip_modules(self) -> list[str] | None:
+        """``not_converted`` as transformers' configurations take it; None: it finds the head by itself."""
+        return list(self.not_converted) or None
+
     def facts(self) -> dict[str, Any]:
         """Exactly what this arm is, for the record."""
         facts = {name: value for name, value in asdict(self).items() if name not in _NOT_FACTS}

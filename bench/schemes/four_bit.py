@@ -92,7 +92,7 @@ class FourBit(Family):
             bnb_4bit_quant_type=arm.quant_type,
             bnb_4bit_use_double_quant=arm.double_quant,
             bnb_4bit_compute_dtype=arm.compute_dtype or arm.dtype,
-            llm_int8_skip_modules=list(arm.not_converted) or None,
+            llm_int8_skip_modules=arm.skip_modules,
         )
 
     def quantised(self, linear: Any, arm: Arm) -> Any:

@@ -59,7 +59,7 @@ class Int8(Family):
         import transformers
 
         return transformers.BitsAndBytesConfig(
-            load_in_8bit=True, llm_int8_threshold=arm.threshold, llm_int8_skip_modules=list(arm.not_converted) or None
+            load_in_8bit=True, llm_int8_threshold=arm.threshold, llm_int8_skip_modules=arm.skip_modules
         )
 
     def quantised(self, linear: Any, arm: Arm) -> Any:

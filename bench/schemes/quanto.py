@@ -32,7 +32,7 @@ class Quanto(Family):
     def configuration(self, arm: Arm) -> Any:
         import transformers
 
-        return transformers.QuantoConfig(weights="int8", modules_to_not_convert=list(arm.not_converted) or None)
+        return transformers.QuantoConfig(weights="int8", modules_to_not_convert=arm.skip_modules)
 
     def quantised(self, linear: Any, arm: Arm) -> Any:  # noqa: ARG002
         from optimum.quanto import QLinear, qint8

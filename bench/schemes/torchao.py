@@ -57,7 +57,7 @@ class TorchAo(Family):
     def configuration(self, arm: Arm) -> Any:
         import transformers
 
-        return transformers.TorchAoConfig(_made(arm.facts()), modules_to_not_convert=list(arm.not_converted) or None)
+        return transformers.TorchAoConfig(_made(arm.facts()), modules_to_not_convert=arm.skip_modules)
 
     def quantised(self, linear: Any, arm: Arm) -> Any:
         import torch
