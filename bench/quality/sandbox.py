@@ -72,6 +72,14 @@ class ProgramOutcome:
     end: End
 
 
+class NoSandboxError(MachineError):
+    """bubblewrap cannot be had. ``why``: without what to do about it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}: {REMEDY}")
+        self.why = why
+
+
 class Stopped(Exception):  # noqa: N818 - no error: somebody ended the evaluation
     """The evaluation was ended while a program ran or was about to."""
 
@@ -270,14 +278,14 @@ def accepted(parts: Iterable[str]) -> frozenset[str]:
 
 
 def find(unprotected: bool = False, limits: Limits | None = None, without: Collection[str] = ()) -> Sandbox:
-    """The sandbox of this machine. Raises MachineError where there is none and ``unprotected`` does not allow that, and
-    where one of its PARTS is lacking that ``without`` does not name."""
+    """The sandbox of this machine. Raises NoSandboxError where there is none and ``unprotected`` does not allow that,
+    MachineError where one of its PARTS is lacking that ``without`` does not name."""
     limits = limits or Limits()
     if unprotected:
         return Sandbox("", limits)
     path = shutil.which("bwrap")
     if path is None:
-        raise MachineError(f"bubblewrap is not installed, and programs that a model wrote must not run loose: {REMEDY}")
+        raise NoSandboxError("bubblewrap is not installed, and programs that a model wrote must not run loose")
     # In a thread of its own: the session keyring of the one that asks is not to be lost.
     with ThreadPoolExecutor(1) as pool:
         made = pool.submit(_tried, Sandbox(path, limits)).result()
@@ -292,7 +300,7 @@ def find(unprotected: bool = False, limits: Limits | None = None, without: Colle
 
 
 def _tried(plain: Sandbox) -> Sandbox:
-    """The best that works here. Raises MachineError where none does."""
+    """The best that works here. Raises NoSandboxError where none does."""
     strict = [] if is_root() else [replace(plain, disable_userns=True)]
     filtered = [*strict, plain] if seccomp.program() else []
     for made in (*filtered, replace(plain, without=frozenset({"seccomp"}))):
@@ -300,7 +308,7 @@ def _tried(plain: Sandbox) -> Sandbox:
         if files is not None:
             lacking = {"keyring"} if keyring.leave() else set()
             return replace(made, without=made.without | lacking | ({"inodes"} if files < 1 else set()))
-    raise MachineError(f"bubblewrap cannot make a sandbox here (are namespaces allowed?): {REMEDY}")
+    raise NoSandboxError("bubblewrap cannot make a sandbox here (are namespaces allowed?)")
 
 
 def _files_of_trial(made: Sandbox) -> int | None:

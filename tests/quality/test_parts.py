@@ -17,7 +17,9 @@ from bench.quality.evaluate import Sample, evaluate
 from bench.quality.sandbox import Limits, find
 from bench.quality.tasks import PlusTask
 from bench.quality.values import load
+from bench.quality.verbs.evaluate_run import before_run
 from bench.record.errors import MachineError
+from bench.record.instruments import SAMPLES
 
 TASK = PlusTask("Test/0", "def f(x):\n", "    return x + 1\n", "f", 0.0, ([1],), ([2],))
 
@@ -154,6 +156,13 @@ def test_a_part_that_is_lacking_is_named_and_refused_unless_accepted(part, break
     weaker = find(without={part})
     assert weaker.facts["sandbox_without"] == [part]
     assert evaluate([TASK], [Sample("Test/0", 0, TASK.solution)], weaker, 1)[0].passed
+
+
+def test_before_a_run_nobody_is_told_to_install_what_is_there(found, monkeypatch):
+    monkeypatch.setattr(keyring, "leave", lambda: "keyctl: EDQUOT")
+    (finding,) = before_run({SAMPLES})
+    assert "lacks keyring" in finding.message and "--sandbox-without keyring. Judge them later" in finding.message
+    assert "install" not in f"{finding.message} {finding.remedy}"
 
 
 def test_no_key_means_none_to_be_read_but_too_many_keys_are_a_fault(monkeypatch):

@@ -12,7 +12,9 @@ from bench.quality import programs
 from bench.quality.evaluate import Sample, evaluate
 from bench.quality.sandbox import Limits, find
 from bench.quality.tasks import PlusTask
+from bench.quality.verbs.evaluate_run import before_run
 from bench.record.errors import MachineError
+from bench.record.instruments import SAMPLES
 from tests.quality import before
 from tests.quality.hostile import JUDGE, KERNEL, PLAIN, PROGRAMS
 
@@ -98,6 +100,16 @@ def test_without_a_sandbox_it_refuses_unless_told(monkeypatch):
     with pytest.raises(MachineError, match="apt-get install bubblewrap"):
         find()
     assert find(unprotected=True).facts["sandbox"] == "none"
+
+
+def test_before_a_run_it_is_said_what_is_lacking_and_apart_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    (finding,) = before_run({SAMPLES})
+    assert finding.message == (
+        "programs will be written and not judged: bubblewrap is not installed, and programs that a model wrote must "
+        "not run loose. Judge them later: python -m bench evaluate RUN_FOLDER"
+    )
+    assert finding.remedy == "install bubblewrap (Debian: apt-get install bubblewrap) where namespaces are allowed"
 
 
 def test_a_sandbox_that_cannot_be_made_is_refused(monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ from bench.instruments import environment
 from bench.quality.answers import Kept
 from bench.quality.answers import folder as folder_of_answers
 from bench.quality.of_run import Judging, distinct, judge, not_judged, waiting
-from bench.quality.sandbox import INSTALL, REMEDY, Sandbox, accepted, find
+from bench.quality.sandbox import INSTALL, NoSandboxError, Sandbox, accepted, find
 from bench.quality.verbs.judging import judging
 from bench.record.errors import MachineError, UsageError
 from bench.record.instruments import SAMPLES
@@ -44,9 +44,10 @@ def before_run(instruments: Collection[str]) -> tuple[Finding, ...]:
     try:
         find(unprotected=False)
     except MachineError as error:
-        why = str(error).removesuffix(f": {REMEDY}")
+        # Other errors say what to do about what they are: to install bubblewrap is of no use then.
+        why, remedy = (error.why, INSTALL) if isinstance(error, NoSandboxError) else (str(error), "")
         message = f"programs will be written and not judged: {why}. Judge them later: {command('evaluate RUN_FOLDER')}"
-        return (Finding("not-judged", "warning", message, remedy=INSTALL),)
+        return (Finding("not-judged", "warning", message, remedy=remedy),)
     return ()
 
 
