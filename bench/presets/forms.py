@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -57,6 +57,11 @@ class EndToEnd:
     prompt_style: str = DEFAULT
     tries: tuple[str, ...] = ()
     tried_on: tuple[str, ...] = ()
+
+    def with_schemes(self, change: Callable[[Sequence[str]], tuple[str, ...]]) -> EndToEnd:
+        """The sweep with what ``change`` makes of its schemes, wherever it names some."""
+        observers = {name: (change(schemes), repeats) for name, (schemes, repeats) in self.observers.items()}
+        return replace(self, schemes=change(self.schemes), observers=observers, tried_on=change(self.tried_on))
 
 
 @dataclass(frozen=True)

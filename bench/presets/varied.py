@@ -32,8 +32,7 @@ def with_adapter(chosen: Preset) -> Preset:
 
 
 def _adapted(sweep: EndToEnd) -> EndToEnd:
-    observers = {name: (_with(schemes), repeats) for name, (schemes, repeats) in sweep.observers.items()}
-    return replace(sweep, schemes=_with(sweep.schemes), observers=observers)
+    return replace(sweep.with_schemes(_with), tried_on=sweep.tried_on)
 
 
 def _with(schemes: Sequence[str]) -> tuple[str, ...]:
@@ -58,13 +57,8 @@ def with_compiled(chosen: Preset, schemes: Sequence[str]) -> Preset:
 
 def plain(chosen: Preset) -> Preset:
     """The preset less what ``with_adapter`` and ``with_compiled`` add; as it is where nothing else is in it."""
-    sweeps = tuple(_plain(sweep) for sweep in chosen.sweeps if sweep.name != COMPILED)
+    sweeps = tuple(sweep.with_schemes(_without) for sweep in chosen.sweeps if sweep.name != COMPILED)
     return replace(chosen, sweeps=sweeps) if any(sweep.schemes for sweep in sweeps) else chosen
-
-
-def _plain(sweep: EndToEnd) -> EndToEnd:
-    observers = {name: (_without(schemes), repeats) for name, (schemes, repeats) in sweep.observers.items()}
-    return replace(sweep, schemes=_without(sweep.schemes), observers=observers)
 
 
 def _without(schemes: Sequence[str]) -> tuple[str, ...]:

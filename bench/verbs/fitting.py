@@ -50,15 +50,7 @@ def available(preset: Preset, device: str) -> tuple[Preset, dict[str, str]]:
     def left(schemes: Sequence[str]) -> tuple[str, ...]:
         return tuple(name for name in schemes if name not in why)
 
-    sweeps = [
-        replace(
-            sweep,
-            schemes=left(sweep.schemes),
-            observers={name: (left(schemes), repeats) for name, (schemes, repeats) in sweep.observers.items()},
-            tried_on=left(sweep.tried_on),
-        )
-        for sweep in preset.sweeps
-    ]
+    sweeps = (sweep.with_schemes(left) for sweep in preset.sweeps)
     kept = tuple(sweep for sweep in sweeps if sweep.schemes)
     able = (*(name for sweep in kept for name in sweep.schemes if sweep.timed), preset.reference)
     reference = able[0] if preset.reference in why else preset.reference
@@ -118,7 +110,7 @@ def for_dtype(preset: Preset, source: Source, dtype: str) -> Preset:
     native = dtype == "bfloat16" and source.kind in ("folder", "hub") and preset.name in _EVERYDAY
     if not native or preset.reference != REFERENCE:
         return preset
-    sweeps = tuple(_in_bfloat16(sweep) for sweep in preset.sweeps)
+    sweeps = (sweep.with_schemes(_counterparts) for sweep in preset.sweeps)
     matmul = _counterparts(preset.matmul_schemes)
     return replace(
         preset,
@@ -126,12 +118,6 @@ def for_dtype(preset: Preset, source: Source, dtype: str) -> Preset:
         matmul_schemes=matmul,
         reference=arm(REFERENCE).in_bfloat16,
     )
-
-
-def _in_bfloat16(sweep: EndToEnd) -> EndToEnd:
-    observers = {name: (_counterparts(schemes), repeats) for name, (schemes, repeats) in sweep.observers.items()}
-    tried_on = _counterparts(sweep.tried_on)
-    return replace(sweep, schemes=_counterparts(sweep.schemes), observers=observers, tried_on=tried_on)
 
 
 def _counterparts(schemes: Sequence[str]) -> tuple[str, ...]:
