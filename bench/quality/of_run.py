@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 from bench.record.errors import UsageError
+from bench.record.instruments import QUALITY, SAMPLES
 from bench.record.schema import Case, Environment, Finding, Record, metric
 from bench.workloads import completions
 from bench.workloads.prompt_styles import CHAT, program, style_of
@@ -19,8 +20,6 @@ from .evaluate import Judgement, Sample, evaluate
 from .sandbox import Sandbox
 from .sanitise import sanitise, version
 from .tasks import PlusTask, humaneval_plus
-
-SAMPLES, QUALITY = "samples", "quality"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import pytest
 
 from bench.cli import main
 from bench.quality.evaluate import read_samples
-from bench.quality.of_run import SAMPLES, distinct
+from bench.quality.of_run import distinct
 from bench.quality.tasks import humaneval_plus
+from bench.record.instruments import SAMPLES
 from bench.record.store import RECORDS, load, open_run
 from tests import factories as make
 

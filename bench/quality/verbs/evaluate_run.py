@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.instruments import environment
 from bench.quality.answers import Kept
 from bench.quality.answers import folder as folder_of_answers
-from bench.quality.of_run import Judging, distinct, judge, not_judged, waiting
+from bench.quality.of_run import Judging, judge, not_judged, waiting
 from bench.quality.sandbox import INSTALL, NoSandboxError, Sandbox, accepted, find
 from bench.quality.verbs.judging import judging
 from bench.record.errors import MachineError, UsageError
@@ -73,7 +73,7 @@ def _judging(records: Sequence[Record], argv: Sequence[str]) -> Judging:
 def _file(
     records: Sequence[Record], writer: Writer, sandbox: Sandbox, workers: int, by: Judging, kept: Kept | None
 ) -> None:
-    count = len({sample.task_id for sample in distinct(records)})
+    count = len({task_id for record in records for task_id in record.setup["tasks"]})
     console = make_console()
     console.print(f"judging the programs of {len(records)} arms on {count} tasks", highlight=False, markup=False)
     with judging(count, console, lines=4) as done:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.quality.of_run import SAMPLES
 from bench.record.errors import StorageError, UsageError
 from bench.record.files import replace_text
+from bench.record.instruments import SAMPLES
 from bench.record.outputs import check_file
 from bench.record.schema import Record
 from bench.record.store import load, remedy, why
