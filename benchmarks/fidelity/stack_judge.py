@@ -8,14 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.analysis.timeline import Analysis
 from bench.analysis.traces.pair import Trace, TracePair, explain_traces
-from bench.analysis.traces.periods import with_periods
-from bench.analysis.traces.taken import Wanted, taken
-from bench.analysis.traces.waited import common_rank
+from bench.cli import options_of
 from bench.record import causes as c
 from bench.report.answer_traces import TracesAsked, answer
-from profiling.summarize import read_timeline
+from bench.verbs.opened import AskedTrace, opened
 
 from .judge import WITHIN, Judged
 from .machine import Happened
@@ -23,14 +20,13 @@ from .stacks import StackCase
 from .writers import write_kineto, write_nsys
 
 OTHER_STACKS = "other stacks"
+_SIDES = ("reference", "candidate")
 
 
 def judge(case: StackCase, folder: Path) -> Judged:
     """The row of one case: the first of the answer's reasons must be the planted one, sure, and of its size."""
     played = [case.stack.played(plant, seed) for plant, seed in ((case.reference, 1), (case.plant, 2))]
-    paths = [
-        _written(case, sides, folder / name) for name, sides in zip(("reference", "candidate"), played, strict=True)
-    ]
+    paths = [_written(case, sides, folder / name) for name, sides in zip(_SIDES, played, strict=True)]
     pair = explain_traces(*_traces(paths))
     told = answer(pair, TracesAsked(*(path.name for path in paths), *paths))
     named = next((n for n in c.CAUSES if told.causes and _names(told.causes[0].title, n)), "")
@@ -71,12 +67,8 @@ def _operators(side: Happened) -> list[tuple[str, int, str, int, int]]:
 
 def _traces(paths: Sequence[Path]) -> list[Trace]:
     """As the command takes them where nobody gives an option."""
-    analyses = [Analysis(read_timeline(path)) for path in paths]
-    likely = common_rank([analysis.timeline for analysis in analyses])
-    each_taken = [taken(each, Wanted(likely=rank)) for each, rank in zip(analyses, likely, strict=True)]
-    inferred = any(each.inferred for each in each_taken)
-    found = each_taken if inferred else with_periods(each_taken, [None, None])
-    return [Trace(path, each.analysis, None, each.step_range) for path, each in zip(paths, found, strict=True)]
+    options = options_of(["explain", *(f"--{name}={path}" for name, path in zip(_SIDES, paths, strict=True))])
+    return [trace for trace, _ in opened(options, [AskedTrace(path) for path in paths])]
 
 
 def _size_us(case: StackCase, played: list[list[Happened]]) -> float:
