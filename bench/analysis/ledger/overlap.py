@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench.record.codes import encode
+
 from ..timeline.intervals import Cover
 from .class_table import EXCHANGE
 from .costs import Ns
@@ -48,7 +50,7 @@ def _tier(launched: Launched) -> int:
 
 def _groups(tier: Ns, stream: Ns, length: Ns) -> list[Ns]:
     """The rows of each stream and tier, those that come first first."""
-    streams, place = np.unique(stream, return_inverse=True)
+    streams, place = encode(stream)
     total = np.zeros(len(streams), np.int64)
     np.add.at(total, place, np.where(tier == _COMPUTING, length, 0))
     turn = np.empty(len(streams), np.int64)
