@@ -172,13 +172,14 @@ RULES: tuple[Rule, ...] = (
         r"|scaled_(fp8|int8|fp4)_quant|_quant_(8bit|fp8|int8|fp4)|cvt_fp16_to_fp4",
     ),
     Rule(c.QUANTISE, "kernel", name=r"kgetColRowStats|kDoubleRowColQuant|kTransformRow", bitsandbytes="<0.45"),
-    # What Inductor fuses is elementwise, and named after the products that it comes after too.
-    # Named after all operators in them: a scale found and values rounded to it, or bits shifted out of packed weights.
+    # What Inductor fuses is named after all operators in it: a scale found and values rounded to it, or bits shifted
+    # out of packed weights.
     Rule(
         c.QUANTISE, "kernel", name=r"^triton_(red|per)_fused_(?!\w*rsqrt)(?=\w*_(amax|aminmax|amin)_)\w*_(round|clamp)"
     ),
     Rule(c.DEQUANTISE, "kernel", name=r"^triton_(poi|red|per|for)_fused_\w*(rshift|right_shift)"),
     Rule(c.SAMPLING, "kernel", name=r"^triton_(poi|red|per|for)_fused_\w*(argmax|multinomial|topk)"),
+    # The rest of it is elementwise, and named after the products that it comes after too.
     Rule(c.NORM, "kernel", name=r"^triton_(poi|red|per|for)_"),
     Rule(c.GEMM, "kernel", name=_PRODUCTS),
     Rule(c.GEMM, "kernel", name=_PLAIN_KERNEL),
