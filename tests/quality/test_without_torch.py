@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,23 +12,7 @@ from bench.record.errors import MachineError
 from bench.record.instruments import QUALITY
 from bench.record.store import load, open_run
 from tests import quality_records as q
-
-ROOT = Path(__file__).parents[2]
-SCRIPT = """
-import sys
-BLOCKED = {"torch", "transformers", "bitsandbytes", "pynvml", "accelerate", "codecarbon"}
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in BLOCKED:
-            raise ImportError(f"{name} is blocked")
-
-sys.meta_path.insert(0, Blocker())
-from bench.cli import main
-code = main(sys.argv[1:])
-assert not BLOCKED & set(sys.modules)
-sys.exit(code)
-"""
+from tests.no_model_libraries import run_verb
 
 
 @pytest.fixture
@@ -48,8 +30,7 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_a_run_is_judged_without_any_model_library(written: Path) -> None:
-    argv = [sys.executable, "-c", SCRIPT, "evaluate", str(written)]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = run_verb("evaluate", written)
     assert done.returncode == 0, done.stderr
     wrote, judged = load(written).records
     assert (judged.instrument, judged.status) == (QUALITY, "ok"), judged.reason

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,23 +11,11 @@ from bench.cli import main
 from bench.report import markdown
 from bench.studies.starcoder2.raw.claims import grounds
 from bench.studies.starcoder2.raw.page import build
+from tests.no_model_libraries import run_verb
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "docs" / "study.md"
 NUMBER = re.compile(r"\d[\d,\u202f]*(?:\.\d+)?")
-SCRIPT = """
-import sys
-BLOCKED = {"torch", "transformers", "bitsandbytes", "pynvml", "accelerate", "codecarbon", "tokenizers"}
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in BLOCKED:
-            raise ImportError(f"{name} is blocked")
-
-sys.meta_path.insert(0, Blocker())
-from bench.cli import main
-sys.exit(main(["study", *sys.argv[1:]]))
-"""
 
 
 def numbers(text: str) -> list[float]:
@@ -57,9 +43,7 @@ def test_every_figure_of_the_paper_is_committed_and_no_other():
 
 def test_the_verb_needs_no_gpu_no_run_and_no_model_library(tmp_path: Path):
     began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+    done = run_verb("study", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - began < 60
     assert "STANDS" in done.stdout and "FALLS" in done.stdout and "CANNOT BE TOLD FROM THESE DATA" in done.stdout

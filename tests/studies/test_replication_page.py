@@ -1,7 +1,5 @@
 """study.md and study.html, from invented records."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,20 +11,7 @@ from bench.studies.starcoder2.replication import page
 from bench.studies.starcoder2.replication.page import write_study
 from tests import factories as make
 from tests import study_records as records
-
-SCRIPT = """
-import sys
-BLOCKED = {"torch", "transformers", "bitsandbytes", "pynvml", "accelerate", "codecarbon"}
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in BLOCKED:
-            raise ImportError(f"{name} is blocked")
-
-sys.meta_path.insert(0, Blocker())
-from bench.cli import main
-sys.exit(main(["report", "--study", *sys.argv[1:]]))
-"""
+from tests.no_model_libraries import run_verb
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +89,7 @@ def test_text_from_records_cannot_become_markup(tmp_path: Path):
 def test_the_verb_writes_into_the_first_folder_without_any_model_library(tmp_path: Path):
     one = write(tmp_path / "one", [records.calls(n, t, r) for n, t in records.TIMES.items() for r in range(2)])
     other = write(tmp_path / "two", [records.calls(n, t, stop="eos") for n, t in records.TIMES.items()])
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(one), str(other)], cwd=root, capture_output=True, text=True, timeout=120
-    )
+    done = run_verb("report", "--study", one, other)
     assert done.returncode == 0, done.stderr
     assert "REPRODUCED" in done.stdout and "study.html" in done.stdout.replace("\n", "")
     assert (one / "study.html").exists() and not (other / "study.html").exists()
