@@ -16,6 +16,7 @@ from bench.record import causes as c
 from . import units
 from .palette import CALLS, CAUSES, INK, NEITHER, OPERATORS, PAPER, PYTHON, SOFT, Role
 from .visible import visible
+from .words import cut_short
 
 Times = NDArray[np.int64]
 WIDTH, LEFT, RIGHT = 1000, 66, 8
@@ -114,12 +115,8 @@ def _host_rows(lane: Lane) -> list[tuple[_Kind, Cover]]:
     ):
         cover = _cover(pieces)
         found.append((kind, cover.both(left)))
-        left = left.both(_without(cover, lane.ns))
+        left = left.both(cover.gaps(0, lane.ns))
     return [(_Kind(PYTHON, False, "the host elsewhere: Python and what it calls"), left), *found[::-1]]
-
-
-def _without(cover: Cover, ns: int) -> Cover:
-    return cover.gaps(0, ns)
 
 
 def _columns(y: float, height: int, width: float, edges: Times, rows: Sequence[tuple[_Kind, Cover]]) -> Iterator[str]:
@@ -209,7 +206,7 @@ def _merged(pieces: Iterable[LanePiece], begin: int, end: int) -> Iterator[LaneP
 def _together(short: Sequence[LanePiece]) -> LanePiece:
     largest = max(short, key=lambda piece: piece.end - piece.begin)
     more = f" and {units.plural(len(short) - 1, 'other')}" if len(short) > 1 else ""
-    return replace(largest, begin=short[0].begin, end=short[-1].end, name=f"{_short(largest.name)}{more}")
+    return replace(largest, begin=short[0].begin, end=short[-1].end, name=f"{cut_short(largest.name, _LONGEST)}{more}")
 
 
 def _row(
@@ -223,7 +220,7 @@ def _row(
         scale = _ACROSS / (end - begin)
         x, width = LEFT + (piece.begin - begin) * scale, (piece.end - piece.begin) * scale
         kind = _host_kind(piece) if host else _kind(piece)
-        name = _short(piece.name) or "nothing follows"
+        name = cut_short(piece.name, _LONGEST) or "nothing follows"
         title = (
             f"{name}, {_time(piece.end - piece.begin)}"
             if host
@@ -305,10 +302,6 @@ def _text(
 
 def _time(ns: int) -> str:
     return units.si(ns * 1e-9, "s")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _safe(text: str) -> str:

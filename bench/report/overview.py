@@ -10,7 +10,7 @@ from bench.record.schema import Record
 
 from . import units
 from .content import Cell, Column, Headline, Table, table, without
-from .words import TONES, interval_text, ratio_cell, scheme_text, setting_text, short_labels, verdict_cell
+from .words import TONES, cut_short, interval_text, ratio_cell, scheme_text, setting_text, short_labels, verdict_cell
 
 # Of the reason why a scheme was not timed.
 _MOST_LETTERS = 200
@@ -49,11 +49,8 @@ def not_measured(records: Sequence[Record]) -> tuple[Headline, ...]:
 def _untimed(scheme: str, reasons: Mapping[str, str]) -> Headline:
     failed = "failed" in reasons
     reason = " ".join(reasons["failed" if failed else "skipped"].split()) or "no reason was recorded"
-    told = reason if len(reason) <= _MOST_LETTERS else f"{reason[: _MOST_LETTERS - 1]}…"
-    return Headline(
-        scheme, "FAILED" if failed else "SKIPPED", f"{scheme} was not timed: {told.rstrip('.')}.",
-        "bad" if failed else "unsure",
-    )  # fmt: skip
+    told = f"{scheme} was not timed: {cut_short(reason, _MOST_LETTERS).rstrip('.')}."
+    return Headline(scheme, "FAILED" if failed else "SKIPPED", told, "bad" if failed else "unsure")
 
 
 def _headline(row: GenerationRow, group: GenerationGroup, label: str) -> Headline:

@@ -9,6 +9,7 @@ from bench.record import causes as c
 
 from . import units
 from .content import Cell, Column, Table, Tone, table
+from .lines import interval
 from .points import Shared, share_cell, share_note, shared
 
 # In a cell; the note says by what.
@@ -44,16 +45,12 @@ def _recorded(line: RecordedLine) -> tuple[Cell | str, ...]:
     both = (f"{line.reference_ms:.4f}", f"{line.scheme_ms:.4f}")
     if line.inflated and not line.sure:
         return (line.cause, *(Cell(ms, "muted") for ms in both), Cell(INFLATED, "muted"), units.ABSENT)
-    return (line.cause, *both, _delta(line.delta_ms, line.sure), _interval(line.low, line.high))
+    return (line.cause, *both, _delta(line.delta_ms, line.sure), interval(line.low, line.high))
 
 
 def _delta(ms: float, sure: bool) -> Cell:
     tone: Tone = ("bad" if ms > 0 else "good") if sure else ""
     return Cell(units.fixed(ms, 4), tone)
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return units.ABSENT if low is None or high is None else f"{units.fixed(low, 3)} to {units.fixed(high, 3)}"
 
 
 def causes(timed: Timed) -> Table | None:
@@ -78,7 +75,7 @@ def _cause(one: Shared) -> tuple[Cell | str, ...]:
     cause = one.cause
     work, host = (units.ABSENT if part is None else units.fixed(part, 4) for part in (cause.work_ms, cause.host_ms))
     return (
-        c.LABELS[cause.cause], _delta(cause.delta_ms, cause.sure), _interval(cause.low, cause.high), work, host,
+        c.LABELS[cause.cause], _delta(cause.delta_ms, cause.sure), interval(cause.low, cause.high), work, host,
         share_cell(one),
     )  # fmt: skip
 
@@ -90,7 +87,7 @@ def savings(found: Diagnosis) -> Table | None:
         (
             c.LABELS[cost.cause], _delta(cost.mean * 1e-6, cost.sure),
             units.ABSENT if cost.reach is None
-            else _interval((cost.mean - cost.reach) * 1e-6, (cost.mean + cost.reach) * 1e-6),
+            else interval((cost.mean - cost.reach) * 1e-6, (cost.mean + cost.reach) * 1e-6),
         )
         for cost in found.costs
     ]  # fmt: skip

@@ -171,3 +171,8 @@ def span(values: Iterable[int]) -> str:
     if not ordered:
         return "0"
     return str(ordered[0]) if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+
+
+def cut_short(text: str, most: int) -> str:
+    """The text, or its first letters and "…": ``most`` letters in all."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -64,8 +64,9 @@ _MOST_LETTERS = 24
 
 
 def _short_row(case: dict[str, Any]) -> tuple[str, ...]:
-    reason = "; ".join(case["reasons"]) if case["status"] != "ok" else ""
-    reason = reason if len(reason) <= _MOST_LETTERS else f"{reason[: _MOST_LETTERS - 1]}…"
+    from bench.report.words import cut_short
+
+    reason = cut_short("; ".join(case["reasons"]), _MOST_LETTERS) if case["status"] != "ok" else ""
     status = f"{case['status']}: {reason}" if reason else case["status"]
     return case["case_id"][:8], _case_text(case["case"]), case["scheme"], status
 

@@ -12,6 +12,7 @@ from bench.report.console import console as make_console
 from bench.report.content import Cell, Column
 from bench.report.terminal import print_lines
 from bench.report.visible import visible
+from bench.report.words import cut_short
 
 _UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3))
 _NAME_WIDTH = 60
@@ -119,8 +120,7 @@ def _shown(name: str, value: Any) -> str:
         return f"{int(value):,}"
     if isinstance(value, float):
         return f"{value:.3g}"
-    text = str(value)
-    return text if len(text) <= _NAME_WIDTH else f"{text[: _NAME_WIDTH - 1]}…"
+    return cut_short(str(value), _NAME_WIDTH)
 
 
 # Shown where any row has them.

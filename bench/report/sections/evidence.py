@@ -12,13 +12,13 @@ from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Column, FigureSpec, Row, Section, Table, drop_uniform, table
 from bench.report.drawing import is_svg
-from bench.report.words import short_labels
+from bench.report.words import cut_short, short_labels
 
 from .common import SCHEME, SETTING
 
 MOST_FLAMEGRAPHS = 6
 _TOOL = Column("Tool")
-_LONGEST_NAME = 90
+_LONGEST_NAME, _LONGEST_REASON = 90, 200
 
 # (column, metric, unit, left out where the width is small)
 _STEP = (
@@ -247,7 +247,7 @@ def top_table(rows: Sequence[TopRow]) -> Table | None:
     columns = (SETTING, SCHEME, Column(name), *right, Column("Tool", detail=True))
     labels = _labels(rows)
     body = [
-        (labels[row.setting], row.scheme, _short(row.name, _LONGEST_NAME), _count(row.calls),
+        (labels[row.setting], row.scheme, cut_short(row.name, _LONGEST_NAME), _count(row.calls),
          units.si(row.seconds, "s"), row.instrument)
         for row in rows
     ]  # fmt: skip
@@ -268,11 +268,8 @@ def missing(rows: Sequence[EvidenceRow]) -> tuple[str, ...]:
 
 def _not_collected_text(reason: str) -> str:
     """Every reason says so in the same words: a failed tool has collected nothing either."""
-    return _short(reason if reason.startswith("not collected") else f"not collected: {reason}")
-
-
-def _short(text: str, most: int = 200) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    told = reason if reason.startswith("not collected") else f"not collected: {reason}"
+    return cut_short(told, _LONGEST_REASON)
 
 
 def _labels(rows: Sequence[EvidenceRow]) -> Mapping[Coordinates, str]:
