@@ -33,6 +33,7 @@ ReadTrace = Callable[[Path], Timeline]
 # What ledger.classes.rules_said() gave for the table when rows came.
 THEN = "37c8b2ab7330"
 _TRACES = (".json.gz", ".sqlite")
+_KEPT_BYTES = 32 << 20
 _LINES = ("observed_", "ledger_")
 
 
@@ -40,6 +41,26 @@ def is_held(record: Record) -> bool:
     """Whether its lines were classified when it was recorded, by another table than today's."""
     told = record.setup.get("ledger", {}) if record.status == "ok" else {}
     return bool(told) and "rows" not in told and rules_said() != THEN
+
+
+def read_once(read: ReadTrace) -> ReadTrace:
+    """Reads a trace once that is asked for again, as one is whose lines are made anew and whose step is drawn. Those
+    read first are kept, of up to 32 MiB of files in all, whose tables take about as much memory twice."""
+    kept: dict[Path, Timeline] = {}
+    left = _KEPT_BYTES
+
+    def reading(path: Path) -> Timeline:
+        nonlocal left
+        if path in kept:
+            return kept[path]
+        timeline = read(path)
+        size = path.stat().st_size
+        if size <= left:
+            left -= size
+            kept[path] = timeline
+        return timeline
+
+    return reading
 
 
 def classified(folder: Path, read: ReadTrace | None) -> Loaded:

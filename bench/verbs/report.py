@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench import hooks
 from bench.analysis.alike import on_nodes
-from bench.analysis.held_lines import ReadTrace, classified
+from bench.analysis.held_lines import ReadTrace, classified, read_once
 from bench.instruments.fitness import unfit
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.origin import node_of
@@ -169,6 +169,7 @@ def build_run(
     from bench.report.build import build
     from bench.verbs.commands import commands
 
+    read = read and read_once(read)
     loaded = classified(folder, read)
     if not loaded.records:
         raise RecordError(f"{folder} holds no records yet: run {quoted('run --resume --out', folder)}")

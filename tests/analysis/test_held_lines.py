@@ -15,6 +15,7 @@ from bench.analysis.ledger.stored import with_lines
 from bench.cli import main
 from bench.record import causes as c
 from bench.record.store import load
+from bench.verbs.report import build_run
 from profiling.summarize import read_timeline
 
 RUNS = Path(__file__).parents[2] / "reports" / "runs"
@@ -87,3 +88,29 @@ def test_a_trace_that_was_changed_since_is_no_trace(changed, monkeypatch, tmp_pa
     found = classified_again(records, tmp_path, read_timeline)
     assert (found == tuple(records)) is changed
     assert bool(held_lines.findings(found)) is changed
+
+
+def test_a_report_reads_each_trace_once_for_its_lines_and_its_drawn_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(held_lines, "THEN", "another table")
+    read = []
+
+    def counted(path):
+        read.append(path)
+        return read_timeline(path)
+
+    shutil.copytree(GPU, tmp_path / "run")
+    report = build_run(tmp_path / "run", read=counted)
+    assert sum(tab.lane is not None for tab in report.tabs) > 1
+    assert len(read) == len(set(read)) == 8
+
+
+def test_a_trace_is_kept_only_while_all_are_small(tmp_path, monkeypatch):
+    monkeypatch.setattr(held_lines, "_KEPT_BYTES", 10)
+    read, (small, other, large) = [], (tmp_path / name for name in ("small", "other", "large"))
+    for path, size in ((small, 6), (other, 6), (large, 11)):
+        path.write_bytes(bytes(size))
+    once = held_lines.read_once(lambda path: read.append(path) or path.name)
+    assert [once(path) for path in (large, small, small, other, other, large)] == [
+        "large", "small", "small", "other", "other", "large",
+    ]  # fmt: skip
+    assert read == [large, small, other, other, large]
