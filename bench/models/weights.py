@@ -26,7 +26,7 @@ def parameter_count(model: Any) -> int:
 
 
 def footprint(model: Any) -> int:
-    """Bytes of all parameters and buffers, with bitsandbytes' scales, tables and nested statistics. Shared storage
+    """Bytes of all parameters and buffers, and of what quantised modules hold besides, such as scales. Shared storage
     counts once."""
     seen: dict[int, int] = {}
     for tensor in (part for whole in _tensors(model) for part in plain_tensors(whole)):
@@ -41,14 +41,6 @@ def _tensors(model: Any) -> Iterable[Any]:
     for module in model.modules():
         made = holder(module)
         yield from made.tensors(module) if made is not None else ()
-        weight = getattr(module, "weight", None)
-        state = getattr(weight, "quant_state", None)
-        holders = [getattr(module, "state", None), weight, state, getattr(state, "state2", None)]
-        for owner in holders:
-            for name in ("CB", "SCB", "absmax", "code", "offset"):
-                tensor = getattr(owner, name, None)
-                if hasattr(tensor, "untyped_storage"):
-                    yield tensor
 
 
 def quantised_share(model: Any, family: Family) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from bench.record.errors import MeasurementError
@@ -120,6 +120,13 @@ class FourBit(Family):
 
     def weights(self, module: Any) -> int:
         return int(module.weight.quant_state.shape.numel())
+
+    def tensors(self, module: Any) -> Iterator[Any]:
+        """Scales and the table of values, of scales that are quantised again theirs too: these go with packing."""
+        state = module.weight.quant_state
+        owners = (state, getattr(state, "state2", None))
+        parts = (getattr(owner, name, None) for owner in owners for name in ("absmax", "code", "offset"))
+        yield from (part for part in parts if hasattr(part, "untyped_storage"))
 
     def step(self, under_test: Any, op: str, m: int) -> Operation:  # noqa: ARG002 - the same for any m
         import bitsandbytes.functional as functional

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from .code import HEAD, bare_loop, call, kept, pretrained
@@ -78,6 +78,9 @@ class Int8(Family):
         codes, scales, _ = bnb.functional.int8_vectorwise_quant(linear.weight.data.to(torch.float16))
         module.weight = bnb.nn.Int8Params(codes, requires_grad=False, has_fp16_weights=False, CB=codes, SCB=scales)
         return module
+
+    def tensors(self, module: Any) -> Iterator[Any]:
+        yield from _parts(module)
 
     def synchronises(self, arm: Arm) -> bool:
         """It asks ``if outliers.any()``."""

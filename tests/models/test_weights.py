@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.models.weights import quantised_share
+from bench.models.weights import footprint, quantised_share
 from bench.record.errors import MeasurementError, NotApplicableError
 from bench.record.schema import Case
 from bench.schemes import FAMILIES, arm, family
@@ -20,6 +20,22 @@ def counted(kind, scheme, **more):
     model = checkpoints.model(kind, **more)
     quantise_in_place(model, arm(scheme))
     return model, quantised_share(model, family(arm(scheme)))
+
+
+@pytest.mark.parametrize("scheme", ["int8", "nf4", "nf4-dq"])
+def test_scales_are_counted_before_and_after_the_first_forward_which_moves_or_packs_them(scheme):
+    one, loaded = arm(scheme), models.load(resolve("smoke"), arm(scheme), "cpu", 0)
+    shapes = [(m.out_features, m.in_features) for m in loaded.model.modules() if family(one).holds(m)]
+    codes = 0.5 if one.kind == "4bit" else 1.0
+    scales = sum(family(one).stored_bytes(one.facts(), n, k) - codes * n * k for n, k in shapes)
+
+    def beside():
+        held = (t.untyped_storage() for t in (*loaded.model.parameters(), *loaded.model.buffers()))
+        return footprint(loaded.model) - sum({one.data_ptr(): one.nbytes() for one in held}.values())
+
+    assert beside() >= scales > 0
+    models.check(loaded, one, "cpu")
+    assert beside() > 0
 
 
 def test_of_a_dense_model_all_is_quantised_and_the_head_is_not():
