@@ -316,8 +316,8 @@ def check_logits(loaded: LoadedModel, arm: Arm, device: str) -> None:
         try:
             logits = loaded.model(input_ids=ids).logits
         except (AttributeError, RuntimeError) as error:
-            # A module without a plain weight; or codes in a product with activations, in Linears that transformers
-            # would have left alone and that are quantised in place after planting.
+            # A module without a plain weight; or codes in a product with activations, after planting: where
+            # transformers itself quantises, the config says so, and Jamba's code then calls its Linear.
             lacks = f"'{family(arm).module}' object" in str(error) and family(arm).quantises
             if not lacks and not (arm.planted_columns and "to have the same dtype" in str(error)):
                 raise
