@@ -116,8 +116,11 @@ class Decoder:
             name: msgspec.json.decode(parts.pop(name)) for name in ("before", "after") if name in parts
         }
         key = tuple((name, bytes(raw)) for name, raw in parts.items())
-        document = {name: msgspec.json.decode(raw) for name, raw in parts.items()}
-        made = _kept(self._environments, key, lambda: environment_of(document))
+        made = _kept(
+            self._environments,
+            key,
+            lambda: environment_of({name: msgspec.json.decode(raw) for name, raw in parts.items()}),
+        )
         check_machine(states)
         return replace(made, **states)
 
