@@ -68,16 +68,18 @@ _GPU = re.compile(r"\b(?:GPU|MIG)-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 _NUMBERS = re.compile(r"[\d.]+")
 _HOME = re.compile(rb"/(?:home|Users)/([A-Za-z0-9][A-Za-z0-9._-]+)")
 # Fields of any document, by their names in small letters without "_", "-" and blanks.
-_HOSTS = frozenset(("hostname", "host", "nodename", "node", "nodelist", "computername"))
-_USERS = frozenset(("user", "username", "login", "logname", "owner"))
-_GPUS = frozenset(("uuid", "gpuuuid"))
+_NAMES_OF = {
+    **dict.fromkeys(("hostname", "host", "nodename", "node", "nodelist", "computername"), "host"),
+    **dict.fromkeys(("user", "username", "login", "logname", "owner"), "user"),
+    **dict.fromkeys(("uuid", "gpuuuid"), "GPU"),
+}
 _OTHERS = frozenset(
     ("cwd", "pwd", "home", "cmdline", "commandline", "environ", "ip", "ipaddress", "mac", "macaddress", "serial",
      "serialnumber", "cluster", "clustername", "partition")
 )  # fmt: skip
 # Variables that name a cluster's own things. Those of a job tell attempts apart and are numbered.
 _OF_CLUSTER = frozenset(("SLURM_JOB_PARTITION", "SLURM_CLUSTER_NAME"))
-_JOBS = frozenset(("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID"))
+JOBS = frozenset(("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID"))
 # What a model wrote or was asked is the same on every machine, and looks like paths where it is a program.
 _WRITTEN = frozenset(("completions", "prompts", "outcomes"))
 
@@ -174,12 +176,8 @@ class Anonymiser:
         return base64.b64encode(gzip.compress(json.dumps(made, separators=(",", ":")).encode(), mtime=0)).decode()
 
     def _named(self, text: str, name: str) -> str:
-        if name in _HOSTS and text:
-            return self.name("host", text)
-        if name in _USERS and text:
-            return self.name("user", text)
-        if name in _GPUS and text:
-            return self.name("GPU", text)
+        if name in _NAMES_OF and text:
+            return self.name(_NAMES_OF[name], text)
         if name in _OTHERS and text:
             self._count("field of a machine")
             return MASK
@@ -220,7 +218,7 @@ class Anonymiser:
             elif name == NODE_VARIABLE:
                 made["variables"][name] = self.name("host", value)
             else:
-                made["variables"][name] = self.name("job", value) if name in _JOBS else self.text(value)
+                made["variables"][name] = self.name("job", value) if name in JOBS else self.text(value)
         return made
 
     def argv(self, argv: Sequence[str]) -> tuple[str, ...]:

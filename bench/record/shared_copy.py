@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import omissions
-from .anonymous import ANONYMOUS, OWN_PROMPT, Anonymiser, own_hosts, own_roots, own_users, users_in
+from .anonymous import ANONYMOUS, JOBS, OWN_PROMPT, Anonymiser, own_hosts, own_roots, own_users, users_in
 from .anonymous_files import clean, why_not
 from .chain import PLAN
 from .errors import RecordError
@@ -80,8 +80,7 @@ def anonymiser(folder: Path, records: Sequence[Record], also: Iterable[str] = ()
         | own_hosts(),
         users,
         gpus={str(gpu.get("uuid", "")) for one in environments for gpu in one.gpus},
-        jobs={one.variables[name] for one in environments for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID")
-              if name in one.variables},
+        jobs={one.variables[name] for one in environments for name in JOBS if name in one.variables},
         roots=(*own_roots(), folder.resolve().parent),
         also=also,
     )  # fmt: skip
