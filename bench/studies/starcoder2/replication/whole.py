@@ -16,22 +16,17 @@ from ..raw.claims import grounds as raw_grounds
 from ..raw.grounds import Grounds, RawClaim
 from .claims import Claim, ClaimGrounds, claims
 from .confounds import Confound, confounds
-from .pruning import PrunedSeries, pruned_series
-from .quality import PassRow, pass_rows
-from .rows import StudyEnergyRow, TimeRow, energy_rows, time_rows
-from .settings import INSTRUMENTS, StudySetting, settings
+from .pruning import pruned_series
+from .quality import pass_rows
+from .rows import energy_rows, time_rows
+from .settings import INSTRUMENTS, settings
 
 
 @dataclass(frozen=True)
-class Study:
-    """``raw`` and ``settled``: the study's own raw data, and its claims judged on them."""
+class Study(ClaimGrounds):
+    """The grounds and what is judged by them. ``raw`` and ``settled``: the study's own raw data, and its claims judged
+    on them."""
 
-    published: Published
-    settings: tuple[StudySetting, ...]
-    times: tuple[TimeRow, ...]
-    energies: tuple[StudyEnergyRow, ...]
-    scores: tuple[PassRow, ...]
-    pruned: tuple[PrunedSeries, ...]
     confounds: tuple[Confound, ...]
     claims: tuple[Claim, ...]
     raw: Grounds
@@ -59,9 +54,12 @@ def compare(published: Published, runs: Sequence[Sequence[Record]]) -> Study:
     )
     raw = raw_grounds()
     return Study(
-        published, found, grounds.times, grounds.energies, grounds.scores, grounds.pruned,
-        confounds(published, found), claims(grounds), raw, settled(raw),
-    )  # fmt: skip
+        **vars(grounds),
+        confounds=confounds(published, found),
+        claims=claims(grounds),
+        raw=raw,
+        settled=settled(raw),
+    )
 
 
 def _guesses(runs: Sequence[Sequence[Record]]) -> tuple[tuple[Judged, bool], ...]:
