@@ -30,6 +30,7 @@ from bench.schemes import ARMS, arm
 from bench.workloads import models
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
+from tests.models import checkpoints
 from tests.workloads.packed_4bit import way
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -37,9 +38,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 OPTIONS = {"calls": 1, "warmup_calls": 0, "threads": 1}
 
 
-def case(scheme, name="none", new_tokens=6):
+def case(scheme, name="none", new_tokens=6, source=None):
     sweep = EndToEnd("test", (scheme,), new_tokens=new_tokens)
-    return changed_case(generation_case(sweep, resolve("smoke"), scheme, 1, "dynamic", "cpu", 0), name)
+    return changed_case(generation_case(sweep, source or resolve("smoke"), scheme, 1, "dynamic", "cpu", 0), name)
 
 
 def outcome(scheme, name):
@@ -77,6 +78,14 @@ def test_what_an_intervention_does_to_the_output(unchanged, scheme, name, most):
     assert len(found.setup["output"]["logits"]) == process.LOGITS_KEPT
     names = {item.name for item in found.metrics}
     assert {"inter_token_latency", "decode_steps", "model_footprint"} <= names
+
+
+def test_the_record_says_by_its_own_name_which_head_was_left_alone(tmp_path):
+    """The user's code is made of that."""
+    folder = checkpoints.save(tmp_path / "bert", checkpoints.model("bert", is_decoder=True))
+    source = replace(resolve(str(folder)), random_prompts=True)
+    (found,) = process.run(source, case("nf4", source=source), OPTIONS)
+    assert found.setup["arm"]["not_converted"] == ["cls.predictions.decoder"]
 
 
 def test_planted_columns_that_do_not_fit_are_skipped_with_the_reason():
