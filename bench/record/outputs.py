@@ -101,7 +101,12 @@ def unused(folder: Path) -> Path:
 
 def is_run(folder: Path) -> bool:
     """Whether a plan, or records in whatever form, are in the folder."""
-    return (folder / "plan.json").exists() or any(name.startswith(_RECORDS) for name in _names_of_a_run(folder))
+    return (folder / "plan.json").exists() or any(map(is_records, _names_of_a_run(folder)))
+
+
+def is_records(name: str) -> bool:
+    """Whether a file of this name holds records, in whatever form they are kept."""
+    return name.casefold().startswith(_RECORDS)
 
 
 def is_no_trace(name: str) -> bool:
@@ -114,7 +119,7 @@ def _names_of_a_run(folder: Path) -> Iterator[str]:
     try:
         for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
             name = entry.name.casefold()  # as some disks take it
-            if (name in _OF_A_RUN or name.startswith(_RECORDS)) and _filled(entry):
+            if (name in _OF_A_RUN or is_records(name)) and _filled(entry):
                 yield entry.name
     except OSError as error:
         raise StorageError(f"cannot look into {folder}: {error.strerror}; choose another --out") from error

@@ -18,6 +18,7 @@ from .files import replace_text
 from .lines import RecordLines
 from .omissions import Omission
 from .origin import NODE_VARIABLE
+from .outputs import is_records
 from .places import ARTIFACTS
 from .schema import Case, Record, from_json, to_json
 from .store import RECORDS, as_lines, records_file
@@ -26,6 +27,8 @@ from .typed import decode
 # What a report, a study or a sweep wrote there is made again, or is about the machine.
 _MADE_AGAIN = frozenset(("report.md", "report.html", "figures", "study.md", "study.html"))
 _COPIED = frozenset((RECORDS, f"{RECORDS}.gz", PLAN, omissions.LEFT_OUT, ARTIFACTS, ANONYMOUS))
+_OF_OTHERS = "of another program, or of a sweep: it is not part of a run"
+_OTHER_RECORDS = "records beside those that the run is read from"
 REASON = "taken out when the run was shared"
 
 
@@ -54,7 +57,7 @@ def make(
     replace_text(out / RECORDS, as_lines(made, out))
     _write_omissions(folder, out, left_out, names, ids)
     others = [
-        (path.name, "of another program, or of a sweep: it is not part of a run")
+        (path.name, _OTHER_RECORDS if is_records(path.name) else _OF_OTHERS)
         for path in sorted(folder.iterdir())
         if path.name not in _COPIED | _MADE_AGAIN and path != out
     ]

@@ -193,6 +193,13 @@ def _numbers(value):
     return value if isinstance(value, int | float) else None
 
 
+def test_records_beside_those_of_the_run_are_not_said_to_be_of_another_program(run, tmp_path, capsys):
+    (run / "as-measured.jsonl.gz").write_bytes(gzip.compress((run / RECORDS).read_bytes()))
+    assert main(["share", str(run), "--out", str(tmp_path / "copy"), "--no-report"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert "left out: as-measured.jsonl.gz: records beside those that the run is read from" in printed
+
+
 def test_a_changed_run_is_not_made_good_by_sharing_it(run, tmp_path, capsys):
     file = run / RECORDS
     lines = file.read_bytes().splitlines(True)
