@@ -162,10 +162,11 @@ def build_run(
     chose, None: the planned one, or fp16 for records without a plan; ``read``: reads a trace, None: none is read.
 
     Raises RecordError for a folder without records, UsageError for a chosen reference without records and for a chosen
-    scheme that is not set against the reference.
+    scheme that is not set against the reference in the first setting.
     """
     from bench.analysis.recorded_steps import recorded_steps
     from bench.report.analysed import analyse
+    from bench.report.answer import first_setting
     from bench.report.build import build
     from bench.verbs.commands import commands
 
@@ -184,11 +185,13 @@ def build_run(
     extra = (*_doubts(loaded.records), *loaded.findings)
     analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)
     other = None if reference == planned.reference else reference
-    pairs = analysed.explanation.pairs
-    known = list(dict.fromkeys(pair.scheme for pair in pairs if pair.setting == pairs[0].setting))
+    pairs = first_setting(analysed.explanation.pairs)
+    known = dict.fromkeys(pair.scheme for pair in pairs)
     if chosen.scheme is not None and chosen.scheme not in known:
-        told = ", ".join(known) or "none"
-        raise UsageError(f"--scheme: {chosen.scheme!r} is not set against {reference} in this run; choose from {told}")
+        raise UsageError(
+            f"--scheme: {chosen.scheme!r} is not set against {reference} in the setting that the report begins with; "
+            f"choose from {', '.join(known) or 'none'}"
+        )
     # A trace holds names of its own, as a drawing does, so that an anonymous report neither draws nor links one.
     draws = pairs and read and not chosen.anonymous
     steps = recorded_steps(analysed.parts[0].records, folder, pairs[0].setting, read) if draws else None

@@ -245,3 +245,13 @@ def test_a_reader_who_asks_for_a_scheme_gets_it_first(tmp_path, capsys):
     assert re.search(r"<label for=[^>]*><b>(.*?)</b>", (tmp_path / "report.html").read_text())[1] == other
     assert cli.main(["report", str(tmp_path), "--scheme", "fp9"]) == 2
     assert "choose from int8, nf4" in capsys.readouterr().err
+
+
+def test_a_scheme_of_another_setting_is_not_said_to_be_missing_in_the_run(tmp_path, capsys):
+    with open_run(tmp_path / "run") as writer:
+        for repeat in range(2):
+            for scheme, batch in (("fp16", 1), ("int8", 1), ("fp16", 8), ("nf4", 8)):
+                writer.append(make.generation(scheme, repeat, calls=2, new_tokens=8, batch_size=batch))
+    assert cli.main(["report", str(tmp_path / "run"), "--scheme", "nf4"]) == 2
+    told = "--scheme: 'nf4' is not set against fp16 in the setting that the report begins with; choose from int8"
+    assert told in capsys.readouterr().err
