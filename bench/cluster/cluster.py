@@ -157,8 +157,9 @@ def scripts(folder: Path, cluster: Cluster, jobs: int) -> Iterator[str]:
         raise UsageError(f"submitit did not take the options: {_last_line(str(error))}") from error
     for first in range(0, jobs, LARGEST_ARRAY):
         count = min(LARGEST_ARRAY, jobs - first)
-        executor.parameters |= {"map_count": count} if count > 1 else {}
-        if count == 1:
+        if count > 1:
+            executor.parameters["map_count"] = count
+        else:
             executor.parameters.pop("map_count", None)
         yield executor._make_submission_file_text(executor._submitit_command_str, "")
 
