@@ -37,12 +37,12 @@ ANONYMOUS = "anonymous.json"
 GONE = "…"
 # Whose names are looked for in running text.
 _WORDS = ("host", "user", "GPU")
-# Who is called so is nobody in particular (accounts of images, folders that many have); shorter names stand in too many
-# other words.
+# Who is called so is nobody in particular (accounts of images, our own too, folders that many have); shorter names stand
+# in too many other words.
 _NOBODY = frozenset(
     ("root", "nobody", "user", "localhost", "daemon", "unknown", "none", "admin", "guest", "ubuntu", "debian", "fedora",
      "centos", "runner", "vagrant", "docker", "jovyan", "conda",
-     "builder", "jenkins", "ec2-user", "azureuser", "vscode", "opc", "app", "apps", "data",
+     "bitledger", "builder", "jenkins", "ec2-user", "azureuser", "vscode", "opc", "app", "apps", "data",
      "model", "models", "project", "projects", "public", "python", "runs", "scratch", "share", "shared", "src", "test",
      "tmp", "users", "work", "workspace")
 )  # fmt: skip

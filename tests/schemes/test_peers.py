@@ -128,6 +128,7 @@ def test_another_librarys_model_is_not_taken_for_it(one):
 
 def test_one_that_is_not_installed_is_skipped_with_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr("bench.schemes.definition._installed", lambda module: False)
+    monkeypatch.setattr("bench.schemes.variants.which", lambda name: name)
     left, why = fitting.available(PRESETS["peers"], "cpu")
     assert left.sweeps[0].schemes == ("fp16", "int8", "nf4") == left.matmul_schemes
     assert left.sweeps[1].schemes == left.sweeps[1].observers["kineto"][0] == ("fp16", "fp16+compile")

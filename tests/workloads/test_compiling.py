@@ -9,7 +9,7 @@ from bench import presets
 from bench.presets import varied
 from bench.record.errors import MeasurementError, NotApplicableError, UsageError
 from bench.run.plan import check_case, generation_case, make_plan
-from bench.schemes import arm
+from bench.schemes import arm, variants
 from bench.verbs import planning
 from bench.workloads import models
 from bench.workloads.compiling import check_compilable, check_compiled, generate_options
@@ -101,6 +101,8 @@ def test_generate_takes_it(one_layer, monkeypatch):
 
 @pytest.fixture
 def one_layer():
+    if why := variants.unavailable("fp32+compile", "cpu"):
+        pytest.skip(why)
     from bench.workloads.batches import make_batches
     from bench.workloads.session import Session
 
