@@ -20,8 +20,8 @@ from ..statistics.spread import ASSUMED, Spread
 from ..timeline import Analysis
 from ..timeline.intervals import Cover
 from .arm import CpuRecording, cpu_model, less_observer_of
-from .origin import origin_of
 from .pair import Trace
+from .recorded import origin_of
 from .times import StepTime, given_time, timed_in
 
 _REPLAYS = re.compile(r"[gG]raph_?Launch|urCommandBufferEnqueue").search
