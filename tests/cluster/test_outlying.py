@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.cluster.analysis.chi_square import chi_square_cdf, chi_square_quantile
-from bench.cluster.analysis.outlying import LIMIT, modified_z
+from bench.cluster.analysis.outlying import LEVEL, far, modified_z
 
 # Away from 0, where scaling by a tiny number would lose all digits.
 VALUES = st.lists(st.integers(-1000, 1000).map(float), min_size=1, max_size=20)
@@ -21,7 +21,23 @@ def test_a_value_worked_out_by_hand() -> None:
 
 def test_one_far_value_does_not_hide_itself_nor_make_others_far() -> None:
     z = modified_z([1.00, 1.01, 0.99, 1.02, 0.98, 3.0])
-    assert z[5] > LIMIT and max(abs(z[:5])) < LIMIT
+    assert far([1.00, 1.01, 0.99, 1.02, 0.98, 3.0]).tolist() == [False] * 5 + [True] and max(abs(z[:5])) < 3
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 6, 8, 9, 17, 18, 40, 75, 150, 300, 1000])
+def test_of_alike_values_one_stands_apart_in_one_of_twenty_draws(count: int) -> None:
+    """With the limit of 3.5 for any number it was 29 % of three values, 21 % of five and 39 % of 1,000."""
+    draws = min(4000, 1_200_000 // count)
+    values = np.random.default_rng(count).standard_normal((draws, count))
+    called = sum(bool(far(row).any()) for row in values)
+    assert abs(called / draws - LEVEL) < 4 * math.sqrt(LEVEL * (1 - LEVEL) / draws)
+
+
+def test_a_node_that_is_slower_by_a_tenth_is_still_found_among_eight_like_ones() -> None:
+    rng = np.random.default_rng(1)
+    fleets = 0.01 * rng.standard_normal((500, 8)) + np.array([0.1] + [0.0] * 7)
+    found = sum(bool(far(row)[0]) for row in fleets)
+    assert found > 450
 
 
 @given(VALUES, st.floats(0.1, 100), st.floats(-100, 100))
@@ -31,6 +47,7 @@ def test_it_does_not_depend_on_unit_or_origin(values: list[float], scale: float,
 
 def test_equal_values_are_not_far_and_a_mad_of_zero_is_no_division_by_zero() -> None:
     assert modified_z([2.0, 2.0, 2.0]).tolist() == [0, 0, 0] and not modified_z([]).size
+    assert far([61.0] * 5 + [88.0]).tolist() == [False] * 5 + [True] and not far([61.0, 88.0]).any()
     z = modified_z([1.0] * 9 + [2.0])
     assert np.isfinite(z).all() and z[9] == pytest.approx(0.797885 * 10)
 

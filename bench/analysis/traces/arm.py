@@ -33,7 +33,8 @@ from ..replay.whatif import Replay, less_observer, longer
 from ..statistics import Samples
 from ..statistics.spread import Bounded, Spread, half_width
 from ..timeline import Analysis
-from .times import StepTime, all_host, replayed, steps_alone
+from .pace import all_host, replayed, steps_alone
+from .times import StepTime
 
 AnyLine = TypeVar("AnyLine", bound=Line)
 

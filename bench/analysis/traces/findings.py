@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis.machines import differences
+from bench.analysis.unlike import differences
 from bench.record import causes as c
 from bench.record.errors import UsageError
 from bench.record.schema import Finding
@@ -13,9 +13,10 @@ from ..explain import UNEXPLAINED
 from ..ledger.closure import Closed
 from ..replay.diagnosis import Diagnosis
 from ..timeline import Analysis
-from .doubts import passes
 from .families import template
-from .recorded import Origin, Recorded
+from .origin import Origin
+from .passes import passes
+from .recorded import Recorded
 from .times import StepTime
 
 # A given time under this share of the GPU's work in a step is not that step's; a time this much over the recorded step

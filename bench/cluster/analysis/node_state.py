@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.analysis.conditions import HARMLESS
+from bench.analysis.disturbed import HARMLESS
 from bench.record.schema import Record
 
-from .outlying import LEAST, LIMIT, modified_z
+from .outlying import LEAST, far
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def _readings_apart(reading: Reading, known: Mapping[str, NodeState]) -> Iterabl
         return
     middle = float(np.median(list(values.values())))
     least = max(reading.relative * abs(middle), reading.absolute)
-    for (name, value), z in zip(values.items(), modified_z(list(values.values())), strict=True):
-        if abs(z) > LIMIT and abs(value - middle) >= least:
+    for (name, value), apart in zip(values.items(), far(list(values.values())), strict=True):
+        if apart and abs(value - middle) >= least:
             yield name, f"{reading.name} {_text(value, reading.unit)}, others {_text(middle, reading.unit)}"
 
 

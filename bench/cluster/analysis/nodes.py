@@ -16,7 +16,7 @@ import numpy as np
 from bench.analysis.generation import call_times
 from bench.analysis.grouping import Coordinates, scheme_rank, setting_of
 from bench.analysis.hardware import by_machine, machine_names
-from bench.analysis.machines import Difference, differences
+from bench.analysis.unlike import Difference, differences
 from bench.record.instruments import QUALITY
 from bench.record.origin import block_of, node_of
 from bench.record.schema import Record
@@ -24,7 +24,7 @@ from bench.record.schema import Record
 from .blocks import Blocks, blocks
 from .node_state import NodeState, states, unusual
 from .node_variance import Variation, variation
-from .outlying import LEAST, LIMIT, modified_z
+from .outlying import far, modified_z
 from .two_way import Floats, Ints, fit
 
 # A node within 2 % of the median one is never called outlying: where all nodes are as good as equal, z is large for
@@ -171,29 +171,37 @@ def _effects(times: _Times) -> dict[str, tuple[float, int]]:
     return {name: (float(found.rows[i]), int(found.part[i])) for i, name in enumerate(times.names)}
 
 
-def _compared(effects: Mapping[str, tuple[float, int]]) -> dict[str, tuple[float, float]]:
-    """Node → logarithm of its factor, and z; only nodes with another one in their part."""
+@dataclass(frozen=True)
+class _Standing:
+    """A node among those it is compared with: the logarithm of its factor, z, and whether z is beyond their limit."""
+
+    log: float
+    z: float
+    far: bool
+
+
+def _compared(effects: Mapping[str, tuple[float, int]]) -> dict[str, _Standing]:
+    """Only nodes with another one in their part."""
     parts: dict[int, dict[str, float]] = {}
     for name, (effect, part) in effects.items():
         parts.setdefault(part, {})[name] = effect
-    found: dict[str, tuple[float, float]] = {}
+    found: dict[str, _Standing] = {}
     for members in parts.values():
         if len(members) > 1:
             values = np.array(list(members.values()))
-            apart = values - np.median(values)
-            found |= dict(zip(members, zip(apart.tolist(), modified_z(values).tolist(), strict=True), strict=True))
+            columns = (values - np.median(values)).tolist(), modified_z(values).tolist(), far(values).tolist()
+            found |= {name: _Standing(*of) for name, *of in zip(members, *columns, strict=True)}
     return found
 
 
-def _nodes(records: Sequence[Record], machine: str, compared: Mapping[str, tuple[float, float]]) -> tuple[Node, ...]:
+def _nodes(records: Sequence[Record], machine: str, compared: Mapping[str, _Standing]) -> tuple[Node, ...]:
     own: dict[str, list[Record]] = {}
     for record in records:
         own.setdefault(node_of(record.environment), []).append(record)
     known = states(own)
     apart = unusual(known)
-    enough = len(compared) >= LEAST
     return tuple(
-        _node(name, found, machine, compared.get(name), enough, known[name], apart[name]) for name, found in own.items()
+        _node(name, found, machine, compared.get(name), known[name], apart[name]) for name, found in own.items()
     )
 
 
@@ -201,18 +209,16 @@ def _node(
     name: str,
     records: Sequence[Record],
     machine: str,
-    compared: tuple[float, float] | None,
-    enough: bool,
+    standing: _Standing | None,
     state: NodeState,
     apart: tuple[str, ...],
 ) -> Node:
-    log, z = compared if compared else (None, None)
-    far = enough and log is not None and z is not None and abs(z) > LIMIT and abs(log) > math.log1p(FLOOR)
+    outlying = standing is not None and standing.far and abs(standing.log) > math.log1p(FLOOR)
     gpus = [str(gpu["uuid"]) for r in records if r.case.device != "cpu" for gpu in r.environment.gpus if "uuid" in gpu]
     return Node(
         name, machine, tuple(dict.fromkeys(gpus)), len(records),
         tuple(dict.fromkeys(block for record in records if (block := block_of(record)))),
-        None if log is None else math.exp(log), z, far, state, apart,
+        math.exp(standing.log) if standing else None, standing.z if standing else None, outlying, state, apart,
     )  # fmt: skip
 
 

@@ -36,8 +36,9 @@ def nodes(found: Nodes) -> Table:
     ]
     note = (
         "Time ÷ median: decode time per token over that of the median node of like hardware, from a model node × arm "
-        "by least squares, additive on the logarithm. z: modified z-score (Iglewicz & Hoaglin 1993); outlying: beyond "
-        "±3.5 and more than 2 % away. Outlying nodes are in all figures. State: medians over the node's Records."
+        "by least squares, additive on the logarithm. z: modified z-score (Iglewicz & Hoaglin 1993); outlying: more "
+        "than 2 % away, with a z that the farthest of so many alike nodes has in one of twenty sweeps. Outlying ones "
+        "are in all figures. State: medians over the node's Records."
     )
     made = table("Nodes", columns, rows, note)
     for name in ("GPU uuid", "State", "Unlike the others"):
