@@ -37,8 +37,8 @@ ANONYMOUS = "anonymous.json"
 GONE = "…"
 # Whose names are looked for in running text.
 _WORDS = ("host", "user", "GPU")
-# Who is called so is nobody in particular (accounts of images, our own too, folders that many have); shorter names stand
-# in too many other words.
+# Who is called so is nobody in particular (accounts of images, our own too, folders that many have); shorter names
+# stand in too many other words.
 _NOBODY = frozenset(
     ("root", "nobody", "user", "localhost", "daemon", "unknown", "none", "admin", "guest", "ubuntu", "debian", "fedora",
      "centos", "runner", "vagrant", "docker", "jovyan", "conda",
