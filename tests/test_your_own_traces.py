@@ -46,7 +46,7 @@ def test_what_it_quotes_is_said(monkeypatch, capsys):
     said = " ".join(capsys.readouterr().out.split())
     (quoted,) = [text for kind, text in BLOCKS if kind == "text"]
     assert " ".join(quoted.split()) in said
-    assert "8 of 10 steps 'execute_32_context_0(sq0sk0)_generation_32(sq32sk*)'" in said
+    assert "9 of 10 steps 'execute_32_context_0(sq0sk0)_generation_32(sq32sk*)'" in said
 
 
 def test_its_rules_are_rules(tmp_path):

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.analysis.traces.findings import UNLIKE
+from bench.analysis.traces.findings import FIRST
 from bench.analysis.traces.pair import TracePair, explain_traces
 from bench.analysis.traces.taken import Taken
 from bench.record.errors import UsageError
@@ -46,7 +46,8 @@ def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAske
     pair = explain_traces(both[0][0], both[1][0])
     told = both[0][1], both[1][1]
     again = (
-        tuple(options_again(options, single=each, period=told[0].period, rank=told[1].rank)) for each in (False, True)
+        tuple(options_again(options, single=each, period=told[0].period, rank=told[1].rank, size=told[1].size))
+        for each in (False, True)
     )
     return pair, TracesAsked(*_short(*paths), *paths, *again), told
 
@@ -64,7 +65,7 @@ def _print(pair: TracePair, asked: TracesAsked, told_of: Sequence[Taken]) -> Non
     names = asked.reference, asked.candidate
     told = answer(pair, asked)
     for finding in pair.findings:
-        if finding.code == UNLIKE:
+        if finding.code in FIRST:
             print_finding_line(finding, console)  # before any number: it says what the numbers are of
     print_answer(told, console)
     for line in _taken_lines(names, told_of, pair):
@@ -91,7 +92,7 @@ def _print(pair: TracePair, asked: TracesAsked, told_of: Sequence[Taken]) -> Non
             Text(visible(f"Not known, so in other: {named}. Rules of your own: --classes FILE."), style="dim")
         )
     for finding in pair.findings:
-        if finding.code != UNLIKE:
+        if finding.code not in FIRST:
             print_finding_line(finding, console)
 
 
@@ -111,6 +112,7 @@ def _taken_lines(names: tuple[str, str], found: Sequence[Taken], pair: TracePair
 
 def _short(reference: Path, candidate: Path) -> tuple[str, str]:
     """File names, or where they are the same, their folders' names too."""
-    if reference.name != candidate.name:
+    if reference.name != candidate.name or reference.resolve() == candidate.resolve():
         return reference.name, candidate.name
-    return f"{reference.parent.name}/{reference.name}", f"{candidate.parent.name}/{candidate.name}"
+    one, other = reference.resolve(), candidate.resolve()
+    return f"{one.parent.name}/{reference.name}", f"{other.parent.name}/{candidate.name}"

@@ -13,6 +13,7 @@ from bench.analysis.timeline import Analysis
 from bench.analysis.traces.origin import origin_of
 from bench.analysis.traces.pair import Trace
 from bench.analysis.traces.periods import as_periods, with_periods
+from bench.analysis.traces.sizes import common_size
 from bench.analysis.traces.taken import Taken, Wanted, taken
 from bench.analysis.traces.waited import common_rank
 from bench.record.errors import UsageError
@@ -39,16 +40,26 @@ def opened(options: argparse.Namespace, asked: Sequence[AskedTrace]) -> list[tup
     analyses = [Analysis(options.read_timeline(each.path), rules_of(options)) for each in asked]
     likely = common_rank([analysis.timeline for analysis in analyses])
     beside = len(asked) > 1
-    found = [_taken(options, *each, beside=beside) for each in zip(asked, analyses, likely, strict=True)]
+    known = list(zip(asked, analyses, likely, strict=True))
+    found = [_taken(options, *each, beside=beside) for each in known]
+    sizes = common_size(found[0][1].sizes, found[1][1].sizes) if beside else None
+    if sizes is not None:
+        found = [_taken(options, *each, beside=beside, size=size) for each, size in zip(known, sizes, strict=True)]
     return _from_start_to_start(options, found)
 
 
 def _taken(
-    options: argparse.Namespace, asked: AskedTrace, analysis: Analysis, likely: int | None, *, beside: bool
+    options: argparse.Namespace,
+    asked: AskedTrace,
+    analysis: Analysis,
+    likely: int | None,
+    *,
+    beside: bool,
+    size: str | None = None,
 ) -> tuple[Trace, Taken]:
     name = asked.own_range or options.step_range
     own = name is None and origin_of(asked.path).origin is not None
-    wanted = Wanted(name, options.steps == "whole", options.rank, options.device, likely, beside)
+    wanted = Wanted(name, options.steps == "whole", options.rank, options.device, likely, beside, size)
     with about(asked.path):
         found = taken(analysis, wanted, own=own)
     return Trace(asked.path, found.analysis, asked.time_ms, found.step_range), found
@@ -80,12 +91,18 @@ def rules_of(options: argparse.Namespace) -> tuple[Rule, ...]:
 
 
 def options_again(
-    options: argparse.Namespace, *, single: bool = False, period: bool = False, rank: int | None = None
+    options: argparse.Namespace,
+    *,
+    single: bool = False,
+    period: bool = False,
+    rank: int | None = None,
+    size: str | None = None,
 ) -> list[str]:
-    """The same options for a suggested command. ``single``: for a command on the candidate alone, of which ``rank`` was
-    taken, perhaps for what the reference shows; ``period``: steps were taken to the start of the next."""
+    """The same options for a suggested command. ``single``: for a command on the candidate alone, of which ``rank`` and
+    steps of ``size`` were taken, perhaps for what the reference shows; ``period``: steps were taken to the start of the
+    next."""
     words: list[str] = []
-    step_range = options.candidate_range if single and getattr(options, "candidate_range", None) else None
+    step_range = (getattr(options, "candidate_range", None) or size) if single else None
     words += ["--step-range", step_range or options.step_range] if step_range or options.step_range else []
     if not single:
         for name in ("reference_range", "candidate_range"):

@@ -11,6 +11,7 @@ from bench.analysis.traces.single import Prediction, predict
 from bench.analysis.traces.taken import Taken
 from bench.kinds import MILLISECONDS
 from bench.record.errors import UsageError
+from bench.record.timeline import about
 from bench.report.documents import prediction_document
 from bench.report.visible import dumps, visible
 from bench.verbs.opened import AskedTrace, opened
@@ -42,7 +43,8 @@ def main(options: argparse.Namespace) -> int:
     """Print the prediction."""
     change = _change(options)
     ((trace, told),) = opened(options, [AskedTrace(options.file, options.time)])
-    found = predict(trace, change)
+    with about(options.file):
+        found = predict(trace, change)
     if options.json:
         print(dumps(prediction_document(found, told)))
     else:

@@ -5,12 +5,12 @@ torch writes it before the events; who merges or writes a trace again may write 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from .facts import Facts, counted, facts_with_value
+from .facts import SMS, Facts, counted, facts_with_value, whole_numbers
 
 _MOST = 64
 
@@ -20,7 +20,8 @@ def facts(header: bytes, trailer: Mapping[str, msgspec.Raw]) -> Facts:
     document = {name: _decoded(value) for name, value in trailer.items()}
     before = _decoded(header.rstrip().rstrip(b",") + b"}")
     document |= before if isinstance(before, dict) else {}
-    found = [("GPU", _gpus(document.get("deviceProperties")))]
+    devices = _devices(document.get("deviceProperties"))
+    found = [("GPU", _gpus(devices)), (SMS, _sms(devices))]
     found += [(name, _version(document.get(key))) for key, name in _VERSIONS]
     found.append(("ranks", _ranks(document.get("distributedInfo"))))
     return facts_with_value(found)
@@ -41,13 +42,20 @@ _VERSIONS = (
 )
 
 
-def _gpus(devices: Any) -> str:
-    if not isinstance(devices, list):
-        return ""
-    named = [each for each in devices[:_MOST] if isinstance(each, dict) and each.get("name")]
-    # In a merged trace every rank lists all the GPUs that it sees.
-    known = {str(each.get("id", place)): str(each["name"])[:80] for place, each in enumerate(named)}
-    return counted(list(known.values()))
+def _devices(listed: Any) -> list[dict[str, Any]]:
+    """Each device once: in a merged trace every rank lists all the GPUs that it sees."""
+    if not isinstance(listed, list):
+        return []
+    named = [each for each in listed[:_MOST] if isinstance(each, dict) and each.get("name")]
+    return list({str(each.get("id", place)): each for place, each in enumerate(named)}.values())
+
+
+def _gpus(devices: Sequence[Mapping[str, Any]]) -> str:
+    return counted([str(each["name"])[:80] for each in devices])
+
+
+def _sms(devices: Sequence[Mapping[str, Any]]) -> str:
+    return whole_numbers(each.get("numSms") for each in devices)
 
 
 def _version(number: Any) -> str:

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from pathlib import Path
 
-from .facts import Facts, counted, facts_with_value
+from .facts import SMS, Facts, counted, facts_with_value, whole_numbers
 from .nsys_strings import text_of
 from .sqlite_columns import columns_of
 
@@ -41,10 +41,12 @@ def facts(connection: sqlite3.Connection) -> Facts:
     found += [("GPU driver", value) for value in _values(connection, "TARGET_INFO_SYSTEM_ENV", "NvDriverVersion")]
     columns = columns_of(connection, "TARGET_INFO_GPU")
     if "name" in columns:
-        clock = "clockRate" if "clockRate" in columns else "NULL"
-        rows = connection.execute(f"SELECT name, {clock} FROM TARGET_INFO_GPU LIMIT {_MOST}").fetchall()  # noqa: S608
-        found.append(("GPU", counted([text_of(name) for name, _ in rows if name is not None])))
-        clocks = sorted({int(hz) for _, hz in rows if isinstance(hz, int) and hz > 0})
+        clock, sms = (column if column in columns else "NULL" for column in ("clockRate", "smCount"))
+        query = f"SELECT name, {clock}, {sms} FROM TARGET_INFO_GPU LIMIT {_MOST}"  # noqa: S608
+        rows = connection.execute(query).fetchall()
+        found.append(("GPU", counted([text_of(name) for name, *_ in rows if name is not None])))
+        found.append((SMS, whole_numbers(number for _, _, number in rows)))
+        clocks = sorted({int(hz) for _, hz, _ in rows if isinstance(hz, int) and hz > 0})
         found += [("GPU clock, at most", " and ".join(f"{hz / 1e6:.0f} MHz" for hz in clocks))] if clocks else []
     return facts_with_value(found)
 

@@ -14,6 +14,8 @@ from bench.record.timeline import Timeline
 
 Ns = NDArray[np.int64]
 END = "(end of step)"
+# Times that were rounded on their way into a trace: what overlaps by no more than this only touches.
+TOUCHING_NS = 1_000
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,12 @@ def is_step(text: str, name: str) -> bool:
 
 
 def host_windows(timeline: Timeline, rows: Ns) -> tuple[Ns, Ns]:
-    """(start, end) of each step on the host. Raises RecordError for steps that overlap: they are not a sequence."""
+    """(start, end) of each step on the host, disjoint. Raises RecordError for steps that overlap: they are not a
+    sequence."""
     start, end = timeline.ranges.start[rows], timeline.ranges.end[rows]
-    if (start[1:] < end[:-1]).any():
+    if (start[1:] < end[:-1] - TOUCHING_NS).any():
         raise RecordError("the ranges of the steps overlap: choose one with --step-range whose instances do not")
-    return start, end
+    return start, np.maximum(start, np.minimum(end, np.append(start[1:], end[-1:])))
 
 
 def zeros(names: Sequence[str], steps: int) -> dict[str, Ns]:

@@ -8,7 +8,6 @@ that change at every step are counters; steps that differ in the others have oth
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,14 +18,15 @@ from bench.record.codes import distinct
 from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 
+from ..ledger.costs import TOUCHING_NS
 from ..ledger.read import STEP_RANGE
 from ..timeline import Analysis
+from .sizes import names_of, pattern_of, template
 
 Rows = NDArray[np.int64]
 # Names that engines and trainers give to a step. Where one covers nearly as much as the largest family, it is meant.
 _STEP_WORDS = re.compile(r"(?i)step|execute|forward_(decode|extend)|decode|iteration|run_batch|generate_token|batch_\d")
 _NEARLY = 0.8
-_NUMBER = re.compile(r"\d+")
 _MOST_NAMES = 200_000
 
 
@@ -100,17 +100,12 @@ def _by_template(timeline: Timeline) -> list[tuple[int, Rows]]:
     return [(int(timeline.threads.process[ranges.thread[rows[0]]]), rows) for rows in parts]
 
 
-def template(name: str) -> str:
-    """What names that differ in numbers only have in common."""
-    return _NUMBER.sub("#", name)
-
-
 def one_after_the_other(timeline: Timeline, rows: Rows) -> Rows | None:
-    """The rows, by start, without those that lie inside others; None where two cross."""
+    """The rows, by start, without those that lie inside others; None where two cross by more than rounding."""
     start, end = timeline.ranges.start[rows], timeline.ranges.end[rows]
     reach = np.maximum.accumulate(end)
     before = np.concatenate((start[:1], reach[:-1]))
-    outer = start >= before
+    outer = (start >= before) | ((end > before) & (start >= before - TOUCHING_NS))
     outer[:1] = True
     crossing = ~outer & (end > before)
     return None if crossing.any() else rows[outer]
@@ -175,37 +170,10 @@ def work_inside(analysis: Analysis, family: RangeFamily) -> Rows:
 
 def _label(timeline: Timeline, rows: Rows) -> str:
     """One name; or without its number after "#"; or a pattern with a star for each number that varies."""
-    names: list[str] = [timeline.strings[name] for name in distinct(timeline.ranges.name[rows]).tolist()]
+    names = names_of(timeline, rows)
     if len(names) == 1 and "#" not in names[0]:
         return names[0]
     stem, hash_, number = names[0].rpartition("#")
     if hash_ and number.isdigit() and all(name.rpartition("#")[0] == stem for name in names):
         return stem
     return pattern_of(names)
-
-
-def pattern_of(names: Sequence[str]) -> str:
-    """Names that differ in numbers only, as one pattern: stars where they differ."""
-    texts, numbers = _NUMBER.split(names[0]), [_NUMBER.findall(name) for name in names]
-    told = [values[0] if len(set(values)) == 1 else "*" for values in zip(*numbers, strict=True)]
-    return texts[0] + "".join(number + text for number, text in zip(told, texts[1:], strict=True))
-
-
-def by_size(timeline: Timeline, rows: Rows) -> list[Rows]:
-    """The steps in groups of equal sizes, the group with the largest total time first."""
-    names = [timeline.strings[name] for name in timeline.ranges.name[rows].tolist()]
-    numbers = [_NUMBER.findall(name) for name in names]
-    if len({len(values) for values in numbers}) != 1:
-        return [rows]
-    sizes = [column for column in zip(*numbers, strict=True) if not _counts(column)]
-    keys = list(zip(*sizes, strict=True)) if sizes else [()] * len(rows)
-    groups = [rows[[place for place, key in enumerate(keys) if key == wanted]] for wanted in dict.fromkeys(keys)]
-    length = timeline.ranges.end - timeline.ranges.start
-    return sorted(groups, key=lambda group: -int(length[group].sum()))
-
-
-def _counts(values: Sequence[str]) -> bool:
-    """Whether a number in the name is a counter (of steps, or of tokens so far) and no size: it changes all the time.
-    One that takes few values, each of them often, is a size."""
-    seen = Counter(values)
-    return len(seen) > 2 and 2 * len(seen) >= len(values)

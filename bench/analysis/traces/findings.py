@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench.analysis.unlike import differences
 from bench.record import causes as c
@@ -11,12 +14,13 @@ from bench.record.schema import Finding
 
 from ..explain import UNEXPLAINED
 from ..ledger.closure import Closed
+from ..ledger.uniform import SHARE_GPU, uniform_factor
 from ..replay.diagnosis import Diagnosis
 from ..timeline import Analysis
-from .families import template
 from .origin import Origin
 from .passes import passes
 from .recorded import Recorded
+from .sizes import template
 from .times import StepTime
 
 # A given time under this share of the GPU's work in a step is not that step's; a time this much over the recorded step
@@ -24,13 +28,27 @@ from .times import StepTime
 _LEAST, _MOST = 0.8, 1.25
 
 
-UNLIKE = "unlike"
+_TIMES = re.compile(r"^\d+ × ")
+UNLIKE, ONE_FILE = "unlike", "one-file"
+# What says of what the numbers are, and stands before them.
+FIRST = (ONE_FILE, UNLIKE)
 
 
 def _facts(analyses: Sequence[Analysis]) -> list[str]:
     """Hardware and versions that both files tell and that differ."""
     one, other = (dict(analysis.timeline.facts) for analysis in analyses)
-    return [f"{what}: {one[what]} and {other[what]}" for what in one if what in other and one[what] != other[what]]
+    told = [
+        f"{what}: {one[what]} and {other[what]}"
+        for what in one
+        if what in other and _uncounted(one[what]) != _uncounted(other[what])
+    ]
+    used = [len(analysis.devices) for analysis in analyses]
+    return told + ([f"GPUs that work: {used[0]} and {used[1]}"] if used[0] != used[1] else [])
+
+
+def _uncounted(value: str) -> set[str]:
+    """The kinds of a fact such as "8 × H100 and A100": a trace names all GPUs that its process sees."""
+    return {_TIMES.sub("", kind) for kind in value.split(" and ")}
 
 
 def _sizes(steps: Sequence[str]) -> list[str]:
@@ -77,6 +95,24 @@ def unlike(
     ]  # fmt: skip
 
 
+def one_file(reference: Path, candidate: Path) -> list[Finding]:
+    """A finding where both are one trace, under one name or two."""
+    try:
+        same = reference.samefile(candidate) or (
+            reference.stat().st_size == candidate.stat().st_size and filecmp.cmp(reference, candidate, shallow=False)
+        )
+    except OSError:
+        return []
+    if not same:
+        return []
+    return [
+        Finding(
+            ONE_FILE, "warning", "reference and candidate are the same trace", "both files hold the same bytes",
+            "give the trace of the other",
+        )
+    ]  # fmt: skip
+
+
 def of_times(times: tuple[StepTime, StepTime], alone: Recorded, device: str) -> list[Finding]:
     """Times that do not fit the recorded steps. Raises UsageError for one that the GPU's work alone exceeds."""
     made: list[Finding] = []
@@ -115,10 +151,20 @@ def left_open(closed: Closed, unit: str, uniform: float | None) -> list[Finding]
         )
         remedy = "record and time the same steps, in one process, on a quiet machine"
         made.append(Finding("unexplained", "warning", message, evidence, remedy))
-    if uniform is not None:
-        message = f"everything takes ×{uniform:.2f}, as on a slower machine"
-        evidence = "a lower clock, heat, or a neighbour, rather than what the two differ in"
-        made.append(
-            Finding("machine-slower", "warning", message, evidence, "look at clocks and load, and record again")
-        )
-    return made
+    return made + ([] if uniform is None else [_slower(f"everything takes ×{uniform:.2f}", "a neighbour")])
+
+
+def of_work(alone: Recorded) -> list[Finding]:
+    """Whether all of the GPU's work takes longer, or shorter, by one factor, where no times are known."""
+    lines = [line for line in alone.lines if not line.inflated]
+    before, after = ({line.cause: getattr(line, side) for line in lines} for side in ("reference_ms", "scheme_ms"))
+    factor = uniform_factor(before, after, share=SHARE_GPU)
+    return [] if factor is None else [_slower(f"all of the GPU's work takes ×{factor:.2f}", "another batch")]
+
+
+def _slower(message: str, beside: str) -> Finding:
+    return Finding(
+        "machine-slower", "warning", f"{message}, as on a machine of another speed",
+        f"another GPU, another clock, heat, or {beside}, rather than what the two differ in",
+        "look at clocks and load, and record again",
+    )  # fmt: skip

@@ -12,6 +12,7 @@ from bench.record import causes as c
 from bench.record.errors import RecordError
 from bench.record.metrics import MS_PER_NS
 from bench.record.schema import Finding
+from bench.record.timeline import about
 
 from ..generation import rows, summarise
 from ..grouping import setting_of
@@ -31,7 +32,7 @@ from .classed import classed_apart
 from .clocks import clocks_apart
 from .copies import CopyLine, copies_per_step
 from .elsewhere import stalled_elsewhere
-from .findings import left_open, of_sample, of_times, unlike
+from .findings import left_open, of_sample, of_times, of_work, one_file, unlike
 from .origin import Origin, TraceOrigin, origin_of
 from .periods import not_in_steps
 from .recorded import Recorded, recorded
@@ -91,20 +92,26 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     """The candidate against the reference. Raises RecordError where a trace has no such steps, or where one holds GPU
     work and the other does not, and UsageError for times that cannot be those of the recorded steps."""
     both = (reference, candidate)
-    if bool(reference.analysis.devices) != bool(candidate.analysis.devices):
-        raise RecordError("one trace holds GPU work and the other does not: take two traces of the same kind of device")
+    with_gpu = [trace for trace in both if trace.analysis.devices]
+    if len(with_gpu) == 1:
+        raise RecordError(
+            f"only {with_gpu[0].path} holds GPU work: take two traces of the same kind of device, recorded alike"
+        )
     steps = reference.step_range, candidate.step_range
-    costs = step_costs(reference.analysis, steps[0]), step_costs(candidate.analysis, steps[1])
+    costs = _costs(reference), _costs(candidate)
     analyses = reference.analysis, candidate.analysis
     alone = recorded(analyses, costs, steps, spread)
     found = [origin_of(trace.path) for trace in both]
     times, missing = _times(both, found)
-    noticed = unlike(analyses, [one.origin for one in found], steps) + stalled_elsewhere(both) + clocks_apart(both)
+    noticed = one_file(reference.path, candidate.path)
+    noticed += unlike(analyses, [one.origin for one in found], steps) + stalled_elsewhere(both) + clocks_apart(both)
     noticed += classed_apart(analyses, steps)
     if not any(one.origin for one in found):
         noticed += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
     timed = None
-    if times is not None:
+    if times is None:
+        noticed += of_work(alone)
+    else:
         noticed += of_times(times, alone, costs[0].device)
         run = _one_run(both, found)
         timed = _of_run(run, analyses, times, spread) if run else None
@@ -114,6 +121,11 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     count = costs[0].steps, costs[1].steps
     copies = copies_per_step(reference.analysis, steps[0]), copies_per_step(candidate.analysis, steps[1])
     return TracePair(costs[1].device, count, alone, timed, missing, sources, _unknown(costs), tuple(noticed), copies)
+
+
+def _costs(trace: Trace) -> StepCosts:
+    with about(trace.path):
+        return step_costs(trace.analysis, trace.step_range)
 
 
 def _times(both: Sequence[Trace], found: Sequence[TraceOrigin]) -> tuple[tuple[StepTime, StepTime] | None, str]:

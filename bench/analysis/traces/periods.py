@@ -89,15 +89,16 @@ def between(analysis: Analysis, step_range: str) -> Between:
 
 def with_periods(found: Sequence[Taken], times_ms: Sequence[float | None]) -> list[Taken]:
     """All of them from start to start where the time between their steps belongs to these and tells: where it differs,
-    holds much of the work, or is in a time that the user gives. Else as they are. Traces that are compared are read in
-    one way."""
+    holds much of the work or the rest of a step's parts, or is in a time that the user gives. Else as they are. Traces
+    that are compared are read in one way."""
     lie = [between(each.analysis, each.step_range) for each in found]
     told = (
-        _differ(lie)
+        any(each.parts for each in found)
+        or _differ(lie)
         or any(each.asked > _ASKED for each in lie)
         or any(_of_period(*each) for each in zip(lie, times_ms, strict=True))
     )
-    if not told or not all(each.steady for each in lie):
+    if not told or not all(each.parts or one.steady for each, one in zip(found, lie, strict=True)):
         return list(found)
     made = [as_periods(each) for each in found]
     return made if all(each.period for each in made) else list(found)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +17,18 @@ from bench.record.errors import RecordError
 from bench.record.timeline import Spans, Timeline
 
 from ..ledger.costs import is_step
-from ..ledger.gpu import LEFT_OUT, AskedWork, windows_of
+from ..ledger.gpu import LEFT_OUT
 from ..ledger.read import STEP_RANGE
 from ..timeline import Analysis
 from ..timeline.range_names import one_name_each, with_timeline
-from .families import RangeFamily, by_size, extent, families, one_after_the_other, pattern_of, work_inside, work_share
+from .families import RangeFamily, extent, families, one_after_the_other, work_share
 from .inferred import inferred_steps
 from .ranks import Rank, only_device, only_process, ranks
+from .sizes import SizeGroup, are_parts, by_size, names_of, template
+from .unusual import with_usual_work, without_first
 
 Rows = NDArray[np.int64]
 WHOLE, INFERRED = "(whole trace)", "(inferred step)"
-# A first step that takes so much more or less than the others held something else: warming up, or a GPU that runs
-# behind the host had nothing to do yet.
-_UNLIKE = 0.05
 _OFFERED = 5
 # Steps that ask for less of the work than this are hardly what a trace was made for.
 _SMALL = 0.5
@@ -44,7 +42,8 @@ HOW_TO_RECORD = (
 @dataclass(frozen=True)
 class Wanted:
     """What the user says: the name or pattern of the steps' ranges, the whole trace as one step, whose work.
-    ``likely``: the rank to take where nobody says, if it has steps; ``beside``: another trace may be what shows it."""
+    ``likely``: the rank to take where nobody says, if it has steps; ``beside``: another trace may be what shows it.
+    ``size``: the label of the size of steps to take, where the steps are found and have several."""
 
     step_range: str | None = None
     whole: bool = False
@@ -52,13 +51,16 @@ class Wanted:
     device: int | None = None
     likely: int | None = None
     beside: bool = False
+    size: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Taken:
     """``analysis`` holds the work of one rank only, with its steps under the name ``step_range``. ``said``: what was
     taken, for people; ``notes``: what was left out or assumed. ``inferred``: the steps are a guess. ``period``: each
-    lasts to the start of the next. ``rank``: whose it is, of several."""
+    lasts to the start of the next. ``rank``: whose it is, of several. ``sizes``: the steps that were found, by size,
+    where nobody chose them; ``parts``: the ranges are parts of steps, which begin with these; ``size``: the label of
+    the size that was wanted, where there are others."""
 
     analysis: Analysis
     step_range: str
@@ -67,6 +69,9 @@ class Taken:
     inferred: bool = False
     period: bool = False
     rank: int | None = None
+    sizes: tuple[SizeGroup, ...] = ()
+    parts: bool = False
+    size: str | None = None
 
 
 def taken(analysis: Analysis, wanted: Wanted, *, own: bool = False) -> Taken:
@@ -82,7 +87,10 @@ def taken(analysis: Analysis, wanted: Wanted, *, own: bool = False) -> Taken:
     found = _named_family(analysis, wanted.step_range) if wanted.step_range else _likeliest_family(analysis, own=own)
     if found is None:
         return replace(_inferred(analysis, whose), rank=rank)
-    return replace(_steps(analysis, found, whose, own=own, chosen=wanted.step_range is not None), rank=rank)
+    if own:
+        said = _steps_text(found.label, len(found.rows), len(found.rows))
+        return Taken(analysis, found.label, said, whose, rank=rank)
+    return replace(_steps(analysis, found, whose, wanted), rank=rank)
 
 
 def _ranked(analysis: Analysis, wanted: Wanted) -> tuple[Analysis, tuple[str, ...], int | None]:
@@ -191,23 +199,62 @@ def _likeliest_family(analysis: Analysis, *, own: bool) -> RangeFamily | None:
         if len(rows):
             return _named_family(analysis, STEP_RANGE)
     likely = families(analysis)
-    return likely[0] if likely else None
+    alone = [family for family in likely if not _cross_on_threads(analysis.timeline, family)]
+    if likely and not alone:
+        label = likely[0].label
+        raise RecordError(
+            f"the ranges {label!r} of several threads overlap, so they are no steps: record a range around each step "
+            "on one thread, or choose another with --step-range"
+        )
+    return alone[0] if alone else None
 
 
-def _steps(analysis: Analysis, found: RangeFamily, whose: tuple[str, ...], *, own: bool, chosen: bool) -> Taken:
-    """The steps of a family: of one size, and without a first one that is unlike the others."""
-    if own:
-        return Taken(analysis, found.label, _steps_text(found.label, len(found.rows), len(found.rows)), whose)
-    notes = list(whose)
-    rows, label = found.rows, found.label
-    if not chosen:
-        rows, label, told = _of_one_size(analysis, found)
+def _cross_on_threads(timeline: Timeline, family: RangeFamily) -> bool:
+    """Whether ranges of these names, on all threads of the process, do not come one after the other."""
+    ranges = timeline.ranges
+    mine = timeline.threads.process[ranges.thread] == family.process
+    rows = np.flatnonzero(mine & np.isin(ranges.name, distinct(ranges.name[family.rows])))
+    return one_after_the_other(timeline, rows[np.lexsort((-ranges.end[rows], ranges.start[rows]))]) is None
+
+
+def _steps(analysis: Analysis, found: RangeFamily, whose: tuple[str, ...], wanted: Wanted) -> Taken:
+    """The steps of a family: of one size, and without first ones that are unlike the others."""
+    timeline = analysis.timeline
+    notes, rows, label = list(whose), found.rows, found.label
+    aside, sizes, parts = found.rows, tuple[SizeGroup, ...](), False
+    if wanted.step_range is not None:
+        aside = _siblings(timeline, rows)
+    elif are_parts(timeline, rows):
+        rows, label, told = _first_parts(timeline, found)
+        aside, parts = rows, True
         notes += told
-        notes += _outside(analysis, found)
-    rows, told = _without_first(analysis, rows)
+    else:
+        sizes = tuple(by_size(timeline, rows))
+        rows, label, told = _of_one_size(found, sizes, wanted.size)
+        notes += told
+    if wanted.step_range is None:
+        rows, told = with_usual_work(analysis, replace(found, rows=rows))
+        notes += [*told, *_outside(analysis, found)]
+    rows, told = without_first(analysis, rows, aside)
     notes += told
-    said = _steps_text(label, len(rows), len(found.rows))
-    return Taken(_renamed(analysis, found.rows, rows, label), label, said, tuple(notes))
+    said = _steps_text(label, len(rows), len(aside))
+    made = _renamed(analysis, aside, rows, label)
+    return Taken(
+        made, label, said, tuple(notes), sizes=sizes, parts=parts, size=wanted.size if len(sizes) > 1 else None
+    )
+
+
+def _siblings(timeline: Timeline, rows: Rows) -> Rows:
+    """Some steps, and those of other sizes between which they run: of one thread, with names that differ in numbers."""
+    ranges = timeline.ranges
+    if are_parts(timeline, rows):
+        return rows
+    wanted = {template(name) for name in names_of(timeline, rows)}
+    alike = np.array([template(text) in wanted for text in timeline.strings], bool)
+    every = np.flatnonzero(alike[ranges.name] & np.isin(ranges.thread, distinct(ranges.thread[rows])))
+    outer = one_after_the_other(timeline, every[np.lexsort((-ranges.end[every], ranges.start[every]))])
+    fits = outer is not None and np.isin(rows, outer).all() and not are_parts(timeline, outer)
+    return outer if outer is not None and fits else rows
 
 
 def _outside(analysis: Analysis, found: RangeFamily) -> list[str]:
@@ -223,52 +270,33 @@ def _steps_text(label: str, taken: int, of: int) -> str:
     return f"{count} {label!r}"
 
 
-def _of_one_size(analysis: Analysis, found: RangeFamily) -> tuple[Rows, str, list[str]]:
-    timeline = analysis.timeline
-    groups = by_size(timeline, found.rows)
-    rows, label, notes = groups[0], found.label, []
-    if len(groups) > 1:
-        label = pattern_of(_names(timeline, rows))
-        others = ", ".join(f"{pattern_of(_names(timeline, group))!r} ({len(group)})" for group in groups[1:_OFFERED])
-        notes.append(f"steps of other sizes are left out: {others}: --step-range takes them")
-    work = work_inside(analysis, replace(found, rows=rows))
-    usual = float(median(work.tolist()))
-    like = (work >= usual / 2) & (work <= usual * 2)
-    if not like.all():
-        notes.append(
-            f"{int((~like).sum())} of {len(rows)} steps ask for less than half or more than twice the usual amount of "
-            "work and are left out"
-        )
-    return rows[like], label, notes
+def _first_parts(timeline: Timeline, found: RangeFamily) -> tuple[Rows, str, list[str]]:
+    """The ranges that begin a step: those with the lowest number."""
+    groups = {group.label: group for group in by_size(timeline, found.rows)}
+    label = min(groups, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+    told = f"{found.label!r} count up and start again, so they are parts of a step, which begins with {label!r}"
+    return groups[label].rows, label, [told]
 
 
-def _names(timeline: Timeline, rows: Rows) -> list[str]:
-    return [timeline.strings[name] for name in distinct(timeline.ranges.name[rows]).tolist()]
-
-
-def _without_first(analysis: Analysis, rows: Rows) -> tuple[Rows, list[str]]:
-    """The steps less the first, where it took another time than the others do."""
-    if len(rows) < 3:
-        return rows, []
-    start, end = windows_of(analysis.timeline, rows, AskedWork.of(analysis))
-    length = (end - start).astype(float)
-    usual = float(np.median(length[1:]))
-    if not usual or abs(length[0] / usual - 1.0) <= _UNLIKE:
-        return rows, []
-    told = f"the first step is left out: it took ×{length[0] / usual:.2f} the time of the others"
-    behind = "; the GPU runs behind the host here" if _runs_behind(analysis, rows, end) else ""
-    return rows[1:], [told + behind]
-
-
-def _runs_behind(analysis: Analysis, rows: Rows, end: Rows) -> bool:
-    return bool((end > analysis.timeline.ranges.end[rows]).mean() > 0.5)
+def _of_one_size(found: RangeFamily, groups: Sequence[SizeGroup], wanted: str | None) -> tuple[Rows, str, list[str]]:
+    if len(groups) == 1:
+        return groups[0].rows, found.label, []
+    taken = next((group for group in groups if group.label == wanted), groups[0])
+    others = ", ".join(
+        f"{group.label!r} ({len(group.rows)})" for group in [g for g in groups if g is not taken][:_OFFERED]
+    )
+    told = [f"steps of other sizes are left out: {others}: --step-range takes them"]
+    if wanted is not None:
+        told.insert(0, f"{taken.label!r} are taken, since the other trace has steps of that size too")
+    return taken.rows, taken.label, told
 
 
 def _renamed(analysis: Analysis, family: Rows, steps: Rows, label: str) -> Analysis:
-    """The trace with these ranges, and no others, as steps called ``label``. What is known of its launches is kept."""
+    """The trace with these ranges, and no others, as steps called ``label``. What is known of its launches is kept.
+    ``family``: the steps, and those left out."""
     timeline = analysis.timeline
     called = rows_called(timeline, label) if "*" not in label and "?" not in label else np.empty(0, np.int64)
-    if len(called) == len(steps) and set(called.tolist()) == set(steps.tolist()):
+    if len(family) == len(called) == len(steps) and set(called.tolist()) == set(steps.tolist()):
         return analysis
     strings = (*timeline.strings, label, f"{label}{LEFT_OUT}")
     name = timeline.ranges.name.copy()
@@ -286,7 +314,7 @@ def _inferred(analysis: Analysis, whose: tuple[str, ...]) -> Taken:
     start, end, thread = found
     analysis = _with_added(analysis, start, end, max(thread, 0), INFERRED)
     rows = rows_called(analysis.timeline, INFERRED)
-    kept, told = _without_first(analysis, rows)
+    kept, told = without_first(analysis, rows, rows)
     note = "the steps are inferred: the trace names none, and its kernels repeat so often in one order"
     made = _renamed(analysis, rows, kept, INFERRED)
     return Taken(made, INFERRED, _steps_text(INFERRED, len(kept), len(rows)), (*whose, note, *told), inferred=True)
