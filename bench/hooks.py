@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from bench.presets.forms import Preset
     from bench.record.schema import Environment, Finding
     from bench.record.store import Writer
-    from bench.report.analysed import Analysed
-    from bench.report.attached import Attached, AttachedDocument
+    from bench.report.analysed import Analysed, Attached, AttachedDocument
 
 # Their order is that in which what they give stands.
 ROOMS = ("bench.cluster", "bench.quality", "bench.studies.starcoder2")

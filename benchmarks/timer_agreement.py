@@ -25,9 +25,8 @@ from bench.schemes import arm
 from bench.workloads import models
 from bench.workloads.batches import make_batches
 from bench.workloads.call_timer import timer_for
-from bench.workloads.session import Session
+from bench.workloads.session import Session, overhead
 from bench.workloads.sources import resolve
-from bench.workloads.stepper import overhead
 from benchmarks import writing
 
 SHAPES = {"smoke c_fc": (512, 128), "starcoder2-3b q_proj": (3072, 3072)}

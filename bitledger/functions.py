@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bench.cli
-from bench.api import calls, memory
+from bench.api import calls
 from bench.api.results import ComparisonResult, ExplanationResult, RunResult, SummaryResult
 from bench.record.suggested import FACE, called_as
 
@@ -85,7 +85,7 @@ def measure(
     if tokenizer is None:
         asked = {"prompts": "random", **asked}
     kept = None if checkpoint is None else Path(checkpoint)
-    with called_as(FACE), memory.saved(model, tokenizer, kept) as (place, name):
+    with called_as(FACE), calls.saved(model, tokenizer, kept) as (place, name):
         parsed = bench.cli.options_of(["run", *calls.words({**asked, "model": place})], FACE)
         parsed.named = name
         run.main(parsed)

@@ -9,7 +9,7 @@ from bench.record.schema import Record
 
 # Codes of bench/instruments/fitness.py.
 _BUSY, _HELD = frozenset(("cpu-busy", "gpu-in-use")), frozenset(("gpu-throttled", "gpu-hot"))
-# Code of bench/run/pauses.py.
+# Code of bench/run/child.py.
 _PAUSED = frozenset(("process-stopped",))
 # A quarter of the cores, as in fitness.
 _BUSY_SHARE = 0.25

@@ -15,9 +15,9 @@ from typing import Any
 
 from bench.record.errors import UsageError
 from bench.record.files import replace_text
-from bench.record.flat import COLUMNS, flat
 from bench.record.outputs import check_file
 from bench.record.schema import Finding, Record
+from bench.record.tables import COLUMNS, flat
 from bench.report.documents import cases_document
 from bench.report.visible import visible
 
@@ -224,7 +224,7 @@ class SummaryResult(_OfDocument):
 
 @dataclass(frozen=True)
 class RunResult(Result):
-    """A run: its folder, its Records as they were measured. ``rows``: a row per raw value (bench/record/flat.py)."""
+    """A run: its folder, its Records as they were measured. ``rows``: a row per raw value (bench/record/tables.py)."""
 
     folder: Path
     records: tuple[Record, ...]

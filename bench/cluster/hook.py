@@ -6,8 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.report.analysed import Analysed
-    from bench.report.attached import Attached
+    from bench.report.analysed import Analysed, Attached
 
 
 def add_run_options(parser: ArgumentParser) -> None:

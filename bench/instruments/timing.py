@@ -1,4 +1,4 @@
-"""Time on a device: CUDA events on a GPU, ``perf_counter`` on a CPU, behind one interface.
+"""Time on a device: CUDA events on a GPU, ``perf_counter`` on a CPU, behind one interface; and when to stop sampling.
 
 CUDA calls return before the device has done the work, so a host clock around them times the host.
 Events are stamped by the device in stream order; ``mark()`` only enqueues one. torch is passed in or
@@ -7,15 +7,14 @@ imported when a CUDA device is first asked for, so that this module imports with
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from itertools import accumulate, pairwise
 from typing import Any, Protocol
 
 from bench.record.errors import MeasurementError
-
-from .noise import RunningNoise, noise_stop
 
 __all__ = ["DeviceClock", "RunningNoise", "Stamps", "made_events", "noise_stop", "synchronize"]
 
@@ -143,3 +142,45 @@ def synchronize(device: str, torch_module: Any = None) -> None:
 
 def _torch(module: Any) -> Any:
     return import_module("torch") if module is None else module
+
+
+class RunningNoise:
+    """Mean and variance in one pass.
+
+    Source: B. P. Welford, "Note on a method for calculating corrected sums of squares and products",
+    Technometrics 4 (1962). It does not cancel where the spread is small beside the mean, as timings are.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self._squares = 0.0
+
+    def add(self, value: float) -> None:
+        """Take in one sample."""
+        self.count += 1
+        distance = value - self.mean
+        self.mean += distance / self.count
+        self._squares += distance * (value - self.mean)
+
+    def relative_standard_error(self) -> float:
+        """Standard error of the mean over the mean: s / (|mean| · √count), s with count − 1 in its divisor.
+
+        Infinite below two samples or at a mean of zero, where it says nothing yet.
+        """
+        if self.count < 2 or self.mean == 0.0:
+            return math.inf
+        deviation = math.sqrt(max(self._squares, 0.0) / (self.count - 1))
+        return deviation / (abs(self.mean) * math.sqrt(self.count))
+
+    def quiet(self, target: float = 0.005, min_samples: int = 10) -> bool:
+        """Whether there are enough samples and their relative standard error is at most ``target``."""
+        return self.count >= min_samples and self.relative_standard_error() <= target
+
+
+def noise_stop(samples: Iterable[float], target: float = 0.005, min_samples: int = 10) -> bool:
+    """Whether sampling may stop: see ``RunningNoise.quiet``."""
+    noise = RunningNoise()
+    for sample in samples:
+        noise.add(sample)
+    return noise.quiet(target, min_samples)

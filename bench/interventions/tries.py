@@ -14,12 +14,11 @@ from functools import partial
 from typing import Any
 
 from bench.interventions import graphed, process, same_tokens
-from bench.interventions.switches import Switches
 from bench.interventions.table import NONE, Intervention, changed_arm, claim_of, parse
 from bench.record.errors import MeasurementError
 from bench.record.instruments import TRY
 from bench.record.schema import Case, metric
-from bench.schemes import Arm, linear_kernels
+from bench.schemes import Arm, holder, linear_kernels
 from bench.workloads import models
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import meet_all
@@ -169,3 +168,18 @@ def _held_to_claim(outcome: Outcome, one: _Tried, unchanged: _Tried) -> Outcome:
         return outcome
     given, wanted = (tried.tokens[-1:] for tried in (one, unchanged))
     return process.compared(outcome, unchanged.session, given, wanted, claim)
+
+
+class Switches:
+    """The switches of a model's quantised Linears; to be made before the first forward."""
+
+    def __init__(self, model: Any) -> None:
+        made = ((module, holder(module)) for module in model.modules())
+        found = (family.switch(module) for module, family in made if family is not None)
+        self._switches = [switch for switch in found if switch is not None]
+
+    def to(self, wanted: Arm) -> int:
+        """Give them the settings of ``wanted``; returns how many there are."""
+        for switch in self._switches:
+            switch(wanted)
+        return len(self._switches)

@@ -16,9 +16,8 @@ from bench.schemes.variants import compiles, parts
 from bench.workloads import pruning
 from bench.workloads.prompt_styles import AS_IS, STYLES
 
-from .everyday import PEERS, QUICK, SMOKE
+from .everyday import PEERS, QUICK, SMOKE, STUDIES
 from .forms import LAST, EndToEnd, Preset, judged
-from .study import STUDIES
 
 PRESETS = {preset.name: preset for preset in (SMOKE, QUICK, PEERS, *STUDIES, *hooks.presets())}
 

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from bench.analysis.explain import Explanation
     from bench.record.schema import Environment, Finding
     from bench.record.store import Writer
-    from bench.report.analysed import Analysed
-    from bench.report.attached import Attached, AttachedDocument
+    from bench.report.analysed import Analysed, Attached, AttachedDocument
 
 
 def before_run(instruments: Collection[str]) -> tuple[Finding, ...]:

@@ -1,9 +1,11 @@
-"""Everything that the report tells, analysed once from the records."""
+"""Everything that the report tells, analysed once from the records; and what rooms that hang on the core add to it
+(bench/hooks.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bench import hooks
 from bench.analysis import annotation, energy, explain, findings, generation, matmul
@@ -14,6 +16,7 @@ from bench.analysis.conditions import mixed
 from bench.analysis.dispatch import DispatchRow, dispatch
 from bench.analysis.energy.codecarbon import Emissions, emissions
 from bench.analysis.energy.idle_power import trends
+from bench.analysis.energy.ledger import EnergyPair
 from bench.analysis.energy.windows import judged
 from bench.analysis.evidence import Observations, observations
 from bench.analysis.grouping import REFERENCE, without_retried
@@ -27,11 +30,30 @@ from bench.record.errors import RecordError
 from bench.record.schema import Finding, Record
 from bench.record.suggested import quoted
 
-from .attached import Attached
 from .by_hardware import summaries
-from .content import CountedFinding
+from .content import CountedFinding, Section, Table
 from .visible import visible_all
 from .words import machine_text
+
+
+@dataclass(frozen=True)
+class Attached:
+    """``sections``: what makes them, and the name in the page's list after which they come. ``machine``: all machines
+    in one line, where there are several, and ``environment`` the tables about them, in place of one machine's."""
+
+    after: str
+    sections: Callable[[Analysed], Sequence[Section | None]]
+    findings: tuple[Finding, ...] = ()
+    machine: str = ""
+    environment: Callable[[], tuple[Table, ...]] | None = None
+
+
+@dataclass(frozen=True)
+class AttachedDocument:
+    """Entries of an explanation's JSON, and of that of each pair of energies in it."""
+
+    document: Mapping[str, Any]
+    of_energy: Callable[[EnergyPair], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)

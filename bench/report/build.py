@@ -1,20 +1,78 @@
-"""The report as data: the first screen and the sections, from what the analysis made of the records."""
+"""The report as data: the first screen with its tabs, and the sections, from what the analysis made of the records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
-from . import answer, by_hardware, overview, tabs, units
+from bench.analysis.explain import Explanation
+from bench.analysis.ledger.pairs import Pair
+from bench.analysis.recorded_steps import KeptStep
+from bench.analysis.timeline.lane import Lane
+
+from . import answer, by_hardware, overview, units
 from .analysed import Analysed
-from .content import Commands, Report, Section
+from .answer import answer_about, first_setting, ranked
+from .content import Commands, FigureSpec, Report, Section, Tab
+from .lane_figure import lane_figure
+from .sections.ledger import pair_tables
 from .sections.order import SECTIONS
-from .words import model_labels, setting_text
+from .words import TONES, model_labels, setting_text
+
+NO_VERDICT = "no verdict"
+Steps = Mapping[str, KeptStep]
+
+
+def tabs(
+    explanation: Explanation, commands: Commands | None = None, steps: Steps | None = None, scheme: str | None = None
+) -> tuple[Tab, ...]:
+    """One per scheme that stands beside the reference, the one that the first screen explains first. ``steps``: by
+    scheme, of that setting; None: no trace was looked for. ``scheme``: as for the answer."""
+    pairs = ranked(first_setting(explanation.pairs), explanation.generation_rows)
+    pairs = sorted(pairs, key=lambda pair: pair.scheme != scheme)
+    return tuple(_tab(place, pair, explanation, commands, steps) for place, pair in enumerate(pairs, 1))
+
+
+def _tab(place: int, pair: Pair, explanation: Explanation, commands: Commands | None, steps: Steps | None) -> Tab:
+    row = explanation.generation_rows.get((pair.setting, pair.scheme))
+    verdict = row.verdict if row else None
+    ratio = row.time_ratio.value if row and row.time_ratio else None
+    step = (steps or {}).get(pair.scheme, KeptStep(missing="no timeline was recorded"))
+    return Tab(
+        pair.scheme,
+        verdict or NO_VERDICT,
+        TONES[verdict] if verdict else "unsure",
+        "" if ratio is None else f"×{ratio:.2f}",
+        answer_about(pair, (pair,), explanation, commands),
+        pair_tables(pair) if pair.instrument else (),
+        _lane(place, pair, step.lane, steps) if step.lane and steps else None,
+        step.traces,
+        f"One decode step cannot be drawn: {step.missing}." if steps is not None and step.missing else "",
+    )
+
+
+def _lane(place: int, pair: Pair, lane: Lane, steps: Steps) -> FigureSpec:
+    reference = steps[pair.reference].lane if pair.reference in steps else None
+    caption = (
+        f"Measured: the step of middle length among those that were recorded ({lane.step} of {lane.steps}), with what "
+        f"recording takes in it: unprofiled, {pair.scheme} takes {pair.closed.scheme_ms:.3g} ms per token. "
+        f"{_colours(lane)} A column of a whole step is split by where its time goes. Point at a part to read its time."
+    )
+    title = f"One decode step of {pair.scheme}" + (f" under one of {pair.reference}" if reference else "")
+    draw = partial(lane_figure, pair.scheme, lane, pair.reference, reference)
+    return FigureSpec(f"lane-{place}", title, caption, draw)
+
+
+def _colours(lane: Lane) -> str:
+    if lane.gpu:
+        return "GPU: its work in the colour of its cause; pale, the time in which it idled before such work."
+    return "Operators in the colour of their cause; pale, the host's time before such an operator."
 
 
 def build(
     analysed: Analysed,
     commands: Commands | None = None,
-    steps: tabs.Steps | None = None,
+    steps: Steps | None = None,
     scheme: str | None = None,
 ) -> Report:
     """The whole report; nothing is drawn or written yet. ``commands``: what a user may type next; ``steps``: the
@@ -35,7 +93,7 @@ def build(
         counts=_counts(analysed),
         sections=tuple(section for section in _sections(analysed) if section is not None),
         answer=answer.answer(analysed.explanation, commands, scheme),
-        tabs=tabs.tabs(analysed.explanation, commands, steps, scheme),
+        tabs=tabs(analysed.explanation, commands, steps, scheme),
     )
 
 

@@ -2,18 +2,24 @@
 
 The block comes as JSON on standard input. Everything that libraries print goes to the log file that the parent made
 of standard output and error.
+
+The process notices that it was told to go on: after ctrl-Z, kill -STOP, or a job that its cluster suspends. Nothing
+else in a Record would show a pause: monotonic clocks go on meanwhile, and one step is merely long. A process that was
+not stopped may get SIGCONT too (Slurm sends it before SIGTERM), so that a pause is possible and not sure.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from bench.analysis.energy.windows import judge
@@ -21,7 +27,6 @@ from bench.instruments import environment
 from bench.record.errors import BitledgerError
 from bench.record.origin import BLOCK
 from bench.record.schema import Environment, Finding, Record, environment_from_json, to_json
-from bench.run import pauses
 from bench.run.plan import Block
 from bench.run.processes import die_with_parent
 from bench.workloads.annotation import Tools, ToolsFor
@@ -39,7 +44,7 @@ def main(tools: ToolsFor) -> int:
 def run_task(task: dict[str, Any], records_fd: int, tools: ToolsFor) -> int:
     """Measure a block, or describe a model, and write the answer to ``records_fd``."""
     die_with_parent(task.get("parent"))
-    pauses.watch()
+    watch()
     with os.fdopen(records_fd, "w", buffering=1) as pipe:
         if "describe" in task:
             pipe.write(json.dumps(_describe(task["describe"])) + "\n")
@@ -128,7 +133,7 @@ class _RecordMaker:
         self._machine = machine
         self._now, self._looked = environment.state(), time.monotonic()
         self._before = self._now
-        self._started, self._paused = _now(), pauses.count()
+        self._started, self._paused = _now(), count()
 
     def __call__(self, outcome: Outcome) -> Record:
         after = self._state()
@@ -145,10 +150,10 @@ class _RecordMaker:
             setup={**outcome.setup, BLOCK: self._place} if self._place else outcome.setup,
             metrics=outcome.metrics,
             not_collected=outcome.not_collected,
-            findings=(*outcome.findings, *self._noticed(outcome, after), *pauses.told(self._paused)),
+            findings=(*outcome.findings, *self._noticed(outcome, after), *told(self._paused)),
             artifacts=outcome.artifacts,
         )
-        self._before, self._started, self._paused = after, _now(), pauses.count()
+        self._before, self._started, self._paused = after, _now(), count()
         return replace(record, findings=(*record.findings, *judge(record)))
 
     def _noticed(self, outcome: Outcome, after: dict[str, Any]) -> tuple[Finding, ...]:
@@ -176,3 +181,37 @@ def _describe(document: dict[str, Any]) -> dict[str, Any]:
         return describe(Source(**document))
     except BitledgerError as error:
         return {"error": str(error)}
+
+
+_seen = 0
+
+
+def watch() -> None:
+    """Count from now on how often the process is told to go on. For the main thread."""
+    signal.signal(signal.SIGCONT, _note)
+
+
+def count() -> int:
+    """How often it was so far."""
+    return _seen
+
+
+def told(since: int) -> tuple[Finding, ...]:
+    """A finding where that happened again after ``count`` gave ``since``."""
+    times = _seen - since
+    if not times:
+        return ()
+    return (
+        Finding(
+            "process-stopped",
+            "warning",
+            "the measuring process was sent SIGCONT, as after ctrl-Z: if it had been stopped, its times hold the pause",
+            f"SIGCONT, {times} times" if times > 1 else "SIGCONT, once",
+            "measure again without ctrl-Z, kill -STOP or a suspended job",
+        ),
+    )
+
+
+def _note(_number: int, _frame: FrameType | None) -> None:
+    global _seen
+    _seen += 1

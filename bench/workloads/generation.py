@@ -1,8 +1,8 @@
 """End-to-end generation through transformers' generate: the timed run and its separate observer passes.
 
 One fresh process measures one Case: load, check, warm up, time with nothing else watching, and only then the passes
-that observe (energy, CodeCarbon, annotation cost), so that no observer is in a timed run. Cases of one loaded model,
-such as a sweep over batch sizes, may share a process, one after the other.
+that observe (energy, CodeCarbon, annotation cost, outlier columns), so that no observer is in a timed run. Cases of one
+loaded model, such as a sweep over batch sizes, may share a process, one after the other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.instruments.memory import MemoryWatch
 from bench.instruments.unused import measure_unused
 from bench.record.instruments import FIRST_VISITS, TIMELINE, TRY
 from bench.record.schema import Case, Finding, Metric, metric
-from bench.schemes import Arm, arm, linear_kernels
+from bench.schemes import Arm, arm, family, linear_kernels
 from bench.workloads import identity, models, observers
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
@@ -28,10 +28,43 @@ from bench.workloads.compiling import check_compiled, is_compiled, takes_hooks
 from bench.workloads.lengths import Lengths
 from bench.workloads.observers import UNUSED
 from bench.workloads.outcome import Outcome, failed
-from bench.workloads.outliers import count_outliers
-from bench.workloads.session import Call, Session
+from bench.workloads.session import Call, Session, overhead
 from bench.workloads.sources import Source
-from bench.workloads.stepper import overhead
+
+DECODE_STEPS = 4
+
+
+def count_outliers(session: Session, chosen: Arm) -> list[int]:
+    """Outlier columns of every call of a quantised Linear in one prefill and a few decode steps, in order of the calls.
+
+    Hooks are on only here, after the timed calls: a process's first generation is not this one.
+    """
+    import torch
+
+    counts: list[Any] = []
+
+    def count(_module: Any, inputs: tuple[Any, ...]) -> None:
+        flat = inputs[0].reshape(-1, inputs[0].shape[-1])
+        counts.append((flat.abs() >= chosen.threshold).any(dim=0).sum())
+
+    model = session.loaded.model
+    modules = [module for module in model.modules() if family(chosen).holds(module)]
+    handles = [module.register_forward_pre_hook(count) for module in modules]
+    try:
+        with torch.inference_mode():
+            model.generate(
+                **session.batches[0].inputs,
+                max_new_tokens=DECODE_STEPS + 1,
+                do_sample=False,
+                disable_compile=True,
+                pad_token_id=0,
+            )
+    finally:
+        for handle in handles:
+            handle.remove()
+    session.lengths.visit(replace(session.case, cache="dynamic"), session.batches[0].prompt_length, DECODE_STEPS)
+    return [int(value) for value in counts]
+
 
 # What observes generate calls as the timed run makes them, and so must find their lengths met.
 OBSERVE_CALLS = (TIMELINE, "energy", "codecarbon", "annotation")

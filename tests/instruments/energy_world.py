@@ -23,10 +23,9 @@ import numpy as np
 from fake_nvml import FakeGpu, FakeNvml, FakeNvmlError
 
 from bench.instruments import counters
-from bench.instruments.energy_pass import measure_energy
+from bench.instruments.energy_pass import Reader, measure_energy
 from bench.instruments.gpu import watched
 from bench.instruments.nvml import Nvml, measured_gpu
-from bench.instruments.reader import Reader
 from bench.instruments.sampler import Sampler
 from bench.record.errors import MachineError
 from bench.record.schema import Record

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.instruments.noise import RunningNoise, noise_stop
+from bench.instruments.timing import RunningNoise, noise_stop
 
 TIMES = st.lists(st.floats(1e-7, 1e3), min_size=2, max_size=200)
 

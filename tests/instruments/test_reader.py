@@ -4,7 +4,7 @@ import pytest
 from test_counters import Rapl, domain
 
 from bench.instruments.counters import rapl_counter
-from bench.instruments.reader import Reader
+from bench.instruments.energy_pass import Reader
 from bench.record.errors import MachineError
 
 

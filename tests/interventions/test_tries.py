@@ -9,8 +9,8 @@ import torch
 
 from bench.analysis.claims import broken
 from bench.interventions import graphed, tries
-from bench.interventions.switches import Switches
 from bench.interventions.table import INTERVENTIONS, changed_arm, changed_case, parse, reversible
+from bench.interventions.tries import Switches
 from bench.presets import EndToEnd
 from bench.record.errors import MeasurementError
 from bench.record.instruments import TRY

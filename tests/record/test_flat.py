@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.record.errors import UsageError
-from bench.record.flat import COLUMNS, flat
 from bench.record.store import load
-from bench.record.tables import write_table
+from bench.record.tables import COLUMNS, flat, write_table
 from profiling.cli import main
 from tests import factories as make
 

@@ -12,9 +12,9 @@ from bench.analysis.explain import explain, narrowed
 from bench.record import causes as c
 from bench.record.store import open_run
 from bench.report.answer import answer
+from bench.report.build import tabs
 from bench.report.content import Commands
 from bench.report.sections.ledger_figure import bars, waterfall
-from bench.report.tabs import tabs
 from tests import factories as make
 from tests.written_report import write_report
 

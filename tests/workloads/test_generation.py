@@ -12,9 +12,8 @@ from bench.workloads import calls, generation, models
 from bench.workloads.annotation import Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.outcome import Outcome
-from bench.workloads.session import Session, produced
+from bench.workloads.session import Session, overhead, produced
 from bench.workloads.sources import resolve
-from bench.workloads.stepper import overhead
 
 SOURCE = resolve("smoke")
 CASE = Case("generation", "smoke", SOURCE.revision, "fp16", "cpu", 0, batch_size=1, prompts="humaneval", new_tokens=5,

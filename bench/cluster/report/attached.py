@@ -8,8 +8,7 @@ from bench.cluster.analysis.node_findings import of_nodes, of_parts
 from bench.cluster.analysis.nodes import Nodes, nodes
 from bench.record.schema import Environment
 from bench.report import units
-from bench.report.analysed import Analysed
-from bench.report.attached import Attached
+from bench.report.analysed import Analysed, Attached
 from bench.report.words import machine_text
 
 from .fleet import environment

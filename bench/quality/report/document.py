@@ -11,7 +11,7 @@ from bench.analysis.explain import Explanation
 from bench.analysis.statistics import Estimate
 from bench.quality.analysis.energy_passed import joules_per_passed
 from bench.quality.analysis.summary import QualityGroup, QualityRow, summarise
-from bench.report.attached import AttachedDocument
+from bench.report.analysed import AttachedDocument
 
 
 def attached_document(found: Explanation) -> AttachedDocument:

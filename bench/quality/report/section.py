@@ -15,8 +15,7 @@ from bench.quality.tradeoff.page import signmap_section, tradeoff_section
 from bench.quality.tradeoff.signmap import signmap
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.origin import block_of
-from bench.report.analysed import Analysed
-from bench.report.attached import Attached
+from bench.report.analysed import Analysed, Attached
 from bench.report.by_hardware import on
 from bench.report.content import FigureSpec, Section
 from bench.report.words import assumed_bars, setting_text
