@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.judging.by_counters import STALL
+from bench.analysis.judging.by_observers import STALL
 
 from .passes import AMPERE, HOPPER
 from .readers.counters import Counters

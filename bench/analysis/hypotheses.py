@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .judging import by_batches, by_counters, by_fairness, by_ledger, by_products, by_run
-from .judging.evidence import Evidence, Found, Judged
+from .judging import by_fairness, by_measures, by_observers
+from .judging.rules import Evidence, Found, Judged
 
 __all__ = ["Evidence", "Judged", "judge"]
 
@@ -26,22 +26,22 @@ def judge(evidence: Evidence) -> tuple[Judged, ...]:
 
 
 _HYPOTHESES: tuple[tuple[str, str, Callable[[Evidence], Found]], ...] = (
-    ("Host dispatch: quantised decoding is slower because the host takes longer, on {place}", "", by_ledger.host),
-    ("Synchronisation: the GPU idles while the host waits for it", "", by_ledger.sync),
-    ("Outlier detection and decomposition slow int8 down, on {place}", "", by_ledger.outliers),
-    ("Dequantising weights as a step of its own slows a scheme down, on {place}", "", by_ledger.dequantise),
-    ("Table look-ups: 4-bit kernels are bound by instructions, not by memory", "guess 1", by_counters.lookups),
+    ("Host dispatch: quantised decoding is slower because the host takes longer, on {place}", "", by_observers.host),
+    ("Synchronisation: the GPU idles while the host waits for it", "", by_observers.sync),
+    ("Outlier detection and decomposition slow int8 down, on {place}", "", by_observers.outliers),
+    ("Dequantising weights as a step of its own slows a scheme down, on {place}", "", by_observers.dequantise),
+    ("Table look-ups: 4-bit kernels are bound by instructions, not by memory", "guess 1", by_observers.lookups),
     (
         "Misses of the GPU's caches slow quantised products down (the study's own counts were of the CPU's caches)",
         "guess 2",
-        by_products.caches,
+        by_measures.caches,
     ),
-    ("Integer matrix products are slower than floating-point ones, on {place}", "guess 3", by_products.integer),
-    ("Changes of number format slow a scheme down, on {place}", "", by_ledger.casts),
-    ("Nested absmax (double quantisation) costs time, on {place}", "", by_ledger.nested),
-    ("4-bit products fall off a cliff between two batch sizes, on {place}", "", by_batches.cliff),
-    ("The 16-bit output layer limits what quantising can gain, on {place}", "", by_ledger.head),
-    ("Lower clocks, power or heat slow a scheme down", "", by_run.clocks),
+    ("Integer matrix products are slower than floating-point ones, on {place}", "guess 3", by_measures.integer),
+    ("Changes of number format slow a scheme down, on {place}", "", by_observers.casts),
+    ("Nested absmax (double quantisation) costs time, on {place}", "", by_observers.nested),
+    ("4-bit products fall off a cliff between two batch sizes, on {place}", "", by_measures.cliff),
+    ("The 16-bit output layer limits what quantising can gain, on {place}", "", by_observers.head),
+    ("Lower clocks, power or heat slow a scheme down", "", by_measures.clocks),
     ("The comparison is unfair: compilation, dtype, attention or token counts differ", "", by_fairness.unfair),
-    ("Lower power is outweighed by the longer time", "guess 4", by_run.joules),
+    ("Lower power is outweighed by the longer time", "guess 4", by_measures.joules),
 )

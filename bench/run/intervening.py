@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.analysis.ledger.pairs import observed_records, observer_models
 from bench.analysis.replay.change import Change
-from bench.analysis.replay.of_record import replay_of
+from bench.analysis.replay.undisturb import replay_of
 from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
 from bench.interventions.table import NONE, applicable, changed_case, changes_nothing, combinations, parse

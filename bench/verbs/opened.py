@@ -10,12 +10,12 @@ from pathlib import Path
 from bench.analysis.ledger.class_table import Rule
 from bench.analysis.ledger.user_rules import user_rules
 from bench.analysis.timeline import Analysis
-from bench.analysis.traces.origin import origin_of
 from bench.analysis.traces.pair import Trace
 from bench.analysis.traces.periods import as_periods, with_periods
+from bench.analysis.traces.ranks import common_rank
+from bench.analysis.traces.recorded import origin_of
 from bench.analysis.traces.sizes import common_size
 from bench.analysis.traces.taken import Taken, Wanted, taken
-from bench.analysis.traces.waited import common_rank
 from bench.record.errors import UsageError
 from bench.record.timeline import about
 

@@ -12,10 +12,9 @@ import numpy as np
 from bench.analysis.ledger.read import step_costs
 from bench.analysis.statistics.spread import ASSUMED
 from bench.analysis.traces.findings import of_times
-from bench.analysis.traces.pace import bounded_time
 from bench.analysis.traces.pair import Trace
 from bench.analysis.traces.recorded import recorded
-from bench.analysis.traces.times import given_time, time_ratio
+from bench.analysis.traces.times import bounded_time, given_time, time_ratio
 from bench.record import causes as c
 from bench.record.errors import UsageError
 from benchmarks.fidelity.decode import Decode

@@ -1,5 +1,5 @@
-"""Intervals of many comparisons at once. A test shows that they are those of bench.analysis.statistics.paired, and that
-Welch's are the ones that bench.analysis.statistics.ratio finds by its bootstrap."""
+"""Intervals of many comparisons at once. A test shows that they are those of bench.analysis.statistics.pairing, and
+that Welch's are the ones that bench.analysis.statistics.ratio finds by its bootstrap."""
 
 from __future__ import annotations
 

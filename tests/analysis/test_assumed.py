@@ -9,7 +9,7 @@ from bench.analysis import energy, generation, matmul
 from bench.analysis.comparison import compare
 from bench.analysis.statistics import Estimate, difference, estimate, ratio
 from bench.analysis.statistics.assumed import BURST, PROCESS, RUN, freedom, merged, of_processes, of_runs
-from bench.analysis.statistics.paired import BlockPair, paired_ratio
+from bench.analysis.statistics.pairing import BlockPair, paired_ratio
 from bench.analysis.statistics.propagation import exact, product
 from bench.analysis.statistics.turns import bursts, ratio_of_products
 from bench.analysis.statistics.verdict import verdict

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench.analysis.statistics import Estimate
 from bench.analysis.statistics.assumed import PROCESS
-from bench.analysis.statistics.paired import BlockPair, paired_difference, paired_ratio, spread
+from bench.analysis.statistics.pairing import BlockPair, paired_difference, paired_ratio, spread
 
 positive = st.floats(1e-3, 1e3)
 blocks = st.lists(st.builds(BlockPair, positive, positive, st.sampled_from("abcd")), min_size=2, max_size=12)

@@ -10,9 +10,8 @@ from bench.analysis import comparison, energy, generation, matmul
 from bench.analysis.energy import ledger as energy_ledger
 from bench.analysis.ledger.pairs import pairs
 from bench.analysis.statistics import Estimate, ratio
-from bench.analysis.statistics.paired import paired_ratio
 from bench.analysis.statistics.pairing import located as find
-from bench.analysis.statistics.pairing import matched, partners, ratio_between, taking
+from bench.analysis.statistics.pairing import matched, paired_ratio, partners, ratio_between, taking
 from bench.analysis.unpaired import of_comparison, of_pairing
 from bench.record.origin import BLOCK
 from bench.record.schema import Record, metric

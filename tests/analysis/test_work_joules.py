@@ -13,8 +13,8 @@ from bench.analysis.energy import EnergyRow, gross_per_token, summarise, work_jo
 from bench.analysis.energy.baselines import Baselines, baselines
 from bench.analysis.energy.ledger import EnergyPair, energy_pairs
 from bench.analysis.energy.sources import SOURCES
-from bench.analysis.judging.by_run import joules as h14
-from bench.analysis.judging.evidence import Evidence
+from bench.analysis.judging.by_measures import joules as h14
+from bench.analysis.judging.rules import Evidence
 from bench.analysis.statistics import Estimate, ratio
 from bench.analysis.statistics.verdict import verdict
 from bench.quality.analysis.energy_passed import joules_per_passed

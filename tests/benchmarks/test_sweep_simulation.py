@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.statistics import ratio
-from bench.analysis.statistics.paired import BlockPair, paired_ratio
+from bench.analysis.statistics.pairing import BlockPair, paired_ratio
 from bench.analysis.unpaired import of_pairing
 from bench.record.origin import block_of, place_of
 from benchmarks.sweep import designs, page, scale

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench.analysis.alike import condensed, on_nodes
 from bench.analysis.hardware import machine_names, unlike_parts
-from bench.analysis.unlike import differences
+from bench.analysis.machines import differences
 from bench.cluster.analysis.blocks import blocks
 from bench.cluster.analysis.node_findings import of_nodes, of_parts
 from bench.cluster.analysis.nodes import Nodes, nodes

@@ -12,7 +12,7 @@ from bench.schemes.variants import compiles
 from ..conditions import Condition, conditions, mixed
 from ..grouping import Group, groups, reference_of
 from ..runs import run_of
-from .evidence import Evidence, Found, not_tested
+from .rules import Evidence, Found, not_tested
 
 # Told of the whole run, by ``mixed``.
 _OF_THE_RUN = ("versions", "commit")

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.statistics.spread import Steps
 from bench.record import causes as c
 
-from .jackknife import Steps
 from .program import Item, Op, Program
 from .simulate import Ns, ReplayPlan, slower
 

@@ -20,12 +20,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from bench.analysis.statistics.spread import Steps, left_out, part
 from bench.record import causes as c
 
 from ..ledger.uniform import SHARE_GPU, uniform_factor
 from ..statistics.spread import half_width
 from .align import AlignedPair, Aligner, Counted
-from .jackknife import Steps, left_out, part
 from .program import Program, leave_gaps
 from .sample import misplaced, taken_of
 from .simulate import Ns, Played, Recording, ReplayPlan, play_plan, play_plans

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.statistics.spread import Steps, left_out
 from bench.record import causes as c
 
 from ..ledger.segments import Step
 from ..ledger.uniform import uniform_factor
 from .align import Group
 from .diagnosis import Diagnosis, Varied, ranked
-from .jackknife import Steps, left_out
 
 Column = NDArray[np.float64]
 

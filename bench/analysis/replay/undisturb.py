@@ -14,16 +14,20 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.record.schema import Record
 from bench.record.timeline import Calls, Copies, Kernels, Spans, Timeline
 
 from ..ledger.classes import classes_of
 from ..ledger.costs import Ns, StepCosts
 from ..ledger.gpu import Work, gpu_rows, streams_of, work_of
+from ..ledger.pairs import Models
+from ..ledger.read import STEP_RANGE
 from ..ledger.rows import GpuRows
-from ..observer.costs import EventCosts
+from ..observer.costs import EventCosts, recorded_costs
 from ..timeline import Analysis
 from .program import Program, program_of
 from .simulate import Played, Recording, ReplayPlan, play_plan, play_plans, unchanged
+from .whatif import Replay
 
 Times = NDArray[np.float64]
 AnyTable = TypeVar("AnyTable", Kernels, Copies, Calls, Spans)
@@ -222,3 +226,15 @@ def _spans(spans: Spans, program: Program, moved: dict[int, _Moved]) -> Spans:
         kept |= mine
     rows = np.flatnonzero(kept)
     return _table_rows(spans, rows, start[rows], np.maximum(end, start)[rows])
+
+
+def replay_of(record: Record, analysis: Analysis, models: Models) -> Replay:
+    """``analysis``: of the trace that ``record`` names; ``models``: of the run's observers on a CPU. Raises RecordError
+    where the trace has no steps."""
+    bitsandbytes = record.setup["ledger"]["bitsandbytes"]
+    if analysis.devices:
+        trace = Undisturbed(analysis, STEP_RANGE, bitsandbytes)
+        return Replay.of(trace.recording(trace.plan(recorded_costs(record))))
+    replay = Replay(analysis, bitsandbytes=bitsandbytes)
+    model = models.get((record.instrument, record.case.device))
+    return replay.less_observer(model) if model is not None else replay

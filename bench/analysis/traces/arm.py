@@ -33,8 +33,7 @@ from ..replay.whatif import Replay, less_observer, longer
 from ..statistics import Samples
 from ..statistics.spread import Bounded, Spread, half_width
 from ..timeline import Analysis
-from .pace import all_host, replayed, steps_alone
-from .times import StepTime
+from .times import StepTime, all_host, replayed, steps_alone
 
 AnyLine = TypeVar("AnyLine", bound=Line)
 

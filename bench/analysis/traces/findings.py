@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.analysis.unlike import differences
+from bench.analysis.machines import differences
 from bench.record import causes as c
 from bench.record.errors import UsageError
 from bench.record.schema import Finding
@@ -17,9 +17,8 @@ from ..ledger.closure import Closed
 from ..ledger.uniform import SHARE_GPU, uniform_factor
 from ..replay.diagnosis import Diagnosis
 from ..timeline import Analysis
-from .origin import Origin
-from .passes import passes
-from .recorded import Recorded
+from .doubts import passes
+from .recorded import Origin, Recorded
 from .sizes import template
 from .times import StepTime
 

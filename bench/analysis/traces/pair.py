@@ -18,24 +18,23 @@ from ..generation import rows, summarise
 from ..grouping import setting_of
 from ..ledger.accounting import Cause, account, cause_samples
 from ..ledger.closure import Closed, Line, Side, close, on_grid
-from ..ledger.costs import IdleSource, Ns, StepCosts
+from ..ledger.costs import IdleSource, Ns, StepCosts, step_rows
+from ..ledger.gpu import AskedWork, step_windows
 from ..ledger.pairs import SourceLine, observed_records, observer_models, pairs, with_rest
 from ..ledger.read import STEP_RANGE, step_costs
 from ..replay.diagnosis import Diagnosis
-from ..replay.of_record import replay_of
+from ..replay.undisturb import replay_of
 from ..statistics import Estimate
 from ..statistics.spread import ASSUMED, Bounded, Spread, seen
 from ..statistics.verdict import Verdict, verdict
 from ..timeline import Analysis
+from ..timeline.gpus import copy_sums
+from ..timeline.intervals import Cover
 from .arm import arms, with_spread
-from .classed import classed_apart
-from .clocks import clocks_apart
-from .copies import CopyLine, copies_per_step
-from .elsewhere import stalled_elsewhere
+from .doubts import classed_apart, clocks_apart, stalled_elsewhere
 from .findings import left_open, of_sample, of_times, of_work, one_file, unlike
-from .origin import Origin, TraceOrigin, origin_of
 from .periods import not_in_steps
-from .recorded import Recorded, recorded
+from .recorded import Origin, Recorded, TraceOrigin, origin_of, recorded
 from .times import StepTime, given_time, time_ratio, timed_in
 
 
@@ -231,3 +230,42 @@ def _unknown(costs: Sequence[StepCosts]) -> tuple[tuple[str, float], ...]:
     total = sum(found.values())
     ranked = sorted(found.items(), key=lambda item: -item[1])[:5]
     return tuple((name, ns / total) for name, ns in ranked) if total else ()
+
+
+_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+
+@dataclass(frozen=True)
+class CopyLine:
+    """Per step: ``count`` copies of one direction, ``ms`` of their lengths added up, ``bytes``."""
+
+    direction: str
+    count: float
+    ms: float
+    bytes: float
+
+    @property
+    def said(self) -> str:
+        """Such as "HtoD 0.9 ms, 90 MB at 100 GB/s"."""
+        rate = f" at {_bytes(self.bytes / (self.ms * 1e-3))}/s" if self.ms and self.bytes else ""
+        size = f", {_bytes(self.bytes)}" if self.bytes else ""
+        return f"{self.direction} {self.ms:.3g} ms{size}{rate}"
+
+
+def _bytes(number: float) -> str:
+    unit, size = next(((unit, size) for unit, size in _UNITS if number >= size), ("B", 1.0))
+    return f"{number / size:.3g} {unit}"
+
+
+def copies_per_step(analysis: Analysis, step_range: str) -> tuple[CopyLine, ...]:
+    """Each direction's, the longest first; () where nothing is copied in the steps. Raises RecordError where there are
+    no such steps."""
+    copies = analysis.timeline.copies
+    if not len(copies):
+        return ()
+    start, end = step_windows(analysis.timeline, step_rows(analysis.timeline, step_range), AskedWork.of(analysis))
+    steps, inside = len(start), copies.where(Cover.union(start, end).holds(copies.start))
+    return tuple(
+        CopyLine(each.direction, each.count / steps, each.ns * 1e-6 / steps, each.bytes / steps)
+        for each in copy_sums(inside)
+    )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.analysis.disturbed import HARMLESS
+from bench.analysis.conditions import HARMLESS
 from bench.record.schema import Record
 
 from .outlying import LEAST, far

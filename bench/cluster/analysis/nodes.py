@@ -16,7 +16,7 @@ import numpy as np
 from bench.analysis.generation import call_times
 from bench.analysis.grouping import Coordinates, scheme_rank, setting_of
 from bench.analysis.hardware import by_machine, machine_names
-from bench.analysis.unlike import Difference, differences
+from bench.analysis.machines import Difference, differences
 from bench.record.instruments import QUALITY
 from bench.record.origin import block_of, node_of
 from bench.record.schema import Record

@@ -14,12 +14,11 @@ from bench.analysis.ledger.read import step_costs
 from bench.analysis.observer.costs import EventCosts
 from bench.analysis.observer.replayed import USUAL, observer
 from bench.analysis.replay.change import Change
-from bench.analysis.replay.jackknife import left_out, part
 from bench.analysis.replay.program import program_of
 from bench.analysis.replay.simulate import changed, play_plan, play_plans, slower, unchanged
 from bench.analysis.replay.undisturb import Undisturbed
 from bench.analysis.replay.whatif import Replay
-from bench.analysis.statistics.spread import ASSUMED
+from bench.analysis.statistics.spread import ASSUMED, left_out, part
 from bench.analysis.timeline import Analysis
 from bench.record import causes as c
 from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode

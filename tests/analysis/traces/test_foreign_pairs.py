@@ -11,9 +11,8 @@ import pytest
 from bench.analysis.observer.bounds import Events, idle_bounds
 from bench.analysis.replay.change import Change
 from bench.analysis.timeline import Analysis
-from bench.analysis.traces.copies import CopyLine
-from bench.analysis.traces.elsewhere import elsewhere_ns
-from bench.analysis.traces.pair import Trace, explain_traces
+from bench.analysis.traces.doubts import elsewhere_ns
+from bench.analysis.traces.pair import CopyLine, Trace, explain_traces
 from bench.analysis.traces.single import predict
 from bench.analysis.traces.taken import Wanted, taken
 from bench.cli import main

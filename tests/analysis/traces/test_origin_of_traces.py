@@ -11,7 +11,7 @@ from statistics import median
 import pytest
 
 from bench.analysis.observer.costs import TYPICAL, EventCosts, event_costs
-from bench.analysis.traces.origin import origin_of
+from bench.analysis.traces.recorded import origin_of
 from bench.analysis.traces.times import given_time, timed_in
 from bench.record.errors import UsageError
 from bench.record.schema import Artifact

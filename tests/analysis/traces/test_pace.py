@@ -11,9 +11,8 @@ import pytest
 
 from bench.analysis.statistics.spread import ASSUMED, NOTHING, apart
 from bench.analysis.timeline import Analysis
-from bench.analysis.traces.pace import bounded_time
 from bench.analysis.traces.pair import Trace, explain_traces
-from bench.analysis.traces.times import StepTime, given_time, time_ratio
+from bench.analysis.traces.times import StepTime, bounded_time, given_time, time_ratio
 from bench.cli import main
 from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode
 from benchmarks.fidelity.machine import Machine

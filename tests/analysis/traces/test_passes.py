@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.timeline import Analysis
-from bench.analysis.traces.passes import passes
+from bench.analysis.traces.doubts import passes
 from bench.cli import main
 from profiling.summarize import read_timeline
 from tests.foreign_traces import Story

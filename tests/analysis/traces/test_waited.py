@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.traces.waited import common_rank, waited_for
+from bench.analysis.traces.ranks import common_rank, waited_for
 from bench.cli import main
 from bench.record import causes as c
 from profiling.summarize import read_timeline

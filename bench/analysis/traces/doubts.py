@@ -1,0 +1,188 @@
+"""What makes the lines of two traces unsure.
+
+Waiting for work that a trace does not show: launched before it began, by another process, or not recorded. A host that
+is inside a synchronising call while nothing of its own is pending (launched and not begun) or has just ended waits for
+something else. That is no cost of what the trace shows, and removing its synchronisation saves nothing.
+
+Clocks of host and GPU that do not agree: a kernel cannot begin before the call that launches it.
+
+Kernels of one name that are in different lines. Some are known by the operator or the range around their launch alone.
+A trace without these (of nsys, of CUDA graphs, or recorded without the CPU's activities) puts them elsewhere, and the
+difference of two lines is no difference of work.
+
+Steps that do not hold as much of the model: a range around a whole call of generate holds many passes. Kernels that
+both traces have, norms or the choice of a token, run as often in a step of the one as of the other, whatever the
+weights are. Where most of them run so many times more often, a step of that trace is another thing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.record import causes as c
+from bench.record.codes import encode
+from bench.record.schema import Finding
+
+from ..ledger.classes import classes_of
+from ..ledger.costs import step_rows
+from ..ledger.gpu import AskedWork, step_windows, work_of
+from ..timeline import Analysis
+from ..timeline.intervals import Cover
+
+if TYPE_CHECKING:
+    from .pair import Trace
+
+# A call returns so soon after the work that it waits for has ended.
+_RETURNS_NS = 50_000
+# Less than this share of a step is not worth a word.
+_LEAST = 0.01
+
+
+def elsewhere_ns(analysis: Analysis, step_range: str) -> tuple[float, float]:
+    """(ns per step of waiting for work that is not in the trace, ns of a step). Raises RecordError where there are no
+    such steps."""
+    timeline, asked = analysis.timeline, AskedWork.of(analysis)
+    start, end = step_windows(timeline, step_rows(timeline, step_range), asked)
+    launched = asked.begin
+    if len(timeline.calls):
+        launched = np.where(asked.call >= 0, timeline.calls.start[np.maximum(asked.call, 0)], asked.begin)
+    known = Cover.union(np.minimum(launched, asked.begin), asked.end + _RETURNS_NS)
+    lone = analysis.waiting.within(start, end) - analysis.waiting.both(known).within(start, end)
+    return float(lone.mean()), float((end - start).mean())
+
+
+def stalled_elsewhere(traces: Sequence[Trace]) -> list[Finding]:
+    """A finding for each trace that waits so."""
+    made = []
+    for name, trace in zip(("reference", "candidate"), traces, strict=True):
+        if not trace.analysis.devices:
+            continue
+        lone, step = elsewhere_ns(trace.analysis, trace.step_range)
+        if lone > _LEAST * step:
+            message = (
+                f"{lone * 1e-6:.3g} ms per step of the {name}'s sync_stall wait for work that its trace does not show"
+            )
+            evidence = "the host is in a synchronising call, and nothing that it launched is pending or has just ended"
+            remedy = "record from before the work is launched, every process of the job, and all streams and devices"
+            made.append(Finding("waits-elsewhere", "warning", message, evidence, remedy))
+    return made
+
+
+# Fewer than this share of the kernels may begin too early, as where a clock was corrected in between.
+_FEW = 0.01
+# Clocks of recordings agree within this.
+_SMALL_NS = 1_000
+CLOCKS = "clocks-apart"
+
+
+def too_early(analysis: Analysis) -> tuple[float, int]:
+    """(the share of launched kernels that begin before their call does, the most ns by which one does)."""
+    known = analysis.launch >= 0
+    if not known.any():
+        return 0.0, 0
+    ahead = -analysis.latencies.launch[known]
+    early = ahead > _SMALL_NS
+    return float(early.mean()), int(np.max(ahead, initial=0))
+
+
+def clocks_apart(traces: Sequence[Trace]) -> list[Finding]:
+    """A finding for each trace whose clocks do not agree."""
+    made = []
+    for name, trace in zip(("reference", "candidate"), traces, strict=True):
+        share, most = too_early(trace.analysis)
+        if share > _FEW:
+            message = f"the clocks of host and GPU are apart in the {name}'s trace: what is idle time there is unsure"
+            evidence = (
+                f"{share:.0%} of its kernels begin before the call that launches them, by up to {most / 1e3:.3g} µs"
+            )
+            made.append(Finding(CLOCKS, "warning", message, evidence, "record again, with a newer version of the tool"))
+    return made
+
+
+# Less of the GPU's work than this is not worth a word.
+_LEAST_WORK = 0.02
+_NAMED, _LETTERS = 3, 60
+# A trace has operators, or ranges, where so much of its work lies in some; and lacks them where less does.
+_HAS, _LACKS = 0.3, 0.1
+CLASSED = "classed-apart"
+
+
+def classed_apart(analyses: Sequence[Analysis], steps: Sequence[str]) -> list[Finding]:
+    """A finding where much of the work of both is in other lines of the one than of the other."""
+    if not all(analysis.devices for analysis in analyses):
+        return []
+    if not _known_in_one(*(_around(*each) for each in zip(analyses, steps, strict=True))):
+        return []
+    one, other = (_lines_of(*each) for each in zip(analyses, steps, strict=True))
+    total = min(sum(ns for _, ns in lines.values()) for lines in (one, other))
+    apart = [name for name in one if name in other and one[name][0] != other[name][0]]
+    apart.sort(key=lambda name: -max(one[name][1], other[name][1]))
+    share = sum(max(one[name][1], other[name][1]) for name in apart) / max(total, 1)
+    if share <= _LEAST_WORK:
+        return []
+    told = "; ".join(
+        f"{name[:_LETTERS]}: {c.LABELS[one[name][0]]} and {c.LABELS[other[name][0]]}" for name in apart[:_NAMED]
+    )
+    message = f"kernels of the same name, {min(share, 1.0):.0%} of the work, are in different lines of the two: {told}"
+    evidence = "in one of the traces no operators or ranges lie around their launches, by which they are known"
+    remedy = "record both alike (CPU and CUDA activities, eager or graphs), or name their line in --classes FILE"
+    return [Finding(CLASSED, "warning", message, evidence, remedy)]
+
+
+def _around(analysis: Analysis, step_range: str) -> tuple[float, float]:
+    """The parts of the launched work that have an operator, and a range beside the step's, around their launch."""
+    work = work_of(analysis, step_range)
+    counts = np.bincount(work.kind, minlength=len(work.kinds))
+    total = max(int(counts.sum()), 1)
+    operators = sum(n for n, each in zip(counts.tolist(), work.kinds, strict=True) if each.operators)
+    ranges = sum(n for n, each in zip(counts.tolist(), work.kinds, strict=True) if each.ranges)
+    return operators / total, ranges / total
+
+
+def _known_in_one(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return any(max(both) >= _HAS and min(both) < _LACKS for both in zip(one, other, strict=True))
+
+
+def _lines_of(analysis: Analysis, step_range: str) -> dict[str, tuple[str, float]]:
+    """Name → (the line that most of it is in, ns of it), of all launched work of a trace."""
+    work, classes = work_of(analysis, step_range), classes_of(analysis, None)
+    lengths = np.bincount(work.kind, weights=work.end - work.start, minlength=len(work.kinds))
+    found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for launched, ns in zip(work.kinds, lengths.tolist(), strict=True):
+        if launched.name is not None:
+            found[launched.name][launched.cause(classes)] += ns
+    return {name: (max(causes, key=lambda each: causes[each]), sum(causes.values())) for name, causes in found.items()}
+
+
+# So many kernels must be in both, this share of them must agree, and that is agreement.
+_LEAST_NAMES, _SHARE, _AGREE = 3, 0.6, 0.15
+_UNLIKE = 1.5
+
+
+def passes(reference: Analysis, candidate: Analysis, steps: tuple[str, str]) -> float | None:
+    """How many times as often the kernels of both run in a step of the candidate; None where that is about once, or
+    where too few are in both or agree. Raises RecordError where there are no such steps."""
+    one, other = (_kernels(*each) for each in zip((reference, candidate), steps, strict=True))
+    ratios = [other[name] / one[name] for name in one if name in other]
+    if len(ratios) < _LEAST_NAMES:
+        return None
+    usual = float(median(ratios))
+    agreeing = sum(abs(ratio / usual - 1.0) <= _AGREE for ratio in ratios)
+    if agreeing < _SHARE * len(ratios) or 1 / _UNLIKE < usual < _UNLIKE:
+        return None
+    return usual
+
+
+def _kernels(analysis: Analysis, step_range: str) -> dict[str, float]:
+    """Kernels per step by name."""
+    timeline = analysis.timeline
+    start, end = step_windows(timeline, step_rows(timeline, step_range), AskedWork.of(analysis))
+    inside = timeline.kernels.where(Cover.union(start, end).holds(timeline.kernels.start))
+    names, place = encode(inside.name)
+    counts = np.bincount(place, minlength=len(names)) / len(start)
+    return {timeline.strings[name]: count for name, count in zip(names.tolist(), counts.tolist(), strict=True)}
