@@ -13,6 +13,7 @@ from .readers.counters import Counters, Floats, Integers
 from .throughputs import l2_of_ncu, shares, to_ask_for
 
 _NS_PER_S = 1e9
+_BYTES = {"B", ""}  # the raw page without its row of units is in base units
 _DRAM = (("dram__bytes.sum",), ("dram__bytes_read.sum", "dram__bytes_write.sum"))
 
 
@@ -40,8 +41,8 @@ def summarise(counters: Counters) -> dict[str, Any]:
     duration = counters.duration()
     if np.isnan(duration).any() and len(counters):
         notes.add(
-            f"{int(np.isnan(duration).sum())} of {len(counters)} launches have no gpu__time_duration.sum: "
-            "means over them are unweighted, and the longest launch of their kernel is not known"
+            f"{int(np.isnan(duration).sum())} of {len(counters)} launches have no gpu__time_duration.sum in a unit of "
+            "time: means over them are unweighted, and the longest launch of their kernel is not known"
         )
     kernels = [_entry(counters, duration, name, rows, notes) for name, rows in group(counters.kernels).items()]
     kernels.sort(key=lambda entry: -(entry["duration_ns"] or 0.0))
@@ -126,6 +127,10 @@ def _dram_bytes(counters: Counters, rows: Integers, notes: _Notes) -> float | No
     for names in _DRAM:
         parts = [_total(counters.values(name)[rows]) for name in names]
         known = [part for part in parts if part is not None]
+        units = sorted({counters.metrics[name].unit for name in names if name in counters.metrics} - _BYTES)
+        if units:
+            notes.add(f"dram_bytes is not from {' and '.join(names)}: its unit is {' and '.join(units)}")
+            continue
         if len(known) == len(parts):
             return _whole_number(float(sum(known)))
         if known:

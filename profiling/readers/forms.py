@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import re
 import stat
 import tempfile
 import zipfile
@@ -22,7 +21,6 @@ from bench.record.packed import MAGIC as GZIP
 from bench.record.packed import SMALL, TIMES, Unpacking
 from bench.record.places import ARTIFACTS
 
-from .ncu_chatter import TEXT_OUTPUT
 from .sqlite_columns import MAGIC as SQLITE
 
 _HEAD = 4096
@@ -30,47 +28,9 @@ _BLOCK = 1 << 20
 NSYS_REPORT, _ZIP = b"NVIDIA Tegra Profiler Report", b"PK\x03\x04"
 _TRACES = ("*.json", "*.json.gz", "*.sqlite", "*.sqlite.gz", "*.nsys-rep", "*.ncu-rep", "*.csv", "*.zip")
 _NAMED = 5
+_TEXT, _LOOKED_AT = frozenset(b"\t\n\r" + bytes(range(0x20, 0x7F))), 16
 # RuntimeError: of an archive with a password, or in a form that this Python does not unpack.
 _DAMAGED = (OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
-
-# First bytes → what wrote them, and what to give instead.
-_OTHERS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
-    (re.compile(pattern), text)
-    for pattern, text in (
-        (
-            rb"\A(\xef\xbb\xbf)?\"?(Time ?\(%\)|Start ?\(ns\)|Duration ?\(ns\))\"?,|\A[^\n]*,\"?Total Time ?\(ns\)",
-            "a report of `nsys stats`, in which nothing has a time any more: give the .sqlite or .nsys-rep that it was "
-            "made from",
-        ),
-        (
-            rb"\*\* [^\n]{0,80}\((cuda|nvtx|osrt)_\w+\):",
-            "the text of `nsys stats`: give the .sqlite or .nsys-rep that it was made from",
-        ),
-        (
-            rb"\A\"?(Index\"?,\"?KernelName|Name\"?,\"?Calls\"?,\"?TotalDuration|(Kind|Domain)\"?,\"?(Agent_Id|Function)|Dispatch_ID|Correlation_Id)",
-            "output of rocprof: record the timeline with torch.profiler, which works on ROCm, and give its .json",
-        ),
-        (
-            rb"Section: [^\n]+\n[^\n]*---[^\n]*\n[^\n]*Metric Name",
-            TEXT_OUTPUT,
-        ),
-        (
-            rb"\A-+[ -]*\n *Name +Self CPU %",
-            "the table of torch.profiler, in which nothing has a time any more: write its trace with "
-            "export_chrome_trace",
-        ),
-        (rb"\A\x28\xb5\x2f\xfd", "packed with zstd: unpack it first (zstd -d)"),
-        (rb"\AQDSTRM|\A.{0,16}qdstrm", "an unfinished recording of nsys: make the report with QdstrmImporter -i"),
-        (rb"\APERFILE", "a recording of perf, which knows nothing of the GPU"),
-    )
-)
-
-
-def refuse_others(path: Path, head: bytes) -> None:
-    """Raises RecordError where the file is the output of a tool, or in a form, that is known and not read."""
-    for pattern, text in _OTHERS:
-        if pattern.search(head):
-            raise RecordError(f"{path}: this is {text}")
 
 
 @contextmanager
@@ -187,8 +147,17 @@ def _copied(packed: object, out: Path, size: int, path: Path) -> Path:
 
 
 def _is_utf16(head: bytes) -> bool:
-    """UTF-16 with its mark, as PowerShell writes it, or without."""
-    return head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[:2] in (b"{\x00", b"\x00{", b"[\x00", b"\x00[")
+    """UTF-16 with its mark, as PowerShell writes it, or without: then the text begins with ASCII."""
+    if head.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
+        return False  # that is UTF-32
+    return head.startswith((b"\xff\xfe", b"\xfe\xff")) or any(_TEXT.issuperset(each) for each in _halves(head))
+
+
+def _halves(head: bytes) -> Iterator[bytes]:
+    """The low bytes of the first characters, as either byte order has them, where the high ones are 0."""
+    first = head[:_LOOKED_AT]
+    if len(first) >= 2:
+        yield from (low for low, high in ((first[::2], first[1::2]), (first[1::2], first[::2])) if not any(high))
 
 
 def _from_utf16(path: Path, head: bytes, out: Path) -> Path:

@@ -39,12 +39,12 @@ def parse_ncu_csv(content: bytes) -> Counters:
     if not content.strip():
         raise RecordError("empty: profile again, and read ncu's own messages")
     lines = Lines(_decode(content))
-    launches, columns = columns_of(find_tables(lines, lines.complete))
+    launches, columns, guesses = columns_of(find_tables(lines, lines.complete))
     if not launches:
         raise RecordError(why_no_table(lines))
     warnings = [f"ncu warned: {text}" for text in messages(lines, "WARNING")]
     warnings += [f"ncu reported an error: {text}" for text in messages(lines, "ERROR")]
-    return counters_of(launches, columns, warnings + holes(launches, columns))
+    return counters_of(launches, columns, guesses + warnings + holes(launches, columns))
 
 
 def _decode(content: bytes) -> str:

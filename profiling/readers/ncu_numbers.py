@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-ABSENT = frozenset({"", "-", "--", "n/a", "na", "nan", "-nan", "inf", "-inf", "+inf", "none", "<none>"})
+ABSENT = frozenset({"", "-", "--", "n/a", "na", "none", "<none>"})
+# What is no number, as libraries of C write it: nan, -nan(ind), +inf, and of old on Windows 1.#QNAN.
+_NO_NUMBER = re.compile(r"[+-]?(nan(\(\w*\))?|inf(inity)?|1[.,]#(q?nan|s?nan|ind|inf)\d*)")
 
 # Blanks and apostrophes only ever group digits; they say nothing about the decimal separator.
 _GROUPING = " '\u2019\u00a0\u2007\u2009\u202f_"
@@ -24,23 +26,31 @@ _GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}", re.ASCII)
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """``decimal`` is "." or ","; the other one groups thousands."""
+    """``decimal`` is "." or ","; the other one groups thousands. ``guess``: a number of the file that may be another,
+    where none of them tells the format."""
 
     decimal: str = "."
+    guess: str = ""
 
 
 def infer_format(values: Iterable[tuple[str, bool]]) -> NumberFormat:
-    """The number format that the values of one file agree on; "." decimal where nothing tells.
+    """The number format that the values of one file agree on; "." decimal where nothing tells, and then with a text of
+    which that is a guess.
 
     ``values``: (text, whether it must be a whole number, as sums of sectors, instructions, … are): a single separator
     in one of those groups thousands.
     """
-    votes = {".": 0, ",": 0}
+    votes, guessed = {".": 0, ",": 0}, ""
     for text, whole in values:
         if _has_separator(text):
-            proved = _decimal_of(_clean(text)) or (_decimal_of_whole(_clean(text)) if whole else None)
+            cleaned = _clean(text)
+            proved = _decimal_of(cleaned) or (_decimal_of_whole(cleaned) if whole else None)
             if proved:
                 votes[proved] += 1
+            elif not guessed and _is_number(cleaned):
+                guessed = cleaned
+    if not any(votes.values()):
+        return NumberFormat(guess=guessed)
     return NumberFormat("," if votes[","] > votes["."] else ".")
 
 
@@ -58,7 +68,7 @@ def parse_number(text: str, style: NumberFormat) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text) if len(text) <= 100 else None
     cleaned = _clean(text)
-    if cleaned.lower() in ABSENT:
+    if cleaned.lower() in ABSENT or _NO_NUMBER.fullmatch(cleaned.lower()):
         return None
     if not _is_number(cleaned):
         raise ValueError(f"{text.strip()[:40]!r} is not a number")

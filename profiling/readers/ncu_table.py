@@ -77,7 +77,9 @@ def _header(line: str) -> tuple[str, ...] | None:
     cells = split_row(text)
     if cells is None or "Kernel Name" not in cells:
         return None
-    counters = {"Metric Name", "Metric Value"} <= set(cells) or any("__" in cell for cell in cells)
+    # The second is of --print-summary, which is refused with that reason.
+    named = {"Metric Name", "Metric Value"}, {"Metric Name", "Average"}
+    counters = any(names <= set(cells) for names in named) or any("__" in cell for cell in cells)
     return cells if counters else None
 
 

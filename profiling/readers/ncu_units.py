@@ -11,16 +11,17 @@ import re
 # Scales are kept as (multiply, divide) because x / 1e9 is correctly rounded and x * 1e-9 is not.
 _PREFIXES = {"": (1.0, 1.0), "n": (1.0, 1e9), "u": (1.0, 1e6), "µ": (1.0, 1e6), "m": (1.0, 1e3)}
 _PREFIXES |= {"K": (1e3, 1.0), "k": (1e3, 1.0), "M": (1e6, 1.0), "G": (1e9, 1.0), "T": (1e12, 1.0), "P": (1e15, 1.0)}
+_PREFIXES |= {f"{letter}i": (1024.0**power, 1.0) for power, letter in enumerate("KMGTP", 1)}
 
 _SMALL = {"second": "s", "seconds": "s", "sec": "s", "s": "s"}
-_LARGE = {"byte": "B", "bytes": "B", "hz": "Hz", "Hz": "Hz", "HZ": "Hz"}
+_LARGE = {"byte": "B", "bytes": "B", "B": "B", "hz": "Hz", "Hz": "Hz", "HZ": "Hz"}
 # Counted things: ncu writes some of them in the plural.
 _COUNTED = ("inst", "sector", "request", "cycle", "warp", "thread", "block", "register", "branch", "pass", "wavefront")
 _PLURALS = {f"{word}s": word for word in _COUNTED} | {"branches": "branch", "passes": "pass"}
 _WORDS = _LARGE | {word: word for word in _COUNTED} | _PLURALS
 
 _SMALL_UNIT = re.compile(rf"([num\u00b5]?)({'|'.join(sorted(_SMALL, key=len, reverse=True))})")
-_LARGE_UNIT = re.compile(rf"([KkMGTP]?)({'|'.join(sorted(_WORDS, key=len, reverse=True))})")
+_LARGE_UNIT = re.compile(rf"((?:[KMGTP]i|[KkMGTP])?)({'|'.join(sorted(_WORDS, key=len, reverse=True))})")
 
 
 def base_unit(unit: str) -> tuple[str, float, float]:

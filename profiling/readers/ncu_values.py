@@ -15,13 +15,16 @@ from .ncu_numbers import NumberFormat, infer_format, parse_number
 from .ncu_table import CsvTable
 from .ncu_units import base_unit
 
-# A sum of these, not scaled to thousands, is a whole number: that helps to tell the number format.
-_WHOLE = frozenset((unit, 1.0, 1.0) for unit in ("sector", "inst", "warp", "request", "thread", "B"))
+# A sum of these, not scaled to thousands, is a whole number: that helps to tell the number format. So are a GPU's ns.
+_WHOLE = frozenset((unit, 1.0, 1.0) for unit in ("sector", "inst", "warp", "request", "thread", "B")) | {
+    base_unit("ns")
+}
 _SURELY_NUMBERS = (".sum", ".pct", ".avg", ".max", ".min", ".ratio")
 
 
-def columns_of(tables: Sequence[CsvTable]) -> tuple[list[Launch], dict[str, CounterColumn]]:
-    """The launches of some tables, and a column per metric: all values in the number format that they agree on.
+def columns_of(tables: Sequence[CsvTable]) -> tuple[list[Launch], dict[str, CounterColumn], list[str]]:
+    """The launches of some tables, a column per metric, and warnings: all values are in the number format that they
+    agree on.
 
     The tables are read twice, first for the format and then for the values, because all their cells at a time would be
     many times the file. Metrics that are text in the whole file (a cache configuration, a device name) are left out.
@@ -39,7 +42,18 @@ def columns_of(tables: Sequence[CsvTable]) -> tuple[list[Launch], dict[str, Coun
             name, multiply, divide = _unit(cell.unit)
             columns.put(cell.launch, cell.metric, value * multiply / divide, name)
     _refuse_texts(texts, numeric)
-    return reader.launches, columns.found
+    return reader.launches, columns.found, _guessed(style)
+
+
+def _guessed(style: NumberFormat) -> list[str]:
+    """A warning where no number tells whether its comma or point groups thousands."""
+    if not style.guess:
+        return []
+    told = "a point" if "." in style.guess else "a comma that groups thousands"
+    return [
+        f"no number in it tells the number format: {style.guess[:40]} is read as with {told}, and may be 1,000 times "
+        "as large or small; profile with LC_ALL=C, or --print-units base"
+    ]
 
 
 def _refuse_texts(texts: Mapping[str, NcuCell], numeric: set[str]) -> None:
@@ -60,7 +74,7 @@ def _value(cell: NcuCell, style: NumberFormat, texts: dict[str, NcuCell]) -> flo
 
 
 def _is_whole(cell: NcuCell) -> bool:
-    return cell.metric.endswith(".sum") and _unit(cell.unit) in _WHOLE
+    return cell.metric.endswith((".sum", ".max", ".min")) and _unit(cell.unit) in _WHOLE
 
 
 @lru_cache(maxsize=1000)

@@ -49,6 +49,7 @@ _PUSH_POP, _START_END, _NEW_DOMAIN = (59, 70), (60, 71), 75
 # Each thread, process or domain becomes a Python object, and each lane is analysed for itself; what has more of them
 # than this is damaged.
 _MOST_DISTINCT = 10_000
+_RECORD = "record with `nsys profile -t cuda,nvtx`"
 
 
 def read_nsys_rep(path: Path) -> Timeline:
@@ -94,8 +95,7 @@ def read_nsys(path: Path) -> Timeline:
         ranges = export.ranges(_last_moment(kernels, copies, calls))
         if not (len(kernels) or len(copies) or len(calls) or len(ranges)):
             raise RecordError(
-                f"{path}: {_other_database(connection)}; record with `nsys profile -t cuda,nvtx`"
-                + "".join(f" ({text})" for text in diagnostics(connection)[:1])
+                f"{path}: {_other_database(connection)}" + "".join(f" ({text})" for text in diagnostics(connection)[:1])
             )
         with about(path):
             return Timeline(
@@ -118,10 +118,10 @@ def _other_database(connection: sqlite3.Connection) -> str:
         str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' LIMIT 1000")
     }
     if any(name.startswith("rocpd") for name in tables):
-        return "a database of rocprofv3, which is not read: record with torch.profiler, which works on ROCm"
+        return "a database of rocprof, which is not read: record with torch.profiler, which works on ROCm"
     if tables and not tables & {"StringIds", "META_DATA_EXPORT", "EXPORT_META_DATA", "TARGET_INFO_SESSION_START_TIME"}:
-        return f"a SQLite file that nsys did not write (its tables: {', '.join(sorted(tables)[:4])})"
-    return "this nsys export holds no CUDA and no NVTX events"
+        return f"a SQLite file that nsys did not write (its tables: {', '.join(sorted(tables)[:4])}); {_RECORD}"
+    return f"this nsys export holds no CUDA and no NVTX events; {_RECORD}"
 
 
 def read_nsys_kernels(path: Path) -> Timeline:

@@ -14,7 +14,8 @@ from bench.record.packed import MAGIC as GZIP
 from bench.record.timeline import Timeline
 from profiling.export import BEGINNING
 
-from .forms import NSYS_REPORT, head_of, refuse_others
+from .forms import NSYS_REPORT, head_of
+from .others import refuse_others
 from .sqlite_columns import MAGIC as SQLITE
 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
@@ -52,10 +53,11 @@ def _is_counters(_: bytes, path: Path) -> bool:
 
 
 COUNTERS = FileFormat("counters", _is_counters, "ncu")
+CHROME = FileFormat("chrome trace", lambda head, _: head.lstrip(_BLANK)[:1] in (b"{", b"["), "kineto", "read_kineto")
 FORMATS = (
     FileFormat("nsys sqlite", _begins(SQLITE), "nsys", "read_nsys", "read_nsys_kernels"),
     FileFormat("nsys report", _begins(NSYS_REPORT), "nsys", "read_nsys_rep"),
-    FileFormat("chrome trace", lambda head, _: head.lstrip(_BLANK)[:1] in (b"{", b"["), "kineto", "read_kineto"),
+    CHROME,
     COUNTERS,
 )
 
@@ -67,6 +69,8 @@ def format_of(path: Path) -> FileFormat:
         raise RecordError(f"{path}: an export of this program, to look at: give the trace that it was made from")
     for each in FORMATS:
         if each.is_it(head, path):
+            if each is CHROME:
+                refuse_others(path, head, json=True)
             return each
     refuse_others(path, head)
     raise RecordError(

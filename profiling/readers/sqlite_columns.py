@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.record.errors import RecordError
 
-from .sqlite_guard import guard, most_rows
+from .sqlite_guard import UnlikeError, guard, most_rows
 from .sqlite_pages import Only, StoredColumn, UnusualError, read_pages
 
 Column = NDArray[np.int64]
@@ -42,6 +42,8 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
             guard(connection, path.stat().st_size)
             _check_structure(connection, path)
             yield connection
+    except UnlikeError as error:
+        raise RecordError(f"{path}: not as nsys exports: {error}; export it again") from error
     except (sqlite3.Error, ValueError, TypeError, OverflowError, MemoryError) as error:
         reason = str(error) or type(error).__name__
         raise RecordError(f"{path}: truncated or corrupt SQLite file ({reason}); export it again") from error

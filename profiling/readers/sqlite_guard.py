@@ -15,8 +15,16 @@ _PRAGMAS = {"table_info", "table_xinfo", "quick_check", "database_list", "ignore
 _PRAGMAS |= {"page_count", "page_size"}
 # Instructions of SQLite's machine: checking and reading a file takes some 2 for each of its bytes.
 _STEPS_PER_BYTE, _LEAST_STEPS, _AT_ONCE = 40, 10_000_000, 100_000
+# Tables of an export that hold its events.
+_READ = {"NVTX_EVENTS", "STRINGIDS"} | {
+    f"CUPTI_ACTIVITY_KIND_{kind}" for kind in ("KERNEL", "RUNTIME", "MEMCPY", "MEMSET", "GRAPH_TRACE")
+}
 # SQLite stores no row in less than six bytes, and a row of a trace has two times and a name or more.
 _ROW_BYTES, _COLUMN_BYTES = 6, 2
+
+
+class UnlikeError(sqlite3.DatabaseError):
+    """A file that is whole, and holds what nsys does not write."""
 
 
 def guard(connection: sqlite3.Connection, size: int) -> None:
@@ -52,9 +60,13 @@ def _authorise(action: int, first: str | None, second: str | None, _database: st
 
 
 def _refuse_unusual_tables(connection: sqlite3.Connection) -> None:
-    """Computed columns would be computed by SQLite's check, whatever that takes, and virtual tables are programs."""
-    tables = connection.execute("SELECT name, rootpage FROM sqlite_master WHERE type = 'table'").fetchall()
-    for name, root in tables:
+    """Computed columns would be computed by SQLite's check, whatever that takes; virtual tables and views are
+    programs."""
+    tables = connection.execute("SELECT name, rootpage, type FROM sqlite_master WHERE type IN ('table', 'view')")
+    for name, root, kind in tables.fetchall():
         quoted = str(name).replace('"', '""')
-        if not root or any(row[6] in (2, 3) for row in connection.execute(f'PRAGMA table_xinfo("{quoted}")')):
-            raise sqlite3.DatabaseError(f"nsys writes no computed columns and no virtual tables, and its {name} has")
+        if kind == "view":
+            if str(name).upper() in _READ:
+                raise UnlikeError(f"its {name} is a view, where nsys writes a table")
+        elif not root or any(row[6] in (2, 3) for row in connection.execute(f'PRAGMA table_xinfo("{quoted}")')):
+            raise UnlikeError(f"nsys writes no computed columns and no virtual tables, and its {name} has")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import os
 import sqlite3
 import zipfile
 
 import pytest
+from ncu_files import long_csv
 
 from bench.record.errors import MachineError, RecordError
 from profiling.cli import main
@@ -140,9 +142,48 @@ OTHERS = {
     " ** CUDA GPU Kernel Summary (cuda_gpu_kern_sum):\n\n Time (%)  Total": "the text of `nsys stats`",
     '"Name","Calls","TotalDurationNs","AverageNs","Percentage"\n"a",1,2,2,100\n': "rocprof.*torch.profiler",
     '"Kind","Agent_Id","Queue_Id","Kernel_Id"\n"KERNEL_DISPATCH",1,1,1\n': "rocprof",
+    '"Kind","Direction","Stream_Id"\n"MEMORY_COPY","H2D",1\n': "rocprof",
+    '"Node_Id","Logical_Node_Id","Agent_Type"\n': "rocprof",
+    '{"rocprofiler-sdk-tool": [{"metadata": {}}]}': "rocprofv3.*torch.profiler",
+    "Time (%);Total Time (ns);Instances\n80,0;8;4\n": "a report of `nsys stats`.*give the .sqlite",
+    "Time (%)\tTotal Time (ns)\tInstances\n": "a report of `nsys stats`",
+    "Generating SQLite file a.sqlite from a.nsys-rep\nProcessing [a] with [x.py]...\nTime (%),Total": "nsys stats",
+    "Start (us),Duration (us),CorrId,Name\n1,2,3,a\n": "nsys stats`, which holds calls, ranges and kernels apart",
+    '[\n {"Time (%)": 90.0, "Total Time (ns)": 100}\n]': "a report of `nsys stats`",
+    '{"SchemaVersion":"3.2"}\n{"Type":48,"CudaEvent":{"startNs":"1"}}\n': "nsys as JSON.*--type sqlite",
+    '==12== NVPROF is profiling process 12\n"Type","Time(%)"\n': "nvprof",
+    '"ID";"Process ID";"Kernel Name";"Metric Name";"Metric Value"\n': "other separators: give ncu's own file",
+    "version https://git-lfs.github.com/spec/v1\noid sha256:abc\n": "git lfs pull",
+    "\n<!DOCTYPE html>\n<html>": "a web page: download",
+    "t.json" + "\0" * 251 + "ustar": "tar -xf",
+    '{"$schema": "https://www.speedscope.app/file-format-schema.json"}': "speedscope",
     "==PROF== Connected to process 8\n  a (1, 1, 1)\n    Section: GPU Speed Of Light\n": "ncu's text output.*--csv",
     "  toy(int) (1, 1, 1)\n    Section: Speed\n    ----- ----\n    Metric Name  Unit\n": "ncu's text output.*-o FILE",
 }
+
+
+TRACE = '{"traceEvents": [{"ph": "X", "cat": "kernel", "name": "%s", "ts": 1, "dur": 2, "pid": 0, "tid": 7}]}'
+
+
+@pytest.mark.parametrize("name", ["CudaEvent", "rocprofiler-sdk-tool", "** k (cuda_k):", "<html>", "Node_Id,"])
+def test_names_in_a_trace_do_not_make_it_another_file(tmp_path, name):
+    (tmp_path / "t.json").write_text(TRACE % name)
+    assert [each["name"] for each in summarize(tmp_path / "t.json")["kernels"]] == [name]
+
+
+def test_a_trace_of_rocprof_is_no_trace_of_torch(tmp_path):
+    event = {"ph": "X", "name": "k", "pid": 6, "tid": 0, "ts": "5", "dur": "20", "args": {"BeginNs": "5"}}
+    (tmp_path / "t.json").write_text(json.dumps({"traceEvents": [{}, event]}))
+    with pytest.raises(RecordError, match="events are of other kinds"):
+        summarize(tmp_path / "t.json")
+
+
+@pytest.mark.parametrize("code", ["utf-16-le", "utf-16-be"])
+def test_a_table_of_ncu_in_utf_16_without_its_mark_is_read(tmp_path, code):
+    text = long_csv([(0, "toy_gemm", "gpu__time_duration.sum", "us", "12.50")], before="")
+    (tmp_path / "t.csv").write_bytes(text.encode(code))
+    (found,) = summarize(tmp_path / "t.csv")["kernels"]
+    assert found["duration_ns"] == 12_500
 
 
 @pytest.mark.parametrize("text", OTHERS)
@@ -153,7 +194,10 @@ def test_outputs_of_tools_that_are_no_traces(tmp_path, text):
 
 
 def test_other_databases_are_called_what_they_are(tmp_path):
-    for table, message in (("rocpd_kernel", "rocprofv3"), ("customers", "nsys did not write.*customers")):
+    for table, message in (
+        ("rocpd_kernel", "of rocprof, .*torch.profiler, which works on ROCm$"),
+        ("customers", "nsys did not write.*customers"),
+    ):
         with sqlite3.connect(tmp_path / f"{table}.db") as db:
             db.execute(f"CREATE TABLE {table} (a INTEGER)")
         db.close()

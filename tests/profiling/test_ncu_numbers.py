@@ -35,7 +35,10 @@ def test_a_number_in_its_format(text: str, style: NumberFormat, value: float) ->
     assert parse_number(text, style) == value
 
 
-@pytest.mark.parametrize("text", ["", "n/a", "N/A", "(!) n/a", "nan", "-nan", "inf", " - ", "1e999"])
+WINDOWS = ["-nan(ind)", "nan(snan)", "(!) nan", "-infinity", "1.#QNAN", "-1.#IND", "1.#INF00", "-1,#IND"]
+
+
+@pytest.mark.parametrize("text", ["", "n/a", "N/A", "(!) n/a", "nan", "-nan", "inf", " - ", "1e999", *WINDOWS])
 def test_what_is_absent_is_none_and_not_zero(text: str) -> None:
     assert parse_number(text, POINT) is None
 
@@ -58,6 +61,7 @@ def test_what_is_no_number_is_refused(text: str) -> None:
         (["14.335"], ["14.335"], ","),
         (["14,335"], ["14,335"], "."),
         (["14.335"], [], "."),
+        (["117.344"], ["117.344"], ","),
         (["n/a", "text"], [], "."),
         ([], [], "."),
     ],

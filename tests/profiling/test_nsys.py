@@ -149,17 +149,18 @@ GIGABYTES = "SELECT 1 AS id, hex(zeroblob(1000000000)) AS value"
 @pytest.mark.parametrize(
     ("program", "says"),
     [
-        (f"DROP TABLE StringIds; CREATE VIEW StringIds AS {NUMBERS}", "not authorized"),
+        (f"DROP TABLE StringIds; CREATE VIEW StringIds AS {NUMBERS}", "StringIds is a view"),
         (
             f"ALTER TABLE StringIds RENAME TO s; CREATE VIEW StringIds AS {SQUARED.replace('StringIds', 's')}",
-            "prohibited",
+            "StringIds is a view",
         ),
         (
             "DROP TABLE StringIds; CREATE VIEW StringIds AS SELECT 1 AS id, hex(zeroblob(1000000000)) AS value",
-            "authorized",
+            "StringIds is a view",
         ),
         ("CREATE TABLE x (a INTEGER, b TEXT NOT NULL AS (hex(zeroblob(500000000))))", "computed columns"),
-        ("CREATE VIRTUAL TABLE x USING fts5(a)", "virtual tables"),
+        ("CREATE VIRTUAL TABLE x USING fts5(a)", "not as nsys exports: .*virtual tables"),
+        ("ALTER TABLE NVTX_EVENTS RENAME TO n; CREATE VIEW NVTX_EVENTS AS SELECT * FROM n", "NVTX_EVENTS is a view"),
         ("INSERT INTO StringIds VALUES (99, CAST(x'ff80' AS TEXT))", "UTF-8"),
     ],
 )
