@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.analysis.timeline import Analysis
+from bench.analysis.timeline.gpus import not_joined
 from bench.record.codes import distinct
 from bench.record.timeline import whole_graphs
 
@@ -12,6 +13,10 @@ from bench.record.timeline import whole_graphs
 def notes_of(analysis: Analysis) -> list[str]:
     """For a trace with GPU work: what the reader noted, what no range counts, what was recorded as a whole."""
     notes = list(analysis.timeline.notes)
+    if len(analysis.timeline.ranges):
+        lone = not_joined(analysis)
+        notes += [f"{lone}: no range counts them"] if lone else []
+    notes += _twice(analysis)
     elsewhere = _of_other_threads(analysis)
     if elsewhere:
         notes.append(
@@ -21,6 +26,21 @@ def notes_of(analysis: Analysis) -> list[str]:
     if analysis.timeline.source == "nsys" and whole_graphs(analysis.timeline).any():
         notes.append("CUDA graphs were recorded as a whole: record with --cuda-graph-trace=node to see their kernels")
     return notes
+
+
+def _twice(analysis: Analysis) -> list[str]:
+    """A note where kernels stand in the trace twice. Where kernels take no longer than the GPU is busy, none can."""
+    kernels = analysis.timeline.kernels
+    if (kernels.end - kernels.start).sum() <= analysis.breakdown().busy:
+        return []
+    columns = kernels.correlation, kernels.end, kernels.name, kernels.stream, kernels.device, kernels.start
+    order = np.lexsort(columns)
+    same = np.all([column[order][1:] == column[order][:-1] for column in columns], axis=0)
+    same &= (kernels.correlation >= 0)[order][1:] & (kernels.end > kernels.start)[order][1:]
+    count = int(np.count_nonzero(same))
+    return [f"{count} kernels stand in it once more, with the same launch and times: sums count them again"] * bool(
+        count
+    )
 
 
 def _of_other_threads(analysis: Analysis) -> int:

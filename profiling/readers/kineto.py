@@ -33,6 +33,7 @@ from profiling.annotate import MARK
 from .facts import Facts
 from .kineto_events import Args, Event, EventStream
 from .kineto_facts import facts
+from .kineto_halves import HALVES, joined
 from .kineto_ranks import MergedRanks, Pid, labelled
 
 _COPY_CODES = {name: code for code, name in COPY_KINDS.items()}
@@ -55,6 +56,7 @@ def read_kineto(path: Path) -> Timeline:
     if not any(len(table) for table in tables):
         of = ", ".join(name for name, _ in builder.other.most_common(3))
         told = f": its events are of other kinds ({of}), as other tools write them" if of else ""
+        told = told or "".join(f": {note}" for note in timeline.notes if note.endswith(_LOST))
         raise RecordError(
             f"{path}: this Chrome trace holds no kernels, calls, annotations or operators{told}; give a trace of "
             "torch.profiler or Nsight Systems"
@@ -82,6 +84,8 @@ class _ColumnBuilder:
     gpu_pids: _Numbered = field(default_factory=_Numbered)
     parts: dict[str, list[dict[str, np.ndarray]]] = field(default_factory=dict)
     untimed: int = 0
+    halves: list[Event] = field(default_factory=list)
+    lone: int = 0
     other: Counter[str] = field(default_factory=Counter)
 
     def add(self, events: Iterable[Event]) -> None:
@@ -90,6 +94,8 @@ class _ColumnBuilder:
         for event in events:
             if event.ph == "X":
                 by_category[event.cat].append(event)
+            elif event.ph in HALVES:
+                self.halves.append(event)
         _marked_ranges(by_category)
         for category, found in by_category.items():
             target = _CATEGORIES.get((category or "").lower())
@@ -98,7 +104,7 @@ class _ColumnBuilder:
                     self.other[(category or "none")[:_NAMED]] += len(found)
             else:
                 name, columns = target
-                timed = [event for event in found if event.ts is not None and event.dur is not None]
+                timed = [event for event in found if event.ts is not None and event.dur is not None and event.dur >= 0]
                 self.untimed += len(found) - len(timed)
                 if timed:
                     self.parts.setdefault(name, []).append({**_times(timed), **columns(self, timed)})
@@ -139,11 +145,13 @@ class _ColumnBuilder:
 
     def timeline(self, base_ns: int | None, told: Facts = ()) -> Timeline:
         """The columns of all blocks together."""
+        complete, self.lone = joined(self.halves)
+        self.add(complete)
         texts = tuple(self.strings)
         kinds = np.array([call_kind(api_name(text)) for text in texts], np.int8)
         for part in self.parts.get("calls", []):
             part["kind"] = kinds[part["name"]]
-        notes = _notes(self.parts, self.untimed, self.other)
+        notes = _notes(self.parts, self.untimed, self.lone, self.other)
         calls = self.table("calls", Calls)
         work = self.table("kernels", Kernels), self.table("copies", Copies)
         operators = self.table("operators", Spans)
@@ -251,7 +259,10 @@ def _copy_kind(name: str) -> int:
     return _COPY_CODES.get(words[1], 0) if len(words) > 1 else 0
 
 
-def _notes(tables: Iterable[str], untimed: int, other: Counter[str]) -> tuple[str, ...]:
+_LOST = "were left out"
+
+
+def _notes(tables: Iterable[str], untimed: int, lone: int, other: Counter[str]) -> tuple[str, ...]:
     present = set(tables)
     notes = []
     if "kernels" not in present:
@@ -262,5 +273,7 @@ def _notes(tables: Iterable[str], untimed: int, other: Counter[str]) -> tuple[st
         of = ", ".join(f"{name} {count}" for name, count in other.most_common(3))
         notes.append(f"events of kinds that are not known here were left out: {of}")
     if untimed:
-        notes.append(f"{untimed} events without a usable time or duration were left out")
+        notes.append(f"{untimed} events without a usable time or duration {_LOST}")
+    if lone:
+        notes.append(f"{lone} events that begin and do not end, or end only, {_LOST}")
     return tuple(notes)

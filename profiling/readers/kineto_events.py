@@ -30,6 +30,8 @@ _EMPTY_EVENTS = 1 << 16
 _OPENING = re.compile(rb'"traceEvents"\s*:\s*\[')
 _BARE_LIST = re.compile(rb"\s*\[")
 _BETWEEN = re.compile(rb'\}\s*,\s*(?=\{\s*")')
+# Where one document ends and another begins.
+_SECOND = re.compile(rb'[}\]]\s*(?:\{\s*"(?:schemaVersion|traceEvents|displayTimeUnit|deviceProperties)"|\[\s*\{\s*")')
 _BASE_TIME = re.compile(rb'"baseTimeNanoseconds"\s*:\s*"?(-?\d+)')
 # Python's and Kineto's spellings of what JSON has no number for. A quote inside a string has a backslash before it.
 _NOT_A_NUMBER = re.compile(rb'((?<!\\)"\s*:\s*)[-+]?(?:[Nn]a[Nn]|[Ii]nf(?:inity)?)(?=\s*[,}\]])')
@@ -135,6 +137,10 @@ class EventStream:
         try:
             rest = _decode(text, _Rest)
         except msgspec.DecodeError as error:
+            if _SECOND.search(text):
+                raise RecordError(
+                    f"{self.path}: several JSON documents one after the other: give a file of one of them"
+                ) from error
             raise RecordError(f"{self.path}: truncated or corrupt Chrome trace ({error}); record it again") from error
         self.trailer = _short_values(text)
         if rest.baseTimeNanoseconds is not None:

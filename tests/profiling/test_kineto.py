@@ -173,9 +173,11 @@ def test_impossible_values_are_refused(tmp_path):
         ('{"a": 1' + " " * (33 << 20), "more than 32 MiB"),
         ('[{"ph": "X", "name": "' + "x" * (33 << 20), "more than 32 MiB"),
         ('{"traceEvents": [{"ts": "1", "x": ' + "[1]," * (1 << 19) + "1]", "truncated or corrupt"),
-        (kineto_document([{**event("kernel", "k", 1, 2, 0, 7), "dur": -5.0}]), "ends before it starts"),
+        (kineto_document([{**event("kernel", "k", 1, 2, 0, 7), "dur": -5.0}]), "1 events without a usable time"),
+        (kineto_document(kineto_events()) * 2, "several JSON documents"),
+        ("\n".join([json.dumps(kineto_events())] * 2), "several JSON documents"),
     ],
-    ids=range(6),
+    ids=range(8),
 )
 def test_what_would_fill_the_memory_or_the_stack_is_one_clear_error(tmp_path, text, says):
     """Found by fuzzing."""

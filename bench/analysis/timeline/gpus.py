@@ -12,6 +12,9 @@ from bench.record.timeline import COPY_KINDS, Copies
 from ..timeline import Analysis, Breakdown
 from .intervals import Cover
 
+# Work that was launched before the recording began has no call in it either.
+_MANY = 0.1
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -53,6 +56,14 @@ def _gpu(analysis: Analysis, device: int, time: Breakdown) -> Gpu:
         return Gpu(device, count, time, 0)
     ran = Cover.union(kernels.start[mine], kernels.end[mine]).total if count else 0
     return Gpu(device, count, time, time.busy - ran)
+
+
+def not_joined(analysis: Analysis) -> str:
+    """A note where many kernels have no call that launched them in the trace, "" where few have none."""
+    lone = int(np.count_nonzero(analysis.launch < 0))
+    if lone <= _MANY * len(analysis.launch):
+        return ""
+    return f"{lone} of {len(analysis.launch)} kernels are joined to no call that launched them"
 
 
 def copy_sums(copies: Copies) -> tuple[CopySum, ...]:

@@ -157,10 +157,11 @@ def asked_between(analysis: Analysis, rows: Rows) -> float:
 
 
 def work_share(analysis: Analysis, family: RangeFamily) -> float:
-    """The part of its process's kernels, copies or operators that a family's ranges ask for."""
+    """The part of its process's kernels, copies or operators that a family's ranges ask for; all where it is not known
+    who asks for any."""
     works = _WorkTimes(analysis)
-    inside = int(works.inside(family.rows, family.process).sum())
-    return inside / max(works.count(family.process), 1)
+    count = works.count(family.process)
+    return int(works.inside(family.rows, family.process).sum()) / count if count else 1.0
 
 
 def work_inside(analysis: Analysis, family: RangeFamily) -> Rows:

@@ -20,6 +20,7 @@ from ..ledger.costs import is_step
 from ..ledger.gpu import LEFT_OUT
 from ..ledger.read import STEP_RANGE
 from ..timeline import Analysis
+from ..timeline.gpus import not_joined
 from ..timeline.range_names import one_name_each, with_timeline
 from .families import RangeFamily, extent, families, one_after_the_other, work_share
 from .inferred import inferred_steps
@@ -221,6 +222,8 @@ def _steps(analysis: Analysis, found: RangeFamily, whose: tuple[str, ...], wante
     """The steps of a family: of one size, and without first ones that are unlike the others."""
     timeline = analysis.timeline
     notes, rows, label = list(whose), found.rows, found.label
+    if lone := not_joined(analysis):
+        notes.append(f"{lone}: what runs in a step's time is taken for its work")
     aside, sizes, parts = found.rows, tuple[SizeGroup, ...](), False
     if wanted.step_range is not None:
         aside = _siblings(timeline, rows)
