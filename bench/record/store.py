@@ -29,6 +29,7 @@ from .files import sync_folder
 from .lines import LONGEST, Decoder, RecordLines, no_garbage
 from .logs import mask_leftover
 from .packed import too_heavy
+from .read_before import ReadBefore
 from .schema import SCHEMA_VERSION, Artifact, Finding, Record, from_json, to_json
 from .secrets import mask_record
 
@@ -46,6 +47,9 @@ class Loaded:
     findings: tuple[Finding, ...] = ()
 
 
+_READ_BEFORE: ReadBefore[Loaded] = ReadBefore(4)
+
+
 def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Loaded:
     """Read a run folder or a records file. ``damaged`` is told of each bad line, which is then left out.
 
@@ -53,6 +57,10 @@ def load(path: Path, damaged: Callable[[RecordError], None] | None = None) -> Lo
     ``damaged`` is given, where a key has two results: each would count as a repeat of its own.
     """
     file = records_file(path)
+    return _load(file, damaged) if damaged else _READ_BEFORE.get(file, lambda: _load(file, None))
+
+
+def _load(file: Path, damaged: Callable[[RecordError], None] | None) -> Loaded:
     lines = RecordLines(file)
     with no_garbage(file):
         records = tuple(_parsed(lines, file, damaged))
