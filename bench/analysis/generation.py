@@ -13,6 +13,7 @@ from bench.record.schema import Record
 
 from .first_generation import FirstGeneration, first_generation
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of
+from .once import once
 from .statistics import Estimate, quantiles
 from .statistics.pairing import estimate_of, located, ratio_between, taking
 from .statistics.verdict import MARGIN, Verdict, verdict
@@ -73,6 +74,7 @@ class GenerationGroup:
     rows: tuple[GenerationRow, ...]
 
 
+@once
 def call_times(record: Record) -> tuple[float, ...]:
     """Decode time per token of each call, s: Σ inter-token latency / (batch size × steps).
 

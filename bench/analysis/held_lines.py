@@ -7,6 +7,7 @@ repeats must be classified alike, and a finding names the others.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.integrity import problem_of
-from bench.record.schema import Finding, Record
+from bench.record.schema import Finding, Record, to_json
 from bench.record.store import Loaded, load
 from bench.record.timeline import Timeline
 
@@ -35,6 +36,8 @@ THEN = "37c8b2ab7330"
 _TRACES = (".json.gz", ".sqlite")
 _KEPT_BYTES = 32 << 20
 _LINES = ("observed_", "ledger_")
+_KEPT_RECORDS = 64
+_AGAIN: dict[tuple[str, str], Record] = {}
 
 
 def is_held(record: Record) -> bool:
@@ -80,13 +83,24 @@ def classified_again(records: Sequence[Record], folder: Path, read: ReadTrace) -
         settings[setting_of(record.case), record.instrument].append((record, _trace(record, folder)))
     whole = [found for found in settings.values() if all(path for _, path in found)]
     traces = {id(record): path for found in whole for record, path in found if path}
-    return tuple(_reclassified(one, traces[id(one)], read) if id(one) in traces else one for one in records)
+    return tuple(_kept(one, traces[id(one)], read) if id(one) in traces else one for one in records)
 
 
 def _trace(record: Record, folder: Path) -> Path | None:
     """Its trace as it was recorded; None where the file is gone or was changed."""
     traces = (item for item in record.artifacts if item.path.endswith(_TRACES))
     return next((folder / item.path for item in traces if not problem_of(folder, item)), None)
+
+
+def _kept(record: Record, path: Path, read: ReadTrace) -> Record:
+    """What ``_reclassified`` gives, kept while the process lasts: a notebook asks of one run again and again. A Record
+    holds the digest of its trace, which the file was compared with: nothing else but the table decides."""
+    asked = json.dumps(to_json(record)), rules_said()
+    if asked not in _AGAIN:
+        while len(_AGAIN) >= _KEPT_RECORDS:
+            del _AGAIN[next(iter(_AGAIN))]
+        _AGAIN[asked] = _reclassified(record, path, read)
+    return _AGAIN[asked]
 
 
 def _reclassified(record: Record, path: Path, read: ReadTrace) -> Record:

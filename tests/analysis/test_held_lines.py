@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ from profiling.summarize import read_timeline
 RUNS = Path(__file__).parents[2] / "reports" / "runs"
 CPU, GPU = RUNS / "cpu-smoke-20261126", RUNS / "h100-starcoder2-3b-20261126"
 MENDED = Rule(c.CAST, "kernel", name="gemm_4bit")
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch):
+    monkeypatch.setattr(held_lines, "_AGAIN", {})
 
 
 def observed(run, *schemes):
@@ -102,6 +108,34 @@ def test_a_report_reads_each_trace_once_for_its_lines_and_its_drawn_step(tmp_pat
     report = build_run(tmp_path / "run", read=counted)
     assert sum(tab.lane is not None for tab in report.tabs) > 1
     assert len(read) == len(set(read)) == 8
+
+
+def test_a_process_that_asks_again_reads_no_trace_again(monkeypatch):
+    """Unless the table of classes or a Record is another by then."""
+    records = observed(GPU, "nf4")
+    monkeypatch.setattr(class_table, "RULES", (MENDED, *RULES))
+    read = []
+
+    def counted(path):
+        read.append(path)
+        return read_timeline(path)
+
+    first = classified_again(records, GPU, counted)
+    assert classified_again(observed(GPU, "nf4"), GPU, counted) == first
+    assert len(read) == len(records) == 1
+    other = [replace(one, metrics=one.metrics[1:]) for one in records]
+    assert classified_again(other, GPU, counted) != first
+    monkeypatch.setattr(class_table, "RULES", (MENDED, MENDED, *RULES))
+    classified_again(records, GPU, counted)
+    assert len(read) == 3
+
+
+def test_no_more_records_are_kept_than_a_run_has(monkeypatch):
+    monkeypatch.setattr(held_lines, "_KEPT_RECORDS", 2)
+    monkeypatch.setattr(held_lines, "_reclassified", lambda record, *_: record)
+    records = [replace(one, repeat=n) for n, one in enumerate(observed(GPU, "nf4") * 5)]
+    assert [held_lines._kept(one, GPU, pytest.fail) for one in records] == records
+    assert len(held_lines._AGAIN) == 2
 
 
 def test_a_trace_is_kept_only_while_all_are_small(tmp_path, monkeypatch):

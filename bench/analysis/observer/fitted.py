@@ -20,6 +20,7 @@ from bench.record import causes as c
 from bench.record.schema import Record
 
 from ..ledger.plain import plain_times
+from ..once import once
 from .costs import median_costs
 
 Seconds = np.ndarray[Any, np.dtype[np.float64]]
@@ -113,6 +114,7 @@ def observed_steps(record: Record) -> Seconds:
     return total
 
 
+@once
 def middle(record: Record) -> list[int]:
     """The rows of the observed steps between the quartiles of their length; all of them where they are few."""
     walls = observed_steps(record)
