@@ -10,6 +10,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -38,7 +39,8 @@ class CommandLine:
     verbs: Mapping[str, Verb]
 
     def parser(self, called: str | None = None) -> argparse.ArgumentParser:
-        """The parser with the options of the verb that is ``called``, "" for none; without it those of all."""
+        """The parser of the verb that is ``called``, without the others; "" for one of all verbs without their options,
+        None for one of all with them."""
         parser = Parser(
             prog=self.name,
             description=self.description,
@@ -48,6 +50,8 @@ class CommandLine:
         parser.add_argument("--debug", action="store_true", help=_DEBUG)
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         for name, verb in self.verbs.items():
+            if called in self.verbs and called != name:
+                continue
             made = verbs.add_parser(name, help=verb.help, formatter_class=argparse.RawDescriptionHelpFormatter)
             if called in (None, name):
                 self._declare(made, name, verb)
@@ -68,7 +72,9 @@ class CommandLine:
 
     def options(self, arguments: Sequence[str], **more: Any) -> argparse.Namespace:
         """The options of one verb. ``more``: what they hold beside. Raises UsageError for what cannot be parsed."""
-        called = next(filter(lambda word: not word.startswith("-"), arguments), "")
+        before = list(takewhile(lambda word: word.startswith("-"), arguments))
+        helps = not {"-h", "--help"}.isdisjoint(before)  # of the program: it lists all verbs
+        called = "" if helps else next(iter(arguments[len(before) :]), "")
         options = self.parser(called).parse_args(arguments)
         for name, value in more.items():
             setattr(options, name, value)

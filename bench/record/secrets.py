@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ _OPTION = re.compile(r"--?(?P<name>[\w.-]+)(?:=(?P<value>.*))?", re.DOTALL)
 _IDENTITY = frozenset(("case", "case_id", "run_id", "artifacts", "metrics", "schema_version"))
 
 
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """True for a variable or option whose value is none of anybody's business."""
     return _NAME.search(name) is not None
@@ -60,8 +62,12 @@ def mask_text(text: str, environ: Mapping[str, str] | None = None, *, begin: int
 
     ``begin``: the text is cut there. What is a secret is seen in the whole text, because a part of one is not known.
     """
+    return _without(text, secret_values(environ), begin)
+
+
+def _without(text: str, secrets: Iterable[str], begin: int = 0) -> str:
     parts, at = [], begin
-    for first, last in sorted(_spans(text, secret_values(environ))):
+    for first, last in sorted(_spans(text, secrets)):
         if last > at:
             parts += [text[at:first], MASK] if first >= at else [MASK] if at == begin else []
             at = last
@@ -95,6 +101,7 @@ def _spans(text: str, secrets: Iterable[str]) -> Iterator[tuple[int, int]]:
 def mask_argv(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """A command line as it may be recorded: also what follows an option such as --hf-token is masked."""
     masked: list[str] = []
+    secrets = secret_values(environ)
     hide = False
     for argument in argv:
         option = _OPTION.fullmatch(argument)
@@ -102,7 +109,7 @@ def mask_argv(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> 
         if option is not None and named and option["value"] is not None:
             masked.append(f"{argument[: option.start('value')]}{MASK}")
         else:
-            masked.append(MASK if hide and option is None else mask_text(argument, environ))
+            masked.append(MASK if hide and option is None else _without(argument, secrets))
         hide = option is not None and named and option["value"] is None
     return tuple(masked)
 
