@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +37,14 @@ class PlusTask:
         return self.prompt + self.canonical_solution
 
 
+# Of a task's id and what JSON holds.
+Arguments = Callable[[str, list[Any]], list[Any]]
+
+
+def _as_given(_task_id: str, given: list[Any]) -> list[Any]:
+    return given
+
+
 def shipped() -> Path:
     """The HumanEval+ file of the package (origin and checksum: bench/data/README.md)."""
     return data_folder() / "human-eval-plus" / "HumanEvalPlus.jsonl.gz"
@@ -46,23 +55,36 @@ def humaneval_plus(path: str | Path | None = None, only: Iterable[str] = ()) -> 
 
     Raises UsageError, naming the file and the line, for a file that is not HumanEval+, and for an unknown id.
     """
-    return read(shipped() if path is None else Path(path), "HumanEval+", only, _humaneval_rule)
+    file = shipped() if path is None else Path(path)
+    every = _shipped_tasks(file) if path is None else _every(file, "HumanEval+", _humaneval_rule)
+    return _chosen(every, file, only)
+
+
+@lru_cache(maxsize=1)
+def _shipped_tasks(file: Path) -> tuple[PlusTask, ...]:
+    return _every(file, "HumanEval+", _humaneval_rule)
 
 
 def read(
-    file: Path,
-    what: str,
-    only: Iterable[str],
-    rule: Callable[[str], Rule],
-    arguments: Callable[[str, list[Any]], list[Any]] = lambda _task_id, given: given,
+    file: Path, what: str, only: Iterable[str], rule: Callable[[str], Rule], arguments: Arguments
 ) -> tuple[PlusTask, ...]:
     """Tasks of a file of EvalPlus's. ``rule``: of an entry point; ``arguments``: of a task's id and what JSON holds.
 
     Raises UsageError as humaneval_plus does; ``what`` names what the file should hold.
     """
+    return _chosen(_every(file, what, rule, arguments), file, only)
+
+
+def _every(
+    file: Path, what: str, rule: Callable[[str], Rule], arguments: Arguments = _as_given
+) -> tuple[PlusTask, ...]:
     tasks = tuple(_task(line, where, what, rule, arguments) for where, line in lines_of(file, what))
     if not tasks:
         raise UsageError(f"{file} has no tasks: give a {what} .jsonl or .jsonl.gz file")
+    return tasks
+
+
+def _chosen(tasks: tuple[PlusTask, ...], file: Path, only: Iterable[str]) -> tuple[PlusTask, ...]:
     wanted = set(only)
     unknown = wanted - {task.task_id for task in tasks}
     if unknown:
@@ -74,13 +96,7 @@ def _humaneval_rule(entry_point: str) -> Rule:
     return "root" if entry_point == "find_zero" else "equal"
 
 
-def _task(
-    line: str,
-    where: str,
-    what: str,
-    rule: Callable[[str], Rule],
-    arguments: Callable[[str, list[Any]], list[Any]],
-) -> PlusTask:
+def _task(line: str, where: str, what: str, rule: Callable[[str], Rule], arguments: Arguments) -> PlusTask:
     try:
         known = json.loads(line)
         task_id, entry_point = str(known["task_id"]), str(known["entry_point"])
