@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,19 @@ settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 # No test may reach the hub, even where there is one.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Else each of the hundreds of interpreters that tests start would compile the whole program again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def coarse_pictures() -> Iterator[None]:
+    """PNGs are drawn, but small: that is a third of all drawing, and no test looks at their dots."""
+    from bench.report import svg
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(svg, "DOTS_PER_INCH", 20)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import profiling.cli
 from bitledger import command
 
 ROOT = Path(__file__).parent.parent
-RUN = ROOT / "reports/runs/h100-starcoder2-3b-20261126"
+RUN = ROOT / "reports/runs/cpu-smoke-20261126"
 
 
 def test_the_bare_command_shows_the_verbs_of_both_rooms(capsys):

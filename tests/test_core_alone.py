@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import json
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from bench import hooks
 
 ROOT = Path(__file__).parents[1]
+SMOKE = ROOT / "reports/runs/cpu-smoke-quality-20261126"
 HANGING = ("bench.cluster", "bench.quality", "bench.studies")
 # The rooms are not there, as far as this process can tell.
 WITHOUT = f"""
@@ -38,9 +40,14 @@ def alone(*arguments: str | Path, code: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A committed run of the smoke preset: it has programs that were judged."""
+    """Two arms of a committed run of the smoke preset: it has programs that were judged."""
     folder = tmp_path_factory.mktemp("runs") / "smoke"
-    shutil.copytree(ROOT / "reports/runs/cpu-smoke-quality-20261126", folder)
+    folder.mkdir()
+    shutil.copy(SMOKE / "plan.json", folder)
+    with gzip.open(SMOKE / "records.jsonl.gz", "rb") as packed:
+        lines = [line for line in packed if json.loads(line)["case"]["scheme"] in ("fp16", "nf4")]
+    assert any(json.loads(line)["instrument"] == "quality" for line in lines)
+    (folder / "records.jsonl").write_bytes(b"".join(lines))
     return folder
 
 

@@ -23,6 +23,7 @@ _SHARED = 3
 _TIP = "tip "
 _NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 _PNG_BEGINS, _PNG_ENDS = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+DOTS_PER_INCH = 160  # of the PNG
 _RULES = {"svg.fonttype": "none", "text.parse_math": False, "axes.unicode_minus": True}
 
 
@@ -72,7 +73,7 @@ def save(figure: Any, folder: Path, name: str) -> tuple[str, list[Path]]:
         return document, [vector, raster]
     figure.set_layout_engine("none")  # the SVG's layout serves the PNG: finding it is a third of all drawing
     with mpl.rc_context(_RULES), replacing(raster) as stream:
-        figure.savefig(stream, format="png", dpi=160)
+        figure.savefig(stream, format="png", dpi=DOTS_PER_INCH)
     replace_bytes(vector, document.encode())  # last: until then the old document says that the new PNG is not of it
     return document, [vector, raster]
 

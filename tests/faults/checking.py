@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.faults.fault import Fault
-from tests.faults.run import Scene, launcher
+from tests.faults.run import Scene
 from tests.faults.table import row, written
-
-
-@pytest.fixture(scope="module")
-def scenes() -> Iterator[object]:
-    """Makes scenes whose programs share one launcher."""
-    with launcher() as launch:
-        yield lambda place: Scene(place, launch)
 
 
 def check(fault: Fault, scene: Scene) -> None:

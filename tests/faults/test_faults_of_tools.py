@@ -1,9 +1,9 @@
 """The faults of tools.py, provoked, and compared with docs/faults.md."""
 
 from tests.faults import tools
-from tests.faults.checking import check, faults, scenes  # noqa: F401 - a fixture
+from tests.faults.checking import check, faults
 
 
 @faults(tools.FAULTS)
-def test_fault(fault, scenes, tmp_path):  # noqa: F811
+def test_fault(fault, scenes, tmp_path):
     check(fault, scenes(tmp_path))

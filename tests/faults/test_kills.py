@@ -5,16 +5,14 @@ from dataclasses import replace
 
 from tests.faults import kills
 from tests.faults.plans import plan
-from tests.faults.run import launcher
 
 SETTING = replace(
     kills.FAST, horizon_s=1.0, plan=lambda folder: plan(folder, repeats=2, schemes=("fp16", "nf4"), batches=(1, 2, 4))
 )
 
 
-def test_nothing_is_lost_at_ten_random_moments():
-    with launcher() as launch:
-        tally = kills.strike(SETTING, 10, 7, launch, lambda _: None)
+def test_nothing_is_lost_at_ten_random_moments(launch):
+    tally = kills.strike(SETTING, 10, 7, launch, lambda _: None)
     assert len(tally.struck) == 10
     assert tally.acknowledged >= tally.folders * 24
     assert tally.wrong() == 0, tally
