@@ -2,17 +2,23 @@
 
 The same call's steps before and after the observed ones are plain: they tell what a step takes without the observer,
 within a fraction of a second of it, so that a machine whose speed drifts spoils the comparison least (which of them
-count: bench/analysis/ledger/plain.py). What recording an event costs is measured in the process too. The capturing
-verbs' target and a run's own pass observe in this way.
+count: bench/analysis/ledger/plain.py). The capturing verbs' target and a run's own pass observe in this way.
+
+What recording an event costs the host is measured in the process too, by the same short loops with and without the
+recorder, in turn: an operator that does next to nothing, a module with the annotator's hooks, and on a GPU a small
+kernel. The differences per iteration are kept as they are; a single one may be negative on a noisy machine.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bench.analysis.ledger.plain import PLAIN, places, undisturbed
 from bench.models.architecture import positions
@@ -22,8 +28,7 @@ from bench.workloads.batches import extended
 from bench.workloads.compiling import takes_hooks
 from bench.workloads.session import Session
 
-from .annotate import annotator
-from .event_costs import Samples, measure
+from .annotate import RangeAnnotator, RecordFunctionBackend, annotator
 from .window import KinetoRecorder, Recorder, Window
 
 # Before the observed first visits: steps enough for a few plain ones.
@@ -117,3 +122,68 @@ def observe_kineto(session: Session, trace: Path, first: int, steps: int) -> See
 def prompts(session: Session) -> list[list[str]]:
     """The names of the prompts, batch by batch."""
     return [list(batch.names) for batch in session.batches]
+
+
+BATCHES = 8
+ITERATIONS = 150
+Samples = dict[str, list[float]]
+
+
+def measure(device: str) -> Samples:
+    """Seconds per event, one value per batch: "operator_event_cost", "range_event_cost", on CUDA "call_event_cost"."""
+    import torch
+
+    small = torch.zeros(8)
+    probe, annotated = _probe(), _probe()
+    annotator = RangeAnnotator(RecordFunctionBackend())
+    annotator.attach(torch.nn.Sequential(annotated))
+    loops: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+        "operator_event_cost": (lambda: torch.neg(small), lambda: torch.neg(small)),
+        "range_event_cost": (lambda: probe(small), lambda: annotated(small)),
+    }
+    if device == "cuda":
+        on_gpu = torch.zeros(8, device=device)
+        loops["call_event_cost"] = (lambda: torch.neg(on_gpu), lambda: torch.neg(on_gpu))
+    for plain, observed in loops.values():
+        _timed(plain), _timed(observed)
+    try:
+        return _differences(loops, device)
+    finally:
+        annotator.detach()
+
+
+def _differences(loops: dict[str, tuple[Callable[[], Any], Callable[[], Any]]], device: str) -> Samples:
+    plain = {name: [_timed(run) for _ in range(BATCHES)] for name, (run, _) in loops.items()}
+    recorder = KinetoRecorder(device)
+    recorder.prepare()
+    recorder.start()
+    observed = {name: [_timed(run) for _ in range(BATCHES)] for name, (_, run) in loops.items()}
+    recorder.stop()
+    found = {name: [b - a for a, b in zip(plain[name], observed[name], strict=True)] for name in loops}
+    if "call_event_cost" in found:
+        # The small kernel is an operator too: what is left is the call that launches it.
+        operator = float(np.median(found["operator_event_cost"]))
+        found["call_event_cost"] = [value - operator for value in found["call_event_cost"]]
+    return found
+
+
+def _probe() -> Any:
+    import torch
+
+    class Probe(torch.nn.Module):
+        """Looks like a Linear to the annotator and does nothing."""
+
+        in_features = 1
+
+        def forward(self, value: Any) -> Any:
+            return value
+
+    return Probe()
+
+
+def _timed(run: Callable[[], Any]) -> float:
+    """Seconds per iteration."""
+    start = time.perf_counter()
+    for _ in range(ITERATIONS):
+        run()
+    return (time.perf_counter() - start) / ITERATIONS

@@ -16,7 +16,7 @@ from .generation import call_times
 from .grouping import REFERENCE, UNQUANTISED, Coordinates, Group, groups
 from .statistics import Estimate
 from .statistics.pairing import ratio_between
-from .statistics.verdict import MARGIN, Verdict, verdict
+from .statistics.verdict import Verdict, verdict
 
 _OF_MODEL = ("model", "revision")
 
@@ -36,7 +36,7 @@ class Across:
     verdict: Verdict
 
 
-def across(records: Sequence[Record], reference: str = REFERENCE, margin: float = MARGIN) -> tuple[Across, ...]:
+def across(records: Sequence[Record], reference: str = REFERENCE) -> tuple[Across, ...]:
     """Every scheme of a checkpoint without an unquantised one, where another in the same setting has one."""
     found = groups(records, "generation")
     bases = [(group, name) for group in found if (name := _unquantised(group, reference)) is not None]
@@ -44,7 +44,7 @@ def across(records: Sequence[Record], reference: str = REFERENCE, margin: float 
     for group in found:
         base = next(((g, n) for g, n in bases if _shared(g) == _shared(group)), None)
         if _unquantised(group, reference) is None and base is not None:
-            made += [_row_of_scheme(group, scheme, *base, margin) for scheme in group.schemes]
+            made += [_row_of_scheme(group, scheme, *base) for scheme in group.schemes]
     return tuple(one for one in made if one is not None)
 
 
@@ -56,14 +56,14 @@ def _shared(group: Group) -> Coordinates:
     return tuple(item for item in group.setting if item[0] not in _OF_MODEL)
 
 
-def _row_of_scheme(group: Group, scheme: str, base: Group, reference: str, margin: float) -> Across | None:
+def _row_of_scheme(group: Group, scheme: str, base: Group, reference: str) -> Across | None:
     records = group.schemes[scheme]
     ratio = ratio_between(records, base.schemes[reference], call_times)
     if ratio is None:
         return None
     return Across(
         str(group.coordinate("model")), _label(records[0]), scheme, str(base.coordinate("model")), reference,
-        _shared(group), ratio, verdict(ratio, margin),
+        _shared(group), ratio, verdict(ratio),
     )  # fmt: skip
 
 

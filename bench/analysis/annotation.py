@@ -9,7 +9,7 @@ from bench.record.schema import Record
 
 from .grouping import Coordinates, groups
 from .statistics import Estimate, estimate
-from .statistics.verdict import MARGIN, Verdict, verdict
+from .statistics.verdict import Verdict, verdict
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def pair_ratios(record: Record) -> tuple[float, ...]:
     return tuple(b / a for a, b in zip(plain, annotated, strict=False) if a > 0 and b > 0)
 
 
-def summarise(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[AnnotationRow, ...]:
+def summarise(records: Sequence[Record]) -> tuple[AnnotationRow, ...]:
     """A row per setting and scheme of the "annotation" records."""
     rows = []
     for group in groups(records, "annotation"):
@@ -38,5 +38,5 @@ def summarise(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[Ann
             if ratios:
                 cost = estimate(ratios, unit="fixed")  # each pair of one process, its two calls in turn
                 pairs = sum(map(len, ratios))
-                rows.append(AnnotationRow(group.setting, scheme, pairs, cost, verdict(cost, margin)))
+                rows.append(AnnotationRow(group.setting, scheme, pairs, cost, verdict(cost)))
     return tuple(rows)

@@ -16,7 +16,7 @@ from bench.record.schema import Record
 
 from .statistics import Estimate, Samples, ratio
 from .statistics.pairing import estimate_of, ratio_between, taking
-from .statistics.verdict import MARGIN, Verdict, verdict
+from .statistics.verdict import Verdict, verdict
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def whole_calls(record: Record) -> tuple[tuple[float, float], ...]:
 
 
 def first_generation(
-    scheme: str, records: Sequence[Record], base: Sequence[Record], seen: Samples, margin: float = MARGIN
+    scheme: str, records: Sequence[Record], base: Sequence[Record], seen: Samples
 ) -> FirstGeneration | None:
     """The row of a scheme; None where nothing was met for the first time. ``base``: the reference's records, () for the
     reference itself; ``seen``: the scheme's times per token at seen lengths, by process."""
@@ -74,7 +74,7 @@ def first_generation(
         own,
         against,
         ratio(firsts, seen) if seen else None,
-        verdict(against, margin) if against else None,
+        verdict(against) if against else None,
         estimate_of(records, taking("first_time_to_first_token")),
         estimate_of(records, taking("first_generation_time")),
         max(places, default=0),

@@ -16,7 +16,7 @@ from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_f
 from .once import once
 from .statistics import Estimate, quantiles
 from .statistics.pairing import estimate_of, located, ratio_between, taking
-from .statistics.verdict import MARGIN, Verdict, verdict
+from .statistics.verdict import Verdict, verdict
 
 # Bytes that a process holds, in the registry's order: a new one needs no line here.
 MEMORY_METRICS = tuple(name for name in METRICS if name.startswith("memory_") or name == "model_footprint")
@@ -100,24 +100,22 @@ def call_rates(record: Record) -> tuple[float, ...]:
     return tuple(made / time for made, time, new in calls if time > 0 and made > 0 and not new)
 
 
-def summarise(
-    records: Sequence[Record], *, reference: str = REFERENCE, margin: float = MARGIN
-) -> tuple[GenerationGroup, ...]:
+def summarise(records: Sequence[Record], *, reference: str = REFERENCE) -> tuple[GenerationGroup, ...]:
     """Every setting of the "generation" records, each with a row per scheme."""
-    return tuple(_group(group, reference, margin) for group in groups(records, "generation"))
+    return tuple(_group(group, reference) for group in groups(records, "generation"))
 
 
-def _group(group: Group, wanted: str, margin: float) -> GenerationGroup:
+def _group(group: Group, wanted: str) -> GenerationGroup:
     reference = reference_of(group.schemes, wanted)
     base = group.schemes[reference] if reference else ()
     rows = tuple(
-        _row(scheme, group.schemes[scheme], base if scheme != reference else (), margin)
+        _row(scheme, group.schemes[scheme], base if scheme != reference else ())
         for scheme in reference_first(group.schemes, reference)
     )
     return GenerationGroup(group.setting, reference, rows)
 
 
-def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], margin: float) -> GenerationRow:
+def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...]) -> GenerationRow:
     per_token = estimate_of(records, call_times)
     time_ratio = ratio_between(records, base, call_times)
     latencies = pooled(records, "inter_token_latency")
@@ -136,7 +134,7 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
         end_to_end_rate=estimate_of(records, call_rates),
         time_ratio=time_ratio,
         first_token_ratio=ratio_between(records, base, taking("time_to_first_token")),
-        verdict=verdict(time_ratio, margin) if time_ratio else None,
+        verdict=verdict(time_ratio) if time_ratio else None,
         tokens_produced=produced,
         tokens_requested=requested,
         overhead_share=float(np.median(overhead)) / middle[0] if overhead and middle and middle[0] > 0 else None,
@@ -144,7 +142,7 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...], mar
         memory=_memory(records),
         not_collected={name: why for record in records for name, why in record.not_collected.items()},
         latencies=latencies,
-        first=first_generation(scheme, records, base, located(records, call_times).samples, margin),
+        first=first_generation(scheme, records, base, located(records, call_times).samples),
         load_time=float(np.median(loading)) if (loading := pooled(records, "load_time")) else None,
         prompt_tokens=(int(min(prompts)), int(max(prompts))) if (prompts := pooled(records, "prompt_length")) else None,
         quantised=min((found for r in records if (found := share_of(r.setup)) is not None), default=None),

@@ -24,7 +24,7 @@ from .generation import call_times
 from .grouping import REFERENCE, Coordinates, pooled, reference_of, scheme_rank, setting_of
 from .statistics import Estimate, Samples, difference, estimate, ratio
 from .statistics.turns import ratio_of_rounds
-from .statistics.verdict import MARGIN, Verdict, verdict
+from .statistics.verdict import Verdict, verdict
 
 PREDICTION = "prediction"
 
@@ -98,7 +98,7 @@ _Key = tuple[tuple[tuple[str, Any], ...], str]
 _Named = Mapping[str, list[Record]]
 
 
-def summarise(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[InterventionRow, ...]:
+def summarise(records: Sequence[Record]) -> tuple[InterventionRow, ...]:
     """A row per setting, scheme and intervention that was measured beside its unchanged arm."""
     predictions = {r.case_id: r for r in records if r.instrument == PREDICTION}
     usable = unbroken(records)
@@ -107,7 +107,7 @@ def summarise(records: Sequence[Record], *, margin: float = MARGIN) -> tuple[Int
         for key, named in _by_setting(usable, instrument).items():
             for name, base, items in _pairs(named):
                 stated = predictions.get(items[0].case_id)
-                rows.setdefault((key, name), _row(key[1], name, base, items, stated, margin))
+                rows.setdefault((key, name), _row(key[1], name, base, items, stated))
     return tuple(sorted(rows.values(), key=lambda row: (row.model, scheme_rank(row.scheme), -row.gain.value)))
 
 
@@ -140,7 +140,6 @@ def _row(
     base: Sequence[Record],
     items: Sequence[Record],
     prediction: Record | None,
-    margin: float,
 ) -> InterventionRow:
     before, after = _walls(base), _walls(items)
     gain, between = _gain(base, items)
@@ -157,7 +156,7 @@ def _row(
         after=estimate(after),
         gain=gain,
         time_ratio=between,
-        verdict=_verdict(gain, between, margin),
+        verdict=_verdict(gain, between),
         predicted=_predicted(prediction, items[0]),
         why_not=_why_not(prediction),
         output=_output(base[0], items[0]),
@@ -222,9 +221,9 @@ def _less_changes(case: Case) -> Coordinates:
     return tuple(item for item in case.coordinates().items() if item[0] not in CHANGED)
 
 
-def _verdict(gain: Estimate, time_ratio: Estimate, margin: float) -> Verdict:
+def _verdict(gain: Estimate, time_ratio: Estimate) -> Verdict:
     """The ratio's verdict; AMBIGUOUS where the gain's own interval, which is shown beside it, holds 0."""
-    told = verdict(time_ratio, margin)
+    told = verdict(time_ratio)
     open_ = gain.low is None or gain.high is None or gain.low <= 0.0 <= gain.high
     return "AMBIGUOUS" if open_ and told in ("FASTER", "SLOWER") else told
 

@@ -16,7 +16,7 @@ from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_f
 from .statistics import Estimate, location
 from .statistics.pairing import estimate_of, taking
 from .statistics.turns import ratio_of_products
-from .statistics.verdict import MARGIN, Verdict, verdict
+from .statistics.verdict import Verdict, verdict
 from .traffic import Traffic, flop, traffic
 
 # s. Of shorter calls the mean is far from the median, since some of them meet what takes as long as they do.
@@ -59,9 +59,7 @@ class MatmulRow:
     mean_time: float | None = None
 
 
-def summarise(
-    records: Sequence[Record], *, reference: str = REFERENCE, margin: float = MARGIN
-) -> tuple[MatmulRow, ...]:
+def summarise(records: Sequence[Record], *, reference: str = REFERENCE) -> tuple[MatmulRow, ...]:
     """A row per layer × op × residency × m × scheme, in that order of sorting. Times are without the event pair's own
     (event_overhead.py)."""
     records = less_overhead(records)
@@ -71,7 +69,7 @@ def summarise(
         row
         for group in groups(records, "matmul")
         for part in _by_bias(group)
-        for row in _rows(part, reference, margin, machines[str(group.coordinate("device"))])
+        for row in _rows(part, reference, machines[str(group.coordinate("device"))])
     ]
     return tuple(sorted(_biases_named(rows), key=_order))
 
@@ -110,11 +108,11 @@ def _order(row: MatmulRow) -> tuple[Any, ...]:
     return (row.model, row.n * row.k, row.layer, row.op != "linear", row.op, row.residency, row.m)
 
 
-def _rows(group: Group, wanted: str, margin: float, machine: Ceilings) -> list[MatmulRow]:
+def _rows(group: Group, wanted: str, machine: Ceilings) -> list[MatmulRow]:
     reference = reference_of(group.schemes, wanted)
     base = group.schemes[reference] if reference else ()
     return [
-        _row(group, scheme, group.schemes[scheme], reference, base if scheme != reference else (), margin, machine)
+        _row(group, scheme, group.schemes[scheme], reference, base if scheme != reference else (), machine)
         for scheme in reference_first(group.schemes, reference)
         if samples(group.schemes[scheme], "forward_time")
     ]
@@ -126,7 +124,6 @@ def _row(
     records: tuple[Record, ...],
     reference: str | None,
     base: tuple[Record, ...],
-    margin: float,
     machine: Ceilings,
 ) -> MatmulRow:
     case = records[0].case
@@ -153,7 +150,7 @@ def _row(
         reference=reference,
         time=time,
         time_ratio=between,
-        verdict=verdict(between, margin) if between else None,
+        verdict=verdict(between) if between else None,
         relative_error=max(errors) if errors else None,
         dispatch_time=float(np.median(dispatch)) if dispatch else None,
         traffic=moved,

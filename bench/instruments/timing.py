@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
 from itertools import accumulate, pairwise
 from typing import Any, Protocol
 
 from bench.record.errors import MeasurementError
 
-__all__ = ["DeviceClock", "RunningNoise", "Stamps", "made_events", "noise_stop", "synchronize"]
+__all__ = ["DeviceClock", "RunningNoise", "Stamps", "made_events", "synchronize"]
 
 
 class _Marks(Protocol):
@@ -176,11 +176,3 @@ class RunningNoise:
     def quiet(self, target: float = 0.005, min_samples: int = 10) -> bool:
         """Whether there are enough samples and their relative standard error is at most ``target``."""
         return self.count >= min_samples and self.relative_standard_error() <= target
-
-
-def noise_stop(samples: Iterable[float], target: float = 0.005, min_samples: int = 10) -> bool:
-    """Whether sampling may stop: see ``RunningNoise.quiet``."""
-    noise = RunningNoise()
-    for sample in samples:
-        noise.add(sample)
-    return noise.quiet(target, min_samples)

@@ -24,7 +24,6 @@ from bench.analysis.hardware import Part, unlike_parts
 from bench.analysis.outliers import OutlierRow, outlier_columns
 from bench.analysis.positions import PositionRow, step_positions
 from bench.analysis.settings import Asked
-from bench.analysis.statistics.verdict import MARGIN
 from bench.analysis.unpaired import of_pairing
 from bench.record.errors import RecordError
 from bench.record.schema import Finding, Record
@@ -95,7 +94,6 @@ def analyse(
     extra: Sequence[Finding] = (),
     *,
     reference: str = REFERENCE,
-    margin: float = MARGIN,
     asked: Asked = (),
 ) -> Analysed:
     """Analyse the records of a run. ``asked``: the settings that its plan asks for, in order. Raises RecordError where
@@ -105,7 +103,7 @@ def analyse(
     records = without_retried(visible_all(records))
     extra = visible_all(extra)
     parts = unlike_parts(records)
-    made = summaries(parts, reference, margin, asked)
+    made = summaries(parts, reference, asked)
     explained = explain.explain(
         parts[0].records,
         reference=reference,

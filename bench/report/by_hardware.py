@@ -35,15 +35,12 @@ class Summaries:
     generation_of_first: tuple[GenerationGroup, ...]
 
 
-def summaries(parts: Sequence[Part], reference: str, margin: float, asked: Asked = ()) -> Summaries:
+def summaries(parts: Sequence[Part], reference: str, asked: Asked = ()) -> Summaries:
     """Everything that is summarised, each part for itself. ``asked``: the settings of the plan, in order."""
-    generated = [
-        in_order(generation.summarise(part.records, reference=reference, margin=margin), _setting, asked)
-        for part in parts
-    ]
-    joules = [energy.summarise(part.records, reference=reference, margin=margin) for part in parts]
-    layers = [matmul.summarise(part.records, reference=reference, margin=margin) for part in parts]
-    marks = [annotation.summarise(part.records, margin=margin) for part in parts]
+    generated = [in_order(generation.summarise(part.records, reference=reference), _setting, asked) for part in parts]
+    joules = [energy.summarise(part.records, reference=reference) for part in parts]
+    layers = [matmul.summarise(part.records, reference=reference) for part in parts]
+    marks = [annotation.summarise(part.records) for part in parts]
     rows = tuple(
         replace(row, model=f"{row.model} on {part.name}") if len(parts) > 1 else row
         for part, found in zip(parts, layers, strict=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.analysis.statistics import Estimate
+from bench.analysis.statistics.verdict import MARGIN
 
 from . import units
 from .palette import BAND, GRID, INK, PAPER, SOFT, colour, marker
@@ -77,9 +78,9 @@ def dots(axes: Any, names: Sequence[str], values: Sequence[Estimate | None], tex
     axes.tick_params(axis="y", length=0)
 
 
-def unity_band(axes: Any, margin: float) -> None:
+def unity_band(axes: Any) -> None:
     """The line of equality and the margin within which two schemes count as the same."""
-    axes.axvspan(1.0 / (1.0 + margin), 1.0 + margin, color=BAND.light, zorder=0)
+    axes.axvspan(1.0 / (1.0 + MARGIN), 1.0 + MARGIN, color=BAND.light, zorder=0)
     axes.axvline(1.0, color=SOFT.light, linewidth=1.0, zorder=1)
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.analysis.energy import gross_per_token, idle_power, net_per_token, summarise
+from bench.analysis.energy import gross_per_token, summarise
 from bench.analysis.energy.joules import best_source
 from tests import factories as make
 
@@ -17,15 +17,15 @@ def test_joules_per_token_gross_and_net() -> None:
         idle_energy_gpu=[70.0, 250.0],
     )  # fmt: skip
     assert gross_per_token(item, "energy_gpu") == (6.0, 12.0)
-    assert idle_power(item, "idle_energy_gpu") == 80.0
-    assert net_per_token(item, "energy_gpu", "idle_energy_gpu") == ((600 - 160) / 100, (600 - 160) / 50)
+    held = next(row for row in summarise([item])[0].rows if "GPU" in row.source).above("held")
+    assert held is not None and held.power == pytest.approx(80.0)
+    assert held.per_token.value == pytest.approx(2 * (600 - 160) / 150)
 
 
 def test_without_a_baseline_there_is_no_net_figure() -> None:
     item = window(window_time=1.0, window_tokens=10, energy_gpu=5.0)
-    assert net_per_token(item, "energy_gpu", "idle_energy_gpu") == ()
     row = next(row for row in summarise([item])[0].rows if "GPU" in row.source)
-    assert row.gross is not None and row.net is None and row.idle_power is None
+    assert row.gross is not None and row.net is None and not row.nets
 
 
 def test_lower_power_does_not_make_up_for_longer_time() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.instruments.timing import RunningNoise, noise_stop
+from bench.instruments.timing import RunningNoise
 
 TIMES = st.lists(st.floats(1e-7, 1e3), min_size=2, max_size=200)
 
@@ -41,8 +41,8 @@ def test_says_nothing_from_too_little():
 
 
 def test_stops_when_quiet_and_not_before_enough_samples():
-    assert not noise_stop([1.0] * 9)
-    assert noise_stop([1.0] * 10)
-    assert not noise_stop([1.0, 2.0] * 5)
-    assert noise_stop([1.0, 2.0] * 5, target=0.2)
-    assert noise_stop([1.0] * 3, min_samples=3)
+    assert not running([1.0] * 9).quiet()
+    assert running([1.0] * 10).quiet()
+    assert not running([1.0, 2.0] * 5).quiet()
+    assert running([1.0, 2.0] * 5).quiet(target=0.2)
+    assert running([1.0] * 3).quiet(min_samples=3)

@@ -8,8 +8,7 @@ from transformers.models.starcoder2 import modeling_starcoder2
 from bench.schemes import arm
 from bench.workloads import models
 from bench.workloads.sources import resolve
-from profiling.annotate import RangeAnnotator
-from profiling.attention_range import AttentionRange
+from profiling.annotate import AttentionRange, RangeAnnotator
 
 
 class Told:

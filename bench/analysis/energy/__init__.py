@@ -12,7 +12,7 @@ from bench.record.schema import Record
 
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
 from ..statistics import Estimate
-from ..statistics.verdict import MARGIN, Verdict, verdict
+from ..statistics.verdict import Verdict, verdict
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
 from .idle_power import idle_of
@@ -29,8 +29,6 @@ __all__ = [
     "Net",
     "comparable_per_token",
     "gross_per_token",
-    "idle_power",
-    "net_per_token",
     "summarise",
 ]  # fmt: skip
 
@@ -81,12 +79,6 @@ class EnergyRow:
         found = self.above("held")
         return found.per_token if found else None
 
-    @property
-    def idle_power(self) -> float | None:
-        """W of that machine."""
-        found = self.above("held")
-        return found.power if found else None
-
 
 @dataclass(frozen=True)
 class EnergyGroup:
@@ -112,29 +104,7 @@ def comparable_per_token(record: Record, name: str) -> tuple[float, ...]:
     return (sum(found.gross) / len(found.gross),)
 
 
-def net_per_token(record: Record, name: str, idle: str) -> tuple[float, ...]:
-    """J/token of each window less what an idle machine would have used in the same time; () with no baseline."""
-    source = source_of(name)
-    known = idle_of(record, source) if source.idle == idle else None
-    if known is None or not record.values("window_time"):
-        return ()
-    return tuple(
-        joules - watts * window.work / window.tokens
-        for joules, watts, window in zip(
-            gross_per_token(record, name), known.powers, work_windows(record, source), strict=True
-        )
-    )
-
-
-def idle_power(record: Record, idle: str) -> float | None:
-    """Mean power over the idle windows, W."""
-    joules, seconds = sum(record.values(idle)), sum(record.values("idle_time"))
-    return joules / seconds if record.values(idle) and seconds > 0 else None
-
-
-def summarise(
-    records: Sequence[Record], *, reference: str = REFERENCE, margin: float = MARGIN
-) -> tuple[EnergyGroup, ...]:
+def summarise(records: Sequence[Record], *, reference: str = REFERENCE) -> tuple[EnergyGroup, ...]:
     """Every setting in which energy was asked for, a row per source and scheme; rows without joules say why."""
     found: dict[Coordinates, list[EnergyRow]] = {}
     references: dict[Coordinates, str | None] = {}
@@ -143,25 +113,21 @@ def summarise(
         # Skipped records are in, because their reason is the answer to "why are there no joules?".
         for group in groups(records, source.instrument, ("ok", "skipped", "failed")):
             references.setdefault(group.setting, reference_of(group.schemes, reference))
-            found.setdefault(group.setting, []).extend(_rows(group, source, references[group.setting], known, margin))
+            found.setdefault(group.setting, []).extend(_rows(group, source, references[group.setting], known))
     return tuple(EnergyGroup(setting, references[setting], tuple(rows)) for setting, rows in found.items())
 
 
-def _rows(
-    group: Group, source: EnergySource, reference: str | None, known: Baselines, margin: float
-) -> list[EnergyRow]:
+def _rows(group: Group, source: EnergySource, reference: str | None, known: Baselines) -> list[EnergyRow]:
     arms = {scheme: work_joules.arm(records, source, known) for scheme, records in group.schemes.items()}
     rows = []
     for scheme in reference_first(group.schemes, reference):
         own, records = arms[scheme], group.schemes[scheme]
         base = arms.get(reference) if reference and scheme != reference else None
-        rows.append(_row(own, base, records, source, margin) if own else _absent(records, source))
+        rows.append(_row(own, base, records, source) if own else _absent(records, source))
     return rows
 
 
-def _row(
-    own: SchemeJoules, base: SchemeJoules | None, records: Sequence[Record], source: EnergySource, margin: float
-) -> EnergyRow:
+def _row(own: SchemeJoules, base: SchemeJoules | None, records: Sequence[Record], source: EnergySource) -> EnergyRow:
     gross, time = work_joules.level(own, "gross"), work_joules.level(own, "time")
     between = work_joules.ratio(own, base) if base else None
     doubt = own.doubt(source)
@@ -174,7 +140,7 @@ def _row(
         nets=tuple(net for kind in NAMES if (net := _net(own, against, kind)) is not None),
         power=gross.value / time.value if gross and time and time.value > 0 else None,
         energy_ratio=between,
-        verdict=verdict(between, margin) if between and not doubted else None,
+        verdict=verdict(between) if between and not doubted else None,
         windows=own.windows,
         processes=len(own.processes),
         estimated=estimated(records),

@@ -134,10 +134,10 @@ def _line(idle: Sequence[IdleWindow], work: Sequence[WorkWindow], order: int) ->
     return _RestLine(at @ fitted, math.sqrt(variance * spread), math.sqrt(variance * apart))
 
 
-def half_width(noise: float, assumed: float, confidence: float) -> float:
+def half_width(noise: float, assumed: float) -> float:
     """Half the interval that an idle power's two errors make, in their unit: each counts as known with FREEDOM degrees
     of freedom."""
-    return quantile(FREEDOM, confidence) * math.hypot(noise, assumed)
+    return quantile(FREEDOM) * math.hypot(noise, assumed)
 
 
 def trend(record: Record, source: EnergySource) -> Finding | None:

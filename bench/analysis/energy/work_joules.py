@@ -24,7 +24,7 @@ from typing import Literal
 
 from bench.record.schema import Record
 
-from ..statistics import CONFIDENCE, Estimate
+from ..statistics import Estimate
 from ..statistics.assumed import ENOUGH, Assumed, merged
 from ..statistics.pairing import Located, difference_between, level_of, located, partners, ratio_of
 from . import codecarbon
@@ -210,7 +210,7 @@ def widened(found: Estimate, noise: float, alike: float) -> Estimate:
     "GUM", 5.1.6)."""
     if found.low is None or found.high is None:
         return found
-    more = half_width(noise, alike, CONFIDENCE)
+    more = half_width(noise, alike)
     return replace(
         found,
         low=found.value - math.hypot(found.value - found.low, more),

@@ -45,7 +45,7 @@ def event_costs(record: Record) -> EventCosts:
 
 
 def median_costs(samples: Mapping[str, Sequence[float]]) -> EventCosts:
-    """The medians of the loops' s per event (profiling/event_costs.py), in ns, none under 0."""
+    """The medians of the loops' s per event (profiling/inside.py), in ns, none under 0."""
 
     def ns(name: str) -> float:
         return max(float(np.median(samples.get(name) or (0.0,))) * 1e9, 0.0)

@@ -30,15 +30,15 @@ from typing import Literal
 import numpy as np
 
 from ..runs import Runs, between_runs
-from .assumed import NOTHING, Assumed, Part, freedom, of_bursts, of_processes, quantile, reach
+from .assumed import CONFIDENCE, NOTHING, Assumed, Part, freedom, of_bursts, of_processes, quantile, reach
 from .resampling import Array, Basis, Clusters, Draws, Samples, Seed, Statistic, centre, clean, draw
 from .student import normal_cdf
 
 __all__ = [
-    "Basis", "Estimate", "Samples", "Statistic", "Unit", "difference", "estimate", "location", "quantiles", "ratio"
+    "CONFIDENCE", "Basis", "Estimate", "Samples", "Statistic", "Unit", "difference", "estimate", "location",
+    "quantiles", "ratio",
 ]  # fmt: skip
 
-CONFIDENCE = 0.95
 # What the parts of Samples are: fresh processes; bursts of one process, in which the arms took turns; or parts of what
 # another process would not change, such as a greedy answer or pairs that were measured together.
 Unit = Literal["processes", "bursts", "fixed"]
@@ -82,7 +82,6 @@ def estimate(
     samples: Samples,
     *,
     statistic: Statistic = "median",
-    confidence: float = CONFIDENCE,
     seed: int = 0,
     nodes: Sequence[str] | None = None,
     unit: Unit = "processes",
@@ -96,12 +95,12 @@ def estimate(
     more = _assumed(draws, unit)
     positive = bool(draws.point > 0 and np.all(draws.values > 0))
     side, more = (_logged(draws), more) if positive else (draws, more.of_level(draws.point))
-    low, high = _bounds(side.point, side.values, side.expansion, [_part(side)], more, confidence)
+    low, high = _bounds(side.point, side.values, side.expansion, [_part(side)], more)
     if positive:
         low, high = math.exp(low), math.exp(high)
     error = math.sqrt(_part(side)[0] + more.variance) / (1.0 if positive else abs(draws.point) or math.nan)
     counts = draws.repeats, draws.samples
-    return _without_empty_interval(Estimate(draws.point, low, high, *counts, draws.basis, error, confidence, more.text))
+    return _without_empty_interval(Estimate(draws.point, low, high, *counts, draws.basis, error, CONFIDENCE, more.text))
 
 
 def ratio(
@@ -109,7 +108,6 @@ def ratio(
     reference: Samples,
     *,
     statistic: Statistic = "median",
-    confidence: float = CONFIDENCE,
     seed: int = 0,
     unit: Unit = "processes",
     runs: Runs | None = None,
@@ -127,7 +125,7 @@ def ratio(
     drawn = [_draw(side, statistic, (seed, child), unit, of) for child, (side, of) in enumerate(sides)]
     more = _assumed(drawn[0], unit) + _assumed(drawn[1], unit) + known.assumed
     top, bottom = map(_logged, drawn)
-    found = _difference(top, bottom, more, confidence)
+    found = _difference(top, bottom, more)
     error = math.sqrt(sum(_part(side)[0] for side in (top, bottom)) + more.variance)
     bounds = [None if bound is None else math.exp(bound) for bound in (found.low, found.high)]
     return _without_empty_interval(
@@ -140,7 +138,6 @@ def difference(
     reference: Samples,
     *,
     statistic: Statistic = "median",
-    confidence: float = CONFIDENCE,
     seed: int = 0,
     unit: Unit = "processes",
     levels: tuple[float, float] | None = None,
@@ -154,7 +151,7 @@ def difference(
     top, bottom = (_draw(side, statistic, (seed, child), unit) for child, side in enumerate((samples, reference)))
     known = levels or (top.point, bottom.point)
     more = [_assumed(side, unit).of_level(level) for side, level in zip((top, bottom), known, strict=True)]
-    return _without_empty_interval(_difference(top, bottom, more[0] + more[1], confidence))
+    return _without_empty_interval(_difference(top, bottom, more[0] + more[1]))
 
 
 def relative_standard_error(values: Sequence[float]) -> float:
@@ -206,21 +203,19 @@ def _parts(*sides: Draws) -> list[Part]:
     return [max(own, lent), other]
 
 
-def _difference(top: Draws, bottom: Draws, more: Assumed, confidence: float) -> Estimate:
+def _difference(top: Draws, bottom: Draws, more: Assumed) -> Estimate:
     """top - bottom, on whatever scale the two are."""
     point = top.point - bottom.point
     spread = (top.values - top.point) * top.expansion - (bottom.values - bottom.point) * bottom.expansion
-    low, high = _bounds(point, point + spread, 1.0, _parts(top, bottom), more, confidence)
+    low, high = _bounds(point, point + spread, 1.0, _parts(top, bottom), more)
     counts = min(top.repeats, bottom.repeats), min(top.samples, bottom.samples)
-    return Estimate(point, low, high, *counts, _weakest(top.basis, bottom.basis), None, confidence, more.text)
+    return Estimate(point, low, high, *counts, _weakest(top.basis, bottom.basis), None, CONFIDENCE, more.text)
 
 
-def _bounds(
-    point: float, draws: Array, expansion: float, seen: Sequence[Part], more: Assumed, confidence: float
-) -> tuple[float, float]:
-    tail = normal_cdf(-expansion * quantile(freedom(seen), confidence))
+def _bounds(point: float, draws: Array, expansion: float, seen: Sequence[Part], more: Assumed) -> tuple[float, float]:
+    tail = normal_cdf(-expansion * quantile(freedom(seen)))
     low, high = np.quantile(draws, [tail, 1.0 - tail])
-    half = reach(seen, more, confidence)
+    half = reach(seen, more)
     return min(float(low), point - half), max(float(high), point + half)
 
 

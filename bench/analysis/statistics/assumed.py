@@ -24,6 +24,8 @@ from dataclasses import dataclass
 
 from .student import t_quantile
 
+# Of every interval.
+CONFIDENCE = 0.95
 PROCESS = 0.12
 RUN = 0.06
 BURST = 0.05
@@ -106,17 +108,17 @@ def freedom(parts: Sequence[Part]) -> float:
     return 1.0 / math.fsum((variance / total) ** 2 / df for variance, df in parts)
 
 
-def reach(seen: Sequence[Part], more: Assumed, confidence: float) -> float:
+def reach(seen: Sequence[Part], more: Assumed) -> float:
     """Half the interval of a figure whose variance is the sum of the parts that were seen and of what is assumed. Never
     less than by what was seen alone: an assumption's degrees of freedom do not make two values tell more."""
-    alone = _half(seen, confidence) if seen else 0.0
-    return max(alone, _half([*seen, more.part], confidence)) if more.variance else alone
+    alone = _half(seen) if seen else 0.0
+    return max(alone, _half([*seen, more.part])) if more.variance else alone
 
 
-def _half(parts: Sequence[Part], confidence: float) -> float:
-    return quantile(freedom(parts), confidence) * math.sqrt(math.fsum(variance for variance, _ in parts))
+def _half(parts: Sequence[Part]) -> float:
+    return quantile(freedom(parts)) * math.sqrt(math.fsum(variance for variance, _ in parts))
 
 
-def quantile(df: float, confidence: float) -> float:
+def quantile(df: float) -> float:
     """t of a two-sided interval. ``df`` is rounded, so that the few values that occur are found in the cache."""
-    return t_quantile(0.5 + 0.5 * confidence, round(df, 2))
+    return t_quantile(0.5 + 0.5 * CONFIDENCE, round(df, 2))

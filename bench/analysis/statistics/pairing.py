@@ -186,12 +186,12 @@ class NodeMean:
     df: int
     basis: Basis
 
-    def bounds(self, more: Assumed, confidence: float) -> tuple[float, float] | tuple[None, None]:
+    def bounds(self, more: Assumed) -> tuple[float, float] | tuple[None, None]:
         """``more``: what is assumed of the mean's variance."""
         seen = [(self.error**2, float(self.df))] if self.df else []
         if not seen and not more.variance:
             return None, None
-        half = reach(seen, more, confidence)
+        half = reach(seen, more)
         return self.mean - half, self.mean + half
 
 
@@ -213,7 +213,7 @@ def spread(values: Sequence[float] | Array, nodes: Sequence[str]) -> NodeMean:
     return NodeMean(float(units.mean()), float(units.std(ddof=1)) / math.sqrt(len(units)), len(units) - 1, basis)
 
 
-def paired_ratio(pairs: Sequence[BlockPair], confidence: float = CONFIDENCE) -> Estimate:
+def paired_ratio(pairs: Sequence[BlockPair]) -> Estimate:
     """The arm over the reference, a geometric mean, with its interval; made on the logarithm.
 
     ``relative_error``: the standard error of the logarithm, as far as it was seen. Raises ValueError for no pairs, or
@@ -224,7 +224,7 @@ def paired_ratio(pairs: Sequence[BlockPair], confidence: float = CONFIDENCE) -> 
     found = spread([math.log(pair.value) - math.log(pair.reference) for pair in pairs], _nodes(pairs))
     one = of_processes(len(pairs))
     more = one + one
-    low, high = found.bounds(more, confidence)
+    low, high = found.bounds(more)
     return Estimate(
         math.exp(found.mean),
         None if low is None else math.exp(low),
@@ -233,12 +233,12 @@ def paired_ratio(pairs: Sequence[BlockPair], confidence: float = CONFIDENCE) -> 
         sum(pair.samples for pair in pairs),
         found.basis,
         found.error if found.df else None,
-        confidence,
+        CONFIDENCE,
         more.text,
     )
 
 
-def paired_difference(pairs: Sequence[BlockPair], confidence: float = CONFIDENCE) -> Estimate:
+def paired_difference(pairs: Sequence[BlockPair]) -> Estimate:
     """The arm less the reference, in their unit, with its interval; values may have any sign.
 
     ``relative_error`` is None: a difference may be 0. Raises ValueError for no pairs.
@@ -246,9 +246,9 @@ def paired_difference(pairs: Sequence[BlockPair], confidence: float = CONFIDENCE
     found = spread([pair.value - pair.reference for pair in pairs], _nodes(pairs))
     levels = (np.mean([pair.value for pair in pairs]), np.mean([pair.reference for pair in pairs]))
     more = [of_processes(len(pairs)).of_level(float(level)) for level in levels]
-    low, high = found.bounds(more[0] + more[1], confidence)
+    low, high = found.bounds(more[0] + more[1])
     samples = sum(pair.samples for pair in pairs)
-    return Estimate(found.mean, low, high, len(pairs), samples, found.basis, None, confidence, (more[0] + more[1]).text)
+    return Estimate(found.mean, low, high, len(pairs), samples, found.basis, None, CONFIDENCE, (more[0] + more[1]).text)
 
 
 def _nodes(pairs: Sequence[BlockPair]) -> list[str]:

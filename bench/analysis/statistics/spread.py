@@ -34,13 +34,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..statistics import CONFIDENCE, Basis
+from ..statistics import Basis
 from .assumed import FREEDOM, PROCESS, Part, freedom, quantile
 
 __all__ = ["ASSUMED", "FREEDOM", "NOTHING", "Bounded", "Part", "Spread", "apart", "half_width", "seen"]
 
 _MANY = 1e3
-_LIMIT = quantile(FREEDOM, CONFIDENCE)
+_LIMIT = quantile(FREEDOM)
 _DIRECTIONS = 32
 
 
@@ -101,7 +101,7 @@ def half_width(seen: Sequence[Part], processes: Iterable[float] = (), model: Ite
     assumed = math.fsum(effect * effect for effect in processes)
     parts = [*seen, (assumed, FREEDOM), (math.fsum(effect * effect for effect in model), _MANY)]
     total = math.fsum(variance for variance, _ in parts)
-    return quantile(freedom(parts), CONFIDENCE) * math.sqrt(total) if total > 0.0 else 0.0
+    return quantile(freedom(parts)) * math.sqrt(total) if total > 0.0 else 0.0
 
 
 def seen(basis: Basis) -> bool:

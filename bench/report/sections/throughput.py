@@ -8,7 +8,6 @@ from typing import Any
 
 from bench.analysis.across import Across
 from bench.analysis.generation import GenerationGroup, GenerationRow
-from bench.analysis.statistics.verdict import MARGIN
 from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, drop_uniform, table
@@ -143,7 +142,7 @@ def across_table(found: Sequence[Across]) -> Table | None:
     return table("Checkpoints against each other", columns, rows, note) if rows else None
 
 
-def throughput_figure(group: GenerationGroup, margin: float = MARGIN) -> Any:
+def throughput_figure(group: GenerationGroup) -> Any:
     """Decode rate per scheme, and below it the time per token over the reference's, each with its interval."""
     names = [row.scheme for row in group.rows]
     compared = [row for row in group.rows if row.time_ratio is not None]
@@ -158,7 +157,7 @@ def throughput_figure(group: GenerationGroup, margin: float = MARGIN) -> Any:
         linear_ticks(top, "x", "tok/s")
         if compared:
             below = axes[1, 0]
-            unity_band(below, margin)
+            unity_band(below)
             dots(below, [row.scheme for row in compared], [row.time_ratio for row in compared], units.ratio)
             below.set_xscale("log")
             _room(below)
