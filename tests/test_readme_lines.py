@@ -11,57 +11,37 @@ from pathlib import Path
 
 import pytest
 
+from scripts import readme_lines
+
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
 PACKAGES = ("bench", "bitledger", "profiling")
 H100 = ROOT / "reports/runs/h100-starcoder2-3b-20261126"
-LINES = [
-    line.partition("  #")[0].strip()
-    for name in ("Install", "Three doors")
-    for block in re.findall(r"```sh\n(.*?)```", README.partition(f"## {name}\n")[2].partition("\n## ")[0], re.DOTALL)
-    for line in block.splitlines()
-]
-# What stands for the names that README leaves open, and what a test leaves out of a line: hours, gigabytes, a GPU.
-SMALL = (
-    "--schemes fp16,nf4 --calls 1 --new-tokens 6 --repeats 1 --energy-seconds 0.1 --tasks 0 --matmul-m '' --no-tries"
-)
-STANDS_FOR = (
-    ("bitledger run --preset smoke", f"bitledger run --preset smoke --device cpu {SMALL} --out reports/runs/RUN"),
-    (
-        "intervene --out reports/runs/RUN",
-        "intervene --out reports/runs/RUN --schemes nf4 --only bare-op --calls 1 --repeats 1",
-    ),
-    ("compare RUN_A RUN_B", "compare reports/runs/RUN reports/runs/RUN"),
-    ("--reference A --candidate B", "--reference TRACES/bf16.json.gz --candidate TRACES/awq.json.gz"),
-    (" FILE", " TRACES/awq.json.gz"),
-    ("TRACES", str(ROOT / "docs/traces")),
-    ("make bench PRESET=quick", f"make -n -C {ROOT} bench PRESET=quick"),
-    ("pip install '.", f"pip install --dry-run --no-deps '{ROOT}"),
-)  # fmt: skip
 
-
-def pasted(line: str) -> str:
-    for said, meant in STANDS_FOR:
-        line = line.replace(said, meant)
-    return line
+# What test_the_wheel_alone_… and scripts/check-readme.sh do: this machine and the sources here stay as they are.
+INSTALLING = ("apt-get", "python3", "pip")
 
 
 def test_readme_has_the_lines_that_are_pasted():
-    assert len(LINES) >= 10
-    assert all(line.split()[0] in ("pip", "make", "bitledger") for line in LINES)
-    assert not [said for said, _ in STANDS_FOR if said != "TRACES" and not any(said in line for line in LINES)]
+    lines = readme_lines.lines()
+    assert len(lines) >= 14 and lines[0].startswith("apt-get update")
+    assert {line.split()[0] for line in lines} == {*INSTALLING, "make", "bitledger"}
+    assert not [said for said, _ in readme_lines.STANDS_FOR if not any(said in line for line in lines)]
+
+
+def test_the_script_of_them_is_one_that_bash_reads():
+    done = subprocess.run(["bash", "-n"], input=readme_lines.script(), text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(shlex.quote(line) in readme_lines.script() for line in readme_lines.lines())
 
 
 @pytest.mark.slow
 def test_each_line_ends_well_one_after_the_other(tmp_path):
-    if (ROOT / "build").exists():
-        pytest.skip("a build folder is here, which pip would take up")
-    shell = {"bitledger": [sys.executable, "-m", "bitledger"], "pip": [sys.executable, "-m", "pip"], "make": ["make"]}
+    shell = {"bitledger": [sys.executable, "-m", "bitledger"], "make": ["make", "-n", "-C", str(ROOT)]}
     environment = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    for line in LINES:
-        first, *words = shlex.split(pasted(line))
-        if first == "pip":
-            continue  # test_the_wheel_alone_…: the sources here stay as they are
+    for line in readme_lines.lines():
+        first, *words = shlex.split(readme_lines.pasted(line, str(ROOT / readme_lines.TRACES)))
+        if first in INSTALLING:
+            continue
         done = subprocess.run(
             [*shell[first], *words], cwd=tmp_path, env={**_inherited(), **environment}, capture_output=True, text=True,
             timeout=900, check=False,
