@@ -20,10 +20,12 @@ from bench.record.suggested import MODULE, RECORDED, called_as
 
 EXIT_CODES = """exit codes:
   0    done
-  1    done, but some Cases failed, compare found a difference with --fail-on-slower, or verify or
-       energy check something amiss
-  2    bad input, or this machine lacks what was asked for: one line says what to do
-  130  interrupted; what was measured is kept (143: ended by SIGTERM, 129: by SIGHUP)
+  1    done, but some Cases failed, compare --fail-on-slower found a difference,
+       or verify or energy check found something amiss
+  2    bad input, or this machine lacks what was asked for: one line says what
+       to do
+  130  interrupted; what was measured is kept (143: ended by SIGTERM, 129: by
+       SIGHUP)
 """
 DESCRIPTION = "Measure fp16 against bitsandbytes int8, fp4 and nf4, end to end and by layer, and report it."
 

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
+from textwrap import fill
 from types import FrameType
 from typing import Any
 
 from bench.kinds import Parser
+from bench.record.suggested import broken
 
+# What argparse does not wrap by itself.
+_WIDTH = 80
 _DEBUG = "show the traceback of an error"
 
 
@@ -59,8 +63,9 @@ class CommandLine:
 
     def _declare(self, parser: argparse.ArgumentParser, name: str, verb: Verb) -> None:
         module = import_module(verb.module)
-        parser.description = f"{verb.help[0].upper()}{verb.help[1:]}."
-        examples = "".join(f"  {self.name} {line}\n" for line in module.EXAMPLES.strip().splitlines())
+        parser.description = fill(f"{verb.help[0].upper()}{verb.help[1:]}.", _WIDTH)
+        lines = (f"  {self.name} {line}" for line in module.EXAMPLES.strip().splitlines())
+        examples = "".join(f"{broken(line, _WIDTH)}\n" for line in lines)
         parser.epilog = f"examples:\n{examples}\n{self.exit_codes}"
         # SUPPRESS keeps a --debug that was given before the verb.
         parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=_DEBUG)

@@ -14,7 +14,8 @@ from bench.record.suggested import called_as
 EXIT_CODES = """exit codes:
   0    done
   1    done, but a tool failed
-  2    bad input, or this machine lacks what was asked for: one line says what to do
+  2    bad input, or this machine lacks what was asked for: one line says what
+       to do
   130  interrupted (143: ended by SIGTERM, 129: by SIGHUP)
 """
 MODULE = "python -m profiling"

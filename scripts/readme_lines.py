@@ -2,8 +2,8 @@
 
     python scripts/readme_lines.py      a bash script of them, which ends with the first that fails
 
-What is left out of a line, so that it ends within minutes: hours of measuring, gigabytes of weights, a GPU, and the tests,
-which .ci/run runs elsewhere.
+What is left out of a line, so that it ends within minutes: hours of measuring, gigabytes of weights, a GPU, and the
+tests, which .ci/run runs elsewhere.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ ALLOWED = {
     "bench.output": {"bench.record"},
     # Choices that a command line may hold, where they are known.
     "bench.kinds": {"bench.record", "bench.workloads.pruning", "bench.presets"},
-    "bench.commandline": {"bench.kinds"},
+    "bench.commandline": {"bench.kinds", "bench.record.suggested"},
     "bench.verbs": {*BENEATH, "bench.interventions", "bench.presets", "bench.run", "bench.analysis", "bench.report"}
     | {"bench.doctor", "bench.hooks", "bench.kinds", "bench.output"},
     # It hands the profilers of the other package to the process that measures.

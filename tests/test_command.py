@@ -1,5 +1,6 @@
 """The command bitledger: both rooms' verbs under one name, and a base that needs no torch."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -16,8 +17,20 @@ ROOT = Path(__file__).parent.parent
 RUN = ROOT / "reports/runs/cpu-smoke-20261126"
 
 
-def test_the_bare_command_shows_the_verbs_of_both_rooms(capsys):
+def test_the_bare_command_is_a_screen_with_the_doors_and_every_verb(capsys):
     assert command.main([]) == 0
+    text = capsys.readouterr().out
+    assert len(text.splitlines()) <= 20 and max(map(len, text.splitlines())) <= 80
+    verbs = {**bench.cli.VERBS, **profiling.cli.VERBS}
+    words = re.findall(r"[\w]+", text)
+    assert [verb for verb in verbs if verb not in words] == []
+    assert "\n  more " not in text, "a new verb has a place in the short help"
+    for what, how in command._DOORS:
+        assert f"{what:<27} bitledger {how}" in text and how.split()[0].strip(",") in verbs
+
+
+def test_the_help_shows_the_verbs_of_both_rooms(capsys):
+    assert command.main(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(
         f"\n    {verb} " in text or f"\n    {verb}\n" in text for verb in ("run", "explain", "summarize", "kineto")
@@ -34,7 +47,7 @@ def test_help_of_a_verb_names_the_command_that_was_called(verb, capsys):
 
 
 def test_no_verb_stands_in_both_rooms(capsys):
-    command.main([])
+    command.main(["--help"])
     choices = capsys.readouterr().out.split("VERB\n")[-1].splitlines()
     verbs = [line.split()[0] for line in choices if line.startswith("    ") and line[4:5].strip()]
     assert len(verbs) == len(set(verbs))

@@ -101,7 +101,8 @@ def test_readers_of_both_tools_agree(traces, capsys):
 @pytest.mark.parametrize("columns", ["80", "140"])
 def test_tables(traces, times, capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
-    arguments = ("explain", "--reference", traces / "reference.json", "--candidate", traces / "candidate.json")
+    both = ("--reference", traces / "reference.json", "--candidate", traces / "candidate.json")
+    arguments = ("explain", "-v", *both)
     out = told(capsys, *arguments, *times).out
     for text in ("These times cannot tell", "Why", "What to do", "Predicted savings, by replay", "is assumed"):
         assert text in " ".join(out.split()), text

@@ -7,6 +7,7 @@ made here and always says ``python -m bench``.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -50,3 +51,21 @@ def command(words: str, *more: str | Path) -> str:
 def quoted(words: str, *more: str | Path) -> str:
     """The same inside quotation marks, for the middle of a sentence."""
     return f"'{command(words, *more)}'"
+
+
+_WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+|\S""")
+
+
+def broken(text: str, width: int) -> str:
+    """The command in lines of at most ``width``, which a shell reads as one; a word that is longer stays whole."""
+    if len(text) <= width:
+        return text
+    indent = text[: len(text) - len(text.lstrip())]
+    first, *words = _WORD.findall(text)
+    lines = [indent + first]
+    for word in words:
+        if len(f"{lines[-1]} {word} \\") > width:
+            lines.append(f"{indent}  {word}")
+        else:
+            lines[-1] += f" {word}"
+    return " \\\n".join(lines)

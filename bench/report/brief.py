@@ -1,12 +1,14 @@
 """What a verb ends with in a terminal: the verdict, why, what to do, what may be wrong, and where the rest is.
 
-At most 25 lines at 80 columns, but for a longer sentence; tables are for -v and for the report's files.
+Tables are for -v and for the report's files.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -14,12 +16,16 @@ from rich.text import Text
 from bench.record.schema import Finding
 
 from .content import FIRST_TITLE, NOTHING, Answer, Headline, Point
-from .terminal import STYLES, print_code
+from .short import MOST_LINES, Passage, line, print_passages
+from .terminal import STYLES, print_code, print_written
+from .units import plural
 
 MOST_CAUSES, MOST_FIRST, MOST_ACTIONS, MOST_VERDICTS, MOST_ERRORS = 3, 1, 2, 8, 2
-MOST_LINES = 25
 # Code of the first action that is longer than this is left to -v and to the report.
 MOST_CODE_LINES = 9
+# Which goes first where not all has room: those of the first place and of the second.
+_CAUSE, _ACTION = (2, 7), (1, 8)
+_CODE, _ERROR, _NOT_MEASURED, _FIRST = 6, 3, 4, 5
 
 
 def print_brief(
@@ -29,71 +35,69 @@ def print_brief(
     console: Console,
     rest: str,
     not_measured: Sequence[Headline] = (),
+    written: Sequence[Path] = (),
+    before: Sequence[Passage] = (),
+    most: int = MOST_LINES,
 ) -> None:
     """``headlines``: the verdicts, shown where there is no answer; ``not_measured``: shown beside one too. ``rest``:
-    where everything else is."""
+    how everything else is had, in a sentence or by a command; ``written``: files to name; ``before``: what stands above
+    it all; ``most``: so many lines."""
     if answer is None:
-        _verdicts((*headlines, *not_measured), MOST_VERDICTS, console)
-        if not headlines and not not_measured:
-            console.print(Text(NOTHING))
+        parts = _verdicts((*headlines, *not_measured), MOST_VERDICTS) or [line(NOTHING)]
     else:
-        _answer(answer, console)
-        _verdicts(not_measured, MOST_ERRORS, console)
-    _findings(findings, console)
-    console.print(Text(rest, style="dim"), soft_wrap=True)
+        parts = [*answer_passages(answer), *_verdicts(not_measured, MOST_ERRORS)]
+    print_passages(
+        [*before, *parts, *finding_passages(findings), Passage(partial(print_written, written))], console, rest, most
+    )
 
 
-def _verdicts(lines: Sequence[Headline], most: int, console: Console) -> None:
-    for line in lines[:most]:
-        console.print(Text(f"{line.verdict:<10}", style=STYLES.get(line.tone, "")) + Text(line.sentence))
-    _more(len(lines) - most, "verdict", console)
+def answer_passages(answer: Answer) -> list[Passage]:
+    """The verdict, why, what to do."""
+    return [
+        line(answer.sentence, style=STYLES.get(answer.tone, "bold")),
+        *_points("Why", answer.causes[:MOST_CAUSES], "cause", *_CAUSE),
+        *_points(FIRST_TITLE, answer.first[:MOST_FIRST], "first generation", _FIRST, _FIRST),
+        *_points("What to do", answer.actions[:MOST_ACTIONS], "remedy", *_ACTION, coded=True),
+    ]
 
 
-def print_short(show: Callable[[Console], None], console: Console, rest: str) -> None:
-    """What ``show`` prints; where that is too long, its first lines, how many more there are, and how to get them."""
-    with console.capture() as captured:
-        show(console)
-    lines = captured.get().splitlines()
-    shown = lines if len(lines) <= MOST_LINES else lines[: MOST_LINES - 1]
-    for line in shown:
-        console.print(Text.from_ansi(line), soft_wrap=True)
-    if len(lines) > len(shown):
-        console.print(Text(f"… and {len(lines) - len(shown)} more lines: {rest}", style="dim"))
-
-
-def _answer(answer: Answer, console: Console) -> None:
-    console.print(Text(answer.sentence, style=STYLES.get(answer.tone, "bold")))
-    _points("Why", answer.causes, MOST_CAUSES, console)
-    _points(FIRST_TITLE, answer.first, MOST_FIRST, console)
-    _points("What to do", answer.actions, MOST_ACTIONS, console, coded=True)
-
-
-def _points(title: str, points: Sequence[Point], most: int, console: Console, *, coded: bool = False) -> None:
-    """The first points' titles; ``coded``: beneath the first of them its code."""
-    if points:
-        console.print(Text(title, style="bold"))
-    for place, point in enumerate(points[:most], 1):
-        console.print(Text(f" {place}. {point.title}.{'' if point.sure else ' Not sure.'}"))
-        if coded and place == 1 and 0 < len(point.code.splitlines()) <= MOST_CODE_LINES:
-            print_code(point.code, console)
-
-
-def _findings(findings: Sequence[Finding], console: Console) -> None:
+def finding_passages(findings: Sequence[Finding]) -> list[Passage]:
+    """The errors, and how many of each kind there are."""
     errors = [finding for finding in findings if finding.severity == "error"]
-    for finding in errors[:MOST_ERRORS]:
-        console.print(Text("error", style="bold red") + Text(f": {finding.message}", style="default"))
+    parts = [
+        line(Text("error", style="bold red") + Text(f": {finding.message}", style="default"), _ERROR, "error")
+        for finding in errors[:MOST_ERRORS]
+    ]
     counts = Counter(finding.severity for finding in findings)
     if counts:
-        told = ", ".join(
-            f"{counts[name]} {name}{'s' * (counts[name] > 1)}" for name in ("error", "warning", "info") if counts[name]
-        )
-        console.print(
-            Text(
-                f"What may be wrong with it: {told}.", style="yellow" if counts["error"] + counts["warning"] else "dim"
-            )
-        )
+        told = ", ".join(plural(counts[name], name) for name in ("error", "warning", "info") if counts[name])
+        style = "yellow" if counts["error"] + counts["warning"] else "dim"
+        parts.append(line(f"What may be wrong with it: {told}.", style=style))
+    return parts
 
 
-def _more(left: int, what: str, console: Console) -> None:
-    if left > 0:
-        console.print(Text(f"… and {left} more {what}{'s' * (left > 1)}", style="dim"))
+def _verdicts(lines: Sequence[Headline], most: int) -> list[Passage]:
+    parts = [
+        line(
+            Text(f"{each.verdict:<10}", style=STYLES.get(each.tone, "")) + Text(each.sentence),
+            _NOT_MEASURED if place else 0,
+            "verdict",
+        )
+        for place, each in enumerate(lines[:most])
+    ]
+    left = len(lines) - most
+    return parts if left <= 0 else [*parts, line(f"… and {plural(left, 'more verdict')}", style="dim")]
+
+
+def _points(
+    title: str, points: Sequence[Point], name: str, first: int, second: int, *, coded: bool = False
+) -> list[Passage]:
+    """The first points' titles; ``coded``: beneath the first of them its code."""
+    parts = []
+    for place, point in enumerate(points, 1):
+        shown = Text(f"{title}\n" if place == 1 else "", style="bold")
+        shown += Text(f" {place}. {point.title}.{'' if point.sure else ' Not sure.'}", style="default")
+        parts.append(line(shown, first if place == 1 else second + place - 2, name))
+        if coded and place == 1 and 0 < len(point.code.splitlines()) <= MOST_CODE_LINES:
+            parts.append(Passage(partial(print_code, point.code), _CODE, "code block"))
+    return parts

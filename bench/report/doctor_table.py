@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +12,7 @@ from rich.text import Text
 from bench.doctor.check import Check
 
 from .content import Cell, Column, Tone
+from .short import MOST_LINES, SAME_WITH_V, Passage, print_passages
 from .terminal import print_lines
 
 _TONES: dict[str, Tone] = {"ok": "good", "limited": "unsure", "missing": "bad"}
@@ -18,14 +20,24 @@ _STYLES = {"ok": "green", "limited": "yellow", "missing": "red"}
 
 
 def print_checks(checks: Sequence[Check], console: Console, *, verbose: bool = False) -> None:
-    """The table, then a line that counts. The status is a word, so that it is readable without colours. Not
+    """A line that counts, then the table. The status is a word, so that it is readable without colours. Not
     ``verbose``: a line each, the remedy in place of what was found where there is one."""
-    if verbose or not _print_short(checks, console):
-        console.print(_table(checks))
+    if verbose:
+        console.print(_counts(checks), _table(checks), sep="\n")
+        return
+    console.print(_counts(checks))
+    rest = f"What was found, and every remedy whole: {SAME_WITH_V}"
+    print_passages([Passage(partial(_show_short, checks))], console, rest, MOST_LINES - 1)
+
+
+def _counts(checks: Sequence[Check]) -> Text:
     counts = {status: sum(check.status == status for check in checks) for status in _STYLES}
-    console.print(Text(", ".join(f"{count} {status}" for status, count in counts.items() if count)))
-    if not verbose:
-        console.print(Text("What was found, and every remedy whole: the same with -v", style="dim"))
+    return Text(", ".join(f"{count} {status}" for status, count in counts.items() if count))
+
+
+def _show_short(checks: Sequence[Check], console: Console) -> None:
+    if not _print_short(checks, console):
+        console.print(_table(checks))
 
 
 def _print_short(checks: Sequence[Check], console: Console) -> bool:

@@ -45,7 +45,7 @@ def _line(line: Line, meaning: str) -> tuple[Cell | str, ...]:
 
 
 def _ms(value: float) -> str:
-    return f"{value:.4f}"
+    return units.decimals(value, 4)
 
 
 def interval(low: float | None, high: float | None) -> str:

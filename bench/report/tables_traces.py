@@ -42,7 +42,7 @@ def _place(line: RecordedLine) -> tuple[bool, float, int]:
 
 
 def _recorded(line: RecordedLine) -> tuple[Cell | str, ...]:
-    both = (f"{line.reference_ms:.4f}", f"{line.scheme_ms:.4f}")
+    both = tuple(units.decimals(ms, 4) for ms in (line.reference_ms, line.scheme_ms))
     if line.inflated and not line.sure:
         return (line.cause, *(Cell(ms, "muted") for ms in both), Cell(INFLATED, "muted"), units.ABSENT)
     return (line.cause, *both, _delta(line.delta_ms, line.sure), interval(line.low, line.high))
@@ -94,7 +94,7 @@ def savings(found: Diagnosis) -> Table | None:
     note = (
         "Predicted: each cause alone set to what it is in the reference, and the candidate replayed. These overlap "
         "and need not add up. With all of them the replay misses the reference by "
-        f"{found.rest * 1e-6:+.4f} ms, which is in every interval."
+        f"{units.fixed(found.rest * 1e-6, 4)} ms, which is in every interval."
     )
     if found.uniform is not None:
         note += (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len, set_cell_size
@@ -12,7 +13,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from bench.analysis.comparison import ComparisonRow
+from bench.analysis.user_code import is_code
 from bench.record.schema import Finding
+from bench.record.suggested import broken
 
 from . import units
 from .content import (
@@ -115,8 +118,32 @@ def _point(place: int, point: Point, console: Console) -> None:
 
 
 def print_code(text: str, console: Console) -> None:
-    """Code as it is, from the first column on and not wrapped, so that it can be copied."""
-    console.print(Text(text, style="cyan"), soft_wrap=True)
+    """Code as it is, from the first column on and not wrapped, so that it can be copied; a command that is too wide in
+    several lines that a shell reads as one."""
+    if is_code(text):
+        console.print(Text(text, style="cyan"), soft_wrap=True)
+    else:
+        for each in text.splitlines():
+            print_command(each, console, style="cyan")
+
+
+def print_command(text: str, console: Console, *, style: str = "") -> None:
+    """A command, perhaps with what it is for before it: never cut, and in lines that a shell reads as one."""
+    console.print(Text(broken(text, console.width), style=style), soft_wrap=True)
+
+
+def print_written(paths: Sequence[Path], console: Console) -> None:
+    """What a reader opens of the files that were written."""
+    for path in paths:
+        if path.suffix in (".md", ".html"):
+            print_path("written", path, console)
+
+
+def print_path(what: str, path: Path, console: Console) -> None:
+    """What was done, and the path that it was done to: in one line, or the path in one of its own, never cut."""
+    text = f"{what}: {path}"
+    shown = text if cell_len(text) <= console.width else f"{what}:\n{path}"
+    console.print(Text(shown), soft_wrap=True)
 
 
 def print_table(source: Table, console: Console, *, most: int | None = None) -> None:
@@ -229,15 +256,16 @@ def _finding(item: CountedFinding, console: Console) -> None:
         console.print(Text(f"  → {finding.remedy}"))
 
 
-def print_comparison(rows: Sequence[ComparisonRow], console: Console, *, most: int | None = None) -> None:
-    """Print B against A, a row per Case and quantity, each ratio with its interval; ``most``: as for a table."""
+def comparison_counts(rows: Sequence[ComparisonRow]) -> list[Text]:
+    """A line for each quantity: how many Cases B is slower in, and so on; decoding first."""
     told: dict[str, Counter[str]] = {}
     for row in comparison_order(rows):
         told.setdefault(row.quantity, Counter())[_verdict(row).text] += 1
-    for quantity, counts in told.items():
-        counted = ", ".join(f"{count} {word}" for word, count in counts.most_common())
-        console.print(Text(f"B's {quantity}: ") + Text(counted, style="bold"))
-    print_table(comparison_table(rows), console, most=most)
+    return [
+        Text(f"B's {quantity}: ")
+        + Text(", ".join(f"{count} {word}" for word, count in counts.most_common()), style="bold")
+        for quantity, counts in told.items()
+    ]
 
 
 def comparison_order(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:

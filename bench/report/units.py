@@ -58,6 +58,11 @@ def fixed(value: float, decimals: int) -> str:
     return text if float(text) else "0"
 
 
+def decimals(value: float, places: int) -> str:
+    """``value`` with so many decimals, without the sign of one that they do not show."""
+    return f"{round(value, places) + 0.0:.{places}f}"
+
+
 def si(value: float | None, unit: str, digits: int = 3) -> str:
     """``value`` in ``unit`` as text: 0.0123, "s" → "12.3 ms"; None → a dash."""
     if value is None or not math.isfinite(value):

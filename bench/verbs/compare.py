@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from bench.analysis.comparison import Comparison, compare
 from bench.kinds import names
 from bench.record.errors import UsageError
@@ -16,7 +18,7 @@ from bench.report.documents import comparison_document
 from bench.report.visible import dumps
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from bench.report.short import Passage
 
 EXAMPLES = """
 compare reports/runs/before reports/runs/after
@@ -81,31 +83,34 @@ MOST_ROWS = 8
 
 
 def _print(comparison: Comparison, *, verbose: bool) -> None:
-    from bench.report.brief import print_short
     from bench.report.console import console as make_console
+    from bench.report.short import SAME_WITH_V, print_passages
 
+    console = make_console()
+    parts = _parts(comparison, None if verbose else MOST_ROWS)
     if verbose:
-        _show(comparison, make_console(), None)
+        for part in parts:
+            part.show(console)
     else:
-        print_short(lambda console: _show(comparison, console, MOST_ROWS), make_console(), "add -v")
+        print_passages(parts, console, f"Every row and condition: {SAME_WITH_V}")
 
 
-def _show(comparison: Comparison, console: Console, most: int | None) -> None:
-    from bench.report.terminal import print_comparison
+def _parts(comparison: Comparison, most: int | None) -> list[Passage]:
+    """The verdicts, then what they are worth, then the rows. ``most``: of these."""
+    from bench.report.short import Passage, line
+    from bench.report.terminal import comparison_counts, comparison_table, print_table
 
-    for finding in comparison.findings:  # before any number: they say what the numbers are worth
-        console.print(_text(finding), highlight=False, markup=False)
-    print_comparison(comparison.rows, console, most=most)
-    if most is not None and len(comparison.rows) > most:
-        console.print("Every row: the same with -v", highlight=False)
-    told = f"conditions: {'; '.join(item.text for item in comparison.conditions)}"
-    if most is None:
-        console.print(told, highlight=False, markup=False)
-    else:
-        console.print(told, highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
+    first, *others = comparison_counts(comparison.rows) or [Text("nothing was compared")]
+    table = comparison_table(comparison.rows)
+    parts = [line(first), *(line(text, 4, "verdict") for text in others)]
+    parts += [line(_text(finding), 1, finding.severity) for finding in comparison.findings]
+    parts.append(Passage(lambda console: print_table(table, console, most=most), 2, "table"))
     for name, cases in (("A", comparison.only_a), ("B", comparison.only_b)):
         if cases:
-            console.print(f"only in {name}: {_schemes(cases)}", highlight=False, markup=False)
+            parts.append(line(f"only in {name}: {_schemes(cases)}", 3, "line on what only one has"))
+    told = Text(f"conditions: {'; '.join(item.text for item in comparison.conditions)}", no_wrap=most is not None)
+    told.overflow = None if most is None else "ellipsis"
+    return [*parts, line(told, 5, "line on conditions")]
 
 
 def _schemes(cases: Sequence[Case]) -> str:

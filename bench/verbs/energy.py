@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from bench.analysis.energy.emissions import EmissionsCheck, RowCheck, check
@@ -11,7 +13,9 @@ from bench.instruments.emissions_file import read_emissions
 from bench.kinds import JOULES
 from bench.record.errors import UsageError
 from bench.report.documents import emissions_document
+from bench.report.units import plural
 from bench.report.visible import dumps
+from bench.verbs.shared_options import add_verbose
 
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
 _ABOUT = re.compile(r"(\d+(?:\.\d+)?)(?:±|\+-)(\d+(?:\.\d+)?)")
@@ -31,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--cpu-power", metavar="W-W", help="what the node's CPU packages drew together, from another source: 240-310")
     add("--range", type=JOULES, metavar="J", help="what the counter counts to (default: by the CPU's maker)")
     add("--json", action="store_true", help="as JSON")
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -41,7 +46,7 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print(dumps(emissions_document(found), indent=1))
     else:
-        _print(found, bool(options.cpu_power))
+        _print(found, bool(options.cpu_power), verbose=options.verbose)
     return 1 if found.amiss else 0
 
 
@@ -61,19 +66,26 @@ def power(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-def _print(found: EmissionsCheck, asked: bool) -> None:
+def _print(found: EmissionsCheck, asked: bool, *, verbose: bool) -> None:
     from bench.report.console import console as make_console
+    from bench.report.short import SAME_WITH_V, Passage, line, print_passages
     from bench.report.terminal import print_finding_line
 
-    console = make_console()
-    for one in found.rows:
-        console.print(_line(one), soft_wrap=True)
+    told = "something is amiss, or cannot be told" if found.amiss else "nothing is amiss"
+    counts = Counter(one.answer for one in found.rows)
+    answers = ", ".join(f"{answer} ({count})" for answer, count in counts.most_common())
+    parts = [line(f"{told}: of {plural(len(found.rows), 'run')}, the CPU's joules: {answers}".rstrip(": "))]
     if asked:
-        console.print(
-            "Wraps put back are as sure as the power given: where that is wrong, so are they.", soft_wrap=True
-        )
-    for finding in found.findings:
-        print_finding_line(finding, console)
+        parts.append(line("Wraps put back are as sure as the power given: where that is wrong, so are they."))
+    ordinary = min(counts, key=lambda answer: (-counts[answer], answer), default="")
+    parts += [Passage(partial(print_finding_line, each), 1, each.severity) for each in found.findings]
+    parts += [line(_line(one), 3 if one.answer == ordinary else 2, "run") for one in found.rows]
+    console = make_console()
+    if verbose:
+        for part in parts:
+            part.show(console)
+    else:
+        print_passages(parts, console, f"Every run and finding: {SAME_WITH_V}")
 
 
 def _line(one: RowCheck) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.analysis.explain import Explanation, explain
@@ -12,7 +11,7 @@ from bench.analysis.hardware import unlike_parts
 from bench.analysis.held_lines import classified
 from bench.kinds import MILLISECONDS
 from bench.record.errors import RecordError, UsageError
-from bench.record.suggested import again, quoted
+from bench.record.suggested import quoted
 from bench.report.content import Commands
 from bench.report.explain_json import run_document
 from bench.report.overview import not_measured
@@ -25,6 +24,8 @@ from bench.verbs.report import asked_reference
 from bench.verbs.shared_options import STEP_OPTIONS, add_step_options, add_verbose
 from bench.verbs.stray import refuse
 
+# A sweep over unlike nodes is told of so many kinds of hardware without -v.
+MOST_HARDWARE = 3
 EXAMPLES = """
 explain reports/runs/mine
 explain reports/runs/mine --scheme nf4 --batch-size 8
@@ -103,27 +104,32 @@ def explained(options: argparse.Namespace) -> tuple[dict[str, Explanation], Comm
 def _print_run(
     found: Mapping[str, Explanation], commands: Commands, options: argparse.Namespace, *, several: bool
 ) -> None:
-    for name, each in found.items():
+    from rich.text import Text
+
+    from bench.report.console import console as make_console
+    from bench.report.short import MOST_LINES
+
+    shown = list(found.items()) if options.verbose else list(found.items())[:MOST_HARDWARE]
+    for place, (name, each) in enumerate(shown, 1):
         if several:
-            from rich.text import Text
-
-            from bench.report.console import console as make_console
-
             make_console().print(Text(f"On {name}", style="bold underline"))
         if options.verbose:
             _print(each, commands)
         else:
-            _print_short(each, commands, options.argv)
+            last = place == len(shown)
+            more = f"{len(found) - len(shown)} more kinds of hardware, l" if last and len(found) > len(shown) else "L"
+            _print_short(each, commands, MOST_LINES // len(shown) - several, more if last else "")
 
 
-def _print_short(found: Explanation, commands: Commands, argv: Sequence[str]) -> None:
-    """``argv``: what was called, so that -v tells more of the same."""
+def _print_short(found: Explanation, commands: Commands, most: int, more: str) -> None:
+    """``most``: so many lines of it; ``more``: how the sentence begins that says how the rest is had, "" for none."""
     from bench.report.answer import answer
     from bench.report.brief import print_brief
     from bench.report.console import console as make_console
+    from bench.report.short import SAME_WITH_V
 
-    rest = f"Ledger, energy, hypotheses, every remedy with its code: {shlex.join((*again(argv), '-v'))}"
-    print_brief(answer(found, commands), (), found.findings, make_console(), rest)
+    rest = f"{more}edger, energy, hypotheses, every remedy with its code: {SAME_WITH_V}" if more else ""
+    print_brief(answer(found, commands), (), found.findings, make_console(), rest, most=most)
 
 
 def _print(found: Explanation, commands: Commands) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.analysis.traces.findings import FIRST
 from bench.analysis.traces.pair import TracePair, explain_traces
 from bench.analysis.traces.taken import Taken
 from bench.record.errors import UsageError
 from bench.report.answer_traces import TracesAsked
-from bench.report.content import Table
 from bench.report.traces_json import document
-from bench.report.visible import dumps, visible
+from bench.report.visible import dumps
 from bench.verbs.choosing import refuse_choices
 from bench.verbs.opened import AskedTrace, opened, options_again
 from bench.verbs.stray import refuse
@@ -25,7 +23,7 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print(dumps(document(pair, asked, told)))
     else:
-        _print(pair, asked, told)
+        _print(pair, asked, told, verbose=options.verbose)
     return 0
 
 
@@ -52,62 +50,12 @@ def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAske
     return pair, TracesAsked(*_short(*paths), *paths, *again), told
 
 
-def _print(pair: TracePair, asked: TracesAsked, told_of: Sequence[Taken]) -> None:
-    from rich.text import Text
-
-    from bench.report import tables_traces
-    from bench.report.answer_traces import answer, basis
+def _print(pair: TracePair, asked: TracesAsked, taken: Sequence[Taken], *, verbose: bool) -> None:
     from bench.report.console import console as make_console
-    from bench.report.lines import lines_table, sources_table
-    from bench.report.terminal import print_answer, print_finding_line, print_table
+    from bench.report.traces_text import print_traces, print_traces_short
 
-    console = make_console()
-    names = asked.reference, asked.candidate
-    told = answer(pair, asked)
-    for finding in pair.findings:
-        if finding.code in FIRST:
-            print_finding_line(finding, console)  # before any number: it says what the numbers are of
-    print_answer(told, console)
-    for line in _taken_lines(names, told_of, pair):
-        console.print(Text(visible(line), style="dim"))
-    if pair.timed is None:
-        tables: list[Table | None] = [tables_traces.recorded(pair.recorded)]
-        console.print(Text(told.note, style="dim"))
-    else:
-        note = f"ms per {pair.timed.unit}. {basis(pair.timed, pair)}"
-        tables = [
-            lines_table(
-                f"Ledger: {names[0]} → {names[1]}", "Reference", "Candidate", pair.timed.closed, note, pair.timed.unit
-            ),
-            tables_traces.causes(pair.timed),
-            None if pair.timed.diagnosis.refused else tables_traces.savings(pair.timed.diagnosis),
-            sources_table("Idle time", pair.timed.sources),
-        ]
-    for table in tables:
-        if table is not None:
-            print_table(table, console)
-    if pair.unknown:
-        named = "; ".join(f"{name} {share:.0%}" for name, share in pair.unknown)
-        console.print(
-            Text(visible(f"Not known, so in other: {named}. Rules of your own: --classes FILE."), style="dim")
-        )
-    for finding in pair.findings:
-        if finding.code not in FIRST:
-            print_finding_line(finding, console)
-
-
-# Copies that take less of a step than this are in the JSON, and not worth a line.
-_LEAST_COPIED = 0.01
-
-
-def _taken_lines(names: tuple[str, str], found: Sequence[Taken], pair: TracePair) -> Iterator[str]:
-    """What of each trace is explained, its versions and hardware, its copies, what was left out or assumed."""
-    for name, item, lines, wall in zip(names, found, pair.copies, pair.recorded.wall_ms, strict=True):
-        copies = [line for line in lines if line.ms >= _LEAST_COPIED * wall]
-        told = "; ".join(f"{what} {value}" for what, value in item.analysis.timeline.facts)
-        yield f"{name}: {item.said}." + (f" {told}." if told else "")
-        yield from (f"{name}: copies per step: {line.said}." for line in copies)
-        yield from (f"{name}: {note}." for note in item.notes)
+    show = print_traces if verbose else print_traces_short
+    show(pair, asked, taken, make_console())
 
 
 def _short(reference: Path, candidate: Path) -> tuple[str, str]:

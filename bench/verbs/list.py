@@ -60,6 +60,7 @@ def _print_tables(*, verbose: bool) -> None:
     from rich.text import Text
 
     from bench.report.console import console as make_console
+    from bench.report.short import SAME_WITH_V, line, print_passages
 
     console = make_console()
     every = (*ARMS.values(), SAVED)
@@ -77,9 +78,11 @@ def _print_tables(*, verbose: bool) -> None:
         ("metrics", metrics),
     )
     if not verbose:
-        for title, rows in tables[:-1]:
-            console.print(Text(f"{title}: ", style="bold") + Text(", ".join(rows), style="default"))
-        console.print(Text(f"What each is, and {len(metrics)} metrics: the same with -v", style="dim"))
+        short = [
+            line(Text(f"{title}: ", style="bold") + Text(", ".join(rows), style="default"))
+            for title, rows in tables[:-1]
+        ]
+        print_passages(short, console, f"What each is, and {len(metrics)} metrics: {SAME_WITH_V}")
         return
     for title, rows in tables:
         table = Table(title=title, box=box.SIMPLE, title_justify="left", show_header=False, title_style="bold")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +17,14 @@ from bench.record.origin import node_of
 from bench.record.schema import Artifact, Environment, Finding, Record
 from bench.record.shared_copy import anonymiser, anonymous_record
 from bench.record.store import Loaded, remedy
-from bench.record.suggested import quoted, start
+from bench.record.suggested import command, quoted
 from bench.verbs.planned import plan_of
 from bench.verbs.shared_options import add_anonymous, add_verbose
 from bench.verbs.stray import refuse
 
 if TYPE_CHECKING:
     from bench.report.content import Report
+    from bench.report.short import Passage
 
 
 EXAMPLES = """
@@ -107,39 +107,37 @@ def report_run(
     reference: str | None = None,
     verbose: bool = False,
     read: ReadTrace | None = None,
+    before: Sequence[Passage] = (),
 ) -> None:
     """Write report.md, report.html and figures/, and print what they say: in short, or with all their tables.
-    ``reference``, ``read``: as for ``build_run``."""
+    ``reference``, ``read``: as for ``build_run``; ``before``: what the verb itself has to say first."""
     from bench.report.brief import print_brief
     from bench.report.console import console as make_console
-    from bench.report.terminal import print_built
+    from bench.report.terminal import print_built, print_written
 
     report = build_run(folder, reference, read, chosen)
     written = write_run(folder, report)
     console = make_console()
     if verbose:
+        for part in before:
+            part.show(console)
         print_built(report, console)
+        print_written(written, console)
     else:
         found = [each.finding for section in report.sections for each in section.findings]
-        again = (
-            *start(),
-            "report",
-            str(folder),
-            *_not_planned(folder, chosen.reference or reference),
-            *(("--scheme", chosen.scheme) if chosen.scheme else ()),
-            *(("--anonymous",) if chosen.anonymous else ()),
-            "-v",
-        )
-        tables = f"Tables: {shlex.join(again)}"
-        print_brief(report.answer, report.headlines, found, console, tables, report.not_measured)
-    for path in written:
-        if path.suffix in (".md", ".html"):
-            console.print(f"written: {path}", soft_wrap=True, highlight=False)
+        tables = command("report", folder, *_again(folder, chosen, reference), "-v")
+        print_brief(report.answer, report.headlines, found, console, tables, report.not_measured, written, before)
 
 
-def _not_planned(folder: Path, reference: str | None) -> tuple[str, ...]:
-    """The option for a reference that is not the planned one, which a report is about where nobody says."""
-    return () if reference is None or reference == plan_of(folder).reference else ("--reference", reference)
+def _again(folder: Path, chosen: ReportChoices, reference: str | None) -> tuple[str, ...]:
+    """The options that make this report again: what was chosen, and a reference that is not the planned one, which a
+    report is about where nobody says."""
+    reference = chosen.reference or reference
+    return (
+        *(("--reference", reference) if reference not in (None, plan_of(folder).reference) else ()),
+        *(("--scheme", chosen.scheme) if chosen.scheme else ()),
+        *(("--anonymous",) if chosen.anonymous else ()),
+    )
 
 
 def write_run(folder: Path, report: Report) -> Sequence[Path]:

@@ -6,6 +6,7 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench.analysis.repeated import differences, other_commands, outputs
@@ -18,8 +19,11 @@ from bench.record.schema import Environment, Record
 from bench.record.store import load, open_run
 from bench.record.suggested import again, command, quoted
 from bench.report.console import console as make_console
+from bench.report.short import SAME_WITH_V, Passage, line, print_passages
+from bench.report.terminal import print_command
 from bench.run.planfile import Run, new_run_id, read_plan, read_planned, write_plan
 from bench.run.processes import ForkServer
+from bench.verbs.report import report_run
 from bench.verbs.run import measure
 from bench.verbs.shared_options import add_no_report, add_verbose
 
@@ -58,7 +62,7 @@ def repeat(options: argparse.Namespace, machine: Environment, fork_server: ForkS
     new = options.out or unused(RUNS / run.run_id)
     if new.resolve() == old.resolve():
         raise UsageError("--out is the run itself: a repeat goes into a folder of its own")
-    _print_plan(records, machine, run)
+    _show(_planned_passages(records, machine, run), options)
     if options.dry_run:
         return 0
     if run.device == "cuda" and not machine.gpus:
@@ -67,41 +71,58 @@ def repeat(options: argparse.Namespace, machine: Environment, fork_server: ForkS
     with open_run(new) as writer:
         refuse_taken(new)
         write_plan(new, run)
-        code = measure(run, run.blocks, writer, machine, options, fork_server)
-    _print_comparison(old, new, records)
+        silent = argparse.Namespace(**vars(options) | {"no_report": True})
+        code = measure(run, run.blocks, writer, machine, silent, fork_server)
+    told = _comparison_passages(old, new, records)
+    if options.no_report:
+        _show(told, options)
+    else:
+        report_run(new, verbose=options.verbose, read=options.read_timeline, before=told)
     return code
 
 
-def _print_plan(records: Sequence[Record], machine: Environment, run: Run) -> None:
+def _show(parts: Sequence[Passage], options: argparse.Namespace) -> None:
     console = make_console()
+    if options.verbose:
+        for part in parts:
+            part.show(console)
+    else:
+        print_passages(parts, console, f"All that differs: {SAME_WITH_V}")
+
+
+def _planned_passages(records: Sequence[Record], machine: Environment, run: Run) -> list[Passage]:
+    """What is repeated, and what is not as it was: hardware first, packages last."""
     count = sum(len(block.requests) for block in run.blocks)
-    console.print(f"repeats {run.repeats}: {run.preset.name}, {count} records in {len(run.blocks)} blocks")
+    parts = [line(f"repeats {run.repeats}: {run.preset.name}, {count} records in {len(run.blocks)} blocks")]
     found = differences(records[0].environment, machine) if records else ()
-    for text in found:
-        console.print(f"differs: {text}", soft_wrap=True)
+    parts += [line(f"differs: {text}", place, "difference") for place, text in enumerate(found, 1)]
     if records and not found:
-        console.print("nothing recorded of machine and software differs")
+        parts.append(line("nothing recorded of machine and software differs"))
+    return parts
 
 
-def _print_comparison(old: Path, new: Path, before: Sequence[Record]) -> None:
-    console = make_console()
+def _comparison_passages(old: Path, new: Path, before: Sequence[Record]) -> list[Passage]:
     after = load(new).records
     planned = (read_planned(old), read_planned(new))
     known = {record.key for record in after}
     keys = [plan.keys for plan in planned if plan]
     if keys[0] != keys[-1]:
         raise RecordError(f"{new} does not hold the plan of {old}: its plan was changed meanwhile")
-    console.print(f"{sum(key in known for key in keys[0])} of {len(keys[0])} records repeated, of the same Cases")
+    parts = [line(f"{sum(key in known for key in keys[0])} of {len(keys[0])} records repeated, of the same Cases")]
     found = outputs(before, after)
     if found.same or found.other:
-        console.print(f"tokens: {found.same} of {found.same + len(found.other)} records gave the same")
-    for text in found.other:
-        console.print(f"other tokens: {text}", soft_wrap=True)
+        parts.append(line(f"tokens: {found.same} of {found.same + len(found.other)} records gave the same"))
+    parts += [line(f"other tokens: {text}", _OTHER_TOKENS, "record with other tokens") for text in found.other]
     if found.untold:
-        console.print(f"tokens: {found.untold} records of the earlier run do not tell theirs")
+        parts.append(line(f"tokens: {found.untold} records of the earlier run do not tell theirs"))
     for argv in other_commands(before, keys[0]):
-        console.print(f"not in its plan, repeat with: {shlex.join(again(_into(argv, old, new)))}", soft_wrap=True)
-    console.print(f"next: {command('compare', old, new)}", soft_wrap=True)
+        again_ = f"not in its plan, repeat with: {shlex.join(again(_into(argv, old, new)))}"
+        parts.append(Passage(partial(print_command, again_), _OTHER_TOKENS, "command that the plan lacks"))
+    return [*parts, Passage(partial(print_command, f"next: {command('compare', old, new)}"))]
+
+
+# Before what the new run says of itself.
+_OTHER_TOKENS = 4
 
 
 def _into(argv: Sequence[str], old: Path, new: Path) -> list[str]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.outputs import is_run, refuse_taken
 from bench.record.shared_copy import SharedCopy, anonymiser, make
 from bench.record.store import load, remedy, why
 from bench.record.suggested import quoted
-from bench.verbs.report import report_run
+from bench.verbs.report import build_run, report_run, write_run
 from bench.verbs.shared_options import add_no_report, add_verbose
 from bench.verbs.verify import verify
+
+if TYPE_CHECKING:
+    from bench.report.short import Passage
 
 EXAMPLES = """
 share reports/runs/mine
@@ -39,9 +46,12 @@ def main(options: argparse.Namespace) -> int:
     also = tuple(options.also)
     copied = share(folder, options.out or copy_beside(folder.resolve(), also), also)
     out = copied.folder
-    if not options.no_report:
-        report_run(out, verbose=options.verbose, read=options.read_timeline)
-    tell_shared(copied)
+    written: Sequence[Path] = ()
+    if not options.no_report and not options.verbose:
+        written = write_run(out, build_run(out, read=options.read_timeline))
+    elif not options.no_report:
+        report_run(out, verbose=True, read=options.read_timeline)
+    tell_shared(copied, written, verbose=options.verbose)
     return 1 if copied.problems else 0
 
 
@@ -64,22 +74,52 @@ def share(folder: Path, out: Path, also: tuple[str, ...] = ()) -> SharedCopy:
         raise StorageError(f"cannot write {out}: {why(error)}; {remedy(error)}, then share again") from error
 
 
-def tell_shared(copied: SharedCopy) -> None:
-    """Print what was taken out of a copy."""
+# Of the files that were left out for one reason, so many are named without -v.
+_NAMED = 3
+
+
+def tell_shared(copied: SharedCopy, written: Sequence[Path] = (), *, verbose: bool = False) -> None:
+    """Print what was taken out of a copy. ``written``: its report, to be named."""
     from bench.report.console import console as make_console
+    from bench.report.short import Passage, print_passages
+    from bench.report.terminal import print_written
 
     console = make_console()
-    console.print(f"shared copy: {copied.folder}", soft_wrap=True, highlight=False, markup=False)
-    for what, count in copied.taken:
-        console.print(f"taken out: {what}, of {count} fields and texts", highlight=False, markup=False)
-    for path, reason in copied.left_out:
-        console.print(f"left out: {path}: {reason}", soft_wrap=True, highlight=False, markup=False)
+    parts = [*shared_passages(copied, verbose=verbose), Passage(partial(print_written, written))]
+    if verbose:
+        for part in parts:
+            part.show(console)
+    else:
+        print_passages(parts, console, f"Every file that was left out: {quoted('share -v')} into another --out")
+
+
+def shared_passages(copied: SharedCopy, *, verbose: bool = False) -> list[Passage]:
+    """What there is to say of a copy."""
+    from bench.report.short import Passage, line
+    from bench.report.terminal import print_path
+
+    parts = [Passage(partial(print_path, "shared copy", copied.folder))]
     if copied.problems:
         told = ", ".join(copied.problems)
-        console.print(f"warning: the run itself is not verified ({told}), and its copy says so", markup=False)
-    console.print(
-        "look through it before you publish it: a name that stands in none of these places is not known; "
-        "--also WORD takes it out",
-        soft_wrap=True,
-        markup=False,
-    )
+        parts.append(line(f"warning: the run itself is not verified ({told}), and its copy says so"))
+    if verbose:
+        parts += [line(f"taken out: {what}, of {count} fields and texts") for what, count in copied.taken]
+    elif copied.taken:
+        told = ", ".join(f"{what} ({count})" for what, count in copied.taken)
+        parts.append(line(f"taken out: {told}; in brackets, of how many fields and texts"))
+    parts += [line(f"left out: {text}", 1, "reason why files were left out") for text in _left_out(copied, verbose)]
+    advice = "look through it before you publish it: a name that stands in none of these places is not known; "
+    return [*parts, line(f"{advice}--also WORD takes it out")]
+
+
+def _left_out(copied: SharedCopy, verbose: bool) -> list[str]:
+    """The files by the reason why they are not in the copy."""
+    if verbose:
+        return [f"{path}: {reason}" for path, reason in copied.left_out]
+    found: dict[str, list[str]] = defaultdict(list)
+    for path, reason in copied.left_out:
+        found[reason].append(path)
+    return [
+        ", ".join(paths[:_NAMED]) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "") + f": {reason}"
+        for reason, paths in found.items()
+    ]

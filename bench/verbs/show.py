@@ -41,9 +41,9 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _print(cases: Sequence[dict[str, Any]], *, verbose: bool) -> None:
-    from bench.report.brief import MOST_LINES
     from bench.report.console import console
     from bench.report.content import Cell, Column
+    from bench.report.short import MOST_LINES
     from bench.report.terminal import print_lines
 
     if verbose:

@@ -31,7 +31,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leave-out", metavar="REASON", help="write down that what is missing now was left out on purpose, and why"
     )
-    parser.add_argument("--all", action="store_true", help="name everything that is amiss, not the first five")
+    parser.add_argument(
+        "-v", "--verbose", "--all", dest="all", action="store_true", help="every check, and everything that is amiss"
+    )
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 

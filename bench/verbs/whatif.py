@@ -13,9 +13,9 @@ from bench.kinds import MILLISECONDS
 from bench.record.errors import UsageError
 from bench.record.timeline import about
 from bench.report.documents import prediction_document
-from bench.report.visible import dumps, visible
+from bench.report.visible import dumps
 from bench.verbs.opened import AskedTrace, opened
-from bench.verbs.shared_options import add_step_options
+from bench.verbs.shared_options import add_step_options, add_verbose
 
 EXAMPLES = """
 whatif trace.sqlite --remove sync_stall
@@ -37,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_step_options(parser)
     add("--json", action="store_true", help="as JSON")
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -48,7 +49,7 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print(dumps(prediction_document(found, told)))
     else:
-        _print(found, told)
+        _print(found, told, verbose=options.verbose)
     return 0
 
 
@@ -74,23 +75,36 @@ def _check_once(factors: Mapping[str, float], cause: str) -> None:
         raise UsageError(f"{cause!r} is there twice in --remove and --scale: give each cause once")
 
 
-def _print(told: Prediction, of: Taken) -> None:
-    from bench.report.console import console
+def _print(told: Prediction, of: Taken, *, verbose: bool) -> None:
+    from bench.report.console import console as make_console
+    from bench.report.short import SAME_WITH_V, line, print_passages
 
-    found, show = told.found, console().print
-    for line in (of.said, *of.notes):
-        show(visible(f"{line}."))
-    show(f"{found.steps} steps, per step:")
-    show(f"  measured   {found.measured_ms:9.4f} ms  {told.said}")
-    show(f"  replayed   {found.replayed_ms:9.4f} ms  unchanged")
+    parts = [line(text) for text in _times(told)]
+    parts += [line(f"  note: {text}", 1, "note") for text in _notes(told)]
+    parts += [line(f"{text}.", 2, "note on the trace") for text in (of.said, *of.notes)]
+    console = make_console()
+    if verbose:
+        for part in parts:
+            part.show(console)
+    else:
+        print_passages(parts, console, f"Every note: {SAME_WITH_V}")
+
+
+def _times(told: Prediction) -> list[str]:
+    """What is predicted first, then of what."""
+    found = told.found
     if found.predicted_ms is None:
-        show(f"  no prediction: {found.missing}")
+        first = f"  no prediction: {found.missing}"
     else:
         ratio = "" if found.ratio is None else f"×{found.ratio:.3f} of the replayed step"
         bounds = "" if found.low is None else f", 95 % interval {found.low:.4f} to {found.high:.4f} ms"
-        show(f"  predicted  {found.predicted_ms:9.4f} ms  {ratio}{bounds}")
-    for note in _notes(told):
-        show(f"  note: {visible(note)}")
+        first = f"  predicted  {found.predicted_ms:9.4f} ms  {ratio}{bounds}"
+    return [
+        f"{found.steps} steps, per step:",
+        first,
+        f"  replayed   {found.replayed_ms:9.4f} ms  unchanged",
+        f"  measured   {found.measured_ms:9.4f} ms  {told.said}",
+    ]
 
 
 def _notes(told: Prediction) -> list[str]:

@@ -30,6 +30,8 @@ def main(options: argparse.Namespace) -> int:
     from bench.record.errors import UsageError
     from bench.record.outputs import check_file
     from bench.record.tables import ENDINGS
+    from bench.report.console import console
+    from bench.report.terminal import print_path
     from profiling.export import BEGINNING, export
     from profiling.summarize import read_timeline
 
@@ -37,7 +39,7 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.out}: tables are made of runs; a trace becomes a Chrome trace: name it .json")
     out = check_file(options.out, options.file, begins=BEGINNING)
     events = export(read_timeline(options.file), out)
-    print(f"{options.out}: {events} events; open it at ui.perfetto.dev or chrome://tracing")
+    print_path(f"{events} events, to be opened at ui.perfetto.dev or chrome://tracing", options.out, console())
     return 0
 
 
@@ -46,8 +48,10 @@ def _table(run: Path, name: Path) -> int:
     from bench.record.outputs import check_file
     from bench.record.store import load
     from bench.record.tables import BEGINNING, ending, write_table
+    from bench.report.console import console
+    from bench.report.terminal import print_path
 
     records = load(run).records
     out = check_file(name, run, begins=None if ending(name) == ".parquet" else BEGINNING)
-    print(f"{name}: {write_table(records, out):,} rows, one per raw value in SI units")
+    print_path(f"{write_table(records, out):,} rows, one per raw value in SI units", name, console())
     return 0

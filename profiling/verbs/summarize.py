@@ -40,13 +40,13 @@ def main(options: argparse.Namespace) -> int:
         json.dump(summary, sys.stdout, allow_nan=False)
         print(flush=True)
         return 0
-    from bench.report.brief import print_short
     from bench.report.console import console
+    from bench.report.short import SAME_WITH_V, print_short
     from profiling.verbs.summary_view import show
 
     if options.verbose or options.top or options.tables:
         show(summary, options.top or TOP, console())
     else:
         most = TOP if options.kernels else MOST_ROWS  # of the kernels alone there is one table
-        print_short(lambda short: show(summary, most, short, short=True), console(), "add -v, or --top N")
+        print_short(lambda short: show(summary, most, short, short=True), console(), f"{SAME_WITH_V}, or --top N")
     return 0

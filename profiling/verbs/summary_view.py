@@ -11,6 +11,7 @@ from rich.text import Text
 from bench.report.console import console as make_console
 from bench.report.content import Cell, Column
 from bench.report.terminal import print_lines
+from bench.report.units import si
 from bench.report.visible import visible
 from bench.report.words import cut_short
 
@@ -116,8 +117,8 @@ def _shown(name: str, value: Any) -> str:
         return f"{value / _BYTES[name][1]:.4g} {_BYTES[name][0]}"
     if name.endswith("_percent"):
         return f"{value:.1f} %"
-    if name == "dram_bytes" and float(value).is_integer():
-        return f"{int(value):,}"
+    if name == "dram_bytes":
+        return si(value, "B")
     if isinstance(value, float):
         return f"{value:.3g}"
     return cut_short(str(value), _NAME_WIDTH)
@@ -133,6 +134,7 @@ _SHORT = {
     "dram_percent": "dram",
     "sm_percent": "sm",
     "occupancy_percent": "occupied",
+    "dram_bytes": "DRAM",
 }
 _BYTES = {"bytes": ("MB", 1e6), "bytes_per_s": ("GB/s", 1e9)}
 

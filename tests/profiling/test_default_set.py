@@ -59,7 +59,7 @@ def test_on_the_terminal(tmp_path, capsys):
     path.write_text("\n".join(",".join(f'"{cell}"' for cell in row) for row in rows) + "\n")
     assert main(["summarize", str(path)]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "81.2 %" in out and "27,595,520" in out and "sm_percent" not in out
+    assert "81.2 %" in out and "27.6 MB" in out and "sm_percent" not in out
 
 
 @pytest.mark.parametrize("value", [0.5, 1e300])

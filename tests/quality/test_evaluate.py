@@ -154,7 +154,8 @@ PARTIAL = [{"task_id": "HumanEval/53", "solution": "def add(x,y):\n    return x+
     ("tasks", "told"),
     [(None, "163 of 164 tasks have no sample that was judged (taken as failed: pass@1 0.006)"), ("HumanEval/53", "")],
 )
-def test_a_file_with_some_of_the_tasks_says_how_many_are_missing(tasks, told, sandbox, tmp_path, capsys):
+def test_a_file_with_some_of_the_tasks_says_how_many_are_missing(tasks, told, sandbox, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     file = tmp_path / "partial.jsonl"
     file.write_text("\n".join(map(json.dumps, PARTIAL)))
     chosen = ["--tasks", tasks] if tasks else []

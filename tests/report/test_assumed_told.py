@@ -14,7 +14,7 @@ from bench.analysis.explain import explain
 from bench.record.schema import Record
 from bench.report.content import Column, table
 from bench.report.explain_json import document
-from bench.report.terminal import print_comparison
+from bench.report.terminal import comparison_table, print_table
 from bench.report.units import ASSUMED_NOTE
 from bench.studies.starcoder2.replication.page import write_study
 from tests import factories as make
@@ -108,7 +108,7 @@ def test_the_terminal_says_it() -> None:
     stream = io.StringIO()
     one = [make.generation("fp16")]
     rows = compare(one, [make.other_run(make.generation("fp16"))]).rows
-    print_comparison(rows, Console(file=stream, width=160))
+    print_table(comparison_table(rows), Console(file=stream, width=160))
     text = stream.getvalue()
     assert text.count("] assumed") >= 2 and "standard deviation of 12, 6 or 5 %" in " ".join(text.split())
 

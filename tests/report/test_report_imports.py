@@ -8,7 +8,7 @@ SCRIPT = """
 import pathlib
 from rich.console import Console
 import bench.analysis.comparison, bench.record.store
-from bench.report.terminal import print_comparison
+from bench.report.terminal import comparison_table, print_table
 assert "matplotlib" not in sys.modules, "matplotlib is for drawing only"
 from tests import factories as make
 from tests.written_report import print_report, write_report
@@ -20,7 +20,7 @@ with bench.record.store.open_run(pathlib.Path(sys.argv[1])) as writer:
 loaded = bench.record.store.load(pathlib.Path(sys.argv[1])).records
 assert loaded == tuple(records) or [r.key for r in loaded] == [r.key for r in records]
 print_report(loaded, [], Console())
-print_comparison(bench.analysis.comparison.compare(loaded, loaded).rows, Console())
+print_table(comparison_table(bench.analysis.comparison.compare(loaded, loaded).rows), Console())
 write_report(pathlib.Path(sys.argv[1]), loaded, [])
 """
 

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from bench.analysis.comparison import compare
 from bench.record.schema import Finding
-from bench.report.terminal import print_comparison
+from bench.report.terminal import comparison_table, print_table
 from tests import factories as make
 from tests.written_report import print_report
 
@@ -38,7 +38,7 @@ def test_markup_in_names_is_shown_not_obeyed() -> None:
 @pytest.mark.parametrize("width", [80, 140])
 def test_a_comparison_names_both_sides(width: int) -> None:
     run = make.run(gpu=True)
-    text = printed(width, print_comparison, compare(run, run, scheme_a="fp16", scheme_b="nf4").rows)
+    text = printed(width, print_table, comparison_table(compare(run, run, scheme_a="fp16", scheme_b="nf4").rows))
     assert max(map(len, text.splitlines())) <= width
     assert "fp16 → nf4" in text and "SLOWER" in text and "B ÷ A" in text
     assert ("ms [" in text) == (width == 140), "the figures themselves need the room"

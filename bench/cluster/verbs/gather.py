@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from bench.analysis.held_lines import ReadTrace
@@ -10,8 +11,10 @@ from bench.cluster.gather import Gathered, gather
 from bench.record.outputs import unused
 from bench.record.suggested import command, quoted
 from bench.report.console import console as make_console
+from bench.report.short import Passage, line, print_passages
+from bench.report.terminal import print_code
 from bench.verbs.report import report_run
-from bench.verbs.share import copy_beside, share, tell_shared
+from bench.verbs.share import copy_beside, share, shared_passages
 from bench.verbs.shared_options import add_anonymous, add_no_report, add_verbose
 
 SHOWN = 5
@@ -41,30 +44,29 @@ def gathered(
 ) -> int:
     """As ``main``, for other verbs."""
     found = gather(folder)
-    _tell(folder, found)
+    told = _told(folder, found)
     if anonymous:
         copy = unused(copy_beside(folder.resolve()))
-        tell_shared(share(folder, copy))
+        told += shared_passages(share(folder, copy), verbose=verbose)
         folder = copy
     if report:
-        report_run(folder, verbose=verbose, read=read)
+        report_run(folder, verbose=verbose, read=read, before=told)
+    else:
+        print_passages(told, make_console(), "")
     return 1 if found.missing else 0
 
 
-def _tell(folder: Path, found: Gathered) -> None:
-    console = make_console()
-    console.print(f"gathered: {found.records} records from {found.attempts} attempts on {found.nodes} nodes")
-    if found.beside:
-        console.print(f"kept: {found.beside} records that were added since, such as judgements")
-    for what, items in (("measured twice, the first is taken", found.twice), ("left out, damaged", found.unread)):
-        for text in items[:SHOWN]:
-            console.print(f"{what}: {text}", soft_wrap=True)
-        if len(items) > SHOWN:
-            console.print(f"{what}: {len(items) - SHOWN} more")
+def _told(folder: Path, found: Gathered) -> list[Passage]:
+    told = [line(f"gathered: {found.records} records from {found.attempts} attempts on {found.nodes} nodes")]
     if found.missing:
         blocks = ", ".join(map(str, list(found.missing)[:20]))
-        console.print(
-            f"incomplete: {sum(found.missing.values())} records of blocks {blocks} are not there yet; go on with: "
-            f"{command('run --on slurm --resume --out', folder)}   (or --on local)",
-            soft_wrap=True,
-        )
+        missing = f"incomplete: {sum(found.missing.values())} records of blocks {blocks} are not there yet; go on with"
+        again = command("run --on slurm --resume --out", folder)
+        told += [line(f"{missing} this, or --on local:"), Passage(partial(print_code, again))]
+    if found.beside:
+        told.append(line(f"kept: {found.beside} records that were added since, such as judgements"))
+    for what, items in (("measured twice, the first is taken", found.twice), ("left out, damaged", found.unread)):
+        told += [line(f"{what}: {text}", 9, "record measured twice or damaged") for text in items[:SHOWN]]
+        if len(items) > SHOWN:
+            told.append(line(f"{what}: {len(items) - SHOWN} more", 9))
+    return told

@@ -29,7 +29,7 @@ from bench.run import runner
 from bench.run.plan import Block
 from bench.run.planfile import Run, new_run_id, read_plan, read_planned
 from bench.run.processes import ForkServer
-from bench.verbs.planning import Resolved, preset_for, resolve_request
+from bench.verbs.planning import AUTO, Resolved, preset_for, resolve_request, tell_unusable_gpu
 from bench.verbs.resuming import refuse_other_plan
 
 
@@ -135,12 +135,20 @@ def _divided_here(
     given: Path | None = options.out
     if given is not None:
         refuse_taken(given)
-    found = [resolve_request(name, options, fork_server, model, device) for model in options.models or (None,)]
+    found = _resolved(name, options, fork_server, device)
+    if device is None and tell_unusable_gpu(machine, options.device, found[0].device) and options.preset == AUTO:
+        name = "smoke"
+        found = _resolved(name, options, fork_server, device)
     if len({one.source.name for one in found}) < len(found):
         raise UsageError("--models names a model twice")
     run_id = new_run_id(name, found[0].source, "sweep-")
     parts = [_Part(one, _divided(one, options.seed, first=one is found[0])) for one in found]
     return given or unused(RUNS / run_id), run_id, parts
+
+
+def _resolved(name: str, options: argparse.Namespace, fork_server: ForkServer, device: str | None) -> list[Resolved]:
+    """The preset of that name on each model."""
+    return [resolve_request(name, options, fork_server, model, device) for model in options.models or (None,)]
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,14 @@ from bench.record.files import replace_text
 from bench.record.outputs import check_file
 from bench.record.store import remedy, why
 from bench.report.console import console
-from bench.report.visible import visible
+from bench.report.short import MOST_LINES, SAME_WITH_V, Passage, line, print_passages
 from bench.verbs.shared_options import add_verbose
 from bench.verbs.stray import refuse, refuse_together
 
 KS = (1, 10, 100)
 TITLES = {"humanevalplus": "HumanEval", "mbppplus": "MBPP"}
+# Lines that tell of another judge.
+_OF_ANOTHER = 9
 # How a file of scores begins: an earlier one is written over, another file is not.
 BEGINNING = b'{\n "dataset": "'
 
@@ -132,7 +134,8 @@ def main(options: argparse.Namespace) -> int:
     if out:
         _write(out, document)
     if not options.json:
-        _print(document, found)
+        another = told is not None or options.judge == "evalplus"
+        _show(_told(document, found), verbose=options.verbose, most=MOST_LINES - another * _OF_ANOTHER)
     try:
         told = _of_evalplus(samples, sandbox, options) if options.judge == "evalplus" else told
         if told is not None:
@@ -158,7 +161,8 @@ def _tell_against(
     if out:
         _write(out, document)
     if not options.json:
-        _print_against(against, options.against.name if options.against else version())
+        judge = options.against.name if options.against else version()
+        _show(_against(against, judge), verbose=options.verbose, most=_OF_ANOTHER)
 
 
 def _of_evalplus(samples: Sequence[Sample], sandbox: Sandbox, options: argparse.Namespace) -> Mapping[str, Verdict]:
@@ -239,20 +243,30 @@ def _write(file: Path, document: dict[str, Any]) -> None:
         raise StorageError(f"cannot write {file}: {why(error)}; {remedy(error)}") from error
 
 
-def _print(document: dict[str, Any], found: Sequence[Judgement]) -> None:
+def _told(document: dict[str, Any], found: Sequence[Judgement]) -> list[Passage]:
+    """The scores, what is doubtful, and each program that failed."""
     benchmark = TITLES[document["dataset"]]
+    parts = []
     for name, title in (("base", benchmark), ("plus", f"{benchmark}+")):
         scores = document["scores"][name]
         told = ", ".join(f"{k} {value:.3f}" for k, value in scores.items() if k.startswith("pass@"))
         if "passed" in scores:
             low, high = scores["interval"]
             told += f" [{low:.3f}, {high:.3f}], {scores['passed']} of {scores['tasks']}"
-        print(f"{title:<11} {told}{_missing_tasks_note(document, scores)}")
-    for finding in document["findings"]:
-        print(f"{finding['severity']}: {finding['message']}; {finding['remedy']}")
-    failed = [j for j in found if not j.passed]
-    for judgement in failed:
-        print(f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {visible(judgement.why)}")
+        parts.append(line(f"{title:<11} {told}{_missing_tasks_note(document, scores)}"))
+    parts += [line(f"{one['severity']}: {one['message']}; {one['remedy']}", 1) for one in document["findings"]]
+    for judgement in (judgement for judgement in found if not judgement.passed):
+        failed = f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {judgement.why}"
+        parts.append(line(failed, 2, "program that failed"))
+    return parts
+
+
+def _show(parts: Sequence[Passage], *, verbose: bool, most: int = MOST_LINES) -> None:
+    if verbose:
+        for part in parts:
+            part.show(console())
+    else:
+        print_passages(parts, console(), f"Every task: {SAME_WITH_V}", most)
 
 
 def _missing_tasks_note(document: dict[str, Any], scores: dict[str, Any]) -> str:
@@ -264,13 +278,14 @@ def _missing_tasks_note(document: dict[str, Any], scores: dict[str, Any]) -> str
     return f"; {missing} of {tasks} tasks have no sample that was judged (taken as failed: pass@1 {as_failed:.3f})"
 
 
-def _print_against(against: VerdictsCompared, judge: str) -> None:
+def _against(against: VerdictsCompared, judge: str) -> list[Passage]:
     """How the verdicts of another judge agree."""
-    print(f"{judge}: {len(against.agree)} verdicts agree, {len(against.differ)} differ")
+    parts = [line(f"{judge}: {len(against.agree)} verdicts agree, {len(against.differ)} differ")]
     for what, tasks in (
         ("differ", against.differ),
         ("are of another program than the sample here, and say nothing of it", against.other_program),
         ("have no verdict there", against.unknown),
     ):
         if tasks:
-            print(f"  {len(tasks)} {what}: {visible(', '.join(tasks))}")
+            parts.append(line(f"  {len(tasks)} {what}: {', '.join(tasks)}"))
+    return parts

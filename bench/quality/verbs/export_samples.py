@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.record.errors import StorageError, UsageError
@@ -13,6 +14,10 @@ from bench.record.instruments import SAMPLES
 from bench.record.outputs import check_file
 from bench.record.schema import Record
 from bench.record.store import load, remedy, why
+from bench.report.console import console as make_console
+from bench.report.short import Passage, line, print_passages
+from bench.report.terminal import print_path
+from bench.report.units import plural
 from bench.workloads.samples import for_evalplus
 
 _ALWAYS = "scheme"
@@ -31,7 +36,13 @@ def main(options: argparse.Namespace) -> int:
     wanted = {check_file(file, options.samples): record for file, record in files(options.export, records).items()}
     for file, record in wanted.items():
         _write(file, for_evalplus(record))
-        print(f"{file}: {len(record.setup['tasks'])} programs of {record.case.scheme}")
+    told = [
+        Passage(
+            partial(print_path, f"{len(record.setup['tasks'])} programs of {record.case.scheme}", file), 1, "more file"
+        )
+        for file, record in wanted.items()
+    ]
+    print_passages([line(f"{plural(len(wanted), 'file')} written"), *told], make_console(), "")
     return 0
 
 

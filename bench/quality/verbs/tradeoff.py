@@ -107,8 +107,8 @@ def _place(place: Place) -> dict[str, Any]:
 
 def _print(found: Sequence[Tradeoff], spots: Sequence[Spot], out: Path | None, *, verbose: bool) -> None:
     from bench.quality.tradeoff.page import signmap_section, tradeoff_section
-    from bench.report.brief import print_short
     from bench.report.console import console as make_console
+    from bench.report.short import SAME_WITH_V, print_short
     from bench.report.terminal import print_section
 
     console = make_console()
@@ -117,7 +117,7 @@ def _print(found: Sequence[Tradeoff], spots: Sequence[Spot], out: Path | None, *
         for section in sections:
             print_section(section, console)
     else:
-        print_short(lambda short: _show(sections, short), console, "add -v")
+        print_short(lambda short: _show(sections, short), console, SAME_WITH_V)
     if out is not None:
         for path in _draw([figure for section in sections for figure in section.figures], out):
             console.print(f"written: {path}", soft_wrap=True, highlight=False)

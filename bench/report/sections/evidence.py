@@ -198,7 +198,7 @@ def dispatch_table(rows: Sequence[DispatchRow]) -> Table | None:
 
 def _dispatch(row: DispatchRow) -> Row:
     share = units.percent(row.predicted / row.measured) if row.measured * row.predicted > 0 else units.ABSENT
-    more = f"{row.predicted * 1e3:+.2f} ms", f"{row.measured * 1e3:+.2f} ms"
+    more = [f"{units.fixed(gain * 1e3, 2)} ms" for gain in (row.predicted, row.measured)]
     return str(row.linears), units.si(row.time, "s"), *more, share
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.record.errors import StorageError, UsageError
 from bench.record.store import remedy
+from bench.verbs.shared_options import add_verbose
 from bench.verbs.stray import refuse_together
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bench.report.content import Report
     from bench.studies.starcoder2.raw.grounds import RawClaim
 
@@ -35,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, metavar="FOLDER", help="where to write (default: reports/runs/starcoder2-study)")
     add("--paper", type=Path, metavar="FILE.md", help="write the Markdown alone, its figures in a folder beside it")
     add("--json", action="store_true", help="as JSON; write nothing")
+    add_verbose(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -54,7 +60,7 @@ def main(options: argparse.Namespace) -> int:
         return 0
     report = build(found)
     written = _written(report, options)
-    _print(report, claims(found), written)
+    _print(report, claims(found), written, verbose=options.verbose)
     return 0
 
 
@@ -83,11 +89,34 @@ def _written(report: Report, options: argparse.Namespace) -> Sequence[Path]:
         ) from error
 
 
-def _print(report: Report, claims: Sequence[RawClaim], written: Sequence[Path]) -> None:
+def _print(report: Report, claims: Sequence[RawClaim], written: Sequence[Path], *, verbose: bool) -> None:
+    from bench.report.brief import answer_passages
     from bench.report.console import console as make_console
-    from bench.report.terminal import print_answer, print_section
+    from bench.report.short import SAME_WITH_V, Passage, line, print_passages
+    from bench.report.terminal import print_written
 
     console = make_console()
+    if verbose:
+        _print_all(report, claims, console)
+        print_written(written, console)
+        return
+    parts = answer_passages(report.answer) if report.answer else []
+    parts += [line(_counted(claims)), Passage(partial(print_written, written))]
+    print_passages(parts, console, f"Tables, and each claim with its evidence: {SAME_WITH_V}")
+
+
+def _counted(claims: Sequence[RawClaim]) -> str:
+    """How the claims ended; one that has several readings which end otherwise is counted apart."""
+    ends = [{reading.outcome for reading in claim.readings} for claim in claims]
+    alike = Counter(next(iter(each)) for each in ends if len(each) == 1)
+    told = [f"{count} {outcome}" for outcome, count in alike.most_common()]
+    mixed = len(ends) - sum(alike.values())
+    return f"Of its {len(claims)} claims: {', '.join((*told, *([f'{mixed} depend on the reading'] if mixed else [])))}."
+
+
+def _print_all(report: Report, claims: Sequence[RawClaim], console: Console) -> None:
+    from bench.report.terminal import print_answer, print_section
+
     console.print(report.title, style="bold")
     if report.answer:
         print_answer(report.answer, console)
@@ -99,6 +128,3 @@ def _print(report: Report, claims: Sequence[RawClaim], written: Sequence[Path]) 
         for reading in claim.readings:
             name = f" ({reading.name})" if reading.name else ""
             console.print(f"  {reading.outcome.upper()}{name}: {reading.evidence}")
-    for path in written:
-        if path.suffix in (".md", ".html"):
-            console.print(f"written: {path}", soft_wrap=True)

@@ -112,8 +112,8 @@ def test_a_gpu_that_runs_behind_the_host_leaves_no_time_between(tmp_path):
 
 def test_the_suggested_command_takes_the_same_steps(tmp_path, capsys):
     paths = [engine([gap] * 9).kineto(tmp_path / f"{gap}.json") for gap in (200, 3000)]
-    assert main(["explain", "--reference", str(paths[0]), "--candidate", str(paths[1])]) == 0
-    out = " ".join(capsys.readouterr().out.split())
+    assert main(["explain", "--reference", str(paths[0]), "--candidate", str(paths[1]), "-v"]) == 0
+    out = " ".join(capsys.readouterr().out.replace("\\\n", " ").split())
     assert f"whatif {paths[1]} --steps period --remove host_gap" in out
     assert main(["whatif", str(paths[1]), "--steps", "period", "--remove", "host_gap"]) == 0
     assert "measured 4.0000 ms" in " ".join(capsys.readouterr().out.split())

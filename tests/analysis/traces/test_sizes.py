@@ -50,8 +50,9 @@ def pair(tmp_path, capsys, one, other, *more):
     arguments = ["explain", "--reference", str(files[0]), "--candidate", str(files[1]), *more]
     assert main([*arguments, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert main(arguments) == 0
-    return document["pairs"][0], document["findings"], " ".join(capsys.readouterr().out.split())
+    assert main([*arguments, "-v"]) == 0
+    text = " ".join(capsys.readouterr().out.replace("\\\n", " ").split())
+    return document["pairs"][0], document["findings"], text
 
 
 def test_the_size_that_both_have_is_taken(tmp_path, capsys):

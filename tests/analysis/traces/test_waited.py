@@ -55,8 +55,8 @@ def test_the_slow_rank_s_work_is_the_cause(tmp_path, capsys, slow):
 def test_the_suggested_command_takes_the_same_rank(tmp_path, capsys):
     """Nobody waits in the candidate alone, where the first rank would be taken."""
     late, even = job(tmp_path / "a.sqlite", 300, 800), job(tmp_path / "b.sqlite", 1100, 1100)
-    assert main(["explain", "--reference", str(late), "--candidate", str(even)]) == 0
-    out = " ".join(capsys.readouterr().out.split())
+    assert main(["explain", "--reference", str(late), "--candidate", str(even), "-v"]) == 0
+    out = " ".join(capsys.readouterr().out.replace("\\\n", " ").split())
     assert f"whatif {even} --rank 1 --remove gemm" in out.replace("b.sqlite--", "b.sqlite --")
     assert "--rank 1 --reference-time" not in out, "both are asked for again as they were"
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.record.store import load
 from bench.report.console import console as make_console
+from bench.report.short import Passage, line, print_passages
+from bench.report.terminal import print_written
 from bench.verbs.report import unwritable
 
 from ..published import published as read
@@ -22,8 +25,7 @@ def report_study(folders: Sequence[Path]) -> None:
     except OSError as error:
         raise unwritable(folders[0], error) from error
     console = make_console()
-    for line in report.headlines:
-        console.print(f"{line.verdict}: {line.sentence}", highlight=False)
-    for path in written:
-        if path.suffix in (".md", ".html"):
-            console.print(f"written: {path}", soft_wrap=True, highlight=False)
+    parts = [line(f"{each.verdict}: {each.sentence}") for each in report.headlines]
+    print_passages(
+        [*parts, Passage(partial(print_written, written))], console, "Each claim with its evidence: in these files"
+    )
