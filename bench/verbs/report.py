@@ -134,7 +134,7 @@ def _again(folder: Path, chosen: ReportChoices, reference: str | None) -> tuple[
     report is about where nobody says."""
     reference = chosen.reference or reference
     return (
-        *(("--reference", reference) if reference not in (None, plan_of(folder).reference) else ()),
+        *(("--reference", reference) if reference is not None and reference != plan_of(folder).reference else ()),
         *(("--scheme", chosen.scheme) if chosen.scheme else ()),
         *(("--anonymous",) if chosen.anonymous else ()),
     )
