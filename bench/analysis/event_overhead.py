@@ -16,6 +16,8 @@ import numpy as np
 
 from bench.record.schema import Record, metric
 
+from .once import once
+
 OVERHEAD = "event_overhead"
 KEPT_FULL = "kept full"
 # Where the floor that was taken off stands in the corrected Record's setup, in s.
@@ -29,7 +31,10 @@ def less_overhead(records: Sequence[Record]) -> tuple[Record, ...]:
     Where a time would not stay above 0 nothing is taken off: the floor cannot be that process's.
     """
     floors = _floors(records)
-    return tuple(_corrected(record, floors) for record in records)
+    return tuple(
+        _corrected(record, floors.get(_run_and_device(record), 0.0)) if record.instrument in _TIMES else record
+        for record in records
+    )
 
 
 def _floors(records: Iterable[Record]) -> dict[tuple[str, str], float]:
@@ -45,12 +50,14 @@ def _run_and_device(record: Record) -> tuple[str, str]:
     return (f"{record.run_id} on {record.environment.hostname}", record.case.device)
 
 
-def _corrected(record: Record, floors: dict[tuple[str, str], float]) -> Record:
-    names = _TIMES.get(record.instrument, ())
-    if record.status != "ok" or not names or TAKEN_OFF in record.setup or not _behind_a_held_queue(record):
+@once
+def _corrected(record: Record, of_run: float) -> Record:
+    """``of_run``: s, the floor that its run's ceilings hold."""
+    names = _TIMES[record.instrument]
+    if record.status != "ok" or TAKEN_OFF in record.setup or not _behind_a_held_queue(record):
         return record
     own = record.values(OVERHEAD)
-    floor = float(np.median(own)) if own else floors.get(_run_and_device(record), 0.0)
+    floor = float(np.median(own)) if own else of_run
     times = [value for name in names for value in record.values(name)]
     if floor <= 0.0 or not times or min(times) <= floor:
         return record

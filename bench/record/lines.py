@@ -87,6 +87,7 @@ class Decoder:
         self._cases: dict[bytes, Case] = {}
         self._environments: dict[tuple[tuple[str, bytes], ...], Environment] = {}
         self._parts: dict[bytes, Any] = {}
+        self._latest: tuple[bytes, Environment | None] = b"", None
 
     def document(self, line: bytes) -> Any:
         """Stricter than json: no NaN, no infinity, no text that cannot be written again. Raises ValueError, or
@@ -111,6 +112,15 @@ class Decoder:
         return _kept(self._cases, bytes(part), lambda: case_of(msgspec.json.decode(part)))
 
     def _environment(self, part: msgspec.Raw) -> Environment:
+        """That of the line before where it is the same: of hundreds of products within a second it is."""
+        raw = bytes(part)
+        before, latest = self._latest
+        if latest is None or before != raw:
+            latest = self._with_states(part)
+            self._latest = raw, latest
+        return latest
+
+    def _with_states(self, part: msgspec.Raw) -> Environment:
         parts = _PARTS.decode(part)
         states: dict[str, Any] = {
             name: msgspec.json.decode(parts.pop(name)) for name in ("before", "after") if name in parts

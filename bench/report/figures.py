@@ -26,6 +26,7 @@ STYLE: dict[str, Any] = {
     "axes.titlesize": 9.5,
     "axes.titlecolor": INK.light,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # on the axes: else matplotlib looks where each tick's text stands, three times a figure
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,

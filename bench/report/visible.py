@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from operator import is_
 from typing import Any
 
@@ -21,6 +22,7 @@ _OTHERS = [0x7F, *range(0x80, 0xA0), 0x061C, *range(0x200B, 0x2010), *range(0x20
 _OTHERS += [0xFEFF, *range(0xFFF9, 0xFFFC), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)]
 _TABLE = _C0 | dict.fromkeys(_OTHERS, "\N{REPLACEMENT CHARACTER}") | {0x7F: "\N{SYMBOL FOR DELETE}"}
 _ANY = re.compile(f"[{''.join(map(re.escape, map(chr, _TABLE)))}]")
+_NO_TEXT = frozenset((int, float, bool))
 _RAW = re.compile(f"[{''.join(f'{chr(code)}' for code in _TABLE if code >= 0x7F)}]")
 
 
@@ -66,9 +68,17 @@ def _mapping(value: Mapping[Any, Any], known: dict[int, Any]) -> Mapping[Any, An
 
 
 def _dataclass(value: Any, known: dict[int, Any]) -> Any:
-    parts = {field.name: getattr(value, field.name) for field in fields(value)}
-    changed = {name: new for name, part in parts.items() if (new := _all(part, known)) is not part}
+    changed = {}
+    for name in _names(type(value)):
+        part = getattr(value, name)
+        if part and type(part) not in _NO_TEXT and (new := _all(part, known)) is not part:
+            changed[name] = new
     return replace(value, **changed) if changed else value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _same_text(new: Iterable[Any], old: Iterable[Any]) -> bool:

@@ -17,6 +17,17 @@ def test_every_process_counts_the_same() -> None:
     assert location([[1.0, 2.0, 9.0]], "mean") == 4.0
 
 
+@given(st.lists(positive, min_size=1, max_size=50), st.floats(0.0, 0.49))
+def test_both_tails_are_sample_quantiles(values: list[float], tail: float) -> None:
+    found = resampling.tails(np.array(values), tail)
+    assert found == pytest.approx(tuple(np.quantile(values, [tail, 1.0 - tail])), rel=1e-12)
+
+
+@given(st.lists(positive, min_size=1, max_size=50))
+def test_a_centre_is_the_median(values: list[float]) -> None:
+    assert resampling.centre(values, "median") == pytest.approx(float(np.median(values)), rel=1e-15)
+
+
 def test_no_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="no samples"):
         estimate([[], []])

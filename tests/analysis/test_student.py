@@ -51,3 +51,15 @@ def test_the_far_tail_keeps_its_digits() -> None:
 def test_what_has_no_quantile_is_refused(p: float, df: float) -> None:
     with pytest.raises(ValueError, match="no t quantile"):
         t_quantile(p, df)
+
+
+@pytest.mark.parametrize("p", [0.51, 0.75, 0.975, 0.9999])
+@pytest.mark.parametrize("df", [0.05, 0.3, 1.0, 2.05, 3.0, 20.0, 5e4])
+def test_a_quantile_is_found_from_any_start(p: float, df: float) -> None:
+    """Of less than one degree of freedom what the search begins with is far off."""
+    assert t_cdf(t_quantile(p, df), df) == pytest.approx(p, abs=1e-9)
+
+
+def test_two_degrees_of_freedom_are_known_to_the_last_digits() -> None:
+    """Their quantile is (2p - 1)·sqrt(2 / (1 - (2p - 1)²))."""
+    assert t_quantile(0.975, 2) == pytest.approx(0.95 * math.sqrt(2 / (1 - 0.95**2)), rel=1e-12)

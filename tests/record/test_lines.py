@@ -35,6 +35,7 @@ def test_what_records_have_in_common_is_one_object(tmp_path):
     first, *others = load(tmp_path).records
     for other in others:
         assert other.case is first.case
+        assert other.environment is first.environment
         assert other.environment.packages is first.environment.packages
         assert other.environment.gpus is first.environment.gpus
         assert other.setup["arm"] is first.setup["arm"]

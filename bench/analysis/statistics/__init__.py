@@ -31,7 +31,7 @@ import numpy as np
 
 from ..runs import Runs, between_runs
 from .assumed import CONFIDENCE, NOTHING, Assumed, Part, freedom, of_bursts, of_processes, quantile, reach
-from .resampling import Array, Basis, Clusters, Draws, Samples, Seed, Statistic, centre, clean, draw
+from .resampling import Array, Basis, Clusters, Draws, Samples, Seed, Statistic, centre, clean, draw, tails
 from .student import normal_cdf
 
 __all__ = [
@@ -91,16 +91,16 @@ def estimate(
     ``nodes``: for a sweep, where each repeat ran; with two or more, whole nodes are resampled.
     """
     clusters = None if nodes is None else Clusters(_present(nodes, samples), "between nodes")
-    draws = _draw(samples, statistic, (seed, None), unit, clusters)
+    draws = _draw(samples, statistic, (seed, None), clusters)
     more = _assumed(draws, unit)
     positive = bool(draws.point > 0 and np.all(draws.values > 0))
-    side, more = (_logged(draws), more) if positive else (draws, more.of_level(draws.point))
-    low, high = _bounds(side.point, side.values, side.expansion, [_part(side)], more)
+    side, more = (draws.logged(), more) if positive else (draws, more.of_level(draws.point))
+    low, high = _bounds(side.point, side.values, side.expansion, [side.part], more)
     if positive:
         low, high = math.exp(low), math.exp(high)
-    error = math.sqrt(_part(side)[0] + more.variance) / (1.0 if positive else abs(draws.point) or math.nan)
-    counts = draws.repeats, draws.samples
-    return _without_empty_interval(Estimate(draws.point, low, high, *counts, draws.basis, error, CONFIDENCE, more.text))
+    error = math.sqrt(side.part[0] + more.variance) / (1.0 if positive else abs(draws.point) or math.nan)
+    told = draws.repeats, draws.samples, _basis(draws.basis, unit)
+    return _without_empty_interval(Estimate(draws.point, low, high, *told, error, CONFIDENCE, more.text))
 
 
 def ratio(
@@ -122,11 +122,11 @@ def ratio(
         raise ValueError("a ratio needs positive values")
     known = between_runs(runs, (samples, reference))
     sides = (samples, known.clusters[0]), (reference, known.clusters[1])
-    drawn = [_draw(side, statistic, (seed, child), unit, of) for child, (side, of) in enumerate(sides)]
+    drawn = [_draw(side, statistic, (seed, child), of) for child, (side, of) in enumerate(sides)]
     more = _assumed(drawn[0], unit) + _assumed(drawn[1], unit) + known.assumed
-    top, bottom = map(_logged, drawn)
-    found = _difference(top, bottom, more)
-    error = math.sqrt(sum(_part(side)[0] for side in (top, bottom)) + more.variance)
+    top, bottom = (side.logged() for side in drawn)
+    found = _difference(top, bottom, more, unit)
+    error = math.sqrt(sum(side.part[0] for side in (top, bottom)) + more.variance)
     bounds = [None if bound is None else math.exp(bound) for bound in (found.low, found.high)]
     return _without_empty_interval(
         replace(found, value=math.exp(found.value), low=bounds[0], high=bounds[1], relative_error=error)
@@ -148,10 +148,10 @@ def difference(
     ``levels`` of the two where the values are themselves what is left of two larger ones. ``relative_error`` is None: a
     difference may be 0.
     """
-    top, bottom = (_draw(side, statistic, (seed, child), unit) for child, side in enumerate((samples, reference)))
+    top, bottom = (_draw(side, statistic, (seed, child)) for child, side in enumerate((samples, reference)))
     known = levels or (top.point, bottom.point)
     more = [_assumed(side, unit).of_level(level) for side, level in zip((top, bottom), known, strict=True)]
-    return _without_empty_interval(_difference(top, bottom, more[0] + more[1]))
+    return _without_empty_interval(_difference(top, bottom, more[0] + more[1], unit))
 
 
 def relative_standard_error(values: Sequence[float]) -> float:
@@ -167,10 +167,13 @@ def quantiles(values: Sequence[float], levels: Sequence[float]) -> tuple[float, 
     return tuple(float(q) for q in np.quantile(np.asarray(values, dtype=np.float64), levels))
 
 
-def _draw(samples: Samples, statistic: Statistic, seed: Seed, unit: Unit, clusters: Clusters | None = None) -> Draws:
-    draws = draw(clean(samples), statistic, seed, clusters)
-    turns = unit == "bursts" and draws.basis == "between processes"
-    return replace(draws, basis="in turns") if turns else draws
+def _draw(samples: Samples, statistic: Statistic, seed: Seed, clusters: Clusters | None = None) -> Draws:
+    return draw(clean(samples), statistic, seed, clusters)
+
+
+def _basis(drawn: Basis, unit: Unit) -> Basis:
+    """What was drawn over, by what the parts are."""
+    return "in turns" if unit == "bursts" and drawn == "between processes" else drawn
 
 
 def _assumed(draws: Draws, unit: Unit) -> Assumed:
@@ -184,39 +187,31 @@ def _present(names: Sequence[str], samples: Samples) -> list[str]:
     return [name for name, part in zip(names, samples, strict=True) if len(part)]
 
 
-def _logged(draws: Draws) -> Draws:
-    return replace(draws, point=math.log(draws.point), values=np.log(draws.values))
-
-
-def _part(draws: Draws) -> Part:
-    """The variance that was seen."""
-    return float(draws.values.var()) * draws.expansion**2, max(draws.units - 1, 1)
-
-
 def _parts(*sides: Draws) -> list[Part]:
     """Of both arms, the one with fewer units as if it varied no less than the other does."""
     few, many = sorted(sides, key=lambda side: side.units)
-    own, other = _part(few), _part(many)
+    own, other = few.part, many.part
     if few.units == many.units or few.basis != many.basis:
         return [own, other]
     lent = other[0] * many.units / few.units, other[1]
     return [max(own, lent), other]
 
 
-def _difference(top: Draws, bottom: Draws, more: Assumed) -> Estimate:
+def _difference(top: Draws, bottom: Draws, more: Assumed, unit: Unit) -> Estimate:
     """top - bottom, on whatever scale the two are."""
     point = top.point - bottom.point
     spread = (top.values - top.point) * top.expansion - (bottom.values - bottom.point) * bottom.expansion
     low, high = _bounds(point, point + spread, 1.0, _parts(top, bottom), more)
     counts = min(top.repeats, bottom.repeats), min(top.samples, bottom.samples)
-    return Estimate(point, low, high, *counts, _weakest(top.basis, bottom.basis), None, CONFIDENCE, more.text)
+    basis = _basis(_weakest(top.basis, bottom.basis), unit)
+    return Estimate(point, low, high, *counts, basis, None, CONFIDENCE, more.text)
 
 
 def _bounds(point: float, draws: Array, expansion: float, seen: Sequence[Part], more: Assumed) -> tuple[float, float]:
     tail = normal_cdf(-expansion * quantile(freedom(seen)))
-    low, high = np.quantile(draws, [tail, 1.0 - tail])
+    low, high = tails(draws, tail)
     half = reach(seen, more)
-    return min(float(low), point - half), max(float(high), point + half)
+    return min(low, point - half), max(high, point + half)
 
 
 def _without_empty_interval(found: Estimate) -> Estimate:

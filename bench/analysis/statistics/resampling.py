@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .assumed import Part
 from .streams import Rows, Stream
 
 Array = NDArray[np.float64]
@@ -51,6 +53,27 @@ class Draws:
     basis: Basis
     expansion: float
 
+    def logged(self) -> Draws:
+        """The same of the logarithm of values that are positive."""
+        return replace(self, point=math.log(self.point), values=np.log(self.values))
+
+    @cached_property
+    def part(self) -> Part:
+        """The variance that was seen."""
+        return float(self.values.var()) * self.expansion**2, max(self.units - 1, 1)
+
+
+def tails(values: Array, tail: float) -> tuple[float, float]:
+    """The sample quantiles ``tail`` < 0.5 and 1 - ``tail`` by linear interpolation (type 7 of Hyndman & Fan 1996): what
+    np.quantile gives, in half of its time."""
+    last = values.size - 1
+    place = tail * last
+    below = int(place)
+    around = below, min(below + 1, last), max(last - below - 1, 0), last - below
+    ordered = np.partition(values, around)
+    first, second, third, fourth = (float(ordered[at]) for at in around)
+    return first + (second - first) * (place - below), fourth - (fourth - third) * (place - below)
+
 
 def clean(samples: Samples) -> list[Array]:
     """One array per repeat that has values. Raises ValueError where none has."""
@@ -62,7 +85,11 @@ def clean(samples: Samples) -> list[Array]:
 
 def centre(part: Sequence[float] | Array, statistic: Statistic) -> float:
     """The median or mean of one repeat."""
-    return float(np.median(part) if statistic == "median" else np.mean(part))
+    if statistic == "mean":
+        return float(np.mean(part))
+    # Not by np.median, which spends ten times as long on a burst's few calls.
+    ordered = np.sort(np.asarray(part, dtype=np.float64))
+    return float(0.5 * (ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]))
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from bench.record.origin import place_of
 from bench.record.schema import Record
 
 from ..runs import run_of
 from ..statistics import Estimate, Samples, ratio
 from .pairing import ratio_between, taking
+from .resampling import centre
 
 TIME = "forward_time"
 
@@ -32,7 +31,7 @@ def ratio_of_products(records: Sequence[Record], base: Sequence[Record], *, pair
     used = arm[:rounds], reference[:rounds]
     if not rounds or any(value <= 0 for side in used for part in side for value in part):
         return None
-    levels = [float(np.median(part)) for part in reference[:rounds]]
+    levels = [centre(part, "median") for part in reference[:rounds]]
     return ratio(*(_over_levels(side, levels) for side in used), unit="bursts")
 
 

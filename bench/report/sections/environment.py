@@ -61,7 +61,8 @@ def state_table(records: Sequence[Record]) -> Table | None:
 
 def _extremes(records: Sequence[Record]) -> dict[str, tuple[float, float]]:
     found: dict[str, tuple[float, float]] = {}
-    for state in (state for r in records for state in (r.environment.before, r.environment.after)):
+    states = (state for r in records for state in (r.environment.before, r.environment.after))
+    for state in {id(state): state for state in states}.values():  # many records have one in common
         for name, value in flat(state):
             if isinstance(value, int | float) and not isinstance(value, bool):
                 low, high = found.get(name, (value, value))
