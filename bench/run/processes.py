@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import select
@@ -231,6 +232,9 @@ def serve(descriptor: int, entry: Entry, preloaded: tuple[str, ...] = PRELOADED)
         if _hung_up(connection):  # the parent was gone before this process could ask to die with it
             return 0
         preload(preloaded)
+        # Else each process looks through all that was imported for circles, which copies its memory. (docs/adr/0005)
+        gc.collect()
+        gc.freeze()
         while True:
             header, descriptors, _, _ = socket.recv_fds(connection, 8, 2)
             if not header:

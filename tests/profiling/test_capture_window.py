@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from bench.record.errors import UsageError
 from profiling.annotate import OldNvtxBackend, RangeAnnotator, annotator, nvtx_backend
 from profiling.target import check_window
-from profiling.window import CudaProfiler, Window
+from profiling.window import CudaProfiler, KinetoRecorder, Window
 
 
 class Story:
@@ -132,3 +134,35 @@ def test_kinds_of_ranges() -> None:
     assert annotator("record_function") is not None
     with pytest.raises(UsageError, match="unknown ranges"):
         annotator("stamps")  # type: ignore[arg-type]
+
+
+class Profile:
+    """Exports as torch.profiler does, or breaks off."""
+
+    def __init__(self, broken: bool = False) -> None:
+        self.broken = broken
+
+    def export_chrome_trace(self, path: str) -> None:
+        Path(path).write_bytes(b"{}" * 1000)
+        if self.broken:
+            raise RuntimeError("no more")
+
+
+def recorder(profile: Profile) -> KinetoRecorder:
+    made = KinetoRecorder.__new__(KinetoRecorder)
+    made._profile = profile
+    return made
+
+
+def test_a_trace_is_packed_whole_and_alone(tmp_path: Path) -> None:
+    recorder(Profile()).write(str(tmp_path / "trace.json.gz"))
+    assert gzip.decompress((tmp_path / "trace.json.gz").read_bytes()) == b"{}" * 1000
+    assert [path.name for path in tmp_path.iterdir()] == ["trace.json.gz"]
+    recorder(Profile()).write(str(tmp_path / "plain.json"))
+    assert (tmp_path / "plain.json").read_bytes() == b"{}" * 1000
+
+
+def test_of_a_trace_that_is_not_whole_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="no more"):
+        recorder(Profile(broken=True)).write(str(tmp_path / "trace.json.gz"))
+    assert not list(tmp_path.iterdir())

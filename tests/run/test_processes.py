@@ -69,6 +69,15 @@ def test_each_task_gets_a_process_of_its_own(tmp_path):
     assert all(gone(pid) for pid in pids)
 
 
+def test_what_was_imported_is_left_alone_by_the_garbage_collector(tmp_path):
+    with fork_server("import email.mime.text, json, http.client") as source:
+        counted = "import gc; os.write(pipe, f'{gc.get_freeze_count()} {len(gc.get_objects())}'.encode())"
+        started = Started(source, counted, tmp_path)
+        frozen, looked_at = map(int, started.pipe.read().split())
+        started.process.wait(10)
+    assert frozen > 10 * looked_at
+
+
 @pytest.mark.parametrize(
     ("program", "code"), [("os._exit(7)", 7), ("raise ValueError('odd')", 1), ("os.kill(os.getpid(), 9)", -9)]
 )
