@@ -80,6 +80,8 @@ VERBS = {
 
 # Not for users: processes that measure.
 HIDDEN = ("_child", "_fork_server")
+# What their passes that observe import.
+PASSES = ("profiling.inrun", "profiling.readers.kineto")
 
 
 def main(argv: Sequence[str] | None = None, program: str = MODULE) -> int:
@@ -134,6 +136,7 @@ def _measuring_process(arguments: Sequence[str]) -> int:
     if arguments[0] == "_child":
         return child.main(_tools)
     preloaded = processes.PRELOADED_GPU if arguments[2:] == ["gpu"] else processes.PRELOADED
+    preloaded = (*preloaded, *PASSES)
     return processes.serve(int(arguments[1]), lambda task, pipe: child.run_task(task, pipe, _tools), preloaded)
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
-from functools import cache
+from dataclasses import is_dataclass, replace
 from operator import is_
 from typing import Any
 
@@ -69,16 +68,11 @@ def _mapping(value: Mapping[Any, Any], known: dict[int, Any]) -> Mapping[Any, An
 
 def _dataclass(value: Any, known: dict[int, Any]) -> Any:
     changed = {}
-    for name in _names(type(value)):
+    for name in value.__dataclass_fields__:
         part = getattr(value, name)
         if part and type(part) not in _NO_TEXT and (new := _all(part, known)) is not part:
             changed[name] = new
     return replace(value, **changed) if changed else value
-
-
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
 
 
 def _same_text(new: Iterable[Any], old: Iterable[Any]) -> bool:

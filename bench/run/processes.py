@@ -21,6 +21,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,9 +42,14 @@ PRELOADED = (
     "functorch.compile",
     "transformers.models.starcoder2.modeling_starcoder2",
     "transformers.models.phi.modeling_phi",
+    "transformers.models.auto.tokenization_auto",
+    "numpy.ma",
+    "codecarbon.input",
+    "codecarbon.external.geography",
+    "pandas",
 )
-# bitsandbytes asks CUDA about the GPU when it is imported; what it imports itself does not.
-PRELOADED_GPU = tuple(name for name in PRELOADED if name != "bitsandbytes")
+# bitsandbytes asks CUDA about the GPU when it is imported, CodeCarbon NVML; what these import themselves does not.
+PRELOADED_GPU = tuple(name for name in PRELOADED if not name.startswith(("bitsandbytes", "codecarbon")))
 # torch then asks NVML whether there is a GPU, which survives a fork, and not the CUDA runtime, which does not.
 ASK_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 # The driver's device file that cuInit opens and NVML does not.
@@ -256,7 +262,8 @@ def preload(names: tuple[str, ...]) -> None:
     os.environ[ASK_NVML] = "1"
     try:
         for name in names:
-            import_module(name)
+            if find_spec(name.partition(".")[0]) is not None:  # CodeCarbon need not be there
+                import_module(name)
     finally:
         os.environ.pop(ASK_NVML)
         if chosen is not None:
