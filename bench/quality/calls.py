@@ -32,6 +32,9 @@ UNCOUNTED_MEMORY: _Table = {
     "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "msgget": (68, 186), "msgsnd": (69, 189),
     "semget": (64, 190), "mq_open": (240, 180), "memfd_create": (319, 279), "memfd_secret": (447, 447),
     "vmsplice": (278, 75), "inotify_init": (253, None), "inotify_init1": (294, 26),
+    # Rings of which the whole machine has 65,536 entries.
+    "io_setup": (206, 0), "io_destroy": (207, 1), "io_getevents": (208, 4), "io_submit": (209, 2),
+    "io_cancel": (210, 3),
 }  # fmt: skip
 PARTS_OF_THE_KERNEL: _Table = {
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "bpf": (321, 280),
@@ -45,7 +48,7 @@ ADMINISTRATION: _Table = {
     "kexec_file_load": (320, 294), "reboot": (169, 142), "syslog": (103, 116), "acct": (163, 89),
     "iopl": (172, None), "ioperm": (173, None), "settimeofday": (164, 170), "clock_settime": (227, 112),
     "clock_adjtime": (305, 266), "adjtimex": (159, 171), "sethostname": (170, 161), "setdomainname": (171, 162),
-    "vhangup": (153, 58),
+    "vhangup": (153, 58), "sync": (162, 81), "syncfs": (306, 267),
 }  # fmt: skip
 REFUSED: _Table = {
     **NAMESPACES_AND_MOUNTS, **KEYS, **OTHER_PROCESSES, **UNCOUNTED_MEMORY, **PARTS_OF_THE_KERNEL, **ADMINISTRATION,
@@ -57,8 +60,11 @@ CLONE3 = 435
 # linux/sched.h: a new namespace of any kind, which clone makes too.
 NEW_NAMESPACE = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000 | 0x80
 CLONE_THREAD = 0x10000
-# AF_UNIX (asyncio's own pair), AF_INET and AF_INET6, for which the box has no network; not AF_NETLINK, AF_VSOCK, …
-FAMILIES = (1, 2, 10)
+# AF_UNIX (asyncio's own pair). Not AF_INET: the box has no network, and what is on its way over its own loopback is
+# memory that no limit counts, as are the protocols that a socket loads. Not AF_NETLINK, AF_VSOCK, …
+FAMILIES: tuple[int, ...] = (1,)
+# asm-generic/socket.h: SO_SNDBUF and SO_RCVBUF, by which one socket holds 8 MB instead of 0.2.
+BUFFERS = (7, 8)
 # asm-generic/ioctls.h: TIOCSTI, TIOCLINUX and TIOCSETD type on a terminal, or load code for it.
 TERMINAL = (0x5412, 0x541C, 0x5423)
 
@@ -71,6 +77,7 @@ class SyscallNumbers:
     clone: int
     socket: int
     socketpair: int
+    setsockopt: int
     ioctl: int
     forks: tuple[int, ...]
     refused: tuple[int, ...]
@@ -81,6 +88,6 @@ def _refused(place: int) -> tuple[int, ...]:
 
 
 MACHINES: Mapping[str, SyscallNumbers] = {
-    "x86_64": SyscallNumbers(0xC000003E, 56, 41, 53, 16, (57, 58), _refused(0)),
-    "aarch64": SyscallNumbers(0xC00000B7, 220, 198, 199, 29, (), _refused(1)),
+    "x86_64": SyscallNumbers(0xC000003E, 56, 41, 53, 54, 16, (57, 58), _refused(0)),
+    "aarch64": SyscallNumbers(0xC00000B7, 220, 198, 199, 208, 29, (), _refused(1)),
 }

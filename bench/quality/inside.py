@@ -23,6 +23,7 @@ import _json
 import _signal  # type: ignore[import-not-found]
 import _sitebuiltins
 import builtins
+import gc
 import marshal
 import os
 import resource
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     Writer = Callable[[Any, int], Any]
 
+# A program may replace these in their modules.
+_read, _now, _exit, _collect = marshal.load, time.perf_counter, os._exit, gc.collect
 MOST_DEPTH = 200
 # What the program's module is called: not "__main__", because a program's main part reads input and prints.
 NAME = "program"
@@ -62,12 +65,14 @@ def main(jobs: BinaryIO) -> None:
     _as_python_starts()
     _signal.signal(_signal.SIGALRM, _on_alarm)
     hide(rules["path"])
+    answers.write(b"begun\n")
+    answers.flush()
     try:
         while run(rules, jobs, answers):
             answers.flush()
     finally:
         answers.flush()
-        os._exit(0)
+        _exit(0)
 
 
 def _as_python_starts() -> None:
@@ -87,7 +92,11 @@ def give_up(rules: dict[str, Any]) -> None:
         os.setresgid(rules["user"], rules["user"], rules["user"])
         os.setresuid(rules["user"], rules["user"], rules["user"])
     for name, most in rules["limits"].items():
-        resource.setrlimit(getattr(resource, name), (most, most))
+        kind = getattr(resource, name)
+        # What the machine's own hard limit is cannot be exceeded.
+        _, hard = resource.getrlimit(kind)
+        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (least, least))
 
 
 def hide(path: list[str]) -> None:
@@ -106,7 +115,7 @@ def hide(path: list[str]) -> None:
 def run(rules: dict[str, Any], jobs: BinaryIO, answers: BinaryIO) -> bool:
     """Call the program with each input of the next set; whether all were answered."""
     try:
-        call(rules, marshal.load(jobs), answers)  # noqa: S302 - as above
+        call(rules, _read(jobs), answers)
     except TooSlow:
         answers.write(b"s\n")
     except BaseException as error:
@@ -120,24 +129,31 @@ def call(rules: dict[str, Any], job: dict[str, Any], answers: BinaryIO) -> None:
     """Write the answers. Raises what the program raises, TooSlow, or what dump does."""
     with Limit(job["load_seconds"]):
         program = load(rules["code"])
-    function, whether = vars(program)[rules["entry_point"]], rules["whether"]
+    function, asked = vars(program)[rules["entry_point"]], rules["asked"]
     seconds = []
     for given, most in zip(job["inputs"], job["seconds"]):  # noqa: B905 - as many, by construction
-        begun = time.perf_counter()
+        begun = _now()
         with Limit(most):
             answer = function(*given)
-        if whether and type(answer) is not bool:
+            if asked == "items" and type(answer) not in _EXACT:
+                # EvalPlus makes a set of it, also of a generator.
+                answer = [*answer]
+        if asked == "whether" and type(answer) is not bool:
             # Where EvalPlus asks only whether there is an answer: a match object cannot cross.
             answer = answer is not None
         line = dump(answer)
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(_now() - begun)
         answers.write(f"v {line}\n".encode("ascii"))
     answers.write(f"t {dump(seconds)}\n".encode("ascii"))
 
 
 def load(code: str) -> ModuleType:
     """The program as a module of its own. Raises what the program raises."""
+    if sys.modules.pop(NAME, None):
+        _collect()  # the files and memory of the one that was loaded for the set before
     program = sys.modules[NAME] = type(sys)(NAME)
+    # This file has its own, so that a program may replace some.
+    vars(program)["__builtins__"] = vars(builtins)
     # Without dont_inherit the program would have this file's future import, and no annotation be evaluated.
     exec(compile(code, "<program>", "exec", dont_inherit=True), vars(program))  # noqa: S102 - what the sandbox is for
     return program
@@ -161,9 +177,15 @@ def _on_alarm(_number: int, _frame: object) -> None:
 
 
 def dump(value: object) -> str:
-    """A value as one line of JSON. Raises NotAnAnswerError."""
+    """A value as one line of JSON, with the name of its class where that is none of the built-in ones.
+
+    Raises NotAnAnswerError.
+    """
+    kind = type(value)
     try:
-        written = _encode(_tagged(value, MOST_DEPTH), 0)
+        tagged = _tagged(value, MOST_DEPTH)
+        is_known = kind in _EXACT or (type(tagged) is dict and "ratio" in tagged)
+        written = _encode(tagged if is_known else {"kin": [f"{kind.__name__}", tagged]}, 0)
     except (ValueError, RecursionError) as error:
         raise NotAnAnswerError(type(error).__name__) from None
     # A tuple of parts before Python 3.14, where the encoder may also be one text.
@@ -185,18 +207,20 @@ def _tagged(value: Any, depth: int) -> Any:
     for base, write in _WRITERS:
         if issubclass(kind, base):
             return write(value, depth - 1)
-    for module, name in (("decimal", "Decimal"), ("fractions", "Fraction")):
+    for module, name, written in _MODULES:
         # Without its module there is no value of it, and importing it takes time.
-        if module in sys.modules and issubclass(kind, getattr(sys.modules[module], name)):
-            return _ratio(getattr(sys.modules[module], name), value)
+        if module in sys.modules and issubclass(kind, base := getattr(sys.modules[module], name)):
+            return written(base, value, depth - 1)
+    if kind.__module__ == "numpy" and kind.__name__ in _LONG:
+        return _ratio(kind, value)
     if kind.__module__ == "numpy" and (kind.__name__ in _NUMPY or _is_single(kind, value)):
         return _tagged(kind.item(value), depth - 1)
     raise NotAnAnswerError(kind.__name__)
 
 
 def _is_single(kind: Any, value: Any) -> bool:
-    """Whether it is an array without dimensions, which equals what its one item equals."""
-    return bool(kind.__name__ == "ndarray" and value.shape == ())
+    """Whether it is an array of one item, which equals what that equals."""
+    return bool(kind.__name__ in ("ndarray", "matrix") and value.size == 1)
 
 
 def _items(base: Any, tag: str) -> Writer:
@@ -225,7 +249,7 @@ def _large(value: int) -> Any:
     return {"int": hex(value)}
 
 
-def _ratio(base: Any, value: Any) -> Any:
+def _ratio(base: Any, value: Any, _depth: int = 0) -> Any:
     try:
         top, bottom = base.as_integer_ratio(value)
     except (ValueError, OverflowError):
@@ -235,7 +259,27 @@ def _ratio(base: Any, value: Any) -> Any:
     return {"ratio": [hex(top), hex(bottom)]}
 
 
+def _data(_base: Any, value: Any, depth: int) -> Any:
+    return _tagged(value.data, depth)
+
+
+def _map(_base: Any, value: Any, depth: int) -> Any:
+    return _tagged({**value}, depth)
+
+
 _PLAIN = frozenset((bool, int, float, str, type(None)))
+_EXACT = _PLAIN | {list, tuple, dict, set, frozenset, complex, bytes}
+# What else equals a built-in value: module, class, how it is written.
+_MODULES: tuple[tuple[str, str, Callable[[Any, Any, int], Any]], ...] = (
+    ("decimal", "Decimal", _ratio),
+    ("fractions", "Fraction", _ratio),
+    ("collections", "UserList", _data),
+    ("collections", "UserString", _data),
+    ("collections", "UserDict", _map),
+    ("collections", "ChainMap", _map),
+    ("types", "MappingProxyType", _map),
+)
+_LONG = ("longdouble", "float128")
 # Scalars of NumPy, by the names that their types have in versions 1 and 2.
 _NUMPY = frozenset((
     "bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "intc", "uintc",
@@ -253,4 +297,6 @@ _WRITERS: tuple[tuple[type, Writer], ...] = (
     (float, lambda value, _depth: float.__add__(value, 0.0)),
     (complex, lambda value, _depth: {"complex": [complex.__complex__(value).real, complex.__complex__(value).imag]}),
     (bytes, lambda value, _depth: {"bytes": bytes.hex(value)}),
+    (type({}.keys()), lambda value, depth: {"set": [_tagged(item, depth) for item in value]}),
+    (type({}.items()), lambda value, depth: {"set": [_tagged(item, depth) for item in value]}),
 )

@@ -16,7 +16,7 @@ from typing import Any
 
 from .compare import ALONE, is_right
 from .tasks import Rule
-from .values import load
+from .values import load, plain
 
 FLOAT_ATOL = 1e-6
 # A right answer may be longer than the canonical one: each number of a list as a ratio or as a complex number, …
@@ -95,6 +95,7 @@ def _load(line: bytes) -> Any:
 
 def is_floats(value: Any) -> bool:
     """A float, or a list or tuple of nothing but floats."""
+    value = plain(value)
     if isinstance(value, (list, tuple)) and value:
         return all(isinstance(item, float) for item in value)
     return isinstance(value, float)
@@ -107,7 +108,7 @@ def _has_floats(right: Right) -> bool:
 
 
 # A line whose first number is a float. Reading the whole line is slow where it is long, and few of those hold floats.
-_FLOAT_FIRST = re.compile(rb'(?:\{"tuple":)?\[?-?(?:\d+[.e]|Infinity|NaN)')
+_FLOAT_FIRST = re.compile(rb'(?:\{"kin":\["[^"]*",)?(?:\{"tuple":)?\[?-?(?:\d+[.e]|Infinity|NaN)')
 
 
 def _may_be_floats(line: bytes) -> bool:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from bench.record.errors import MeasurementError
 
 from .answers import Answers, Both
+from .box import Asked, Box, NotBegunError
+from .error_names import error_name
 from .judge import Compare, first_wrong, longest
 from .samples import Judgement, Sample, Status
-from .sandbox import Box, Sandbox
+from .sandbox import Sandbox
 from .tasks import PlusTask
 
 # EvalPlus's: a call may take this often as long as the task's own solution, and at least so many seconds; a program
@@ -20,6 +23,12 @@ from .tasks import PlusTask
 TIMES, LEAST_SECONDS, MOST_SECONDS = 4.0, 1.0, 60.0
 OWN_SECONDS = 300.0
 START_SECONDS = 3.0
+# A box that does not begin is tried so often, s apart.
+TRIES, REST_SECONDS = 3, 0.5
+Made = TypeVar("Made")
+NOT_RUN: Status = "not run"
+# How a second set may end because of what the program did to its process when it was loaded for the first.
+_BY_ITSELF: tuple[Status, ...] = ("error", "died", "wrong")
 # How a program ended that was stopped for what it did.
 _ENDS: Mapping[str, tuple[Status, str]] = {
     "output": ("output", "wrote too much"),
@@ -30,8 +39,9 @@ _ENDS: Mapping[str, tuple[Status, str]] = {
 
 def right_answers(task: PlusTask, sandbox: Sandbox) -> Both:
     """What the task's own solution answers. Raises MeasurementError where it does not."""
-    found: list[Answers] = []
-    with sandbox.box(task.solution, task.entry_point, task.rule == "whether") as box:
+
+    def ask(box: Box) -> Both:
+        found: list[Answers] = []
         for inputs in (task.base, task.plus):
             told = _answers_of(box, inputs, [OWN_SECONDS] * len(inputs), OWN_SECONDS)
             seconds = _seconds(told.last)
@@ -41,34 +51,63 @@ def right_answers(task: PlusTask, sandbox: Sandbox) -> Both:
                     f"({told.why}): the data are damaged, or the sandbox's limits are too tight"
                 )
             found.append(Answers(tuple(told.answers), tuple(seconds)))
-    return found[0], found[1]
+        return found[0], found[1]
+
+    return _in_box(task, task.solution, sandbox, ask)
 
 
 def judgement(
     task: PlusTask, sample: Sample, right: Both, again: Callable[[], Both], sandbox: Sandbox, compare: Compare
 ) -> Judgement:
-    """Both sets of inputs in one box, the second only where the first went well. ``again`` and ``compare`` as for
+    """Both sets of inputs, the second only where the first went well. ``again`` and ``compare`` as for
     judge.first_wrong."""
-    told: list[Status] = []
-    why = ""
-    with sandbox.box(sample.program, task.entry_point, task.rule == "whether") as box:
-        for place, inputs in enumerate((task.base, task.plus)):
-            limits = [max(LEAST_SECONDS, TIMES * seconds) for seconds in right[place].seconds]
-            most = min(MOST_SECONDS, sum(limits)) + START_SECONDS
-            expected = right[place].lines
-            asked = _answers_of(box, inputs, limits, most, longest(task.rule, expected))
-            whole = _whole_lines(again, place)
-            wrong = first_wrong(task.rule, inputs, task.atol, expected, asked.answers, whole, compare)
-            if wrong is None and asked.is_whole:
-                told.append("pass")
-                continue
-            # Answers that are all right, and no end after them, are no honest program's.
-            wrong = len(asked.answers) if wrong is None else wrong
-            is_missing = wrong >= len(asked.answers)
-            told.append(asked.status if is_missing else "wrong")
-            why = f"input {wrong}: {asked.why}" if is_missing and asked.why else f"input {wrong}"
-            break
-    return Judgement(task.task_id, sample.number, told[0], told[1] if len(told) > 1 else "not run", why)
+
+    def one(box: Box, place: int) -> tuple[Status, str]:
+        inputs = (task.base, task.plus)[place]
+        limits = [max(LEAST_SECONDS, TIMES * seconds) for seconds in right[place].seconds]
+        most = min(MOST_SECONDS, sum(limits)) + START_SECONDS
+        expected = right[place].lines
+        asked = _answers_of(box, inputs, limits, most, longest(task.rule, expected))
+        whole = _whole_lines(again, place)
+        wrong = first_wrong(task.rule, inputs, task.atol, expected, asked.answers, whole, compare)
+        if wrong is None and asked.is_whole:
+            return "pass", ""
+        # Answers that are all right, and no end after them, are no honest program's.
+        wrong = len(asked.answers) if wrong is None else wrong
+        if wrong < len(asked.answers):
+            return "wrong", f"input {wrong}"
+        reason = error_name(asked.why, sample.program) if asked.status == "error" else asked.why
+        return asked.status, f"input {wrong}: {reason}" if reason else f"input {wrong}"
+
+    def both(box: Box) -> Judgement:
+        base, why = one(box, 0)
+        plus, why = one(box, 1) if base == "pass" else (NOT_RUN, why)
+        return Judgement(task.task_id, sample.number, base, plus, why)
+
+    made = _in_box(task, sample.program, sandbox, both)
+    if made.base != "pass" or made.plus not in _BY_ITSELF:
+        return made
+    # Loaded once more into the same process, it may have met what it changed itself.
+    plus, why = _in_box(task, sample.program, sandbox, lambda box: one(box, 1))
+    return replace(made, plus=plus, why=why)
+
+
+def _in_box(task: PlusTask, program: str, sandbox: Sandbox, ask: Callable[[Box], Made]) -> Made:
+    """What ``ask`` gives of a box with the program. Raises NotBegunError where the machine makes none."""
+    asked: Asked = "whether" if task.rule == "whether" else "items" if task.rule == "set" else "answer"
+    left = TRIES
+    while True:
+        try:
+            with sandbox.box(program, task.entry_point, asked) as box:
+                return ask(box)
+        except NotBegunError as error:
+            left -= 1
+            if not left:
+                raise NotBegunError(
+                    f"{task.task_id}: {error}, {TRIES} times, so nothing is known of its program: evaluate with fewer "
+                    "--workers, or where there is more memory"
+                ) from error
+        time.sleep(REST_SECONDS)
 
 
 def _whole_lines(again: Callable[[], Both], place: int) -> Callable[[], Sequence[bytes]]:

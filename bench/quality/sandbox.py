@@ -8,34 +8,36 @@ leaves the box. See docs/adr/0010.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import marshal
 import os
-import selectors
 import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bench.record.errors import MachineError, UsageError
 
 from . import keyring, scratch, seccomp
-from .answer_lines import AnswerLines, Caps
+from .box import Asked, Box, NotBegunError
 from .first import First
 from .users import own_user, threads_elsewhere
 from .walls import BOX, SHARED_MEMORY, VARIABLES, VERSION, is_root, ordinary, walls
 
 HERE = Path(__file__).parent
-End = Literal["done", "time", "output", "long", "files"]
 _MIB = 1 << 20
 # What the interpreter in the box begins with: inside.py, already compiled, comes first of all that it is sent.
-_BEGIN = "import marshal,os;jobs=os.fdopen(os.dup(0),'rb');exec(marshal.load(jobs));main(jobs)"
+# With built-in functions of its own, because a program may replace those of all.
+_BEGIN = (
+    "import builtins,marshal,os;jobs=os.fdopen(os.dup(0),'rb');"
+    "frame={'__name__':'inside','__builtins__':dict(vars(builtins))};exec(marshal.load(jobs),frame);frame['main'](jobs)"
+)
 # No folder of the user's or of packages to import from. Not -I, which would leave out the variables below too.
 _ALONE = ("-P", "-s", "-S", "-c")
 INSTALL = "install bubblewrap (Debian: apt-get install bubblewrap) where namespaces are allowed"
@@ -59,17 +61,8 @@ class Limits:
     memory: int = 4096 * _MIB
     scratch: int = 64 * _MIB
     output: int = 512 * _MIB
-    threads: int = 256
+    threads: int = 512
     files: int = 4096
-
-
-@dataclass(frozen=True)
-class ProgramOutcome:
-    """What came out, a line each, and how it ended: by itself, over time, or over the limit of output, of an answer's
-    length or of files."""
-
-    lines: list[bytes]
-    end: End
 
 
 class NoSandboxError(MachineError):
@@ -115,18 +108,22 @@ class Sandbox:
         }
 
     @contextlib.contextmanager
-    def box(self, code: str, entry_point: str, whether: bool = False) -> Iterator[Box]:
+    def box(self, code: str, entry_point: str, asked: Asked = "answer") -> Iterator[Box]:
         """A new box with one program, which is not begun before the first question.
 
-        ``whether``: of each answer only whether there is one leaves the box. The thread that calls this loses its
-        session keyring, see keyring.py. Raises Stopped after ``stop``.
+        ``asked``: what of each answer leaves the box. The thread that calls this loses its session keyring, see
+        keyring.py. Raises Stopped after ``stop``, NotBegunError where the machine has no room for another box.
         """
         with contextlib.ExitStack() as held:
             user = held.enter_context(own_user()) if self.bubblewrap and is_root() else None
-            rules = {"code": code, "entry_point": entry_point, "whether": whether, **self._rules(user)}
+            rules = {"code": code, "entry_point": entry_point, "asked": asked, **self._rules(user)}
             process, first = held.enter_context(self._process())
             watch = self._watch(first.pid) if first else None
-            yield Box(process, self.limits.output, _inside() + marshal.dumps(rules), watch)
+            try:
+                yield Box(process, self.limits.output, _inside() + marshal.dumps(rules), watch)
+            except NotBegunError:
+                if not self._is_stopped:
+                    raise
             if self._is_stopped:
                 raise Stopped
 
@@ -162,13 +159,19 @@ class Sandbox:
                     pipe.close()  # type: ignore[union-attr]
 
     def _started(self) -> tuple[subprocess.Popen[bytes], int]:
-        """A process, and the pipe in which bubblewrap tells of the box."""
+        """A process, and the pipe in which bubblewrap tells of the box. Raises NotBegunError."""
+        try:
+            return self._start()
+        except OSError as error:
+            raise NotBegunError(f"a box of the sandbox cannot be started ({error.strerror})") from error
+
+    def _start(self) -> tuple[subprocess.Popen[bytes], int]:
         info, write_info = os.pipe()
         try:
             with seccomp.handed_over(bool(self.bubblewrap) and "seccomp" not in self.without) as (options, handles):
                 process = subprocess.Popen(
                     self._command([*options, "--info-fd", str(write_info)]), cwd="/", start_new_session=True,
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pipesize=_MIB,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                     env={"PATH": os.defpath, **VARIABLES}, pass_fds=(*handles, write_info),
                 )  # fmt: skip
         except BaseException:
@@ -176,6 +179,9 @@ class Sandbox:
             raise
         finally:
             os.close(write_info)
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):  # a user's pipes may hold only so much together
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _MIB)  # type: ignore[arg-type]
         return process, info
 
     def _note(self, running: _Running) -> None:
@@ -195,10 +201,16 @@ class Sandbox:
         limits = {
             "RLIMIT_AS": self.limits.memory,
             "RLIMIT_FSIZE": self.limits.scratch,
-            "RLIMIT_CORE": 0,
-            "RLIMIT_NOFILE": 64,
+            # Not 0, which stops the kernel from writing a core but not from handing one to a program of the machine's.
+            "RLIMIT_CORE": 1,
+            "RLIMIT_NOFILE": 256,
             # Of CPU, s: should the judge be killed, nothing goes on for ever.
             "RLIMIT_CPU": 3600,
+            "RLIMIT_RTPRIO": 0,
+            "RLIMIT_NICE": 0,
+            # Timers are counted here too.
+            "RLIMIT_SIGPENDING": 1024,
+            "RLIMIT_MSGQUEUE": 0,
         }
         if not self.bubblewrap:
             return {"user": None, "limits": limits, "path": []}
@@ -215,57 +227,6 @@ class Sandbox:
     @cached_property
     def _box(self) -> list[str]:
         return [*ordinary(), self.bubblewrap, *walls(self.limits.scratch, self.disable_userns)]
-
-
-class Box:
-    """One program in its box, to be asked for the answers of one set of inputs after another."""
-
-    def __init__(
-        self, process: subprocess.Popen[bytes], output: int, before: bytes, watch: scratch.Watch | None = None
-    ) -> None:
-        assert process.stdin is not None and process.stdout is not None
-        self._into, self._out = process.stdin.fileno(), process.stdout.fileno()
-        self._left, self._before, self.watch = output, before, watch
-        os.set_blocking(self._into, False)
-
-    def ask(
-        self,
-        inputs: Sequence[Any],
-        limits: Sequence[float],
-        load: float,
-        most: float,
-        longest: Sequence[int | None] | None = None,
-    ) -> ProgramOutcome:
-        """The lines of inside.py for these inputs; ``limits``: seconds of each call, ``load``: of loading the program,
-        ``most``: of wall time in all; ``longest``: B that each answer's line may have (None: any)."""
-        # Version 2 keeps no references: no two inputs share a list that a program may change.
-        job = marshal.dumps({"inputs": list(inputs), "seconds": list(limits), "load_seconds": load}, 2)
-        text, self._before = self._before + job, b""
-        told = AnswerLines(Caps(longest or [None] * len(inputs), self._left))
-        end = self._converse(memoryview(text), time.monotonic() + most, told)
-        return ProgramOutcome(told.lines, end)
-
-    def _converse(self, rest: memoryview, until: float, told: AnswerLines) -> End:
-        with selectors.DefaultSelector() as ready:
-            ready.register(self._into, selectors.EVENT_WRITE)
-            ready.register(self._out, selectors.EVENT_READ)
-            while (left := until - time.monotonic()) > 0:
-                for key, _ in ready.select(min(left, scratch.EVERY) if self.watch else left):
-                    if key.fd == self._into:
-                        rest = _written(self._into, rest)
-                        if not rest:
-                            ready.unregister(self._into)
-                    elif not self._heard(told):
-                        return told.over or "done"
-                if self.watch and self.watch.is_over():
-                    return "files"
-        return "time"
-
-    def _heard(self, told: AnswerLines) -> bool:
-        """Whether there may be more to hear."""
-        part = os.read(self._out, _MIB)
-        self._left -= len(part)
-        return told.add(part) and bool(part)
 
 
 def accepted(parts: Iterable[str]) -> frozenset[str]:
@@ -313,9 +274,12 @@ def _tried(plain: Sandbox) -> Sandbox:
 
 def _files_of_trial(made: Sandbox) -> int | None:
     """How many files a box is seen to hold, 0 where that is not seen; None where there can be no box."""
-    with made.box("def f(): return 7", "f") as box:
-        outcome = box.ask([[]], [5.0], 5.0, 20.0)
-        files = box.watch.count() if box.watch else None
+    try:
+        with made.box("def f(): return 7", "f") as box:
+            outcome = box.ask([[]], [5.0], 5.0, 20.0)
+            files = box.watch.count() if box.watch else None
+    except NotBegunError:
+        return None
     return (files or 0) if outcome.lines[:1] == [b"v 7"] else None
 
 
@@ -330,13 +294,3 @@ def _inside() -> bytes:
     """inside.py, compiled once for all boxes."""
     source = HERE / "inside.py"
     return marshal.dumps(compile(source.read_bytes(), "inside.py", "exec", dont_inherit=True))
-
-
-def _written(pipe: int, rest: memoryview) -> memoryview:
-    """What is left to be written; nothing where the reader is gone."""
-    try:
-        return rest[os.write(pipe, rest[:_MIB]) :]
-    except BlockingIOError:
-        return rest
-    except BrokenPipeError:
-        return memoryview(b"")

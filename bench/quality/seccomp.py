@@ -13,7 +13,7 @@ from . import calls
 
 # linux/filter.h and linux/seccomp.h: opcodes, places in struct seccomp_data (the lower halves of arguments), verdicts.
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _END = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _MACHINE, _FIRST, _SECOND = 0, 4, 16, 24
+_NUMBER, _MACHINE, _FIRST, _SECOND, _THIRD = 0, 4, 16, 24, 32
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 _ENDS = {
     "allowed": _ALLOW,
@@ -48,6 +48,7 @@ def program(machine: str = platform.machine()) -> bytes:
             (_EQUAL, known.clone, "clone", ""),
             (_EQUAL, known.socket, "socket", ""),
             (_EQUAL, known.socketpair, "socket", ""),
+            (_EQUAL, known.setsockopt, "setsockopt", ""),
             (_EQUAL, known.ioctl, "ioctl", "allowed"),
         ],
         {
@@ -61,13 +62,19 @@ def program(machine: str = platform.machine()) -> bytes:
                 *((_EQUAL, family, "allowed", "") for family in calls.FAMILIES[:-1]),
                 (_EQUAL, calls.FAMILIES[-1], "allowed", "no family"),
             ],
-            "ioctl": [
-                (_LOAD, _SECOND, "", ""),
-                *((_EQUAL, number, "refused", "") for number in calls.TERMINAL[:-1]),
-                (_EQUAL, calls.TERMINAL[-1], "refused", "allowed"),
-            ],
+            "setsockopt": _none_of(_THIRD, calls.BUFFERS),
+            "ioctl": _none_of(_SECOND, calls.TERMINAL),
         },
     )
+
+
+def _none_of(argument: int, values: Sequence[int]) -> list[_Line]:
+    """Refused where the argument is one of these."""
+    return [
+        (_LOAD, argument, "", ""),
+        *((_EQUAL, value, "refused", "") for value in values[:-1]),
+        (_EQUAL, values[-1], "refused", "allowed"),
+    ]
 
 
 def _assembled(main: Sequence[_Line], parts: Mapping[str, Sequence[_Line]]) -> bytes:

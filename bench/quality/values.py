@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from .inside import NotAnAnswerError, dump
 
-__all__ = ["NotAnAnswerError", "distinct", "dump", "load"]
+__all__ = ["Kin", "NotAnAnswerError", "distinct", "dump", "load", "plain"]
 
 # Of a ratio's numbers, because reducing one takes the square of its digits.
 MOST_RATIO_DIGITS = 20_000
 # So many unlike values may hash alike: that costs nothing to speak of.
 _FEW = 64
+
+
+@dataclass(frozen=True)
+class Kin:
+    """A value of a class that is not built in, by the class's ``name`` and what it holds: it equals what that equals,
+    but is close to no value of another class."""
+
+    name: str
+    value: Any
+
+
+def plain(value: Any) -> Any:
+    """What it holds, whatever its class."""
+    return value.value if isinstance(value, Kin) else value
 
 
 def load(text: str, most_digits: int | None = None) -> Any:
@@ -63,6 +78,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "set": distinct,
     "complex": lambda parts: complex(*parts),
     "bytes": bytes.fromhex,
+    "kin": lambda parts: Kin(str(parts[0]), parts[1]),
 }
 
 

@@ -34,6 +34,8 @@ def walls(scratch: int, disable_userns: bool) -> list[str]:
     """bubblewrap's options. ``scratch``: B of its tmpfs; ``disable_userns``: for an ordinary user's box, where
     bubblewrap can (0.8): no new user namespaces in it, whatever the filter of calls says."""
     shared = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    # Not the machine's name.
+    shared += ["--hostname", "box"]
     if is_root():
         # Real rights, to become another real user inside: limits on processes do not hold for root under another name.
         rights = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
@@ -44,12 +46,13 @@ def walls(scratch: int, disable_userns: bool) -> list[str]:
     return [
         *shared, *rights, "--die-with-parent", "--new-session", "--clearenv",
         *(word for name, value in _INSIDE.items() for word in ("--setenv", name, value)),
+        "--proc", "/proc", *(word for name in _hidden() for word in ("--ro-bind", "/dev/null", name)),
+        "--dev", "/dev", "--perms", "1777", "--size", str(SHARED_MEMORY), "--tmpfs", "/dev/shm",  # noqa: S108
+        "--perms", "1777", "--size", str(scratch), "--tmpfs", "/tmp", "--chdir", "/tmp",  # noqa: S108
+        # After these, because an interpreter may lie in there.
         *_folders(target for _, target in binds), *_links(),
         *(word for source, target in binds for word in ("--ro-bind", str(source), target)),
         *(word for path in _installed() for word in ("--size", "4096", "--tmpfs", path, "--remount-ro", path)),
-        "--proc", "/proc", *(word for name in _hidden() for word in ("--ro-bind", "/dev/null", name)),
-        "--dev", "/dev", "--size", str(SHARED_MEMORY), "--tmpfs", "/dev/shm",  # noqa: S108
-        "--perms", "1777", "--size", str(scratch), "--tmpfs", "/tmp", "--chdir", "/tmp",  # noqa: S108
         "--remount-ro", "/dev", "--remount-ro", "/",
     ]  # fmt: skip
 
@@ -60,7 +63,7 @@ def _hidden() -> list[str]:
 
 def _folders(targets: Iterable[str]) -> list[str]:
     """What leads to the targets, open to everybody: bubblewrap would make it for its own user alone."""
-    above = sorted({str(path) for target in targets for path in Path(target).parents} - {"/"}, key=len)
+    above = sorted({str(path) for target in targets for path in Path(target).parents} - {"/", "/tmp"}, key=len)  # noqa: S108
     return [word for path in above for word in ("--perms", "0755", "--dir", path)]
 
 
@@ -75,14 +78,17 @@ def _system() -> list[tuple[Path, str]]:
     libraries = [Path("/usr/lib") / str(sysconfig.get_config_var("MULTIARCH") or "none"), Path("/usr/lib64")]
     libraries += [Path(name) for name in _LIBRARIES if not Path(name).is_symlink()]
     own = base / "lib" / VERSION if base == Path("/usr") else base / "lib"
-    found = [path for path in (*libraries, base / "bin" / VERSION, own, Path("/etc/ld.so.cache")) if path.exists()]
+    others = (base / "bin" / VERSION, own, Path("/etc/ld.so.cache"), Path("/usr/share/zoneinfo"))
+    found = [path for path in (*libraries, *others) if path.exists()]
     return [(path, str(path)) for path in dict.fromkeys(found)]
 
 
 def _installed() -> list[str]:
-    """Folders of installed packages, to be hidden: the tasks and their solutions may be among them."""
-    library = Path(sys.base_prefix) / "lib" / VERSION
-    return [str(path) for path in (library / "site-packages", library / "dist-packages") if path.is_dir()]
+    """Folders of installed packages, of any Python whose libraries are in the box, to be hidden: the tasks and their
+    solutions may be among them."""
+    library = Path(sys.base_prefix) / "lib"
+    kinds = ("site-packages", "dist-packages")
+    return sorted(str(path) for kind in kinds for path in library.glob(f"python*/{kind}") if path.is_dir())
 
 
 def _numpy() -> list[tuple[Path, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.quality.hostile import JUDGE, KERNEL, PLAIN
+from tests.quality.hostile import AGAIN, JUDGE, KERNEL, PLAIN
 
 PAGE = Path(__file__).parents[2] / "docs" / "safety.md"
 HEADING = "## Hostile programs\n"
@@ -45,11 +45,21 @@ BEFORE = {
     "an error with a name of 100 MB": "324 MB of the judge's memory",
     "a number of 50 million digits": "206 MB of the judge's memory",
     "a program of half characters": "the whole file was refused",
+    # On commit 695e5a15, as root, with the limits of the tests and of evaluate.
+    "holds memory as data on its way to itself": "passed: 227 MB with the handles that it had",
+    "holds memory in larger buffers of sockets": "passed: 455 MB with the handles that it had",
+    "loads another protocol into the kernel": "passed",
+    "takes the machine's rings for reading files": "60,000 of the machine's 65,536",
+    "makes 20,000 timers": "as many as its time allowed: 96,364 in 5 s",
+    "has the machine write out its disks": "passed: 266 times in 1 s",
+    "reads the machine's name": "passed",
+    "has the machine keep its memory when it crashes": "passed",
 }
 KINDS = (
     ("gets out, stops the run, or passes without solving", PLAIN),
     ("goes for the kernel, the machine's memory, the host's secrets", KERNEL),
     ("attacks whoever reads the answers", JUDGE),
+    ("found by a second attack: before is the judge that held all of the above", AGAIN),
 )
 
 

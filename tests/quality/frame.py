@@ -90,6 +90,29 @@ PROGRAMS: dict[str, tuple[str, bool]] = {
     "a coding cookie": ("# -*- coding: latin-1 -*-\ns = 'é'\n" + RIGHT, True),
     "line ends of Windows": (RIGHT.replace("\n", "\r\n"), True),
     "numbers of CPUs": (_asserts("os.cpu_count()", "os"), True),
+    "threads of multiprocessing": (
+        "from multiprocessing.pool import ThreadPool\ndef f(x):\n"
+        "    with ThreadPool(3) as pool:\n        return sum(pool.map(int, [x, 1]))\n", True),
+    "many threads at a time, again and again": (
+        "import threading\ndef f(x):\n    for _ in range(3):\n        all_here = threading.Barrier(200)\n"
+        "        some = [threading.Thread(target=all_here.wait) for _ in range(200)]\n"
+        "        for one in some:\n            one.start()\n        for one in some:\n            one.join()\n"
+        "    return x + 1\n", True),
+    "built-in functions that it replaces": (
+        "import builtins\nfor name in ('isinstance', 'issubclass', 'type', 'len', 'zip', 'list', 'map'):\n"
+        "    setattr(builtins, name, None)\n" + RIGHT, True),
+    "a built-in function that it takes away": ("import builtins\ndel builtins.sum\n" + RIGHT, True),
+    "a built-in function around another": (
+        "import builtins\nbefore, builtins.abs = abs, lambda n: before(n) + 1\n"
+        "def f(x):\n    return abs(x)\n", True),
+    "functions of modules that it replaces": (
+        "import time, os, marshal, gc\ntime.perf_counter = marshal.load = os._exit = gc.collect = None\n" + RIGHT,
+        True),
+    "100 open files": ("held = [open('/dev/null') for _ in range(100)]\n" + RIGHT, True),
+    "a large module": ("import mmap\nheld = mmap.mmap(-1, 2500 << 20)\n" + RIGHT, True),
+    "a place's time": ("import zoneinfo\n"
+                       "try:\n    zoneinfo.ZoneInfo('Europe/Berlin')\nexcept zoneinfo.ZoneInfoNotFoundError:\n"
+                       "    assert not zoneinfo.available_timezones()\n" + RIGHT, True),
     "an event loop": ("import asyncio\nasync def g(x):\n    await asyncio.sleep(0)\n    return x + 1\n"
                       "def f(x):\n    return asyncio.run(g(x))\n", True),
     "a database": ("import sqlite3\ndef f(x):\n    return sqlite3.connect(':memory:').execute('select ?+1', (x,))"

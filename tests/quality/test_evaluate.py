@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import UserList
 
+import numpy as np
 import pytest
 
 from bench import cli
-from bench.quality.compare import agrees
+from bench.quality.compare import agrees, is_right
 from bench.quality.evaluate import Sample, evaluate, read_samples
 from bench.quality.judge import first_wrong
 from bench.quality.sandbox import find
@@ -84,6 +86,29 @@ def test_answers_are_compared_as_evalplus_does(answer, right, atol, fine):
 
 def lines(*values):
     return [dump(value).encode() for value in values]
+
+
+class Close(float):
+    """A float of a class of its own."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "fine"),
+    [
+        (np.int64(3), 3, True), (np.int64(3), [3], True), (np.array([3]), [3], True), (np.array([[3]]), 3, True),
+        (np.array(3), [[3]], True), (np.array([3]), [3, 3], False), (np.float64(0.5), 0.5, True),
+        (np.float64(0.5 + 1e-9), 0.5, False), (Close(0.5), 0.5, True), (Close(0.5 + 1e-9), 0.5, False),
+        ([np.float64(0.5 + 1e-9)], [0.5], True), (np.float32(0.1), 0.1, np.float32(0.1) == 0.1),
+        (np.float32(0.1), 0.100001, False), (np.str_("a"), "a", True), (np.str_("a"), ["a"], False),
+        (np.bool_(True), True, True), (UserList([0.5 + 1e-9]), [0.5], False), (UserList([1]), [1], True),
+        (0.5 + 1e-9, np.float64(0.5), False), (np.float64(0.5 + 1e-9), np.float64(0.5), True),
+    ],
+)  # fmt: skip
+def test_what_is_of_another_class_may_be_equal_but_not_close(answer, right, fine):
+    """As EvalPlus's rule says of the values themselves; what crosses is compared."""
+    as_it_stands = bool(np.all(answer == right)) if np.size(answer == right) == 1 else False
+    assert (as_it_stands or (type(answer) is type(right) and np.allclose(answer, right, 1e-7, 1e-6))) == fine
+    assert is_right("equal", [], dump(answer).encode(), dump(right).encode(), 1e-6) is bool(fine)
 
 
 def test_floats_are_compared_as_floats_where_a_task_has_no_tolerance():

@@ -13,6 +13,7 @@ from bench.quality.evaluate import Sample, evaluate
 from bench.quality.judge import first_wrong
 from bench.quality.mbpp import mbpp_plus
 from bench.quality.sandbox import find
+from bench.quality.tasks import PlusTask
 from bench.quality.values import dump
 from bench.record.errors import MachineError, UsageError
 
@@ -72,6 +73,16 @@ def test_only_whether_there_is_an_answer_counts_where_it_cannot_cross(file, sand
     programs = ("return 'b' in t", "return 'x' if 'b' in t else None", "return 'x'", "return False")
     samples = [Sample("Mbpp/434", n, f"def text_match_three(t): {p}\n") for n, p in enumerate(programs)]
     assert [j.passed for j in evaluate([task], samples, sandbox, 1)] == [True, True, False, False]
+
+
+def test_where_the_order_is_free_anything_that_gives_items_may_be_answered(sandbox):
+    """EvalPlus makes a set of the answer: of a generator too."""
+    task = PlusTask("Mbpp/2", "", "def f(a):\n    return (1, 2)\n", "f", 0.0, ([[1, 2]],), ([[2, 1]],), "set")
+    programs = ("iter(a)", "filter(None, a)", "(i for i in a)", "dict.fromkeys(a)", "range(1, 3)", "np.array(a)", "3",
+                "iter([1])", "iter(int, 1)", "np.array([[1, 2]])")  # fmt: skip
+    samples = [Sample("Mbpp/2", n, f"import numpy as np\ndef f(a): return {one}\n") for n, one in enumerate(programs)]
+    found = evaluate([task], samples, sandbox, 1)
+    assert [one.passed for one in found] == [True] * 6 + [False] * 4
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import cli
-from bench.quality import keyring, sandbox, scratch, seccomp
+from bench.quality import keyring, sandbox, scratch, seccomp, walls
 from bench.quality.evaluate import Sample, evaluate
 from bench.quality.sandbox import Limits, find
 from bench.quality.tasks import PlusTask
@@ -177,6 +177,24 @@ def test_a_part_that_is_none_is_one_line(tmp_path, capsys):
     file.write_text('{"task_id": "HumanEval/53", "solution": ""}\n')
     assert cli.main(["evaluate", str(file), "--sandbox-without", "walls"]) == 2
     assert "give some of seccomp, keyring, inodes" in capsys.readouterr().err
+
+
+def test_no_package_of_any_python_whose_libraries_are_in_the_box_is_there(tmp_path, monkeypatch):
+    for name in ("python3.9/site-packages", "python3.12/dist-packages", "python3/dist-packages", "other/site-packages"):
+        (tmp_path / "lib" / name / "bitledger").mkdir(parents=True)
+    monkeypatch.setattr(walls.sys, "base_prefix", str(tmp_path))
+    hidden = {str(Path(path).relative_to(tmp_path / "lib")) for path in walls._installed()}
+    assert hidden == {"python3.9/site-packages", "python3.12/dist-packages", "python3/dist-packages"}
+
+
+def test_an_interpreter_may_lie_where_the_box_has_its_own_folders(found, tmp_path, monkeypatch):
+    """/tmp is the box's own, and some keep their Python there."""
+    (tmp_path / "lib").mkdir(mode=0o755)
+    tmp_path.chmod(0o755)
+    (tmp_path / "lib/here").write_text("text")
+    monkeypatch.setattr(walls, "_numpy", lambda: [(tmp_path / "lib", "/tmp/some/python/lib"), (tmp_path, "/dev/shm/x")])
+    program = "def f():\n    return open('/tmp/some/python/lib/here').read() + open('/dev/shm/x/lib/here').read()\n"
+    assert asked(replace(found), program) == "texttext"
 
 
 def test_stopped_programs_give_no_judgement(found):

@@ -16,7 +16,7 @@ from bench.quality.verbs.evaluate_run import before_run
 from bench.record.errors import MachineError
 from bench.record.instruments import SAMPLES
 from tests.quality import before
-from tests.quality.hostile import JUDGE, KERNEL, PLAIN, PROGRAMS
+from tests.quality.hostile import AGAIN, JUDGE, KERNEL, PLAIN, PROGRAMS
 
 LIMITS = Limits(memory=1 << 30, output=32 << 20)
 SECRET = "SECRET-of-the-host"
@@ -63,7 +63,7 @@ def sooner(monkeypatch):
 
 
 def test_there_are_enough_of_them_and_the_page_says_what_each_did_before():
-    assert len(PROGRAMS) == len(PLAIN) + len(KERNEL) + len(JUDGE) >= 90
+    assert len(PROGRAMS) == len(PLAIN) + len(KERNEL) + len(JUDGE) + len(AGAIN) >= 130
     assert set(before.BEFORE) <= set(PROGRAMS)
     text = before.PAGE.read_text(encoding="utf-8")
     assert text == before.page(text), "python -m tests.quality.before --write"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections import Counter, OrderedDict
+from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, UserString, deque
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.quality.values import NotAnAnswerError, dump, load
+from bench.quality.values import Kin, NotAnAnswerError, dump, load, plain
 
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary(), st.fractions(),
@@ -61,12 +62,25 @@ def test_subclasses_are_what_they_hold():
     class Two(IntEnum):
         TWO = 2
 
-    assert load(dump(Lying([9]))) == [9]
-    assert load(dump(Counter("aab"))) == {"a": 2, "b": 1}
-    assert load(dump(OrderedDict(a=1))) == {"a": 1}
-    assert load(dump(Two.TWO)) == 2
+    assert load(dump(Lying([9]))) == Kin("Lying", [9])
+    assert load(dump([Lying([9])])) == [[9]]
+    assert load(dump(Counter("aab"))) == Kin("Counter", {"a": 2, "b": 1})
+    assert load(dump(OrderedDict(a=1))) == Kin("OrderedDict", {"a": 1})
+    assert load(dump(Two.TWO)) == Kin("Two", 2)
     assert load(dump(Decimal("0.5"))) == 0.5
     assert load(dump(Fraction(1, 3))) == Fraction(1, 3)
+
+
+def test_what_compares_equal_to_a_built_in_value_crosses():
+    """list, dict and set say yes to these; they say no to a deque, a range and a dict's values."""
+    whole = [UserList([1, (2,)]), UserString("a"), UserDict(a=1), ChainMap({"a": 1}), MappingProxyType({"a": 1}),
+             {1: 2}.keys(), {1: 2}.items()]  # fmt: skip
+    held = [[1, (2,)], "a", {"a": 1}, {"a": 1}, {"a": 1}, {1}, {(1, 2)}]
+    assert whole == held
+    assert [plain(load(dump(one))) for one in whole] == held
+    for other in (deque([1]), {1: 2}.values()):
+        with pytest.raises(NotAnAnswerError):
+            dump(other)
 
 
 def test_numpy_scalars_are_numbers():
@@ -78,11 +92,14 @@ def test_numpy_scalars_of_any_width_and_arrays_without_dimensions_are_what_they_
     np = pytest.importorskip("numpy")
     kinds = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "intc", "longlong", "float16", "float32")
     kinds += ("complex64", "complex128")
-    assert [load(dump(getattr(np, kind)(3))) for kind in kinds] == [3] * len(kinds)
+    assert [plain(load(dump(getattr(np, kind)(3)))) for kind in kinds] == [3] * len(kinds)
+    assert load(dump(np.longdouble(0.5))) == 0.5
     assert load(dump([np.array(7), np.array(True), np.array("a"), np.str_("b"), np.bytes_(b"c")])) == [
         7, True, "a", "b", b"c",
     ]  # fmt: skip
-    for array in (np.array([1, 2]), np.array([[1.0]]), np.array(object())):
+    assert load(dump(np.array([[1.0]]))) == Kin("ndarray", 1.0)
+    assert load(dump([np.array([1.0])])) == [1.0]
+    for array in (np.array([1, 2]), np.array([]), np.array(object())):
         with pytest.raises(NotAnAnswerError):
             dump(array)
 
