@@ -185,6 +185,7 @@ benchmarks: $(VENV_READY) ### the tool's own costs: harness overhead, agreement 
 	$(PY) -m benchmarks.timer_agreement --out benchmarks/results/timer_agreement.json
 	benchmarks/install_peers.sh build/peers || true
 	$(PY) -m benchmarks.performance --peers build/peers
+	$(PY) -m benchmarks.first_report
 	benchmarks/install_evalplus.sh build/evalplus
 	$(PY) -m benchmarks.evaluation --evalplus build/evalplus
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from bench.analysis.statistics.student import t_quantile
 
-from . import growth, late_change, performance_page, writing
+from . import first_report, growth, late_change, performance_page, writing
 from .measured import ROOT, machine, measured, medians, module
 from .traces import make, write_kineto, write_nsys
 
@@ -196,7 +196,7 @@ def main() -> None:
     result["load_average_after"] = os.getloadavg()
     writing.write(options.out, result)
     growth.plot(result["growth"], options.plot)
-    options.page.write_text(performance_page.page(result))
+    options.page.write_text(performance_page.page(result, first_report.recorded()))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
-"""docs/performance.md, of the record that benchmarks.performance writes."""
+"""docs/performance.md, of the records that benchmarks.performance and benchmarks.first_report write."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import growth, late_change
+from . import first_report, growth, late_change
 
 Row = Mapping[str, Any]
 
 
-def page(result: Row) -> str:
-    """All of it."""
-    parts = _head(result), _works(result["works"]), _growth(result["growth"]), _late_change(result["late_change"])
+def page(result: Row, first: Row | None) -> str:
+    """All of it. ``first``: what the first report took; None where nobody measured it."""
+    parts = (
+        _head(result), _works(result["works"]), _first(first) if first else (), _growth(result["growth"]),
+        _late_change(result["late_change"]),
+    )  # fmt: skip
     return "\n".join(line for part in parts for line in part)
 
 
@@ -61,6 +64,29 @@ def _works(rows: Sequence[Row]) -> Sequence[str]:
         "A ratio is over the row's own time, taken round by round; its interval is Student's t over the rounds. "
         "*SQLite's own scan* goes over every row of the three tables that a summary needs and hands none of them over: "
         "the least that reading takes by way of SQLite. *before*: the same command of an earlier version.",
+        "",
+    )
+
+
+def _first(first: Row) -> Sequence[str]:
+    known, loads = first["machine"], first["load_average"]
+    wall, peak = first["wall_s"], first["peak_bytes"]
+    wall_goal, peak_goal = first_report.GOAL_S, first_report.GOAL_BYTES
+    return (
+        "## The first report",
+        "",
+        "Made by `python -m benchmarks.first_report`, once; the figures are those of "
+        "`benchmarks/results/first_report.json`. It measures the preset smoke and reports it, as `make bench` does "
+        f"where there is no GPU: {known['cores']} cores ({known['cpu']}), Python {known['python']}; load "
+        f"{loads[0]:.1f} before and {loads[1]:.1f} after.",
+        "",
+        f"It took {wall:.0f} s (goal: ≤ {wall_goal:g} s, {'met' if wall <= wall_goal else 'missed'}), "
+        f"{first['cpu_s']:.0f} s of processor time, and at most {peak / 1e9:.2f} GB in all its processes together "
+        f"(goal: ≤ {peak_goal / 1e9:g} GB, {'met' if peak <= peak_goal else 'missed'}).",
+        "",
+        "| what, with what stands before it in its process | s |",
+        "|---|---:|",
+        *(f"| {name} | {seconds:.1f} |" for name, seconds in first["seconds"].items()),
         "",
     )
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import subprocess
 import sys
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from bench.analysis.replay.sample import MOST_WORK
-from benchmarks import growth, measured, performance, performance_page
+from benchmarks import first_report, growth, measured, performance, performance_page, process_tree
+from tests import factories as make
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +23,7 @@ def result():
 
 
 def test_the_page_says_what_was_measured(result):
-    assert performance.PAGE.read_text() == performance_page.page(result)
+    assert performance.PAGE.read_text() == performance_page.page(result, first_report.recorded())
 
 
 def test_figures_follow_from_their_runs(result):
@@ -70,3 +74,28 @@ def test_a_measured_is_counted_with_its_children(tmp_path):
 def test_a_goal_that_is_missed_is_called_so():
     row = {"cpu_s": 2.0, "goal_cpu_s": 1.0, "peak_bytes": 5e8, "goal_bytes": 1e9}
     assert performance_page._goal(row) == "≤ 1 s: missed; ≤ 1 GB: met"
+
+
+def test_the_first_reports_seconds_are_all_of_its_time():
+    one = make.generation()
+    starts = {"generation": "2026-01-01T00:00:10+00:00", "kineto": "2026-01-01T00:00:13+00:00"}
+    records = [replace(one, instrument=name, started_at=start) for name, start in starts.items()]
+    began = datetime.fromisoformat("2026-01-01T00:00:06+00:00").timestamp()
+    found = first_report.seconds(records, began, wall=20.0)
+    assert found == {first_report.ENDING: 13.0, first_report.PLANNING: 4.0, "generation": 3.0}
+
+
+def test_the_page_says_whether_the_first_report_met_its_goals(result):
+    took = {"wall_s": 170.0, "cpu_s": 160.0, "peak_bytes": 2e9, "load_average": [0.1, 1.0], "seconds": {"matmul": 40.0}}
+    page = performance_page.page(result, {"machine": result["machine"], **took})
+    assert "170 s (goal: ≤ 180 s, met)" in page
+    assert "2.00 GB in all its processes together (goal: ≤ 1.5 GB, missed)" in page
+    assert "| matmul | 40.0 |" in page
+
+
+def test_memory_is_that_of_all_processes_together():
+    """Two processes, each with 60 MB of its own."""
+    one = "x = bytearray(b'1' * 60_000_000); import time; time.sleep(1)"
+    both = f"import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', {one!r}]); {one}; child.wait()"
+    peak = process_tree.peak_of(subprocess.Popen([sys.executable, "-c", both]), period=0.1)
+    assert 120_000_000 < peak < 220_000_000
