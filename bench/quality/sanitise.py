@@ -1,7 +1,8 @@
 """What EvalPlus takes to be the program in an answer of a chat model. Needs evalplus (the extra "quality").
 
 evalplus.sanitize parses what a stranger's model wrote, and of a long answer it tries every range of lines. So it runs
-in a process of its own with limits, whose death or patience costs one answer: that one stays as it is, and is counted.
+in a process of its own with limits, whose death or patience costs one answer: only the fences at its ends
+are taken off, and it is counted.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.errors import UsageError
+from bench.workloads.completions import unfenced
 
 from .samples import Sample
 
@@ -33,7 +35,7 @@ _NEEDED = "pip install 'bitledger[quality]'"
 @dataclass(frozen=True)
 class Sanitised:
     """``samples`` with their programs taken out. ``changed``: how many became another text; ``left``: how many stayed
-    as they were because they took too much; ``by``: which sanitiser."""
+    as they were because they took too much, but for fences at their ends; ``by``: which sanitiser."""
 
     samples: tuple[Sample, ...]
     changed: int
@@ -67,7 +69,7 @@ def sanitise(samples: Sequence[Sample], entry_points: Mapping[str, str]) -> Sani
             if not told and before == 0 and not _imports():
                 raise UsageError(f"evalplus is installed but cannot be imported: {_NEEDED}")
             told[len(told)] = None  # at this one the process died
-    made = tuple(replace(one, program=told[at] or one.program) for at, one in enumerate(samples))
+    made = tuple(replace(one, program=told[at] or unfenced(one.program)) for at, one in enumerate(samples))
     changed = sum(one.program != other.program for one, other in zip(samples, made, strict=True))
     return Sanitised(made, changed, sum(text is None for text in told.values()), by)
 

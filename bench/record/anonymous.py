@@ -44,7 +44,11 @@ _NOBODY = frozenset(
      "centos", "runner", "vagrant", "docker", "jovyan", "conda",
      "bitledger", "builder", "jenkins", "ec2-user", "azureuser", "vscode", "opc", "app", "apps", "data",
      "model", "models", "project", "projects", "public", "python", "runs", "scratch", "share", "shared", "src", "test",
-     "tmp", "users", "work", "workspace")
+     "tmp", "users", "work", "workspace",
+     # Words of kernels, schemes and presets.
+     "bench", "benchmark", "bf16", "bitsandbytes", "build", "code", "cpu", "cuda", "default", "dev", "fp16", "fp32",
+     "fp4", "full", "gemm", "gpu", "hub", "huggingface", "int4", "int8", "kernel", "linux", "local", "main", "nf4",
+     "node", "nvidia", "pytorch", "quick", "smoke", "tests", "torch", "transformers", "triton")
 )  # fmt: skip
 _SHORTEST = 3
 # How gzipped bytes begin in base64.

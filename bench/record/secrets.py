@@ -24,7 +24,7 @@ _NAME = re.compile(
 _IN_URL = re.compile(r"(?<=://)[^/\s:@'\"]+:[^/\s@'\"]+(?=@)")
 _LOOKS_SECRET = re.compile(
     r"\b(?:hf_|gh[pousr]_|github_pat_|glpat-|sk-|xox[abeprs]-)[A-Za-z0-9_-]{16,}"
-    r"|\bAKIA[0-9A-Z]{16}\b"
+    r"|\bA(?:KIA|SIA)[0-9A-Z]{16}\b"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
     r"|(?<=\bBearer )[\w.~+/=-]{16,}"
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.outputs import is_run, refuse_taken
+from bench.record.schema import Record
 from bench.record.shared_copy import SharedCopy, anonymiser, make
 from bench.record.store import load, remedy, why
 from bench.record.suggested import quoted
@@ -44,7 +45,8 @@ def main(options: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise RecordError(f"{folder} is not a run folder: give the folder that {quoted('run')} printed")
     also = tuple(options.also)
-    copied = share(folder, options.out or copy_beside(folder.resolve(), also), also)
+    records = load(folder).records
+    copied = share(folder, options.out or copy_beside(folder.resolve(), records, also), records, also)
     out = copied.folder
     written: Sequence[Path] = ()
     if not options.no_report and not options.verbose:
@@ -55,13 +57,16 @@ def main(options: argparse.Namespace) -> int:
     return 1 if copied.problems else 0
 
 
-def copy_beside(folder: Path, also: tuple[str, ...] = ()) -> Path:
+def copy_beside(folder: Path, records: Sequence[Record], also: tuple[str, ...] = ()) -> Path:
     """The copy's page names it: the run's name may be that of a host."""
-    return folder.with_name(f"{anonymiser(folder, load(folder).records, also).words(folder.name)}-shared")
+    return folder.with_name(f"{anonymiser(folder, records, also).words(folder.name)}-shared")
 
 
-def share(folder: Path, out: Path, also: tuple[str, ...] = ()) -> SharedCopy:
-    """Without a report. Raises UsageError or StorageError where ``out`` cannot be taken, RecordError as ``load``."""
+def share(folder: Path, out: Path, records: Sequence[Record], also: tuple[str, ...] = ()) -> SharedCopy:
+    """Without a report; ``records``: the run's.
+
+    Raises UsageError or StorageError where ``out`` cannot be taken, RecordError as ``verify``.
+    """
     if out.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"--out: {out} lies in the run itself, which stays as it is: choose a folder elsewhere")
     if is_run(out):
@@ -69,7 +74,7 @@ def share(folder: Path, out: Path, also: tuple[str, ...] = ()) -> SharedCopy:
     refuse_taken(out)
     problems = tuple(check.name for check in verify(folder) if check.result == "problem")
     try:
-        return make(folder, out, load(folder).records, problems, also)
+        return make(folder, out, records, problems, also)
     except OSError as error:
         raise StorageError(f"cannot write {out}: {why(error)}; {remedy(error)}, then share again") from error
 

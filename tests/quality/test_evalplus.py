@@ -67,6 +67,13 @@ def test_an_answer_at_which_the_sanitiser_dies_or_fails_stays_and_the_others_do_
     assert found.facts() == {"by": "evalplus 0.3.1", "changed": 3, "left": 3}
 
 
+def test_an_answer_that_is_given_up_loses_its_fences(stand_in, monkeypatch):
+    """With them it is no Python at all, and without evalplus they would go too."""
+    monkeypatch.setattr(sanitise, "_asked", lambda questions: [None] * len(questions))
+    found = sanitised("```python\ndef f():\n    return 1\n```\nIt works.")
+    assert ([one.program for one in found.samples], found.left) == (["def f():\n    return 1"], 1)
+
+
 def test_an_answer_that_takes_too_long_stays(stand_in, monkeypatch, tmp_path):
     program = "import bench.quality.sanitise as s; s.SECONDS = 0.2; s.main()"
     monkeypatch.setattr(sanitise, "_command", lambda: [sys.executable, "-c", program])

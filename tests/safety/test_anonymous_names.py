@@ -66,6 +66,13 @@ def test_a_database_whose_tables_are_named_after_somebody_is_left_out(tmp_path):
     assert not (tmp_path / "y.sqlite").exists()
 
 
+@pytest.mark.parametrize("name", ["bench", "torch", "nf4", "test", "bitledger", "kernel"])
+def test_a_user_called_like_a_word_of_kernels_does_not_rename_them(name):
+    text = f"void {name}_dequantize<{name}>, /home/{name}/x.py"
+    assert Anonymiser([], [name]).text(text) == f"void {name}_dequantize<{name}>, …/x.py"
+    assert Anonymiser([], [name]).document({"user": name}) == {"user": "user-1"}
+
+
 def test_a_copy_that_is_shared_again_gives_no_number_twice():
     names = Anonymiser(["host-3"])
     assert [names.name("host", name) for name in ("host-3", "b", "c")] == ["host-3", "host-4", "host-5"]

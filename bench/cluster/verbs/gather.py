@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.analysis.held_lines import ReadTrace
 from bench.cluster.gather import Gathered, gather
 from bench.record.outputs import unused
+from bench.record.store import load
 from bench.record.suggested import command, quoted
 from bench.report.console import console as make_console
 from bench.report.short import Passage, line, print_passages
@@ -46,8 +47,9 @@ def gathered(
     found = gather(folder)
     told = _told(folder, found)
     if anonymous:
-        copy = unused(copy_beside(folder.resolve()))
-        told += shared_passages(share(folder, copy), verbose=verbose)
+        records = load(folder).records
+        copy = unused(copy_beside(folder.resolve(), records))
+        told += shared_passages(share(folder, copy, records), verbose=verbose)
         folder = copy
     if report:
         report_run(folder, verbose=verbose, read=read, before=told)
