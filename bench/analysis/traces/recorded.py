@@ -161,12 +161,15 @@ def _floor(analysis: Analysis, costs: StepCosts, step_range: str) -> float:
     start, end = step_windows(timeline, rows, work_of(analysis, step_range))
     own = int(timeline.threads.process[timeline.ranges.thread[rows[0]]])
     busiest = 0.0
-    for table in (timeline.kernels, timeline.copies):
-        mine = table.process == own  # another process' work holds up no step of this one
-        for device, stream in set(zip(table.device[mine].tolist(), table.stream[mine].tolist(), strict=True)):
-            here = mine & (table.device == device) & (table.stream == stream)
-            busy = Cover.union(table.start[here], table.end[here]).within(start, end)
-            busiest = max(busiest, float(busy.mean()) * MS_PER_NS)
+    # Another process' work holds up no step of this one.
+    tables = [table.where(table.process == own) for table in (timeline.kernels, timeline.copies)]
+    begun, ended, device, stream = (
+        np.concatenate([getattr(table, column) for table in tables]) for column in ("start", "end", "device", "stream")
+    )
+    for one in set(zip(device.tolist(), stream.tolist(), strict=True)):
+        here = (device == one[0]) & (stream == one[1])
+        busy = Cover.union(begun[here], ended[here]).within(start, end)
+        busiest = max(busiest, float(busy.mean()) * MS_PER_NS)
     return busiest
 
 

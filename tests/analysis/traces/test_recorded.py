@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode
 from benchmarks.fidelity.machine import Action, Kernel, Machine
 from benchmarks.fidelity.writers import write_kineto
 from profiling.summarize import read_timeline
+from tests.foreign_traces import Story
 
 # A profiler that makes a host-bound step more than twice as long.
 HEAVY = (3_000.0, 3_000.0, 5_000.0)
@@ -157,3 +159,21 @@ def test_a_gpu_against_a_cpu_is_refused(tmp_path):
     one, other = trace(tmp_path, Decode(**HOST_BOUND)), trace(tmp_path, cpu(3_000)[0])
     with pytest.raises(RecordError, match="same kind of device"):
         explain_traces(Trace(Path("a"), one), Trace(Path("b"), other))
+
+
+def test_copies_and_kernels_of_one_stream_run_one_after_the_other(tmp_path):
+    """0.3 ms of copies, then 0.4 ms of kernels in each step: on one stream no step is shorter than both."""
+    for stream, floor in ((7, 0.7), (8, 0.4)):
+        story = Story()
+        for step in range(4):
+            at = 1000 + 1000 * step
+            story.range("decode_step", at, 1000).copy("HtoD", at + 10, at + 30, 300, 30_000_000)
+            story.kernel("toy_gemm", at + 20, at + 330, 400)
+        events = story.events()
+        for event in events:
+            if event["cat"] == "gpu_memcpy":
+                event["args"]["stream"] = stream
+        path = tmp_path / f"{stream}.json"
+        path.write_text(json.dumps({"traceEvents": events}))
+        found = Trace(path, Analysis(read_timeline(path)))
+        assert explain_traces(found, found).recorded.floor_ms == (pytest.approx(floor), pytest.approx(floor))
