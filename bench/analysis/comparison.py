@@ -18,6 +18,7 @@ from .machines import check_machines
 from .matmul import has_bias
 from .statistics import Estimate
 from .statistics.pairing import Take, estimate_of, ratio_between, taking
+from .statistics.several import anything_slower
 from .statistics.verdict import MARGIN, Verdict, verdict
 from .unpaired import of_comparison
 
@@ -48,6 +49,12 @@ class Comparison:
     only_a: tuple[Case, ...]
     only_b: tuple[Case, ...]
     conditions: tuple[Condition, ...] = ()
+    margin: float = MARGIN
+
+    @property
+    def anything_slower(self) -> bool:
+        """All rows together, wrong in at most 5 % where nothing is: a row alone may be SLOWER by chance."""
+        return anything_slower([row.ratio for row in self.rows], self.margin)
 
 
 def _joules(name: str) -> Take:
@@ -100,7 +107,7 @@ def compare(
     alone = of_comparison(records_b, records_a) if beside else ()
     return Comparison(
         tuple(rows), (*findings, *alone), _cases(left[k] for k in left if k not in right),
-        _cases(right[k] for k in right if k not in left), alike,
+        _cases(right[k] for k in right if k not in left), alike, margin,
     )  # fmt: skip
 
 

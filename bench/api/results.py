@@ -192,6 +192,11 @@ class ComparisonResult(_OfDocument):
         """The rows in which B takes more for sure."""
         return tuple(row for row in self.rows if row["verdict"] == "SLOWER")
 
+    @property
+    def anything_slower(self) -> bool:
+        """Whether B takes more anywhere, all rows together: of many rows one may be SLOWER by chance."""
+        return bool(self._document["anything_slower"])
+
     def _rows(self) -> Iterator[TableRow]:
         for row in self._document["rows"]:
             ratio = row["ratio"]

@@ -66,6 +66,7 @@ def comparison_document(found: Comparison) -> Document:
         "rows": [asdict(row) | {"case": row.case.coordinates()} for row in found.rows],
         "findings": [asdict(finding) for finding in found.findings],
         "conditions": [asdict(condition) for condition in found.conditions],
+        "anything_slower": found.anything_slower,
         "only_a": [case.coordinates() for case in found.only_a],
         "only_b": [case.coordinates() for case in found.only_b],
     }

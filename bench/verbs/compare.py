@@ -12,7 +12,7 @@ from rich.text import Text
 from bench.analysis.comparison import Comparison, compare
 from bench.kinds import names
 from bench.record.errors import UsageError
-from bench.record.schema import Case, Finding
+from bench.record.schema import Case, Finding, Record
 from bench.record.store import load
 from bench.report.documents import comparison_document
 from bench.report.visible import dumps
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 EXAMPLES = """
 compare reports/runs/before reports/runs/after
 compare reports/runs/mine::fp16 reports/runs/mine::nf4
+compare before-1,before-2,before-3 after-1,after-2,after-3
 """
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this verb."""
-    parser.add_argument("a", metavar="A", help="reference: a run folder, or FOLDER::SCHEME")
-    parser.add_argument("b", metavar="B", help="what is judged: a run folder, or FOLDER::SCHEME")
+    parser.add_argument("a", metavar="A", help="reference: FOLDER, FOLDER::SCHEME, or several runs: F1,F2,F3")
+    parser.add_argument("b", metavar="B", help="what is judged, in the same way")
     parser.add_argument("--force", action="store_true", help="compare even if machines or conditions differ")
     parser.add_argument(
         "--allow",
@@ -39,31 +40,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="conditions that may differ because they are the question, such as versions,commit",
     )
     parser.add_argument("--margin", type=float, default=0.02, help="relative difference that counts as none (0.02)")
-    parser.add_argument("--fail-on-slower", action="store_true", help="exit 1 if anything is SLOWER")
+    parser.add_argument("--fail-on-slower", action="store_true", help="exit 1 if anything is SLOWER, all rows together")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help="print every row")
 
 
 def main(options: argparse.Namespace) -> int:
-    """B judged against A. Exit code 1 with --fail-on-slower if anything is SLOWER."""
+    """B judged against A. Exit code 1 with --fail-on-slower if anything is SLOWER, beyond what so many rows may be by
+    chance."""
     comparison = compared(options)
     if options.json:
         print(dumps(comparison_document(comparison)))
     else:
         _print(comparison, verbose=options.verbose)
-    slower = any(row.verdict == "SLOWER" for row in comparison.rows)
-    return 1 if slower and options.fail_on_slower else 0
+    return 1 if options.fail_on_slower and comparison.anything_slower else 0
 
 
 def compared(options: argparse.Namespace) -> Comparison:
     """What was found. Raises UsageError for runs that cannot be compared, RecordError for one that cannot be read."""
     if not 0 < options.margin < 1:
         raise UsageError("--margin must lie between 0 and 1, such as 0.02 for 2 %")
-    (path_a, scheme_a), (path_b, scheme_b) = _side(options.a), _side(options.b)
-    records_a = load(path_a).records
+    (paths_a, scheme_a), (paths_b, scheme_b) = _side(options.a), _side(options.b)
+    if paths_a != paths_b and set(paths_a) & set(paths_b):
+        raise UsageError("a run stands on both sides: give each run once")
+    records_a = _records(paths_a)
     return compare(
         records_a,
-        records_a if path_b == path_a else load(path_b).records,  # two schemes of one run
+        records_a if paths_b == paths_a else _records(paths_b),  # two schemes of one run
         scheme_a=scheme_a,
         scheme_b=scheme_b,
         margin=options.margin,
@@ -72,10 +75,25 @@ def compared(options: argparse.Namespace) -> Comparison:
     )
 
 
-def _side(text: str) -> tuple[Path, str | None]:
-    """FOLDER or FOLDER::SCHEME."""
+def _side(text: str) -> tuple[tuple[Path, ...], str | None]:
+    """FOLDER, FOLDER::SCHEME, or several folders with commas between. Raises UsageError where one is given twice."""
     folder, _, scheme = text.partition("::")
-    return Path(folder), scheme or None
+    several = "," in folder and not Path(folder).exists()
+    paths = tuple(map(Path, filter(None, folder.split(",")))) if several else (Path(folder),)
+    if len(set(paths)) < len(paths):
+        raise UsageError(
+            f"{folder}: a run is given twice: as another of its own it would make any difference look sure"
+        )
+    return paths, scheme or None
+
+
+def _records(paths: Sequence[Path]) -> tuple[Record, ...]:
+    """Of all the runs. Raises UsageError where two folders hold one run."""
+    found = [load(path).records for path in paths]
+    runs = [{record.run_id for record in records} for records in found]
+    if len(set().union(*runs)) < sum(map(len, runs)):
+        raise UsageError("two of the folders hold the same run: a copy of it is no other run")
+    return tuple(record for records in found for record in records)
 
 
 # Rows of a comparison that are shown without -v.
@@ -105,6 +123,10 @@ def _parts(comparison: Comparison, most: int | None) -> list[Passage]:
     parts = [line(first), *(line(text, 4, "verdict") for text in others)]
     parts += [line(_text(finding), 1, finding.severity) for finding in comparison.findings]
     parts.append(Passage(lambda console: print_table(table, console, most=most), 2, "table"))
+    slower = sum(row.verdict == "SLOWER" for row in comparison.rows)
+    if slower and not comparison.anything_slower:
+        told_of = f"SLOWER in {slower} of {len(comparison.rows)} rows, as chance may have it: not by --fail-on-slower"
+        parts.append(line(told_of, 1, "line on chance"))
     for name, cases in (("A", comparison.only_a), ("B", comparison.only_b)):
         if cases:
             parts.append(line(f"only in {name}: {_schemes(cases)}", 3, "line on what only one has"))

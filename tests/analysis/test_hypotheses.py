@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from bench.analysis.explain import explain
+from bench.analysis.judging import by_clocks
+from bench.analysis.judging.rules import Evidence
 from bench.record import causes as c
 from bench.record.schema import metric
 from tests import factories as make
@@ -99,7 +101,33 @@ def test_throttling_shows_in_the_clocks(clock, reasons, verdict):
         extra.append(make.record("energy", make.case(scheme, device="cuda"), metrics))
     found = verdicts(run({"fp16": FP16, "nf4": HOST}, extra=extra, device="cuda"))["H12"]
     assert found.verdict == verdict
-    assert ("throttled" in found.evidence[1]) and (("5 samples" in found.evidence[1]) == bool(reasons))
+    assert ("5 samples throttled" in found.evidence[0]) == bool(reasons) and "0 of fp16's" in found.evidence[0]
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_clocks_that_differ_by_process_alone_support_nothing(processes):
+    """Each process has a clock of its own, the same in all of its samples. Eight schemes' means were set beside the
+    reference's: one was over 2 % lower in nearly every run."""
+    rng = np.random.default_rng(3)
+    schemes = ("fp16", "bf16", "int8", "int8-thr0", "fp4", "nf4", "nf4-dq")
+    told = []
+    for _ in range(40):
+        records = []
+        for scheme in schemes:
+            for repeat in range(processes):
+                metrics = {"gpu_clock_sm": [1.9e9 * np.exp(0.03 * rng.standard_normal())] * 5, "window_time": [1.0]}
+                records.append(make.record("energy", make.case(scheme, device="cuda"), metrics, repeat=repeat))
+        told.append(by_clocks.clocks(Evidence(records)).verdict)
+    assert told.count("supported") <= 5
+
+
+def test_a_lower_clock_in_every_process_is_found():
+    records = []
+    for repeat in range(3):
+        for scheme, hertz in (("fp16", 1.98e9), ("int8", 1.97e9), ("nf4", 1.7e9)):
+            metrics = {"gpu_clock_sm": [hertz * (1 + 0.002 * repeat)] * 5, "window_time": [1.0]}
+            records.append(make.record("energy", make.case(scheme, device="cuda"), metrics, repeat=repeat))
+    assert by_clocks.clocks(Evidence(records)).verdict == "supported"
 
 
 def test_joules_that_are_only_estimated_are_not_tested():

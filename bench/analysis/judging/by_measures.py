@@ -1,12 +1,10 @@
-"""What measured times, clocks and joules judge: of layer products, of the whole run, and of a sweep of batch sizes."""
+"""What measured times and joules judge: of layer products, of joules, and of a sweep of batch sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-
-import numpy as np
 
 from bench.record.schema import Record
 from bench.record.suggested import quoted
@@ -19,6 +17,7 @@ from ..grouping import UNQUANTISED, Coordinates, reference_of, scheme_rank
 from ..matmul import has_bias
 from ..statistics import Estimate
 from ..statistics.assumed import mark
+from ..statistics.several import ratio_among
 from ..statistics.turns import ratio_of_products
 from ..statistics.verdict import verdict
 from .rules import SHARE, Evidence, Found, apart_by, bounds_of, not_tested, span_of
@@ -118,28 +117,7 @@ def _last(named: Mapping[str, list[Record]]) -> list[Record]:
     return named[min(named, key=lambda name: ARMS[name].threshold or 0.0)]
 
 
-# NVML's clock event reasons that slow a GPU down: power cap, hardware slowdown, thermal (nvml.h).
-_SLOWING = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
 _NO_JOULES = "joules were not measured, at most estimated, on this machine"
-
-
-def clocks(e: Evidence) -> Found:
-    """H12: the SM clock under load, and how often something slowed it."""
-    if not e.on_gpu:
-        return not_tested("clocks, power and temperature are the GPU's")
-    clocks: dict[str, list[float]] = {}
-    slowed: dict[str, int] = {}
-    for record in e.records:
-        clocks.setdefault(record.case.scheme, []).extend(record.values("gpu_clock_sm"))
-        bits = sum(int(mask) & _SLOWING != 0 for mask in record.values("gpu_throttle_reasons"))
-        slowed[record.case.scheme] = slowed.get(record.case.scheme, 0) + bits
-    means = {scheme: float(np.mean(values)) for scheme, values in clocks.items() if values}
-    reference = reference_of(means, e.reference)
-    if reference is None or len(means) < 2:
-        return not_tested("clocks were not sampled for the reference and a scheme")
-    told = [f"{s}: SM clock {m * 1e-6:.0f} MHz, {slowed.get(s, 0)} samples throttled" for s, m in means.items()]
-    lower = [m < 0.98 * means[reference] for s, m in means.items() if s != reference]
-    return Found("supported" if any(lower) else "refuted", tuple(told))
 
 
 def joules(e: Evidence) -> Found:
@@ -153,15 +131,17 @@ def joules(e: Evidence) -> Found:
         none = "only a part of the machine had its joules measured" if parts else _NO_JOULES
         return not_tested(*(doubts or (none,)))
     told, holds, fails = [], [], []
-    for pair in [pair for pair in measured if is_own(pair.source, e.on_gpu)] or measured:
+    judged = [pair for pair in measured if is_own(pair.source, e.on_gpu)] or measured
+    for pair in judged:
         split = pair.gross
         assert split is not None
         told.append(
             f"{pair.scheme}, {pair.source}: {split.delta.value:+.3g} J/token = {split.longer:+.3g} for longer time "
             f"{split.power:+.3g} for other power"
         )
-        # The table's own verdict, so that the two cannot say different things of the same windows.
-        holds.append(pair.verdict == "SLOWER" and split.power < 0 < split.longer)
+        # The table's own verdict, so that the two cannot say different things of the same windows; and as one of all.
+        more = pair.verdict == "SLOWER" and verdict(ratio_among(pair.ratio, len(judged))) == "SLOWER"
+        holds.append(more and split.power < 0 < split.longer)
         fails.append(pair.verdict in ("FASTER", "SAME") or split.power >= 0)
     return Found("supported" if any(holds) else "refuted" if all(fails) else "ambiguous", tuple(told))
 

@@ -71,7 +71,10 @@ def _cause(name: str, sides: tuple[Side, Side], closed: Closed, alone: Sequence[
     spread = difference_between(scheme, reference, "mean")
     shift = delta - spread.value * MS_PER_S
     low, high = (None if bound is None else bound * MS_PER_S + shift for bound in (spread.low, spread.high))
-    return Cause(name, before, after, delta, low, high, spread.basis, work, delta - work, assumed=spread.assumed)
+    return Cause(
+        name, before, after, delta, low, high, spread.basis, work, delta - work, assumed=spread.assumed,
+        freedom=spread.freedom,
+    )  # fmt: skip
 
 
 def cause_samples(side: Side, name: str, closed: Closed) -> Samples:

@@ -72,7 +72,8 @@ class Side:
 @dataclass(frozen=True)
 class Line:
     """One line of the ledger, ms per token. ``low`` and ``high`` bound the difference's 95 % interval, None where
-    there is none. ``assumed``: which spread of it was not seen but assumed, or ""."""
+    there is none. ``assumed``: which spread of it was not seen but assumed, or "". ``freedom``: degrees of freedom of
+    the interval, None where they are not known."""
 
     cause: str
     reference_ms: float
@@ -82,6 +83,7 @@ class Line:
     high: float | None
     basis: Basis
     assumed: str = field(default="", kw_only=True)
+    freedom: float | None = field(default=None, kw_only=True)
 
     @property
     def sure(self) -> bool:
@@ -147,7 +149,9 @@ def _line(cause: str, reference: float, scheme: float, spread: Estimate) -> Line
     shift = delta - spread.value * MS_PER_S
     low = None if spread.low is None else spread.low * MS_PER_S + shift
     high = None if spread.high is None else spread.high * MS_PER_S + shift
-    return Line(cause, reference, scheme, delta, low, high, spread.basis, assumed=spread.assumed)
+    return Line(
+        cause, reference, scheme, delta, low, high, spread.basis, assumed=spread.assumed, freedom=spread.freedom
+    )  # fmt: skip
 
 
 def _between_moments(reference: Side, scheme: Side, left: Sequence[Located]) -> Estimate:

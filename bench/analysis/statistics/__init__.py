@@ -30,7 +30,18 @@ from typing import Literal
 import numpy as np
 
 from ..runs import Runs, between_runs
-from .assumed import CONFIDENCE, NOTHING, Assumed, Part, freedom, of_bursts, of_processes, quantile, reach
+from .assumed import (
+    CONFIDENCE,
+    NOTHING,
+    Assumed,
+    Part,
+    freedom,
+    freedom_of_reach,
+    of_bursts,
+    of_processes,
+    quantile,
+    reach,
+)
 from .resampling import Array, Basis, Clusters, Draws, Samples, Seed, Statistic, centre, clean, draw, tails
 from .student import normal_cdf
 
@@ -50,7 +61,8 @@ class Estimate:
 
     ``low`` and ``high`` bound the ``confidence`` interval and are None where there is none. ``basis``: over what the
     variation was drawn. ``assumed``: which part of it was not seen but assumed, such as "between processes", or "".
-    ``relative_error`` is the standard error divided by the value.
+    ``relative_error`` is the standard error divided by the value; ``freedom``: degrees of freedom of the interval, None
+    where they are not known.
     """
 
     value: float
@@ -62,6 +74,7 @@ class Estimate:
     relative_error: float | None = None
     confidence: float = CONFIDENCE
     assumed: str = ""
+    freedom: float | None = None
 
     def inverse(self, scale: float = 1.0) -> Estimate:
         """``scale`` divided by this figure (seconds per token → tokens per second); the bounds swap."""
@@ -100,7 +113,8 @@ def estimate(
         low, high = math.exp(low), math.exp(high)
     error = math.sqrt(side.part[0] + more.variance) / (1.0 if positive else abs(draws.point) or math.nan)
     told = draws.repeats, draws.samples, _basis(draws.basis, unit)
-    return _without_empty_interval(Estimate(draws.point, low, high, *told, error, CONFIDENCE, more.text))
+    known = freedom_of_reach([side.part], more)
+    return _without_empty_interval(Estimate(draws.point, low, high, *told, error, CONFIDENCE, more.text, known))
 
 
 def ratio(
@@ -201,10 +215,11 @@ def _difference(top: Draws, bottom: Draws, more: Assumed, unit: Unit) -> Estimat
     """top - bottom, on whatever scale the two are."""
     point = top.point - bottom.point
     spread = (top.values - top.point) * top.expansion - (bottom.values - bottom.point) * bottom.expansion
-    low, high = _bounds(point, point + spread, 1.0, _parts(top, bottom), more)
+    seen = _parts(top, bottom)
+    low, high = _bounds(point, point + spread, 1.0, seen, more)
     counts = min(top.repeats, bottom.repeats), min(top.samples, bottom.samples)
     basis = _basis(_weakest(top.basis, bottom.basis), unit)
-    return Estimate(point, low, high, *counts, basis, None, CONFIDENCE, more.text)
+    return Estimate(point, low, high, *counts, basis, None, CONFIDENCE, more.text, freedom_of_reach(seen, more))
 
 
 def _bounds(point: float, draws: Array, expansion: float, seen: Sequence[Part], more: Assumed) -> tuple[float, float]:

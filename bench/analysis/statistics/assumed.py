@@ -115,10 +115,17 @@ def reach(seen: Sequence[Part], more: Assumed) -> float:
     return max(alone, _half([*seen, more.part])) if more.variance else alone
 
 
+def freedom_of_reach(seen: Sequence[Part], more: Assumed) -> float | None:
+    """Degrees of freedom of what ``reach`` gives: the fewer, where an assumption adds its own; None where nothing is
+    known."""
+    known = ([freedom(seen)] if seen else []) + ([freedom([*seen, more.part])] if more.variance else [])
+    return min(known, default=None)
+
+
 def _half(parts: Sequence[Part]) -> float:
     return quantile(freedom(parts)) * math.sqrt(math.fsum(variance for variance, _ in parts))
 
 
-def quantile(df: float) -> float:
+def quantile(df: float, confidence: float = CONFIDENCE) -> float:
     """t of a two-sided interval. ``df`` is rounded, so that the few values that occur are found in the cache."""
-    return t_quantile(0.5 + 0.5 * CONFIDENCE, round(df, 2))
+    return t_quantile(0.5 + 0.5 * confidence, round(df, 2))

@@ -31,7 +31,7 @@ from bench.record.schema import Record
 
 from ..runs import run_of
 from ..statistics import CONFIDENCE, Estimate, Samples, Statistic, Unit, difference, estimate, location, ratio
-from .assumed import Assumed, of_processes, reach
+from .assumed import Assumed, Part, freedom_of_reach, of_processes, reach
 from .resampling import Array, Basis
 
 Take = Callable[[Record], Sequence[float]]
@@ -188,11 +188,14 @@ class NodeMean:
 
     def bounds(self, more: Assumed) -> tuple[float, float] | tuple[None, None]:
         """``more``: what is assumed of the mean's variance."""
-        seen = [(self.error**2, float(self.df))] if self.df else []
-        if not seen and not more.variance:
+        if not self.seen and not more.variance:
             return None, None
-        half = reach(seen, more)
+        half = reach(self.seen, more)
         return self.mean - half, self.mean + half
+
+    @property
+    def seen(self) -> list[Part]:
+        return [(self.error**2, float(self.df))] if self.df else []
 
 
 def spread(values: Sequence[float] | Array, nodes: Sequence[str]) -> NodeMean:
@@ -235,6 +238,7 @@ def paired_ratio(pairs: Sequence[BlockPair]) -> Estimate:
         found.error if found.df else None,
         CONFIDENCE,
         more.text,
+        freedom_of_reach(found.seen, more),
     )
 
 
@@ -246,9 +250,10 @@ def paired_difference(pairs: Sequence[BlockPair]) -> Estimate:
     found = spread([pair.value - pair.reference for pair in pairs], _nodes(pairs))
     levels = (np.mean([pair.value for pair in pairs]), np.mean([pair.reference for pair in pairs]))
     more = [of_processes(len(pairs)).of_level(float(level)) for level in levels]
-    low, high = found.bounds(more[0] + more[1])
-    samples = sum(pair.samples for pair in pairs)
-    return Estimate(found.mean, low, high, len(pairs), samples, found.basis, None, CONFIDENCE, (more[0] + more[1]).text)
+    both = more[0] + more[1]
+    low, high = found.bounds(both)
+    samples, freedom = sum(pair.samples for pair in pairs), freedom_of_reach(found.seen, both)
+    return Estimate(found.mean, low, high, len(pairs), samples, found.basis, None, CONFIDENCE, both.text, freedom)
 
 
 def _nodes(pairs: Sequence[BlockPair]) -> list[str]:

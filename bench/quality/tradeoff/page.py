@@ -98,4 +98,14 @@ def _one_sign(spots: Sequence[Spot]) -> str:
     guessed = [flip.scheme for flip in flips([replace(spot, estimated="") for spot in spots])]
     if guessed:
         return f"By counters alone no scheme changes sign here, with estimates {', '.join(guessed)} would: {told}."
+    both = [
+        scheme for scheme in dict.fromkeys(s.scheme for s in spots) if {"lower", "higher"} <= _signs_of(scheme, spots)
+    ]
+    if both:
+        apart = f"{', '.join(both)} seems to" if len(both) == 1 else f"{', '.join(both)} seem to"
+        return f"{apart} change sign, but of so many comparisons chance alone may do that: {told}."
     return f"No scheme changes sign here: {told}."
+
+
+def _signs_of(scheme: str, spots: Sequence[Spot]) -> set[str]:
+    return {spot.sign for spot in spots if spot.scheme == scheme and not spot.estimated}

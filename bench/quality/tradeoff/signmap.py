@@ -16,7 +16,8 @@ from bench.analysis.energy.joules import best_source
 from bench.analysis.grouping import REFERENCE, Coordinates
 from bench.analysis.hardware import by_machine, machine_names
 from bench.analysis.statistics import Estimate
-from bench.analysis.statistics.verdict import Verdict
+from bench.analysis.statistics.several import ratio_among
+from bench.analysis.statistics.verdict import Verdict, verdict
 from bench.record.schema import Record
 from bench.schemes import UNQUANTISED, is_unquantised
 
@@ -106,16 +107,20 @@ def sign_of(verdict: Verdict | None) -> Sign:
 
 
 def flips(spots: Sequence[Spot]) -> tuple[Flip, ...]:
-    """The schemes with both signs, estimated joules left out."""
+    """The schemes with both signs, each for sure as one of all the places that the scheme was compared at; estimated
+    joules left out."""
     found = []
     for scheme in dict.fromkeys(spot.scheme for spot in spots):
-        signs = {
-            sign: tuple(s.place for s in spots if (s.scheme, s.sign, s.estimated) == (scheme, sign, ""))
-            for sign in ("lower", "higher")
-        }
+        own = [spot for spot in spots if spot.scheme == scheme and not spot.estimated]
+        told = [(spot.place, _sign_among(spot, len(own))) for spot in own]
+        signs = {wanted: tuple(place for place, sign in told if sign == wanted) for wanted in ("lower", "higher")}
         if all(signs.values()):
             found.append(Flip(scheme, signs["lower"], signs["higher"]))
     return tuple(found)
+
+
+def _sign_among(spot: Spot, places: int) -> Sign:
+    return spot.sign if spot.sign == "cannot tell" else sign_of(verdict(ratio_among(spot.ratio, places)))
 
 
 def _place(group: energy.EnergyGroup, named: Mapping[str, str], sizes: Mapping[str, int]) -> Place:
