@@ -52,7 +52,7 @@ def test_unlike_machines_are_refused_in_one_line_that_says_what_differs() -> Non
 
 def test_gpus_and_their_power_limits_are_hardware() -> None:
     capped = replace(make.GPU, gpus=({**make.GPU.gpus[0], "power_limit_w": 400.0},))
-    assert hardware_differences(make.GPU, capped) == ("GPU power limit (W): 700.0 ≠ 400.0",)
+    assert hardware_differences(make.GPU, capped) == ("GPU power limit (W): 700 ≠ 400",)
     assert hardware_differences(make.CPU, make.GPU)[0] == "GPUs: none ≠ NVIDIA Example 80GB"
     assert hardware_differences(make.CPU, make.CPU) == ()
 
