@@ -1,7 +1,7 @@
 # Commands of bitledger. Outside the container everything runs from .venv, which is made when needed.
 .DEFAULT_GOAL := help
 .PHONY: help setup bundle bench bench-in-container paper paper-compat profile test test-slurm test-gpu lint format report doctor gpu-study \
-  image image-check shell smoke-model faults fuzz fidelity intervals verdicts energy-verdicts sweep-simulation models benchmarks clean
+  image image-check readme-check shell smoke-model faults fuzz fidelity intervals verdicts energy-verdicts sweep-simulation models benchmarks clean
 
 PRESET ?= auto
 PYTHON ?= python3
@@ -101,6 +101,9 @@ shell: ## a shell in the container
 	$(call ENGINE_READY,help)
 	@mkdir -p reports/runs "$${HF_HOME:-$(HOME)/.cache/huggingface}"
 	$(IN_CONTAINER) -it $(IMAGE) bash
+
+readme-check: ### paste README's lines on an empty Debian (root on Debian: buildah, mmdebstrap)
+	scripts/check-readme.sh
 
 image-check: ### build the image without Docker (root on Debian: buildah, mmdebstrap), then bench and test in it
 	scripts/check-image.sh 'make test SLOW=yes' "make bench PRESET=smoke ARGS='--tasks 4 --repeats 2'"

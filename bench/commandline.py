@@ -47,7 +47,7 @@ class CommandLine:
         None for one of all with them."""
         parser = Parser(
             prog=self.name,
-            description=self.description,
+            description=fill(self.description, _WIDTH),
             epilog=self.exit_codes,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

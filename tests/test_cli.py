@@ -43,6 +43,16 @@ def test_every_verb_has_help_with_examples_and_exit_codes(room, capsys):
         assert "exit codes" in text
 
 
+@pytest.mark.parametrize("room", [cli, profiling.cli], ids=["bench", "profiling"])
+def test_help_fits_80_columns(room, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    for program in (room.MODULE, "bitledger"):
+        for words in (["--help"], *([verb, "--help"] for verb in room.VERBS)):
+            with pytest.raises(SystemExit):
+                room.main(words, program)
+            assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == [], words
+
+
 def test_every_example_is_understood():
     for room in (cli, profiling.cli):
         made = room.parser()

@@ -43,6 +43,16 @@ def test_every_planned_record_is_there_once(run):
     assert sorted(keys) == sorted(planned(folder))
 
 
+def test_it_ends_in_a_screen_that_fits(run):
+    """After the steps, which a terminal shows as one bar."""
+    lines = run[1].stdout.splitlines()
+    last = max(place for place, line in enumerate(lines) if line.startswith("["))
+    ends = lines[last + 1 :]
+    assert 3 < len(ends) <= 25
+    assert [line for line in ends if len(line) > 80 and len(line.removesuffix(" \\").split()) > 1] == []
+    assert any(line.startswith("written:") for line in ends) and any(line.startswith("All of it:") for line in ends)
+
+
 def test_nothing_failed_and_what_is_skipped_says_why(run):
     records = load(run[0]).records
     assert {record.status for record in records} <= {"ok", "skipped"}

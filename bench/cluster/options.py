@@ -15,8 +15,8 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     """--on and what belongs to it."""
     group = parser.add_argument_group(
         "many blocks, on the nodes of a Slurm cluster or one after the other here",
-        "A block is all arms of one model × workload × repeat, in one job on one node;\n"
-        "--repeats says how many there are. docs/slurm.md has the commands.",
+        "A block is all arms of one model × workload × repeat, in one job on one\n"
+        "node; --repeats says how many there are. docs/slurm.md has the commands.",
     )
     add = group.add_argument
     add("--on", choices=("slurm", "local"), help="where the blocks are measured")

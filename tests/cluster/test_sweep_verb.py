@@ -33,6 +33,20 @@ def test_a_sweep_here_is_planned_measured_gathered_and_goes_on(tmp_path, measuri
     assert main(["verify", str(folder)]) == 0
 
 
+def test_a_gpu_that_torch_cannot_use_is_told_and_the_smallest_preset_taken(tmp_path, measuring, monkeypatch, capsys):
+    from dataclasses import replace
+
+    from bench.cluster.verbs import sweep
+    from tests.factories import CPU, GPU
+
+    monkeypatch.setattr(sweep.environment, "capture", lambda _: replace(CPU, gpus=GPU.gpus))
+    small = ("--schemes", "fp16,nf4", "--tasks", "0", "--matmul-m", "", "--repeats", "1", "--no-report")
+    folder = tmp_path / "sweep"
+    assert main(["run", *small, "--on", "local", "--out", str(folder)]) == 0
+    assert capsys.readouterr().out.count("a GPU is here, but this torch build cannot use it") == 1
+    assert {record.case.model for record in load(folder).records if record.case.workload == "generation"} == {"smoke"}
+
+
 def test_more_repeats_add_blocks_and_leave_the_others(tmp_path, measuring, capsys):
     folder, go_on = (
         tmp_path / "sweep",
