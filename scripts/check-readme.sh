@@ -14,10 +14,10 @@ git clone --quiet --no-hardlinks . "$scratch/bitledger"
 python3 scripts/readme_lines.py >"$scratch/lines.sh"
 find_pip_settings
 container=$(buildah "${storage[@]}" from --pull-never localhost/empty-debian)
-buildah "${storage[@]}" add --quiet "$container" "$scratch/bitledger" /root/bitledger >/dev/null
-buildah "${storage[@]}" add --quiet "$container" "$scratch/lines.sh" /root/lines.sh >/dev/null
+buildah "${storage[@]}" add --quiet "$container" "$scratch/bitledger" /srv/bitledger >/dev/null
+buildah "${storage[@]}" add --quiet "$container" "$scratch/lines.sh" /srv/lines.sh >/dev/null
 [ -s "$scratch/pip.conf" ] && buildah "${storage[@]}" add --quiet "$container" "$scratch/pip.conf" /etc/pip.conf >/dev/null
 say "README's lines"
-buildah "${storage[@]}" run --workingdir /root/bitledger --env HOME=/root --env DEBIAN_FRONTEND=noninteractive \
-    "${mounts[@]}" "$container" -- bash /root/lines.sh
+buildah "${storage[@]}" run --workingdir /srv/bitledger --env DEBIAN_FRONTEND=noninteractive \
+    "${mounts[@]}" "$container" -- bash /srv/lines.sh
 say "shown: every line of README ended with 0"
