@@ -1,5 +1,5 @@
 """The timeline passes of a run: torch.profiler in the measuring process, after its timed calls. One observes steps at
-key-value lengths that the process has met, the other steps at new ones.
+key-value lengths that the process has met, one steps at new ones, one the passes over the prompts.
 
 A window in which the observer slowed the arm down more than it did other arms is taken once more, and the better of the
 two is kept: see bench/analysis/ledger/windows.py. The first arm of a run has no others: its second window is what it is
@@ -17,31 +17,31 @@ from typing import Any
 from bench.analysis.grouping import OF_SCHEME
 from bench.analysis.ledger.windows import Observed, against, of_setup
 from bench.record.errors import BitledgerError
-from bench.record.instruments import FIRST_VISITS, TIMELINE
+from bench.record.instruments import FIRST_VISITS, PREFILL, TIMELINE
 from bench.record.places import SUMMARY, artifact_folder
 from bench.record.schema import Artifact, Case
 from bench.record.store import artifact
+from bench.workloads.observers import FIRST_TOKENS
 from bench.workloads.outcome import Outcome, failed
 from bench.workloads.session import Session
 
 from .capture.job import Observation
 from .capture.kineto import of_trace
-from .inside import Seen, no_first_visits, observe_first_visits, observe_kineto
+from .inside import Seen, no_first_visits, observe_first_visits, observe_kineto, observe_prefill
 
 TRACE = "trace.json.gz"
 
 
 def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> Outcome:
     """The Outcome of a pass. The trace is kept as an artifact where ``options["timeline_keep"]`` says so."""
-    case, first_visits = session.case, bool(options.get(FIRST_VISITS))
-    instrument = FIRST_VISITS if first_visits else TIMELINE
-    if first_visits and (reason := no_first_visits(session, options["timeline_steps"])):
+    case = session.case
+    instrument = next((name for name in _TAKEN if options.get(name)), TIMELINE)
+    if instrument == FIRST_VISITS and (reason := no_first_visits(session, options["timeline_steps"])):
         return Outcome(case, instrument, "skipped", reason)
     folder = artifact_folder(run_folder, instrument, case.scheme, case.case_id, options["repeat"])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        taken = _first_visits if first_visits else _best
-        found = taken(session, folder, options)
+        found = _TAKEN.get(instrument, _best)(session, folder, options)
         kept: tuple[Artifact, ...] = ()
         if options["timeline_keep"]:
             kept = tuple(artifact(run_folder, path, text) for path, text in found.files)
@@ -62,6 +62,14 @@ def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> 
 def _first_visits(session: Session, folder: Path, options: Mapping[str, Any]) -> Observation:
     """Taken once: a second window would be at other lengths."""
     return _read(observe_first_visits(session, folder / TRACE, options["timeline_steps"]), folder)
+
+
+def _prefill(session: Session, folder: Path, options: Mapping[str, Any]) -> Observation:
+    timed = options.get(FIRST_TOKENS, {}).get(session.case.case_id, ())
+    return _read(observe_prefill(session, folder / TRACE, options["timeline_steps"], timed), folder)
+
+
+_TAKEN = {FIRST_VISITS: _first_visits, PREFILL: _prefill}
 
 
 def _best(session: Session, folder: Path, options: Mapping[str, Any]) -> Observation:

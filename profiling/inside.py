@@ -1,4 +1,4 @@
-"""Observes a few decode steps from inside the process that makes them.
+"""Observes a few decode steps, or passes over prompts, from inside the process that makes them.
 
 The same call's steps before and after the observed ones are plain: they tell what a step takes without the observer,
 within a fraction of a second of it, so that a machine whose speed drifts spoils the comparison least (which of them
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.ledger.plain import PLAIN, places, undisturbed
+from bench.analysis.ledger.read import PREFILL_RANGE, STEP_RANGE
 from bench.models.architecture import positions
 from bench.record.errors import MeasurementError
 from bench.record.schema import Metric, metric
@@ -29,7 +30,7 @@ from bench.workloads.compiling import takes_hooks
 from bench.workloads.session import Session
 
 from .annotate import RangeAnnotator, RecordFunctionBackend, annotator
-from .window import KinetoRecorder, Recorder, Window
+from .window import KinetoRecorder, PrefillRanges, Recorder, Window
 
 # Before the observed first visits: steps enough for a few plain ones.
 FIRST_WINDOW = 8
@@ -38,11 +39,12 @@ FIRST_WINDOW = 8
 @dataclass(frozen=True)
 class Seen:
     """``samples``: metric → values, s, of what was timed beside the observed steps; ``plain_steps``: which decode steps
-    of the call the plain ones are."""
+    of the call the plain ones are; ``range``: what one observed step is called."""
 
     samples: Samples
     facts: Mapping[str, Any]
     plain_steps: tuple[int, ...] = ()
+    range: str = STEP_RANGE
 
     @property
     def plain_ns(self) -> float | None:
@@ -117,6 +119,34 @@ def observe_kineto(session: Session, trace: Path, first: int, steps: int) -> See
     seen = observe(session, recorder, "record_function", first, steps)
     recorder.write(str(trace))
     return Seen({**seen.samples, **measure(session.case.device)}, seen.facts, seen.plain_steps)
+
+
+def observe_prefill(session: Session, trace: Path, least: int, timed: Sequence[float]) -> Seen:
+    """Observe the pass over each prompt, each twice or more, and ``least`` passes in all. The plain ones are of the
+    same prompts just before and after; on a GPU they are the process's ``timed`` calls, s to the first token: CUPTI may
+    be attached already, which slows down what is not observed too."""
+    hooked, on_gpu = takes_hooks(session.loaded.arm), session.case.device == "cuda"
+    batches = session.batches * max(-(-least // len(session.batches)), 2)
+    recorder, ranges = KinetoRecorder(session.case.device), RangeAnnotator(RecordFunctionBackend())
+    plain = list(timed) if on_gpu else [session.prefill(batch) for batch in batches]
+    if hooked:
+        ranges.attach(session.loaded.model)
+    try:
+        recorder.prepare()
+        recorder.start()
+        for batch in batches:
+            session.prefill(batch, PrefillRanges(ranges))
+        recorder.stop()
+    finally:
+        ranges.detach()
+    plain += [] if on_gpu else [session.prefill(batch) for batch in batches]
+    recorder.write(str(trace))
+    facts = {
+        "steps": len(batches), "ranges": "record_function" if hooked else "record_function, of steps alone",
+        "prompts": prompts(session), "device": session.case.device,
+        "lengths": [batch.prompt_length for batch in batches],
+    }  # fmt: skip
+    return Seen({PLAIN: plain, **measure(session.case.device)}, facts, range=PREFILL_RANGE)
 
 
 def prompts(session: Session) -> list[list[str]]:

@@ -102,6 +102,18 @@ class KinetoRecorder:
             plain.unlink(missing_ok=True)
 
 
+class PrefillRanges:
+    """Implements bench.workloads.annotation.Annotator for calls that end with their first token: ``prefill`` alone."""
+
+    def __init__(self, ranges: RangeAnnotator) -> None:
+        self.attach, self.detach = ranges.attach, ranges.detach
+        self.begin, self.end = ranges.begin, ranges.end
+
+    def step(self, index: int) -> None:  # noqa: ARG002 - the protocol's signature
+        """The first token exists: close ``prefill``."""
+        self.end()
+
+
 class Window:
     """Implements bench.workloads.annotation.Annotator: steps ``first`` … ``first + steps - 1`` are annotated and
     recorded, and before them the prefill is annotated.

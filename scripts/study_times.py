@@ -48,6 +48,8 @@ LARGER = {
 TOKENS = 128
 # A timeline of first visits makes a tenth of the tokens and reads a trace as large: taken as half of a timeline.
 FIRST_VISITS = 0.5
+# One of prefill makes as many passes as that one steps, of longer kernels: not measured yet, and taken as half too.
+PREFILL = 0.5
 Record = Mapping[str, Any]
 
 
@@ -124,6 +126,7 @@ def _request(request: Any, block: Block, known: Costs) -> float:
             "codecarbon": _at(known.energy, case.scheme) * (case.new_tokens or 0) / TOKENS,
             "kineto": _at(known.timeline, case.scheme),
             "kineto-first": _at(known.timeline, case.scheme) * FIRST_VISITS,
+            "kineto-prefill": _at(known.timeline, case.scheme) * PREFILL,
             "annotation": 2 * options["annotation_pairs"] * call,
             TRY: _prepared(case, call, first) + ROUNDS * call * _loops(case),
         }[request.instrument]

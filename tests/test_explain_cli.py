@@ -47,6 +47,19 @@ def test_a_run(tmp_path, capsys):
     assert document["energy"] == []
 
 
+def test_prefill_of_a_run(tmp_path, capsys):
+    run = run_folder(tmp_path / "run")
+    both = json.loads(told(capsys, "explain", run, "--json").out)
+    document = json.loads(told(capsys, "explain", run, "--phase", "prefill", "--json").out)
+    assert (both["phase"], both["pairs"][0]["unit"]) == ("decode", "token")
+    assert (document["phase"], document["pairs"][0]["unit"]) == ("prefill", "prompt")
+    assert document["pairs"][0]["wall_ms"] == both["prefill"][0]["wall_ms"] != both["pairs"][0]["wall_ms"]
+    assert "time per prompt" in document["answer"]["sentence"] and document["remedies"] == []
+    short = " ".join(told(capsys, "explain", run, "--phase", "prefill").out.split())
+    assert "no passes over prompts of fp16 and int8 were observed" in json.dumps(document)
+    assert "time per prompt" in short and "hypotheses" not in short
+
+
 def test_tables_of_a_run(tmp_path, capsys):
     run = run_folder(tmp_path / "run")
     out = told(capsys, "explain", run, "-v").out
@@ -88,6 +101,10 @@ BOTH = ("--reference", "CANDIDATE", "--candidate", "CANDIDATE")
         (("whatif", "BROKEN", "--cuda-graph"), "BROKEN"),
         (("whatif", "MISSING", "--cuda-graph"), "MISSING"),
         (("explain", "RUN", "--reference-time", "3"), "of two traces"),
+        (
+            ("explain", "--reference", "REFERENCE", "--candidate", "CANDIDATE", "--phase", "prefill"),
+            "name the range of one prefill with --step-range",
+        ),
         (("explain", *BOTH, "--reference-time", "0", "--candidate-time", "1"), "give a number over 0"),
         (("explain", *BOTH, "--reference-time", "1", "--candidate-time", "inf"), "give a number over 0"),
         (("explain", *BOTH, "--reference-time", "1", "--candidate-time", "0.0001"), "less than the GPU works"),

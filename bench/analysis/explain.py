@@ -19,9 +19,11 @@ from .interventions import InterventionRow, Removals, predicted_only, removals
 from .interventions import summarise as summarise_interventions
 from .ledger.first_visits import FirstVisits, first_visits
 from .ledger.pairs import Pair, pairs
+from .ledger.phases import DECODE, PREFILL, Phase
 from .ledger.stored import with_lines
 from .ledger.uniform import uniform_factor
 from .ledger.windows import unlike_windows
+from .prefill import prefill_pairs, prefill_rows
 from .remedies import Remedy, remedies, same_but_length
 from .settings import Asked, check_chosen, fits, in_order
 from .statistics.assumed import mark
@@ -43,7 +45,8 @@ class FirstAnswer:
 @dataclass(frozen=True)
 class Explanation:
     """Everything that a run says about why its schemes differ. ``generation_rows``: the row of a scheme, by setting and
-    scheme. ``records``: what it is made of. ``first``: what someone who generates once waits for; all else is about
+    scheme. ``records``: what it is made of. ``phase``: which part of a call all of it is of; ``prefill``: the same of
+    prefill, None where no prompt was timed. ``first``: what someone who generates once waits for; all else is about
     lengths met before."""
 
     pairs: tuple[Pair, ...]
@@ -58,6 +61,8 @@ class Explanation:
     records: tuple[Record, ...]
     reference: str = REFERENCE
     first: tuple[FirstAnswer, ...] = ()
+    phase: Phase = DECODE
+    prefill: Explanation | None = None
 
 
 def explain(
@@ -83,7 +88,20 @@ def explain(
         rows(groups),
         tuple(dict.fromkeys(pair.setting for pair in found)), tuple(records), reference,
         _first(groups, first_visits(lined, reference)),
+        prefill=_of_prefill(lined, groups, reference, asked),
     )  # fmt: skip
+
+
+def _of_prefill(
+    records: Sequence[Record], groups: Sequence[generation.GenerationGroup], reference: str, asked: Asked
+) -> Explanation | None:
+    found = prefill_pairs(records, reference, asked)
+    settings = tuple(dict.fromkeys(pair.setting for pair in found))
+    told = Explanation(
+        found, (), (), (), (), (), findings([pair for pair in found if pair.instrument]), prefill_rows(rows(groups)),
+        settings, tuple(records), reference, phase=PREFILL,
+    )  # fmt: skip
+    return told if found else None
 
 
 def _first(groups: Sequence[generation.GenerationGroup], ledgers: Sequence[FirstVisits]) -> tuple[FirstAnswer, ...]:
@@ -121,6 +139,7 @@ def narrowed(found: Explanation, wanted: Mapping[str, Any]) -> Explanation:
         removals=tuple(item for item in found.removals if wanted.get("scheme", item.scheme) == item.scheme),
         remedies=tuple(filter(here, found.remedies)),
         first=tuple(_of_scheme(item, wanted) for item in found.first if fits(dict(item.setting), coordinates)),
+        prefill=found.prefill and replace(found.prefill, pairs=tuple(filter(here, found.prefill.pairs))),
     )
 
 
@@ -178,10 +197,11 @@ def _unexplained(pair: Pair) -> list[Finding]:
         if within
         else "the timed calls took another time than the observed calls' own unobserved steps"
     )
-    message = f"{pair.scheme}: {line.delta_ms:+.3g} ms/token of its difference are unexplained"
+    unit = pair.phase.unit
+    message = f"{pair.scheme}: {line.delta_ms:+.3g} ms/{unit} of its difference are unexplained"
     return [
         Finding(
-            "unexplained", "warning", message, f"interval {bounds} ms/token; {why}",
+            "unexplained", "warning", message, f"interval {bounds} ms/{unit}; {why}",
             "quieten the machine, or run more repeats",
         )
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from bench.record.timeline import Timeline
 
 from .grouping import Coordinates, setting_of
 from .ledger.classes import table_for
-from .ledger.pairs import TIMELINES
+from .ledger.phases import DECODE
 from .ledger.plain import at_new_lengths
 from .ledger.read import STEP_RANGE
 from .timeline import Analysis
@@ -45,7 +45,7 @@ def recorded_steps(
     """By scheme, those with a timeline in this setting. ``read``: reads a trace; None: none is read."""
     found: dict[str, list[Record]] = {}
     for record in records:
-        known = record.instrument in TIMELINES and record.status == "ok" and not at_new_lengths(record)
+        known = record.instrument in DECODE.instruments and record.status == "ok" and not at_new_lengths(record)
         if known and setting_of(record.case) == setting:
             found.setdefault(record.case.scheme, []).append(record)
     return {scheme: _step(each, folder, read) for scheme, each in found.items()}

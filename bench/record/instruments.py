@@ -6,6 +6,8 @@ from __future__ import annotations
 # records of their own, so that no step of one kind is ever taken for one of the other.
 TIMELINE = "kineto"
 FIRST_VISITS = "kineto-first"
+# The pass over the prompt under torch.profiler.
+PREFILL = "kineto-prefill"
 # A cheap remedy that a run tries by itself, taking turns with the unchanged arm in its process; "intervention" is one
 # in a process of its own.
 TRY = "try"

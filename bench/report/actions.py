@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bench.analysis.explain import Explanation
 from bench.analysis.interventions import InterventionRow
 from bench.analysis.ledger.pairs import Pair
+from bench.analysis.ledger.phases import PREFILL
 from bench.analysis.remedies import Remedy, same_but_length
 from bench.analysis.statistics.assumed import mark
 from bench.analysis.statistics.verdict import Verdict
@@ -61,6 +62,10 @@ def _instead(
 ) -> Point:
     if verdict in ("FASTER", "SAME"):
         return Point("Nothing", f"{focus.scheme} is not slower.")
+    if focus.phase is PREFILL:
+        return Point(
+            "Nothing was tried on prefill", "What a run tries, and what it prints as code, is of decode steps."
+        )
     if verdict != "SLOWER":
         text = f"It cannot be told whether {focus.scheme} is slower, so no remedy can be judged."
         how = " In a new folder:" if commands else " Run the same with a larger --repeats, in a new folder."

@@ -135,7 +135,8 @@ def _cause_sentence(focus: Pair, row: GenerationRow | None) -> str:
     ratio = row.time_ratio.value if row and row.time_ratio else closed.scheme_ms / closed.reference_ms
     told = balance_text(focus.causes)
     parts = f": {told}" if told else ""
-    size = f"{focus.scheme} takes ×{ratio:.2f} the time per token ({units.signed(closed.delta.delta_ms)} ms{parts})"
+    unit, delta = focus.phase.unit, units.signed(closed.delta.delta_ms)
+    size = f"{focus.scheme} takes ×{ratio:.2f} the time per {unit} ({delta} ms{parts})"
     if row is not None and row.verdict == "SAME":
         return f"{size}."
     return f"{size}{_largest(focus)}."
@@ -177,10 +178,10 @@ def caption(pair: Pair) -> str:
     closed = pair.closed
     busy = "the GPU" if pair.device != "cpu" else "operators"
     return (
-        f"Each bar: what one cause adds to {pair.reference}'s time per token, {busy} dark, the host light, neither "
-        f"grey; together they give {pair.scheme}'s exactly. {share_note(pair.causes)} Thin lines: 95 % intervals. "
-        f"Causes from {pair.instrument or 'no'} timelines of {pair.observed_steps[0]} and {pair.observed_steps[1]} "
-        "decode steps; times per token from unprofiled calls "
+        f"Each bar: what one cause adds to {pair.reference}'s time per {pair.phase.unit}, {busy} dark, the host light, "
+        f"neither grey; together they give {pair.scheme}'s exactly. {share_note(pair.causes)} "
+        f"Thin lines: 95 % intervals. Causes from {pair.instrument or 'no'} timelines of {pair.observed_steps[0]} and "
+        f"{pair.observed_steps[1]} {pair.phase.observed}; times per {pair.phase.unit} from unprofiled calls "
         f"({closed.reference_ms:.3g} and {closed.scheme_ms:.3g} ms)."
         f"{assumed_bars(pair.causes)}"
     )

@@ -24,7 +24,7 @@ def run_document(
 
 def document(found: Explanation, commands: Commands | None = None) -> dict[str, Any]:
     """A run's explanation as JSON; ``commands``: what a user may type next."""
-    made: dict[str, Any] = {"answer": answer_document(found, commands)}
+    made: dict[str, Any] = {"phase": found.phase.name, "answer": answer_document(found, commands)}
     for entry in SECTIONS:
         made |= entry.document(found) if entry.document else {}
     for attached in attached_documents(found):

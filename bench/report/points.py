@@ -25,7 +25,7 @@ def cause_points(pair: Pair, verdict: Verdict | None) -> tuple[Point, ...]:
     told = shared(pair.causes, verdict)
     points = [_cause(one, pair) for one in told[:MOST]]
     rest = told[MOST:]
-    return (*points, others(rest)) if rest else tuple(points)
+    return (*points, others(rest, pair.phase.unit)) if rest else tuple(points)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _cause(one: Shared, pair: Pair) -> Point:
         bounds += "" if cause.sure else " Not sure: it holds 0."
     elif cause.basis == "one value":
         bounds = " One value only, so no interval."
-    told = title(c.LABELS[cause.cause], cause.delta_ms, [one])
+    told = title(c.LABELS[cause.cause], cause.delta_ms, [one], pair.phase.unit)
     return Point(told, _evidence(cause, pair) + bounds, sure=cause.sure)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypedDict
 from msgspec import convert
 
 from bench.presets import EndToEnd, Preset
-from bench.record.instruments import FIRST_VISITS, TIMELINE, TRY
+from bench.record.instruments import FIRST_VISITS, PREFILL, TIMELINE, TRY
 from bench.record.schema import Case
 from bench.record.typed import typed
 from bench.schemes import AS_SAVED, arm, family, known
@@ -309,10 +309,8 @@ def _generation_block(preset: Preset, sweep: EndToEnd, source: Source, repeat: i
         for name, (schemes, repeats) in sweep.observers.items()
         if case.scheme in (*schemes, AS_SAVED) and repeat < repeats
     ]
-    if (
-        TIMELINE in instruments and case.cache != "static" and repeat == 0
-    ):  # observed once: it is timed in every process
-        instruments.append(FIRST_VISITS)
+    if TIMELINE in instruments and repeat == 0:  # these are observed once: they are timed in every process
+        instruments += [PREFILL] if case.cache == "static" else [FIRST_VISITS, PREFILL]
     options = {
         "calls": sweep.calls,
         "warmup_calls": sweep.warmup_calls,

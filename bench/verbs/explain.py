@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.analysis.explain import Explanation, explain
 from bench.analysis.hardware import unlike_parts
 from bench.analysis.held_lines import classified
+from bench.analysis.ledger import phases
 from bench.kinds import MILLISECONDS
 from bench.record.errors import RecordError, UsageError
 from bench.record.suggested import quoted
@@ -29,6 +30,7 @@ MOST_HARDWARE = 3
 EXAMPLES = """
 explain reports/runs/mine
 explain reports/runs/mine --scheme nf4 --batch-size 8
+explain reports/runs/mine --phase prefill
 explain --reference fp16.sqlite --candidate nf4.sqlite
 explain --reference a.json.gz --candidate b.json.gz --step-range 'execute_*' --json
 explain --reference a.sqlite --candidate b.sqlite --reference-time 16 --candidate-time 20
@@ -47,6 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--reference-range", metavar="NAME", help="the same, of the reference alone")
     add("--candidate-range", metavar="NAME", help="the same, of the candidate alone")
     add_step_options(parser)
+    phases = "of a run, what of a call: decode steps (default), or prefill, the pass over the prompt"
+    add("--phase", choices=("decode", "prefill"), help=phases)
     add("--json", action="store_true", help="as JSON")
     add_choices(parser)
     add_verbose(parser)
@@ -98,6 +102,12 @@ def explained(options: argparse.Namespace) -> tuple[dict[str, Explanation], Comm
             f"{options.run} holds no scheme beside an unquantised one{why}: measure fp16 and another scheme"
         )
     found, next_ = chosen(found, options), commands(options.run, records, planned.preset, options.reference)
+    if getattr(options, "phase", None) == phases.PREFILL.name:
+        found = {name: each.prefill for name, each in found.items() if each.prefill and each.prefill.pairs}
+        if not found:
+            raise RecordError(
+                f"{options.run} holds no two schemes with a time to first token: measure fp16 and another"
+            )
     return found, next_, len(by_hardware) > 1
 
 
@@ -128,7 +138,8 @@ def _print_short(found: Explanation, commands: Commands, most: int, more: str) -
     from bench.report.console import console as make_console
     from bench.report.short import SAME_WITH_V
 
-    rest = f"{more}edger, energy, hypotheses, every remedy with its code: {SAME_WITH_V}" if more else ""
+    told = "edger" if found.phase is phases.PREFILL else "edger, energy, hypotheses, every remedy with its code"
+    rest = f"{more}{told}: {SAME_WITH_V}" if more else ""
     print_brief(answer(found, commands), (), found.findings, make_console(), rest, most=most)
 
 

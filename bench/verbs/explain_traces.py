@@ -33,6 +33,7 @@ def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAske
     if options.run is not None:
         raise UsageError("give either a run folder or two traces, not both")
     refuse_choices(options)
+    refuse(options, ("phase",), "it is of a run: of two traces name the range of one prefill with --step-range")
     if options.reference is None:
         raise UsageError("--candidate needs --reference: the trace to set it against")
     if options.reference_range and options.candidate_range:

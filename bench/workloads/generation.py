@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.instruments.memory import MemoryWatch
 from bench.instruments.unused import measure_unused
-from bench.record.instruments import FIRST_VISITS, TIMELINE, TRY
+from bench.record.instruments import FIRST_VISITS, PREFILL, TIMELINE, TRY
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.schemes import Arm, arm, family, linear_kernels
 from bench.workloads import identity, models, observers
@@ -26,7 +26,7 @@ from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, findings_of, meet_all, warm_up
 from bench.workloads.compiling import check_compiled, is_compiled, takes_hooks
 from bench.workloads.lengths import Lengths
-from bench.workloads.observers import UNUSED
+from bench.workloads.observers import FIRST_TOKENS, UNUSED
 from bench.workloads.outcome import Outcome, failed
 from bench.workloads.session import Call, Session, overhead
 from bench.workloads.sources import Source
@@ -67,11 +67,11 @@ def count_outliers(session: Session, chosen: Arm) -> list[int]:
 
 
 # What observes generate calls as the timed run makes them, and so must find their lengths met.
-OBSERVE_CALLS = (TIMELINE, "energy", "codecarbon", "annotation")
+OBSERVE_CALLS = (TIMELINE, PREFILL, "energy", "codecarbon", "annotation")
 # What blocks are given and no record repeats.
-_UNTOLD = ("windows", UNUSED)
+_UNTOLD = ("windows", UNUSED, FIRST_TOKENS)
 # What comes last in a process on a GPU.
-_LAST = frozenset((TIMELINE, FIRST_VISITS))
+_LAST = frozenset((TIMELINE, FIRST_VISITS, PREFILL))
 Tries = Callable[[Arm, Sequence[Case], Mapping[str, Any], Lengths], Iterator[Outcome]]
 """Tries remedies on one loaded model: (its arm, the Cases, options, the lengths met) → an Outcome for each Case."""
 TriesOn = Callable[[models.LoadedModel], Tries]
@@ -106,7 +106,8 @@ def run(
         if instrument != TRY:
             instruments.setdefault(asked, []).append(instrument)
     own = options.get("by_case", {})
-    shared = {name: value for name, value in options.items() if name != "by_case"} | {UNUSED: unused}
+    shared = {name: value for name, value in options.items() if name != "by_case"}
+    shared |= {UNUSED: unused, FIRST_TOKENS: {}}
     lengths = Lengths()
     for place, (asked, names) in enumerate(_in_order(instruments, case.device)):
         if tries and case.device == "cuda" and set(names) <= _LAST:  # before CUPTI is attached
@@ -163,6 +164,8 @@ def _observed(
         yield from (_failed_outcome(case, instrument, error) for instrument in instruments)
         return
     if timed is not None:
+        firsts = (found.values for found in timed.metrics if found.name == "time_to_first_token")
+        options[FIRST_TOKENS][case.case_id] = next(firsts, ())
         yield timed
     elif not {*instruments}.isdisjoint(OBSERVE_CALLS):
         meet_all(session, options)

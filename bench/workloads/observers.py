@@ -13,7 +13,7 @@ from bench.instruments.gpu import watched
 from bench.instruments.nvml import connect, measured_gpu
 from bench.instruments.readings import Readings
 from bench.record.errors import MachineError, NotApplicableError
-from bench.record.instruments import FIRST_VISITS, TIMELINE
+from bench.record.instruments import FIRST_VISITS, PREFILL, TIMELINE
 from bench.record.schema import metric
 from bench.workloads.annotation import Tools
 from bench.workloads.compiling import takes_hooks
@@ -24,6 +24,8 @@ from bench.workloads.session import Session
 
 # The option under which what the card drew before this process used it travels to the energy pass.
 UNUSED = "unused"
+# And under which the times to first token of the timed calls, by case_id, travel to the pass that observes prefill.
+FIRST_TOKENS = "first_tokens"
 
 Observer = Callable[[Session, Mapping[str, Any], Tools], Outcome]
 
@@ -125,11 +127,18 @@ def first_visits(session: Session, options: Mapping[str, Any], tools: Tools) -> 
     return outcome
 
 
+def prefill(session: Session, options: Mapping[str, Any], tools: Tools) -> Outcome:
+    """The pass over each prompt under torch.profiler."""
+    outcome: Outcome = tools.timeline(session, {**options, PREFILL: True})
+    return outcome
+
+
 # In this order after the timed run: the timeline first, so that it sees the machine as the timed run did. On a GPU it
 # comes last of all (generation.py), because CUPTI stays attached afterwards and slows every later launch.
 OBSERVERS: dict[str, Observer] = {
     TIMELINE: timeline,
     FIRST_VISITS: first_visits,
+    PREFILL: prefill,
     "energy": energy,
     "codecarbon": codecarbon,
     "annotation": annotation_cost,

@@ -24,13 +24,16 @@ from bench.workloads.models import LoadedModel
 
 
 class Stepper:
-    """A stopping criterion that never stops: it marks the time, and the annotator's step where there is one."""
+    """A stopping criterion that marks the time, and the annotator's step where there is one. It never stops, but for
+    ``once``: at the first new token."""
 
-    def __init__(self, stamps: Stamps, batch_size: int, device: str, annotator: Annotator | None = None) -> None:
+    def __init__(
+        self, stamps: Stamps, batch_size: int, device: str, annotator: Annotator | None = None, *, once: bool = False
+    ) -> None:
         import torch
 
         self.stamps = stamps
-        self._go_on = torch.zeros(batch_size, dtype=torch.bool, device=device)
+        self._stop = torch.full((batch_size,), once, dtype=torch.bool, device=device)
         self._annotator = annotator
         self._steps = 0
 
@@ -47,7 +50,7 @@ class Stepper:
         if self._annotator is not None:
             self._annotator.step(self._steps)
             self._steps += 1
-        return self._go_on
+        return self._stop
 
     def end(self) -> None:
         """The generate call has returned."""
@@ -117,6 +120,15 @@ class Session:
         wall = self._clock.now() - start
         offsets = self._stamps.seconds()
         return self._call(case, batch, output, wall, offsets)
+
+    def prefill(self, batch: Batch, annotator: Annotator | None = None) -> float:
+        """s of ``batch``'s time to first token, of a call as ``generate`` makes it that ends there."""
+        stepper = Stepper(self._stamps, self.case.batch_size or 1, self.case.device, annotator, once=True)
+        self._clock.synchronize()
+        stepper.begin()
+        self.loaded.model.generate(**batch.inputs, **self._options(self.case), stopping_criteria=[stepper])
+        stepper.end()
+        return self._stamps.seconds()[1]
 
     def generate_options(self) -> dict[str, Any]:
         """How it generates, for the record: options as its calls give them."""

@@ -27,21 +27,22 @@ def of_analysis(
     costs: EventCosts,
     plain: float | None,
     bitsandbytes: str | None = None,
+    step_range: str = STEP_RANGE,
 ) -> Found:
     """(setup, metrics, not collected). ``ranges``: the names of those in the trace; ``plain``: ns of a step of the
     observed call that was not observed, None where there is none; ``bitsandbytes``: the version that was traced (None:
-    the installed one)."""
-    if STEP_RANGE not in ranges:
-        return _nothing(f"the trace holds no range {STEP_RANGE}")
+    the installed one); ``step_range``: what an observed step is called."""
+    if step_range not in ranges:
+        return _nothing(f"the trace holds no range {step_range}")
     if not analysis.devices and not len(analysis.timeline.operators):
         return _nothing("the trace holds neither GPU work nor operators")
     bitsandbytes = bitsandbytes or _version("bitsandbytes")
     told: dict[str, Any] = {"bitsandbytes": bitsandbytes, "rules": rules_said()}
     if not analysis.devices:
-        return {"ledger": {"device": "cpu", **told, **packed_rows(cpu_rows(analysis.timeline, STEP_RANGE))}}, (), {}
-    rows, undisturbed = gpu_rows(analysis, work_of(analysis, STEP_RANGE), STEP_RANGE), None
+        return {"ledger": {"device": "cpu", **told, **packed_rows(cpu_rows(analysis.timeline, step_range))}}, (), {}
+    rows, undisturbed = gpu_rows(analysis, work_of(analysis, step_range), step_range), None
     if plain:
-        found = without_observer(analysis, costs, plain, STEP_RANGE, bitsandbytes)
+        found = without_observer(analysis, costs, plain, step_range, bitsandbytes)
         told["observer_scale"], undisturbed = found.scale, found.rows
     return {"ledger": {"device": "cuda", **told, **packed_rows(rows, undisturbed)}}, (), {}
 

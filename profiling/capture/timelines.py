@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.ledger.attention import backends
+from bench.analysis.ledger.read import STEP_RANGE
 from bench.analysis.observer.costs import NO_EVENTS, EventCosts
 from bench.analysis.timeline import Analysis
 from bench.analysis.timeline.intervals import Cover
@@ -33,14 +34,19 @@ OPERATORS = ("operators", "operators_busy")
 
 
 def of_file(
-    path: Path, summary_file: Path, costs: EventCosts = NO_EVENTS, plain_ns: float | None = None
+    path: Path,
+    summary_file: Path,
+    costs: EventCosts = NO_EVENTS,
+    plain_ns: float | None = None,
+    step_range: str = STEP_RANGE,
 ) -> tuple[dict[str, Any], tuple[Metric, ...], dict[str, str]]:
     """(setup, metrics, not collected) of a trace; its summary is written to ``summary_file``. ``costs``: of the
-    observer's events; ``plain_ns``: a step of the same call that was not observed. Raises a RecordError."""
+    observer's events; ``plain_ns``: a step of the same call that was not observed; ``step_range``: what an
+    observed step is called. Raises a RecordError."""
     analysis = Analysis(read_timeline(path))
     summary = timeline_summary(analysis)
     summary_file.write_text(json.dumps(summary))
-    values = step_values(analysis)
+    values = step_values(analysis, step_range)
     setup = {
         "counted_ranges": {item["name"]: item["count"] for item in summary["ranges"]},
         "top": (summary["kernels"] or summary.get("operators", []))[:_MOST_ROWS],
@@ -50,7 +56,9 @@ def of_file(
         "operators": operator_times(analysis.timeline),
     }
     metrics = tuple(metric(name, found) for name, found in values.items() if len(found))
-    for_ledger, lines, without = ledger.of_analysis(analysis, setup["counted_ranges"], costs, plain_ns)
+    for_ledger, lines, without = ledger.of_analysis(
+        analysis, setup["counted_ranges"], costs, plain_ns, step_range=step_range
+    )
     return setup | for_ledger, (*metrics, *lines), absent(analysis, values) | without
 
 
@@ -75,9 +83,9 @@ def attention_backends(timeline: Timeline) -> dict[str, dict[str, float]]:
     return found
 
 
-def step_values(analysis: Analysis) -> dict[str, Values]:
-    """By metric name: one value per decode step, in order. What the trace does not tell is left out."""
-    ranges, steps = analysis.timeline.ranges, analysis.steps("decode_step")
+def step_values(analysis: Analysis, step_range: str = STEP_RANGE) -> dict[str, Values]:
+    """By metric name: one value per observed step, in order. What the trace does not tell is left out."""
+    ranges, steps = analysis.timeline.ranges, analysis.steps(step_range)
     values: dict[str, Values] = {"observed_step_time": (ranges.end[steps.row] - ranges.start[steps.row]) * S_PER_NS}
     if len(analysis.timeline.calls):
         counted = (steps.launches, steps.syncs, steps.copies, steps.kernels)

@@ -259,3 +259,9 @@ def test_steps_at_new_lengths_are_observed_once_per_arm_and_never_with_a_static_
     blocks = make_plan(presets.preset("smoke", {"caches": ("dynamic", "static")}), SOURCE, [], "cpu", 0)
     observed = [(c.scheme, c.cache, repeat) for c, name, repeat in requests(blocks) if name == "kineto-first"]
     assert sorted(observed) == [(scheme, "dynamic", 0) for scheme in sorted(presets.ALL_NINE)]
+
+
+def test_prefill_is_observed_once_per_arm_with_any_cache():
+    blocks = make_plan(presets.preset("smoke", {"caches": ("dynamic", "static")}), SOURCE, [], "cpu", 0)
+    observed = [(c.cache, repeat) for c, name, repeat in requests(blocks) if name == "kineto-prefill"]
+    assert sorted(observed) == [(cache, 0) for cache in ("dynamic", "static") for _ in presets.ALL_NINE]

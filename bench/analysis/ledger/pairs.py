@@ -1,9 +1,9 @@
 """A run's ledgers: for every setting the reference against each scheme, from timed records and observed steps.
 
-The wall time is the one that the report shows: the unprofiled decode time per token. The lines come from the steps
-that Kineto or nsys observed, less the modelled cost of observing (see observer.py). Of an observed call's steps only
-the middle half by length is used: a step in which the machine did something else would be in one line or another by
-chance.
+The wall time is the one that the report shows: the unprofiled decode time per token, or for prefill the time to first
+token per prompt. The lines come from the steps that Kineto or nsys observed, less the modelled cost of observing (see
+observer.py). Of an observed call's steps only the middle half by length is used: a step in which the machine did
+something else would be in one line or another by chance.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from bench.record import causes as c
 from bench.record.metrics import MS_PER_S
 from bench.record.schema import Record
 
-from ..generation import call_times
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_of, setting_of
 from ..observer.fitted import NOTHING, ObserverModel, Seconds, middle, observer_model
 from ..statistics import Samples
 from ..statistics.pairing import located, partners, spots
 from .accounting import Cause, account
 from .closure import Closed, Line, Side, close, on_grid
+from .phases import DECODE, Phase
 from .plain import at_new_lengths, plain_times
 from .stored import with_lines
 
-TIMELINES = ("kineto", "nsys")
 _MOST_SOURCES = 12
 REST = "(other)"
 
@@ -52,9 +51,9 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class Pair:
-    """One ledger. ``instrument``: of the lines, "" where no steps were observed, and then ``missing`` says why.
-    ``causes``: the one accounting of the difference (see accounting.py). ``unknown``: names in ``other`` with their
-    share of it."""
+    """One ledger; its figures are per ``phase.unit``. ``instrument``: of the lines, "" where no steps were observed,
+    and then ``missing`` says why. ``causes``: the one accounting of the difference (see accounting.py). ``unknown``:
+    names in ``other`` with their share of it."""
 
     setting: Coordinates
     model: str
@@ -68,6 +67,7 @@ class Pair:
     instrument: str = ""
     missing: str = ""
     observed_steps: tuple[int, int] = (0, 0)
+    phase: Phase = DECODE
 
     @property
     def explained(self) -> float | None:
@@ -80,31 +80,32 @@ Observed = Mapping[tuple[Coordinates, str, str], list[Record]]
 Models = Mapping[tuple[str, str], ObserverModel]
 
 
-def pairs(records: Sequence[Record], reference: str = REFERENCE) -> tuple[Pair, ...]:
+def pairs(records: Sequence[Record], reference: str = REFERENCE, phase: Phase = DECODE) -> tuple[Pair, ...]:
     """A Pair per setting and scheme but the reference. Settings without a reference have none."""
-    observed = observed_records(records)
+    observed = observed_records(records, phase)
     models = observer_models(observed)
     found: list[Pair] = []
     for group in groups(records, "generation"):
         base = reference_of(group.schemes, reference)
         if base is None:
             continue
-        timed = [scheme for scheme in group.schemes if scheme != base and _both_timed(group, base, scheme)]
-        found += [_pair(group, base, scheme, observed, models) for scheme in timed]
+        timed = [scheme for scheme in group.schemes if scheme != base and _both_timed(group, base, scheme, phase)]
+        found += [_pair(group, base, scheme, observed, models, phase) for scheme in timed]
     return tuple(found)
 
 
-def _both_timed(group: Group, base: str, scheme: str) -> bool:
-    """Whether the records that are set against each other tell decode times: those of a newer or older program, or of
-    one new token, have none."""
-    return all(map(_walls, partners(group.schemes[base], group.schemes[scheme])))
+def _both_timed(group: Group, base: str, scheme: str, phase: Phase) -> bool:
+    """Whether the records that are set against each other tell the times of the phase: those of a newer or
+    older program, or of one new token, have none."""
+    both = partners(group.schemes[base], group.schemes[scheme])
+    return all(any(phase.times(record) for record in records) for records in both)
 
 
-def observed_records(records: Sequence[Record]) -> Observed:
+def observed_records(records: Sequence[Record], phase: Phase = DECODE) -> Observed:
     """(setting, scheme, instrument) → its records with a ledger, in order of repeat."""
     found: dict[tuple[Coordinates, str, str], list[Record]] = defaultdict(list)
     for record in map(with_lines, records):
-        known = record.instrument in TIMELINES and record.status == "ok" and "ledger" in record.setup
+        known = record.instrument in phase.instruments and record.status == "ok" and "ledger" in record.setup
         known = known and any(record.values(f"observed_{cause}_per_step") for cause in c.CAUSES)
         if known and not at_new_lengths(record):
             found[setting_of(record.case), record.case.scheme, record.instrument].append(record)
@@ -119,48 +120,40 @@ def observer_models(observed: Observed) -> Models:
     return {key: observer_model(records) for key, records in alike.items()}
 
 
-def _pair(group: Group, base: str, scheme: str, observed: Observed, models: Models) -> Pair:
-    instrument, sides = _common(group.setting, (base, scheme), observed)
+def _pair(group: Group, base: str, scheme: str, observed: Observed, models: Models, phase: Phase) -> Pair:
+    instrument, sides = _common(group.setting, (base, scheme), observed, phase)
     known = dict(group.setting)
     model = models.get((instrument, str(known.get("device"))), NOTHING)
     timed = partners(group.schemes[base], group.schemes[scheme])
-    before, after = (_side(*side, model) for side in zip(timed, sides, strict=True))
+    before, after = (_side(*side, model, phase) for side in zip(timed, sides, strict=True))
     closed = close(before, after)
     causes = account(before, after, closed)
     told = (group.setting, str(known.get("model")), str(known.get("device")), base, scheme, closed, causes)
     if not instrument:
-        return Pair(*told, missing=_why_no_pair(group, (base, scheme), observed))
+        return Pair(*told, missing=_why_no_pair(group, (base, scheme), observed, phase), phase=phase)
     sources = source_lines(sides, closed, int(known.get("batch_size") or 1), model)
     steps = sum(len(middle(record)) for record in sides[0]), sum(len(middle(record)) for record in sides[1])
-    return Pair(*told, sources, _unknown(sides[1]), instrument, "", steps)
+    return Pair(*told, sources, _unknown(sides[1]), instrument, "", steps, phase)
 
 
 def _common(
-    setting: Coordinates, schemes: tuple[str, str], observed: Observed
+    setting: Coordinates, schemes: tuple[str, str], observed: Observed, phase: Phase
 ) -> tuple[str, tuple[Sequence[Record], Sequence[Record]]]:
     """The first instrument that observed both, and its records; never one instrument against another."""
-    for instrument in TIMELINES:
+    for instrument in phase.instruments:
         one, other = (observed.get((setting, scheme, instrument), []) for scheme in schemes)
         if one and other:
             return instrument, partners(one, other)
     return "", ((), ())
 
 
-def _why_no_pair(
-    group: Group, schemes: tuple[str, str], observed: Mapping[tuple[Coordinates, str, str], list[Record]]
-) -> str:
-    without = [s for s in schemes if not any((group.setting, s, name) in observed for name in TIMELINES)]
+def _why_no_pair(group: Group, schemes: tuple[str, str], observed: Observed, phase: Phase) -> str:
+    without = [s for s in schemes if not any((group.setting, s, name) in observed for name in phase.instruments)]
     named = " and ".join(without) or "both by one observer"
-    return (
-        f"no decode steps of {named} were observed: run 'make profile OUT=RUN_FOLDER', or a preset that observes them"
-    )
+    return f"no {phase.observed} of {named} were observed: {phase.remedy}"
 
 
-def _walls(records: Sequence[Record]) -> Samples:
-    return tuple(times for record in records if (times := call_times(record)))
-
-
-def _side(timed: Sequence[Record], observed: Sequence[Record], model: ObserverModel) -> Side:
+def _side(timed: Sequence[Record], observed: Sequence[Record], model: ObserverModel, phase: Phase) -> Side:
     batch = timed[0].case.batch_size or 1
     lines = {
         cause: tuple(tuple(line_steps(record, cause, model) / batch) for record in observed)
@@ -168,7 +161,7 @@ def _side(timed: Sequence[Record], observed: Sequence[Record], model: ObserverMo
         if any(record.values(f"observed_{cause}_per_step") for record in observed)
     }
     plain = [(float(np.median(values)) / batch,) if (values := plain_times(record)) else () for record in observed]
-    wall = located(timed, call_times)
+    wall = located(timed, phase.times)
     known = tuple(plain) if all(plain) else ()
     leading = _leading(observed, batch, model)
     return Side(wall.samples, lines, known, wall_spots=wall.spots, line_spots=spots(observed), leading=leading)

@@ -10,7 +10,7 @@ from .costs import StepCosts
 from .cpu import cpu_costs
 from .gpu import gpu_costs
 
-STEP_RANGE = "decode_step"
+STEP_RANGE, PREFILL_RANGE = "decode_step", "prefill"
 
 
 def step_costs(analysis: Analysis, step_range: str = STEP_RANGE, bitsandbytes: str | None = None) -> StepCosts:

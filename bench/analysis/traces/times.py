@@ -17,9 +17,9 @@ import numpy as np
 from bench.record.errors import UsageError
 from bench.record.metrics import S_PER_NS
 
-from ..generation import call_times
+from ..ledger.phases import DECODE, PREFILL
 from ..ledger.plain import plain_times
-from ..ledger.read import STEP_RANGE
+from ..ledger.read import PREFILL_RANGE, STEP_RANGE
 from ..observer.costs import TYPICAL, EventCosts, event_costs
 from ..observer.replayed import observer
 from ..replay.simulate import Recording, ReplayPlan, slower
@@ -59,15 +59,20 @@ def given_time(ms: float) -> StepTime:
     return StepTime(((ms * 1e-3,),), "as given")
 
 
+# What the steps of a run's own traces are called.
+_PHASES = {STEP_RANGE: DECODE, PREFILL_RANGE: PREFILL}
+
+
 def timed_in(found: TraceOrigin, step_range: str) -> tuple[StepTime | None, str]:
     """The time of the run that the trace belongs to, and why there is none where the trace does lie in a run folder."""
     origin = found.origin
     if origin is None:
         return None, found.note
-    if step_range != STEP_RANGE:
-        return None, f"{origin.folder.name} timed decode steps, not {step_range}: its times are not used"
+    phase = _PHASES.get(step_range)
+    if phase is None or origin.record.instrument not in phase.instruments:
+        return None, f"{origin.folder.name} timed no {step_range} of this trace: its times are not used"
     batch = origin.record.case.batch_size or 1
-    samples = tuple(tuple(time * batch for time in call_times(record)) for record in origin.timed)
+    samples = tuple(tuple(time * batch for time in phase.times(record)) for record in origin.timed)
     samples = tuple(part for part in samples if part)
     if not samples:
         return None, f"{origin.folder.name} holds no unprofiled call of this Case"

@@ -13,8 +13,8 @@ _TONES: dict[str, Tone] = {"supported": "bad", "refuted": "good", "ambiguous": "
 
 
 def section(explanation: Explanation) -> Section | None:
-    """None where nothing was compared."""
-    if not explanation.pairs:
+    """None where nothing was compared, or judged."""
+    if not explanation.pairs or not explanation.hypotheses:
         return None
     return Section("hypotheses", "Hypotheses", tables=(hypotheses_table(explanation.hypotheses),))
 

@@ -66,7 +66,12 @@ def _focus(explanation: Explanation) -> Pair | None:
 def ledger_table(pair: Pair) -> Table:
     """Every line of one ledger; they add up to the wall times exactly."""
     return lines_table(
-        f"Ledger: {pair.reference} → {pair.scheme}", pair.reference, pair.scheme, pair.closed, _note(pair)
+        f"Ledger: {pair.reference} → {pair.scheme}",
+        pair.reference,
+        pair.scheme,
+        pair.closed,
+        _note(pair),
+        pair.phase.unit,
     )
 
 
@@ -79,8 +84,11 @@ def differences_table(pairs: Sequence[Pair]) -> Table | None:
     rows: list[tuple[Cell | str, ...]] = [
         (c.LABELS[name], *(_difference(causes.get(name)) for causes in found)) for name in names
     ]
-    rows.append(("time per token", *(_difference(pair.closed.delta) for pair in shown)))
-    note = f"ms per token more (+) or less (−) than {shown[0].reference}; coloured where the 95 % interval excludes 0."
+    rows.append((f"time per {shown[0].phase.unit}", *(_difference(pair.closed.delta) for pair in shown)))
+    note = (
+        f"ms per {shown[0].phase.unit} more (+) or less (−) than {shown[0].reference}; coloured where the 95 % "
+        "interval excludes 0."
+    )
     return table("Differences by cause", columns, rows, note)
 
 
@@ -100,9 +108,9 @@ def _note(pair: Pair) -> str:
     unknown = "; ".join(f"{name} {share:.0%}" for name, share in pair.unknown)
     told = f" In other: {unknown}." if unknown else ""
     return (
-        f"ms per token. Lines from {pair.instrument} timelines of {pair.observed_steps[0]} and "
-        f"{pair.observed_steps[1]} decode steps, less the modelled cost of observing. Idle lines are whole here; among "
-        f"the causes, a part of them stands with the work that it leads to.{told}"
+        f"ms per {pair.phase.unit}. Lines from {pair.instrument} timelines of {pair.observed_steps[0]} and "
+        f"{pair.observed_steps[1]} {pair.phase.observed}, less the modelled cost of observing. Idle lines are whole "
+        f"here; among the causes, a part of them stands with the work that it leads to.{told}"
     )
 
 
@@ -145,13 +153,15 @@ def _total(pair: Pair) -> tuple[str, str]:
 
 def document(found: Explanation) -> dict[str, Any]:
     """Every pair's ledger and its joules as JSON."""
-    return {"pairs": [_document(pair) for pair in found.pairs], **energy_ledger.document(found)}
+    return {"pairs": [pair_document(pair) for pair in found.pairs], **energy_ledger.document(found)}
 
 
-def _document(pair: Pair) -> dict[str, Any]:
+def pair_document(pair: Pair) -> dict[str, Any]:
+    """One ledger as JSON, ms per ``unit``."""
     return {
         "model": pair.model,
         "device": pair.device,
+        "unit": pair.phase.unit,
         "setting": dict(pair.setting),
         "reference": pair.reference,
         "scheme": pair.scheme,

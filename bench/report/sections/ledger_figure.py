@@ -76,7 +76,7 @@ def _draw(axes: Any, pair: Pair, shown: Sequence[Bar]) -> None:
     axes.barh(0, at, color=SOFT.light, height=0.62)
     _say(axes, 0, units.si(at * 1e-3, "s"))
     for place, bar in enumerate(shown, 1):
-        _draw_bar(axes, place, at, bar)
+        _draw_bar(axes, place, at, bar, pair.phase.unit)
         at += bar.ms
         _say(axes, place, f"{units.signed(bar.ms)} ms" + ("" if bar.share is None else f", {bar.share} %"))
     axes.barh(len(shown) + 1, closed.scheme_ms, color=SOFT.light, height=0.62)
@@ -87,28 +87,28 @@ def _draw(axes: Any, pair: Pair, shown: Sequence[Bar]) -> None:
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(left=0.0)
-    axes.set_xlabel("ms per token")
+    axes.set_xlabel(f"ms per {pair.phase.unit}")
 
 
-def _draw_bar(axes: Any, place: int, at: float, bar: Bar) -> None:
+def _draw_bar(axes: Any, place: int, at: float, bar: Bar, unit: str) -> None:
     left = at
     for ms, kind in bar.parts:
         more, less = _COLOURS[kind]
         (drawn,) = axes.barh(place, ms, left=left, color=(more if ms > 0 else less).light, height=0.62)
-        tell(drawn, _told(bar, ms, kind))
+        tell(drawn, _told(bar, ms, kind, unit))
         left += ms
     if bar.bounds is not None:
         axes.plot([at + bar.bounds[0], at + bar.bounds[1]], [place, place], color=INK.light, linewidth=1.0)
     axes.plot([at + bar.ms, at + bar.ms], [place - 0.31, place + 1.31], color=SOFT.light, linewidth=0.8)
 
 
-def _told(bar: Bar, ms: float, kind: str) -> str:
+def _told(bar: Bar, ms: float, kind: str, unit: str) -> str:
     what = {"work": "its work", "host": "the host on the way there"}.get(kind, "")
     part = f", of these {what} {units.signed(ms)} ms" if what and len(bar.parts) > 1 else ""
     bounds = ""
     if bar.bounds is not None:
         bounds = f"; 95 % interval {units.signed(bar.bounds[0])} to {units.signed(bar.bounds[1])} ms"
-    return f"{bar.label}: {units.signed(bar.ms)} ms per token{part}{bounds}"
+    return f"{bar.label}: {units.signed(bar.ms)} ms per {unit}{part}{bounds}"
 
 
 def _say(axes: Any, place: int, text: str) -> None:

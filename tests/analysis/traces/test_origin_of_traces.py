@@ -58,7 +58,17 @@ def test_its_time_is_that_of_a_step(run):
 def test_other_steps_were_not_timed(run):
     time, why = timed_in(origin_of(run / INSIDE), "layer")
     assert time is None
-    assert "timed decode steps, not layer" in why
+    assert "timed no layer of this trace" in why
+
+
+def test_of_a_trace_of_prefill_the_time_is_that_to_the_first_token(run):
+    of_decoding = origin_of(run / INSIDE)
+    assert timed_in(of_decoding, "prefill")[0] is None, "a trace of decode steps holds no prefill that was timed"
+    origin = replace(of_decoding.origin, record=replace(of_decoding.origin.record, instrument="kineto-prefill"))
+    time, why = timed_in(replace(of_decoding, origin=origin), "prefill")
+    assert why == ""
+    assert time.samples[0] == pytest.approx(make.generation("int8", 0, batch_size=4).values("time_to_first_token"))
+    assert timed_in(replace(of_decoding, origin=origin), "decode_step")[0] is None
 
 
 def test_a_copy_belongs_to_no_run(run, tmp_path):
