@@ -22,6 +22,7 @@ from bench.schemes import Arm, arm, linear_kernels
 from bench.workloads import identity, models
 from bench.workloads.batches import make_batches
 from bench.workloads.calls import call_metrics, warm_up
+from bench.workloads.configuration import config_of
 from bench.workloads.outcome import Outcome
 from bench.workloads.session import Session
 from bench.workloads.sources import Source
@@ -91,7 +92,7 @@ def _unfit(source: Source, case: Case, changed: Arm, chosen: Sequence[Interventi
             return f"{item.name} is about products with one row: it changes nothing in batches of {case.batch_size}"
         if item.cuda_graph and case.stop != "length":
             return f"{item.name} cannot stop at an end of text: force the number of new tokens"
-    width = int(text_config(models.config_of(source)).hidden_size)
+    width = int(text_config(config_of(source)).hidden_size)
     if changed.planted_columns > width:
         return f"{changed.planted_columns} columns cannot be planted: the model has {width} hidden dimensions"
     return ""

@@ -23,6 +23,7 @@ CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 KNOWN = ("LORA",)
 # Settings of adapter_config.json that name modules to import.
 _IMPORTS = ("megatron_config",)
+_MATRIX = re.compile(r"base_model\.model\.(.+?)(?:\.base_layer)?\.lora_([AB])(?:\.\w+)?\.weight")
 # How PEFT begins to say so, with the module as it is printed.
 _UNSUPPORTED = re.compile(r"Target module (\w+)\b.* is not supported")
 
@@ -48,6 +49,38 @@ def check_installed() -> None:
     """Raises MachineError where PEFT is not."""
     if find_spec("peft") is None:
         raise MachineError("an adapter needs the package peft, which is not installed here: pip install peft")
+
+
+def check_fits(skeleton: Any, name: str) -> None:
+    """Raises UsageError where a matrix of the adapter in the folder ``name`` is for no Linear of ``skeleton``, the
+    model on the meta device, or for one of another shape: by the headers of its file alone."""
+    for key, shape in _shapes(Path(name).expanduser() / WEIGHTS).items():
+        found = _MATRIX.fullmatch(key)
+        if found is None:
+            continue
+        try:
+            module = skeleton.get_submodule(found[1])
+        except AttributeError as error:
+            raise UsageError(
+                f"adapter {name} does not fit the model: it is for {found[1]}, which it has not"
+            ) from error
+        features = _features(module)
+        if features is None:
+            continue
+        wanted, has = (features[0], shape[-1]) if found[2] == "A" else (features[1], shape[0])
+        if len(shape) == 2 and wanted != has:
+            what = f"{found[1]}.lora_{found[2]} is {'×'.join(map(str, shape))}"
+            raise UsageError(
+                f"adapter {name} does not fit the model: {what}, and the model's has {wanted} features there"
+            )
+
+
+def _features(module: Any) -> tuple[int, int] | None:
+    """(in, out) of a Linear, or of GPT-2's Conv1D; None of anything else."""
+    for names in (("in_features", "out_features"), ("nx", "nf")):
+        if all(hasattr(module, one) for one in names):
+            return getattr(module, names[0]), getattr(module, names[1])
+    return None
 
 
 def attach(model: Any, name: str, *, merged: bool) -> dict[str, Any]:
@@ -90,11 +123,15 @@ def attach(model: Any, name: str, *, merged: bool) -> dict[str, Any]:
     return facts
 
 
-def _check_loaded(file: Path, wanted: Mapping[str, Any], name: str) -> None:
+def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
     from safetensors import safe_open
 
     with safe_open(file, "pt") as stream:
-        found = {key: tuple(stream.get_slice(key).get_shape()) for key in stream.keys()}  # noqa: SIM118 - no mapping
+        return {key: tuple(stream.get_slice(key).get_shape()) for key in stream.keys()}  # noqa: SIM118 - no mapping
+
+
+def _check_loaded(file: Path, wanted: Mapping[str, Any], name: str) -> None:
+    found = _shapes(file)
     other = [(key, found[key], tuple(wanted[key].shape)) for key in found.keys() & wanted.keys()]
     matching.check(
         {

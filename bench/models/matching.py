@@ -6,11 +6,15 @@ be of another model. Folders are looked at while planning, by the headers of the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.models import saved_bitsandbytes
+from bench.models.weight_files import loaded_files
 from bench.record.errors import UsageError
+from bench.schemes.saved import method, saved_format
 
 _SHOWN = 3
 _DTYPES = {
@@ -64,6 +68,7 @@ def check_folder(skeleton: Any, folder: Path, name: str) -> None:
     weights = _headers(folder)
     if weights is None:
         return
+    _refuse_codes(skeleton, weights, name)
     was = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     try:
@@ -78,19 +83,45 @@ def check_folder(skeleton: Any, folder: Path, name: str) -> None:
         )
     finally:
         transformers.logging.set_verbosity(was)
+    made, named = type(skeleton).__name__, json.loads((folder / "config.json").read_text()).get("architectures") or []
+    if named and made not in named and info["unexpected_keys"]:
+        raise UsageError(
+            f"{name} holds a {named[0]}, of which transformers makes a {made} to generate text, without "
+            f"{_listed(sorted(info['unexpected_keys']))}: give the checkpoint of the language model alone"
+        )
     check(info, name)
 
 
-def check_quantised(folder: Path, saved: str, name: str) -> None:
-    """Raises UsageError where a folder was ``saved`` quantised by its config.json, and its files hold no codes: only
-    numbers of 16 bits and more. By their headers alone."""
+def _refuse_codes(skeleton: Any, weights: Mapping[str, Any], name: str) -> None:
+    """Integers and 8-bit numbers would be loaded as if they were the weights themselves, without their scales."""
+    wanted = {key: part for key, part in skeleton.named_parameters() if part.is_floating_point()}
+    codes = [key for key in wanted.keys() & weights.keys() if _is_code(weights[key])]
+    if codes:
+        kinds = dict.fromkeys(str(weights[key].dtype).removeprefix("torch.") for key in sorted(codes))
+        raise UsageError(
+            f"{name} holds {' and '.join(kinds)} codes for {_listed(sorted(codes))}, and its config.json has no "
+            "quantization_config that says what they stand for: fetch it again, or give the one that it was made of"
+        )
+
+
+def _is_code(tensor: Any) -> bool:
+    return not tensor.is_floating_point() or tensor.element_size() == 1
+
+
+def check_quantised(skeleton: Any, folder: Path, settings: Mapping[str, Any], name: str) -> None:
+    """Raises UsageError where a folder was saved quantised by its config.json, with these ``settings``, and its files
+    hold no codes: only numbers of 16 bits and more; or, where bitsandbytes made them, not those that belong together.
+    By their headers alone."""
+    saved = saved_format(settings)
     weights = _headers(folder)
-    codes = weights is None or any(not t.is_floating_point() or t.element_size() == 1 for t in weights.values())
+    codes = weights is None or any(map(_is_code, weights.values()))
     if not codes:
         raise UsageError(
             f"{name} was saved quantised ({saved}) by its config.json, and its files hold no quantised weight: fetch "
             "it again, or remove quantization_config from config.json"
         )
+    if weights is not None and method(settings) == "bitsandbytes":
+        saved_bitsandbytes.check(skeleton, weights, settings, name)
 
 
 def _headers(folder: Path) -> dict[str, Any] | None:
@@ -99,7 +130,7 @@ def _headers(folder: Path) -> dict[str, Any] | None:
     from safetensors import SafetensorError, safe_open
 
     found: dict[str, Any] = {}
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in loaded_files(folder):
         try:
             with safe_open(file, "pt") as stream:
                 for key in stream.keys():  # noqa: SIM118 - no mapping: it has no iterator

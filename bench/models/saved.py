@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.record.errors import MachineError, UsageError
 from bench.schemes import AS_SAVED
-from bench.schemes.saved import package, saved_format
+from bench.schemes.saved import method, package, saved_format
 
 _NAMES = ("quantization_config", "compression_config")
 
@@ -16,7 +16,7 @@ def saved_settings(config: Any) -> dict[str, Any] | None:
     """The settings in a transformers configuration, or in its text model's; None for an unquantised checkpoint."""
     for part in (config, getattr(config, "text_config", None)):
         for name in _NAMES:
-            found = getattr(part, name, None)
+            found = part.get(name) if isinstance(part, Mapping) else getattr(part, name, None)
             if found is not None:
                 return dict(found if isinstance(found, Mapping) else found.to_dict())
     return None
@@ -30,15 +30,36 @@ def check_loadable(config: Any, device: str, name: str) -> None:
     settings = saved_settings(config)
     if settings is None:
         return
+    _check_said(settings, name)
     try:
         quantizer = AutoHfQuantizer.from_config(settings, pre_quantized=True, trust_remote_code=False)
         quantizer.validate_environment(device_map={"": device}, weights_only=True)
     except Exception as error:  # each quantiser has errors of its own kind
-        needs = f": pip install {package(settings)}" if isinstance(error, ImportError) and package(settings) else ""
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        # Of a GPU that is not here some say so as of a package.
+        lacks = isinstance(error, ImportError) and package(settings) and "GPU" not in line
+        needs = f": pip install {package(settings)}" if lacks else ""
         raise MachineError(
             f"{name} was saved quantised ({saved_format(settings)}) and cannot be loaded here{needs} ({line})"
         ) from error
+
+
+def _check_said(settings: Mapping[str, Any], name: str) -> None:
+    """Raises UsageError for settings that do not say how the weights were quantised."""
+    from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING as KNOWN
+
+    by = method(settings)
+    bits = sum(bool(settings.get(key)) for key in ("load_in_4bit", "load_in_8bit"))
+    if by == "unknown":
+        raise UsageError(f"{name}: quantization_config in config.json has no quant_method: correct it, or remove it")
+    if by == "bitsandbytes" and bits != 1:
+        what = "both load_in_4bit and load_in_8bit" if bits else "neither load_in_4bit nor load_in_8bit"
+        raise UsageError(f"{name}: quantization_config in config.json says {what}: correct it, or remove it")
+    if by != "bitsandbytes" and by not in KNOWN:
+        raise UsageError(
+            f"{name} was saved quantised ({saved_format(settings)}), which this transformers does not know: give its "
+            "unquantised checkpoint"
+        )
 
 
 def refuse_unfit(name: str, schemes: str | Iterable[str], settings: Mapping[str, Any] | None) -> None:

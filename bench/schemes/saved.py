@@ -50,7 +50,7 @@ _PACKAGES = {
     "hqq": "hqq",
     "quanto": "optimum-quanto",
     "aqlm": "aqlm",
-    "eetq": "eetq",
+    "eetq": "kernels",
     "fbgemm_fp8": "fbgemm-gpu",
     "quark": "amd-quark",
     "vptq": "vptq",

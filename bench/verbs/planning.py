@@ -69,7 +69,8 @@ def resolve_request(
     facts = told[0]
     preset = _with_variants(_fitted(preset, (source, *beside), facts["dtype"], options), options)
     preset = presets.for_layers(preset, facts["decoder_layers"])
-    fitting.refuse_too_long(preset, source, facts)
+    for one, its in zip((source, *beside), told, strict=True):
+        fitting.refuse_too_long(preset, one, its)
     device = device or device_of(options.device, facts["cuda"])
     preset = _available(preset, device, options)
     layers = tuple(Layer(**layer) for layer in facts["layers"]) if preset.matmul_m else ()

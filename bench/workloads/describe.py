@@ -11,7 +11,8 @@ from bench.models import adapters, matching
 from bench.models.architecture import expert_matrices, experts_per_token, layers, positions, text_config
 from bench.models.saved import check_loadable, saved_settings
 from bench.schemes.saved import saved_format
-from bench.workloads.models import check_tokenizer, config_of, native_dtype, skeleton
+from bench.workloads.configuration import config_of, native_dtype, skeleton
+from bench.workloads.models import check_tokenizer
 from bench.workloads.sources import Source
 
 # (out features n, in features k, whether quantisers convert it, whether it has a bias)
@@ -40,10 +41,11 @@ def describe(source: Source) -> dict[str, Any]:
         matching.check_folder(model, Path(source.location), source.name)
     check_loadable(config, "cuda" if torch.cuda.is_available() else "cpu", source.name)
     if source.kind == "folder" and settings is not None:
-        matching.check_quantised(Path(source.location), saved_format(settings), source.name)
+        matching.check_quantised(model, Path(source.location), settings, source.name)
     texts = check_tokenizer(source, config)
     if source.adapter:
         adapters.check_installed()
+        adapters.check_fits(model, source.adapter)
     return {
         "model_type": config.model_type,
         "layers": _layers(model) + _experts(model),

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from bench.models import adapters, matching, tokenizer
-from bench.models.architecture import check_language_model, head_name, layers, text_config
+from bench.models.architecture import head_name, layers, text_config
 from bench.models.generating import settings_unused
 from bench.models.saved import refuse_unfit, saved_settings
 from bench.models.weights import footprint, parameter_count, quantised_share
 from bench.record.errors import MachineError, MeasurementError, NotApplicableError, UsageError
 from bench.record.suggested import quoted
 from bench.schemes import AS_SAVED, Arm, family, holder, linear_kernels
-from bench.schemes.definition import dtype_name, torch_dtype
+from bench.schemes.definition import torch_dtype
 from bench.schemes.saved import as_saved
 from bench.schemes.variants import has_adapter, parts, varied
-from bench.workloads import identity, pruning, trust
+from bench.workloads import identity, pruning
 from bench.workloads.compiling import check_compilable
+from bench.workloads.configuration import check_trust, config_of, first_line, hub_options, native_dtype, skeleton
 from bench.workloads.outcome import is_memory
 from bench.workloads.planting import plant
 from bench.workloads.prompts import humaneval
@@ -127,62 +126,6 @@ def _with_head(source: Source, arm: Arm) -> Arm:
     return arm if head is None or head in arm.not_converted else replace(arm, not_converted=(head,))
 
 
-def native_dtype(config: Any) -> str:
-    """The dtype that the checkpoint was saved in ("bfloat16"), of a quantised one what was left unquantised; "" where
-    its config does not say."""
-    found = getattr(config, "dtype", None) or getattr(text_config(config), "dtype", None)
-    return dtype_name(found) if found is not None else ""
-
-
-def skeleton(source: Source) -> Any:
-    """The model of ``source`` on the meta device: modules and shapes, no weights. Raises UsageError where its config
-    is not that of a causal language model."""
-    import torch
-    import transformers
-
-    config = config_of(source)
-    check_language_model(config, source.name)
-    try:
-        with torch.device("meta"):
-            return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except ValueError as error:
-        raise UsageError(
-            f"{source.name} is not a causal language model that transformers knows (model type {config.model_type})"
-        ) from error
-
-
-def config_of(source: Source) -> Any:
-    """The transformers configuration, without weights."""
-    import transformers
-
-    try:
-        if source.kind == "shape":
-            fields = json.loads(Path(source.location).read_text())
-            return transformers.AutoConfig.for_model(fields.pop("model_type"), **fields)
-        _check_trust(source)
-        return transformers.AutoConfig.from_pretrained(source.location, **_hub_options(source))
-    except (OSError, ValueError) as error:
-        if "custom code" in str(error):
-            raise UsageError(
-                f"{source.name} brings code of its own (auto_map in config.json), which is never run, and transformers "
-                "does not know its model type without: choose another checkpoint"
-            ) from error
-        raise UsageError(f"cannot read the configuration of {source.name}: {_first_line(error)}") from error
-
-
-def _check_trust(source: Source) -> None:
-    """What ``trust.check_folder`` looks at, for a model of the hub. Raises UsageError or transformers' own errors."""
-    from transformers.utils import cached_file
-
-    if source.kind != "hub":
-        trust.check_folder(Path(source.location))
-        return
-    for name, check in ((trust.CONFIG, trust.check_config), (trust.INDEX, trust.check_index)):
-        file = cached_file(source.location, name, revision=source.revision, _raise_exceptions_for_missing_entries=False)
-        if file is not None:
-            check(trust.read_json(Path(file)), source.name)
-
-
 def _from_config(source: Source, arm: Arm, device: str, seed: int, dropped: Sequence[int]) -> Any:
     """Random weights are as good in one layer as in another: a model less some layers is made with fewer."""
     import torch
@@ -205,7 +148,7 @@ def _pretrained(source: Source, arm: Arm, device: str, *, plain: bool) -> Any:
     # A quantization_config of None would have transformers forget the one that the checkpoint was saved with.
     as_it_is = parts(arm.name)[0] == AS_SAVED
     quantised = {} if as_it_is else {"quantization_config": None if plain else family(arm).configuration(arm)}
-    _check_trust(source)
+    check_trust(source)
     try:
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
             source.location,
@@ -215,32 +158,23 @@ def _pretrained(source: Source, arm: Arm, device: str, *, plain: bool) -> Any:
             weights_only=True,
             output_loading_info=True,
             **quantised,
-            **_hub_options(source),
+            **hub_options(source),
         )
     except ImportError as error:
-        raise MachineError(f"cannot load {source.name} in {arm.name}: {_first_line(error)}") from error
+        raise MachineError(f"cannot load {source.name} in {arm.name}: {first_line(error)}") from error
     except (OSError, ValueError, RuntimeError) as error:
         if is_memory(error):
             raise
-        raise UsageError(f"cannot load {source.name} in {arm.name}: {_first_line(error)}") from error
+        raise UsageError(f"cannot load {source.name} in {arm.name}: {first_line(error)}") from error
     matching.check(info, source.name)
     return model
-
-
-def _hub_options(source: Source) -> dict[str, Any]:
-    options: dict[str, Any] = {"trust_remote_code": False}
-    return options | ({"revision": source.revision} if source.kind == "hub" else {"local_files_only": True})
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _tokenizer(source: Source) -> Any:
     import transformers
 
     def read() -> Any:
-        return transformers.AutoTokenizer.from_pretrained(source.location, **_hub_options(source))
+        return transformers.AutoTokenizer.from_pretrained(source.location, **hub_options(source))
 
     return tokenizer.usable(read, source.name) if source.has_text else None
 
@@ -327,11 +261,22 @@ def check_logits(loaded: LoadedModel, arm: Arm, device: str) -> None:
             ) from error
     if not bool(torch.isfinite(logits).all()):
         remedy = f": too large for float16? Measure it with {_BFLOAT16}" if arm.dtype == "float16" else ""
+        if broken := _not_finite(loaded.model):
+            remedy = f": its weights hold values that are not finite: {broken}. Fetch it again"
         raise MeasurementError(
             f"{loaded.facts['name']} in {arm.name} gives logits that are not finite on {device}{remedy}"
         )
     kernels = linear_kernels.facts(loaded.model)
     loaded.facts.update({"linears_4bit": kernels} if kernels else {})
+
+
+def _not_finite(model: Any) -> str:
+    """The name of a weight, or of scales, with a value that is no finite number; "" where there is none."""
+    import torch
+
+    named = ((name, part) for name, part in model.state_dict().items() if isinstance(part, torch.Tensor))
+    wide = ((name, part) for name, part in named if part.is_floating_point() and part.element_size() > 1)
+    return next((name for name, part in wide if not bool(torch.isfinite(part).all())), "")
 
 
 def gpu_uuid(device: str) -> str | None:

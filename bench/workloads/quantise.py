@@ -41,4 +41,12 @@ def quantise_in_place(model: Any, arm: Arm) -> int:
         model.set_submodule(name, quantised_linear(linear, arm))
         linear.weight = None  # the last reference: the memory is free before the next Linear is quantised
         count += 1
+    _say_quantised(model)
     return count
+
+
+def _say_quantised(model: Any) -> None:
+    """As transformers' quantisers do: some models call a Linear then, in whose weight they would look otherwise."""
+    for module in model.modules():
+        if hasattr(module, "config"):
+            module.config._is_quantized = True

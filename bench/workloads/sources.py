@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.models import adapters
+from bench.models.weight_files import INDEX, WHOLE, loaded_files
 from bench.record.errors import MachineError, UsageError
 from bench.workloads import trust
 from bench.workloads.checkpoint_files import check_files, check_weights
@@ -127,12 +128,19 @@ def _folder_revision(folder: Path) -> str:
         trust.check_folder(folder)
     if not (folder / "config.json").is_file():
         raise UsageError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint")
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
         other = trust.refused_weights(folder)
         what = f" (only safetensors are loaded, because {other} may hold code: convert it)" if other else ""
         raise UsageError(f"{folder} has no *.safetensors weights{what}")
     trust.check_folder(folder)
+    weights = loaded_files(folder)
+    if not weights:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise UsageError(
+            f"{folder} has neither {WHOLE} nor {INDEX}, so that transformers does not load its {found[0].name}{more}: "
+            "fetch the checkpoint again"
+        )
     check_files(folder, weights)
     if folder.parent.name == "snapshots":
         return folder.name

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.models.weight_files import INDEX as INDEX
 from bench.record.errors import UsageError
 
-CONFIG, INDEX = "config.json", "model.safetensors.index.json"
+CONFIG = "config.json"
 ADAPTER = "adapter_config.json"
 # Formats that are pickles or hold code.
 REFUSED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack", "*.gguf", "*.onnx")
@@ -41,6 +42,11 @@ def check_config(config: Mapping[str, Any], name: str) -> None:
         named = [str(item) for item in value.values()] if isinstance(value, Mapping) else [str(value)]
         if any("/" in item for item in named):
             raise UsageError(f"{name}: {setting} in {CONFIG} names code of the hub, which is never run: remove it")
+    parts = [part for part in (config, config.get("text_config")) if isinstance(part, Mapping)]
+    for setting in ("quantization_config", "compression_config"):
+        for value in (part.get(setting) for part in parts):
+            if value is not None and not isinstance(value, Mapping):
+                raise UsageError(f"{name}: {setting} in {CONFIG} is {value!r}, and no settings: correct or remove it")
     weights = str(config.get("transformers_weights") or "")
     if weights and not weights.endswith((".safetensors", ".safetensors.index.json")):
         raise UsageError(f"{name}: {CONFIG} names {weights} as its weights: only safetensors are loaded")

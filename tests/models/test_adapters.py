@@ -18,6 +18,7 @@ from bench.run.plan import check_case, generation_case, make_plan
 from bench.run.planfile import Run, read_plan, write_plan
 from bench.schemes import AS_SAVED, arm, known, linear_kernels
 from bench.workloads import models
+from bench.workloads.configuration import config_of
 from bench.workloads.sources import resolve, with_adapter
 
 SMOKE = resolve("smoke")
@@ -31,7 +32,7 @@ def lora(folder, names=("self_attn.q_proj", "mlp.c_fc"), **settings):
     """Random matrices for the smoke model's layers, whose config is SETTINGS."""
     folder.mkdir(exist_ok=True)
     (folder / "adapter_config.json").write_text(json.dumps(SETTINGS | settings))
-    config = models.config_of(SMOKE)
+    config = config_of(SMOKE)
     out = {"self_attn.q_proj": config.hidden_size, "mlp.c_fc": config.intermediate_size}
     generator = torch.Generator().manual_seed(0)
     tensors = {
@@ -170,7 +171,7 @@ def test_beside_the_weights_or_merged_it_computes_the_same(adapted):
     )
     assert not torch.allclose(before, beside, atol=1e-3)
     assert torch.allclose(beside, into, atol=1e-3)
-    layers = models.config_of(SMOKE).num_hidden_layers
+    layers = config_of(SMOKE).num_hidden_layers
     assert (attached.facts["adapter"]["as"], merged.facts["adapter"]["as"]) == ("attached", "merged")
     assert attached.facts["adapter"]["modules"] == 2 * layers
     assert attached.facts["adapter"]["revision"] == adapted.adapter_revision

@@ -9,7 +9,7 @@ import pytest
 
 from bench.record.errors import UsageError
 from bench.workloads import trust
-from bench.workloads.models import config_of
+from bench.workloads.configuration import config_of
 from bench.workloads.sources import Source, data_folder, resolve
 
 ROOT = Path(__file__).parents[2]
@@ -110,7 +110,7 @@ def test_every_call_that_loads_says_that_no_remote_code_runs():
             said = {keyword.arg for keyword in call.keywords} | {
                 "trust_remote_code"
                 for keyword in call.keywords
-                if keyword.arg is None and "_hub_options" in ast.unparse(keyword.value)
+                if keyword.arg is None and "hub_options" in ast.unparse(keyword.value)
             }
             assert "trust_remote_code" in said, f"{file.name}:{call.lineno}"
             if "AutoModel" in ast.unparse(call.func) and call.func.attr == "from_pretrained":

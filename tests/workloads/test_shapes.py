@@ -11,6 +11,7 @@ import torch
 from bench.record.schema import Case
 from bench.schemes import arm
 from bench.workloads import generation, models, quantise
+from bench.workloads.configuration import config_of
 from bench.workloads.describe import _named_apart, describe
 from bench.workloads.sources import Source, resolve
 from tests.arms_here import EVERY_ARM
@@ -112,7 +113,7 @@ def test_shapes_have_the_published_number_of_parameters(shape):
     import transformers
 
     with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(models.config_of(resolve(f"shape:{shape}")))
+        model = transformers.AutoModelForCausalLM.from_config(config_of(resolve(f"shape:{shape}")))
     assert models.parameter_count(model) == pytest.approx(PARAMETERS[shape], rel=0.05)
 
 

@@ -1,0 +1,212 @@
+"""Checkpoints that nobody meant to make: each is planned to the right measurement or refused with one clear line."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from bench.models import adapters
+from bench.models.weight_files import loaded_files
+from bench.record.errors import MeasurementError, UsageError
+from bench.schemes import arm
+from bench.workloads import models
+from bench.workloads.configuration import skeleton
+from bench.workloads.describe import describe
+from bench.workloads.sources import resolve
+from tests.models import checkpoints
+from tests.models.checkpoints import changed_config, changed_weights
+
+
+@pytest.fixture
+def copied(plain, tmp_path):
+    return shutil.copytree(plain, tmp_path / "mine")
+
+
+def refusal(folder):
+    """What planning says, which is one line."""
+    with pytest.raises(UsageError) as found:
+        describe(resolve(str(folder)))
+    assert "\n" not in str(found.value)
+    return str(found.value)
+
+
+def sharded(folder, count=2):
+    """Its weights in shards, and the name of each one's file."""
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    files = [f"model-{place + 1:05d}-of-{count:05d}.safetensors" for place in range(count)]
+    for place, file in enumerate(files):
+        save_file({key: weights[key] for key in sorted(weights)[place::count]}, folder / file)
+    return {key: files[place % count] for place, key in enumerate(sorted(weights))}
+
+
+# Which files are loaded.
+
+
+def test_what_lies_beside_the_weights_is_not_taken_for_them(copied):
+    weights = load_file(copied / "model.safetensors")
+    before = resolve(str(copied)).revision
+    other = {"layers.0.attention.wq.weight": weights["model.layers.0.self_attn.q_proj.weight"]}
+    save_file(other, copied / "consolidated.safetensors")
+    assert loaded_files(copied) == (copied / "model.safetensors",)
+    assert describe(resolve(str(copied)))["saved"] is None
+    assert resolve(str(copied)).revision == before
+
+
+def test_the_shards_that_an_index_names_are_loaded(copied):
+    named = sharded(copied)
+    (copied / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+    save_file({"extra": torch.zeros(2)}, copied / "model-00003-of-00003.safetensors")
+    assert [file.name for file in loaded_files(copied)] == sorted(set(named.values()))
+    assert describe(resolve(str(copied)))["saved"] is None
+
+
+@pytest.mark.parametrize("how", ["shards without an index", "a file of another name"])
+def test_weights_that_transformers_does_not_load_are_none(copied, how):
+    if how == "a file of another name":
+        (copied / "model.safetensors").rename(copied / "weights.safetensors")
+    else:
+        sharded(copied)
+    with pytest.raises(UsageError, match=r"neither model.safetensors nor model.safetensors.index.json"):
+        resolve(str(copied))
+
+
+# What they hold.
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn])
+def test_codes_without_a_word_of_their_scales_are_not_weights(copied, dtype):
+    def coded(found):
+        return {key: (part * 50).to(dtype) if "_proj" in key else part for key, part in found.items()}
+
+    said = refusal(changed_weights(copied, coded))
+    assert str(dtype).removeprefix("torch.") in said and "no quantization_config" in said
+
+
+def test_numbers_of_64_bits_are_weights(copied):
+    made = changed_weights(copied, lambda found: {key: part.double() for key, part in found.items()})
+    assert describe(resolve(str(made)))["layers"]
+
+
+def test_weights_that_are_no_numbers_are_told_from_an_overflow(copied):
+    def broken(found):
+        found["model.layers.1.mlp.up_proj.weight"][0, :3] = float("nan")
+        return found
+
+    loaded = models.load(resolve(str(changed_weights(copied, broken))), arm("fp16"), "cpu", 0)
+    with pytest.raises(
+        MeasurementError, match=r"its weights hold values that are not finite: model.layers.1.mlp.up_proj"
+    ):
+        models.check(loaded, arm("fp16"), "cpu")
+
+
+# What config.json says.
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"hidden_act": "swoosh"}, "swoosh"),
+        ({"dtype": "float99"}, "float99"),
+        ({"rope_parameters": {"rope_type": "nonsense"}}, "nonsense"),
+        ({"quantization_config": False}, "quantization_config in config.json is False"),
+        ({"quantization_config": [1]}, r"quantization_config in config.json is \[1\]"),
+        ({"quantization_config": {}}, "no quant_method"),
+        ({"quantization_config": {"bits": 4}}, "no quant_method"),
+        ({"quantization_config": {"quant_method": "exl2", "bits": 4.0}}, "exl2.*does not know"),
+        ({"quantization_config": {"quant_method": "bitsandbytes"}}, "neither load_in_4bit nor load_in_8bit"),
+        (
+            {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True, "load_in_8bit": True}},
+            "both load_in_4bit and load_in_8bit",
+        ),
+        ({"text_config": {"quantization_config": {"quant_method": "gptq"}}}, "config"),
+    ],
+)
+def test_a_config_that_makes_no_model_is_a_line(copied, fields, words):
+    assert re.search(words, refusal(changed_config(copied, **fields)))
+
+
+def test_a_model_of_images_that_is_made_a_text_model_says_so(tmp_path):
+    text = {**checkpoints.SIZES, "num_hidden_layers": 2, "cross_attention_layers": [1]}
+    vision = {
+        "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_global_layers": 1, "image_size": 32,
+        "attention_heads": 4, "patch_size": 16, "intermediate_layers_indices": [0], "vision_output_dim": 128,
+    }  # fmt: skip
+    config = transformers.MllamaConfig(text_config=text, vision_config=vision)
+    folder = checkpoints.save(tmp_path / "images", transformers.MllamaForConditionalGeneration(config).half())
+    said = refusal(folder)
+    assert "holds a MllamaForConditionalGeneration, of which transformers makes a MllamaForCausalLM" in said
+
+
+# What bitsandbytes saved.
+
+
+def without(folder, ending):
+    return changed_weights(
+        folder, lambda found: {k: v for k, v in found.items() if not ("layers.1.mlp.up" in k and k.endswith(ending))}
+    )
+
+
+@pytest.mark.parametrize("ending", ["weight.absmax", "weight.nested_absmax", "weight"])
+def test_a_4_bit_checkpoint_without_a_part(saved_4bit, tmp_path, ending):
+    folder = without(shutil.copytree(saved_4bit, tmp_path / "mine"), ending)
+    assert f"lacks model.layers.1.mlp.up_proj.{ending}" in refusal(folder)
+
+
+@pytest.mark.parametrize("ending", ["SCB", "weight"])
+def test_an_8_bit_checkpoint_without_a_part(saved_8bit, tmp_path, ending):
+    folder = without(shutil.copytree(saved_8bit, tmp_path / "mine"), ending)
+    assert f"lacks model.layers.1.mlp.up_proj.{ending}" in refusal(folder)
+
+
+def test_whole_ones_are_planned(saved_4bit, saved_8bit):
+    assert [describe(resolve(str(folder)))["saved"] for folder in (saved_4bit, saved_8bit)] == [
+        "4 bit nf4 with double quantisation by bitsandbytes",
+        "int8 by bitsandbytes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("which", "said", "found"),
+    [("saved_4bit", {"bnb_4bit_quant_type": "fp4"}, "nf4"), ("saved_8bit", {"load_in_8bit": False}, "int8")],
+)
+def test_a_config_of_another_type_than_the_codes(request, tmp_path, which, said, found):
+    folder = shutil.copytree(request.getfixturevalue(which), tmp_path / "mine")
+    own = json.loads((folder / "config.json").read_text())["quantization_config"]
+    told = own | said | ({"load_in_4bit": True} if "load_in_8bit" in said else {})
+    told = {key: value for key, value in told.items() if not key.startswith("_load")}
+    assert f"fp4 by its config.json, and its files hold {found} for model.layers.0" in refusal(
+        changed_config(folder, quantization_config=told)
+    )
+
+
+# Adapters, before anything is loaded.
+
+
+def matrices(folder, name, a, b):
+    folder.mkdir()
+    key = f"base_model.model.model.layers.0.{name}.lora_"
+    save_file(
+        {f"{key}A.weight": torch.zeros(a), f"{key}B.weight": torch.zeros(b)}, folder / "adapter_model.safetensors"
+    )
+    return str(folder)
+
+
+def test_an_adapter_of_another_model_is_refused_while_planning(plain, tmp_path):
+    made = skeleton(resolve(str(plain)))
+    adapters.check_fits(made, matrices(tmp_path / "fits", "self_attn.q_proj", (4, 64), (64, 4)))
+    for place, (name, a, b, words) in enumerate(
+        [
+            ("self_attn.q_proj", (4, 100), (64, 4), r"lora_A is 4×100, and the model's has 64 features there"),
+            ("self_attn.q_proj", (4, 64), (100, 4), r"lora_B is 100×4, and the model's has 64 features there"),
+            ("attn.c_attn", (4, 64), (64, 4), r"it is for model.layers.0.attn.c_attn, which it has not"),
+        ]
+    ):
+        with pytest.raises(UsageError, match=words):
+            adapters.check_fits(made, matrices(tmp_path / str(place), name, a, b))
