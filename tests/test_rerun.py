@@ -205,7 +205,7 @@ def test_differences_of_machine_and_software():
         gpus=({"name": "NVIDIA Example 80GB", "driver": "590.2", "power_limit_w": 400.0},),
     )
     assert differences(make.GPU, now) == (
-        "GPU power limit (W): 700.0 → 400.0",
+        "GPU power limit (W): 700 → 400",
         "driver 580.1 → 590.2",
         "torch 2.13.0 → 2.14.0",
         "commit 0123456789ab → fedcba987654 with changes",
