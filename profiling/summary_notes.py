@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.analysis.timeline import Analysis
-from bench.analysis.timeline.gpus import not_joined
+from bench.analysis.timeline.gpus import joined_by_time, not_joined
 from bench.record.codes import distinct
 from bench.record.timeline import whole_graphs
 
@@ -16,6 +16,8 @@ def notes_of(analysis: Analysis) -> list[str]:
     if len(analysis.timeline.ranges):
         lone = not_joined(analysis)
         notes += [f"{lone}: no range counts them"] if lone else []
+    shared = joined_by_time(analysis)
+    notes += [shared] if shared else []
     notes += _twice(analysis)
     elsewhere = _of_other_threads(analysis)
     if elsewhere:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,13 @@ class Story:
     ) -> Story:  # fmt: skip
         self.call(api, called, took)
         self.copies.append((kind, start, length, size, self._ids, 1))
+        return self
+
+    def renumbered(self, given: Callable[[int], int]) -> Story:
+        """With other correlation ids than 1, 2, 3 …: what is ``given`` for each."""
+        self.calls = [(*row[:5], given(row[5])) for row in self.calls]
+        self.kernels = [(*row[:4], given(row[4]), *row[5:]) for row in self.kernels]
+        self.copies = [(*row[:4], given(row[4]), row[5]) for row in self.copies]
         return self
 
     def kineto(

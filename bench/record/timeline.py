@@ -92,9 +92,14 @@ def _dtype(column: str) -> type[np.signedinteger[Any]]:
     return np.int64 if column in wide else np.int8 if column == "kind" else np.int32
 
 
+def known_ids(ids: Times) -> Times:
+    """Correlation ids as a tool of CUDA wrote them, -1 where it knew none: 0 is CUPTI_CORRELATION_ID_UNKNOWN."""
+    return np.where(ids > 0, ids, -1)
+
+
 @dataclass(frozen=True, eq=False)
 class Kernels(ColumnTable):
-    """Kernels as the GPU ran them. ``correlation`` joins the launching call of the same ``process``."""
+    """Kernels as the GPU ran them. ``correlation`` joins the launching call of the same ``process``; -1: not known."""
 
     start: Times
     end: Times

@@ -27,6 +27,7 @@ from bench.record.timeline import (
     about,
     api_name,
     call_kind,
+    known_ids,
 )
 from profiling.annotate import MARK
 
@@ -132,12 +133,11 @@ class _ColumnBuilder:
             "device": np.array([_number_of(e.pid) if a.device is None else a.device for e, a in pairs], np.int32),
             "stream": np.array([_number_of(e.tid) if a.stream is None else a.stream for e, a in pairs], np.int32),
             "process": self.gpu_pids.column([e.pid for e in events]),
-            "correlation": np.array([-1 if a.correlation is None else a.correlation for a in args], np.int64),
+            "correlation": _ids(args),
         }
 
     def call(self, events: list[Event]) -> dict[str, np.ndarray]:
-        correlation = np.array([-1 if a.correlation is None else a.correlation for a in _args(events)], np.int64)
-        return {"correlation": correlation, "name": self.names(events), "thread": self.thread(events)}
+        return {"correlation": _ids(_args(events)), "name": self.names(events), "thread": self.thread(events)}
 
     def span(self, events: list[Event]) -> dict[str, np.ndarray]:
         zero = np.zeros(len(events), np.int32)
@@ -231,6 +231,10 @@ def _marked_ranges(by_category: dict[str | None, list[Event]]) -> None:
 
 def _args(events: list[Event]) -> list[Args]:
     return [event.args or _NO_ARGS for event in events]
+
+
+def _ids(args: list[Args]) -> np.ndarray:
+    return known_ids(np.array([a.correlation or 0 for a in args], np.int64))
 
 
 def _times(events: list[Event]) -> dict[str, np.ndarray]:

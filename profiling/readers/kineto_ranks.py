@@ -174,7 +174,7 @@ class _Fit:
         self._place = np.concatenate(rows)
         self._start = np.concatenate([table.start for table in work])
         self._correlation = np.concatenate([table.correlation for table in work])
-        order = np.argsort(calls.correlation, kind="stable")
+        order = np.lexsort((calls.start, calls.correlation))  # of one id the earliest first
         self._calls, self._host = Calls(**{name: column[order] for name, column in vars(calls).items()}), host[order]
         # A process whose launches have no id of any work here has none of it.
         here = np.isin(calls.correlation, distinct(self._correlation[self._correlation >= 0]))

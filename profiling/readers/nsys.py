@@ -32,6 +32,7 @@ from bench.record.timeline import (
     about,
     api_name,
     call_kind,
+    known_ids,
 )
 from profiling.surroundings import cleaned
 
@@ -264,7 +265,8 @@ class _Export:
         return Copies.build(**self._of_process(_stacked(found))) if found else Copies.empty()
 
     def _of_process(self, columns: dict[str, Column]) -> dict[str, Column]:
-        return {**columns, "process": self.threads.process(columns["process"])}
+        ids = known_ids(columns["correlation"])
+        return {**columns, "correlation": ids, "process": self.threads.process(columns["process"])}
 
     def calls(self) -> Calls:
         wanted = {"start": "start", "end": "end", "thread": "globalTid=0", "correlation": "correlationId=-1"}
@@ -273,7 +275,8 @@ class _Export:
             return Calls.empty()
         name = self.names(read["name"], clean=True)
         kinds = np.array([call_kind(text) for text in self.strings.texts] or [0])
-        return Calls.build(**{**read, "name": name, "thread": self.threads.thread(read["thread"])}, kind=kinds[name])
+        thread, ids = self.threads.thread(read["thread"]), known_ids(read["correlation"])
+        return Calls.build(**{**read, "name": name, "thread": thread, "correlation": ids}, kind=kinds[name])
 
     def ranges(self, last: int) -> Spans:
         """Push/pop ranges in one lane per domain; start/end ranges spread over lanes. An open range ends at last."""

@@ -26,7 +26,7 @@ from .simulate import Ns, Recording, as_recorded, changed, play_plan, play_plans
 
 # A replay that misses the step that it starts from by more than this share predicts nothing.
 MISSES = 0.03
-NO_WORK = "these steps ask for no GPU work, so there is no order of work in them that could be replayed"
+NO_WORK = "no GPU work is joined to a call of these steps, so there is no order of work in them that could be replayed"
 
 
 @dataclass(frozen=True)

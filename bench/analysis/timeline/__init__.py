@@ -2,8 +2,9 @@
 
 Definitions (all in ns, on the trace's clock):
 
-- A kernel or copy is joined to the host call of the same process with the same correlation id. It belongs to a
-  range when its call lies inside the range, on the range's thread: range.start ≤ call.start, call.end ≤ range.end.
+- A kernel or copy is joined to the host call of the same process with the same correlation id (``joins`` says to which
+  where several have it). It belongs to a range when its call lies inside the range, on the range's thread:
+  range.start ≤ call.start, call.end ≤ range.end.
   A range without duration holds nothing; a call without duration where two ranges touch belongs to the later one.
 - A device is *busy* while at least one kernel, copy or memset runs on it. Overlapping streams count once.
 - The window goes from the device's first kernel or copy to its last, unless a window is given.
@@ -24,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record.codes import distinct
-from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, MEMSET, SYNC, Copies, Kernels, Timeline
+from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, MEMSET, SYNC, Timeline
 
 from .intervals import Cover
+from .joins import CallsById, calls_by_id
 from .nesting import Nesting, nest
 
 if TYPE_CHECKING:
@@ -129,31 +131,19 @@ class Analysis:
         return {}
 
     @cached_property
-    def _calls_by_id(self) -> tuple[Times, Rows]:
-        calls, threads = self.timeline.calls, self.timeline.threads
-        key = _join_key(threads.process[calls.thread], calls.correlation)
-        order = np.arange(len(key))
-        if (key[1:] < key[:-1]).any():
-            order = np.argsort(key, kind="stable")
-        return key[order], order
-
-    def _launching_call(self, work: Kernels | Copies) -> Rows:
-        keys, order = self._calls_by_id
-        if not len(keys):
-            return np.full(len(work), -1, np.int64)
-        wanted = _join_key(work.process, work.correlation)
-        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.where((keys[at] == wanted) & (work.correlation >= 0), order[at], -1)
+    def calls_by_id(self) -> CallsById:
+        """The calls, to look up who asked for what."""
+        return calls_by_id(self.timeline)
 
     @cached_property
     def launch(self) -> Rows:
         """[kernels] the row of the call that launched each kernel, or -1."""
-        return self._launching_call(self.timeline.kernels)
+        return self.calls_by_id.of(self.timeline.kernels)
 
     @cached_property
     def copy_call(self) -> Rows:
         """[copies] the row of the call that asked for each copy, or -1."""
-        return self._launching_call(self.timeline.copies)
+        return self.calls_by_id.of(self.timeline.copies)
 
     @cached_property
     def nesting(self) -> Nesting:
@@ -319,9 +309,3 @@ def _last_work(busy: Cover, start: Times, end: Times) -> Times:
     at = np.searchsorted(busy.start, end) - 1
     reach = np.where(at >= 0, busy.end[np.maximum(at, 0)], start)
     return np.clip(reach, start, end)
-
-
-def _join_key(process: NDArray[np.signedinteger], correlation: Times) -> Times:
-    # CUPTI's correlation ids have 32 bits and are counted per process; other values never join.
-    valid = (correlation >= 0) & (correlation < 2**40)
-    return np.where(valid, process.astype(np.int64) * 2**40 + correlation, -1)

@@ -66,6 +66,17 @@ def not_joined(analysis: Analysis) -> str:
     return f"{lone} of {len(analysis.launch)} kernels are joined to no call that launched them"
 
 
+def joined_by_time(analysis: Analysis) -> str:
+    """A note where ids of kernels do not tell which of several calls launched them, "" where they do."""
+    count = int(np.count_nonzero(analysis.calls_by_id.shared(analysis.timeline.kernels)))
+    if not count:
+        return ""
+    return (
+        f"{count} of {len(analysis.launch)} kernels have a correlation id that several calls have: each is taken for "
+        "the last of them before it"
+    )
+
+
 def copy_sums(copies: Copies) -> tuple[CopySum, ...]:
     """By direction, the longest first; memsets too."""
     found = []

@@ -20,7 +20,7 @@ from ..ledger.costs import is_step
 from ..ledger.gpu import LEFT_OUT
 from ..ledger.read import STEP_RANGE
 from ..timeline import Analysis
-from ..timeline.gpus import not_joined
+from ..timeline.gpus import joined_by_time, not_joined
 from ..timeline.range_names import one_name_each, with_timeline
 from .families import RangeFamily, extent, families, one_after_the_other, work_share
 from .inferred import inferred_steps
@@ -83,6 +83,8 @@ def taken(analysis: Analysis, wanted: Wanted, *, own: bool = False) -> Taken:
     analysis, whose, rank = _ranked(one_name_each(analysis), wanted)
     if not own:
         whose = (*analysis.timeline.notes, *whose)  # what the tool lost or could not record comes first
+        if told := joined_by_time(analysis):
+            whose = (*whose, told)
     if wanted.whole:
         return replace(_whole_trace(analysis, whose), rank=rank)
     found = _named_family(analysis, wanted.step_range) if wanted.step_range else _likeliest_family(analysis, own=own)
