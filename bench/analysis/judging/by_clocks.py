@@ -12,8 +12,7 @@ from bench.record.schema import Record
 from ..grouping import groups, pooled, reference_of
 from ..statistics import Estimate
 from ..statistics.pairing import ratio_between, taking
-from ..statistics.several import ratio_among
-from ..statistics.verdict import verdict
+from ..statistics.several import faster_among
 from .rules import Evidence, Found, not_tested
 
 # NVML's clock event reasons that slow a GPU down: power cap, hardware slowdown, thermal (nvml.h).
@@ -40,13 +39,13 @@ class _Clocks:
         clocks = f"SM clock {mhz:.0f} MHz, {self.reference}'s {against:.0f} MHz"
         return f"{self.scheme}: {clocks}; {self.slowed} samples throttled, {self.base_slowed} of {self.reference}'s"
 
-    def lower(self, of: int) -> bool:
-        """For sure, as one of so many; where processes are too few to show how they differ, only if every sample is
-        lower and most of them were held back, none of the reference's."""
+    def lower(self, sure: bool) -> bool:
+        """``sure``: lower than the reference's, of all schemes together. Where processes are too few to show how they
+        differ, only if every sample is lower and most of them were held back, none of the reference's."""
         if self.ratio.assumed:
             held = 2 * self.slowed >= len(self.own) and not self.base_slowed
             return held and max(self.own) < _LOWER * min(self.base)
-        return self.ratio.value < _LOWER and verdict(ratio_among(self.ratio, of)) == "FASTER"
+        return sure and self.ratio.value < _LOWER and self.ratio.high is not None and self.ratio.high < 1.0
 
     @property
     def as_high(self) -> bool:
@@ -63,7 +62,8 @@ def clocks(e: Evidence) -> Found:
     if not found:
         return not_tested("clocks were not sampled for the reference and a scheme")
     told = tuple(one.text for one in found)
-    if any(one.lower(len(found)) for one in found):
+    together = faster_among([one.ratio for one in found])
+    if any(one.lower(sure) for one, sure in zip(found, together, strict=True)):
         return Found("supported", told)
     return Found("refuted" if all(one.as_high for one in found) else "ambiguous", told)
 

@@ -17,7 +17,7 @@ from ..grouping import UNQUANTISED, Coordinates, reference_of, scheme_rank
 from ..matmul import has_bias
 from ..statistics import Estimate
 from ..statistics.assumed import mark
-from ..statistics.several import ratio_among
+from ..statistics.several import slower_among
 from ..statistics.turns import ratio_of_products
 from ..statistics.verdict import verdict
 from .rules import SHARE, Evidence, Found, apart_by, bounds_of, not_tested, span_of
@@ -131,17 +131,17 @@ def joules(e: Evidence) -> Found:
         none = "only a part of the machine had its joules measured" if parts else _NO_JOULES
         return not_tested(*(doubts or (none,)))
     told, holds, fails = [], [], []
-    judged = [pair for pair in measured if is_own(pair.source, e.on_gpu)] or measured
-    for pair in judged:
+    own = [pair for pair in measured if is_own(pair.source, e.on_gpu)] or measured
+    judged = [pair for pair in own if pair.scheme not in UNQUANTISED] or own
+    for pair, together in zip(judged, slower_among([pair.ratio for pair in judged]), strict=True):
         split = pair.gross
         assert split is not None
         told.append(
             f"{pair.scheme}, {pair.source}: {split.delta.value:+.3g} J/token = {split.longer:+.3g} for longer time "
             f"{split.power:+.3g} for other power"
         )
-        # The table's own verdict, so that the two cannot say different things of the same windows; and as one of all.
-        more = pair.verdict == "SLOWER" and verdict(ratio_among(pair.ratio, len(judged))) == "SLOWER"
-        holds.append(more and split.power < 0 < split.longer)
+        # The table's own verdict, so that the two cannot say different things of the same windows.
+        holds.append(together and pair.verdict == "SLOWER" and split.power < 0 < split.longer)
         fails.append(pair.verdict in ("FASTER", "SAME") or split.power >= 0)
     return Found("supported" if any(holds) else "refuted" if all(fails) else "ambiguous", tuple(told))
 

@@ -1,6 +1,6 @@
 """What hypotheses are judged by, what a judgement is, and the two rules that most of them share: a cause's share of the
-ledger, and its measured removal. A hypothesis is supported by any one of several schemes, so each must be sure as one
-of so many (see several.py).
+ledger, and its measured removal. A hypothesis is supported by any one of several schemes, so all of them are taken
+together (see several.py).
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from ..ledger.closure import Line
 from ..ledger.pairs import Pair
 from ..statistics import Estimate
 from ..statistics.assumed import mark
-from ..statistics.several import ratio_among, surely_more
-from ..statistics.verdict import verdict
+from ..statistics.several import faster_among, more_among
 
 Judgement = Literal["supported", "refuted", "ambiguous", "not tested"]
 
@@ -98,20 +97,19 @@ def by_cause(evidence: Evidence, causes: Sequence[str], fits: Callable[[Pair], b
     if not pairs:
         return not_tested("no scheme that it applies to is slower for sure, with its decode steps observed")
     told, supports, refutes = [], [], []
-    for pair in pairs:
-        lines = [line for line in pair.causes if line.cause in causes]
+    by_pair = [[line for line in pair.causes if line.cause in causes] for pair in pairs]
+    all_lines = [line for lines in by_pair for line in lines]
+    together = more_among([(line.delta_ms, line.low, line.freedom) for line in all_lines])
+    costs = {id(line) for line, sure in zip(all_lines, together, strict=True) if sure and line.sure}
+    for pair, lines in zip(pairs, by_pair, strict=True):
         delta = pair.closed.delta.delta_ms
         total = sum(line.delta_ms for line in lines)
         high = sum(line.high if line.high is not None else np.inf for line in lines)
-        supports.append(total >= SHARE * delta and any(_costs(line, len(pairs)) for line in lines))
+        supports.append(total >= SHARE * delta and any(id(line) in costs for line in lines))
         refutes.append(high < SHARE * delta)
         told += [_line_text(pair, line) for line in lines]
     verdict: Judgement = "supported" if any(supports) else "refuted" if all(refutes) else "ambiguous"
     return Found(verdict, tuple(told) or ("no such line in any slower scheme's ledger",))
-
-
-def _costs(line: Line, of: int) -> bool:
-    return line.sure and line.delta_ms > 0 and surely_more(line.delta_ms, line.low, line.freedom, of)
 
 
 def by_removal(evidence: Evidence, names: Sequence[str], otherwise: Callable[[], Found]) -> Found:
@@ -122,14 +120,12 @@ def by_removal(evidence: Evidence, names: Sequence[str], otherwise: Callable[[],
         return ledger
     told = tuple(map(gain_text, rows))
     share = [row.gain.value / row.before.value for row in rows]
-    if any(_helps(row, len(rows)) and part >= SHARE / 2 for row, part in zip(rows, share, strict=True)):
+    together = faster_among([row.time_ratio for row in rows])
+    helps = [sure and row.verdict == "FASTER" for row, sure in zip(rows, together, strict=True)]
+    if any(one and part >= SHARE / 2 for one, part in zip(helps, share, strict=True)):
         return Found("supported", told + ledger.evidence)
     small = [row.gain.high is not None and row.gain.high < SHARE * row.before.value for row in rows]
     return Found("refuted" if all(small) else "ambiguous", told + ledger.evidence)
-
-
-def _helps(row: InterventionRow, of: int) -> bool:
-    return row.verdict == "FASTER" and verdict(ratio_among(row.time_ratio, of)) == "FASTER"
 
 
 def gain_text(row: InterventionRow) -> str:

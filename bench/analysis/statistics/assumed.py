@@ -116,16 +116,15 @@ def reach(seen: Sequence[Part], more: Assumed) -> float:
 
 
 def freedom_of_reach(seen: Sequence[Part], more: Assumed) -> float | None:
-    """Degrees of freedom of what ``reach`` gives: the fewer, where an assumption adds its own; None where nothing is
-    known."""
-    known = ([freedom(seen)] if seen else []) + ([freedom([*seen, more.part])] if more.variance else [])
-    return min(known, default=None)
+    """Degrees of freedom of what ``reach`` gives; None where nothing is known."""
+    known = ([list(seen)] if seen else []) + ([[*seen, more.part]] if more.variance else [])
+    return freedom(max(known, key=_half)) if known else None
 
 
 def _half(parts: Sequence[Part]) -> float:
     return quantile(freedom(parts)) * math.sqrt(math.fsum(variance for variance, _ in parts))
 
 
-def quantile(df: float, confidence: float = CONFIDENCE) -> float:
+def quantile(df: float) -> float:
     """t of a two-sided interval. ``df`` is rounded, so that the few values that occur are found in the cache."""
-    return t_quantile(0.5 + 0.5 * confidence, round(df, 2))
+    return t_quantile(0.5 + 0.5 * CONFIDENCE, round(df, 2))

@@ -1,47 +1,62 @@
 """One claim that rests on several comparisons: "nf4 lowers joules somewhere", "something is slower", "a removal helps".
 
-Each of k comparisons is wrong in at most 5 % by itself, and one of them by chance in up to k times that. So the claim
-asks more of each: its interval is that of the confidence 1 − 5 % ÷ k (Bonferroni; Dunn 1961, Journal of the American
-Statistical Association 56). That holds however the comparisons depend on each other, as they do by their reference.
+Each of k comparisons is wrong in at most 5 % by itself, and one of them by chance in up to k times that. So all are
+taken together by the step-up procedure of Benjamini & Hochberg 1995 (Journal of the Royal Statistical Society B 57),
+one-sided: the i smallest tails are sure where the i-th is at most 5 % · i ÷ k. Where nothing differs, anything is then
+called sure in at most 5 % (Simes 1986, Biometrika 73), also where the comparisons depend on each other by a reference
+that they share, which makes them err together (Benjamini & Yekutieli 2001, Annals of Statistics 29).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..statistics import CONFIDENCE, Estimate
 from .assumed import FREEDOM, quantile
+from .student import t_cdf
 from .verdict import MARGIN, verdict
 
-
-def ratio_among(found: Estimate, comparisons: int) -> Estimate:
-    """A ratio with the interval that it needs as one of so many."""
-    if found.low is None or found.high is None or found.low <= 0 or comparisons < 2:
-        return found
-    wider = _wider(found.freedom, comparisons)
-    low, high = (found.value * (bound / found.value) ** wider for bound in (found.low, found.high))
-    return replace(found, low=low, high=high, confidence=_confidence(comparisons))
+# A difference, the lower bound of its 95 % interval (None: it has none), and the degrees of freedom of that.
+Difference = tuple[float, float | None, float | None]
 
 
-def surely_more(delta: float, low: float | None, freedom: float | None, comparisons: int) -> bool:
-    """Whether a difference is above 0 as one of so many; ``low``: of its own 95 % interval."""
-    return low is not None and delta - (delta - low) * _wider(freedom, comparisons) > 0
+def slower_among(ratios: Sequence[Estimate]) -> tuple[bool, ...]:
+    """Which of the ratios are above 1 for sure, all of them taken together."""
+    return more_among([_logarithm(one) for one in ratios])
+
+
+def faster_among(ratios: Sequence[Estimate]) -> tuple[bool, ...]:
+    """Which of the ratios are below 1 for sure, all of them taken together."""
+    return slower_among([one.inverse() for one in ratios])
+
+
+def more_among(differences: Sequence[Difference]) -> tuple[bool, ...]:
+    """Which of the differences are above 0 for sure. What has no interval is no comparison."""
+    tails = [_tail(*one) for one in differences]
+    ordered = sorted(tail for tail in tails if tail is not None)
+    levels = ((1.0 - CONFIDENCE) * number / len(ordered) for number in range(1, len(ordered) + 1))
+    limit = max((level for tail, level in zip(ordered, levels, strict=True) if tail <= level), default=-1.0)
+    return tuple(tail is not None and tail <= limit for tail in tails)
 
 
 def anything_slower(ratios: Sequence[Estimate], margin: float = MARGIN) -> bool:
-    """Whether anything is slower, wrong in at most 5 % where nothing is: one ratio for sure as one of all of them, or
-    every one of them by itself. (Either is wrong in at most 2.5 %: what is FASTER for no reason does not count.)"""
-    if not ratios or all(verdict(one, margin) == "SLOWER" for one in ratios):
-        return bool(ratios)
-    return any(verdict(ratio_among(one, len(ratios)), margin) == "SLOWER" for one in ratios)
+    """Whether anything is SLOWER, wrong in at most 5 % where nothing is."""
+    together = slower_among(ratios)
+    return any(sure and verdict(one, margin) == "SLOWER" for one, sure in zip(ratios, together, strict=True))
 
 
-def _confidence(comparisons: int) -> float:
-    return 1.0 - (1.0 - CONFIDENCE) / comparisons
+def _logarithm(ratio: Estimate) -> Difference:
+    if ratio.low is None or ratio.low <= 0.0:
+        return 0.0, None, None
+    return math.log(ratio.value), math.log(ratio.low), ratio.freedom
 
 
-def _wider(freedom: float | None, comparisons: int) -> float:
-    """The factor on the half-width of a 95 % interval. Where its degrees of freedom are not known they are few."""
+def _tail(delta: float, low: float | None, freedom: float | None) -> float | None:
+    """P of so large a difference where there is none. Where degrees of freedom are not known they are few."""
+    if low is None:
+        return None
+    if delta <= low:  # an interval without width
+        return 0.0 if delta > 0.0 else 1.0
     known = FREEDOM if freedom is None else max(freedom, 1.0)
-    return quantile(known, _confidence(comparisons)) / quantile(known, CONFIDENCE)
+    return 1.0 - t_cdf(quantile(known) * delta / (delta - low), known)

@@ -16,8 +16,8 @@ from bench.analysis.energy.joules import best_source
 from bench.analysis.grouping import REFERENCE, Coordinates
 from bench.analysis.hardware import by_machine, machine_names
 from bench.analysis.statistics import Estimate
-from bench.analysis.statistics.several import ratio_among
-from bench.analysis.statistics.verdict import Verdict, verdict
+from bench.analysis.statistics.several import faster_among, slower_among
+from bench.analysis.statistics.verdict import Verdict
 from bench.record.schema import Record
 from bench.schemes import UNQUANTISED, is_unquantised
 
@@ -107,20 +107,19 @@ def sign_of(verdict: Verdict | None) -> Sign:
 
 
 def flips(spots: Sequence[Spot]) -> tuple[Flip, ...]:
-    """The schemes with both signs, each for sure as one of all the places that the scheme was compared at; estimated
+    """The schemes with both signs, each for sure of all the places together that the scheme was compared at; estimated
     joules left out."""
     found = []
     for scheme in dict.fromkeys(spot.scheme for spot in spots):
         own = [spot for spot in spots if spot.scheme == scheme and not spot.estimated]
-        told = [(spot.place, _sign_among(spot, len(own))) for spot in own]
-        signs = {wanted: tuple(place for place, sign in told if sign == wanted) for wanted in ("lower", "higher")}
-        if all(signs.values()):
-            found.append(Flip(scheme, signs["lower"], signs["higher"]))
+        ratios = [spot.ratio for spot in own]
+        lower, higher = (
+            tuple(spot.place for spot, sure in zip(own, together, strict=True) if sure and spot.sign == sign)
+            for together, sign in ((faster_among(ratios), "lower"), (slower_among(ratios), "higher"))
+        )
+        if lower and higher:
+            found.append(Flip(scheme, lower, higher))
     return tuple(found)
-
-
-def _sign_among(spot: Spot, places: int) -> Sign:
-    return spot.sign if spot.sign == "cannot tell" else sign_of(verdict(ratio_among(spot.ratio, places)))
 
 
 def _place(group: energy.EnergyGroup, named: Mapping[str, str], sizes: Mapping[str, int]) -> Place:
