@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # An empty Debian in a container, without a Docker engine, a registry or a GPU: buildah on a base that mmdebstrap makes of
 # Debian's packages. Sourced by the scripts that check something there, with WHO, the script's name, set.
 #

@@ -241,7 +241,8 @@ def test_a_slip_of_the_pen_costs_nothing(stub, tmp_path):
 
 
 def test_quick_has_three_interleaved_processes_of_what_most_ask_about_within_its_ten_minutes():
-    """Seconds as the H100 run's own records say; what the tool does more since then is in what is left of them."""
+    """Seconds as the H100 run's own records say, and a guess for prefill; what the tool does more since then is in what
+    is left of them."""
     blocks = study_times._blocks("quick", "shape:starcoder2-3b", None)
     timed = [block for block in blocks if block.kind == "generation"]
     for batch in (1, 8):
@@ -254,4 +255,4 @@ def test_quick_has_three_interleaved_processes_of_what_most_ask_about_within_its
         for scheme in ("fp16", "int8", "nf4"):
             assert [repeat for repeat, name in order if name == scheme] == [0, 1, 2]
         assert [repeat for repeat, _ in order] == sorted(repeat for repeat, _ in order)  # by rounds, not by scheme
-    assert sum(study_times.block_seconds(block, study_times.costs()) for block in blocks) < 540
+    assert sum(study_times.block_seconds(block, study_times.costs()) for block in blocks) < 570

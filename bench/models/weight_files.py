@@ -22,9 +22,10 @@ def loaded_files(folder: Path) -> tuple[Path, ...]:
     named = _object(folder / "config.json").get("transformers_weights")
     if isinstance(named, str) and named:
         return _shards(folder / named) if named.endswith(".json") else (folder / named,)
-    if (folder / WHOLE).is_file():
-        return (folder / WHOLE,)
-    return _shards(folder / INDEX) if (folder / INDEX).is_file() else ()
+    if not (folder / WHOLE).is_file() and (folder / INDEX).is_file():
+        return _shards(folder / INDEX)
+    # A folder or a pipe of that name too, so that it is told to be no file.
+    return (folder / WHOLE,) if (folder / WHOLE).exists() else ()
 
 
 def _shards(index: Path) -> tuple[Path, ...]:

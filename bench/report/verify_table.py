@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from rich.console import Console
+from rich.text import Text
 
 from bench.record.integrity import IntegrityCheck
 
@@ -54,7 +55,13 @@ def _all_examples(checks: Sequence[IntegrityCheck], most: int | None) -> list[Pa
     for check in sorted((one for one in checks if one.result != "ok"), key=lambda one: one.result != "problem"):
         rank = 3 if check.result == "problem" else 5
         for place, text in enumerate(check.examples[:most]):
-            parts.append(line(f"{check.result}: {check.name}: {text}", rank + (place > 0), "example"))
+            told = Text(f"{check.result}: {check.name}: {text}")
+            # All of them are looked through by programs too: each stays one line.
+            parts.append(_unbroken(told) if most is None else line(told, rank + (place > 0), "example"))
         if most is not None and len(check.examples) > most:
             parts.append(line(f"  and {len(check.examples) - most} more of {check.name}", rank, style="dim"))
     return parts
+
+
+def _unbroken(text: Text) -> Passage:
+    return Passage(lambda console: console.print(text, soft_wrap=True))

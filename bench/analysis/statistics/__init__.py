@@ -219,7 +219,7 @@ def _difference(top: Draws, bottom: Draws, more: Assumed, unit: Unit) -> Estimat
     """top - bottom, on whatever scale the two are."""
     point = top.point - bottom.point
     spread = (top.values - top.point) * top.expansion - (bottom.values - bottom.point) * bottom.expansion
-    seen = _parts(top, bottom)
+    seen = [top.part, bottom.part] if unit == "fixed" else _parts(top, bottom)
     low, high = _bounds(point, point + spread, 1.0, seen, more)
     counts = min(top.repeats, bottom.repeats), min(top.samples, bottom.samples)
     basis = _basis(_weakest(top.basis, bottom.basis), unit)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from bench.analysis.statistics import CONFIDENCE, Estimate, ratio
+from bench.analysis.statistics import CONFIDENCE, Estimate, Unit, ratio
+from bench.analysis.statistics.assumed import ENOUGH
 from bench.analysis.statistics.student import t_quantile
 
 _STUDYS = 1.96
@@ -35,4 +36,6 @@ def mean(values: Sequence[float]) -> Mean:
 
 def over(values: Sequence[float], reference: Sequence[float]) -> Estimate:
     """The ratio of two means with its interval; each run is a fresh process of its own."""
-    return ratio([(value,) for value in values], [(value,) for value in reference], statistic="mean")
+    # What nodes differ by is set against each claim by itself (claims_energy): no arm's spread is lent to another.
+    unit: Unit = "fixed" if min(len(values), len(reference)) >= ENOUGH else "processes"
+    return ratio([(value,) for value in values], [(value,) for value in reference], statistic="mean", unit=unit)
