@@ -40,9 +40,9 @@ def _twice(analysis: Analysis) -> list[str]:
     same = np.all([column[order][1:] == column[order][:-1] for column in columns], axis=0)
     same &= (kernels.correlation >= 0)[order][1:] & (kernels.end > kernels.start)[order][1:]
     count = int(np.count_nonzero(same))
-    return [f"{count} kernels stand in it once more, with the same launch and times: sums count them again"] * bool(
-        count
-    )
+    if not count:
+        return []
+    return [f"{count} kernels stand in it once more, with the same launch and times: sums count them again"]
 
 
 def _of_other_threads(analysis: Analysis) -> int:

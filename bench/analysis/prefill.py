@@ -15,7 +15,7 @@ from .generation import GenerationRow, Place
 from .ledger.pairs import Pair, pairs
 from .ledger.phases import PREFILL
 from .settings import Asked, in_order
-from .statistics.verdict import MARGIN, verdict
+from .statistics.verdict import verdict
 
 
 def prefill_pairs(records: Sequence[Record], reference: str, asked: Asked = ()) -> tuple[Pair, ...]:
@@ -23,12 +23,12 @@ def prefill_pairs(records: Sequence[Record], reference: str, asked: Asked = ()) 
     return in_order(pairs(records, reference, PREFILL), lambda pair: pair.setting, asked)
 
 
-def prefill_rows(rows: Mapping[Place, GenerationRow], margin: float = MARGIN) -> dict[Place, GenerationRow]:
+def prefill_rows(rows: Mapping[Place, GenerationRow]) -> dict[Place, GenerationRow]:
     """The rows of generation with their times, ratios and verdicts of the first token instead of the others."""
-    return {place: _row(row, margin) for place, row in rows.items()}
+    return {place: _row(row) for place, row in rows.items()}
 
 
-def _row(row: GenerationRow, margin: float) -> GenerationRow:
+def _row(row: GenerationRow) -> GenerationRow:
     ratio = row.first_token_ratio
-    judged = verdict(ratio, margin) if ratio else None
+    judged = verdict(ratio) if ratio else None
     return replace(row, time_per_token=row.time_to_first_token, time_ratio=ratio, verdict=judged)

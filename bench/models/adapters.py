@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.models import matching
-from bench.record.errors import MachineError, NotApplicableError, UsageError
+from bench.record.errors import MachineError, NotApplicableError, UsageError, first_line
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # Others put tokens before the prompt or need a generate call of their own.
@@ -98,7 +98,7 @@ def attach(model: Any, name: str, *, merged: bool) -> dict[str, Any]:
             warnings.simplefilter("ignore")  # what was not loaded is found below
             made = PeftModel.from_pretrained(model, str(folder), is_trainable=False, autocast_adapter_dtype=False)
     except (ValueError, RuntimeError, KeyError) as error:
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        line = first_line(error)
         if found := _UNSUPPORTED.match(line):
             raise NotApplicableError(
                 f"PEFT puts no adapter beside {found[1]} modules: measure it merged, or in another scheme"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bench.record.errors import MachineError, UsageError
+from bench.record.errors import MachineError, UsageError, first_line
 from bench.schemes import AS_SAVED
 from bench.schemes.saved import method, package, saved_format
 
@@ -35,7 +35,7 @@ def check_loadable(config: Any, device: str, name: str) -> None:
         quantizer = AutoHfQuantizer.from_config(settings, pre_quantized=True, trust_remote_code=False)
         quantizer.validate_environment(device_map={"": device}, weights_only=True)
     except Exception as error:  # each quantiser has errors of its own kind
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        line = first_line(error)
         # Of a GPU that is not here some say so as of a package.
         lacks = isinstance(error, ImportError) and package(settings) and "GPU" not in line
         needs = f": pip install {package(settings)}" if lacks else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.record.errors import UsageError
+from bench.record.errors import UsageError, first_line
 
 REMEDY = "give a checkpoint with its tokenizer, or measure it with --prompts random"
 
@@ -15,7 +15,7 @@ def usable(load: Callable[[], Any], name: str) -> Any:
     try:
         tokenizer = load()
     except Exception as error:  # whatever a damaged file makes the tokenizers library raise
-        raise UsageError(f"{name} has no usable tokenizer ({_first_line(error)}): {REMEDY}") from error
+        raise UsageError(f"{name} has no usable tokenizer ({first_line(error)}): {REMEDY}") from error
     if tokenizer.pad_token is None:
         # Padding is masked, so that any token does: the end of text, or the first of the vocabulary.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
@@ -31,7 +31,3 @@ def check(tokenizer: Any, texts: Sequence[str], rows: int, name: str) -> None:
             f"{name}: its tokenizer gives token {largest}, and the model knows {rows} tokens only (tokens were added "
             f"without resize_token_embeddings?): {REMEDY}"
         )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -21,18 +21,23 @@ def loaded_files(folder: Path) -> tuple[Path, ...]:
     the index names. () where there are none of these. Raises UsageError for an index that names none."""
     named = _object(folder / "config.json").get("transformers_weights")
     if isinstance(named, str) and named:
-        return _shards(folder / named) if named.endswith(".json") else (folder / named,)
+        return _shards_of(folder / named) if named.endswith(".json") else (folder / named,)
     if not (folder / WHOLE).is_file() and (folder / INDEX).is_file():
-        return _shards(folder / INDEX)
+        return _shards_of(folder / INDEX)
     # A folder or a pipe of that name too, so that it is told to be no file.
     return (folder / WHOLE,) if (folder / WHOLE).exists() else ()
 
 
-def _shards(index: Path) -> tuple[Path, ...]:
-    named = _object(index).get("weight_map")
+def _shards_of(file: Path) -> tuple[Path, ...]:
+    return tuple(file.parent / name for name in sorted(shards(_object(file), file)))
+
+
+def shards(index: Mapping[str, Any], file: Path) -> tuple[str, ...]:
+    """The names of the files that an index names, each once. Raises UsageError, with ``file``'s name, for none."""
+    named = index.get("weight_map")
     if not isinstance(named, Mapping) or not named:
-        raise UsageError(f"{index} names no weights: fetch it again")
-    return tuple(index.parent / name for name in sorted(set(map(str, named.values()))))
+        raise UsageError(f"{file} names no weights: fetch it again")
+    return tuple(dict.fromkeys(map(str, named.values())))
 
 
 def _object(file: Path) -> Mapping[str, Any]:

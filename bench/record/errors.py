@@ -50,6 +50,11 @@ class MeasurementError(BitledgerError):
     """A measurement gave something that must not be recorded as a result."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message; its type where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def one_line(text: str) -> str:
     """The text with line breaks and all else that is not printable written as escapes, and its middle left out where
     it is very long: the file stands at the beginning and the remedy at the end."""

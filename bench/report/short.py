@@ -36,6 +36,15 @@ def line(text: str | Text, rank: int = 0, name: str = "", *, style: str = "") ->
     return Passage(lambda console: console.print(shown), rank, name)
 
 
+def print_parts(parts: Sequence[Passage], console: Console, rest: str, *, whole: bool) -> None:
+    """Print all of the parts where the ``whole`` is asked for; else as ``print_passages``."""
+    if not whole:
+        print_passages(parts, console, rest)
+        return
+    for part in parts:
+        part.show(console)
+
+
 def print_passages(parts: Sequence[Passage], console: Console, rest: str, most: int = MOST_LINES) -> None:
     """Print the parts in their order. ``rest``: the last line, how the whole is had; ``most``: so many lines in all."""
     drawn = [_drawn(part.show, console) for part in parts]

@@ -60,7 +60,7 @@ def fixed(value: float, decimals: int) -> str:
 
 def decimals(value: float, places: int) -> str:
     """``value`` with so many decimals, without the sign of one that they do not show."""
-    return f"{round(value, places) + 0.0:.{places}f}"
+    return f"{value:z.{places}f}"
 
 
 def si(value: float | None, unit: str, digits: int = 3) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from bench.record.integrity import IntegrityCheck
 
 from .content import Cell, Column, Tone, table
-from .short import SAME_WITH_V, Passage, line, print_passages
+from .short import SAME_WITH_V, Passage, line, print_parts
 from .terminal import print_table
 
 _TONES: dict[str, Tone] = {"ok": "good", "problem": "bad", "note": "unsure"}
@@ -21,11 +21,7 @@ def print_verified(name: str, checks: Sequence[IntegrityCheck], good: bool, most
     """The verdict, then the checks. ``most``: examples that are shown of each; None for all, and for every check. The
     result is a word, readable without colours."""
     parts = [_verdict(checks, good), *_table(name, checks, most), *_all_examples(checks, most)]
-    if most is None:
-        for part in parts:
-            part.show(console)
-    else:
-        print_passages(parts, console, f"Every check, and all that is amiss: {SAME_WITH_V}")
+    print_parts(parts, console, f"Every check, and all that is amiss: {SAME_WITH_V}", whole=most is None)
 
 
 def _verdict(checks: Sequence[IntegrityCheck], good: bool) -> Passage:

@@ -102,15 +102,10 @@ MOST_ROWS = 8
 
 def _print(comparison: Comparison, *, verbose: bool) -> None:
     from bench.report.console import console as make_console
-    from bench.report.short import SAME_WITH_V, print_passages
+    from bench.report.short import SAME_WITH_V, print_parts
 
-    console = make_console()
     parts = _parts(comparison, None if verbose else MOST_ROWS)
-    if verbose:
-        for part in parts:
-            part.show(console)
-    else:
-        print_passages(parts, console, f"Every row and condition: {SAME_WITH_V}")
+    print_parts(parts, make_console(), f"Every row and condition: {SAME_WITH_V}", whole=verbose)
 
 
 def _parts(comparison: Comparison, most: int | None) -> list[Passage]:

@@ -68,7 +68,7 @@ def power(text: str | None) -> tuple[float, float] | None:
 
 def _print(found: EmissionsCheck, asked: bool, *, verbose: bool) -> None:
     from bench.report.console import console as make_console
-    from bench.report.short import SAME_WITH_V, Passage, line, print_passages
+    from bench.report.short import SAME_WITH_V, Passage, line, print_parts
     from bench.report.terminal import print_finding_line
 
     told = "something is amiss, or cannot be told" if found.amiss else "nothing is amiss"
@@ -80,12 +80,7 @@ def _print(found: EmissionsCheck, asked: bool, *, verbose: bool) -> None:
     ordinary = min(counts, key=lambda answer: (-counts[answer], answer), default="")
     parts += [Passage(partial(print_finding_line, each), 1, each.severity) for each in found.findings]
     parts += [line(_line(one), 3 if one.answer == ordinary else 2, "run") for one in found.rows]
-    console = make_console()
-    if verbose:
-        for part in parts:
-            part.show(console)
-    else:
-        print_passages(parts, console, f"Every run and finding: {SAME_WITH_V}")
+    print_parts(parts, make_console(), f"Every run and finding: {SAME_WITH_V}", whole=verbose)
 
 
 def _line(one: RowCheck) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.analysis.explain import Explanation, explain
@@ -49,8 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--reference-range", metavar="NAME", help="the same, of the reference alone")
     add("--candidate-range", metavar="NAME", help="the same, of the candidate alone")
     add_step_options(parser)
-    phases = "of a run, what of a call: decode steps (default), or prefill, the pass over the prompt"
-    add("--phase", choices=("decode", "prefill"), help=phases)
+    of_call = "of a run, what of a call: decode steps (default), or prefill, the pass over the prompt"
+    add("--phase", choices=(phases.DECODE.name, phases.PREFILL.name), help=of_call)
     add("--json", action="store_true", help="as JSON")
     add_choices(parser)
     add_verbose(parser)
@@ -126,21 +126,28 @@ def _print_run(
         if options.verbose:
             _print(each, commands)
         else:
-            last = place == len(shown)
-            more = f"{len(found) - len(shown)} more kinds of hardware, l" if last and len(found) > len(shown) else "L"
-            _print_short(each, commands, MOST_LINES // len(shown) - several, more if last else "")
+            left = len(found) - len(shown)
+            lacking = [f"{left} more kinds of hardware"] if left else []
+            rest = [*lacking, *_longer(each)] if place == len(shown) else []
+            _print_short(each, commands, MOST_LINES // len(shown) - several, rest)
 
 
-def _print_short(found: Explanation, commands: Commands, most: int, more: str) -> None:
-    """``most``: so many lines of it; ``more``: how the sentence begins that says how the rest is had, "" for none."""
+def _longer(found: Explanation) -> list[str]:
+    """What an explanation has beside its short form."""
+    others = [] if found.phase is phases.PREFILL else ["energy", "hypotheses", "every remedy with its code"]
+    return ["ledger", *others]
+
+
+def _print_short(found: Explanation, commands: Commands, most: int, rest: Sequence[str]) -> None:
+    """``most``: so many lines of it; ``rest``: what else there is, to be named at its end."""
     from bench.report.answer import answer
     from bench.report.brief import print_brief
     from bench.report.console import console as make_console
     from bench.report.short import SAME_WITH_V
 
-    told = "edger" if found.phase is phases.PREFILL else "edger, energy, hypotheses, every remedy with its code"
-    rest = f"{more}{told}: {SAME_WITH_V}" if more else ""
-    print_brief(answer(found, commands), (), found.findings, make_console(), rest, most=most)
+    told = ", ".join(rest)
+    last = f"{told[0].upper()}{told[1:]}: {SAME_WITH_V}" if rest else ""
+    print_brief(answer(found, commands), (), found.findings, make_console(), last, most=most)
 
 
 def _print(found: Explanation, commands: Commands) -> None:

@@ -19,7 +19,7 @@ from bench.record.schema import Environment, Record
 from bench.record.store import load, open_run
 from bench.record.suggested import again, command, quoted
 from bench.report.console import console as make_console
-from bench.report.short import SAME_WITH_V, Passage, line, print_passages
+from bench.report.short import SAME_WITH_V, Passage, line, print_parts
 from bench.report.terminal import print_command
 from bench.run.planfile import Run, new_run_id, read_plan, read_planned, write_plan
 from bench.run.processes import ForkServer
@@ -82,12 +82,7 @@ def repeat(options: argparse.Namespace, machine: Environment, fork_server: ForkS
 
 
 def _show(parts: Sequence[Passage], options: argparse.Namespace) -> None:
-    console = make_console()
-    if options.verbose:
-        for part in parts:
-            part.show(console)
-    else:
-        print_passages(parts, console, f"All that differs: {SAME_WITH_V}")
+    print_parts(parts, make_console(), f"All that differs: {SAME_WITH_V}", whole=options.verbose)
 
 
 def _planned_passages(records: Sequence[Record], machine: Environment, run: Run) -> list[Passage]:

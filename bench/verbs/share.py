@@ -86,16 +86,12 @@ _NAMED = 3
 def tell_shared(copied: SharedCopy, written: Sequence[Path] = (), *, verbose: bool = False) -> None:
     """Print what was taken out of a copy. ``written``: its report, to be named."""
     from bench.report.console import console as make_console
-    from bench.report.short import Passage, print_passages
+    from bench.report.short import Passage, print_parts
     from bench.report.terminal import print_written
 
-    console = make_console()
     parts = [*shared_passages(copied, verbose=verbose), Passage(partial(print_written, written))]
-    if verbose:
-        for part in parts:
-            part.show(console)
-    else:
-        print_passages(parts, console, f"Every file that was left out: {quoted('share -v')} into another --out")
+    rest = f"Every file that was left out: {quoted('share -v')} into another --out"
+    print_parts(parts, make_console(), rest, whole=verbose)
 
 
 def shared_passages(copied: SharedCopy, *, verbose: bool = False) -> list[Passage]:

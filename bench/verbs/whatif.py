@@ -77,17 +77,12 @@ def _check_once(factors: Mapping[str, float], cause: str) -> None:
 
 def _print(told: Prediction, of: Taken, *, verbose: bool) -> None:
     from bench.report.console import console as make_console
-    from bench.report.short import SAME_WITH_V, line, print_passages
+    from bench.report.short import SAME_WITH_V, line, print_parts
 
     parts = [line(text) for text in _times(told)]
     parts += [line(f"  note: {text}", 1, "note") for text in _notes(told)]
     parts += [line(f"{text}.", 2, "note on the trace") for text in (of.said, *of.notes)]
-    console = make_console()
-    if verbose:
-        for part in parts:
-            part.show(console)
-    else:
-        print_passages(parts, console, f"Every note: {SAME_WITH_V}")
+    print_parts(parts, make_console(), f"Every note: {SAME_WITH_V}", whole=verbose)
 
 
 def _times(told: Prediction) -> list[str]:

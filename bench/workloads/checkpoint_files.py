@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.models.weight_files import INDEX, shards
 from bench.record.errors import UsageError
 from bench.record.typed import decode
-from bench.workloads.trust import INDEX
 
 # The format's own limit of a header, and what no JSON file of a checkpoint comes near.
 _HEADER, _JSON = 100_000_000, 64 << 20
@@ -85,10 +85,7 @@ def _sizes(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _check_index(index: Mapping[str, Any], folder: Path) -> None:
-    shards = index.get("weight_map")
-    if not isinstance(shards, dict) or not shards:
-        raise UsageError(f"{folder / INDEX} names no weights: fetch it again")
-    for shard in dict.fromkeys(map(str, shards.values())):
+    for shard in shards(index, folder / INDEX):
         if not (folder / shard).is_file():
             raise UsageError(f"{folder / INDEX} names {shard}, which is not there: fetch the checkpoint again")
 

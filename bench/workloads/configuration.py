@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.models.architecture import check_language_model, text_config
-from bench.record.errors import BitledgerError, MachineError, UsageError
+from bench.record.errors import BitledgerError, MachineError, UsageError, first_line
 from bench.schemes.definition import dtype_name
 from bench.workloads import trust
 from bench.workloads.sources import Source
@@ -85,11 +85,6 @@ def hub_options(source: Source) -> dict[str, Any]:
     """What every from_pretrained is given: nothing of the checkpoint's own is run."""
     options: dict[str, Any] = {"trust_remote_code": False}
     return options | ({"revision": source.revision} if source.kind == "hub" else {"local_files_only": True})
-
-
-def first_line(error: Exception) -> str:
-    """The first line of its message; its type where it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _told(error: Exception) -> str:

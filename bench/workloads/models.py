@@ -13,7 +13,7 @@ from bench.models.architecture import head_name, layers, text_config
 from bench.models.generating import settings_unused
 from bench.models.saved import refuse_unfit, saved_settings
 from bench.models.weights import footprint, parameter_count, quantised_share
-from bench.record.errors import MachineError, MeasurementError, NotApplicableError, UsageError
+from bench.record.errors import MachineError, MeasurementError, NotApplicableError, UsageError, first_line
 from bench.record.suggested import quoted
 from bench.schemes import AS_SAVED, Arm, family, holder, linear_kernels
 from bench.schemes.definition import torch_dtype
@@ -21,7 +21,7 @@ from bench.schemes.saved import as_saved
 from bench.schemes.variants import has_adapter, parts, varied
 from bench.workloads import identity, pruning
 from bench.workloads.compiling import check_compilable
-from bench.workloads.configuration import check_trust, config_of, first_line, hub_options, native_dtype, skeleton
+from bench.workloads.configuration import check_trust, config_of, hub_options, native_dtype, skeleton
 from bench.workloads.outcome import is_memory
 from bench.workloads.planting import plant
 from bench.workloads.prompts import humaneval

@@ -98,14 +98,13 @@ def by_cause(evidence: Evidence, causes: Sequence[str], fits: Callable[[Pair], b
         return not_tested("no scheme that it applies to is slower for sure, with its decode steps observed")
     told, supports, refutes = [], [], []
     by_pair = [[line for line in pair.causes if line.cause in causes] for pair in pairs]
-    all_lines = [line for lines in by_pair for line in lines]
-    together = more_among([(line.delta_ms, line.low, line.freedom) for line in all_lines])
-    costs = {id(line) for line, sure in zip(all_lines, together, strict=True) if sure and line.sure}
+    together = iter(more_among([(line.delta_ms, line.low, line.freedom) for lines in by_pair for line in lines]))
     for pair, lines in zip(pairs, by_pair, strict=True):
         delta = pair.closed.delta.delta_ms
         total = sum(line.delta_ms for line in lines)
         high = sum(line.high if line.high is not None else np.inf for line in lines)
-        supports.append(total >= SHARE * delta and any(id(line) in costs for line in lines))
+        costs = [next(together) and line.sure for line in lines]
+        supports.append(total >= SHARE * delta and any(costs))
         refutes.append(high < SHARE * delta)
         told += [_line_text(pair, line) for line in lines]
     verdict: Judgement = "supported" if any(supports) else "refuted" if all(refutes) else "ambiguous"

@@ -76,11 +76,10 @@ def calls_by_id(timeline: Timeline) -> CallsById:
     if (key[1:] < key[:-1]).any():
         row = np.argsort(key, kind="stable")
     key = key[row]
-    same = (key[1:] == key[:-1]) & (key[1:] >= 0)
-    if not same.any():
+    shared = _stand_again(key) & (key >= 0)
+    if not shared.any():
         none = np.empty(0, np.int64)
         return CallsById(key, row, _Again(none, none, none))
-    shared = np.concatenate((same, [False])) | np.concatenate(([False], same))
     return CallsById(key, row, _apart(timeline, key[shared], row[shared]))
 
 
@@ -97,11 +96,16 @@ def _apart(timeline: Timeline, key: Times, row: Rows) -> _Again:
     reach = ends[np.maximum.accumulate(np.searchsorted(ends, end) + part) - part]
     first = np.flatnonzero(np.concatenate(([True], anew | (start[1:] > reach[:-1]))))
     key, start, row = key[first], start[first], np.minimum.reduceat(row, first)
-    same = key[1:] == key[:-1]
-    several = np.concatenate((same, [False])) | np.concatenate(([False], same))
+    several = _stand_again(key)
     key, start, row = key[several], start[several], row[several]
     order = np.lexsort((start, key))
     return _Again(key[order], start[order], row[order])
+
+
+def _stand_again(ordered: Times) -> Which:
+    """[n] whether each value of a column in order stands in it more than once."""
+    same = ordered[1:] == ordered[:-1]
+    return np.concatenate((same, [False])) | np.concatenate(([False], same))
 
 
 def _key(process: NDArray[np.signedinteger], correlation: Times) -> Times:
