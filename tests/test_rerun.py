@@ -1,6 +1,7 @@
 """rerun repeats a run from its folder alone. One real run and its real repeat, with secrets in the environment."""
 
 import gzip
+import io
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bench import cli
 from bench.analysis.repeated import differences, other_commands, outputs
@@ -56,11 +58,12 @@ def both(tmp_path_factory):
             asked = options("run", *TINY, "--no-report", "--out", folder / "old")
             patch.setattr(run, "make_plan", lambda *planned: small(make_plan(*planned)))
             assert run._main(asked, machine, fork_server) == 0
-            told = []
-            patch.setattr(rerun, "make_console", lambda: Printed(told))
-            asked = options("rerun", folder / "old", "--no-report", "--out", folder / "new")
+            # So wide that a line stays one.
+            printed = io.StringIO()
+            patch.setattr(rerun, "make_console", lambda: Console(file=printed, width=1000))
+            asked = options("rerun", folder / "old", "--no-report", "-v", "--out", folder / "new")
             assert rerun.repeat(asked, machine, fork_server) == 0
-    return folder / "old", folder / "new", told
+    return folder / "old", folder / "new", printed.getvalue().splitlines()
 
 
 def small(blocks):
@@ -68,14 +71,6 @@ def small(blocks):
     generation = next(block for block in blocks if block.kind == "generation")
     wanted = tuple(request for request in generation.requests if request.instrument in ("generation", "kineto"))
     return (replace(generation, requests=wanted),)
-
-
-class Printed:
-    def __init__(self, lines):
-        self._lines = lines
-
-    def print(self, text, **_):
-        self._lines.append(text)
 
 
 @pytest.mark.slow
