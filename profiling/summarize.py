@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from bench.analysis.timeline.tables import call_sums, kernel_sums, operator_sums
 from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 
-from .readers.forms import plain
-from .readers.sniff import COUNTERS, format_of
+from .readers.forms import Plain, plain
+from .readers.sniff import COUNTERS, FileFormat, format_of
 from .summary_notes import notes_of
 
 Summary = dict[str, Any]
@@ -32,17 +33,18 @@ def summarize(path: Path | str, tables: bool = False, kernels: bool = False) -> 
     ``operators``, ``calls`` and ``notes`` besides. ``tables`` adds what ``nsys stats`` reports (see
     profiling.summary_tables); ``kernels``: the kernels alone, which is quicker. Raises a BitledgerError.
     """
-    with plain(Path(path)) as file:
-        found = format_of(file)
+    with plain(Path(path)) as made:
+        found = format_of(made.path)
         if found is COUNTERS:
             if kernels:
                 raise RecordError(f"{path}: holds counters, not a timeline, so --kernels has no place")
             from .readers.ncu import counters_summary
 
-            return counters_summary(file)
+            counters = counters_summary(made.path)
+            return counters | {"warnings": [*made.notes, *counters["warnings"]]}
         if kernels:
-            return {"kind": "timeline", "kernels": _kernels(Analysis(found.timeline(file, kernels=True)))}
-        analysis = Analysis(found.timeline(file))
+            return {"kind": "timeline", "kernels": _kernels(Analysis(found.timeline(made.path, kernels=True)))}
+        analysis = Analysis(_timeline(found, made))
     summary = timeline_summary(analysis)
     if tables:
         from .summary_tables import nsys_tables
@@ -53,8 +55,13 @@ def summarize(path: Path | str, tables: bool = False, kernels: bool = False) -> 
 
 def read_timeline(path: Path) -> Timeline:
     """Read a trace of any kind, packed or not. Raises RecordError or MachineError."""
-    with plain(path) as file:
-        return format_of(file).timeline(file)
+    with plain(path) as made:
+        return _timeline(format_of(made.path), made)
+
+
+def _timeline(found: FileFormat, made: Plain) -> Timeline:
+    timeline = found.timeline(made.path)
+    return replace(timeline, notes=(*made.notes, *timeline.notes))
 
 
 def timeline_summary(analysis: Analysis) -> Summary:

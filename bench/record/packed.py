@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import zlib
 from pathlib import Path
@@ -12,28 +11,61 @@ MAGIC = b"\x1f\x8b"
 # gzip packs at most 1,032 to one; traces pack 18 to one and records 10 to one. What packs better than this is no
 # measurement, unless it is small enough to be unpacked all the same.
 TIMES, SMALL = 200, 16 << 20
+_BLOCK = 64 << 10
 
 
 class Unpacking:
-    """A gzip stream of ``size`` packed bytes, read in blocks."""
+    """A gzip stream of ``size`` packed bytes, read in blocks. ``after``: whether, once the end is reached, anything but
+    zeros follows it, which is none of its content."""
 
     def __init__(self, packed: IO[bytes], size: int) -> None:
-        self._file = gzip.GzipFile(fileobj=packed)
+        self._file, self._size = packed, size
         self._left = max(SMALL, TIMES * size)
-        self._size = size
+        self._member, self._waiting = _member(), b""
+        self._ended = self.after = False
 
     def read(self, size: int) -> bytes:
         """The next bytes, b"" at the end. Raises ValueError where the stream is damaged or unpacks to too much."""
-        if not self._size:  # to gzip that is a stream of nothing
+        if not self._size:
             raise ValueError("it is empty")
-        try:
-            block = self._file.read(size)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError(str(error)) from error
-        self._left -= len(block)
-        if self._left < 0:
-            raise ValueError(f"it unpacks to more than {TIMES} times its size")
-        return block
+        parts: list[bytes] = []
+        while size and (part := self._part(size)):
+            parts.append(part)
+            size -= len(part)
+            self._left -= len(part)
+            if self._left < 0:
+                raise ValueError(f"it unpacks to more than {TIMES} times its size")
+        return b"".join(parts)
+
+    def _part(self, size: int) -> bytes:
+        """Some of the next bytes, b"" at the end."""
+        while not self._ended:
+            given = self._waiting or self._file.read(_BLOCK)
+            try:
+                part = self._member.decompress(given, size)
+            except zlib.error as error:
+                raise ValueError(str(error)) from error
+            self._waiting = self._member.unconsumed_tail
+            if self._member.eof:
+                self._after_member()
+            elif not (part or given):
+                raise ValueError("it ends before its end mark")
+            if part:
+                return part
+        return b""
+
+    def _after_member(self) -> None:
+        """A file may hold several streams, one after the other, and zeros that pad it."""
+        rest = self._member.unused_data.lstrip(b"\0")
+        while len(rest) < len(MAGIC) and (more := self._file.read(_BLOCK)):
+            rest = (rest + more).lstrip(b"\0")
+        self._member, self._waiting = _member(), rest
+        self._ended = not rest.startswith(MAGIC)
+        self.after = self._ended and bool(rest)
+
+
+def _member() -> Any:
+    return zlib.decompressobj(16 + zlib.MAX_WBITS)
 
 
 class _Raw(io.RawIOBase):
@@ -47,7 +79,7 @@ class _Raw(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        block = self._unpacking.read(len(buffer))
+        block = _all_of(self._unpacking, len(buffer))
         buffer[: len(block)] = block
         return len(block)
 
@@ -68,7 +100,15 @@ def unpacked(content: bytes) -> bytes:
     if not content.startswith(MAGIC):
         return content
     stream = Unpacking(io.BytesIO(content), len(content))
-    return b"".join(iter(lambda: stream.read(1 << 20), b""))
+    return b"".join(iter(lambda: _all_of(stream, 1 << 20), b""))
+
+
+def _all_of(stream: Unpacking, size: int) -> bytes:
+    """The next bytes of a file that this program wrote: what follows its end is damage."""
+    block = stream.read(size)
+    if stream.after:
+        raise ValueError("something follows its end")
+    return block
 
 
 # Bytes of CPython's objects, seen with tracemalloc: a container, half a text or key, an entry of an object, a value.

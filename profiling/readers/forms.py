@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.record.errors import BitledgerError, RecordError
@@ -21,20 +22,27 @@ from bench.record.packed import MAGIC as GZIP
 from bench.record.packed import SMALL, TIMES, Unpacking
 from bench.record.places import ARTIFACTS
 
-from .sqlite_columns import MAGIC as SQLITE
-
-_HEAD = 4096
+HEAD = 4096
 _BLOCK = 1 << 20
 NSYS_REPORT, _ZIP = b"NVIDIA Tegra Profiler Report", b"PK\x03\x04"
 _TRACES = ("*.json", "*.json.gz", "*.sqlite", "*.sqlite.gz", "*.nsys-rep", "*.ncu-rep", "*.csv", "*.zip")
 _NAMED = 5
+AFTER_GZIP = "what follows the end of the gzip stream was left out"
 _TEXT, _LOOKED_AT = frozenset(b"\t\n\r" + bytes(range(0x20, 0x7F))), 16
 # RuntimeError: of an archive with a password, or in a form that this Python does not unpack.
 _DAMAGED = (OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
 
 
+@dataclass(frozen=True)
+class Plain:
+    """A file as the readers take it. ``notes``: what is odd about the one that it was made from."""
+
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
 @contextmanager
-def plain(path: Path) -> Iterator[Path]:
+def plain(path: Path) -> Iterator[Plain]:
     """The file, or its content as a plain file that lasts as long as the block.
 
     Raises RecordError, naming the user's file, for what cannot be read, for a folder, a pipe and an archive of several
@@ -47,9 +55,9 @@ def plain(path: Path) -> Iterator[Path]:
         try:
             yield made
         except BitledgerError as error:
-            if made == path:
+            if made.path == path:
                 raise
-            raise type(error)(str(error).replace(str(made), str(path))) from error
+            raise type(error)(str(error).replace(str(made.path), str(path))) from error
 
 
 def _check_kind(path: Path) -> None:
@@ -82,7 +90,7 @@ def head_of(path: Path) -> bytes:
     """The first bytes. Raises RecordError where there are none."""
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(HEAD)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
     if not head:
@@ -90,38 +98,44 @@ def head_of(path: Path) -> bytes:
     return head
 
 
-def _unpacked(path: Path, head: bytes, out: Path) -> Path:
-    """``path`` itself where it is plain, or what the readers unpack as they go."""
+def _unpacked(path: Path, head: bytes, out: Path) -> Plain:
+    """``path`` itself where it is plain, or what its reader unpacks as it goes."""
     try:
         if head.startswith(_ZIP):
             return _from_zip(path, out)
         if head.startswith((b"BZh", b"\xfd7zXZ\x00")):
             with (bz2 if head.startswith(b"B") else lzma).open(path) as packed:
-                return _copied(packed, out, path.stat().st_size, path)
+                return Plain(_copied(packed, out, path.stat().st_size, path))
         if head.startswith(GZIP):
             return _from_gzip(path, out)
         if _is_utf16(head):
-            return _from_utf16(path, head, out)
+            return Plain(_from_utf16(path, head, out))
     except _DAMAGED as error:
         raise RecordError(f"{path}: truncated or corrupt archive ({error}); copy or pack it again") from error
-    return path
+    return Plain(path)
 
 
-def _from_gzip(path: Path, out: Path) -> Path:
-    """Readers of text unpack gzip themselves; SQLite and nsys need a file."""
+def _from_gzip(path: Path, out: Path) -> Plain:
+    """The reader of Chrome traces unpacks them itself, without a file; the others need one."""
     with path.open("rb") as raw:
         stream = Unpacking(raw, path.stat().st_size)
-        first = stream.read(_HEAD)
-        if not first.startswith((SQLITE, NSYS_REPORT)) and not _is_utf16(first):
-            return path
+        first = stream.read(HEAD)
+        if begins_json(first):
+            return Plain(path)
         with out.open("wb") as file:
             file.write(first)
             for block in iter(lambda: stream.read(_BLOCK), b""):
                 file.write(block)
-    return _from_utf16(out, first, out.with_name("utf8")) if _is_utf16(first) else out
+    made = _from_utf16(out, first, out.with_name("utf8")) if _is_utf16(first) else out
+    return Plain(made, (AFTER_GZIP,) if stream.after else ())
 
 
-def _from_zip(path: Path, out: Path) -> Path:
+def begins_json(head: bytes) -> bool:
+    """Whether a file with these first bytes begins as JSON does."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and not _is_utf16(head)
+
+
+def _from_zip(path: Path, out: Path) -> Plain:
     with zipfile.ZipFile(path) as archive:
         files = [item for item in archive.infolist() if not item.is_dir() and not item.filename.startswith("__MACOSX")]
         if len(files) != 1:
@@ -132,7 +146,7 @@ def _from_zip(path: Path, out: Path) -> Path:
         with archive.open(files[0]) as packed:
             made = _copied(packed, out, path.stat().st_size, path)
     head = head_of(made)
-    return _unpacked(made, head, made.with_name("inner")) if not head.startswith(_ZIP) else made
+    return _unpacked(made, head, made.with_name("inner")) if not head.startswith(_ZIP) else Plain(made)
 
 
 def _copied(packed: object, out: Path, size: int, path: Path) -> Path:

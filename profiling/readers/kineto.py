@@ -50,7 +50,7 @@ def read_kineto(path: Path) -> Timeline:
         for events in stream:
             builder.add(events)
         with about(path):
-            timeline = builder.timeline(stream.base_ns, facts(stream.header, stream.trailer))
+            timeline = builder.timeline(stream.base_ns, facts(stream.header, stream.trailer), stream.notes)
     except (ValueError, OverflowError, TypeError, RecursionError) as error:
         raise RecordError(f"{path}: corrupt Chrome trace ({error}); record it again") from error
     tables = timeline.kernels, timeline.calls, timeline.copies, timeline.ranges, timeline.operators, timeline.frames
@@ -143,8 +143,8 @@ class _ColumnBuilder:
         zero = np.zeros(len(events), np.int32)
         return {"name": self.names(events), "thread": self.thread(events), "domain": zero, "lane": zero}
 
-    def timeline(self, base_ns: int | None, told: Facts = ()) -> Timeline:
-        """The columns of all blocks together."""
+    def timeline(self, base_ns: int | None, told: Facts = (), odd: tuple[str, ...] = ()) -> Timeline:
+        """The columns of all blocks together. ``odd``: what is odd about the file."""
         complete, self.lone = joined(self.halves)
         self.add(complete)
         texts = tuple(self.strings)
@@ -169,7 +169,7 @@ class _ColumnBuilder:
             self.table("frames", Spans),
             epoch_ns=base_ns,
             facts=told,
-            notes=(*notes, *found.notes),
+            notes=(*odd, *notes, *found.notes),
         )
 
     def table(self, name: str, kind: type[AnyTable]) -> AnyTable:

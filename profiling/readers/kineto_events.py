@@ -18,6 +18,8 @@ import msgspec
 from bench.record.errors import RecordError
 from bench.record.packed import MAGIC, Unpacking
 
+from .forms import AFTER_GZIP
+
 _BLOCK = 1 << 20
 # The longest header, event or trailer; real ones hold kilobytes.
 _LONGEST = 32 << 20
@@ -26,6 +28,8 @@ _LENIENT = 2 << 20
 _TRIES = 16
 # An event that says when and what has 50 bytes or more; this many may be empty in one piece of text.
 _EMPTY_EVENTS = 1 << 16
+
+UNCLOSED = "its list of events has no end, as where its writer stopped: the last events may be missing"
 
 _OPENING = re.compile(rb'"traceEvents"\s*:\s*\[')
 _BARE_LIST = re.compile(rb"\s*\[")
@@ -72,10 +76,12 @@ class _Readable(Protocol):
 @dataclass
 class EventStream:
     """Iterate for lists of events; ``base_ns`` is what the header or the trailer tells, once the end is reached;
-    ``header``: the text before the events, ``trailer``: what stands after them, less what is long."""
+    ``header``: the text before the events, ``trailer``: what stands after them, less what is long; ``notes``: what is
+    odd about its form."""
 
     path: Path
     base_ns: int | None = None
+    notes: tuple[str, ...] = ()
     header: bytes = field(default=b"", repr=False)
     trailer: dict[str, msgspec.Raw] = field(default_factory=dict, repr=False)
     _buffer: bytes = field(default=b"", repr=False)
@@ -94,6 +100,8 @@ class EventStream:
                 # Looking again only in twice as much keeps the time in proportion to the text.
                 enough = 0 if events else 2 * len(self._buffer)
             yield self._remaining_events(bare)
+            if getattr(file, "after", False):
+                self.notes += (AFTER_GZIP,)
 
     def _check_length(self) -> None:
         if len(self._buffer) > _LONGEST:
@@ -133,7 +141,7 @@ class EventStream:
     def _remaining_events(self, bare: bool) -> list[Event]:
         """The last events and the trailer."""
         text = b'{"traceEvents":[' + self._buffer + (b"}" if bare else b"")
-        self._buffer = b""
+        events, self._buffer = self._buffer, b""
         try:
             rest = _decode(text, _Rest)
         except msgspec.DecodeError as error:
@@ -141,11 +149,22 @@ class EventStream:
                 raise RecordError(
                     f"{self.path}: several JSON documents one after the other: give a file of one of them"
                 ) from error
+            if bare and (unclosed := _unclosed(events)):
+                self.notes += (UNCLOSED,)
+                return unclosed
             raise RecordError(f"{self.path}: truncated or corrupt Chrome trace ({error}); record it again") from error
         self.trailer = _short_values(text)
         if rest.baseTimeNanoseconds is not None:
             self.base_ns = rest.baseTimeNanoseconds
         return list(rest.traceEvents)
+
+
+def _unclosed(events: bytes) -> list[Event]:
+    """The events of a list that nothing closes, which the format allows; none where the last one is not whole."""
+    try:
+        return decode_events(b"[" + events.rstrip().removesuffix(b",") + b"]")
+    except msgspec.DecodeError:
+        return []
 
 
 def _short_values(text: bytes) -> dict[str, msgspec.Raw]:

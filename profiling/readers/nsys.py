@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def read_nsys(path: Path) -> Timeline:
                 copies,
                 ranges,
                 epoch_ns=export.epoch(),
-                notes=(*diagnostics(connection), *_notes(kernels, ranges)),
+                notes=(*diagnostics(connection), *_notes(kernels, ranges, export.nameless)),
                 facts=facts(connection),
             )
 
@@ -137,8 +138,10 @@ def read_nsys_kernels(path: Path) -> Timeline:
             return Timeline("nsys", tuple(export.strings.texts), Threads.empty(), kernels)
 
 
-def _notes(kernels: Kernels, ranges: Spans) -> tuple[str, ...]:
+def _notes(kernels: Kernels, ranges: Spans, nameless: Collection[int]) -> tuple[str, ...]:
     notes = []
+    if nameless:
+        notes.append(f"the export lacks {len(nameless)} of its names (in StringIds): their numbers stand for them")
     if not len(kernels):
         notes.append("the trace holds no GPU kernels: only calls and ranges of the host")
     if not len(ranges):
@@ -197,6 +200,7 @@ class _Export:
         self.connection, self.path = connection, path
         self.strings, self.threads = _Strings(), _Threads()
         self.texts = StringIds(connection)
+        self.nameless: set[int] = set()
 
     def read(
         self, table: str, wanted: dict[str, str], only: tuple[str, tuple[int, ...]] | None = None
@@ -218,16 +222,20 @@ class _Export:
             for ours, (name, _, default) in zip(wanted, theirs, strict=True)
         }
 
-    def names(self, ids: Column, clean: bool = False) -> Column:
-        """Our string indices of some StringIds ids."""
+    def names(self, ids: Column, *, of_calls: bool = False) -> Column:
+        """Our string indices of some StringIds ids. Where the table lacks one its number stands for it, but not of
+        calls: only their names tell which of them wait."""
         values, place = encode(ids)
-        texts = [self.texts.get(int(i)) for i in values]
-        if None in texts:
-            lacking = values[texts.index(None)]
-            raise RecordError(f"{self.path}: corrupt export: its StringIds lack id {lacking}; export it again")
-        return np.array([self.strings.add(api_name(t) if clean else t) for t in texts if t is not None], np.int64)[
-            place
-        ]
+        found = []
+        for ident in values.tolist():
+            text = self.texts.get(ident)
+            if text is None and of_calls:
+                raise RecordError(f"{self.path}: corrupt export: its StringIds lack id {ident}; export it again")
+            if text is None:
+                self.nameless.add(ident)
+                text = f"(name {ident})"
+            found.append(self.strings.add(api_name(text) if of_calls else text))
+        return np.array(found, np.int64)[place]
 
     def kernels(self) -> Kernels:
         parts = self._kernels({**_GPU, "graph_node": "graphNodeId=-1"}, _GPU)
@@ -273,7 +281,7 @@ class _Export:
         read = self.read(_RUNTIME, {**wanted, "name": "nameId"})
         if read is None:
             return Calls.empty()
-        name = self.names(read["name"], clean=True)
+        name = self.names(read["name"], of_calls=True)
         kinds = np.array([call_kind(text) for text in self.strings.texts] or [0])
         thread, ids = self.threads.thread(read["thread"]), known_ids(read["correlation"])
         return Calls.build(**{**read, "name": name, "thread": thread, "correlation": ids}, kind=kinds[name])

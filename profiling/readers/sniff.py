@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,14 +9,13 @@ from pathlib import Path
 
 from bench.record.errors import RecordError
 from bench.record.packed import MAGIC as GZIP
+from bench.record.packed import Unpacking
 from bench.record.timeline import Timeline
 from profiling.export import BEGINNING
 
-from .forms import NSYS_REPORT, head_of
+from .forms import HEAD, NSYS_REPORT, begins_json, head_of
 from .others import refuse_others
 from .sqlite_columns import MAGIC as SQLITE
-
-_BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def _is_counters(_: bytes, path: Path) -> bool:
 
 
 COUNTERS = FileFormat("counters", _is_counters, "ncu")
-CHROME = FileFormat("chrome trace", lambda head, _: head.lstrip(_BLANK)[:1] in (b"{", b"["), "kineto", "read_kineto")
+CHROME = FileFormat("chrome trace", lambda head, _: begins_json(head), "kineto", "read_kineto")
 FORMATS = (
     FileFormat("nsys sqlite", _begins(SQLITE), "nsys", "read_nsys", "read_nsys_kernels"),
     FileFormat("nsys report", _begins(NSYS_REPORT), "nsys", "read_nsys_rep"),
@@ -82,12 +79,10 @@ def format_of(path: Path) -> FileFormat:
 def _head(path: Path) -> bytes:
     """The first bytes, unpacked where they are gzip."""
     head = head_of(path)
-    return _unpacked(path) if head.startswith(GZIP) else head
-
-
-def _unpacked(path: Path) -> bytes:
+    if not head.startswith(GZIP):
+        return head
     try:
-        with gzip.open(path) as file:
-            return file.read(4096)
-    except (OSError, EOFError, zlib.error) as error:
+        with path.open("rb") as file:
+            return Unpacking(file, path.stat().st_size).read(HEAD)
+    except (OSError, ValueError) as error:
         raise RecordError(f"{path}: truncated or corrupt gzip file ({error}); copy or record it again") from error

@@ -11,7 +11,7 @@ import sqlite3
 import zipfile
 
 import pytest
-from ncu_files import long_csv
+from ncu_files import TIME, long_csv
 
 from bench.record.errors import MachineError, RecordError
 from profiling.cli import main
@@ -60,6 +60,59 @@ def test_a_packed_chrome_trace_is_read(json_file, how):
 @pytest.mark.parametrize("how", ["gz", "zip", "bz2", "xz"])
 def test_a_packed_export_of_nsys_is_read(sqlite_file, how):
     assert summarize(packed(sqlite_file, how)) == summarize(sqlite_file)
+
+
+@pytest.mark.parametrize("how", ["gz", "zip", "bz2", "xz", "utf16gz"])
+def test_a_packed_table_of_ncu_is_read(tmp_path, how):
+    table = tmp_path / "ncu.csv"
+    table.write_text(long_csv([(0, "toy", TIME, "ns", "5")]))
+    assert summarize(packed(table, how)) == summarize(table)
+
+
+@pytest.mark.parametrize("after", [b"junk", b"\0\0junk", b"\x1f"])
+@pytest.mark.parametrize("kind", ["json", "sqlite", "ncu"])
+def test_what_follows_a_gzip_stream_is_left_out_and_said(tmp_path, json_file, sqlite_file, kind, after):
+    table = tmp_path / "ncu.csv"
+    table.write_text(long_csv([(0, "toy", TIME, "ns", "5")]))
+    plain = {"json": json_file, "sqlite": sqlite_file, "ncu": table}[kind]
+    file = packed(plain, "gz")
+    file.write_bytes(file.read_bytes() + after)
+    found, expected, notes = summarize(file), summarize(plain), "warnings" if kind == "ncu" else "notes"
+    assert found[notes] == ["what follows the end of the gzip stream was left out", *expected[notes]]
+    assert found | {notes: expected[notes]} == expected
+
+
+@pytest.mark.parametrize("kind", ["json", "sqlite"])
+def test_zeros_that_pad_a_gzip_file_are_nothing(json_file, sqlite_file, kind):
+    plain = {"json": json_file, "sqlite": sqlite_file}[kind]
+    file = packed(plain, "gz")
+    file.write_bytes(file.read_bytes() + bytes(512))
+    assert summarize(file) == summarize(plain)
+
+
+def test_a_list_of_events_that_nothing_closes_is_read_and_said(tmp_path, json_file):
+    events = json.loads(json_file.read_text())["traceEvents"]
+    whole, file = tmp_path / "whole.json", tmp_path / "unclosed.json"
+    whole.write_text(json.dumps(events, indent=1))
+    for end in ("", "\n", ",", ",\n "):
+        file.write_text(whole.read_text().rstrip("]\n") + end)
+        found = summarize(file)
+        assert found.pop("notes")[0].startswith("its list of events has no end, as where its writer stopped")
+        assert found == {key: value for key, value in summarize(whole).items() if key != "notes"}
+
+
+@pytest.mark.parametrize("cut", ["in an event of a list", "in an event", "between events"])
+def test_what_is_cut_off_otherwise_is_refused(tmp_path, json_file, cut):
+    text = json_file.read_text()
+    events = text[text.index("[") :]
+    text = {
+        "in an event of a list": events[:-40],
+        "in an event": text[:-40],
+        "between events": text.rstrip("]}") + "}",
+    }[cut]
+    (tmp_path / "cut.json").write_text(text)
+    with pytest.raises(RecordError, match="truncated or corrupt Chrome trace"):
+        read_timeline(tmp_path / "cut.json")
 
 
 @pytest.mark.parametrize("how", ["gz", "zip", "bz2", "xz"])

@@ -129,7 +129,7 @@ def test_an_export_without_events_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        ("DELETE FROM StringIds WHERE id = 1", "StringIds lack id 1"),
+        ("DELETE FROM StringIds WHERE id = 5", "StringIds lack id 5"),
         ("UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET start = 'soon'", "corrupt"),
         ("UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET start = NULL", "corrupt"),
         ("UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET end = 1", "a.sqlite: malformed trace: .* ends before it starts"),
@@ -139,6 +139,13 @@ def test_an_export_without_events_is_refused(tmp_path):
 def test_damaged_content_is_one_clear_error(tmp_path, damage, says):
     with pytest.raises(RecordError, match=says):
         read_nsys(nsys_file(tmp_path / "a.sqlite", extra=damage))
+
+
+def test_a_kernel_or_range_whose_name_is_lost_is_called_by_its_number(tmp_path):
+    timeline = read_nsys(nsys_file(tmp_path / "a.sqlite", extra="DELETE FROM StringIds WHERE id IN (1, 7)"))
+    assert {timeline.strings[name] for name in timeline.kernels.name} == {"(name 1)", "cast"}
+    assert {timeline.strings[name] for name in timeline.ranges.name} == {"(name 7)", "decode_step"}
+    assert "the export lacks 2 of its names (in StringIds): their numbers stand for them" in timeline.notes
 
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id, 'x' AS value FROM n"
