@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
+from bench.analysis.timeline import Analysis
 from bench.cli import main
 from profiling.cli import main as profile
+from profiling.summarize import read_timeline
 from tests.foreign_traces import Story
 
 STEPS, STEP_US, COPIES = 4, 1000, 2
@@ -18,7 +21,7 @@ IDS = {"unique": lambda n: n, "zero": lambda n: 0, "anew": lambda n: (n - 1) % (
 NOTES = {
     "unique": "",
     "zero": "8 of 8 kernels are joined to no call that launched them",
-    "anew": "8 of 8 kernels have a correlation id that several calls have: each is taken for the last of them before",
+    "anew": "8 of 8 kernels have a correlation id that several calls have: they are joined to these in turn, by time",
 }
 
 
@@ -33,6 +36,17 @@ def story(gemm: float) -> Story:
         for copy in range(COPIES):
             made.copy("DtoH", start + 720 + 60 * copy, start + 740 + 60 * copy, 20, 4)
     return made
+
+
+def ahead(gemm: float) -> Story:
+    """A host that asks for all steps in their first millisecond, while the GPU does one a millisecond."""
+    made, late = story(gemm), Story()
+    for name, start, length, pid, tid in made.ranges:
+        step = (start - 1000) // STEP_US
+        late.ranges.append((name, start - step * STEP_US * 0.95, length * 0.05, pid, tid))
+    late.calls = [(n, c - (c - 1000) * 0.95, took * 0.05, p, t, ident) for n, c, took, p, t, ident in made.calls]
+    late.kernels, late.copies = made.kernels, made.copies
+    return late
 
 
 def truth(made: Story) -> dict[str, float]:
@@ -72,6 +86,17 @@ def test_explain_of_two(tmp_path, capsys, ids, suffix):
         assert "".join(taken["notes"]).startswith(NOTES[ids])
 
 
+@pytest.mark.parametrize("ids", ["unique", "anew"])
+def test_a_host_that_is_several_steps_ahead(tmp_path, ids, suffix):
+    """Each kernel is of the step that asked for it, also where later steps have used its id by then."""
+    path = written(tmp_path, ids, ahead(300).renumbered(IDS[ids]), suffix)
+    timeline = read_timeline(path)
+    analysis = Analysis(timeline)
+    by_time = np.argsort(timeline.kernels.start, kind="stable")
+    starts = timeline.calls.start[analysis.launch[by_time]]
+    assert (analysis.launch >= 0).all() and (np.diff(starts) > 0).all()
+
+
 @pytest.mark.parametrize("ids", IDS)
 def test_summarize(tmp_path, capsys, ids, suffix):
     made = story(300).renumbered(IDS[ids])
@@ -89,9 +114,6 @@ def test_summarize(tmp_path, capsys, ids, suffix):
 
 
 def test_the_operator_of_a_kernel_is_that_of_its_own_step(tmp_path):
-    from bench.analysis.timeline import Analysis
-    from profiling.summarize import read_timeline
-
     analyses = [
         Analysis(read_timeline(written(tmp_path, ids, story(300).renumbered(IDS[ids]), "json")))
         for ids in ("unique", "anew", "zero")

@@ -42,7 +42,7 @@ class Unpacking:
         while not self._ended:
             given = self._waiting or self._file.read(_BLOCK)
             try:
-                part = self._member.decompress(given, size)
+                part: bytes = self._member.decompress(given, size)
             except zlib.error as error:
                 raise ValueError(str(error)) from error
             self._waiting = self._member.unconsumed_tail

@@ -10,7 +10,7 @@ from slow_timeline import Slow, build
 
 from bench.analysis.timeline import Analysis
 from bench.analysis.timeline.gpus import joined_by_time
-from bench.record.timeline import LAUNCH
+from bench.record.timeline import COPY, LAUNCH, SYNC
 
 # Threads 0 and 1 are of process 0, thread 2 is of process 1.
 _moments = st.integers(0, 30)
@@ -44,28 +44,45 @@ def groups(timeline, number, process):
     return found
 
 
-def naive(timeline, start, number, process):
-    """The rows of which one must be found: those of the last group that had begun; empty for none."""
-    if number < 0:
-        return []
-    found = groups(timeline, number, process)
-    if len(found) == 1:
-        return [min(found[0][1])]
-    begun = [(begin, rows) for begin, rows in found if begin <= start]
-    last = max((begin for begin, _ in begun), default=None)
-    return [min(rows) for begin, rows in begun if begin == last]
+def naive(timeline, work):
+    """[work] the rows of which one must be found; empty for none. In turn where each group of calls can have as much
+    and had begun, else those of the last group that had begun, else, where that leaves one idle before one that has
+    several, none."""
+    found = [[] for _ in range(len(work))]
+    for number, process in {(n, p) for n, p in zip(work.correlation.tolist(), work.process.tolist(), strict=True)}:
+        mine = [w for w in range(len(work)) if (work.correlation[w], work.process[w]) == (number, process)]
+        mine.sort(key=lambda w: work.start[w])
+        known = sorted(groups(timeline, number, process)) if number >= 0 else []
+        if len(known) < 2:
+            for w in mine:
+                found[w] = [min(known[0][1])] if known else []
+            continue
+        each, rest = divmod(len(mine), len(known))
+        turns = [turn // each for turn in range(len(mine))] if each else []
+        if not rest and all(known[turn][0] <= work.start[w] for turn, w in zip(turns, mine, strict=True)):
+            places = turns
+        else:
+            places = [sum(begin <= work.start[w] for begin, _ in known) - 1 for w in mine]
+            got = [places.count(turn) for turn in range(len(known))]
+            if any(0 in got[:turn] and got[turn] > 1 for turn in range(len(known))):
+                continue
+        for w, place in zip(mine, places, strict=True):
+            alike = [min(rows) for begin, rows in known if begin == known[place][0]]
+            found[w] = alike if place >= 0 else []
+    return found
 
 
 @settings(deadline=None)
-@given(st.lists(_calls, max_size=10), st.lists(_kernels, max_size=8))
+@given(st.lists(_calls, max_size=10, unique_by=lambda call: call[0]), st.lists(_kernels, max_size=8))
 def test_joins_agree_with_a_loop(calls, kernels):
     analysis = joined(calls, kernels, kernels)
     assert analysis.copy_call.tolist() == analysis.launch.tolist()
-    shared = analysis.calls_by_id.shared(analysis.timeline.kernels)
-    for (start, number, process), found, several in zip(kernels, analysis.launch.tolist(), shared, strict=True):
-        expected = naive(analysis.timeline, start, number, process)
-        assert found in expected if expected else found == -1
-        assert several == (number >= 0 and len(groups(analysis.timeline, number, process)) > 1)
+    timeline, expected = analysis.timeline, naive(analysis.timeline, analysis.timeline.kernels)
+    for found, rows in zip(analysis.launch.tolist(), expected, strict=True):
+        assert found in rows if rows else found == -1
+    shared = analysis.calls_by_id.shared(timeline.kernels)
+    for (_, number, process), several in zip(kernels, shared, strict=True):
+        assert several == (number >= 0 and len(groups(timeline, number, process)) > 1)
 
 
 @settings(deadline=None)
@@ -82,6 +99,38 @@ def test_ids_that_start_anew_in_each_step():
     analysis = joined(calls, kernels)
     assert analysis.launch.tolist() == [0, 1, 2, 3, 4, 5]
     assert joined_by_time(analysis).startswith("6 of 6 kernels have a correlation id that several calls have")
+
+
+AHEAD = [(10, 2, 0, 1), (20, 2, 0, 1), (30, 2, 0, 1), (40, 2, 0, 1)]
+
+
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_a_host_that_is_several_rounds_of_ids_ahead(nodes):
+    """The GPU begins when the last call has been made, and works in the order of the calls."""
+    starts = range(50, 50 + 4 * nodes)
+    analysis = joined(AHEAD, [(start, 1, 0) for start in starts], [(start, 1, 0) for start in starts])
+    expected = [call for call in range(4) for _ in range(nodes)]
+    assert analysis.launch.tolist() == expected and analysis.copy_call.tolist() == expected
+    assert f"{4 * nodes} of {4 * nodes} kernels have a correlation id" in joined_by_time(analysis)
+
+
+def test_work_that_may_be_of_any_of_several_calls_is_of_none():
+    analysis = joined(AHEAD, [(start, 1, 0) for start in (50, 51, 52)])
+    assert analysis.launch.tolist() == [-1] * 3
+    assert joined_by_time(analysis).endswith("of 3 the times do not tell, and they are joined to none")
+
+
+def test_the_last_calls_may_have_no_work_yet():
+    assert joined(AHEAD, [(15, 1, 0), (16, 1, 0), (25, 1, 0)]).launch.tolist() == [0, 0, 1]
+
+
+def test_calls_that_ask_for_no_such_work_have_none_of_it():
+    """The same id is of a copy in one round, and of a launch or of waiting in others."""
+    kinds = [COPY, LAUNCH, SYNC, LAUNCH]
+    calls = [(*call[:1], call[0] + 2, *call[2:], kind) for call, kind in zip(AHEAD, kinds, strict=True)]
+    work = [(start, start + 1, 0, 7, 0, 1, 4) for start in (50, 51)]
+    analysis = Analysis(build(calls, [], work, [(50, 51, 0, 7, 0, 1, 1)]))
+    assert analysis.launch.tolist() == [1, 3] and analysis.copy_call.tolist() == [0]
 
 
 @pytest.mark.parametrize("turned", [False, True])

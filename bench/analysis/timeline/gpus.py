@@ -68,12 +68,14 @@ def not_joined(analysis: Analysis) -> str:
 
 def joined_by_time(analysis: Analysis) -> str:
     """A note where ids of kernels do not tell which of several calls launched them, "" where they do."""
-    count = int(np.count_nonzero(analysis.calls_by_id.shared(analysis.timeline.kernels)))
+    shared = analysis.calls_by_id.shared(analysis.timeline.kernels)
+    count, untold = int(np.count_nonzero(shared)), int(np.count_nonzero(shared & (analysis.launch < 0)))
     if not count:
         return ""
+    told = f"; of {untold} the times do not tell, and they are joined to none" if untold else ""
     return (
-        f"{count} of {len(analysis.launch)} kernels have a correlation id that several calls have: each is taken for "
-        "the last of them before it"
+        f"{count} of {len(analysis.launch)} kernels have a correlation id that several calls have: they are joined to "
+        f"these in turn, by time{told}"
     )
 
 

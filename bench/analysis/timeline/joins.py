@@ -2,8 +2,10 @@
 
 Calls that lie in each other or overlap on one thread are one call here, known by its first row: a call of the runtime
 and that of the driver inside it share an id. Where several calls of one process that lie apart have one id (a tool
-counts anew, or anew in each step), the work belongs to the last of them that had begun when the work did, and to none
-where none had.
+counts anew, or anew in each step), the GPU does the work in the order in which it was asked for: where each call can
+have as much of it as the others, it goes to them in turn, because a host that is far ahead has made later calls by
+then. Else it is of the last call that had begun, unless that leaves calls without work and gives later ones several:
+then nothing tells whose it is, and it is joined to none.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record.timeline import Copies, Kernels, Timeline
+from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, OTHER, Copies, Kernels, Timeline
 
 Rows = NDArray[np.int64]
 Times = NDArray[np.int64]
@@ -26,7 +28,7 @@ _IDS = 2**40
 @dataclass(frozen=True, eq=False)
 class CallsById:
     """``key``: process and id of each call, ascending; ``row``: its row. ``again``: the calls whose id another has too
-    that lies apart, by key, then by start."""
+    that lies apart."""
 
     key: Times
     row: Rows
@@ -41,7 +43,10 @@ class CallsById:
         found = np.where((self.key[at] == wanted) & (wanted >= 0), self.row[at], -1)
         if len(self.again.key):
             several = np.flatnonzero(np.isin(wanted, self.again.key))
-            found[several] = self.again.last_before(wanted[several], work.start[several])
+            order = several[np.lexsort((work.start[several], wanted[several]))]
+            if len(order):
+                asking = self.again.asking(_KERNELS if isinstance(work, Kernels) else _COPIES)
+                found[order] = asking.joined(wanted[order], work.start[order])
         return found
 
     def shared(self, work: Kernels | Copies) -> Which:
@@ -49,23 +54,53 @@ class CallsById:
         return np.isin(_key(work.process, work.correlation), self.again.key)
 
 
+# Calls that ask for kernels, and for copies.
+_KERNELS, _COPIES = (LAUNCH, OTHER), (COPY, BLOCKING_COPY)
+
+
 @dataclass(frozen=True, eq=False)
 class _Again:
+    """Calls that share their ids, by key, then by start."""
+
     key: Times
     start: Times
     row: Rows
+    kind: NDArray[np.signedinteger]
 
-    def last_before(self, key: Times, time: Times) -> Rows:
-        """[n] the row of the last call with this key that began before or at this time, or -1."""
+    def asking(self, kinds: tuple[int, ...]) -> _Again:
+        """Those of some kinds; all of a key that has none of these."""
+        likely = np.isin(self.kind, kinds)
+        kept = likely | ~np.isin(self.key, self.key[likely])
+        return _Again(self.key[kept], self.start[kept], self.row[kept], self.kind[kept])
+
+    def joined(self, key: Times, time: Times) -> Rows:
+        """[work] the row of the call that asked for it, or -1. The work is given by key, then by time; each of its
+        keys is here."""
+        opened = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
+        count = np.diff(np.append(opened, len(key)))
+        first = np.searchsorted(self.key, key[opened])
+        calls = np.searchsorted(self.key, key[opened], side="right") - first
+        rank = np.arange(len(key)) - np.repeat(opened, count)
+        turn = np.repeat(first, count) + rank * np.repeat(calls, count) // np.repeat(count, count)
+        in_turn = (count % calls == 0) & np.logical_and.reduceat(self.start[turn] <= time, opened)
+        found = np.where(np.repeat(in_turn, count), turn, self._last_before(key, time))
+        return np.where(found >= 0, self.row[np.maximum(found, 0)], -1)
+
+    def _last_before(self, key: Times, time: Times) -> Rows:
+        """[work] the last call with its key that had begun, or -1; -1 too for all of a key of which a call has several
+        pieces of work and an earlier one none."""
         calls = len(self.key)
         keys, times = np.concatenate((self.key, key)), np.concatenate((self.start, time))
         order = np.lexsort((np.arange(len(keys)) >= calls, times, keys))
         latest = np.maximum.accumulate(np.where(order < calls, np.arange(len(order)), -1))
         before = order[np.maximum(latest, 0)]
-        fits = (latest >= 0) & (keys[before] == keys[order])
         found = np.empty(len(keys), np.int64)
-        found[order] = np.where(fits, self.row[np.where(fits, before, 0)], -1)
-        return found[calls:]
+        found[order] = np.where((latest >= 0) & (keys[before] == keys[order]), before, -1)
+        last = found[calls:]
+        got = np.bincount(last[last >= 0], minlength=calls)
+        idle = np.cumsum(got == 0) - (got == 0)  # before each call
+        untold = (got > 1) & (idle > idle[np.searchsorted(self.key, self.key)])
+        return np.where(np.isin(key, self.key[untold]), -1, last)
 
 
 def calls_by_id(timeline: Timeline) -> CallsById:
@@ -79,7 +114,7 @@ def calls_by_id(timeline: Timeline) -> CallsById:
     shared = _stand_again(key) & (key >= 0)
     if not shared.any():
         none = np.empty(0, np.int64)
-        return CallsById(key, row, _Again(none, none, none))
+        return CallsById(key, row, _Again(none, none, none, none))
     return CallsById(key, row, _apart(timeline, key[shared], row[shared]))
 
 
@@ -99,7 +134,8 @@ def _apart(timeline: Timeline, key: Times, row: Rows) -> _Again:
     several = _stand_again(key)
     key, start, row = key[several], start[several], row[several]
     order = np.lexsort((start, key))
-    return _Again(key[order], start[order], row[order])
+    row = row[order]
+    return _Again(key[order], start[order], row, calls.kind[row])
 
 
 def _stand_again(ordered: Times) -> Which:
