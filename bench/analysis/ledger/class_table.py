@@ -61,18 +61,46 @@ EXCHANGE = (
 # Products of other stacks: Marlin, Machete, AWQ and GPTQ, fused experts, Inductor's templates, llama.cpp, HQQ, GemLite.
 _PRODUCTS = (
     r"(?i)marlin(?!.*repack)|machete|awq(?!.*dequant)|gptq(?!.*(reconstruct|shuffle|repack))|wna16|bitblas|gemlite"
-    r"|fused_moe|moe_mma|weight_only::|mmvq?_|mmq_|q_matmul|scaled_mm|triton_(tem_fused_\w*(mm|matmul)|mm)\w*"
+    r"|fused_moe|fmoe|moe_mma|moe_q\d|weight_only::|mmvq?_|mmq_|q_matmul|scaled_mm|\bbmm_[A-Z]"
+    r"|triton_(tem_fused_\w*(mm|matmul)|mm)\w*"
 )
-_PLAIN_KERNEL = r"(?i)(?<!fb)gemm|gemv|nvjet|cutlass|xmma|wgmma|igemm|imma|splitk|cublas|matmul|Cijk_|dot_kernel|_mm_"
+_PLAIN_KERNEL = (
+    r"(?i)(?<!fb)gemm(?!::transpose)|gemv|nvjet|cutlass(?!_kernels::)|xmma|wgmma|igemm|imma|splitk|cublas|matmul|Cijk_"
+    r"|dot_kernel|_mm_"
+)
 _PLAIN_PRODUCT = r"^aten::(linear|addmm|mm|matmul|bmm|baddbmm|mv|dot)$"
 # The experts of a mixture in the transformers library: one parameter of three dimensions, which no quantiser converts.
 _EXPERTS = r"^experts$"
 _GROUPED = r"^(aten::_grouped_mm|transformers::grouped_mm_fallback)"
-# Norms and activations of engines that carry "flash" in their names, and what routes tokens to experts.
+# Norms and activations of engines, whose names hold those of libraries too, and what routes tokens to experts. One that
+# quantises its result in the same pass would run, and move as much, without that.
 _ENGINE_NORMS = (
-    r"(?i)flashinfer::(norm|activation)|(rms|layer)_?norm(?!.*rope)|act_and_mul|moe_(align|sum)|topk_?gating"
-    r"|grouped_topk|_topk_forward|_combined_routing|sort_expert|expert_(map|offset)|permute_(cols|2D)|moe::\w*permut"
+    r"(?i)flashinfer::(norm|activation)|(rms|layer)_?norm(?!.*rope)|fused_rms|act_and_mul|silu_(and|mul)|doActivation"
+    r"|moe_(align|sum|fused_gate)|moe::(dev::|\w*(permut|softmax))|MoeSorting|topk_?(gating|softmax)|grouped_topk"
+    r"|_topk_forward|v3_topk|topk_moe|_combined_routing|argsort_f32|sort_expert|expert_?(map|offset|prefix)|ep_scatter"
+    r"|ep_gather|permute_(cols|2D)|shuffle_rows|expandInputRows|finalizeMoe|computeStrides|problem_sizes|mm_ids_helper"
+    r"|get_rows"
 )
+# What stands in attention's place in models with a state: Mamba, gated delta rule, RWKV; and the work around attention
+# and its cache in engines.
+_ATTENTION = (
+    r"(?i)flash(?!infer::(gemm|group))|fmha|attention|soft_?max|rope(?!rt)|rotary|kv_?cache|pagedattn|CatArray|sdpa"
+    r"|(?<!c)attn|\bmha_|kernel_mha|mla_|reshape_and_cache|concat_and_cache|^_fwd_(grouped_)?kernel|flex_decoding"
+    r"|merge_states?_kernel|aiter\d+pa_|mqa_logits|topk_transform|slot_mapping|block_tables|_cache\b|kv_(buffer|splits)"
+    r"|token_pool|cache_locs|kv_indices|_set_rows|causal_conv1d|delta_rule|selective_scan|chunk_(scan|state)_fwd"
+    r"|state_passing|bmm_chunk|chunk_fwd_kernel|solve_tril|gdn_|qkvzba|ssm_(scan|conv)|_wkv_"
+)
+# Checking drafted tokens belongs to choosing them.
+_CHOOSING = (
+    r"(?i)flashinfer::sampling|topk_?topp|top_p_|_penalt(y|ies)|gumbel|LogSoftMax|log_softmax|addBiasSoftMax|logprobs"
+    r"|bitonicSort|sort_postprocess|index_and_segment|distribution_elementwise|rejection_\w*sample|recovered_tokens"
+    r"|eagle_prepare|sampled_and_draft|verify_?tree|build_(efficient_)?tree|token_bitmask|_temperature_k|_min_p_k"
+)
+_SORTING = r"(?i)arg_?max|topk|multinomial|radixsort|sampling|logits"
+# Inductor's reductions that a product of one row becomes; one that holds another reduction too may be that alone, after
+# a product of a library.
+_REDUCED_PRODUCT = r"^triton_(red|per)_fused_(?=(\w*_)?(addmm|baddbmm|bmm|mm|mv)_)"
+_OTHER_REDUCTION = r"_(mean|sum|amax|amin|aminmax|max|min|var|rsqrt|softmax|norm|prod|any|all|cumsum|logsumexp|argmax)_"
 
 # Python operators and autograd functions of torchao, HQQ and optimum-quanto: what is in them is plain torch.
 _PEERS_QUANT = r"^torchao::(choose_qparams_affine|quantize_affine)"
@@ -87,6 +115,7 @@ RULES: tuple[Rule, ...] = (
     Rule(c.COMMUNICATION, "operator", name=r"^(c10d::|_c10d_functional::|nccl:|gloo:|record_param_comms)"),
     # An adapter: what a Linear with one does outside the Linear itself, whose range lies within.
     Rule(c.ADAPTER, range=r"^adapter$", no_range=r"^(?!(adapter|layer|prefill|decode_step)$)"),
+    Rule(c.ADAPTER, "kernel", name=r"(?i)lora_(shrink|expand|[ab]_kernel)|\b[bs]gmv_"),
     # The output layer: everything in its range, whatever it is made of.
     Rule(c.LM_HEAD, range=r"^(lm_head|embed_out|output_layer)$"),
     # Products of experts: all in one, one expert after the other, or in batches.
@@ -151,25 +180,20 @@ RULES: tuple[Rule, ...] = (
     Rule(c.GEMM, "kernel", name=r"gemm_4bit_(simt|sm80)|k?gem[mv]_4bit|kgemm_4bit_inference_naive"),
     Rule(c.GEMM, "kernel", name=r"tinygemm"),
     Rule(c.NORM, "kernel", name=_ENGINE_NORMS),
-    Rule(c.SAMPLING, "kernel", name=r"(?i)flashinfer::sampling|topk_?topp|top_p_|apply_\w*penalt|gumbel"),
-    Rule(
-        c.ATTENTION,
-        "kernel",
-        name=r"(?i)flash(?!infer::(gemm|group))|fmha|attention|soft_?max|rope|rotary|kv_?cache|pagedattn|CatArray|sdpa"
-        r"|(?<!c)attn|\bmha_|kernel_mha|mla_|reshape_and_cache|concat_and_cache|^_fwd_(grouped_)?kernel",
-    ),
+    Rule(c.SAMPLING, "kernel", name=_CHOOSING),
+    Rule(c.ATTENTION, "kernel", name=_ATTENTION),
     # Products that dequantise inside, and rows made ready for them.
     Rule(
         c.GEMM,
         "kernel",
         name=r"(?i)mul_mat|mat_?vec|gemm_half_q_half|dequant\w*_(gemm|gemv|matmul)|(gemm|gemv|matmul)_\w*dequant",
     ),
-    Rule(c.DEQUANTISE, "kernel", name=r"(?i)dequant|kdequant_mm|kUnpack|unpack_\d+bit|reconstruct_(gptq|exllama)"),
+    Rule(c.DEQUANTISE, "kernel", name=r"(?i)dequant|kdequant_mm|kUnpack|unpack_\d+bit|\breconstruct_"),
     Rule(
         c.QUANTISE,
         "kernel",
-        name=r"(?i)kInt8VectorQuant|kQuantize|vectorwise_quant|per_token_\w*quant|quanti[sz]e"
-        r"|scaled_(fp8|int8|fp4)_quant|_quant_(8bit|fp8|int8|fp4)|cvt_fp16_to_fp4",
+        name=r"(?i)^(?!\w*gemm).*(kInt8VectorQuant|kQuantize|vectorwise_quant|per_token_\w*quant|quanti[sz]e|smoothquant"
+        r"|scaled_(fp8|int8|fp4)_quant|_quant_(8bit|fp8|int8|fp4|kernel)|mxfp4_quant|cvt_fp16_to_fp4|segmented_max_red)",
     ),
     Rule(c.QUANTISE, "kernel", name=r"kgetColRowStats|kDoubleRowColQuant|kTransformRow", bitsandbytes="<0.45"),
     # What Inductor fuses is named after all operators in it: a scale found and values rounded to it, or bits shifted
@@ -179,15 +203,19 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(c.DEQUANTISE, "kernel", name=r"^triton_(poi|red|per|for)_fused_\w*(rshift|right_shift)"),
     Rule(c.SAMPLING, "kernel", name=r"^triton_(poi|red|per|for)_fused_\w*(argmax|multinomial|topk)"),
+    Rule(c.GEMM, "kernel", name=rf"{_REDUCED_PRODUCT}(?!\w*{_OTHER_REDUCTION})"),
+    Rule(c.OTHER, "kernel", name=_REDUCED_PRODUCT),
     # The rest of it is elementwise, and named after the products that it comes after too.
     Rule(c.NORM, "kernel", name=r"^triton_(poi|red|per|for)_"),
     Rule(c.GEMM, "kernel", name=_PRODUCTS),
     Rule(c.GEMM, "kernel", name=_PLAIN_KERNEL),
-    Rule(c.SAMPLING, "kernel", name=r"(?i)arg_?max|topk|multinomial|radixsort|sampling|logits"),
+    Rule(c.NORM, "kernel", name=_SORTING, range=r"^layer$"),
+    Rule(c.SAMPLING, "kernel", name=_SORTING),
     Rule(
         c.CAST,
         "kernel",
-        name=r"(?i)(?<!no)(?<!b)(?<!broad)cast|float16_copy|bfloat16_copy|tofloat|tohalf|tobf|convert_unary|cpy_(f32_b?f16|b?f16_f32)|LoadWithCast|StoreWithCast",
+        name=r"(?i)(?<!no)(?<!b)(?<!broad)(?<!multi)cast|float16_copy|bfloat16_copy|tofloat|tohalf|tobf|convert_unary"
+        r"|cpy_(f32_b?f16|b?f16_f32)|cpy_1_scalar<(?!(\w+), \1)|LoadWithCast|StoreWithCast",
     ),
     Rule(c.CAST, "kernel", name=r"copy_kernel", within=r"^aten::(to|_to_copy)$"),
     Rule(
@@ -196,7 +224,7 @@ RULES: tuple[Rule, ...] = (
         within=r"^aten::(argmax|isin|max|eq|ne|any|all|where|sub|rsub|arange|full|cumsum|__(and|or)__|bitwise_\w+)$",
         no_range=r"^layer$",
     ),
-    Rule(c.MEMCPY, "kernel", name=r"(?i)memcpy|memset"),
+    Rule(c.MEMCPY, "kernel", name=r"(?i)memcpy|memset|amd_rocclr_(copy|fill)Buffer"),
     Rule(
         c.NORM,
         "kernel",
