@@ -36,6 +36,22 @@ def layers(config: Any) -> int:
     return 0
 
 
+def text_modules(model: Any) -> list[tuple[str, Any]]:
+    """(name, module) of all that generating text runs: the decoder, the head and what leads to it, and nothing that a
+    model has for images or sounds besides."""
+    decoder = model.get_decoder() if hasattr(model, "get_decoder") else model
+    if not any(p.dim() >= 2 for p in decoder.parameters()):
+        decoder = model
+    base = getattr(model, "base_model", model)
+    within, beside = (set(map(id, part.modules())) for part in (decoder, base))
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    return [
+        (name, module)
+        for name, module in model.named_modules()
+        if id(module) in within or module is head or id(module) not in beside
+    ]
+
+
 def layer_list(model: Any) -> tuple[str, Any] | None:
     """(name, ModuleList) of the decoder layers, found by their number: the largest list of so many; None: there is
     none. Blocks are called "layers", "h" or "blocks", and their classes anything."""
@@ -44,7 +60,7 @@ def layer_list(model: Any) -> tuple[str, Any] | None:
     count = layers(model.config)
     lists = [
         (sum(p.numel() for p in module.parameters()), name, module)
-        for name, module in model.named_modules()
+        for name, module in text_modules(model)
         if isinstance(module, torch.nn.ModuleList) and len(module) == count
     ]
     if not lists:

@@ -31,6 +31,7 @@ def check_loadable(config: Any, device: str, name: str) -> None:
     if settings is None:
         return
     _check_said(settings, name)
+    _check_offload(settings, device, name)
     try:
         quantizer = AutoHfQuantizer.from_config(settings, pre_quantized=True, trust_remote_code=False)
         quantizer.validate_environment(device_map={"": device}, weights_only=True)
@@ -59,6 +60,15 @@ def _check_said(settings: Mapping[str, Any], name: str) -> None:
         raise UsageError(
             f"{name} was saved quantised ({saved_format(settings)}), which this transformers does not know: give its "
             "unquantised checkpoint"
+        )
+
+
+def _check_offload(settings: Mapping[str, Any], device: str, name: str) -> None:
+    """Raises UsageError where transformers would take every module for one that was offloaded, and quantise none."""
+    if method(settings) == "bitsandbytes" and settings.get("llm_int8_enable_fp32_cpu_offload") and device == "cpu":
+        raise UsageError(
+            f"{name} was saved with llm_int8_enable_fp32_cpu_offload in its config.json, with which transformers "
+            "loads no quantised weight on a CPU: set it to false"
         )
 
 

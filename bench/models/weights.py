@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from bench.models.architecture import text_modules
 from bench.schemes import Family, holder
 from bench.schemes.definition import plain_tensors
 
@@ -53,11 +54,10 @@ def quantised_share(model: Any, family: Family) -> dict[str, Any]:
     """
     import torch
 
-    decoder = _decoder(model)
     spared = {id(module) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
     spared.add(id(model.get_output_embeddings()))
     modules, weights, kept = 0, 0, Counter[str]()
-    for module in decoder.modules():
+    for _, module in text_modules(model):
         name = type(module).__name__
         if family.quantises and family.holds(module):
             modules, weights = modules + 1, weights + family.weights(module)
@@ -72,9 +72,3 @@ def quantised_share(model: Any, family: Family) -> dict[str, Any]:
         "share": weights / total if total else 0.0,
         "kept": dict(kept.most_common()),
     }
-
-
-def _decoder(model: Any) -> Any:
-    """The text model, where a model tells of one that holds its layers; else all of it."""
-    found = model.get_decoder() if hasattr(model, "get_decoder") else None
-    return found if found is not None and any(p.dim() >= 2 for p in found.parameters()) else model

@@ -97,7 +97,7 @@ _TIMED: dict[str, Any] = {"new_tokens": 32, "calls": 2, "warmup_calls": 1, "proc
 _OBSERVED: dict[str, Any] = {"timeline_steps": 4, "energy_windows": 1, "energy_seconds": 1.5}
 QUICK = Preset(
     "quick",
-    "exact StarCoder2-3B shapes with random weights on one GPU; planned for 10 minutes",
+    "exact StarCoder2-3B shapes with random weights on one GPU; under 10 minutes, estimated (prefill is a guess)",
     "shape:starcoder2-3b",
     sweeps=(
         EndToEnd(

@@ -12,13 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.models.weight_files import INDEX, shards
+from bench.models.weight_files import INDEX, WHOLE, shards
 from bench.record.errors import UsageError
 from bench.record.typed import decode
 
 # The format's own limit of a header, and what no JSON file of a checkpoint comes near.
 _HEADER, _JSON = 100_000_000, 64 << 20
 _LENGTH = 8
+# Of a tensor, what tells it from another one.
+_FIRST = 4096
 _MANY = 1 << 24
 # A config's sizes, as its architecture calls them, and what no model comes near: a slip would be planned for hours.
 _MOST = {
@@ -45,6 +47,8 @@ def check_files(folder: Path, weights: Sequence[Path]) -> None:
                 _check_index(document, folder)
     for file in weights:
         check_weights(file)
+    if weights == (folder / WHOLE,) and (folder / INDEX).exists():
+        _check_alike(folder)
 
 
 def _json(file: Path) -> Mapping[str, Any]:
@@ -88,6 +92,34 @@ def _check_index(index: Mapping[str, Any], folder: Path) -> None:
     for shard in shards(index, folder / INDEX):
         if not (folder / shard).is_file():
             raise UsageError(f"{folder / INDEX} names {shard}, which is not there: fetch the checkpoint again")
+
+
+def _check_alike(folder: Path) -> None:
+    """Raises UsageError where the whole file holds other weights than the shards beside it: only one of them is loaded,
+    and nothing says which is meant. Each tensor is known by its type, its shape and its first bytes."""
+    whole, parts = _begins(folder / WHOLE), dict[str, Any]()
+    for shard in shards(_json(folder / INDEX), folder / INDEX):
+        parts |= _begins(folder / shard)
+    differ = sorted(name for name in whole.keys() | parts.keys() if whole.get(name) != parts.get(name))
+    if differ:
+        more = f" and {len(differ) - 1} more" if len(differ) > 1 else ""
+        raise UsageError(
+            f"{folder} holds two sets of weights that differ ({differ[0]}{more}): transformers loads {WHOLE}, and not "
+            f"the files that {INDEX} names: remove what is not meant"
+        )
+
+
+def _begins(file: Path) -> dict[str, tuple[Any, ...]]:
+    check_weights(file)
+    with file.open("rb") as stream:
+        start = _LENGTH + len(header := _header(file, file.stat().st_size))
+        found = {}
+        for name, one in decode(header).items():
+            if name != "__metadata__":
+                begin, end = one["data_offsets"]
+                stream.seek(start + begin)
+                found[name] = (one["dtype"], one["shape"], stream.read(min(_FIRST, end - begin)))
+    return found
 
 
 def check_weights(file: Path) -> None:

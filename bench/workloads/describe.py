@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.models import adapters, matching
-from bench.models.architecture import expert_matrices, experts_per_token, layers, positions, text_config
+from bench.models.architecture import expert_matrices, experts_per_token, layers, positions, text_config, text_modules
 from bench.models.saved import check_loadable, saved_settings
 from bench.schemes.saved import saved_format
 from bench.workloads.configuration import config_of, native_dtype, skeleton
@@ -61,7 +61,7 @@ def describe(source: Source) -> dict[str, Any]:
 def _layers(model: Any) -> list[dict[str, Any]]:
     head = model.get_output_embeddings()
     shapes: dict[Shape, list[str]] = {}
-    for name, module in model.named_modules():
+    for name, module in text_modules(model):
         key = _shape(module, module is head)
         if key is not None:
             shapes.setdefault(key, []).append(name.rsplit(".", 1)[-1])

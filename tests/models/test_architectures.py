@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import transformers
 
 from bench.models.architecture import decoder_layers, layers, positions, text_config
 from bench.models.generating import settings_unused
@@ -14,6 +15,7 @@ from bench.schemes import arm
 from bench.workloads import identity, models, pruning
 from bench.workloads.batches import make_batches
 from bench.workloads.describe import describe
+from bench.workloads.planting import plant
 from bench.workloads.session import Session
 from bench.workloads.sources import data_folder, resolve
 from benchmarks.model_matrix import architectures, page, trying
@@ -76,11 +78,39 @@ def test_a_failure_of_its_own_is_a_fault_and_one_that_transformers_shares_is_not
     assert (cell.state, "plain transformers: ZeroDivisionError: a slip" in cell.line) == ("library", True)
 
 
+@pytest.mark.parametrize("name", ["jamba (attention and states)", "gpt-j"])
+def test_planted_in_place_is_what_transformers_makes_of_the_planted_weights(name, tmp_path, one_thread):
+    """Jamba's code calls a Linear where its config says that it is quantised, and multiplies by its codes otherwise."""
+    source, ids = resolve(str(made(name, tmp_path))), torch.arange(3, 11)[None]
+    in_place = models.load(source, arm("int8-planted"), "cpu", 0)
+    plain = models.load(source, arm("fp16"), "cpu", 0)
+    plant(plain.model, 6, seed=0)
+    again = resolve(str(checkpoints.save(tmp_path / "planted", plain.model)))
+    by_transformers = models.load(again, arm("int8"), "cpu", 0)
+    logits = [loaded.model(input_ids=ids).logits for loaded in (in_place, by_transformers, plain)]
+    assert torch.equal(logits[0], logits[1]) and not torch.equal(logits[0], logits[2])
+    assert in_place.facts["quantised"] == by_transformers.facts["quantised"]
+
+
 def test_nested_configurations_and_those_without_a_limit():
     nested = checkpoints.config("gemma3", text_config=checkpoints.config("gemma3_text", head_dim=16).to_dict())
     assert (text_config(nested).vocab_size, layers(nested), positions(nested)) == (1024, 2, 512)
     assert positions(checkpoints.config("bloom", max_position_embeddings=None)) is None
     assert positions(checkpoints.config("gpt2", max_position_embeddings=None, n_positions=77)) == 77
+
+
+def test_what_a_model_has_for_images_is_none_of_its_layers(tmp_path):
+    """Of as many layers as the text model has, and larger ones: decoding runs none of them."""
+    text = checkpoints.config("gemma3_text", head_dim=16)
+    vision = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = transformers.Gemma3Config(
+        text_config=text.to_dict(), vision_config=vision | {"image_size": 32, "patch_size": 16}, mm_tokens_per_image=4
+    )
+    model = transformers.Gemma3ForConditionalGeneration(config).half()
+    shapes = describe(resolve(str(checkpoints.save(tmp_path / "images", model))))["layers"]
+    alone = checkpoints.save(tmp_path / "text", transformers.Gemma3ForCausalLM(text).half())
+    assert shapes == describe(resolve(str(alone)))["layers"]
+    assert {type(layer).__name__ for layer in decoder_layers(model)} == {"Gemma3DecoderLayer"}
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "gpt_neox", "opt", "bloom", "llama"])

@@ -77,6 +77,25 @@ def test_weights_that_transformers_does_not_load_are_none(copied, how):
         resolve(str(copied))
 
 
+@pytest.mark.parametrize("change", ["none", "a value", "a name"])
+def test_a_whole_file_beside_shards_is_measured_where_both_hold_the_same(copied, change):
+    whole = load_file(copied / "model.safetensors")
+    named = sharded(copied)
+    (copied / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+    if change == "a value":
+        whole["model.norm.weight"] = whole["model.norm.weight"] + 1
+    if change == "a name":
+        whole["extra"] = torch.zeros(2)
+    save_file(whole, copied / "model.safetensors")
+    if change == "none":
+        assert loaded_files(copied) == (copied / "model.safetensors",)
+        return
+    with pytest.raises(
+        UsageError, match=r"differ \((extra|model.norm.weight)\): transformers loads model.safetensors,"
+    ):
+        resolve(str(copied))
+
+
 # What they hold.
 
 
@@ -184,6 +203,14 @@ def test_a_config_of_another_type_than_the_codes(request, tmp_path, which, said,
     assert f"fp4 by its config.json, and its files hold {found} for model.layers.0" in refusal(
         changed_config(folder, quantization_config=told)
     )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="it changes nothing on a GPU")
+def test_one_saved_for_offloading_would_not_be_quantised_on_a_cpu(saved_8bit, tmp_path):
+    folder = shutil.copytree(saved_8bit, tmp_path / "mine")
+    own = json.loads((folder / "config.json").read_text())["quantization_config"]
+    said = refusal(changed_config(folder, quantization_config=own | {"llm_int8_enable_fp32_cpu_offload": True}))
+    assert "was saved with llm_int8_enable_fp32_cpu_offload" in said and "set it to false" in said
 
 
 # Adapters, before anything is loaded.
