@@ -121,7 +121,8 @@ def _cause(one: Shared, timed: Timed) -> Point:
     meaning = f"{c.MEANINGS[cause.cause][0].upper()}{c.MEANINGS[cause.cause][1:]}."
     if cause.cause in c.BUSY and cause.host_ms:
         meaning += f" Its work {signed_ms(cause.work_ms or 0.0)}, the host on the way there {signed_ms(cause.host_ms)}."
-    return Point(title(c.LABELS[cause.cause], cause.delta_ms, [one], timed.unit), meaning + _bounds(cause))
+    told = title(c.LABELS[cause.cause], cause.delta_ms, [one], timed.unit)
+    return Point(told, meaning + _bounds(cause), sure=cause.sure)
 
 
 def _bounds(line: Cause | RecordedLine) -> str:
@@ -150,6 +151,7 @@ def _actions(timed: Timed, asked: TracesAsked) -> tuple[Point, ...]:
             f"Without {c.LABELS[cost.cause]}: {signed_ms(-cost.mean * 1e-6)} per step",
             "Predicted by replay, with that cause alone as in the reference." + _sure_text(cost.sure),
             asked.whatif(cost.cause, timed.times[1].seconds * 1e3),
+            sure=cost.sure,
         )
         for cost in found
     ) or (Point("Nothing that a replay could remove", "No cause alone saves time where it is as in the reference."),)
@@ -217,6 +219,7 @@ def _work(found: Recorded) -> tuple[Point, ...]:
             f"{c.LABELS[line.cause][0].upper()}{c.LABELS[line.cause][1:]}: {signed_ms(line.delta_ms)} of "
             f"{_kind(line)} per step",
             _lies(line),
+            sure=line.sure,
         )
         for line in ranked
     )

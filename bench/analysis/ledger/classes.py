@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.record import causes
+from bench.record.timeline import Timeline
 
 from . import class_table
 from .class_table import Rule
@@ -114,6 +118,13 @@ class Classes:
     def causes(self) -> tuple[str, ...]:
         """All causes that the table names."""
         return tuple(dict.fromkeys(item.answer.cause for item in (*self._kernel_rules, *self._operator_rules)))
+
+
+def exchanging(timeline: Timeline) -> NDArray[np.bool_]:
+    """[kernels] whether each is an exchange between GPUs."""
+    named = np.array([re.search(class_table.EXCHANGE, text) is not None for text in timeline.strings], bool)
+    found: NDArray[np.bool_] = named[timeline.kernels.name]
+    return found
 
 
 def classes_of(analysis: Analysis, bitsandbytes: str | None = None) -> Classes:

@@ -13,6 +13,8 @@ difference of two lines is no difference of work.
 Steps that do not hold as much of the model: a range around a whole call of generate holds many passes. Kernels that
 both traces have, norms or the choice of a token, run as often in a step of the one as of the other, whatever the
 weights are. Where most of them run so many times more often, a step of that trace is another thing.
+
+Steps of several sizes that nothing in their names tells: how many of each a trace holds is in all its means.
 """
 
 from __future__ import annotations
@@ -29,10 +31,11 @@ from bench.record.codes import encode
 from bench.record.schema import Finding
 
 from ..ledger.classes import classes_of
-from ..ledger.costs import step_rows
+from ..ledger.costs import StepCosts, step_rows
 from ..ledger.gpu import AskedWork, step_windows, work_of
 from ..timeline import Analysis
 from ..timeline.intervals import Cover
+from .unusual import groups_of
 
 if TYPE_CHECKING:
     from .pair import Trace
@@ -157,6 +160,30 @@ def _lines_of(analysis: Analysis, step_range: str) -> dict[str, tuple[str, float
         if launched.name is not None:
             found[launched.name][launched.cause(classes)] += ns
     return {name: (max(causes, key=lambda each: causes[each]), sum(causes.values())) for name, causes in found.items()}
+
+
+# Shares of a size that differ by less than this are alike.
+_ALIKE = 0.02
+MIXED = "mixed-steps"
+
+
+def mixed(costs: Sequence[StepCosts]) -> list[Finding]:
+    """A finding where the GPU works much longer at some steps than at others, and at more of them in one trace."""
+    if any(each.device == "cpu" for each in costs):
+        return []
+    computing = [name for name in c.BUSY if name not in (c.MEMCPY, c.COMMUNICATION)]
+    groups = [groups_of(np.sum([each.causes[name] for name in computing], axis=0)) for each in costs]
+    apart = [float((group > 0).mean()) for group in groups]
+    if abs(apart[0] - apart[1]) <= _ALIKE:
+        return []
+    told = " and ".join(
+        f"at {int((group > 0).sum())} of {len(group)} of the {name}"
+        for name, group in zip(("reference", "candidate"), groups, strict=True)
+    )
+    message = f"steps of several sizes are taken together: the GPU works much longer {told}"
+    evidence = "no times lie between those of the one and of the other, as where prompts are in some steps"
+    remedy = "choose steps of one size with --step-range, or record where no prompts come in"
+    return [Finding(MIXED, "warning", message, evidence, remedy)]
 
 
 # So many kernels must be in both, this share of them must agree, and that is agreement.

@@ -18,6 +18,7 @@ from bench.record.codes import distinct
 from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 
+from ..ledger.classes import exchanging
 from ..ledger.costs import TOUCHING_NS
 from ..ledger.read import STEP_RANGE
 from ..timeline import Analysis
@@ -112,19 +113,24 @@ def one_after_the_other(timeline: Timeline, rows: Rows) -> Rows | None:
 
 
 class _WorkTimes:
-    """When each process asked for work: launches of what the GPU ran, or operators where there is no GPU work."""
+    """When each process asked for work: launches of what the GPU ran, or operators where there is no GPU work; and how
+    long the GPU computed for each."""
 
     def __init__(self, analysis: Analysis) -> None:
         timeline = analysis.timeline
         if analysis.devices:
             call = np.concatenate((analysis.launch, analysis.copy_call))
-            call = call[call >= 0]
+            known = call >= 0
+            call = call[known]
             self._time, thread = timeline.calls.start[call], timeline.calls.thread[call]
+            computed = np.where(exchanging(timeline), 0, timeline.kernels.end - timeline.kernels.start)
+            self._length = np.concatenate((computed, np.zeros(len(timeline.copies), np.int64)))[known]
         else:
             self._time, thread = timeline.operators.start, timeline.operators.thread
+            self._length = np.zeros(len(self._time), np.int64)
         self._process = timeline.threads.process[thread]
         self._ranges = timeline.ranges
-        self._of: dict[int, Rows] = {}
+        self._of: dict[int, tuple[Rows, Rows]] = {}
 
     def inside(self, rows: Rows, process: int) -> Rows:
         """[rows] how much work was asked for in each range."""
@@ -132,10 +138,22 @@ class _WorkTimes:
 
     def between(self, start: Rows, end: Rows, process: int) -> Rows:
         """[n] how much work was asked for in each of some times."""
-        if process not in self._of:
-            self._of[process] = np.sort(self._time[self._process == process])
-        times = self._of[process]
+        times, _ = self._by_time(process)
         return np.searchsorted(times, end) - np.searchsorted(times, start)
+
+    def lengths_inside(self, rows: Rows, process: int) -> Rows:
+        """[rows] ns that the GPU computed for what was asked for in each range."""
+        times, lengths = self._by_time(process)
+        sums = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
+        start, end = (np.searchsorted(times, edge[rows]) for edge in (self._ranges.start, self._ranges.end))
+        return sums[end] - sums[start]
+
+    def _by_time(self, process: int) -> tuple[Rows, Rows]:
+        if process not in self._of:
+            mine = np.flatnonzero(self._process == process)
+            mine = mine[np.argsort(self._time[mine], kind="stable")]
+            self._of[process] = self._time[mine], self._length[mine]
+        return self._of[process]
 
     def count(self, process: int) -> int:
         """All that the process asked for."""
@@ -167,6 +185,12 @@ def work_share(analysis: Analysis, family: RangeFamily) -> float:
 def work_inside(analysis: Analysis, family: RangeFamily) -> Rows:
     """[rows] how many kernels, copies or operators each step of a family asks for."""
     return _WorkTimes(analysis).inside(family.rows, family.process)
+
+
+def gpu_time_inside(analysis: Analysis, family: RangeFamily) -> Rows:
+    """[rows] ns that the GPU computed for what each step of a family asks for; copies, and exchange with other GPUs,
+    which waits for these, are in none. 0 where it did nothing that is known."""
+    return _WorkTimes(analysis).lengths_inside(family.rows, family.process)
 
 
 def _label(timeline: Timeline, rows: Rows) -> str:

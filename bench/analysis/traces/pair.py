@@ -31,7 +31,7 @@ from ..timeline import Analysis
 from ..timeline.gpus import copy_sums
 from ..timeline.intervals import Cover
 from .arm import arms, with_spread
-from .doubts import classed_apart, clocks_apart, stalled_elsewhere
+from .doubts import classed_apart, clocks_apart, mixed, stalled_elsewhere
 from .findings import left_open, of_sample, of_times, of_work, one_file, unlike
 from .periods import not_in_steps
 from .recorded import Origin, Recorded, TraceOrigin, origin_of, recorded
@@ -104,7 +104,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     times, missing = _times(both, found)
     noticed = one_file(reference.path, candidate.path)
     noticed += unlike(analyses, [one.origin for one in found], steps) + stalled_elsewhere(both) + clocks_apart(both)
-    noticed += classed_apart(analyses, steps)
+    noticed += classed_apart(analyses, steps) + mixed(costs)
     if not any(one.origin for one in found):
         noticed += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
     timed = None

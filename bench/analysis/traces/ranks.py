@@ -10,7 +10,6 @@ where another's work is the cause.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -22,7 +21,7 @@ from bench.record.codes import distinct
 from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 
-from ..ledger.class_table import EXCHANGE
+from ..ledger.classes import exchanging
 from .families import extent
 
 _DEVICES = 1 << 24
@@ -112,10 +111,9 @@ def waited_for(timeline: Timeline) -> int | None:
     if len(known) < 2:
         return None
     kernels = timeline.kernels
-    named = np.array([re.search(EXCHANGE, text) is not None for text in timeline.strings], bool)
-    exchanging = kernels.where(named[kernels.name])
-    length = exchanging.end - exchanging.start
-    spent = [_usual(length[exchanging.process == rank.process]) for rank in known]
+    exchanges = kernels.where(exchanging(timeline))
+    length = exchanges.end - exchanges.start
+    spent = [_usual(length[exchanges.process == rank.process]) for rank in known]
     least = min(spent)
     others = median(sorted(spent)[1:])
     begin, end = extent(timeline)

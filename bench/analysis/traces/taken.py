@@ -26,7 +26,7 @@ from .families import RangeFamily, extent, families, one_after_the_other, work_s
 from .inferred import inferred_steps
 from .ranks import Rank, only_device, only_process, ranks
 from .sizes import SizeGroup, are_parts, by_size, names_of, template
-from .unusual import with_usual_work, without_first
+from .unusual import long_ones, with_usual_gpu_time, with_usual_work, without_first
 
 Rows = NDArray[np.int64]
 WHOLE, INFERRED = "(whole trace)", "(inferred step)"
@@ -242,6 +242,10 @@ def _steps(analysis: Analysis, found: RangeFamily, whose: tuple[str, ...], wante
         notes += [*told, *_outside(analysis, found)]
     rows, told = without_first(analysis, rows, aside)
     notes += told
+    if wanted.step_range is None:
+        rows, told = with_usual_gpu_time(analysis, replace(found, rows=rows))
+        notes += told
+    notes += long_ones(analysis, rows, aside)
     said = _steps_text(label, len(rows), len(aside))
     made = _renamed(analysis, aside, rows, label)
     return Taken(
@@ -320,6 +324,7 @@ def _inferred(analysis: Analysis, whose: tuple[str, ...]) -> Taken:
     analysis = _with_added(analysis, start, end, max(thread, 0), INFERRED)
     rows = rows_called(analysis.timeline, INFERRED)
     kept, told = without_first(analysis, rows, rows)
+    told += long_ones(analysis, kept, rows)
     note = "the steps are inferred: the trace names none, and its kernels repeat so often in one order"
     made = _renamed(analysis, rows, kept, INFERRED)
     return Taken(made, INFERRED, _steps_text(INFERRED, len(kept), len(rows)), (*whose, note, *told), inferred=True)
