@@ -17,8 +17,8 @@ from .content import Answer, Point, Tone
 from .points import MOST, Shared, balance_text, of_whole, others, shared, signed_ms, title
 from .words import TONES
 
-# What moves less than this share of it, such as the rounding of two sums, is not named.
-NOTHING = 1e-4
+# What moves less than this share of it reads 0 %, and is not named.
+NOTHING = 5e-3
 _WORDS: dict[Verdict, str] = {
     "SLOWER": "Slower:",
     "FASTER": "Faster:",

@@ -26,13 +26,14 @@ def _compiled(*rows: tuple[bytes, str]) -> _Table:
 # First bytes → what wrote them, and what to give instead.
 _OTHERS = _compiled(
     (
-        _NSYS + rb"(?:Time ?\(%\)" + _CELL + rb"|[^\n]*[,;\t]\"?Total Time ?\(\w+\))",
-        f"a report of `nsys stats`, in which nothing has a time any more: {_SQLITE}",
-    ),
-    (
         _NSYS + rb"(?:Start|Duration|End) ?\(\w+\)" + _CELL,
         f"a report of `nsys stats`, which holds calls, ranges and kernels apart from each other: {_SQLITE}",
     ),
+    (
+        _NSYS + rb"(?:[^\n]*[,;\t\"])?Time ?\(%\)" + _CELL,
+        f"a report of `nsys stats`, in which nothing has a time any more: {_SQLITE}",
+    ),
+    (_NSYS + rb"[^\n]*[\w%] \((?:ns|us|ms|s|[KMG]?i?B)\)\"?[,;\t]", f"a report of `nsys stats`: {_SQLITE}"),
     (
         rb"\*\* [^\n]{0,80}\((cuda|nvtx|osrt)_\w+\):",
         f"the text of `nsys stats`: {_SQLITE}",
@@ -71,7 +72,10 @@ _OTHERS = _compiled(
 
 # The same of files that begin as JSON does, and are no Chrome trace.
 _JSON = _compiled(
-    (_BEGIN[:-3] + rb"\[\s*\{\s*\"(Time \(%\)|Start \(|Duration \()", f"a report of `nsys stats`: {_SQLITE}"),
+    (
+        _BEGIN[:-3] + rb"\[\s*\{[^{}]{0,400}\"[\w #]+ \((?:%|ns|us|ms|s|[KMG]?i?B)\)\"\s*:",
+        f"a report of `nsys stats`: {_SQLITE}",
+    ),
     (
         rb"\"(CudaEvent|NvtxEvent|TraceProcessEvent|globalPid)\"|\"SchemaVersion\"\s*:\s*\"",
         "an export of nsys as JSON, which is not read: export it with nsys export --type sqlite",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.analysis.machines import differences
 from bench.record import causes as c
+from bench.record.codes import distinct
 from bench.record.errors import UsageError
 from bench.record.schema import Finding
 
@@ -17,7 +18,7 @@ from ..ledger.closure import Closed
 from ..ledger.uniform import SHARE_GPU, uniform_factor
 from ..replay.diagnosis import Diagnosis
 from ..timeline import Analysis
-from .doubts import passes
+from .doubts import MIXED, passes
 from .recorded import Origin, Recorded
 from .sizes import template
 from .times import StepTime
@@ -30,7 +31,7 @@ _LEAST, _MOST = 0.8, 1.25
 _TIMES = re.compile(r"^\d+ × ")
 UNLIKE, ONE_FILE = "unlike", "one-file"
 # What says of what the numbers are, and stands before them.
-FIRST = (ONE_FILE, UNLIKE)
+FIRST = (ONE_FILE, UNLIKE, MIXED)
 
 
 def _facts(analyses: Sequence[Analysis]) -> list[str]:
@@ -41,8 +42,22 @@ def _facts(analyses: Sequence[Analysis]) -> list[str]:
         for what in one
         if what in other and _uncounted(one[what]) != _uncounted(other[what])
     ]
+    platforms = [_platform(analysis) for analysis in analyses]
+    if all(platforms) and platforms[0] != platforms[1]:
+        told.append(f"platform: {platforms[0]} and {platforms[1]}")
     used = [len(analysis.devices) for analysis in analyses]
     return told + ([f"GPUs that work: {used[0]} and {used[1]}"] if used[0] != used[1] else [])
+
+
+# By the first letters of the calls that ask for GPU work.
+_PLATFORMS = {"CUDA": re.compile(r"cu(da)?[A-Z]"), "HIP": re.compile("hip[A-Z]"), "SYCL": re.compile("(ur|pi|ze)[A-Z]")}
+
+
+def _platform(analysis: Analysis) -> str:
+    """Such as "CUDA"; "" where no call tells."""
+    timeline = analysis.timeline
+    names = [timeline.strings[name] for name in distinct(timeline.calls.name).tolist()]
+    return next((what for what, first in _PLATFORMS.items() if any(map(first.match, names))), "")
 
 
 def _uncounted(value: str) -> set[str]:

@@ -134,6 +134,15 @@ def test_unlike_hardware_and_sizes_are_said_before_any_number(tmp_path, capsys):
     assert pair["taken"][1]["facts"]["GPU"] == "A100"
 
 
+@pytest.mark.parametrize(("api", "said"), [("hipModuleLaunchKernel", "HIP"), ("urEnqueueKernelLaunch", "SYCL")])
+def test_another_platform_is_said_where_no_hardware_is_told(tmp_path, api, said):
+    stories = steady(["decode_step"] * 4), steady(["decode_step"] * 4)
+    stories[1].calls = [(api, *call[1:]) for call in stories[1].calls]
+    one, other = (trace(each.kineto(tmp_path / f"{n}.json")) for n, each in enumerate(stories))
+    assert [each.evidence for each in explain_traces(one, other).findings] == [f"platform: CUDA and {said}"]
+    assert not explain_traces(other, replace(other, path=one.path)).findings
+
+
 def test_a_name_for_each_file(tmp_path, capsys):
     one = steady(["decode_step"] * 3).kineto(tmp_path / "a.json")
     other = steady(["my loop"] * 3, gemm=700).kineto(tmp_path / "b.json")
