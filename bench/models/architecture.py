@@ -132,3 +132,13 @@ def check_language_model(config: Any, name: str) -> None:
             f"{name} holds a {named[0]} (architectures in config.json), which has no language-model head: give the "
             "checkpoint of the causal language model"
         )
+
+
+def check_reads_forwards(config: Any, name: str) -> None:
+    """Raises UsageError for an encoder that is given a language model's head, such as BERT: each of its tokens reads
+    those after it too, and transformers keeps no cache for it. ``config``: of the made model, which may have set it."""
+    if hasattr(config, "add_cross_attention") and not getattr(config, "is_decoder", True):
+        raise UsageError(
+            f"{name} is an encoder ({config.model_type}, is_decoder in config.json is false): only decoder-only "
+            "language models are measured"
+        )

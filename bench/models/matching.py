@@ -7,6 +7,7 @@ be of another model. Folders are looked at while planning, by the headers of the
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from typing import Any
 from bench.models import saved_bitsandbytes
 from bench.models.weight_files import loaded_files
 from bench.record.errors import UsageError
+from bench.schemes.definition import dtype_name
 from bench.schemes.saved import method, saved_format
 
 _SHOWN = 3
 _DTYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8",
-    "BOOL": "bool",
+    "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu", "I64": "int64", "I32": "int32", "I16": "int16",
+    "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
 }  # fmt: skip
 
 
@@ -122,6 +124,14 @@ def check_quantised(skeleton: Any, folder: Path, settings: Mapping[str, Any], na
         )
     if weights is not None and method(settings) == "bitsandbytes":
         saved_bitsandbytes.check(skeleton, weights, settings, name)
+
+
+def commonest_dtype(folder: Path) -> str:
+    """What most weights in a folder's files are in ("bfloat16"); "" where that is not known."""
+    sizes: Counter[str] = Counter()
+    for part in (_headers(folder) or {}).values():
+        sizes[dtype_name(part.dtype)] += part.numel()
+    return next((name for name, _ in sizes.most_common(1)), "")
 
 
 def _headers(folder: Path) -> dict[str, Any] | None:

@@ -22,14 +22,15 @@ def saved_settings(config: Any) -> dict[str, Any] | None:
     return None
 
 
-def check_loadable(config: Any, device: str, name: str) -> None:
-    """Raises MachineError where transformers has not what it takes to load a checkpoint that was saved quantised on
-    ``device``: a package, or a GPU."""
+def check_loadable(config: Any, device: str, name: str) -> bool:
+    """Whether transformers would dequantise a checkpoint that was saved quantised when it loads it on ``device``.
+
+    Raises MachineError where transformers has not what it takes to load it: a package, or a GPU."""
     from transformers.quantizers import AutoHfQuantizer
 
     settings = saved_settings(config)
     if settings is None:
-        return
+        return False
     _check_said(settings, name)
     _check_offload(settings, device, name)
     try:
@@ -43,6 +44,7 @@ def check_loadable(config: Any, device: str, name: str) -> None:
         raise MachineError(
             f"{name} was saved quantised ({saved_format(settings)}) and cannot be loaded here{needs} ({line})"
         ) from error
+    return bool(getattr(quantizer.quantization_config, "dequantize", False))
 
 
 def _check_said(settings: Mapping[str, Any], name: str) -> None:

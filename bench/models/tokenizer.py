@@ -25,7 +25,10 @@ def usable(load: Callable[[], Any], name: str) -> Any:
 
 def check(tokenizer: Any, texts: Sequence[str], rows: int, name: str) -> None:
     """Raises UsageError where ``texts`` become token ids that the embedding of ``rows`` rows does not have."""
-    largest = max(max(ids, default=0) for ids in tokenizer(list(texts))["input_ids"])
+    found = tokenizer(list(texts))["input_ids"]
+    if not all(map(len, found)):
+        raise UsageError(f"{name}: its tokenizer makes no tokens of a prompt: {REMEDY}")
+    largest = max(map(max, found))
     if largest >= rows:
         raise UsageError(
             f"{name}: its tokenizer gives token {largest}, and the model knows {rows} tokens only (tokens were added "

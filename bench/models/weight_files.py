@@ -24,8 +24,8 @@ def loaded_files(folder: Path) -> tuple[Path, ...]:
         return _shards_of(folder / named) if named.endswith(".json") else (folder / named,)
     if not (folder / WHOLE).is_file() and (folder / INDEX).is_file():
         return _shards_of(folder / INDEX)
-    # A folder or a pipe of that name too, so that it is told to be no file.
-    return (folder / WHOLE,) if (folder / WHOLE).exists() else ()
+    # A folder, a pipe or a link to nothing of that name too, so that it is told to be no file.
+    return (folder / WHOLE,) if (folder / WHOLE).exists() or (folder / WHOLE).is_symlink() else ()
 
 
 def _shards_of(file: Path) -> tuple[Path, ...]:

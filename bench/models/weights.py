@@ -59,9 +59,11 @@ def quantised_share(model: Any, family: Family) -> dict[str, Any]:
     modules, weights, kept = 0, 0, Counter[str]()
     for _, module in text_modules(model):
         name = type(module).__name__
+        if id(module) in spared:
+            continue
         if family.quantises and family.holds(module):
             modules, weights = modules + 1, weights + family.weights(module)
-        elif id(module) not in spared:
+        else:
             own = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() >= 2)
             kept.update({name: own} if own else {})
     total = weights + sum(kept.values())

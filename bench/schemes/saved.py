@@ -15,7 +15,7 @@ from .definition import Arm, Facts, Family, plain_tensors
 from .four_bit_traffic import BLOCKSIZE
 
 KIND = "saved"
-AS_SAVED = Arm("as-saved", KIND, "float16", "a quantised checkpoint as it was saved, whatever it is")
+AS_SAVED = Arm("as-saved", KIND, "float16", "a quantised checkpoint as it was saved, whatever it is", not_converted=())
 
 
 class Saved(Family):
@@ -81,6 +81,7 @@ def as_saved(settings: Mapping[str, Any], dtype: str) -> Arm:
     made = replace(AS_SAVED, dtype=dtype, description=f"the checkpoint as it was saved: {saved_format(settings)}")
     if method(settings) != "bitsandbytes":
         return made
+    made = replace(made, not_converted=tuple(map(str, settings.get("llm_int8_skip_modules") or ())))
     if settings.get("load_in_8bit"):
         return replace(made, kind=int8.KIND, threshold=float(settings.get("llm_int8_threshold", 6.0)))
     return replace(

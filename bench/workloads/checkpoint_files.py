@@ -19,6 +19,8 @@ from bench.record.typed import decode
 # The format's own limit of a header, and what no JSON file of a checkpoint comes near.
 _HEADER, _JSON = 100_000_000, 64 << 20
 _LENGTH = 8
+# How a pointer of Git LFS begins, and what none of them is as long as.
+_LFS, _POINTER = b"version https://git-lfs.github.com/spec/", 1024
 # Of a tensor, what tells it from another one.
 _FIRST = 4096
 _MANY = 1 << 24
@@ -34,6 +36,15 @@ _BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
     "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8, "C64": 8,
 }  # fmt: skip
+
+
+def check_fetched(folder: Path) -> None:
+    """Raises UsageError where a file is what Git LFS puts in the place of one that it has not fetched."""
+    for file in (*folder.glob("*.json"), *folder.glob("*.safetensors")):
+        if file.is_file() and file.stat().st_size < _POINTER:
+            with file.open("rb") as stream:
+                if stream.read(len(_LFS)) == _LFS:
+                    raise UsageError(f"{file} is a pointer of Git LFS, and not the file: run git lfs pull in {folder}")
 
 
 def check_files(folder: Path, weights: Sequence[Path]) -> None:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.models.architecture import check_language_model, text_config
+from bench.models.architecture import check_language_model, check_reads_forwards, text_config
 from bench.record.errors import BitledgerError, MachineError, UsageError, first_line
 from bench.schemes.definition import dtype_name
 from bench.workloads import trust
@@ -33,7 +33,7 @@ def skeleton(source: Source) -> Any:
     check_language_model(config, source.name)
     try:
         with torch.device("meta"):
-            return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            made = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except ImportError as error:
         raise MachineError(f"{source.name} cannot be made here: {first_line(error)}") from error
     except Exception as error:  # each architecture has errors of its own kind
@@ -42,6 +42,8 @@ def skeleton(source: Source) -> Any:
                 f"{source.name} is not a causal language model that transformers knows (model type {config.model_type})"
             ) from error
         raise UsageError(f"transformers cannot make a model of {source.name}'s config.json: {_told(error)}") from error
+    check_reads_forwards(made.config, source.name)
+    return made
 
 
 def config_of(source: Source) -> Any:
@@ -88,7 +90,11 @@ def hub_options(source: Source) -> dict[str, Any]:
 
 
 def _told(error: Exception) -> str:
-    """With its type where the message alone says nothing, as that of a KeyError does."""
+    """With its type where the message alone says nothing, as that of a KeyError does; of a validator's, the cause,
+    which stands in its second line."""
+    first, *more = str(error).strip().splitlines() or [""]
+    if first.endswith(":") and more:
+        return more[0].strip()
     return (
         first_line(error) if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {first_line(error)}"
     )

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.models import adapters, matching
+from bench.models import adapters, generating, matching
 from bench.models.architecture import expert_matrices, experts_per_token, layers, positions, text_config, text_modules
 from bench.models.saved import check_loadable, saved_settings
+from bench.record.errors import MachineError
 from bench.schemes.saved import saved_format
 from bench.workloads.configuration import config_of, native_dtype, skeleton
 from bench.workloads.models import check_tokenizer
@@ -22,9 +23,9 @@ Shape = tuple[int, int, bool, bool]
 def describe(source: Source) -> dict[str, Any]:
     """{"layers": [{"name", "n", "k", "count", "converted", "bias"}], "model_type", "decoder_layers", "saved", "dtype",
     "positions", "prompts", "chat_template", "cuda"} of a model built on the meta device. ``saved``: the format in which
-    it was saved quantised, or None; ``dtype``: what it was saved in, "" where its config does not say; ``positions``:
-    how many tokens it has room for, or None; ``prompts``: the tokens of each prompt that it may be given, at the least;
-    ``chat_template``: whether its tokenizer has one.
+    it was saved quantised, or None; ``dtype``: what it was saved in, "" where neither its config nor a folder's files
+    say; ``positions``: how many tokens it has room for, or None; ``prompts``: the tokens of each prompt that it may be
+    given, at the least; ``chat_template``: whether its tokenizer has one.
 
     Modules of one shape W[n, k] are named together ("q_proj+o_proj"). The output layer is not converted by
     quantisers, so it is kept apart even where another layer has its shape; so are those with a bias from those without.
@@ -39,9 +40,16 @@ def describe(source: Source) -> dict[str, Any]:
     settings = saved_settings(config)
     if source.kind == "folder" and settings is None:
         matching.check_folder(model, Path(source.location), source.name)
-    check_loadable(config, "cuda" if torch.cuda.is_available() else "cpu", source.name)
+    dequantised = check_loadable(config, "cuda" if torch.cuda.is_available() else "cpu", source.name)
     if source.kind == "folder" and settings is not None:
         matching.check_quantised(model, Path(source.location), settings, source.name)
+    if dequantised and settings is not None:
+        raise MachineError(
+            f"{source.name} was saved quantised ({saved_format(settings)}), and transformers would dequantise it here: "
+            "measure it on a GPU that has kernels for this format, or give its unquantised checkpoint"
+        )
+    if source.kind == "folder":
+        generating.check(Path(source.location), source.name)
     texts = check_tokenizer(source, config)
     if source.adapter:
         adapters.check_installed()
@@ -51,7 +59,8 @@ def describe(source: Source) -> dict[str, Any]:
         "layers": _layers(model) + _experts(model),
         "decoder_layers": layers(config),
         "saved": None if settings is None else saved_format(settings),
-        "dtype": native_dtype(config),
+        "dtype": native_dtype(config)
+        or (matching.commonest_dtype(Path(source.location)) if source.kind == "folder" else ""),
         "positions": positions(config),
         **texts,
         "cuda": torch.cuda.is_available(),

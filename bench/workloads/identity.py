@@ -29,6 +29,7 @@ def check(model: Any, facts: Mapping[str, Any], arm: Arm) -> None:
             f"{arm.description}, but no module of the loaded model is quantised: its files are not, or transformers "
             "dequantised them because this device has no kernel for the format"
         )
+    _check_kept(model, arm, own)
     for what, wanted, read in _fields(model, facts, arm, own):
         if read != {wanted}:
             shown = ", ".join(sorted(map(str, read)))
@@ -44,6 +45,16 @@ def _check_modules(model: Any, found: Mapping[str, int], arm: Arm, own: Family) 
         )
     if others or own.quantises != mine:
         raise MeasurementError(f"scheme {arm.name} should have {own.module} modules but the model has {dict(found)}")
+
+
+def _check_kept(model: Any, arm: Arm, own: Family) -> None:
+    """``not_converted`` names modules, their ends, or what they are part of."""
+    held = [name for name, module in model.named_modules() if own.quantises and own.holds(module)]
+    for name in held:
+        if any(f".{name}".endswith(f".{kept}") or name.startswith(f"{kept}.") for kept in arm.not_converted):
+            raise MeasurementError(
+                f"scheme {arm.name} should leave {name} as it was, and the loaded model's is quantised"
+            )
 
 
 def _could_be_quantised(model: Any) -> bool:

@@ -15,7 +15,7 @@ from bench.models.saved import refuse_unfit, saved_settings
 from bench.models.weights import footprint, parameter_count, quantised_share
 from bench.record.errors import MachineError, MeasurementError, NotApplicableError, UsageError, first_line
 from bench.record.suggested import quoted
-from bench.schemes import AS_SAVED, Arm, family, holder, linear_kernels
+from bench.schemes import AS_SAVED, SAVED, Arm, family, holder, linear_kernels
 from bench.schemes.definition import torch_dtype
 from bench.schemes.saved import as_saved
 from bench.schemes.variants import has_adapter, parts, varied
@@ -116,7 +116,9 @@ def fitted(source: Source, arm: Arm) -> Arm:
             f"an adapter cannot be merged into {source.name}, which was saved quantised: give its base model"
         )
     if settings is not None:
-        return varied(as_saved(settings, native_dtype(config) or "float16"), arm.name)
+        made = as_saved(settings, native_dtype(config) or "float16")
+        by_itself = made.kind != SAVED.kind and not made.not_converted
+        return varied(_with_head(source, made) if by_itself else made, arm.name)
     return _with_head(source, arm) if family(arm).quantises else arm
 
 
@@ -260,23 +262,30 @@ def check_logits(loaded: LoadedModel, arm: Arm, device: str) -> None:
                 f"itself ({error})"
             ) from error
     if not bool(torch.isfinite(logits).all()):
-        remedy = f": too large for float16? Measure it with {_BFLOAT16}" if arm.dtype == "float16" else ""
-        if broken := _not_finite(loaded.model):
+        half = arm.dtype == "float16"
+        remedy = f": too large for float16? Measure it with {_BFLOAT16}" if half else ""
+        if broken := _not_finite(loaded.model, infinite=not half):
             remedy = f": its weights hold values that are not finite: {broken}. Fetch it again"
         raise MeasurementError(
             f"{loaded.facts['name']} in {arm.name} gives logits that are not finite on {device}{remedy}"
+        )
+    if bool((logits == logits[..., :1]).all()):
+        raise MeasurementError(
+            f"{loaded.facts['name']} in {arm.name} gives every token the same logit: its weights are zeros, as "
+            "after a download that was not finished: fetch it again"
         )
     kernels = linear_kernels.facts(loaded.model)
     loaded.facts.update({"linears_4bit": kernels} if kernels else {})
 
 
-def _not_finite(model: Any) -> str:
-    """The name of a weight, or of scales, with a value that is no finite number; "" where there is none."""
+def _not_finite(model: Any, *, infinite: bool) -> str:
+    """The name of a weight, or of scales, with a value that is no number, or no finite one; "" where there is none.
+    In float16 an infinite value may be a large one of the checkpoint's."""
     import torch
 
     named = ((name, part) for name, part in model.state_dict().items() if isinstance(part, torch.Tensor))
     wide = ((name, part) for name, part in named if part.is_floating_point() and part.element_size() > 1)
-    return next((name for name, part in wide if not bool(torch.isfinite(part).all())), "")
+    return next((name for name, part in wide if bool((~part.isfinite() if infinite else part.isnan()).any())), "")
 
 
 def gpu_uuid(device: str) -> str | None:

@@ -15,7 +15,7 @@ from bench.models import adapters
 from bench.models.weight_files import INDEX, WHOLE, loaded_files
 from bench.record.errors import MachineError, UsageError
 from bench.workloads import trust
-from bench.workloads.checkpoint_files import check_files, check_weights
+from bench.workloads.checkpoint_files import check_fetched, check_files, check_weights
 
 SHAPES = ("starcoder2-3b", "starcoder2-7b", "phi-2")
 SMOKE = "smoke"
@@ -127,11 +127,18 @@ def _folder_revision(folder: Path) -> str:
     if not (folder / "config.json").is_file() and (folder / trust.ADAPTER).exists():
         trust.check_folder(folder)
     if not (folder / "config.json").is_file():
-        raise UsageError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint")
+        snapshots = sorted((folder / "snapshots").glob("*/config.json"))
+        better = (
+            f"this one's checkpoint is {snapshots[0].parent}"
+            if snapshots
+            else "give the folder of a Hugging Face checkpoint"
+        )
+        raise UsageError(f"{folder} has no config.json: {better}")
+    check_fetched(folder)
     found = sorted(folder.glob("*.safetensors"))
     if not found:
         other = trust.refused_weights(folder)
-        what = f" (only safetensors are loaded, because {other} may hold code: convert it)" if other else ""
+        what = f" (only safetensors are loaded, as other formats may hold code: convert {other})" if other else ""
         raise UsageError(f"{folder} has no *.safetensors weights{what}")
     trust.check_folder(folder)
     weights = loaded_files(folder)

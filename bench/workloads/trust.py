@@ -47,6 +47,11 @@ def check_config(config: Mapping[str, Any], name: str) -> None:
         for value in (part.get(setting) for part in parts):
             if value is not None and not isinstance(value, Mapping):
                 raise UsageError(f"{name}: {setting} in {CONFIG} is {value!r}, and no settings: correct or remove it")
+    own = config.get("quantization")
+    if isinstance(own, Mapping) and {"bits", "group_size"} <= own.keys():
+        raise UsageError(
+            f"{name} was saved quantised by MLX, which transformers does not load: give its unquantised checkpoint"
+        )
     weights = str(config.get("transformers_weights") or "")
     if weights and not weights.endswith((".safetensors", ".safetensors.index.json")):
         raise UsageError(f"{name}: {CONFIG} names {weights} as its weights: only safetensors are loaded")
@@ -60,6 +65,10 @@ def check_index(index: Mapping[str, Any], name: str) -> None:
     for part in map(str, parts.values()):
         if not part.endswith(".safetensors") or Path(part).name != part:
             raise UsageError(f"{name}: {INDEX} names {part!r}: only safetensors files beside it are loaded")
+    if not isinstance(index.get("metadata"), Mapping):
+        raise UsageError(
+            f"{name}: {INDEX} has no metadata, without which transformers loads no weights: fetch it again"
+        )
 
 
 def refused_weights(folder: Path) -> str:

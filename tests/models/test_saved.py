@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
+import torch
 
 from bench.record.errors import MachineError, MeasurementError, UsageError
 from bench.schemes import ARMS, AS_SAVED, SAVED, arm
 from bench.schemes.saved import as_saved, saved_format
-from bench.workloads import models
+from bench.workloads import identity, models
 from bench.workloads.describe import describe
 from bench.workloads.sources import resolve
-from tests.models.checkpoints import changed_config
+from tests.models.checkpoints import changed_config, changed_weights, saved_quantised
 
 
 def checked(folder, scheme):
@@ -34,6 +36,30 @@ def test_one_saved_in_8_bits_too(saved_8bit):
     found = checked(saved_8bit, AS_SAVED)
     assert (found.arm.kind, found.arm.threshold) == ("int8", 6.0)
     assert found.facts["linears"]["Linear8bitLt"] == 14
+
+
+def test_a_head_that_was_quantised_and_layers_that_were_not_are_told(plain, tmp_path):
+    settings = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+    head = saved_quantised(tmp_path / "head", plain, llm_int8_skip_modules=["nothing"], **settings)
+    layer = saved_quantised(tmp_path / "layer", plain, llm_int8_skip_modules=["lm_head", "model.layers.0"], **settings)
+    first, second = checked(head, AS_SAVED), checked(layer, AS_SAVED)
+    assert (first.facts["linears"], first.facts["quantised"]["share"]) == ({"Linear4bit": 15}, 1.0)
+    assert (second.arm.not_converted, second.facts["quantised"]["share"]) == (("lm_head", "model.layers.0"), 0.5)
+    with pytest.raises(MeasurementError, match="should leave lm_head as it was"):
+        identity.check(first.model, first.facts, replace(first.arm, not_converted=("lm_head",)))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU may have kernels for it")
+def test_what_would_be_dequantised_here_is_refused_while_planning(plain, tmp_path):
+    def coded(found):
+        scales = {f"{key}_scale_inv": torch.ones(1, 1) for key in found if "_proj" in key}
+        return scales | {key: part.to(torch.float8_e4m3fn) if "_proj" in key else part for key, part in found.items()}
+
+    folder = changed_weights(shutil.copytree(plain, tmp_path / "fp8"), coded)
+    settings = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}
+    changed_config(folder, quantization_config=settings)
+    with pytest.raises(MachineError, match=r"saved quantised \(fp8\), and transformers would dequantise it here"):
+        describe(resolve(str(folder)))
 
 
 def test_what_its_config_says_wrongly_is_found_out(saved_4bit, monkeypatch):

@@ -61,7 +61,7 @@ def test_what_lies_beside_the_weights_is_not_taken_for_them(copied):
 
 def test_the_shards_that_an_index_names_are_loaded(copied):
     named = sharded(copied)
-    (copied / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+    (copied / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": named}))
     save_file({"extra": torch.zeros(2)}, copied / "model-00003-of-00003.safetensors")
     assert [file.name for file in loaded_files(copied)] == sorted(set(named.values()))
     assert describe(resolve(str(copied)))["saved"] is None
@@ -81,7 +81,7 @@ def test_weights_that_transformers_does_not_load_are_none(copied, how):
 def test_a_whole_file_beside_shards_is_measured_where_both_hold_the_same(copied, change):
     whole = load_file(copied / "model.safetensors")
     named = sharded(copied)
-    (copied / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+    (copied / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": named}))
     if change == "a value":
         whole["model.norm.weight"] = whole["model.norm.weight"] + 1
     if change == "a name":
@@ -96,10 +96,38 @@ def test_a_whole_file_beside_shards_is_measured_where_both_hold_the_same(copied,
         resolve(str(copied))
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_what_git_lfs_did_not_fetch_is_called_so(copied, name):
+    (copied / name).write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n")
+    with pytest.raises(UsageError, match=rf"{name} is a pointer of Git LFS, .*: run git lfs pull"):
+        resolve(str(copied))
+
+
+def test_a_link_to_weights_that_are_gone_is_no_file(copied):
+    (copied / "model.safetensors").unlink()
+    (copied / "model.safetensors").symlink_to(copied / "blobs" / "0123")
+    with pytest.raises(UsageError, match=r"model.safetensors is no file: fetch it again"):
+        resolve(str(copied))
+
+
+def test_a_models_folder_in_the_hubs_cache_says_where_its_checkpoint_is(copied, tmp_path):
+    snapshot = tmp_path / "models--org--name" / "snapshots" / "0123"
+    snapshot.parent.mkdir(parents=True)
+    copied.rename(snapshot)
+    with pytest.raises(UsageError, match=rf"has no config.json: this one's checkpoint is {snapshot}"):
+        resolve(str(tmp_path / "models--org--name"))
+
+
+def test_an_index_that_transformers_cannot_read(copied):
+    (copied / "model.safetensors.index.json").write_text(json.dumps({"weight_map": sharded(copied)}))
+    with pytest.raises(UsageError, match="has no metadata"):
+        resolve(str(copied))
+
+
 # What they hold.
 
 
-@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn])
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.uint16, torch.uint32, torch.float8_e4m3fn])
 def test_codes_without_a_word_of_their_scales_are_not_weights(copied, dtype):
     def coded(found):
         return {key: (part * 50).to(dtype) if "_proj" in key else part for key, part in found.items()}
@@ -125,6 +153,36 @@ def test_weights_that_are_no_numbers_are_told_from_an_overflow(copied):
         models.check(loaded, arm("fp16"), "cpu")
 
 
+def test_a_weight_too_large_for_float16_is_no_damage(copied):
+    def large(found):
+        found = {key: part.bfloat16() for key, part in found.items()}
+        found["model.layers.1.mlp.up_proj.weight"][0, 0] = 1e6
+        return found
+
+    source = resolve(str(changed_config(changed_weights(copied, large), dtype="bfloat16")))
+    for scheme in ("fp16", "nf4"):
+        with pytest.raises(MeasurementError, match=r"too large for float16\? Measure it with --schemes bf16"):
+            models.check(models.load(source, arm(scheme), "cpu", 0), arm(scheme), "cpu")
+    models.check(models.load(source, arm("bf16"), "cpu", 0), arm("bf16"), "cpu")
+
+
+def test_weights_that_are_all_zero_are_no_model(copied):
+    source = resolve(
+        str(changed_weights(copied, lambda found: {key: torch.zeros_like(part) for key, part in found.items()}))
+    )
+    with pytest.raises(MeasurementError, match="its weights are zeros, as after a download that was not finished"):
+        models.check(models.load(source, arm("fp16"), "cpu", 0), arm("fp16"), "cpu")
+
+
+def test_where_config_json_does_not_say_the_dtype_the_files_do(copied):
+    config = json.loads((copied / "config.json").read_text())
+    del config["dtype"]
+    (copied / "config.json").write_text(json.dumps(config))
+    assert describe(resolve(str(copied)))["dtype"] == "float16"
+    made = changed_weights(copied, lambda found: {key: part.bfloat16() for key, part in found.items()})
+    assert describe(resolve(str(made)))["dtype"] == "bfloat16"
+
+
 # What config.json says.
 
 
@@ -145,10 +203,39 @@ def test_weights_that_are_no_numbers_are_told_from_an_overflow(copied):
             "both load_in_4bit and load_in_8bit",
         ),
         ({"text_config": {"quantization_config": {"quant_method": "gptq"}}}, "config"),
+        ({"quantization": {"bits": 4, "group_size": 64}}, "saved quantised by MLX"),
+        ({"num_attention_heads": 3, "num_key_value_heads": 3}, r"hidden size \(64\) is not a multiple .* heads \(3\)"),
     ],
 )
 def test_a_config_that_makes_no_model_is_a_line(copied, fields, words):
     assert re.search(words, refusal(changed_config(copied, **fields)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"max_new_tokens": 0}, "`max_new_tokens` must be greater than 0"),
+        ({"assistant_model": "x"}, "assistant_model"),
+        ({"eos_token_id": "end"}, "eos_token_id in generation_config.json is 'end', and no token's number"),
+    ],
+)
+def test_a_generation_config_that_transformers_does_not_take(copied, settings, words):
+    (copied / "generation_config.json").write_text(json.dumps(settings))
+    assert words in refusal(copied)
+
+
+def test_an_encoder_with_a_head_is_no_decoder(tmp_path):
+    """Its steps would read the last token alone, as transformers keeps no cache for it."""
+    made = transformers.BertLMHeadModel(checkpoints.config("bert", is_decoder=False)).half()
+    assert "is an encoder (bert, is_decoder in config.json is false)" in refusal(checkpoints.save(tmp_path / "b", made))
+
+
+def test_a_tokenizer_of_no_words(copied):
+    tokenizer = json.loads((copied / "tokenizer.json").read_text())
+    tokenizer["model"] |= {"vocab": {}, "merges": []}
+    (copied / "tokenizer.json").write_text(json.dumps(tokenizer | {"added_tokens": []}))
+    (copied / "tokenizer_config.json").write_text("{}")
+    assert "its tokenizer makes no tokens of a prompt" in refusal(copied)
 
 
 def test_a_model_of_images_that_is_made_a_text_model_says_so(tmp_path):

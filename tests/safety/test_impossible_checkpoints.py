@@ -118,7 +118,7 @@ IMPOSSIBLE = {
     "a header that is no JSON": (text(WEIGHTS, struct.pack("<Q", 2) + b"{{"), "is damaged"),
     "no tensors": (text(WEIGHTS, struct.pack("<Q", 2) + b"{}"), "holds no weights"),
     "a web page": (text(WEIGHTS, b"<!doctype html><html>not found</html>"), "is damaged"),
-    "a pointer of LFS": (text(WEIGHTS, b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "is damaged"),
+    "a pointer of LFS": (text(WEIGHTS, b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "git lfs pull"),
     "weights cut off": (cut(1000), "is cut off"),
     "weights that are a folder": (folder_called(WEIGHTS), "is no file"),
     "weights that are a pipe": (pipe(WEIGHTS), "is no file"),
@@ -126,10 +126,10 @@ IMPOSSIBLE = {
     "a shape of 2^62": (first(shape=[1 << 62]), "does not fit"),
     "an end before the begin": (first(data_offsets=[8, 0]), "does not fit"),
     "a tensor without a place": (header(lambda t: {"w": {"dtype": "F16", "shape": [1]}}), "data_offsets"),
-    "an index of no weights": (text(INDEX, b'{"weight_map": {}}'), "names no weights"),
+    "an index of no weights": (text(INDEX, b'{"metadata": {}, "weight_map": {}}'), "names no weights"),
     "an index that is broken": (text(INDEX, b"{"), INDEX),
     "an index of absent shards": (
-        text(INDEX, b'{"weight_map": {"w": "model-00002-of-00002.safetensors"}}'), "which is not there",
+        text(INDEX, b'{"metadata": {}, "weight_map": {"w": "model-00002-of-00002.safetensors"}}'), "which is not there",
     ),
 }  # fmt: skip
 
@@ -163,6 +163,6 @@ def test_a_whole_checkpoint_is_none_of_these(checkpoint):
 
 
 def test_shards_and_sizes_that_a_config_lists_are_taken(checkpoint):
-    (checkpoint / INDEX).write_text(json.dumps({"weight_map": {"w": WEIGHTS}}))
+    (checkpoint / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": {"w": WEIGHTS}}))
     config(num_key_value_heads=None, n_heads=[4, 4], max_position_embeddings=1 << 20)(checkpoint)
     assert resolve(str(checkpoint)).revision.startswith("files-sha256:")
