@@ -12,13 +12,9 @@ process. ``also`` names it.
 from __future__ import annotations
 
 import base64
-import contextlib
-import getpass
 import gzip
 import json
-import os
 import re
-import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -26,30 +22,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .addresses import without_addresses
+from .addresses import GONE, unescaped, without_addresses, without_links
+from .everybodys import WORDS
 from .files import replace_text
+from .folders import OF_SYSTEM, PATH, ending
+from .naming_fields import ASSIGNED, NAMES_OF, OF_A_MACHINE, field, is_secret_field
 from .origin import NODE_VARIABLE
+from .own_names import own_hosts, own_roots, own_users
 from .packed import unpacked
 from .secrets import MASK, Masker, mask_argv
 
 # Beside the records of an anonymous run: how it was made so, and what was taken out.
 ANONYMOUS = "anonymous.json"
-GONE = "…"
 # Whose names are looked for in running text.
 _WORDS = ("host", "user", "GPU")
-# Who is called so is nobody in particular (accounts of images, our own too, folders that many have); shorter names
-# stand in too many other words.
-_NOBODY = frozenset(
-    ("root", "nobody", "user", "localhost", "daemon", "unknown", "none", "admin", "guest", "ubuntu", "debian", "fedora",
-     "centos", "runner", "vagrant", "docker", "jovyan", "conda",
-     "bitledger", "builder", "jenkins", "ec2-user", "azureuser", "vscode", "opc", "app", "apps", "data",
-     "model", "models", "project", "projects", "public", "python", "runs", "scratch", "share", "shared", "src", "test",
-     "tmp", "users", "work", "workspace",
-     # Words of kernels, schemes and presets.
-     "bench", "benchmark", "bf16", "bitsandbytes", "build", "code", "cpu", "cuda", "default", "dev", "fp16", "fp32",
-     "fp4", "full", "gemm", "gpu", "hub", "huggingface", "int4", "int8", "kernel", "linux", "local", "main", "nf4",
-     "node", "nvidia", "pytorch", "quick", "smoke", "tests", "torch", "transformers", "triton")
-)  # fmt: skip
 _SHORTEST = 3
 # How gzipped bytes begin in base64.
 _PACKED = "H4sI"
@@ -57,40 +43,23 @@ _PACKED = "H4sI"
 PROMPT, OWN_PROMPT = "--prompt", "prompt of the user's own"
 # Stands for a known folder until the rest of its path is gone too.
 _ROOT = "/\0"
-_PART = r"[^\s/\"'`:;,()<>|\[\]{}*?=&]+"
-_PATH = re.compile(
-    rf"(?:(?<=file://)(?:\w[\w.-]*)?|(?<=-[ILo])|(?:(?<=-[A-Za-z])|(?<=\.\.))(?=/(?:home|Users)/)"
-    rf"|(?<![\w./~\\{GONE}-]))(?:~[\w.-]*)?/(?:{_PART}/)+(?:{_PART})?"
-    r"|\b[A-Za-z]:\\(?:[^\\\s\"']+\\)+[^\\\s\"']*"
-)
-_SEPARATOR = re.compile(r"[/\\]")
-_OF_SYSTEM = ("/proc/", "/sys/", "/dev/")
-_INSTALLED = re.compile(r"/(?:(?:site|dist)-packages|(?:lib/)?python3\.\d+)/(?!site-packages|dist-packages)(.+)")
 # Of a path its home folder, and whose it is.
-_OWNER = re.compile(r"(?:[A-Za-z]:|[\w.-]+)?[/\\](?:home|Users)[/\\]([^/\\]+)")
+_OWNER = re.compile(r"(?:[A-Za-z]:|[\w.-]+)?[/\\]+(?:home|Users)[/\\]+([^/\\]+)")
 _GPU = re.compile(r"\b(?:GPU|MIG)-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _NUMBERS = re.compile(r"[\d.]+")
-_HOME = re.compile(rb"/(?:home|Users)/([A-Za-z0-9][A-Za-z0-9._-]+)")
-# Fields of any document, by their names in small letters without "_", "-" and blanks.
-_NAMES_OF = {
-    **dict.fromkeys(("hostname", "host", "nodename", "node", "nodelist", "computername"), "host"),
-    **dict.fromkeys(("user", "username", "login", "logname", "owner"), "user"),
-    **dict.fromkeys(("uuid", "gpuuuid"), "GPU"),
-}
-_OTHERS = frozenset(
-    ("cwd", "pwd", "home", "cmdline", "commandline", "environ", "ip", "ipaddress", "mac", "macaddress", "serial",
-     "serialnumber", "cluster", "clustername", "partition")
-)  # fmt: skip
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_VALUE = re.compile(r"[\w.-]+")
+# How PyTorch's handlers name a trace: by host and process.
+_OF_HOST = re.compile(r"(.+?)_\d+(?:\.\d+)+\.pt\.trace\.json")
+# Letters of Slurm's own commands; what "id" prints of users and groups; a job's number.
+_SLURM = re.compile(r"(?<=\s-[AJpqw])[ =]?[\w.,\[\]-]+")
+_ID = re.compile(r"(?<=\d\()[A-Za-z_][\w.-]*(?=\))")
+_JOB = re.compile(r"(?:(?<=\b[Jj]ob )|(?<=\bslurm-))\d{4,}")
 # Variables that name a cluster's own things. Those of a job tell attempts apart and are numbered.
 _OF_CLUSTER = frozenset(("SLURM_JOB_PARTITION", "SLURM_CLUSTER_NAME"))
 JOBS = frozenset(("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID"))
 # What a model wrote or was asked is the same on every machine, and looks like paths where it is a program.
 _WRITTEN = frozenset(("completions", "prompts", "outcomes"))
-
-
-def field(name: str) -> str:
-    """How a field's name is looked up."""
-    return re.sub(r"[ _-]", "", name).lower()
 
 
 class Anonymiser:
@@ -130,16 +99,53 @@ class Anonymiser:
         if text not in self._known:
             if len(self._known) > 100_000:
                 self._known.clear()
-            self._known[text] = without_addresses(self.words(self._without_paths(text)), self._address)
+            made, plain = self._cleaned(text), unescaped(text)
+            found = made if plain == text else self._cleaned(plain)
+            self._known[text] = made if found == plain else found
         return self._known[text]
 
-    def keep_apart(self, texts: Iterable[str]) -> None:
-        """Names that must not become the same, such as the folders of two models, are numbered where they would; those
-        that are a whole path are known wherever they stand, blanks and all."""
+    def _cleaned(self, text: str) -> str:
+        text = self._without_paths(without_links(text, self._elsewhere))
+        text = self._without_assigned(text)
+        if "uid=" in text:
+            text = _ID.sub(lambda name: self.name("user", name[0]), text)
+        if "SBATCH" in text or "sbatch" in text or "srun" in text:
+            text = _SLURM.sub(f" {MASK}", text)
+        if "ob " in text or "slurm-" in text:
+            text = _JOB.sub(lambda number: self.name("job", number[0]), text)
+        return without_addresses(self.words(text), self._address)
+
+    def _without_assigned(self, text: str) -> str:
+        parts: list[str] = []
+        at = 0
+        while found := ASSIGNED.search(text, at):
+            name, between, value = found.groups()
+            made = self._assigned(name, value)
+            parts += (text[at : found.end(1)], "" if made is None else f"{between}{made}")
+            at = found.end(1) if made is None else found.end()  # of x=host=n17 the second is a field
+        return "".join((*parts, text[at:]))
+
+    def _assigned(self, name: str, value: str) -> str | None:
+        """What stands behind a field's name in running text, None where nobody is named so; a number and a word of
+        everybody's name nobody."""
+        known = field(name)
+        kind = NAMES_OF.get(known)
+        if not kind and known not in OF_A_MACHINE:
+            return None
+        if value.lower() in WORDS or (_NUMBER.fullmatch(value) and kind != "job" and not known.startswith("serial")):
+            return value
+        if kind and _VALUE.fullmatch(value):
+            return self.name(kind, value)
+        self._count("field of a machine")
+        return MASK
+
+    def keep_apart(self, folders: Iterable[str], public: Iterable[str] = ()) -> None:
+        """The folders of models must not become the same: they are numbered where they would, and known wherever they
+        stand, blanks and all. ``public``: names that anybody may look up, which stay."""
+        self._apart |= {text: text for text in public}
         made: dict[str, list[str]] = {}
-        for text in sorted(set(texts)):
-            whole = text.startswith(("/", "~"))
-            made.setdefault(self.words(f"{GONE}/{Path(text).name}") if whole else self.text(text), []).append(text)
+        for text in sorted(set(folders)):
+            made.setdefault(self.words(f"{GONE}/{Path(text).name}"), []).append(text)
         for name, several in made.items():
             self._apart |= {text: name if number == 1 else f"{name}-{number}" for number, text in enumerate(several, 1)}
 
@@ -150,6 +156,22 @@ class Anonymiser:
         found = _GPU.sub(lambda uuid: self.name("GPU", uuid[0]), masked)
         return self._words.sub(self._renamed, found) if self._words else found
 
+    def file_name(self, path: str) -> str:
+        """A relative path without secrets, names and addresses in the names of its folders and its file."""
+        *_, name = path.rpartition("/")
+        if found := _OF_HOST.match(name):
+            self.name("host", found[1])
+        return "/".join(without_addresses(self.words(part), self._address) for part in path.split("/"))
+
+    @property
+    def known(self) -> int:
+        """How many names are known by now."""
+        return sum(map(len, self._names.values()))
+
+    def _elsewhere(self, _found: str) -> str:
+        self._count("link or number of a machine")
+        return GONE
+
     def _address(self, _found: str) -> str:
         self._count("address")
         return MASK
@@ -158,7 +180,7 @@ class Anonymiser:
         """Parsed JSON, ``name`` being that of its field."""
         known = field(name)
         if isinstance(value, str):
-            return self._packed(value) if value.startswith(_PACKED) else self._named(value, known)
+            return self._packed(value) if value.startswith(_PACKED) else self._named(value, name)
         if isinstance(value, Mapping):
             if known in ("env", "environ"):
                 self._count("variables of a process", bool(value))
@@ -180,12 +202,16 @@ class Anonymiser:
         return base64.b64encode(gzip.compress(json.dumps(made, separators=(",", ":")).encode(), mtime=0)).decode()
 
     def _named(self, text: str, name: str) -> str:
-        if name in _NAMES_OF and text:
-            return self.name(_NAMES_OF[name], text)
-        if name in _OTHERS and text:
+        known = field(name)
+        if known in NAMES_OF and text:
+            return self.name(NAMES_OF[known], text)
+        if known in OF_A_MACHINE and text:
             self._count("field of a machine")
             return MASK
-        return self.words(text) if name in _WRITTEN else self.text(text)
+        if is_secret_field(name, text):
+            self._count("secret")
+            return MASK
+        return self.words(text) if known in _WRITTEN else self.text(text)
 
     def record(self, document: Mapping[str, Any], *, identity: bool = True) -> dict[str, Any]:
         """A Record's JSON document. ``identity``: the Case too, whose id then has to be made again by the caller."""
@@ -201,7 +227,7 @@ class Anonymiser:
             "environment": environment,
             "argv": list(self.argv(document["argv"])),
             "artifacts": [
-                {**one, "path": self.words(one["path"]) if identity else one["path"],
+                {**one, "path": self.file_name(one["path"]) if identity else one["path"],
                  "description": self.text(one["description"])} for one in document["artifacts"]
             ],
         }  # fmt: skip
@@ -238,10 +264,12 @@ class Anonymiser:
 
     def _argument(self, word: str) -> str:
         option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        if value in self._apart:
+            return f"{option}{equals}{self._apart[value]}"
         if value.startswith(("/", "~")):
             self._count("path")
-            value = f"{GONE}/{Path(value).name}"
-        return f"{option}{equals}{self.text(value)}"
+            value = ending(value)
+        return self.text(f"{option}{equals}{value}")
 
     def name(self, kind: str, name: str) -> str:
         """Of a host, GPU, job or user another one, the same each time."""
@@ -268,31 +296,30 @@ class Anonymiser:
         if "/" not in text and "\\" not in text:
             return text
         for whole, name in self._apart.items():
-            if whole != name and whole.startswith(("/", "~")) and whole in text:
+            if whole != name and whole in text:
                 self._count("path")
-                text = text.replace(whole, name)
+                text = re.sub(rf"(?<![\w./~-]){re.escape(whole)}(?![\w-])", name, text)
         for root in self._roots:
             if root in text:
                 text = re.sub(rf"(?<![\w.-]){re.escape(root)}(?![\w-])", _ROOT, text)
-        return _PATH.sub(self._end, text).replace(_ROOT, GONE)
+        return PATH.sub(self._end, text).replace(_ROOT, GONE)
 
     def _end(self, found: re.Match[str]) -> str:
         path = found[0]
-        if path.startswith(_OF_SYSTEM):
+        if path.startswith(OF_SYSTEM):
             return path
         self._count("path")
         if owner := _OWNER.match(path):
             whole = owner[0] == path.rstrip("/\\")
-            if whole or (len(owner[1]) >= _SHORTEST and owner[1].lower() not in _NOBODY):
+            if whole or (len(owner[1]) >= _SHORTEST and owner[1].lower() not in WORDS):
                 made = self.name("user", owner[1])
                 if whole:
                     return f"{GONE}/{made}"
-        inside = _INSTALLED.search(path)
-        return f"{GONE}/{inside[1] if inside else _SEPARATOR.split(path.rstrip('/'))[-1]}"
+        return ending(path)
 
     def _compiled(self) -> re.Pattern[str] | None:
         names = (name for kind in _WORDS for name in self._names[kind])
-        long = {name for name in names if len(name) >= _SHORTEST and name.lower() not in _NOBODY} | self._also
+        long = {name for name in names if len(name) >= _SHORTEST and name.lower() not in WORDS} | self._also
         words = "|".join(re.escape(word) for word in sorted(long, key=len, reverse=True))
         if not words:
             return None
@@ -349,28 +376,3 @@ def begin(folder: Path) -> None:
 def own() -> Anonymiser:
     """For what this process itself measures."""
     return Anonymiser(own_hosts(), own_users(), roots=own_roots())
-
-
-def own_roots() -> tuple[Path, ...]:
-    """The folders of the user and of this process."""
-    return (Path.home(), Path.cwd())
-
-
-def users_in(content: bytes) -> set[str]:
-    """Whose home folders are named."""
-    return {name.decode() for name in _HOME.findall(content)}
-
-
-def own_hosts() -> set[str]:
-    """What this machine is called."""
-    name = socket.gethostname()
-    return {name, name.split(".")[0]}
-
-
-def own_users() -> set[str]:
-    """Who runs this process, as far as it is known."""
-    named = {os.environ.get(name, "") for name in ("USER", "LOGNAME", "SUDO_USER", "USERNAME")}
-    with contextlib.suppress(OSError, KeyError):  # a user id that has no name
-        named.add(getpass.getuser())
-    home = Path("~").expanduser()
-    return {name for name in (*named, home.name if len(home.parts) > 2 else "") if name}

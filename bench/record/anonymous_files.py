@@ -3,33 +3,26 @@ binary holds the whole environment of what it observed, and the names of all pro
 
 from __future__ import annotations
 
+import csv
 import gzip
-import json
+import io
 import re
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import IO
 
 from . import packed
 from .anonymous import Anonymiser
+from .anonymous_json import strings
+from .anonymous_sqlite import clean_sqlite
 from .files import replacing
+from .naming_fields import names_somebody
 
 _JSON = (".json", ".jsonl")
 _TEXT = (".log", ".txt", ".csv", ".md", ".folded", ".raw", ".svg", ".html", ".xml", ".toml")
 _SQLITE = (".sqlite", ".db")
-_BLOCK = 1 << 22
-_NEXT = re.compile(rb'([^"]*)("(?:[^"\\]|\\.)*+")', re.DOTALL)
-_FIELD = re.compile(rb"\s*:\s*")
-# Bytes that may stand between a field's name and its colon; the longest text; texts kept with what became of them.
-_AHEAD, _LONGEST, _MOST = 256, 256 << 20, 200_000
-# Of an nsys export these tables are read by nobody and tell of the machine: its processes, its environment, its disks.
-_OF_MACHINE = re.compile(r"(?i)PROCESS|THREADNAME|ENV|HOST|USER|NETWORK|_NIC|FILE|DISK|STDOUT|STDERR")
-_REFERS = re.compile(r"(?i)name|text")
-_READ_ROWS = {"TARGET_INFO_SYSTEM_ENV": "NvDriverVersion"}
+_KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
+_KEY_ENDS = b"-----END"
 
 
 def why_not(file: Path) -> str:
@@ -46,10 +39,10 @@ def clean(file: Path, new: Path, names: Anonymiser) -> None:
     """
     suffix, gzipped = _suffix(file), file.suffix == ".gz"
     if suffix in _SQLITE:
-        _clean_sqlite(file, new, names)
+        clean_sqlite(file, new, names)
         return
     with replacing(new) as out, packed.opened(file) if gzipped else file.open("rb") as stream:
-        pieces = _strings(stream, names) if suffix in _JSON else _lines(stream, names)
+        pieces = strings(stream, names) if suffix in _JSON else _lines(stream, names, rows=suffix == ".csv")
         if not gzipped:
             out.writelines(pieces)
             return
@@ -62,114 +55,47 @@ def _suffix(file: Path) -> str:
     return (file.with_suffix("") if file.suffix == ".gz" else file).suffix.lower()
 
 
-def _lines(stream: IO[bytes], names: Anonymiser) -> Iterator[bytes]:
-    for line in stream:
-        yield names.text(line.decode("utf-8", "replace")).encode()
+def _lines(stream: IO[bytes], names: Anonymiser, *, rows: bool) -> Iterator[bytes]:
+    columns: list[str] = []
+    for line in _whole_keys(stream):
+        if b"\0" in line:
+            raise ValueError("it is no text in UTF-8")
+        text = line.decode("utf-8", "replace")
+        if rows:
+            columns, text = _row(text, columns, names)
+        yield names.text(text).encode()
 
 
-def _strings(stream: IO[bytes], names: Anonymiser) -> Iterator[bytes]:
-    """JSON of any size, its strings made anonymous by the names of their fields, and all else as it is."""
-    left, known = b"", dict[tuple[bytes, str], bytes]()
-    name, complete = "", False
-    while not complete:
-        block = stream.read(_BLOCK)
-        text, at, complete = left + block, 0, not block
-        while found := _NEXT.match(text, at):
-            if found.end() + _AHEAD > len(text) and not complete:
-                break  # what follows tells whether it is a field's name
-            between, literal = found.groups()
-            key = (literal, name if _FIELD.fullmatch(between) else "")
-            if key not in known:
-                known[key] = _string(*key, names)
-            yield between
-            yield known[key]
-            at = found.end()
-            name = _decoded(literal) if _FIELD.match(text, at) else ""
-        left = text[at:]
-        if len(left) > _LONGEST:
-            raise ValueError("it holds a text of more than 256 MiB, or is no JSON")
-        if len(known) > _MOST:
-            known.clear()
-    yield left
+def _whole_keys(stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines, those of a private key in one."""
+    lines = iter(stream)
+    for line in lines:
+        if _KEY_BEGINS.search(line) and _KEY_ENDS not in line:
+            line = b"".join((line, *_until_key_ends(lines)))
+        yield line
 
 
-def _string(literal: bytes, name: str, names: Anonymiser) -> bytes:
-    text = _decoded(literal)
-    made = names.document(text, name)
-    return literal if made == text else json.dumps(made, ensure_ascii=False).encode()
+def _until_key_ends(lines: Iterator[bytes]) -> Iterator[bytes]:
+    for line in lines:
+        yield line
+        if _KEY_ENDS in line:
+            return
 
 
-def _decoded(literal: bytes) -> str:
+def _row(line: str, columns: list[str], names: Anonymiser) -> tuple[list[str], str]:
+    """(columns, line): of a table the cells that name somebody, made anonymous. Its longest row names the columns."""
     try:
-        return str(json.loads(literal, strict=False))
-    except ValueError:
-        return literal[1:-1].decode("utf-8", "replace")
-
-
-def _clean_sqlite(file: Path, new: Path, names: Anonymiser) -> None:
-    with tempfile.TemporaryDirectory(dir=new.parent, prefix=".share-") as name:
-        copy, made = Path(name) / "copy", Path(name) / "made"
-        shutil.copyfile(file, copy)
-        try:
-            with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-                _clean_tables(connection, names)
-                # Not only the rows are gone then, but also the pages that held them.
-                connection.execute("VACUUM INTO ?", (str(made),))
-        except sqlite3.Error as error:
-            raise ValueError(f"it is no SQLite file that can be read ({error})") from error
-        made.replace(new)
-
-
-def _clean_tables(connection: sqlite3.Connection, names: Anonymiser) -> None:
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.create_function("anonymous", 2, lambda value, column: _value(value, str(column), names))
-    listed = "SELECT name FROM sqlite_master WHERE type = ? AND name NOT LIKE 'sqlite_%'"
-    for kind in ("trigger", "view"):
-        for (title,) in connection.execute(listed, (kind,)).fetchall():
-            connection.execute(f"DROP {kind} {_quoted(title)}")
-    if any(names.text(sql) != sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql > ''")):
-        raise ValueError("what says how its tables are made holds names")
-    tables = [title for (title,) in connection.execute(listed, ("table",)).fetchall()]
-    for table in tables:
-        if table in _READ_ROWS:
-            connection.execute(f"DELETE FROM {_quoted(table)} WHERE name != ?", (_READ_ROWS[table],))  # noqa: S608
-        elif _OF_MACHINE.search(table):
-            names.taken["table of a machine"] += 1
-            connection.execute(f"DELETE FROM {_quoted(table)}")  # noqa: S608
-    if "StringIds" in tables:
-        _drop_strings(connection, [table for table in tables if table != "StringIds"], names)
-    for table in tables:
-        for column in _columns(connection, table):
-            of = _quoted(column)
-            change = f"SET {of} = anonymous({of}, ?) WHERE typeof({of}) IN ('text', 'blob')"
-            connection.execute(f"UPDATE {_quoted(table)} {change}", (column,))
-
-
-def _drop_strings(connection: sqlite3.Connection, tables: list[str], names: Anonymiser) -> None:
-    """Texts that no kept row refers to, such as the names of other processes."""
-    connection.execute("CREATE TEMP TABLE used (id INTEGER PRIMARY KEY)")
-    for table in tables:
-        for column in filter(_REFERS.search, _columns(connection, table)):
-            of = _quoted(column)
-            found = f"SELECT {of} FROM {_quoted(table)} WHERE typeof({of}) = 'integer'"  # noqa: S608
-            connection.execute(f"INSERT OR IGNORE INTO used {found}")
-    unused = connection.execute("UPDATE StringIds SET value = '' WHERE id NOT IN (SELECT id FROM used)")
-    names.taken["text of other processes in a trace"] += unused.rowcount
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
-    return [str(row[1]) for row in connection.execute(f"PRAGMA table_info({_quoted(table)})")]
-
-
-def _value(value: str | bytes, column: str, names: Anonymiser) -> str | bytes:
-    if isinstance(value, str):
-        return str(names.document(value, column))
-    try:
-        return str(names.document(value.decode(), column)).encode()
-    except UnicodeDecodeError:
-        names.taken["binary content of a trace"] += 1
-        return b""
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+        cells = next(csv.reader([line]), [])
+    except csv.Error:  # a cell of more than 128 KiB
+        return columns, line
+    if len(cells) < 2 or len(cells) != len(columns):
+        return (cells if len(cells) > len(columns) else columns), line
+    made = [
+        str(names.document(cell, name)) if names_somebody(name) else cell
+        for name, cell in zip(columns, cells, strict=True)
+    ]
+    if made == cells:
+        return columns, line
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(made)
+    return columns, out.getvalue()

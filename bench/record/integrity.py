@@ -39,7 +39,10 @@ class IntegrityCheck:
 def readable(folder: Path) -> tuple[tuple[Record, ...], tuple[IntegrityCheck, ...]]:
     """All Records that can be read, and the checks of the file. Raises RecordError where there is no such file."""
     damaged: list[RecordError] = []
-    loaded = load(folder, damaged.append)
+    try:
+        loaded = load(folder)  # who has read it before need not read it again
+    except RecordError:
+        loaded = load(folder, damaged.append)
     count = f"{len(loaded.records)} records of known schema"
     bad = tuple(str(error) for error in damaged)
     checks = [

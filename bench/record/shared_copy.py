@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import omissions
-from .anonymous import ANONYMOUS, JOBS, OWN_PROMPT, Anonymiser, own_hosts, own_roots, own_users, users_in
+from .anonymous import ANONYMOUS, JOBS, OWN_PROMPT, Anonymiser
 from .anonymous_files import clean, why_not
 from .chain import PLAN
 from .errors import RecordError
@@ -19,6 +19,7 @@ from .lines import RecordLines
 from .omissions import Omission
 from .origin import NODE_VARIABLE
 from .outputs import is_records
+from .own_names import own_hosts, own_roots, own_users, users_in
 from .places import ARTIFACTS
 from .schema import Case, Record, from_json, to_json
 from .store import RECORDS, as_lines, records_file
@@ -44,16 +45,19 @@ class SharedCopy:
 
 
 def make(
-    folder: Path, out: Path, records: Sequence[Record], problems: Sequence[str] = (), also: Iterable[str] = ()
+    folder: Path, out: Path, records: Sequence[Record], names: Anonymiser, problems: Sequence[str] = ()
 ) -> SharedCopy:
     """The copy, in the new folder ``out``. Raises OSError where it cannot be written, RecordError for damage."""
-    names = anonymiser(folder, records, also)
     (out / ARTIFACTS).mkdir(parents=True)
-    hashes, left_out = _copy_artifacts(folder, out, names)
-    ids: dict[str, str] = {}
-    if (folder / PLAN).exists():
-        replace_text(out / PLAN, json.dumps(_plan(folder, names, ids), indent=1))
-    made = [anonymous_record(record, names, hashes) for record in records]
+    known = -1
+    while known < names.known:  # a name that was first met in the last file may stand in the others too
+        known = names.known
+        names.taken.clear()
+        hashes, left_out = _copy_artifacts(folder, out, names)
+        ids: dict[str, str] = {}
+        if (folder / PLAN).exists():
+            replace_text(out / PLAN, json.dumps(_plan(folder, names, ids), indent=1))
+        made = [anonymous_record(record, names, hashes) for record in records]
     replace_text(out / RECORDS, as_lines(made, out))
     _write_omissions(folder, out, left_out, names, ids)
     others = [
@@ -64,7 +68,7 @@ def make(
     told = SharedCopy(
         out,
         tuple(sorted(names.taken.items())),
-        tuple((names.words(path), why) for path, why in (*left_out.items(), *others)),
+        tuple((names.file_name(path), why) for path, why in (*left_out.items(), *others)),
         tuple(problems),
     )
     _write_mark(told)
@@ -87,8 +91,14 @@ def anonymiser(folder: Path, records: Sequence[Record], also: Iterable[str] = ()
         roots=(*own_roots(), folder.resolve().parent),
         also=also,
     )  # fmt: skip
-    names.keep_apart(record.case.model for record in records)
+    models = {(record.case.model, _is_folder(record.case)) for record in records}
+    names.keep_apart((model for model, folder in models if folder), (model for model, folder in models if not folder))
     return names
+
+
+def _is_folder(case: Case) -> bool:
+    """Whether its model is one of the user's own, by its path: a model of the hub has a commit for its revision."""
+    return case.model.startswith(("/", "~", ".")) or ("/" in case.model and "sha256:" in case.revision)
 
 
 def anonymous_record(record: Record, names: Anonymiser, hashes: Mapping[str, str] | None = None) -> Record:
@@ -123,8 +133,10 @@ def _copy_artifacts(folder: Path, out: Path, names: Anonymiser) -> tuple[dict[st
         if file.is_dir() and not file.is_symlink():
             continue
         path = file.relative_to(folder).as_posix()
-        new = names.words(path)
+        new = names.file_name(path)
         reason = "no plain file" if file.is_symlink() or not file.is_file() else why_not(file)
+        if new in hashes:
+            reason = "another file has this name once names are taken out"
         if not reason:
             (out / new).parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -143,9 +155,9 @@ def _write_omissions(
 ) -> None:
     for entry in omissions.read(folder):
         keys = tuple((ids.get(case_id, case_id), instrument, repeat) for case_id, instrument, repeat in entry.records)
-        omissions.add(out, Omission(names.text(entry.reason), tuple(map(names.words, entry.artifacts)), keys))
+        omissions.add(out, Omission(names.text(entry.reason), tuple(map(names.file_name, entry.artifacts)), keys))
     for reason in sorted(set(left_out.values())):
-        paths = tuple(names.words(path) for path, why in left_out.items() if why == reason)
+        paths = tuple(names.file_name(path) for path, why in left_out.items() if why == reason)
         omissions.add(out, Omission(f"{REASON}: {reason}", paths))
 
 

@@ -260,9 +260,14 @@ def artifact(folder: Path, path: Path, description: str) -> Artifact:
     StorageError where it cannot be."""
     names = of_folder(folder)
     if names:
-        if reason := why_not(path):
+        reason = why_not(path)
+        try:
+            if not reason:
+                clean(path, path, names)
+        except ValueError as error:
+            reason = f"it cannot be read: {error}"
+        if reason:
             raise StorageError(f"{path.name} cannot be kept in an anonymous run: {reason}")
-        clean(path, path, names)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Artifact(path.resolve().relative_to(folder.resolve()).as_posix(), digest, description)
 

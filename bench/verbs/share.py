@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.record.anonymous import Anonymiser
 from bench.record.errors import RecordError, StorageError, UsageError
 from bench.record.outputs import is_run, refuse_taken
 from bench.record.schema import Record
@@ -44,9 +45,9 @@ def main(options: argparse.Namespace) -> int:
     folder: Path = options.run
     if not folder.is_dir():
         raise RecordError(f"{folder} is not a run folder: give the folder that {quoted('run')} printed")
-    also = tuple(options.also)
     records = load(folder).records
-    copied = share(folder, options.out or copy_beside(folder.resolve(), records, also), records, also)
+    names = anonymiser(folder, records, options.also)
+    copied = share(folder, options.out or copy_beside(folder.resolve(), names), records, names)
     out = copied.folder
     written: Sequence[Path] = ()
     if not options.no_report and not options.verbose:
@@ -57,12 +58,12 @@ def main(options: argparse.Namespace) -> int:
     return 1 if copied.problems else 0
 
 
-def copy_beside(folder: Path, records: Sequence[Record], also: tuple[str, ...] = ()) -> Path:
+def copy_beside(folder: Path, names: Anonymiser) -> Path:
     """The copy's page names it: the run's name may be that of a host."""
-    return folder.with_name(f"{anonymiser(folder, records, also).words(folder.name)}-shared")
+    return folder.with_name(f"{names.file_name(folder.name)}-shared")
 
 
-def share(folder: Path, out: Path, records: Sequence[Record], also: tuple[str, ...] = ()) -> SharedCopy:
+def share(folder: Path, out: Path, records: Sequence[Record], names: Anonymiser) -> SharedCopy:
     """Without a report; ``records``: the run's.
 
     Raises UsageError or StorageError where ``out`` cannot be taken, RecordError as ``verify``.
@@ -74,7 +75,7 @@ def share(folder: Path, out: Path, records: Sequence[Record], also: tuple[str, .
     refuse_taken(out)
     problems = tuple(check.name for check in verify(folder) if check.result == "problem")
     try:
-        return make(folder, out, records, problems, also)
+        return make(folder, out, records, names, problems)
     except OSError as error:
         raise StorageError(f"cannot write {out}: {why(error)}; {remedy(error)}, then share again") from error
 

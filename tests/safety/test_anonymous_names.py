@@ -23,13 +23,13 @@ FRAME = "/home/zoltan/zproject/run.py:3"
 @pytest.mark.parametrize(
     ("text", "made"),
     [
-        ("cwd=/home/carla", "cwd=…/user-1"),
+        ("cwd=/home/carla of carla", "cwd=*** of user-1"),
         ("cwd /" + "Users/carla/", "cwd …/user-1"),
-        ("../../home/carla/x/y.py", "../..…/y.py"),
+        ("../../home/carla/x/y.py", "…/y.py"),
         ("-v/home/carla:/work", "-v…/user-1:/work"),
         ("file://node9/home/carla/x.py of carla", "file://…/x.py of user-1"),
         ("C:\\Users\\carla", "…/user-1"),
-        ("/home/ubuntu/x and Ubuntu 22.04", "…/x and Ubuntu 22.04"),
+        ("/home/ubuntu/x.py and Ubuntu 22.04", "…/x.py and Ubuntu 22.04"),
         ("/home/conda/feedstock_root/aten/a.cpp of conda", "…/a.cpp of conda"),
         ("eth0:10.12.3.4<0>", "eth0:***<0>"),
         ("connect to [10.12.3.4]:29500", "connect to [***]:29500"),

@@ -241,15 +241,25 @@ def test_nodes_stay_apart_and_keep_their_order():
         "host-3",
         "host-1",
     ]
-    assert names.name("host", "new") == "host-4"
-    assert names.text("new went to n10") == "host-4 went to host-3"
+    assert names.name("host", "other9") == "host-4"
+    assert names.text("other9 went to n10") == "host-4 went to host-3"
     assert [names.name("GPU", name) for name in ("GPU-a", "GPU-b")] == ["GPU-1", "GPU-2"]
 
 
 def test_two_models_of_one_name_stay_two():
-    names = Anonymiser()
-    names.keep_apart(["/a/one/tiny", "/b/two/tiny", "smoke"])
-    assert [names.text(text) for text in ("/a/one/tiny", "/b/two/tiny", "smoke")] == ["…/tiny", "…/tiny-2", "smoke"]
+    names = Anonymiser([], ["carla"])
+    names.keep_apart(["/a/one/tiny", "/b/two/tiny", "mine/tiny"], ["carla/tiny"])
+    texts = (
+        "/a/one/tiny",
+        "/b/two/tiny",
+        "mine/tiny",
+        "carla/tiny",
+        "smoke",
+        "from mine/tiny/x, not from goldmine/tiny",
+    )
+    assert [names.text(text) for text in texts] == [
+        "…/tiny", "…/tiny-2", "…/tiny-3", "carla/tiny", "smoke", "from …/tiny-3/x, not from goldmine/tiny"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -286,8 +296,8 @@ def test_json_is_read_in_blocks_of_any_size(tmp_path, monkeypatch, size):
     document = {"hostname": "elsewhere", "a": ['x \\ " /srv/a/b', {"user": "anna"}], "user": 3, "n": 1.50, "": "é\n"}
     file, new = tmp_path / "a.json", tmp_path / "b.json"
     file.write_text(json.dumps(document, indent=1))
-    monkeypatch.setattr("bench.record.anonymous_files._BLOCK", size)
-    monkeypatch.setattr("bench.record.anonymous_files._AHEAD", 8)
+    monkeypatch.setattr("bench.record.anonymous_json._BLOCK", size)
+    monkeypatch.setattr("bench.record.anonymous_json._AHEAD", 8)
     clean(file, new, Anonymiser())
     assert json.loads(new.read_text()) == {
         **document, "hostname": "host-1", "a": ["x \\ \" …/b", {"user": "user-1"}]
@@ -302,7 +312,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path):
     with pytest.raises(ValueError, match="no SQLite file"):
         clean(tmp_path / "x.sqlite", tmp_path / "y.sqlite", Anonymiser())
     (tmp_path / "x.json.gz").write_bytes(gzip.compress(b"{}")[:-9])
-    with pytest.raises(ValueError, match="end-of-stream"):
+    with pytest.raises(ValueError, match="end mark"):
         clean(tmp_path / "x.json.gz", tmp_path / "y.json.gz", Anonymiser())
     assert not list(tmp_path.glob("y*"))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.analysis.held_lines import ReadTrace
 from bench.cluster.gather import Gathered, gather
 from bench.record.outputs import unused
+from bench.record.shared_copy import anonymiser
 from bench.record.store import load
 from bench.record.suggested import command, quoted
 from bench.report.console import console as make_console
@@ -48,8 +49,9 @@ def gathered(
     told = _told(folder, found)
     if anonymous:
         records = load(folder).records
-        copy = unused(copy_beside(folder.resolve(), records))
-        told += shared_passages(share(folder, copy, records), verbose=verbose)
+        names = anonymiser(folder, records)
+        copy = unused(copy_beside(folder.resolve(), names))
+        told += shared_passages(share(folder, copy, records, names), verbose=verbose)
         folder = copy
     if report:
         report_run(folder, verbose=verbose, read=read, before=told)
