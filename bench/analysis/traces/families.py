@@ -26,7 +26,10 @@ from .sizes import names_of, pattern_of, template
 
 Rows = NDArray[np.int64]
 # Names that engines and trainers give to a step. Where one covers nearly as much as the largest family, it is meant.
-_STEP_WORDS = re.compile(r"(?i)step|execute|forward_(decode|extend)|decode|iteration|run_batch|generate_token|batch_\d")
+_STEP_WORDS = re.compile(
+    r"(?i)step|execute|forward_(decode|extend)|decode(?!r)|iteration|run_batch|generate_token|batch_\d"
+)
+_EXCHANGES = re.compile(r"(nccl|gloo|ucc|mpi|c10d)(:|::)|ncclGroup|record_param_comms")
 _NEARLY = 0.8
 _MOST_NAMES = 200_000
 
@@ -43,13 +46,19 @@ class RangeFamily:
     share: float
 
     @property
+    def named_as_step(self) -> bool:
+        """Whether its name says that it is a step."""
+        return _STEP_WORDS.search(self.label) is not None
+
+    @property
     def described(self) -> str:
         """For a refusal: such as "'ProfilerStep' (3 instances, 98 % of the trace)"."""
         return f"{self.label!r} ({len(self.rows)} instances, {self.share:.0%} of the trace)"
 
 
 def families(analysis: Analysis, processes: Sequence[int] | None = None) -> list[RangeFamily]:
-    """What may be a step, the likeliest first. ``processes``: only of these. Ranges that ask for no work are none."""
+    """What may be a step, the likeliest first. ``processes``: only of these. Ranges that ask for no work are none, and
+    those around an exchange between GPUs."""
     timeline = analysis.timeline
     if not len(timeline.ranges):
         return []
@@ -61,7 +70,7 @@ def families(analysis: Analysis, processes: Sequence[int] | None = None) -> list
         for process, every in _by_template(timeline)
         if (processes is None or process in processes)
         if (rows := one_after_the_other(timeline, every)) is not None and len(rows) > 1
-        if works.mostly_inside(rows, process)
+        if works.mostly_inside(rows, process) and not _EXCHANGES.match(timeline.strings[timeline.ranges.name[rows[0]]])
         if (total := int((timeline.ranges.end[rows] - timeline.ranges.start[rows]).sum()))
     ]
     most = max((family.total for family in found), default=0)
@@ -71,7 +80,7 @@ def families(analysis: Analysis, processes: Sequence[int] | None = None) -> list
 def _place(family: RangeFamily, most: int) -> tuple[bool, bool, int, int]:
     """The step of our own recordings first, then a step by its name that covers nearly the most, then what covers the
     most; of equal ones the outer, which has fewer instances."""
-    by_name = family.total >= _NEARLY * most and _STEP_WORDS.search(family.label) is not None
+    by_name = family.total >= _NEARLY * most and family.named_as_step
     return family.label != STEP_RANGE, not by_name, -family.total, len(family.rows)
 
 

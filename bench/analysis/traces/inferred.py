@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import causes as c
-from bench.record.timeline import BLOCKING_COPY, SYNC
+from bench.record.codes import distinct
+from bench.record.timeline import BLOCKING_COPY, SYNC, Timeline
 
 from ..ledger.classes import classes_of
 from ..timeline import Analysis
@@ -51,10 +52,36 @@ def _hands_over(analysis: Analysis, order: Rows, begins: Rows, start: Rows, end:
     first = set(timeline.kernels.name[order[begins[0] : begins[1]]].tolist())
     if any(classes.kernel(timeline.strings[name], (), ()) == c.SAMPLING for name in first):
         return True
+    times = _waits(timeline)
+    return bool((np.searchsorted(times, end) > np.searchsorted(times, start)).mean() >= _SAME)
+
+
+def _waits(timeline: Timeline) -> Rows:
+    """When the host waits or takes something back, by time."""
     calls, copies = timeline.calls, timeline.copies
     waits = calls.start[(calls.kind == SYNC) | (calls.kind == BLOCKING_COPY)]
-    times = np.sort(np.concatenate((waits, copies.start[copies.kind == _DTOH])))
-    return bool((np.searchsorted(times, end) > np.searchsorted(times, start)).mean() >= _SAME)
+    return np.sort(np.concatenate((waits, copies.start[copies.kind == _DTOH])))
+
+
+def ranges_a_step(analysis: Analysis, rows: Rows) -> tuple[int, Rows] | None:
+    """(how many of some ranges a step holds, the rows that begin one) where a token is chosen, or the host waits, only
+    after every so many of them, as of layers without numbers; None where it is after each, or not regular. ``rows``: by
+    start."""
+    timeline, classes = analysis.timeline, classes_of(analysis)
+    known = np.flatnonzero(analysis.launch >= 0)
+    names = timeline.kernels.name[known]
+    choosing = [
+        name for name in distinct(names).tolist() if classes.kernel(timeline.strings[name], (), ()) == c.SAMPLING
+    ]
+    chosen = timeline.calls.start[analysis.launch[known[np.isin(names, choosing)]]]
+    times = np.sort(chosen) if len(chosen) else _waits(timeline)
+    edges = np.searchsorted(times, timeline.ranges.start[rows])
+    begins = np.flatnonzero(edges[1:] > edges[:-1]) + 1
+    distances = np.diff(begins)
+    if len(distances) < _STEPS - 1:
+        return None
+    count = int(np.bincount(distances).argmax())
+    return (count, rows[begins]) if count > 1 and (distances == count).mean() >= _SAME else None
 
 
 def _of_main_thread(analysis: Analysis, order: Rows) -> NDArray[np.bool_]:

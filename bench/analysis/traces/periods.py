@@ -20,6 +20,7 @@ from ..timeline import Analysis
 from ..timeline.range_names import with_timeline
 from .families import asked_between
 from .taken import Taken
+from .unusual import worked_before
 
 # Less of a period than this between steps is not worth another reading of what a step is.
 _LEAST = 0.02
@@ -126,11 +127,13 @@ def as_periods(found: Taken) -> Taken:
         return found
     ranges = timeline.ranges
     end, lane, name = ranges.end.copy(), ranges.lane.copy(), ranges.name.copy()
-    end[kept] = ranges.start[steps.rows[np.flatnonzero(lasting) + 1]]
-    lane[kept] = int(ranges.lane.max()) + 1  # other ranges may cross the end of a step now
+    end[steps.rows[:-1]] = ranges.start[steps.rows[1:]]
+    lane[steps.rows] = int(ranges.lane.max()) + 1  # other ranges may cross the end of a step now
     name[dropped] = len(timeline.strings)
     strings = (*timeline.strings, f"{found.step_range}{LEFT_OUT}")
     made = replace(timeline, strings=strings, ranges=replace(ranges, end=end, lane=lane, name=name))
+    if kept[0] == steps.rows[0] and len(kept) > 1 and worked_before(with_timeline(found.analysis, made), kept):
+        name[kept[0]], kept = len(timeline.strings), kept[1:]  # what came before it is no part of it
     said = f"{len(kept)} of {len(steps.rows)} steps {found.step_range!r}, each to the start of the next"
     note = f"between two steps lie {_ms(lie.usual)} (median): --steps ranges leaves that out"
     pauses = int((steps.taken[:-1] & paused).sum())

@@ -23,7 +23,7 @@ from ..timeline import Analysis
 from ..timeline.gpus import joined_by_time, not_joined
 from ..timeline.range_names import one_name_each, with_timeline
 from .families import RangeFamily, extent, families, one_after_the_other, work_share
-from .inferred import inferred_steps
+from .inferred import inferred_steps, ranges_a_step
 from .ranks import Rank, only_device, only_process, ranks
 from .sizes import SizeGroup, are_parts, by_size, names_of, template
 from .unusual import long_ones, with_usual_gpu_time, with_usual_work, without_first
@@ -233,6 +233,11 @@ def _steps(analysis: Analysis, found: RangeFamily, whose: tuple[str, ...], wante
         rows, label, told = _first_parts(timeline, found)
         aside, parts = rows, True
         notes += told
+    elif several := None if found.named_as_step else ranges_a_step(analysis, rows):
+        count, rows = several
+        aside, parts = rows, True
+        notes.append(f"a step holds {count} of {label!r}: it lasts from every {count}th to the next such")
+        label = f"{label} (1 of {count})"
     else:
         sizes = tuple(by_size(timeline, rows))
         rows, label, told = _of_one_size(found, sizes, wanted.size)

@@ -71,6 +71,8 @@ def without_first(analysis: Analysis, rows: Rows, aside: Rows) -> tuple[Rows, li
     times, end = _times(analysis, rows, aside)
     if times is None:
         return rows, []
+    if rows[0] == aside[0] and worked_before(analysis, aside):
+        return rows[1:], ["the first step is left out: the GPU still works at what was asked for before it"]
     skipped = int(abs(times[0] - 1.0) > _UNLIKE)
     while skipped and skipped < len(rows) // 2 and times[skipped] > _WARMING:
         skipped += 1
@@ -79,6 +81,17 @@ def without_first(analysis: Analysis, rows: Rows, aside: Rows) -> tuple[Rows, li
     behind = "; the GPU runs behind the host here" if _runs_behind(analysis, rows, end) else ""
     which, took = ("step is", "it") if skipped == 1 else (f"{skipped} steps are", "the first of them")
     return rows[skipped:], [f"the first {which} left out: {took} took ×{times[0]:.2f} the time of the others{behind}"]
+
+
+def worked_before(analysis: Analysis, rows: Rows) -> bool:
+    """Whether in the first of some steps the GPU works for a while at what was asked for before it."""
+    timeline, asked = analysis.timeline, AskedWork.of(analysis)
+    if not len(timeline.calls):
+        return False
+    start, end = windows_of(timeline, rows, asked)
+    before = (asked.call >= 0) & (timeline.calls.start[np.maximum(asked.call, 0)] < start[0])
+    ran = np.minimum(asked.end[before], end[0]) - np.maximum(asked.begin[before], start[0])
+    return float(np.maximum(ran, 0).sum()) > _UNLIKE * float(np.median(end - start))
 
 
 def long_ones(analysis: Analysis, rows: Rows, aside: Rows) -> list[str]:
