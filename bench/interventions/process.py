@@ -44,7 +44,8 @@ def run(source: Source, case: Case, options: Mapping[str, Any]) -> Iterator[Outc
     with MemoryWatch(case.device, uuid=models.gpu_uuid(case.device)) as loading:
         loaded = models.load(source, changed, case.device, case.seed, case.dropped_layers)
     if loaded.arm is not None:
-        changed = replace(changed, not_converted=loaded.arm.not_converted)  # this model's head, by its own name
+        # This model's head by its own name, and the class that loaded it.
+        changed = replace(changed, not_converted=loaded.arm.not_converted, loaded_by=loaded.arm.loaded_by)
     identity.check(loaded.model, loaded.facts, changed)
     packed = any(map(linear_kernels.packs, linear_kernels.linears_4bit(loaded.model)))
     idle = [f"{item.name} tests nothing on this CPU: {item.idle_on_packed}" for item in chosen if item.idle_on_packed]

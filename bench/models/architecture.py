@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.record.errors import UsageError
 
+LANGUAGE_MODELS = "AutoModelForCausalLM"
 # How class names of language models end, in every spelling that checkpoints have.
 _LANGUAGE = ("forcausallm", "lmheadmodel", "forconditionalgeneration", "forvision2seq", "lmheadcustommodel")
 
@@ -14,6 +15,20 @@ _LANGUAGE = ("forcausallm", "lmheadmodel", "forconditionalgeneration", "forvisio
 def text_config(config: Any) -> Any:
     """The part of a configuration that describes the text model: itself, or its ``text_config``."""
     return config.get_text_config(decoder=True)
+
+
+def auto_class(config: Any) -> str:
+    """The name of transformers' class that makes the model which config.json names: the one for language models or,
+    where that does not make it, the one for images and text, which generates from text alone too. A model whose layers
+    are skipped where there is no image is not made so: what of it runs would not be what it has."""
+    from transformers.models.auto import modeling_auto
+
+    named, kind = str(next(iter(getattr(config, "architectures", None) or ()), "")), config.model_type
+    skips = bool(getattr(text_config(config), "cross_attention_layers", None))
+    if named == modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind) or skips:
+        return LANGUAGE_MODELS
+    of_images = named == modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind)
+    return "AutoModelForImageTextToText" if of_images else LANGUAGE_MODELS
 
 
 def positions(config: Any) -> int | None:

@@ -39,6 +39,7 @@ class ArmFacts(TypedDict, total=False):
     not_converted: list[str]
     compiled: bool
     adapter: str
+    loaded_by: str
 
 
 class Model(TypedDict, total=False):

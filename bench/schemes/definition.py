@@ -23,7 +23,8 @@ class Arm:
     """One scheme. ``dtype`` is the model's (activations, norms, lm_head); ``compute_dtype`` is what a quantised
     Linear computes in; ``threshold`` is LLM.int8()'s outlier threshold (0: no decomposition);
     ``planted_columns`` activation columns are made outliers before quantising (bench/workloads/planting.py).
-    ``compiled``, ``adapter`` ("attached" or "merged"): what a variant adds (variants.py).
+    ``compiled``, ``adapter`` ("attached" or "merged"): what a variant adds (variants.py). ``loaded_by``: transformers'
+    class that loads the model, where it is not the one for language models.
 
     ``colours`` on light and on dark paper ("": a spare one); ``in_bfloat16``: the arm that takes its place for a
     checkpoint in bfloat16; ``minor``: a report may fold it away."""
@@ -42,6 +43,7 @@ class Arm:
     not_converted: tuple[str, ...] = ("lm_head",)
     compiled: bool = False
     adapter: str = ""
+    loaded_by: str = ""
     colours: tuple[str, str] = ("", "")
     in_bfloat16: str = ""
     minor: bool = False
@@ -54,7 +56,11 @@ class Arm:
     def facts(self) -> dict[str, Any]:
         """Exactly what this arm is, for the record."""
         facts = {name: value for name, value in asdict(self).items() if name not in _NOT_FACTS}
-        for name in ("compiled", "adapter"):  # of an arm without, nothing is told: it is what it was before these
+        for name in (
+            "compiled",
+            "adapter",
+            "loaded_by",
+        ):  # of an arm without, nothing is told: it is what it was before these
             if not facts[name]:
                 del facts[name]
         facts["compute_dtype"] = self.compute_dtype or self.dtype

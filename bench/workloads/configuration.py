@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.models.architecture import check_language_model, check_reads_forwards, text_config
+from bench.models.architecture import auto_class, check_language_model, check_reads_forwards, text_config
 from bench.record.errors import BitledgerError, MachineError, UsageError, first_line
 from bench.schemes.definition import dtype_name
 from bench.workloads import trust
@@ -33,7 +33,7 @@ def skeleton(source: Source) -> Any:
     check_language_model(config, source.name)
     try:
         with torch.device("meta"):
-            made = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            made = getattr(transformers, auto_class(config)).from_config(config, trust_remote_code=False)
     except ImportError as error:
         raise MachineError(f"{source.name} cannot be made here: {first_line(error)}") from error
     except Exception as error:  # each architecture has errors of its own kind

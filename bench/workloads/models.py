@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.models import adapters, matching, tokenizer
-from bench.models.architecture import head_name, layers, text_config
+from bench.models.architecture import LANGUAGE_MODELS, auto_class, head_name, layers, text_config
 from bench.models.generating import settings_unused
 from bench.models.saved import refuse_unfit, saved_settings
 from bench.models.weights import footprint, parameter_count, quantised_share
@@ -98,7 +98,8 @@ def refuse_unavailable(arm: Arm, device: str) -> None:
 
 
 def fitted(source: Source, arm: Arm) -> Arm:
-    """The arm as it runs on ``source``: a quantised checkpoint's own settings, the name of the model's head.
+    """The arm as it runs on ``source``: a quantised checkpoint's own settings, the name of the model's head, the class
+    that loads it.
 
     Raises UsageError where something else is asked of a quantised checkpoint than to be measured as it is, or that of
     one which is not quantised.
@@ -109,6 +110,8 @@ def fitted(source: Source, arm: Arm) -> Arm:
     if source.kind in ("smoke", "shape") and base != AS_SAVED:
         return arm
     config = config_of(source)
+    if auto_class(config) != LANGUAGE_MODELS:
+        arm = replace(arm, loaded_by=auto_class(config))
     settings = saved_settings(config)
     refuse_unfit(source.name, base, settings)
     if settings is not None and arm.adapter == "merged":
@@ -116,7 +119,7 @@ def fitted(source: Source, arm: Arm) -> Arm:
             f"an adapter cannot be merged into {source.name}, which was saved quantised: give its base model"
         )
     if settings is not None:
-        made = as_saved(settings, native_dtype(config) or "float16")
+        made = replace(as_saved(settings, native_dtype(config) or "float16"), loaded_by=arm.loaded_by)
         by_itself = made.kind != SAVED.kind and not made.not_converted
         return varied(_with_head(source, made) if by_itself else made, arm.name)
     return _with_head(source, arm) if family(arm).quantises else arm
@@ -152,7 +155,7 @@ def _pretrained(source: Source, arm: Arm, device: str, *, plain: bool) -> Any:
     quantised = {} if as_it_is else {"quantization_config": None if plain else family(arm).configuration(arm)}
     check_trust(source)
     try:
-        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+        model, info = getattr(transformers, arm.loaded_by or LANGUAGE_MODELS).from_pretrained(
             source.location,
             dtype=torch_dtype(arm.dtype),
             device_map={"": device},

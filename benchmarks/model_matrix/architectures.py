@@ -73,7 +73,9 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "rwkv (no attention)": ("rwkv", {"attention_hidden_size": 128, "context_length": 512}),
 }
 # Those that hold a text model and one for images, or an encoder.
-_NESTED = ("gemma3 (images and text)", "t5 (encoder-decoder)")
+_NESTED = (
+    "gemma3 (images and text)", "llava (images and text)", "qwen2-vl (images and text)", "t5 (encoder-decoder)",
+)  # fmt: skip
 NAMES = (*KINDS, *_NESTED)
 
 
@@ -99,7 +101,9 @@ def make(name: str, folder: Path, tokenizer: Path) -> Path:
 def _model(name: str) -> Any:
     import transformers
 
-    builders: dict[str, Callable[[], Any]] = {_NESTED[0]: _images_and_text, _NESTED[1]: _encoder_decoder}
+    builders: dict[str, Callable[[], Any]] = dict(
+        zip(_NESTED, (_gemma3, _llava, _qwen2_vl, _encoder_decoder), strict=True)
+    )
     if name in builders:
         return builders[name]()
     kind, more = KINDS[name]
@@ -107,15 +111,37 @@ def _model(name: str) -> Any:
     return transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(kind, **fields))
 
 
-def _images_and_text() -> Any:
+_VISION: dict[str, Any] = {
+    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 4, "image_size": 32,
+    "patch_size": 16,
+}  # fmt: skip
+
+
+def _gemma3() -> Any:
     import transformers
 
     text = transformers.Gemma3TextConfig(**SIZES, head_dim=32, sliding_window=16).to_dict()
-    vision = transformers.SiglipVisionConfig(
-        hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=4, image_size=32, patch_size=16
-    ).to_dict()
+    vision = transformers.SiglipVisionConfig(**_VISION).to_dict()
     config = transformers.Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
     return transformers.Gemma3ForConditionalGeneration(config)
+
+
+def _llava() -> Any:
+    import transformers
+
+    text, vision = transformers.LlamaConfig(**SIZES).to_dict(), transformers.CLIPVisionConfig(**_VISION).to_dict()
+    config = transformers.LlavaConfig(text_config=text, vision_config=vision, image_token_index=5)
+    return transformers.LlavaForConditionalGeneration(config)
+
+
+def _qwen2_vl() -> Any:
+    import transformers
+
+    rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 6, 6]}
+    vision = {"depth": 1, "embed_dim": 64, "hidden_size": 128, "num_heads": 4, "mlp_ratio": 2}
+    tokens = {"image_token_id": 5, "video_token_id": 6, "vision_start_token_id": 7, "vision_end_token_id": 8}
+    config = transformers.Qwen2VLConfig(text_config=SIZES | {"rope_parameters": rope}, vision_config=vision, **tokens)
+    return transformers.Qwen2VLForConditionalGeneration(config)
 
 
 def _encoder_decoder() -> Any:

@@ -116,13 +116,15 @@ def _plain(folder: Path, scheme: str) -> Any:
     import torch
     import transformers
 
+    from bench.models.architecture import auto_class
     from bench.schemes import arm, family
 
     chosen = arm(scheme)
     config = family(chosen).configuration(replace(chosen, not_converted=()))  # it finds the head by itself
     if chosen.planted_columns or (config is None and family(chosen).quantises):
         return None
-    model = transformers.AutoModelForCausalLM.from_pretrained(
+    loader = getattr(transformers, auto_class(transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)))
+    model = loader.from_pretrained(
         folder, dtype=getattr(torch, chosen.dtype), device_map={"": "cpu"}, quantization_config=config,
         trust_remote_code=False,
     )  # fmt: skip

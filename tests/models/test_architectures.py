@@ -8,6 +8,7 @@ import pytest
 import torch
 import transformers
 
+from bench.analysis import user_code
 from bench.models.architecture import decoder_layers, layers, positions, text_config
 from bench.models.generating import settings_unused
 from bench.record.errors import MeasurementError, NotApplicableError
@@ -23,7 +24,7 @@ from tests.models import checkpoints
 
 # Conv1D, no limit of positions, experts, a text model within another, no quantiser for its Linears.
 QUICK = ("gpt-2 (Conv1D)", "bloom (ALiBi)", "mixtral (experts)", "gemma3 (images and text)", "falcon (own Linear)")
-_, SLOW = QUICK, tuple(name for name in architectures.KINDS if name not in QUICK)
+SLOW = tuple(name for name in architectures.NAMES if name not in (*QUICK, "t5 (encoder-decoder)"))
 
 
 def made(name, tmp_path):
@@ -111,6 +112,20 @@ def test_what_a_model_has_for_images_is_none_of_its_layers(tmp_path):
     alone = checkpoints.save(tmp_path / "text", transformers.Gemma3ForCausalLM(text).half())
     assert shapes == describe(resolve(str(alone)))["layers"]
     assert {type(layer).__name__ for layer in decoder_layers(model)} == {"Gemma3DecoderLayer"}
+
+
+@pytest.mark.parametrize("name", ["llava (images and text)", "qwen2-vl (images and text)"])
+def test_a_model_of_images_and_text_generates_from_text(name, tmp_path, one_thread):
+    folder = made(name, tmp_path)
+    told = describe(resolve(str(folder)))
+    assert {layer["name"] for layer in told["layers"]} >= {"down_proj", "lm_head"} and told["decoder_layers"] == 2
+    cells = [trying.attempt(name, folder, scheme) for scheme in ("fp16", "int8")]
+    assert [(cell.state, cell.same_tokens) for cell in cells] == [("ok", True)] * 2
+    assert (cells[1].modules, cells[1].share) == (14, 1.0)
+    one = models.fitted(resolve(str(folder)), arm("int8"))
+    code = user_code.code(one.facts())
+    assert "from transformers import AutoModelForImageTextToText\nmodel = AutoModelForImageTextToText.from_" in code
+    assert "loaded_by" not in arm("int8").facts()
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "gpt_neox", "opt", "bloom", "llama"])
