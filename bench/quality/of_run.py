@@ -137,7 +137,7 @@ def _quality(
         metric("passed_base", [float(j.base == "pass") for j in judged]),
         metric("passed_plus", [float(j.passed) for j in judged]),
     )
-    found = unreadable(judged, record.case)
+    found = unreadable(judged, record.case) or among_words(judged, record.case, sanitiser)
     findings = (found,) if found else ()
     return replace(_blank(record, by), status="ok", reason="", setup=setup, metrics=metrics, findings=findings)
 
@@ -160,6 +160,20 @@ def unreadable(judged: Sequence[Judgement], case: Case) -> Finding | None:
         "completions with evaluate --export"
         if chat
         else "a chat model answers in Markdown: give its prompts with --prompt-style chat, or another --prompt-style",
+    )
+
+
+def among_words(judged: Sequence[Judgement], case: Case, sanitiser: str) -> Finding | None:
+    """Where EvalPlus took nothing out of a chat's answers, some that Python refuses may be right ones among words."""
+    refused = sum(one.why.endswith(_SYNTAX) for one in judged)
+    if not refused or not sanitiser.startswith("not:"):
+        return None
+    return Finding(
+        "answers-not-sanitised",
+        "warning",
+        f"{refused} of the {len(judged)} answers of {case.scheme} cannot be read as Python, and evalplus is not "
+        "installed: the score may be too low",
+        remedy="pip install 'bitledger[quality]' has EvalPlus take programs out of words; then evaluate the run again",
     )
 
 

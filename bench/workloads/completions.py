@@ -16,6 +16,16 @@ STOP_WORDS = ("\nif __name__", "\ndef ", "\nclass ", "\nprint(", "\nimport ", "\
 # after it opens a block.
 CHAT_STOP_WORDS = ("\n```\n", "\nif __name__")
 MOST_STALLED = 0.1
+# A block of Markdown, to its closing fence or the end; the languages of blocks that hold no program; marks of a chat's
+# turns, and thoughts.
+_BLOCK = re.compile(
+    r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+-]*)[^\n`]*\n(?P<program>.*?)"
+    r"(?:^(?P=indent)?(?P=fence)[ \t]*$|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+_NO_PROGRAM = ("bash", "sh", "shell", "console", "text", "json", "output")
+_AROUND = re.compile(r"\A(?:\s*<\|[^|>\n]*\|>)*(?:\s*<think>.*?</think>)?|(?:(?:<\|[^|>\n]*\|>|</s>)\s*)+\Z", re.DOTALL)
+_DEFINES = re.compile(r"^[ \t]*(?:async )?def \w", re.MULTILINE)
 
 
 def stop_words(style: str) -> tuple[str, ...]:
@@ -33,10 +43,15 @@ def cut(text: str, words: Sequence[str] = STOP_WORDS, after: str = "") -> str:
 
 
 def unfenced(text: str) -> str:
-    """The program in a chat model's answer, less the fences at its ends. One with words before its block is left as it
-    is: taking it out is EvalPlus's business (bench/quality/sanitise.py)."""
-    opened = re.match(r"\s*```[\w+-]*\n", text)
-    return cut(text[opened.end() :] if opened else text, ("\n```", *CHAT_STOP_WORDS))
+    """The program in a chat model's answer, by its fences alone: of its blocks and what stands before them the longest
+    that defines a function. One among words without a fence stays so: taking it out is EvalPlus's business
+    (bench/quality/sanitise.py)."""
+    told = _AROUND.sub("", text.replace("\r\n", "\n").removeprefix("\ufeff"))
+    blocks = list(_BLOCK.finditer(told))
+    before = told[: blocks[0].start()] if blocks else told
+    inside = [found["program"] for found in blocks if found["language"].lower() not in _NO_PROGRAM]
+    program = max((before, *inside), key=lambda part: (bool(_DEFINES.search(part)), len(part)))
+    return cut(program.removesuffix("\n") if blocks else program, ("\n```", *CHAT_STOP_WORDS))
 
 
 def stalled(completion: str, entry_point: str) -> bool:

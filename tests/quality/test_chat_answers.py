@@ -30,10 +30,47 @@ def record(*answers, style=CHAT):
         f"```\n{PROGRAM}\n```\nIt works.",
         f"{PROGRAM}\n```",
         f"\n```py\n{PROGRAM}",
+        f"Sure! Here it is:\n```python\n{PROGRAM}\n```\nIt works.",
+        f"~~~python\n{PROGRAM}\n~~~",
+        f"````python\n{PROGRAM}\n````",
+        f"``` python\n{PROGRAM}\n```",
+        f'```python title="a.py"\n{PROGRAM}\n```',
+        f"  ```python\n{PROGRAM}\n```",
+        f"```python\n{PROGRAM}\n```".replace("\n", "\r\n"),
+        f"\ufeff{PROGRAM}",
+        f"{PROGRAM}<|im_end|>",
+        f"<|assistant|>\n```python\n{PROGRAM}\n```<|end|>\n<|endoftext|>",
+        f"<think>\ndef f(): 1 + 1\n</think>\n```python\n{PROGRAM}\n```",
+        f"First:\n```bash\npip install x\n```\nThen:\n```\n{PROGRAM}\n```",
+        f"```python\nx = 1\n```\nThen:\n```python\n{PROGRAM}\n```",
+        f"{PROGRAM}\n```\nmore",
+        f"```python\n{PROGRAM}\n\nif __name__ == '__main__':\n    main()\n```".replace("\n\nif", "\nif"),
     ],
 )
-def test_fences_at_its_ends_are_no_part_of_a_program(answer):
+def test_what_is_around_a_program_is_no_part_of_it(answer):
+    """Each is as evalplus.sanitize has it."""
     assert unfenced(answer) == PROGRAM
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '```python\ndef f():\n    """\n    ```\n    f()\n    ```\n    """\n    return 1\n```',
+        f"```python\nimport os\n{PROGRAM}\n\n\ndef helper(n):\n    return n\n```",
+        f"```python\n{PROGRAM}\n\nprint('done')\n\n\nclass A:\n    pass\n```",
+    ],
+)
+def test_what_is_in_its_block_stays(answer):
+    assert unfenced(answer) == answer.removeprefix("```python\n").removesuffix("\n```")
+
+
+def test_answers_that_nobody_sanitised_and_python_refuses_are_told():
+    judged = [Judgement("HumanEval/0", 0, "pass", "pass", ""), Judgement("HumanEval/1", 0, "error", "", "SyntaxError")]
+    found = of_run.among_words(judged, CASE, "not: evalplus is not installed")
+    assert found is not None
+    assert "1 of the 2" in found.message
+    assert of_run.among_words(judged, CASE, "evalplus 0.3.1") is None
+    assert of_run.among_words(judged[:1], CASE, "not: evalplus is not installed") is None
 
 
 def test_generation_goes_on_where_a_block_opens_and_ends_where_it_closes():
