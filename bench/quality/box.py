@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import os
+import re
 import selectors
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from bench.record.errors import MeasurementError
@@ -16,7 +20,7 @@ from bench.record.errors import MeasurementError
 from . import scratch
 from .answer_lines import AnswerLines, Caps
 
-End = Literal["done", "time", "output", "long", "files"]
+End = Literal["done", "time", "output", "long", "files", "memory"]
 # What is to leave the box of an answer: itself, whether there is one, or what it is made of (inside.py).
 Asked = Literal["answer", "whether", "items"]
 _MIB = 1 << 20
@@ -24,12 +28,17 @@ _MIB = 1 << 20
 BEGUN = b"begun\n"
 # Of wall time, until it says so.
 START_SECONDS = 60.0
+# Of wall time, until a process whose output ended has ended, too; how one ends that the kernel killed, by bubblewrap's
+# word or by itself.
+END_SECONDS = 1.0
+_KILLED = (128 + signal.SIGKILL, -signal.SIGKILL)
+_COUNTS = Path("/proc/vmstat")
 
 
 @dataclass(frozen=True)
 class ProgramOutcome:
-    """What came out, a line each, and how it ended: by itself, over time, or over the limit of output, of an answer's
-    length or of files."""
+    """What came out, a line each, and how it ended: by itself, over time, over the limit of output, of an answer's
+    length or of files, or killed as the machine's memory was used up."""
 
     lines: list[bytes]
     end: End
@@ -46,6 +55,7 @@ class Box:
         self, process: subprocess.Popen[bytes], output: int, before: bytes, watch: scratch.Watch | None = None
     ) -> None:
         assert process.stdin is not None and process.stdout is not None
+        self._process, self._kills = process, kills_for_memory()
         self._into, self._out = process.stdin.fileno(), process.stdout.fileno()
         self._left, self._before, self._begun, self.watch = output, before, False, watch
         os.set_blocking(self._into, False)
@@ -69,7 +79,17 @@ class Box:
         job = marshal.dumps({"inputs": list(inputs), "seconds": list(limits), "load_seconds": load}, 2)
         told = AnswerLines(Caps(longest or [None] * len(inputs), self._left))
         end = self._converse(job, most, told.add)
+        if end == "done" and not told.over and self._is_out_of_memory():
+            end = "memory"
         return ProgramOutcome(told.lines, told.over or end)
+
+    def _is_out_of_memory(self) -> bool:
+        """Whether the kernel, and not the program itself, ended it: it counts whom it kills for memory."""
+        if kills_for_memory() == self._kills:
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(END_SECONDS) in _KILLED
+        return False
 
     def _begin(self) -> None:
         """Wait until the box stands: a machine that is slow or lacks something then is no fault of the program's."""
@@ -108,6 +128,15 @@ class Box:
         part = os.read(self._out, _MIB)
         self._left -= len(part)
         return heard(part) and bool(part)
+
+
+def kills_for_memory() -> int:
+    """How many processes the kernel has killed because a machine or a container had no memory left; 0 where it does not
+    say."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"^oom_kill (\d+)$", _COUNTS.read_text(), re.MULTILINE)
+        return int(found[1]) if found else 0
+    return 0
 
 
 def _written(pipe: int, rest: memoryview) -> memoryview:

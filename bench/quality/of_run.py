@@ -17,6 +17,7 @@ from bench.workloads.prompts import humaneval
 
 from .answers import Kept
 from .evaluate import Judgement, Sample, evaluate
+from .samples import out_of_memory
 from .sandbox import Sandbox
 from .sanitise import sanitise, version
 from .tasks import PlusTask, humaneval_plus
@@ -137,8 +138,8 @@ def _quality(
         metric("passed_base", [float(j.base == "pass") for j in judged]),
         metric("passed_plus", [float(j.passed) for j in judged]),
     )
-    found = unreadable(judged, record.case) or among_words(judged, record.case, sanitiser)
-    findings = (found,) if found else ()
+    read = unreadable(judged, record.case) or among_words(judged, record.case, sanitiser)
+    findings = tuple(finding for finding in (read, out_of_memory(judged)) if finding)
     return replace(_blank(record, by), status="ok", reason="", setup=setup, metrics=metrics, findings=findings)
 
 

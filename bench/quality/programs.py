@@ -14,7 +14,7 @@ from .answers import Answers, Both
 from .box import Asked, Box, NotBegunError
 from .error_names import error_name
 from .judge import Compare, first_wrong, longest
-from .samples import Judgement, Sample, Status
+from .samples import OUT_OF_MEMORY, Judgement, Sample, Status
 from .sandbox import Sandbox
 from .tasks import PlusTask
 
@@ -34,6 +34,7 @@ _ENDS: Mapping[str, tuple[Status, str]] = {
     "output": ("output", "wrote too much"),
     "files": ("output", "made too many files"),
     "long": ("wrong", "longer than any right answer"),
+    "memory": ("died", OUT_OF_MEMORY),
 }
 
 

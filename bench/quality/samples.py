@@ -31,6 +31,9 @@ class Sample:
     program: str
 
 
+OUT_OF_MEMORY = "killed: this machine or container had no memory left"
+
+
 @dataclass(frozen=True)
 class Judgement:
     """``base``, ``plus``: how HumanEval's own and EvalPlus's inputs went. ``plus`` is not run where base failed."""
@@ -121,6 +124,20 @@ def fenced(samples: Sequence[Sample]) -> Finding | None:
 
 # At the beginning of a line, as Markdown has it.
 _FENCE = re.compile(r"^\s*```", re.MULTILINE)
+
+
+def out_of_memory(judged: Sequence[Judgement]) -> Finding | None:
+    """What the kernel killed may be right: another machine would have told."""
+    killed = sum(one.why.endswith(OUT_OF_MEMORY) for one in judged)
+    if not killed:
+        return None
+    return Finding(
+        "killed-for-memory",
+        "warning",
+        f"{killed} of {len(judged)} programs were killed because this machine or container had no memory left: the "
+        "score may be too low",
+        remedy="evaluate with fewer --workers, or where there is more memory",
+    )
 
 
 def _is_stalled(task: PlusTask, program: str) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from bench.quality import box, programs, sandbox
 from bench.quality.error_names import OTHER, error_name
 from bench.quality.evaluate import Sample, evaluate
+from bench.quality.samples import out_of_memory
 from bench.quality.sandbox import Sandbox, find
 from bench.quality.tasks import PlusTask
 from bench.record.errors import MeasurementError
@@ -120,3 +121,35 @@ def test_a_second_load_is_judged_by_itself():
     samples = [Sample("Test/0", 0, twice), Sample("Test/0", 1, wrong)]
     found = evaluate([TASK], samples, made, 1)
     assert [(one.base, one.plus, one.why) for one in found] == [("pass", "pass", ""), ("pass", "wrong", "input 0")]
+
+
+@pytest.mark.parametrize(
+    ("kills", "how", "why"),
+    [
+        (1, "os.kill(os.getpid(), 9)", "input 0: killed: this machine or container had no memory left"),
+        (0, "os.kill(os.getpid(), 9)", "input 0: the process ended"),
+        (1, "os._exit(1)", "input 0: the process ended"),  # another one was killed meanwhile
+    ],
+)
+def test_a_program_that_the_kernel_killed_for_memory_is_told_so(kills, how, why, monkeypatch, tmp_path):
+    counts = tmp_path / "vmstat"
+    counts.write_text("oom_kill 3\n")
+    monkeypatch.setattr(box, "_COUNTS", counts)
+    begin = box.Box._begin
+
+    def begun(self):
+        begin(self)
+        counts.write_text(f"pgfault 1\noom_kill {3 + kills}\n")
+
+    right = programs.right_answers(TASK, find(unprotected=True))
+    monkeypatch.setattr(box.Box, "_begin", begun)
+    sample = Sample("Test/0", 0, f"import os\ndef f(x):\n    {how}\n")
+    made = programs.judgement(TASK, sample, right, lambda: right, find(unprotected=True), lambda *_: True)
+    assert (made.base, made.why) == ("died", why)
+    found = out_of_memory([made])
+    assert (found is None) == (kills == 0 or "exit" in how)
+
+
+def test_where_the_kernel_does_not_count_nothing_is_said_of_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(box, "_COUNTS", tmp_path / "none")
+    assert box.kills_for_memory() == 0

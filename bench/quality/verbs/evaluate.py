@@ -19,7 +19,7 @@ from bench.quality.analysis.passing import pass_at_k, wilson
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples, stalled
 from bench.quality.mbpp import TOO_LARGE, mbpp_plus
-from bench.quality.samples import fenced
+from bench.quality.samples import fenced, out_of_memory
 from bench.quality.sandbox import Sandbox, accepted, find
 from bench.quality.sanitise import sanitise, version
 from bench.quality.tasks import PlusTask, humaneval_plus, shipped
@@ -116,7 +116,7 @@ def main(options: argparse.Namespace) -> int:
     kept = None if options.no_cache or options.no_sandbox else Kept(folder(), sandbox.limits)
     found = _judged(tasks, samples, sandbox, options, kept)
     missing = _missing(tasks, samples)
-    findings = [finding for finding in (stalled(tasks, samples), fenced(samples)) if finding]
+    findings = [finding for finding in (stalled(tasks, samples), fenced(samples), out_of_memory(found)) if finding]
     document = {
         "dataset": options.dataset,
         "samples": options.samples.name,
