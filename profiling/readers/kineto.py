@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -105,10 +106,10 @@ class _ColumnBuilder:
                     self.other[(category or "none")[:_NAMED]] += len(found)
             else:
                 name, columns = target
-                timed = [event for event in found if event.ts is not None and event.dur is not None and event.dur >= 0]
+                timed, times = _timed(found)
                 self.untimed += len(found) - len(timed)
                 if timed:
-                    self.parts.setdefault(name, []).append({**_times(timed), **columns(self, timed)})
+                    self.parts.setdefault(name, []).append({**times, **columns(self, timed)})
 
     def names(self, events: list[Event]) -> np.ndarray:
         return self.strings.column([event.name or "" for event in events])
@@ -237,9 +238,16 @@ def _ids(args: list[Args]) -> np.ndarray:
     return known_ids(np.array([a.correlation or 0 for a in args], np.int64))
 
 
-def _times(events: list[Event]) -> dict[str, np.ndarray]:
-    start = _ns(np.array([event.ts for event in events], np.float64))
-    return {"start": start, "end": start + _ns(np.array([event.dur for event in events], np.float64))}
+def _timed(events: list[Event]) -> tuple[list[Event], dict[str, np.ndarray]]:
+    """The events with a usable time and duration, and these."""
+    moment = np.array([event.ts for event in events], np.float64)  # which makes NaN of None
+    length = np.array([event.dur for event in events], np.float64)
+    usable = ~np.isnan(moment) & (length >= 0)
+    if not usable.all():
+        events = list(compress(events, usable))
+        moment, length = moment[usable], length[usable]
+    start = _ns(moment)
+    return events, {"start": start, "end": start + _ns(length)}
 
 
 def _ns(us: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import msgspec
+import numpy as np
 
 from bench.record.errors import RecordError
 from bench.record.packed import MAGIC, Unpacking
@@ -131,7 +132,7 @@ class EventStream:
         """Decode up to the last boundary between two events that proves to be one; keep the rest."""
         for cut, start in _last_boundaries(self._buffer):
             try:
-                events = decode_events(b"[" + self._buffer[:cut] + b"]")
+                events = decode_events(b"".join((b"[", memoryview(self._buffer)[:cut], b"]")))
             except msgspec.DecodeError:
                 continue
             self._buffer = self._buffer[start:]
@@ -230,7 +231,8 @@ def decode_events(text: bytes) -> list[Event]:
 
 def _decode(text: bytes, kind: Any) -> Any:
     """Strict and fast first; then with what real files get wrong put right, one thing after the other."""
-    if text.count(b"{") > _EMPTY_EVENTS + len(text) // 16:
+    # A sum of equal bytes: bytes.count stops at each of them, which takes four times as long.
+    if np.count_nonzero(np.frombuffer(text, np.uint8) == ord("{")) > _EMPTY_EVENTS + len(text) // 16:
         raise msgspec.DecodeError("its events are empty")
     try:
         return msgspec.json.decode(text, type=kind)
