@@ -60,6 +60,17 @@ def test_the_record_says_how_the_prompts_were_given_and_that_they_can_be_gone_on
     assert outcome.findings == ()
 
 
+def test_the_vocabulary_is_looked_through_once_for_all_tasks(loaded, monkeypatch):
+    """That takes 1.3 s for StarCoder2's tokens, which would stand in the time of each program."""
+    from transformers import StopStringCriteria
+
+    made, begin = [], StopStringCriteria.__init__
+    monkeypatch.setattr(StopStringCriteria, "__init__", lambda self, *told: made.append(told) or begin(self, *told))
+    case = replace(CASE, new_tokens=4)
+    found = samples.samples(Session(case, loaded, make_batches(case, loaded, 1)), {"tasks": 3}, None)
+    assert (found.status, len(found.setup["tokens"]), len(made)) == ("ok", 3, 1)
+
+
 def test_prompts_that_cannot_be_gone_on_with_are_a_finding(loaded):
     """The smoke model's own vocabulary joins newline and indentation, as StarCoder2's does."""
     case = replace(CASE, prompt_style=None, new_tokens=8)
