@@ -7,14 +7,20 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-# A shared or loaded machine must not fail a property by being slow: timings belong in benchmarks.
-settings.register_profile("default", deadline=None)
-settings.load_profile("default")
+# A shared or loaded machine must not fail a property by being slow: timings belong in benchmarks. Where the long tests
+# are left out, properties are tried on fewer inputs: that halves the time of those about ledgers and replay.
+settings.register_profile("short", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None)
 # No test may reach the hub, even where there is one.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Else each of the hundreds of interpreters that tests start would compile the whole program again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Which inputs properties are tried on."""
+    settings.load_profile("short" if "not slow" in config.getoption("markexpr") else "thorough")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.program_copy import copy_program
+
 ROOT = Path(__file__).parents[1]
 RUN = "cpu-smoke-20261126"
 SCRIPT = """
@@ -40,8 +42,7 @@ print(json.dumps({"page": "unpacking weights" in repr(report)}))
 
 
 def test_in_two_files(tmp_path):
-    for name in ("bench", "profiling"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_program(tmp_path, "bench", "profiling")
     shutil.copytree(ROOT / "reports" / "runs" / RUN, tmp_path / RUN, ignore=shutil.ignore_patterns("figures"))
 
     def change(file, *pairs):

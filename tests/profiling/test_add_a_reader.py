@@ -1,12 +1,11 @@
 """The walk of docs/developing.md: a reader is a file in profiling/readers and a line in sniff.py."""
 
 import json
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.program_copy import copy_program
+
 READER = '''"""Spans as lines of text: what (kernel or step), its name, first and last nanosecond."""
 
 import numpy as np
@@ -45,8 +44,7 @@ LINE = '    FileFormat("spans", _begins(b"# spans of "), "spans", "read_spans"),
 
 
 def test_a_file_and_its_line_are_summed_up_and_read_by_every_verb(tmp_path):
-    for name in ("bench", "profiling"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_program(tmp_path, "bench", "profiling")
     room = tmp_path / "profiling/readers"
     (room / "spans.py").write_text(READER)
     text = (room / "sniff.py").read_text()

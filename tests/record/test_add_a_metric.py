@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.program_copy import copy_program
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import json
@@ -50,7 +52,7 @@ CHANGES = {
 
 
 def test_in_three_files(tmp_path):
-    shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    copy_program(tmp_path, "bench")
     (tmp_path / "tests").mkdir()
     for file in (ROOT / "tests").glob("*.py"):
         shutil.copy(file, tmp_path / "tests" / file.name)

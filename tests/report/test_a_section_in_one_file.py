@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.report.sections.order import SECTIONS
+from tests.program_copy import copy_program
 
 ROOT = Path(__file__).parents[2]
 ROOM = ROOT / "bench/report/sections"
@@ -52,8 +53,7 @@ print("JSON", document(explain(records))["counted"])
 
 
 def test_a_file_and_its_line_are_seen_on_page_terminal_and_in_json(tmp_path):
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=ignored)
+    copy_program(tmp_path, "bench")
     (tmp_path / "tests").mkdir()
     for file in (ROOT / "tests").glob("*.py"):
         shutil.copy(file, tmp_path / "tests" / file.name)

@@ -43,7 +43,7 @@ def test_a_command_for_the_rest_is_never_cut():
     assert lines == ["verdict", "All of it:", "bitledger report \\", "  a/folder/with/a/name/of/its/own -v"]
 
 
-@given(st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=12), st.integers(10, 80))
+@given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=8), st.integers(10, 80))
 def test_a_shell_reads_a_broken_command_as_it_was(words, width):
     text = shlex.join(word.replace("\n", " ").replace("\r", " ") for word in words)
     lines = broken(text, width).split("\\\n")

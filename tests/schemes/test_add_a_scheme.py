@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.record.store import load
+from tests.program_copy import copy_program
 
-ROOT = Path(__file__).parents[2]
 FAMILY = Path(__file__).with_name("rows8_family.py")
 # What the user is told, run as printed: the model computes what the measured one did.
 CODE = """
@@ -39,8 +39,7 @@ for op in ("linear", "dequantise"):
 def tree(tmp_path_factory):
     """A copy of the program with the family's file beside the others; nothing else is changed."""
     folder = tmp_path_factory.mktemp("tree")
-    for name in ("bench", "profiling"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_program(folder, "bench", "profiling")
     shutil.copy(FAMILY, folder / "bench" / "schemes" / "rows8.py")
     return folder
 
