@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_f
 from .once import once
 from .statistics import Estimate, quantiles
 from .statistics.pairing import estimate_of, located, ratio_between, taking
+from .statistics.several import judged_together
 from .statistics.verdict import Verdict, verdict
 
 # Bytes that a process holds, in the registry's order: a new one needs no line here.
@@ -108,11 +109,13 @@ def summarise(records: Sequence[Record], *, reference: str = REFERENCE) -> tuple
 def _group(group: Group, wanted: str) -> GenerationGroup:
     reference = reference_of(group.schemes, wanted)
     base = group.schemes[reference] if reference else ()
-    rows = tuple(
+    rows = [
         _row(scheme, group.schemes[scheme], base if scheme != reference else ())
         for scheme in reference_first(group.schemes, reference)
-    )
-    return GenerationGroup(group.setting, reference, rows)
+    ]
+    firsts = iter(judged_together([row.first for row in rows if row.first], lambda first: first.ratio))
+    rows = [replace(row, first=next(firsts)) if row.first else row for row in rows]
+    return GenerationGroup(group.setting, reference, judged_together(rows, lambda row: row.time_ratio))
 
 
 def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...]) -> GenerationRow:

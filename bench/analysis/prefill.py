@@ -15,6 +15,7 @@ from .generation import GenerationRow, Place
 from .ledger.pairs import Pair, pairs
 from .ledger.phases import PREFILL
 from .settings import Asked, in_order
+from .statistics.several import judged_together
 from .statistics.verdict import verdict
 
 
@@ -25,7 +26,11 @@ def prefill_pairs(records: Sequence[Record], reference: str, asked: Asked = ()) 
 
 def prefill_rows(rows: Mapping[Place, GenerationRow]) -> dict[Place, GenerationRow]:
     """The rows of generation with their times, ratios and verdicts of the first token instead of the others."""
-    return {place: _row(row) for place, row in rows.items()}
+    found: dict[Place, GenerationRow] = {}
+    for setting in dict.fromkeys(setting for setting, _ in rows):
+        of = [_row(row) for (other, _), row in rows.items() if other == setting]
+        found |= {(setting, row.scheme): row for row in judged_together(of, lambda row: row.time_ratio)}
+    return found
 
 
 def _row(row: GenerationRow) -> GenerationRow:

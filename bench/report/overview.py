@@ -10,7 +10,17 @@ from bench.record.schema import Record
 
 from . import units
 from .content import Cell, Column, Headline, Table, table, without
-from .words import TONES, cut_short, interval_text, ratio_cell, scheme_text, setting_text, short_labels, verdict_cell
+from .words import (
+    TONES,
+    chance_note,
+    cut_short,
+    interval_text,
+    ratio_cell,
+    scheme_text,
+    setting_text,
+    short_labels,
+    verdict_cell,
+)
 
 # Of the reason why a scheme was not timed.
 _MOST_LETTERS = 200
@@ -101,7 +111,10 @@ def _summary(group: GenerationGroup) -> Table:
 def _note(group: GenerationGroup) -> str:
     intervals = interval_text(row.time_ratio or row.decode_rate for row in group.rows)
     first = " First generation: a step at a length new to the process, all else at lengths that it had met."
-    return f"{intervals}. ÷: a ratio above 1 is slower." + (first if any(row.first for row in group.rows) else "")
+    chance = chance_note((row.scheme, row.time_ratio, row.verdict) for row in group.rows)
+    return f"{intervals}. ÷: a ratio above 1 is slower.{chance}" + (
+        first if any(row.first for row in group.rows) else ""
+    )
 
 
 def _summary_row(row: GenerationRow, group: GenerationGroup) -> tuple[Cell | str, ...]:

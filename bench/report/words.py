@@ -9,7 +9,7 @@ from bench.analysis.generation import GenerationRow
 from bench.analysis.grouping import Coordinates
 from bench.analysis.ledger.closure import Line
 from bench.analysis.statistics import Basis, Estimate
-from bench.analysis.statistics.verdict import Verdict
+from bench.analysis.statistics.verdict import Verdict, verdict
 from bench.record.quantised import partly
 from bench.record.schema import Case, Environment, Record
 
@@ -63,6 +63,14 @@ def verdict_cell(value: Verdict | None, *, amounts: bool = False) -> Cell:
     if value is None:
         return Cell("–", "muted")
     return Cell(AMOUNTS[value] if amounts else value, TONES[value])
+
+
+def chance_note(told: Iterable[tuple[str, Estimate | None, Verdict | None]]) -> str:
+    """Of (scheme, ratio, verdict): which the interval alone would tell apart from the reference; "" where none."""
+    names = [s for s, ratio, told in told if ratio and told == "AMBIGUOUS" and verdict(ratio) in ("SLOWER", "FASTER")]
+    if not names:
+        return ""
+    return f" {', '.join(names)}: the interval leaves 1 out, but of so many schemes chance makes one do that."
 
 
 def ratio_cell(value: Estimate | None, is_reference: bool) -> Cell:

@@ -73,7 +73,7 @@ def _products(rng: np.random.Generator, count: int) -> Iterator[Held]:
 
 
 def _ledger(rng: np.random.Generator, count: int) -> Iterator[Held]:
-    (pair,) = pairs(draws.ledgers(rng, PLANTED, count, SPREAD))
+    (pair,) = pairs(draws.ledgers(rng, {"fp16": draws.LINES, "nf4": PLANTED}, count, SPREAD))
     closed = pair.closed
     total = 1e3 * (sum(PLANTED.values()) - sum(draws.LINES.values()))
     yield "ledger: difference", closed.delta.low, total, closed.delta.high, bool(closed.delta.assumed)

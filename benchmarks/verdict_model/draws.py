@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,32 +19,42 @@ def _level(rng: np.random.Generator, spread: float) -> float:
     return float(np.exp(spread * rng.standard_normal()))
 
 
-def timed(rng: np.random.Generator, scheme: str, level: float, repeat: int, of: str = "generation") -> Record:
+def process(
+    rng: np.random.Generator, scheme: str, times: float, repeat: int, spread: float, **coordinates: object
+) -> Record:
+    """A process of an arm that takes ``times`` LEVEL, timed."""
+    return timed(rng, scheme, LEVEL * times * _level(rng, spread), repeat, **coordinates)
+
+
+def timed(rng: np.random.Generator, scheme: str, level: float, repeat: int, **coordinates: object) -> Record:
     """A process of CALLS calls at ``level`` seconds per token."""
     calls = level * np.exp(CALL * rng.standard_normal((CALLS, 1)) + STEP * rng.standard_normal((CALLS, STEPS)))
     metrics = {
         "inter_token_latency": calls.ravel(), "decode_steps": [STEPS] * CALLS, "time_to_first_token": 4 * calls[:, 0],
         "generate_time": calls.sum(axis=1), "tokens_generated": [STEPS + 1] * CALLS,
     }  # fmt: skip
-    return make.record(of, make.case(scheme), metrics, repeat=repeat)
+    return make.record("generation", make.case(scheme, **coordinates), metrics, repeat=repeat)
 
 
 def arms(rng: np.random.Generator, times: float, processes: int, spread: float) -> list[Record]:
     """nf4 takes ``times`` as long as fp16."""
     return [
-        timed(rng, scheme, LEVEL * factor * _level(rng, spread), repeat)
+        process(rng, scheme, factor, repeat, spread)
         for repeat in range(processes)
         for scheme, factor in (("fp16", 1.0), ("nf4", times))
     ]
 
 
-def intervened(rng: np.random.Generator, times: float, processes: int, spread: float) -> list[Record]:
-    """An intervention after which nf4 takes ``times`` as long as before."""
+def intervened(
+    rng: np.random.Generator, times: float, processes: int, spread: float, scheme: str = "nf4",
+    names: Sequence[str] = ("static-cache",),
+) -> list[Record]:  # fmt: skip
+    """Interventions after each of which the scheme takes ``times`` as long as before."""
     records = []
     for repeat in range(processes):
-        for name, factor in (("none", 1.0), ("static-cache", times)):
-            record = make.intervention("nf4", name, repeat)
-            walls = timed(rng, "nf4", LEVEL * factor * _level(rng, spread), repeat)
+        for name, factor in (("none", 1.0), *((name, times) for name in names)):
+            record = make.intervention(scheme, name, repeat)
+            walls = process(rng, scheme, factor, repeat, spread)
             records.append(make.record(
                 "intervention", record.case,
                 {name: walls.values(name) for name in ("inter_token_latency", "decode_steps", "tokens_generated")}
@@ -64,6 +74,20 @@ def windows(rng: np.random.Generator, times: float, processes: int, spread: floa
     return records
 
 
+def joules(
+    rng: np.random.Generator, arms: Mapping[str, tuple[float, float]], processes: int, spread: float
+) -> Iterator[Record]:
+    """Three energy windows in each process. ``arms``: scheme → times as long, times the power of the first one."""
+    for repeat in range(processes):
+        for scheme, (longer, power) in arms.items():
+            time, joules = longer * _level(rng, spread), longer * power * _level(rng, spread)
+            metrics = {
+                "energy_gpu": 100 * joules * np.exp(CALL * rng.standard_normal(3)), "window_tokens": [100.0] * 3,
+                "window_time": [3.0 * time] * 3,
+            }  # fmt: skip
+            yield make.record("energy", make.case(scheme, device="cuda"), metrics, repeat=repeat)
+
+
 def products(rng: np.random.Generator, times: float, bursts: int, spread: float) -> list[Record]:
     """A layer product of both arms in one process: bursts of 20 calls, in turns. A round is slow for both by 10 %."""
     rounds = np.exp(0.10 * rng.standard_normal((bursts, 1)))
@@ -75,12 +99,14 @@ def products(rng: np.random.Generator, times: float, bursts: int, spread: float)
     return records
 
 
-def ledgers(rng: np.random.Generator, lines: Mapping[str, float], processes: int, spread: float) -> list[Record]:
-    """Timed and observed decode steps of fp16, with LINES, and of nf4, with ``lines`` (s per step). Every process has a
-    speed of its own for each line, and its timed calls are the sum of its lines."""
+def ledgers(
+    rng: np.random.Generator, arms: Mapping[str, Mapping[str, float]], processes: int, spread: float
+) -> list[Record]:
+    """Timed and observed decode steps of the arms with their lines (s per step). Every process has a speed of its own
+    for each line, and its timed calls are the sum of its lines."""
     records: list[Record] = []
     for repeat in range(processes):
-        for scheme, known in (("fp16", LINES), ("nf4", lines)):
+        for scheme, known in arms.items():
             held = {name: value * _level(rng, spread) for name, value in known.items()}
             records += [timed(rng, scheme, sum(held.values()), repeat), _observed(rng, scheme, held, repeat)]
     return records

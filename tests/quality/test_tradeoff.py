@@ -26,11 +26,13 @@ def cost(value: float, reach: float = 0.1) -> CriterionCost:
 def test_dominated_front_and_cannot_tell() -> None:
     found = front({
         "good": (cost(1), cost(1)),
-        "bad": (cost(2), cost(1)),
+        "bad": (cost(2), cost(1.3)),
+        "tied": (cost(2), cost(1)),
         "other": (cost(0.5), cost(3)),
         "near": (cost(1.05), cost(1.02)),
     })  # fmt: skip
-    assert found["bad"] == ("dominated", ("good",))
+    assert found["bad"] == ("dominated", ("good", "near"))
+    assert found["tied"] == ("cannot tell", ("good",))  # it may be the better one of the two on the second
     assert found["other"] == ("front", ())
     assert found["good"][0] == found["near"][0] == "cannot tell"
 

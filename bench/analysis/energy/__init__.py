@@ -12,6 +12,7 @@ from bench.record.schema import Record
 
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
 from ..statistics import Estimate
+from ..statistics.several import judged_together
 from ..statistics.verdict import Verdict, verdict
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
@@ -124,7 +125,7 @@ def _rows(group: Group, source: EnergySource, reference: str | None, known: Base
         own, records = arms[scheme], group.schemes[scheme]
         base = arms.get(reference) if reference and scheme != reference else None
         rows.append(_row(own, base, records, source) if own else _absent(records, source))
-    return rows
+    return list(judged_together(rows, lambda row: row.energy_ratio))
 
 
 def _row(own: SchemeJoules, base: SchemeJoules | None, records: Sequence[Record], source: EnergySource) -> EnergyRow:

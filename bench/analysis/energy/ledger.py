@@ -15,6 +15,7 @@ from bench.record.schema import Record
 from ..energy import estimated
 from ..grouping import REFERENCE, Coordinates, groups, reference_of
 from ..statistics import Estimate
+from ..statistics.several import judged_together
 from ..statistics.verdict import Verdict, verdict
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
@@ -39,7 +40,8 @@ class EnergyPair:
     """``gross`` is None where no time was recorded; ``nets``: one per baseline that both sides know, and ``missing``
     says why there is no ``net``. ``ratio`` and ``verdict``: of the gross joules, as in the table of energy; None where
     ``doubt`` says why no comparison may rest on them. ``estimated``:
-    what is guessed rather than measured, or "". Powers in W, times in s of work per token, of reference and scheme."""
+    what is guessed rather than measured, or "". Powers in W, times in s of work per token, of reference and scheme, and
+    what they are over the reference's: ``power_ratio``, ``time_ratio``."""
 
     setting: Coordinates
     reference: str
@@ -54,6 +56,8 @@ class EnergyPair:
     time: tuple[float, float] | None
     missing: str = ""
     doubt: str = ""
+    time_ratio: Estimate | None = None
+    power_ratio: Estimate | None = None
 
     @property
     def net(self) -> Split | None:
@@ -63,16 +67,16 @@ class EnergyPair:
 
 def energy_pairs(records: Sequence[Record], reference: str = REFERENCE) -> tuple[EnergyPair, ...]:
     """One per setting, scheme and source of joules that both sides have."""
-    found, known = [], baselines(records)
+    found: list[EnergyPair] = []
+    known = baselines(records)
     for source in SOURCES:
         for group in groups(records, source.instrument):
             base = reference_of(group.schemes, reference)
-            for scheme, items in group.schemes.items():
-                if base is None or scheme == base:
-                    continue
-                pair = _pair(group.setting, (base, group.schemes[base]), (scheme, items), source, known)
-                if pair is not None:
-                    found.append(pair)
+            if base is None:
+                continue
+            others = [item for item in group.schemes.items() if item[0] != base]
+            made = [_pair(group.setting, (base, group.schemes[base]), other, source, known) for other in others]
+            found += judged_together([pair for pair in made if pair is not None], lambda pair: pair.ratio)
     return tuple(found)
 
 
@@ -100,6 +104,7 @@ def _pair(
         setting, before[0], after[0], source.name, estimated(after[1]), between, None if doubt else verdict(between),
         _split(gross[0], delta, time) if time else None, nets,
         (gross[0] / time[0], gross[1] / time[1]) if time else None, time, missing, doubt,
+        times, work_joules.ratio(one, base, "power"),
     )  # fmt: skip
 
 

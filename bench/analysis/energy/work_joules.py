@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Literal
 
 from bench.record.schema import Record
@@ -34,7 +35,7 @@ from .sources import EnergySource
 from .windows import no_verdict, withheld
 from .work_windows import WorkWindow, work_windows
 
-Quantity = Literal["gross", "held", "unused", "time"]
+Quantity = Literal["gross", "held", "unused", "time", "power"]
 _BASELINE = Assumed(between=("idle and work",)).text
 
 
@@ -56,7 +57,14 @@ class ProcessJoules:
     unused_power: float | None
 
     def values(self, of: Quantity) -> tuple[float, ...]:
-        return {"gross": self.gross, "held": self.held, "unused": self.unused, "time": self.time}[of]
+        return {"gross": self.gross, "held": self.held, "unused": self.unused, "time": self.time, "power": self.power}[
+            of
+        ]
+
+    @property
+    def power(self) -> tuple[float, ...]:
+        """W of the work, gross: one value, that of all windows."""
+        return (fmean(self.gross) / fmean(self.time),) if self.time else ()
 
 
 def process(record: Record, source: EnergySource, known: Baselines) -> ProcessJoules | None:
@@ -181,7 +189,7 @@ def level(of: SchemeJoules, quantity: Quantity) -> Estimate | None:
 
 
 def ratio(one: SchemeJoules, base: SchemeJoules, of: Quantity = "gross") -> Estimate | None:
-    """One arm's gross joules (or time) over the base's with its interval; None where it cannot be formed."""
+    """One arm's gross joules (or time, or power) over the base's with its interval; None where it cannot be formed."""
     return ratio_of(one.located(of), base.located(of), "mean")
 
 

@@ -74,7 +74,8 @@ def _work_spans(record: Record, source: EnergySource, count: int) -> list[tuple[
 
 
 def idle_windows(record: Record, source: EnergySource) -> tuple[IdleWindow, ...]:
-    """In order of time; records of before know only those before the work, and not when."""
+    """In order of time; records of before know only those before the work, and not when. So is taken what would lie
+    within the work, where nothing is idle: its times are of another clock."""
     if source.idle is None:
         return ()
     joules, times = record.values(source.idle), record.values("idle_time")
@@ -85,6 +86,9 @@ def idle_windows(record: Record, source: EnergySource) -> tuple[IdleWindow, ...]
     elif len(begins) == len(times):
         spans = [(begin, begin + time) for begin, time in zip(begins, times, strict=True)]
     else:
+        spans = _until_zero(times)
+    worked = max(record.values(f"edge_time_{source.counter}") or record.values("work_end"), default=0.0)
+    if any(0.0 < 0.5 * (opened + closed) < worked for opened, closed in spans):
         spans = _until_zero(times)
     return tuple(
         IdleWindow(0.5 * (opened + closed), closed - opened, value, opened > 0)

@@ -17,10 +17,11 @@ from ..grouping import UNQUANTISED, Coordinates, reference_of, scheme_rank
 from ..matmul import has_bias
 from ..statistics import Estimate
 from ..statistics.assumed import mark
-from ..statistics.several import slower_among
+from ..statistics.propagation import exact, product
+from ..statistics.several import faster_among, slower_among
 from ..statistics.turns import ratio_of_products
 from ..statistics.verdict import verdict
-from .rules import SHARE, Evidence, Found, apart_by, bounds_of, not_tested, span_of
+from .rules import SHARE, Evidence, Found, apart_by, not_tested, ratio_text, span_of
 
 
 def caches(e: Evidence) -> Found:
@@ -133,16 +134,20 @@ def joules(e: Evidence) -> Found:
     told, holds, fails = [], [], []
     own = [pair for pair in measured if is_own(pair.source, e.on_gpu)] or measured
     judged = [pair for pair in own if pair.scheme not in UNQUANTISED] or own
-    for pair, together in zip(judged, slower_among([pair.ratio for pair in judged]), strict=True):
-        split = pair.gross
-        assert split is not None
+    known = [pair for pair in judged if pair.time_ratio and pair.power_ratio]
+    more = slower_among([pair.ratio for pair in known])
+    longer = slower_among([pair.time_ratio for pair in known if pair.time_ratio])
+    lower = faster_among([pair.power_ratio for pair in known if pair.power_ratio])
+    for pair, *sure in zip(known, more, longer, lower, strict=True):
+        split, power = pair.gross, pair.power_ratio
+        assert split is not None and power is not None
         told.append(
             f"{pair.scheme}, {pair.source}: {split.delta.value:+.3g} J/token = {split.longer:+.3g} for longer time "
-            f"{split.power:+.3g} for other power"
+            f"{split.power:+.3g} for other power, {ratio_text(power)} the reference's"
         )
         # The table's own verdict, so that the two cannot say different things of the same windows.
-        holds.append(together and pair.verdict == "SLOWER" and split.power < 0 < split.longer)
-        fails.append(pair.verdict in ("FASTER", "SAME") or split.power >= 0)
+        holds.append(all(sure) and pair.verdict == "SLOWER")
+        fails.append(pair.verdict in ("FASTER", "SAME") or verdict(power) in ("SLOWER", "SAME"))
     return Found("supported" if any(holds) else "refuted" if all(fails) else "ambiguous", tuple(told))
 
 
@@ -152,18 +157,26 @@ JUMP = 1.3
 
 
 def cliff(e: Evidence) -> Found:
-    """H10: a jump of the step's time between two batch sizes in a 4-bit scheme where the reference has none."""
+    """H10: a jump of the step's time between two batch sizes in a 4-bit scheme where the reference has none. Supported
+    where the intervals leave no other reading than a jump somewhere; refuted where they allow none anywhere."""
+    told: list[str] = []
+    jumps: list[Estimate] = []
+    most = exact(JUMP)
     for steps in (*_intervened(e), *_swept(e)):
-        reference = reference_of(steps, e.reference)
-        base = steps.get(reference or "", {})
-        four = {
-            scheme: sizes
-            for scheme, sizes in steps.items()
-            if "4" in scheme and scheme != reference and len(set(sizes) & set(base)) >= 3
-        }
-        if reference and four:
-            return _jumps(four, base, reference)
-    return not_tested(f"batch sizes were not swept: run {quoted('intervene --batch-sizes 2,4,6,8,16')}")
+        reference = reference_of(steps, e.reference) or ""
+        base = steps.get(reference, {})
+        for scheme, sizes in steps.items():
+            ordered = sorted(set(sizes) & set(base))
+            if "4" in scheme and scheme != reference and len(ordered) >= 3:
+                ratios = [product([(sizes[size], 1.0), (base[size], -1.0)]) for size in ordered]
+                told += _ratios_text(f"{scheme} ÷ {reference}", ordered, ratios)
+                jumps += [product([(after, 1.0), (before, -1.0), (most, -1.0)]) for before, after in pairwise(ratios)]
+    if not jumps:
+        return not_tested(f"batch sizes were not swept: run {quoted('intervene --batch-sizes 2,4,6,8,16')}")
+    if any(slower_among(jumps)):
+        return Found("supported", tuple(told))
+    none = all(jump.high is not None and jump.high <= 1.0 for jump in jumps)
+    return Found("refuted" if none else "ambiguous", tuple(told))
 
 
 def _intervened(e: Evidence) -> Iterable[_Steps]:
@@ -194,20 +207,7 @@ def _times(one: Estimate, factor: int) -> Estimate:
     return replace(one, value=one.value * factor, low=low, high=high)
 
 
-def _jumps(four: _Steps, base: Mapping[int, Estimate], reference: str) -> Found:
-    """Supported where the intervals leave no other reading than a jump; refuted where they allow none."""
-    told: list[str] = []
-    steps: list[bool | None] = []
-    for scheme, sizes in four.items():
-        ordered = sorted(set(sizes) & set(base))
-        ratio = {size: sizes[size].value / base[size].value for size in ordered}
-        told.append(
-            f"{scheme} ÷ {reference}, by batch: " + ", ".join(f"{size}: ×{ratio[size]:.2f}" for size in ordered)
-        )
-        bounds = [bounds_of(sizes[size], base[size]) for size in ordered]
-        steps += [apart_by(JUMP, *pair) for pair in pairwise(bounds)]
-        if any(sizes[size].assumed or base[size].assumed for size in ordered):
-            told.append(f"{scheme}: with few processes for each size, their spread is assumed")
-    if any(steps):
-        return Found("supported", tuple(told))
-    return Found("ambiguous" if None in steps else "refuted", tuple(told))
+def _ratios_text(what: str, sizes: Sequence[int], ratios: Sequence[Estimate]) -> list[str]:
+    told = [f"{what}, by batch: " + ", ".join(f"{s}: ×{r.value:.2f}" for s, r in zip(sizes, ratios, strict=True))]
+    few = f"{what}: with few processes for each size, their spread is assumed"
+    return told + [few] * any(ratio.assumed for ratio in ratios)

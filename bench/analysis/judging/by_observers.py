@@ -19,8 +19,16 @@ from bench.record import causes as c
 from bench.record.schema import Record
 from bench.schemes.four_bit import PLAIN_AND_NESTED
 
+from ..generation import call_times
+from ..grouping import groups
 from ..ledger.pairs import Pair
-from .rules import SHARE, Evidence, Found, Judgement, by_cause, by_removal, gain_text, not_tested
+from ..statistics import Estimate
+from ..statistics.assumed import mark
+from ..statistics.pairing import ratio_between
+from ..statistics.propagation import exact, product
+from ..statistics.several import slower_among
+from ..statistics.verdict import Verdict, verdict
+from .rules import SHARE, Evidence, Found, Judgement, by_cause, by_removal, gain_text, not_tested, ratio_text
 
 
 def host(e: Evidence) -> Found:
@@ -64,43 +72,49 @@ def nested(e: Evidence) -> Found:
     """H9: by its switch, or else by the two arms beside each other."""
     rows = [row for row in e.interventions if row.name in ("double-quant-off", "double-quant-on")]
     if rows:
-        told = tuple(map(gain_text, rows))
-        costs = [row.gain.value if row.name.endswith("off") else -row.gain.value for row in rows]
-        sure = [row.verdict in ("FASTER", "SLOWER") and cost > 0 for row, cost in zip(rows, costs, strict=True)]
-        none = [row.verdict == "SAME" or cost <= 0 for row, cost in zip(rows, costs, strict=True)]
-        return Found("supported" if all(sure) else "refuted" if all(none) else "ambiguous", told)
-    return _two_arms(e, *PLAIN_AND_NESTED)
+        off = [row.name.endswith("off") for row in rows]
+        ratios = [row.time_ratio.inverse() if one else row.time_ratio for row, one in zip(rows, off, strict=True)]
+        verdicts = [_TURNED[row.verdict] if one else row.verdict for row, one in zip(rows, off, strict=True)]
+        return _costs(tuple(map(gain_text, rows)), ratios, verdicts)
+    plain, other = PLAIN_AND_NESTED
+    both = [group.schemes for group in groups(e.records, "generation") if {plain, other} <= set(group.schemes)]
+    ratios = [one for of in both if (one := ratio_between(of[other], of[plain], call_times)) is not None]
+    if not ratios:
+        return not_tested(f"{plain} and {other} were not measured in one setting")
+    told = tuple(f"{other} takes {ratio_text(one)} the time of {plain}" for one in ratios)
+    return _costs(told, ratios, list(map(verdict, ratios)))
 
 
-def _two_arms(e: Evidence, plain: str, nested: str) -> Found:
-    for group in e.generation:
-        rows = {row.scheme: row for row in group.rows}
-        one, other = rows.get(plain), rows.get(nested)
-        if one and other and one.time_per_token and other.time_per_token:
-            a, b = one.time_per_token, other.time_per_token
-            told = (f"{nested} {b.value * 1e3:.3g} ms/token against {plain} {a.value * 1e3:.3g}",)
-            if None in (a.low, a.high, b.low, b.high):
-                return Found("ambiguous", told)
-            if b.low > a.high:  # type: ignore[operator]
-                return Found("supported", told)
-            return Found("refuted" if b.high < a.low else "ambiguous", told)  # type: ignore[operator]
-    return not_tested(f"{plain} and {nested} were not measured in one setting")
+# Of a ratio turned over.
+_TURNED: Mapping[Verdict, Verdict] = {"FASTER": "SLOWER", "SLOWER": "FASTER", "SAME": "SAME", "AMBIGUOUS": "AMBIGUOUS"}
+
+
+def _costs(told: tuple[str, ...], ratios: Sequence[Estimate], verdicts: Sequence[Verdict]) -> Found:
+    """Of times with it over those without: a cost that is not seen is not yet none."""
+    none = [one in ("SAME", "FASTER") for one in verdicts]
+    sure = [one and each == "SLOWER" for one, each in zip(slower_among(ratios), verdicts, strict=True)]
+    if any(sure) and not any(none):
+        return Found("supported", told)
+    return Found("refuted" if all(none) else "ambiguous", told)
 
 
 def head(e: Evidence) -> Found:
     """H11: the share that the output layer takes of a step."""
-    told, shares = [], []
-    for pair in (pair for pair in e.pairs if pair.instrument):
-        line = pair.closed.line(c.LM_HEAD)
-        if line is not None:
-            share = line.scheme_ms / pair.closed.scheme_ms
-            shares.append(share)
-            told.append(
-                f"{pair.scheme}: lm_head {line.scheme_ms:.3g} of {pair.closed.scheme_ms:.3g} ms/token ({share:.1%})"
-            )
-    if not shares:
+    known = [(pair, pair.head) for pair in e.pairs if pair.head is not None]
+    if not known:
         return not_tested("no observed step has a range lm_head")
-    return Found("supported" if max(shares) >= SHARE else "refuted", tuple(told))
+    told = tuple(
+        f"{pair.scheme}: lm_head {_percent(one)} of {pair.closed.scheme_ms:.3g} ms/token" for pair, one in known
+    )
+    if any(slower_among([product([(one, 1.0), (exact(SHARE), -1.0)]) for _, one in known])):
+        return Found("supported", told)
+    small = all(one.high is not None and one.high < SHARE for _, one in known)
+    return Found("refuted" if small else "ambiguous", told)
+
+
+def _percent(share: Estimate) -> str:
+    bounds = "" if share.low is None or share.high is None else f" [{share.low:.1%}, {share.high:.1%}]"
+    return f"{share.value:.1%}{bounds}{mark(share.assumed)}"
 
 
 # Per cent of a peak at which a unit is called busy, as Nsight Compute's own rules do.

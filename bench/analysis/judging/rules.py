@@ -135,15 +135,13 @@ def gain_text(row: InterventionRow) -> str:
     return f"{row.scheme} with {row.name}: gain {row.gain.value * 1e3:+.3g}{bounds} ms/token{said} ({row.verdict})"
 
 
-# (low, high); None where either estimate has no interval.
+def ratio_text(one: Estimate) -> str:
+    bounds = "" if one.low is None or one.high is None else f" [{one.low:.3g}, {one.high:.3g}]"
+    return f"×{one.value:.3g}{bounds}{mark(one.assumed)}"
+
+
+# (low, high); None where the estimate has no interval.
 Bounds = tuple[float, float] | None
-
-
-def bounds_of(one: Estimate, other: Estimate) -> Bounds:
-    """Of ``one`` over ``other``."""
-    if one.low is None or one.high is None or not other.low or not other.high:
-        return None
-    return one.low / other.high, one.high / other.low
 
 
 def span_of(one: Estimate) -> Bounds:

@@ -16,7 +16,8 @@ from bench.record import causes as c
 from bench.record.metrics import MS_PER_S
 
 from ..statistics import Basis, Estimate, Samples, Statistic, location
-from ..statistics.pairing import Located, PairPlace, difference_between
+from ..statistics.pairing import Located, PairPlace, difference_between, level_of
+from ..statistics.propagation import product
 
 GRID = 2.0**-30
 
@@ -141,6 +142,14 @@ def line_of(cause: str, reference: Located, scheme: Located) -> Line:
     """One line, s per token, from the means of both sides."""
     before, after = (on_grid(location(side.samples, "mean") * MS_PER_S) for side in (reference, scheme))
     return _line(cause, before, after, difference_between(scheme, reference, "mean"))
+
+
+def share_of(side: Side, cause: str) -> Estimate | None:
+    """What a line takes of the side's wall time; None where it takes nothing."""
+    line, wall = side.line(cause), side.timed(side.wall)
+    if cause not in side.lines or location(line.samples, "mean") <= 0:
+        return None
+    return product([(level_of(line, "mean"), 1.0), (level_of(wall, side.statistic), -1.0)])
 
 
 def _line(cause: str, reference: float, scheme: float, spread: Estimate) -> Line:

@@ -20,10 +20,10 @@ from bench.record.schema import Record
 
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_of, setting_of
 from ..observer.fitted import NOTHING, ObserverModel, Seconds, middle, observer_model
-from ..statistics import Samples
+from ..statistics import Estimate, Samples
 from ..statistics.pairing import located, partners, spots
 from .accounting import Cause, account
-from .closure import Closed, Line, Side, close, on_grid
+from .closure import Closed, Line, Side, close, on_grid, share_of
 from .phases import DECODE, Phase
 from .plain import at_new_lengths, plain_times
 from .stored import with_lines
@@ -53,7 +53,8 @@ class SourceLine:
 class Pair:
     """One ledger; its figures are per ``phase.unit``. ``instrument``: of the lines, "" where no steps were observed,
     and then ``missing`` says why. ``causes``: the one accounting of the difference (see accounting.py). ``unknown``:
-    names in ``other`` with their share of it."""
+    names in ``other`` with their share of it. ``head``: the share of the scheme's time that the output layer takes,
+    None where no range tells it."""
 
     setting: Coordinates
     model: str
@@ -68,6 +69,7 @@ class Pair:
     missing: str = ""
     observed_steps: tuple[int, int] = (0, 0)
     phase: Phase = DECODE
+    head: Estimate | None = None
 
     @property
     def explained(self) -> float | None:
@@ -133,7 +135,7 @@ def _pair(group: Group, base: str, scheme: str, observed: Observed, models: Mode
         return Pair(*told, missing=_why_no_pair(group, (base, scheme), observed, phase), phase=phase)
     sources = source_lines(sides, closed, int(known.get("batch_size") or 1), model)
     steps = sum(len(middle(record)) for record in sides[0]), sum(len(middle(record)) for record in sides[1])
-    return Pair(*told, sources, _unknown(sides[1]), instrument, "", steps, phase)
+    return Pair(*told, sources, _unknown(sides[1]), instrument, "", steps, phase, share_of(after, c.LM_HEAD))
 
 
 def _common(

@@ -22,8 +22,8 @@ def product(powers: Sequence[Power]) -> Estimate:
 
     The relative half-widths |p|·ln(bound / x) add in quadrature (JCGM 100:2008 "GUM", 5.1.6), each side of the
     interval for itself because intervals of ratios and of shares are not symmetric: an approximation, as good as each
-    factor's interval is close to normal on the logarithm. No bounds where a factor has none. Raises ValueError for
-    figures that are not positive.
+    factor's interval is close to normal on the logarithm. Degrees of freedom: the fewest of any factor. No bounds where
+    a factor has none. Raises ValueError for figures that are not positive.
     """
     if any(item.value <= 0 for item, _ in powers):
         raise ValueError("a product of powers needs positive figures")
@@ -35,10 +35,11 @@ def product(powers: Sequence[Power]) -> Estimate:
     high = None if sides[1] is None else math.exp(middle + sides[1])
     bounded = low is not None and high is not None
     first = powers[0][0]
+    freedom = min((item.freedom for item, _ in used if item.freedom is not None), default=None)
     return replace(
         first, value=math.exp(middle), low=low if bounded else None, high=high if bounded else None,
         repeats=min(item.repeats for item, _ in powers), samples=min(item.samples for item, _ in powers),
-        relative_error=None, assumed=assumed_in(item for item, _ in used),
+        relative_error=None, assumed=assumed_in(item for item, _ in used), freedom=freedom,
     )  # fmt: skip
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from bench.analysis.statistics.several import small_among
 
 LEVEL = 0.05
 
@@ -34,11 +36,7 @@ def exact_p(b: int, c: int) -> float:
 
 
 def mcnemar(reference: Mapping[str, bool], arm: Mapping[str, bool], level: float = LEVEL) -> McNemar | None:
-    """The test on the tasks that both have; None where there is none.
-
-    p is not corrected for several arms (Holm): each arm is set against the one reference that was named before, and
-    each row answers its own question.
-    """
+    """The test on the tasks that both have; None where there is none. Of one arm by itself: see ``together``."""
     common = [task for task in reference if task in arm]
     if not common:
         return None
@@ -46,3 +44,13 @@ def mcnemar(reference: Mapping[str, bool], arm: Mapping[str, bool], level: float
     won = sum(arm[task] and not reference[task] for task in common)
     p = exact_p(lost, won)
     return McNemar(lost, won, p, "differs" if p < level else "cannot tell")
+
+
+def together(tests: Sequence[McNemar]) -> tuple[McNemar, ...]:
+    """With the verdicts of all arms beside one reference: of eight without a difference one "differs" by chance in a
+    quarter of runs, each by itself."""
+    sure = small_among([test.p for test in tests])
+    return tuple(
+        replace(test, verdict="differs" if test.verdict == "differs" and one else "cannot tell")
+        for test, one in zip(tests, sure, strict=True)
+    )

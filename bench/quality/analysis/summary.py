@@ -9,7 +9,7 @@ layers dropped) are set against the reference scheme with no layer dropped.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
@@ -21,7 +21,7 @@ from bench.analysis.statistics.propagation import product
 from bench.record.instruments import QUALITY, SAMPLES
 from bench.record.schema import Case, Record
 
-from .mcnemar import McNemar, mcnemar
+from .mcnemar import McNemar, mcnemar, together
 from .passing import wilson
 
 FAMILY_LESS = (*OF_SCHEME, "dropped_layers")
@@ -158,8 +158,15 @@ def _group(
     ordered = sorted(
         arms, key=lambda arm: (arm is not base, removed(arm.case.dropped_layers), scheme_rank(arm.case.scheme))
     )
-    rows = tuple(_row(arm, base if arm is not base else None, joules(measured, arm.case)) for arm in ordered)
-    return QualityGroup(setting, name, rows)
+    rows = [_row(arm, base if arm is not base else None, joules(measured, arm.case)) for arm in ordered]
+    return QualityGroup(setting, name, tuple(_tested_together(rows)))
+
+
+def _tested_together(rows: Sequence[QualityRow]) -> Iterator[QualityRow]:
+    tests = iter(together([row.against.test for row in rows if row.against and row.against.test]))
+    for row in rows:
+        has = row.against and row.against.test
+        yield replace(row, against=replace(row.against, test=next(tests))) if row.against and has else row
 
 
 def _row(arm: _ArmTasks, base: _ArmTasks | None, used: Joules | None) -> QualityRow:

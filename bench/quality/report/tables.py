@@ -20,8 +20,8 @@ _COST_NOTE = (
     "intervals hold that of pass@1. Joules: gross J per token of the same scheme and batch size × tokens."
 )
 _TEST_NOTE = (
-    "p: McNemar's exact test on the tasks that only one of the two passed, two-sided, not corrected for several rows "
-    "because each answers its own question. Cannot tell: p of 0.05 or more, which is no proof of equality. First "
+    "p: McNemar's exact test on the tasks that only one of the two passed, two-sided. Differs: all arms beside one "
+    "reference taken together, so that any does by chance in 5 % at most. Cannot tell is no proof of equality. First "
     "difference: median place, from 0, of the first token that differs."
 )
 

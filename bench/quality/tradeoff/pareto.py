@@ -5,12 +5,15 @@ All values here are costs: lower is better.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any, Literal
 
 import numpy as np
+
+from bench.analysis.statistics.verdict import MARGIN
 
 Front = Literal["front", "dominated", "cannot tell"]
 _GRID = {1: 1, 2: 2000, 3: 120, 4: 40}
@@ -27,24 +30,35 @@ class CriterionCost:
 
 
 def front(arms: Mapping[str, Sequence[CriterionCost]]) -> dict[str, tuple[Front, tuple[str, ...]]]:
-    """Each arm's place and, where it is dominated, by which arms. All arms have the same criteria in the same order.
+    """Each arm's place and by which arms it is dominated, or perhaps: as good by their figures, which chance alone may
+    make of an arm that is worse. All arms have the same criteria in the same order.
 
-    dominated: another arm is as good or better on every criterion, and better on one beyond both intervals.
-    front: against every other arm there is a criterion on which this one is better beyond both intervals, so none of
-    them can dominate it. Else the intervals do not allow either to be said: "cannot tell".
+    dominated: another arm is for sure no worse on any criterion, by MARGIN at most, and better on one beyond both
+    intervals. front: against every other arm there is a criterion on which this one is better beyond both intervals,
+    so none of them can dominate it. Else the intervals do not allow either to be said: "cannot tell".
     """
     found: dict[str, tuple[Front, tuple[str, ...]]] = {}
     for name, costs in arms.items():
         others = [(other, theirs) for other, theirs in arms.items() if other != name]
-        by = tuple(other for other, theirs in others if _dominates(theirs, costs))
+        perhaps = [(other, theirs) for other, theirs in others if _dominates(theirs, costs)]
+        by = tuple(other for other, theirs in perhaps if _surely_no_worse(theirs, costs))
         sure = all(_surely_better(costs, theirs) for _, theirs in others)
-        found[name] = ("dominated", by) if by else ("front" if sure else "cannot tell", ())
+        place: Front = "dominated" if by else "front" if sure else "cannot tell"
+        found[name] = place, by or tuple(other for other, _ in perhaps)
     return found
 
 
 def _dominates(one: Sequence[CriterionCost], other: Sequence[CriterionCost]) -> bool:
     pairs = list(zip(one, other, strict=True))
     return all(a.value <= b.value for a, b in pairs) and _surely_better(one, other)
+
+
+def _surely_no_worse(one: Sequence[CriterionCost], other: Sequence[CriterionCost]) -> bool:
+    """The interval of the difference, half-widths of independent figures in quadrature, ends below the margin."""
+    return all(
+        a.value - b.value + math.hypot(a.high - a.value, b.value - b.low) <= MARGIN * abs(b.value)
+        for a, b in zip(one, other, strict=True)
+    )
 
 
 def _surely_better(one: Sequence[CriterionCost], other: Sequence[CriterionCost]) -> bool:

@@ -32,9 +32,9 @@ def points(item: Tradeoff) -> Table:
     )
     rows: list[Row] = [(row.arm.label, *(_value(row, name, item) for name in shown), *_front(row)) for row in item.rows]
     note = (
-        f"Front and dominated: over {', '.join(item.criteria)}. Dominated: another arm is as good on all of them and "
-        "better on one beyond both intervals. Front: better than each other arm on one of them, beyond both intervals. "
-        f"{' '.join(item.notes)}"
+        f"Front and dominated: over {', '.join(item.criteria)}. Dominated: another arm is for sure no worse on any of "
+        "them, by 2 % at most, and better on one beyond both intervals; perhaps: as good by its figures. Front: better "
+        f"than each other arm on one of them, beyond both intervals. {' '.join(item.notes)}"
     )
     return table(f"Arms: {_setting_text(item)}", columns, rows, note.strip())
 
@@ -100,7 +100,9 @@ def _value(row: Ranked, name: str, item: Tradeoff) -> Cell:
 
 
 def _front(row: Ranked) -> Row:
-    return Cell(row.front, _FRONT_TONES[row.front]), ", ".join(row.dominated_by) or "–"
+    perhaps = "perhaps " if row.front == "cannot tell" else ""
+    by = perhaps + ", ".join(row.dominated_by) if row.dominated_by else "–"
+    return Cell(row.front, _FRONT_TONES[row.front]), by
 
 
 def place_labels(places: Sequence[Place]) -> dict[Place, str]:

@@ -40,7 +40,8 @@ MOST_WEIGHT = 1_000_000.0
 
 @dataclass(frozen=True)
 class Ranked:
-    """``score``: see above (None: ``missing`` says why). ``wins``: share of all weights for which it comes first."""
+    """``score``: see above (None: ``missing`` says why). ``wins``: share of all weights for which it comes first.
+    ``dominated_by``: where its place is "cannot tell", by which arms it is perhaps."""
 
     arm: ScoredArm
     front: Front

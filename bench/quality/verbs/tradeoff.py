@@ -85,7 +85,8 @@ def _ranked(row: Ranked) -> dict[str, Any]:
     return {
         **_arm(row.arm),
         "front": row.front,
-        "dominated_by": list(row.dominated_by),
+        "dominated_by": list(row.dominated_by) if row.front == "dominated" else [],
+        "perhaps_dominated_by": list(row.dominated_by) if row.front == "cannot tell" else [],
         "score": None if row.score is None else asdict(row.score),
         "wins": row.wins,
         "missing": row.missing,

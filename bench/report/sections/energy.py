@@ -15,7 +15,15 @@ from bench.report.analysed import Analysed
 from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, drop_uniform, table
 from bench.report.figures import dots, linear_ticks, notice, panels
 from bench.report.palette import PAPER, colour, marker
-from bench.report.words import assumed_bars, interval_text, ratio_cell, setting_text, short_labels, verdict_cell
+from bench.report.words import (
+    assumed_bars,
+    chance_note,
+    interval_text,
+    ratio_cell,
+    setting_text,
+    short_labels,
+    verdict_cell,
+)
 
 from .common import BARS, MOST_FIGURES, SETTING, numbered, times
 
@@ -84,6 +92,7 @@ def energy_table(groups: Sequence[EnergyGroup]) -> Table:
     note += "Net: less a baseline's power times the work's time. " if kinds else ""
     note += "".join(f"Estimated, not measured: {guess}. " for guess in guesses)
     note += interval_text((row.gross for group in groups for row in group.rows), "windows") + "."
+    note += chance_note((row.scheme, row.energy_ratio, row.verdict) for group in groups for row in group.rows)
     return drop_uniform(table("Energy", columns, rows, note), "Setting")
 
 

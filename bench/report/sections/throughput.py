@@ -13,7 +13,16 @@ from bench.report.analysed import Analysed
 from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, drop_uniform, table
 from bench.report.figures import dots, legend_below, linear_ticks, log_ticks, panels, ratio_ticks, unity_band
 from bench.report.palette import colour, marker
-from bench.report.words import TONES, assumed_bars, interval_text, ratio_cell, setting_text, short_labels, verdict_cell
+from bench.report.words import (
+    TONES,
+    assumed_bars,
+    chance_note,
+    interval_text,
+    ratio_cell,
+    setting_text,
+    short_labels,
+    verdict_cell,
+)
 
 from .common import (
     BARS,
@@ -80,12 +89,10 @@ def throughput_table(groups: Sequence[GenerationGroup]) -> Table:
         Column("Runs × calls", right=True, detail=True),
     )
     rows = [(label, *_throughput_row(row, group)) for label, group, row in each_row(groups)]
-    return drop_uniform(
-        table(
-            "Decode throughput", columns, rows, interval_text(row.decode_rate for _, _, row in each_row(groups)) + "."
-        ),
-        "Setting",
-    )
+    found = [row for _, _, row in each_row(groups)]
+    note = interval_text(row.decode_rate for row in found) + "."
+    note += chance_note((row.scheme, row.time_ratio, row.verdict) for row in found)
+    return drop_uniform(table("Decode throughput", columns, rows, note), "Setting")
 
 
 def _throughput_row(row: GenerationRow, group: GenerationGroup) -> Row:
