@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -10,12 +11,16 @@ from bench.analysis.interventions import InterventionRow
 from bench.analysis.ledger.pairs import Pair
 from bench.analysis.ledger.phases import PREFILL
 from bench.analysis.remedies import Remedy, same_but_length
+from bench.analysis.statistics import Estimate
 from bench.analysis.statistics.assumed import mark
+from bench.analysis.statistics.needed import MOST as MOST_PROCESSES
+from bench.analysis.statistics.needed import processes_needed
 from bench.analysis.statistics.verdict import Verdict
 from bench.record.suggested import quoted
 
 from . import units
 from .content import Commands, Point
+from .words import what_tells
 
 MOST = 3
 
@@ -30,7 +35,9 @@ def actions(
         for row in explanation.interventions
         if row.scheme == focus.scheme and same_but_length(row.setting, focus.setting)
     ]
-    return known or (_instead(focus, verdict, commands, tried, _setting_options(explanation, focus)),)
+    row = explanation.generation_rows.get((focus.setting, focus.scheme))
+    between = row.time_ratio if row else None
+    return known or (_instead(focus, verdict, commands, tried, _setting_options(explanation, focus), between),)
 
 
 def _setting_options(explanation: Explanation, focus: Pair) -> str:
@@ -58,8 +65,9 @@ def _remedies_of(remedies: Sequence[Remedy], focus: Pair) -> list[Remedy]:
 
 
 def _instead(
-    focus: Pair, verdict: Verdict | None, commands: Commands | None, tried: Sequence[InterventionRow], where: str
-) -> Point:
+    focus: Pair, verdict: Verdict | None, commands: Commands | None, tried: Sequence[InterventionRow], where: str,
+    between: Estimate | None,
+) -> Point:  # fmt: skip
     if verdict in ("FASTER", "SAME"):
         return Point("Nothing", f"{focus.scheme} is not slower.")
     if focus.phase is PREFILL:
@@ -67,9 +75,7 @@ def _instead(
             "Nothing was tried on prefill", "What a run tries, and what it prints as code, is of decode steps."
         )
     if verdict != "SLOWER":
-        text = f"It cannot be told whether {focus.scheme} is slower, so no remedy can be judged."
-        how = " In a new folder:" if commands else " Run the same with a larger --repeats, in a new folder."
-        return Point("Measure more processes first", text + how, commands.again if commands else "")
+        return _more_processes(focus.scheme, between, commands)
     if any(row.verdict == "FASTER" for row in tried):  # such as one without code that a user could write
         return Point("What made it faster is no remedy here", "What was tried stands under the causes removed.")
     if tried:
@@ -77,6 +83,22 @@ def _instead(
     code = f"{commands.intervene} --schemes {shlex.quote(focus.scheme)}{where}" if commands else ""
     how = "Nothing was tried yet." if commands else f"Nothing was tried yet: see {quoted('intervene --help')}."
     return Point("Remove its causes one by one", how, code)
+
+
+# The number of processes in a command, which may stand on a line of its own.
+_REPEATS = re.compile(r"(?<=--repeats)([\s\\]+)(\d+)")
+
+
+def _more_processes(scheme: str, between: Estimate | None, commands: Commands | None) -> Point:
+    """``between``: the ratio that does not tell."""
+    needed = (between and processes_needed(between)) or 0
+    text, code = f"It cannot be told whether {scheme} is slower, so no remedy can be judged. {what_tells(between)}", ""
+    if needed > MOST_PROCESSES:
+        return Point("Make the machine quieter first", text)
+    if commands:
+        code = _REPEATS.sub(lambda found: found[1] + str(max(needed, int(found[2]))), commands.again)
+    how = " In a new folder:" if commands else " Run the same with a larger --repeats, in a new folder."
+    return Point("Measure more processes first", text + how, code)
 
 
 def _action(remedy: Remedy) -> Point:

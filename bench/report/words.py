@@ -9,6 +9,8 @@ from bench.analysis.generation import GenerationRow
 from bench.analysis.grouping import Coordinates
 from bench.analysis.ledger.closure import Line
 from bench.analysis.statistics import Basis, Estimate
+from bench.analysis.statistics.needed import MOST as MOST_PROCESSES
+from bench.analysis.statistics.needed import processes_needed
 from bench.analysis.statistics.verdict import Verdict, verdict
 from bench.record.quantised import partly
 from bench.record.schema import Case, Environment, Record
@@ -71,6 +73,16 @@ def chance_note(told: Iterable[tuple[str, Estimate | None, Verdict | None]]) -> 
     if not names:
         return ""
     return f" {', '.join(names)}: the interval leaves 1 out, but of so many schemes chance makes one do that."
+
+
+def what_tells(ratio: Estimate | None) -> str:
+    """How many processes would tell, where this ratio does not."""
+    needed = processes_needed(ratio) if ratio else None
+    if needed is None:
+        units = "runs" if ratio and "runs" in ratio.assumed else "processes"
+        return f"Three {units} of each show how {units} differ; five are better."
+    many = f"more than {MOST_PROCESSES}" if needed > MOST_PROCESSES else f"about {needed}"
+    return f"Estimated, if the ratio is what it seems: {many} processes of each would tell."
 
 
 def ratio_cell(value: Estimate | None, is_reference: bool) -> Cell:

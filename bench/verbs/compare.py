@@ -111,12 +111,15 @@ def _print(comparison: Comparison, *, verbose: bool) -> None:
 def _parts(comparison: Comparison, most: int | None) -> list[Passage]:
     """The verdicts, then what they are worth, then the rows. ``most``: of these."""
     from bench.report.short import Passage, line
-    from bench.report.terminal import comparison_counts, comparison_table, print_table
+    from bench.report.terminal import comparison_counts, comparison_order, comparison_table, print_table
+    from bench.report.words import what_tells
 
     first, *others = comparison_counts(comparison.rows) or [Text("nothing was compared")]
     table = comparison_table(comparison.rows)
     parts = [line(first), *(line(text, 4, "verdict") for text in others)]
     parts += [line(_text(finding), 1, finding.severity) for finding in comparison.findings]
+    if comparison.rows and (first_row := comparison_order(comparison.rows)[0]).verdict == "AMBIGUOUS":
+        parts.append(line(f"{first_row.quantity}: {what_tells(first_row.ratio)}", 3, "line on what would tell"))
     parts.append(Passage(lambda console: print_table(table, console, most=most), 2, "table"))
     slower = sum(row.verdict == "SLOWER" for row in comparison.rows)
     if slower and not comparison.anything_slower:

@@ -255,3 +255,22 @@ def test_a_scheme_of_another_setting_is_not_said_to_be_missing_in_the_run(tmp_pa
     assert cli.main(["report", str(tmp_path / "run"), "--scheme", "nf4"]) == 2
     told = "--scheme: 'nf4' is not set against fp16 in the setting that the report begins with; choose from int8"
     assert told in capsys.readouterr().err
+
+
+def test_the_processes_that_would_tell_are_estimated_where_a_run_shows_how_they_differ():
+    """Sixteen of 3 % find 3 %; where forty times as many would be needed, a quieter machine is asked for instead."""
+
+    def told(times, spread):
+        records = [
+            make.generation(scheme, repeat, step=0.01 * factor * (1 + spread * offset) / make.SPEEDS[scheme], calls=2)
+            for scheme, factor in (("fp16", 1.0), ("int8", times))
+            for repeat, offset in enumerate((-1, 0, 1, 0.5))
+        ]
+        (action,) = answer(explain(records), COMMANDS).actions
+        return action
+
+    few, many = told(1.03, 0.03), told(1.005, 0.2)
+    found = re.search(r"about (\d+) processes of each would tell", few.text)
+    assert found and 9 <= int(found[1]) <= 40 and "Estimated" in few.text
+    assert few.code == f"python -m bench run --repeats {found[1]}"
+    assert many.title == "Make the machine quieter first" and "more than 50" in many.text and not many.code
