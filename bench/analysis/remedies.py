@@ -9,7 +9,7 @@ was measured goes before what was predicted, what is sure before what is not, an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.record.instruments import QUALITY
@@ -21,6 +21,7 @@ from .grouping import Coordinates, setting_of
 from .interventions import InterventionRow, Predicted
 from .settings import fits
 from .statistics.pairing import Located, difference_between, located
+from .statistics.several import more_among
 from .user_code import code, known
 
 # In order: the memory saving stays; it stays, for several prompts at a time; part of it stays; none of it does.
@@ -35,7 +36,8 @@ class Remedy:
     ``price``: what it costs in accuracy, in words. ``basis``: where the gain comes from. ``keeps``: of the memory
     saving, see KEEPS. ``predicted``: by replay, not measured; ``foretold``: the gain, s per token, that replay had
     predicted of a measured one. ``assumed``: the spread that its interval assumes. ``instead``: another scheme.
-    ``holds_more``: keys and values or a captured step, which ``memory``, that of the weights, does not count."""
+    ``holds_more``: keys and values or a captured step, which ``memory``, that of the weights, does not count.
+    ``by_chance``: its interval leaves 0 out, but of so many as were tried one does that where none helps."""
 
     setting: Coordinates
     scheme: str
@@ -53,10 +55,12 @@ class Remedy:
     instead: bool = False
     foretold: float | None = None
     holds_more: bool = False
+    freedom: float | None = None
+    by_chance: bool = False
 
     @property
     def sure(self) -> bool:
-        return self.low is not None and self.low > 0
+        return self.low is not None and self.low > 0 and not self.by_chance
 
 
 _TITLES: Mapping[str, str] = {
@@ -90,8 +94,17 @@ def remedies(
     found = [remedy for remedy in found if remedy.code]  # arms that no user can load, such as planted ones
     for group in groups:
         found += [*_of_arms(group, records), *_of_other_uses(group, groups, records)]
-    useful = [remedy for remedy in found if remedy.gain > 0]
+    useful = [remedy for remedy in _together(found) if remedy.gain > 0]
     return tuple(sorted(useful, key=_rank))
+
+
+def _together(found: Sequence[Remedy]) -> Iterator[Remedy]:
+    """With all that was tried on one scheme taken together. What is assumed stays as it is: it is called so."""
+    for place in dict.fromkeys((remedy.setting, remedy.scheme) for remedy in found):
+        own = [remedy for remedy in found if (remedy.setting, remedy.scheme) == place]
+        seen = [(one.gain, None if one.assumed or one.predicted else one.low, one.freedom) for one in own]
+        for one, (_, low, _), sure in zip(own, seen, more_among(seen), strict=True):
+            yield replace(one, by_chance=low is not None and low > 0 and not sure)
 
 
 def _rank(remedy: Remedy) -> tuple[int, bool, bool, float]:
@@ -140,6 +153,7 @@ def _of_intervention(row: InterventionRow, home: Coordinates) -> Remedy:
         _price(row), f"intervention {row.name}, measured {beside}{other}",
         code(row.arm, row.name.split("+"), row.batch_size), _keeps(row.name, row.arm, after / before),
         assumed=row.gain.assumed, foretold=row.predicted, holds_more=any(map(_holds_more, row.name.split("+"))),
+        freedom=row.gain.freedom,
     )  # fmt: skip
 
 
@@ -254,7 +268,7 @@ def _switch(
     keeps = "nothing" if gives_up else _keeps("", arm, after / before if after and before else 1.0)
     return Remedy(
         group.setting, slow.scheme, _instead(other.scheme, arm), gain.value, gain.low, gain.high, more,
-        price, how, code(arm), keeps, assumed=gain.assumed, instead=True,
+        price, how, code(arm), keeps, assumed=gain.assumed, instead=True, freedom=gain.freedom,
     )  # fmt: skip
 
 

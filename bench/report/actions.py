@@ -140,6 +140,8 @@ def _doubt(remedy: Remedy) -> str:
         return ""
     if remedy.sure:
         return f" The interval assumes {remedy.assumed}."
+    if remedy.by_chance:
+        return " Not sure: of so many as were tried, chance alone makes one look so."
     return " Not sure: one value has no interval." if remedy.low is None else " Not sure: the interval holds 0."
 
 
