@@ -149,9 +149,9 @@ def _largest(focus: Pair) -> str:
     first, sign = focus.causes[0], 1.0 if focus.closed.delta.delta_ms >= 0 else -1.0
     against = max(focus.causes, key=lambda cause: abs(cause.delta_ms))
     if first.delta_ms * sign <= 0:
-        return f"; the largest change: {of_whole(first)}"
+        return f"; the largest change{', not sure' * (not first.sure)}: {of_whole(first)}"
     other = f"; against it {of_whole(against)}" if against is not first else ""
-    return f", the largest cause: {of_whole(first)}{other}"
+    return f", the largest cause{', not sure' * (not first.sure)}: {of_whole(first)}{other}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -108,7 +108,8 @@ def _cause(one: Shared, pair: Pair) -> Point:
     cause, bounds = one.cause, ""
     if cause.low is not None and cause.high is not None:
         bounds = f" 95 % interval{mark(cause.assumed)} {units.signed(cause.low)} to {units.signed(cause.high)} ms."
-        bounds += "" if cause.sure else " Not sure: it holds 0."
+        chance = " Not sure: of so many causes chance alone makes one look so."
+        bounds += "" if cause.sure else chance if cause.by_chance else " Not sure: it holds 0."
     elif cause.basis == "one value":
         bounds = " One value only, so no interval."
     told = title(c.LABELS[cause.cause], cause.delta_ms, [one], pair.phase.unit)

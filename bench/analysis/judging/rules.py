@@ -103,7 +103,7 @@ def by_cause(evidence: Evidence, causes: Sequence[str], fits: Callable[[Pair], b
         delta = pair.closed.delta.delta_ms
         total = sum(line.delta_ms for line in lines)
         high = sum(line.high if line.high is not None else np.inf for line in lines)
-        costs = [next(together) and line.sure for line in lines]
+        costs = [next(together) and line.low is not None and line.low > 0 for line in lines]
         supports.append(total >= SHARE * delta and any(costs))
         refutes.append(high < SHARE * delta)
         told += [_line_text(pair, line) for line in lines]

@@ -8,7 +8,7 @@ Corrections are causes too, so that nothing is left out. Chart, list, headline, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from bench.record.metrics import MS_PER_S
 
 from ..statistics import Samples, location
 from ..statistics.pairing import difference_between
+from ..statistics.several import Difference, more_among
 from .closure import Closed, Line, Side, on_grid
 
 # An arm that takes less than this share of the other's time for a kind of work does not do that work.
@@ -31,10 +32,17 @@ class Cause(Line):
 
     ``work_ms``: the time for which the GPU (on a CPU: the operators) is busy with it. ``host_ms``: the idle time that
     leads to it; for an idle line, what is left of that. Both are None for a correction, which is neither.
+    ``by_chance``: its interval excludes 0, but among so many causes one does that where nothing differs.
     """
 
     work_ms: float | None
     host_ms: float | None
+    by_chance: bool = field(default=False, kw_only=True)
+
+    @property
+    def sure(self) -> bool:
+        """The interval excludes 0, and not by chance."""
+        return super().sure and not self.by_chance
 
 
 def account(reference: Side, scheme: Side, closed: Closed) -> tuple[Cause, ...]:
@@ -47,11 +55,26 @@ def account(reference: Side, scheme: Side, closed: Closed) -> tuple[Cause, ...]:
     made = [_cause(name, (reference, scheme), closed, alone) for name in c.CAUSES]
     made += [Cause(**vars(line), work_ms=None, host_ms=None) for line in closed.lines if line.cause in c.CORRECTIONS]
     sign = -1.0 if closed.delta.delta_ms < 0 else 1.0
-    found = [cause for cause in made if cause.reference_ms != cause.scheme_ms or cause.work_ms]
+    found = _together([cause for cause in made if cause.reference_ms != cause.scheme_ms or cause.work_ms])
     least = SMALL * sum(abs(cause.delta_ms) for cause in found)
     return tuple(
         sorted(found, key=lambda one: (abs(one.delta_ms) < least, one.delta_ms * sign <= 0, -abs(one.delta_ms)))
     )
+
+
+def _together(causes: Sequence[Cause]) -> list[Cause]:
+    """All causes of one difference taken together. What is assumed stays as it is: it is called so."""
+    seen = [cause if not cause.assumed else replace(cause, low=None, high=None) for cause in causes]
+    ways = [((one.delta_ms, one.low, one.freedom), _turned(one)) for one in seen]
+    apart = more_among([side for way in ways for side in way])
+    return [
+        replace(cause, by_chance=one.sure and not any(sides))
+        for cause, one, *sides in zip(causes, seen, apart[::2], apart[1::2], strict=True)
+    ]
+
+
+def _turned(cause: Cause) -> Difference:
+    return -cause.delta_ms, None if cause.high is None else -cause.high, cause.freedom
 
 
 def _one_sided(line: Line) -> bool:
