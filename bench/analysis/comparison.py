@@ -17,7 +17,7 @@ from .grouping import setting_of
 from .machines import check_machines
 from .matmul import has_bias
 from .statistics import Estimate
-from .statistics.pairing import Take, estimate_of, ratio_between, taking
+from .statistics.pairing import Take, estimate_of, in_order, located, ratio_between, taking
 from .statistics.several import anything_slower
 from .statistics.verdict import MARGIN, Verdict, verdict
 from .unpaired import of_comparison
@@ -105,8 +105,9 @@ def compare(
     rows = [row for name in common for row in _rows(left[name], right[name], margin)]
     beside = bool(scheme_a and scheme_b) and _one_sweep(records_a, records_b)
     alone = of_comparison(records_b, records_a) if beside else ()
+    ordered = _in_order([(left[name], right[name]) for name in common])
     return Comparison(
-        tuple(rows), (*findings, *alone), _cases(left[k] for k in left if k not in right),
+        tuple(rows), (*findings, *ordered, *alone), _cases(left[k] for k in left if k not in right),
         _cases(right[k] for k in right if k not in left), alike, margin,
     )  # fmt: skip
 
@@ -146,6 +147,17 @@ def _bias_findings(left: Mapping[_Key, object], right: Mapping[_Key, object]) ->
         return ()
     message = "layer products with a bias and without are not compared: one run's version left the bias out"
     return (Finding("bias-differs", "warning", message, f"{count} products", "measure both with one version"),)
+
+
+def _in_order(pairs: Iterable[tuple[Sequence[Record], Sequence[Record]]]) -> tuple[Finding, ...]:
+    """That one side was measured before the other, as far as so many runs or processes show it."""
+    takes = [(a, b, take) for a, b in pairs for _, _, take in QUANTITIES[a[0].instrument][:1]]
+    count = sum(in_order(located(b, take), located(a, take)) for a, b, take in takes)
+    if not count:
+        return ()
+    message = "one side was measured before the other: a drift of the machine would be a difference"
+    evidence = f"{count} Cases, whose intervals allow for a straight trend"
+    return (Finding("one-after-the-other", "warning", message, evidence, "measure them in turns: A, B, A, B, A, B"),)
 
 
 def _rows(a: Sequence[Record], b: Sequence[Record], margin: float) -> Iterable[ComparisonRow]:

@@ -32,7 +32,8 @@ from bench.record.schema import Record
 from ..runs import run_of
 from ..statistics import CONFIDENCE, Estimate, Samples, Statistic, Unit, difference, estimate, location, ratio
 from .assumed import Assumed, Part, freedom_of_reach, of_processes, reach
-from .resampling import Array, Basis
+from .in_order import Measured, one_after_the_other, with_trend
+from .resampling import Array, Basis, centre
 
 Take = Callable[[Record], Sequence[float]]
 
@@ -48,11 +49,23 @@ class PairPlace:
 @dataclass(frozen=True)
 class Located:
     """One arm: a sequence of values per Record, and the spot of each; ``spots`` is () for an ordinary run's. ``runs``:
-    of which run each is; () where that is not asked."""
+    of which run each is, and ``moments`` when it was begun; () where that is not asked."""
 
     samples: Samples
     spots: tuple[PairPlace, ...] = ()
     runs: tuple[str, ...] = ()
+    moments: tuple[str, ...] = ()
+
+    def measured(self, statistic: Statistic) -> list[Measured]:
+        """Its runs where it has several, else its processes, and when each was measured; of positive values."""
+        by_run = len(set(self.runs)) > 1
+        found: dict[tuple[str, ...], list[tuple[tuple[str, str], float]]] = {}
+        for place, (run, moment, part) in enumerate(zip(self.runs, self.moments, self.samples, strict=True)):
+            key = (run,) if by_run else (run, str(place))
+            found.setdefault(key, []).append(((moment, run), math.log(centre(part, statistic))))
+        return [
+            (min(when for when, _ in unit), float(np.mean([value for _, value in unit]))) for unit in found.values()
+        ]
 
 
 def taking(name: str) -> Take:
@@ -73,7 +86,8 @@ def located(records: Sequence[Record], take: Take) -> Located:
     """What ``take`` finds in the Records that have any of it."""
     parts = [(record, values) for record in records if (values := tuple(take(record)))]
     found = [record for record, _ in parts]
-    return Located(tuple(values for _, values in parts), spots(found), tuple(map(run_of, found)))
+    moments = tuple(record.started_at for record in found)
+    return Located(tuple(values for _, values in parts), spots(found), tuple(map(run_of, found)), moments)
 
 
 def partners(records: Sequence[Record], base: Sequence[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
@@ -115,9 +129,23 @@ def ratio_of(
     if not arm.samples or not reference.samples or not _positive(arm.samples, reference.samples):
         return None
     if not (paired and arm.spots and reference.spots):
-        return ratio(arm.samples, reference.samples, statistic=statistic, runs=(arm.runs, reference.runs))
+        between = ratio(arm.samples, reference.samples, statistic=statistic, runs=(arm.runs, reference.runs))
+        return with_trend(between, *_measured(arm, reference, statistic)) if in_order(arm, reference) else between
     pairs = matched(arm, reference, statistic)
     return paired_ratio(pairs) if pairs else None
+
+
+def in_order(arm: Located, reference: Located) -> bool:
+    """Whether they were measured one after the other, and nothing is assumed of the days between them."""
+    if not _positive(arm.samples, reference.samples):
+        return False
+    several = [len(set(side.runs)) > 1 for side in (arm, reference)]
+    alike = all(several) or set(arm.runs) == set(reference.runs)
+    return bool(arm.moments and alike and one_after_the_other(*_measured(arm, reference, "median")))
+
+
+def _measured(arm: Located, reference: Located, statistic: Statistic) -> tuple[list[Measured], list[Measured]]:
+    return arm.measured(statistic), reference.measured(statistic)
 
 
 def difference_between(
