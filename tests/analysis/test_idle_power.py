@@ -96,6 +96,14 @@ def test_records_of_before_know_idle_on_one_side_only() -> None:
     assert idle_of(window(), GPU) is None
 
 
+def test_idle_that_would_lie_within_the_work_has_times_of_another_clock() -> None:
+    """Read as after the work, it was no drift: net was 11 % too low, and its interval held the truth in no case."""
+    work = {"work_begin": [0.0, 2.0, 4.0], "work_end": [2.0, 4.0, 6.0]}
+    found = idle((122.0, 121.0, 120.5), (0.0, 2.0, 4.0), **work)
+    assert found.after is None and found.assumed == pytest.approx(DRIFT * found.power, rel=0.01)
+    assert idle((122.0, 116.0), (-2.0, 6.0), **work).after == pytest.approx(116.0)
+
+
 def test_a_trend_is_a_finding() -> None:
     fell = trend(window((110.0, 108.0, 98.0, 96.0), (-5.0, -3.0, 7.0, 9.0)), GPU)
     assert fell and fell.code == "idle-drift" and fell.severity == "info" and "109.0 W, then 97.0 W" in fell.evidence

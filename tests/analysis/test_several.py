@@ -8,7 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.analysis import energy, generation
 from bench.analysis.comparison import compare
+from bench.analysis.energy.ledger import energy_pairs
+from bench.analysis.explain import explain
 from bench.analysis.interventions import InterventionRow, summarise
 from bench.analysis.judging.rules import Evidence, Found, by_removal
 from bench.analysis.statistics import Estimate, assumed, ratio
@@ -16,6 +19,10 @@ from bench.analysis.statistics.several import anything_slower, faster_among, mor
 from bench.analysis.statistics.student import t_quantile
 from bench.analysis.statistics.verdict import verdict
 from bench.quality.tradeoff.signmap import Place, Spot, flips, sign_of
+from bench.record.schema import Record
+from bench.report.answer import answer
+from bench.report.sections.throughput import throughput_table
+from benchmarks.verdict_model import draws
 from tests import factories as make
 
 RUNS, PROCESSES = 400, 3
@@ -124,3 +131,46 @@ def test_the_freedom_is_that_of_what_made_the_interval() -> None:
     known = assumed.freedom_of_reach([(1e-12, 1.0)], more + more)
     assert known == pytest.approx(2)
     assert assumed.freedom_of_reach([(1.0, 1.0)], more) == 1
+
+
+def eight(rng: np.random.Generator, times: float = 1.0) -> list[Record]:
+    """Three processes of the reference and of eight schemes; the first of these takes ``times`` as long."""
+    schemes = ("fp16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq", "bf16", "fp32")
+    return [
+        draws.process(rng, scheme, times if scheme == "int8" else 1.0, repeat, 0.03)
+        for repeat in range(PROCESSES)
+        for scheme in schemes
+    ]
+
+
+def test_of_eight_schemes_alike_the_tables_and_the_headline_call_none_slower_and_say_why() -> None:
+    """Each by itself one is in a fifth of the runs; one that takes half as long again is called so beside them."""
+    alone = told = 0
+    for seed in range(20):
+        (group,) = generation.summarise(eight(np.random.default_rng(seed)))
+        rows = [row for row in group.rows if row.time_ratio]
+        by_chance = [row.scheme for row in rows if verdict(row.time_ratio) in ("SLOWER", "FASTER")]
+        sure = [row.scheme for row in rows if row.verdict in ("SLOWER", "FASTER")]
+        alone, told = alone + bool(by_chance), told + bool(sure)
+        note = throughput_table([group]).note
+        assert ("chance makes one do that" in note) == bool(set(by_chance) - set(sure)), note
+    assert alone >= 2 and told <= 2
+    found = explain(eight(np.random.default_rng(1), times=1.5))
+    told_of = answer(found)
+    assert told_of is not None and told_of.sentence.startswith("Slower than fp16: int8. This run cannot tell for ")
+
+
+def test_joules_of_table_and_split_are_taken_together_alike() -> None:
+    schemes = dict.fromkeys(("fp16", "int8", "fp4", "nf4", "nf4-dq", "bf16"), (1.0, 1.0)) | {"int8-thr0": (1.6, 1.0)}
+    for seed in range(12):
+        records = list(draws.joules(np.random.default_rng(seed), schemes, 3, 0.03))
+        (group,) = energy.summarise(records)
+        table = {row.scheme: row.verdict for row in group.rows if row.energy_ratio}
+        assert table == {pair.scheme: pair.verdict for pair in energy_pairs(records)}
+        assert table["int8-thr0"] == "SLOWER"
+
+
+def test_what_is_assumed_stands_by_itself_and_is_called_so() -> None:
+    records = [make.generation(scheme, 0, calls=2) for scheme in ("fp16", "bf16", "nf4", "nf4-dq", "fp4", "int8")]
+    (group,) = generation.summarise([replace(one, repeat=0) for one in records])
+    assert all(row.verdict == verdict(row.time_ratio) for row in group.rows if row.time_ratio)

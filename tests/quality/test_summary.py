@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.analysis.statistics import Estimate
 from bench.analysis.statistics.propagation import exact, product
-from bench.quality.analysis.mcnemar import exact_p, mcnemar
+from bench.quality.analysis.mcnemar import exact_p, mcnemar, together
 from bench.quality.analysis.passing import wilson
 from bench.quality.analysis.summary import agreement, removed, summarise
 from tests import factories as make
@@ -56,6 +56,17 @@ def test_only_discordant_tasks_count(outcomes: list[tuple[bool, bool]]) -> None:
     assert found is not None
     assert found.lost == outcomes.count((True, False)) and found.won == outcomes.count((False, True))
     assert (found.verdict == "differs") == (found.p < 0.05)
+
+
+def test_of_several_arms_one_that_barely_differs_does_not_by_itself() -> None:
+    """p is 0.031 where six tasks are lost and none won: one of eight arms without a difference is as far by chance."""
+    reference = {str(task): True for task in range(40)}
+    arms = [{task: int(task) >= lost for task in reference} for lost in (6, 2, 1, 0)]
+    tests = [found for arm in arms if (found := mcnemar(reference, arm)) is not None]
+    assert [test.verdict for test in tests] == ["differs", *["cannot tell"] * 3]
+    assert {test.verdict for test in together(tests)} == {"cannot tell"} and together(tests[:1]) == tuple(tests[:1])
+    far = mcnemar(reference, {task: int(task) >= 12 for task in reference})
+    assert far is not None and {test.verdict for test in together([far, tests[0]])} == {"differs"}
 
 
 def test_tasks_that_one_side_lacks_are_left_out() -> None:
