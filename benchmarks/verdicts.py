@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks import parts
+from benchmarks.verdict_model.claims import claims
 from benchmarks.verdict_model.coverage import coverage
 from benchmarks.verdict_model.page import filled
 from benchmarks.verdict_model.power import power
@@ -24,6 +25,7 @@ PARTS: dict[str, Callable[[int], list[dict[str, Any]]]] = {
     "spreads": lambda _: spreads(),
     "power": lambda replicates: power(SEED, replicates),
     "coverage": lambda replicates: coverage(SEED, replicates),
+    "claims": lambda replicates: claims(SEED, replicates),
 }
 
 

@@ -9,6 +9,7 @@ from bench.record.schema import Record
 
 from .grouping import Coordinates, groups
 from .statistics import Estimate, estimate
+from .statistics.several import judged_together
 from .statistics.verdict import Verdict, verdict
 
 
@@ -39,4 +40,4 @@ def summarise(records: Sequence[Record]) -> tuple[AnnotationRow, ...]:
                 cost = estimate(ratios, unit="fixed")  # each pair of one process, its two calls in turn
                 pairs = sum(map(len, ratios))
                 rows.append(AnnotationRow(group.setting, scheme, pairs, cost, verdict(cost)))
-    return tuple(rows)
+    return judged_together(rows, lambda row: row.time_ratio)

@@ -15,6 +15,7 @@ from .event_overhead import TAKEN_OFF, less_overhead
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of, samples
 from .statistics import Estimate, location
 from .statistics.pairing import estimate_of, taking
+from .statistics.several import judged_together
 from .statistics.turns import ratio_of_products
 from .statistics.verdict import Verdict, verdict
 from .traffic import Traffic, flop, traffic
@@ -111,11 +112,12 @@ def _order(row: MatmulRow) -> tuple[Any, ...]:
 def _rows(group: Group, wanted: str, machine: Ceilings) -> list[MatmulRow]:
     reference = reference_of(group.schemes, wanted)
     base = group.schemes[reference] if reference else ()
-    return [
+    rows = [
         _row(group, scheme, group.schemes[scheme], reference, base if scheme != reference else (), machine)
         for scheme in reference_first(group.schemes, reference)
         if samples(group.schemes[scheme], "forward_time")
     ]
+    return list(judged_together(rows, lambda row: row.time_ratio))
 
 
 def _row(

@@ -59,4 +59,12 @@ def _coverage(document: dict[str, Any]) -> Iterable[str]:
     return table(head, 2, rows)
 
 
-_TABLES = {"spreads": _spreads, "power": _power, "coverage": _coverage}
+def _claims(document: dict[str, Any]) -> Iterable[str]:
+    rows = (
+        (row["claim"], row["truth"], str(row["processes"]) if row["processes"] else "", f"{row['false']:.1%}")
+        for row in document["claims"]
+    )
+    return table(("Claim", "The truth", "Processes of each", "Made, though false"), 2, rows)
+
+
+_TABLES = {"spreads": _spreads, "power": _power, "coverage": _coverage, "claims": _claims}

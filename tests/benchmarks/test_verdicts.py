@@ -11,7 +11,7 @@ from bench.analysis import generation
 from bench.analysis.statistics.assumed import BURST, PROCESS
 from bench.record.store import load
 from benchmarks.sweep.noise import H100, RUNS
-from benchmarks.verdict_model import coverage, draws, page, power
+from benchmarks.verdict_model import claims, coverage, draws, page, power
 from benchmarks.verdict_model.spreads import spreads
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +58,37 @@ def test_no_more_than_five_per_cent_of_verdicts_are_false() -> None:
     for row in RESULT["power"]:
         false = ("SLOWER", "FASTER") if row["times"] == 1.0 else ("FASTER",)
         assert sum(row["verdicts"].get(word, 0.0) for word in false) <= worst(0.05, RESULT["replicates of power"]), row
+
+
+def test_no_claim_is_made_in_more_than_five_per_cent_of_runs_in_which_it_is_false() -> None:
+    assert [(row["claim"], row["truth"], row["processes"]) for row in RESULT["claims"]] == [
+        (claim, truth, count) for claim, truth, count, _ in claims.CLAIMS
+    ]
+    replicates = RESULT["replicates of claims"]
+    assert replicates >= 200
+    for row in RESULT["claims"]:
+        assert row["false"] <= worst(0.05, replicates), row
+
+
+@pytest.mark.parametrize("place", range(len(claims.CLAIMS)), ids=[f"{one[0]}-{one[2]}" for one in claims.CLAIMS])
+def test_claims_are_counted_by_the_tools_own_words(place: int) -> None:
+    """The least number of draws that shows a claim which is false in a fifth of runs."""
+    assert claims.false_share(place, 7, 12) <= 3 / 12
+
+
+@pytest.mark.parametrize(
+    ("draw", "why"),
+    [
+        (claims._cliff("supported", 1.8, 3), "a jump to ×1.8"),
+        (claims._head("supported", 0.2, 3), "a fifth of the step"),
+        (claims._head("refuted", 0.02, 1), "a fiftieth, of one process"),
+        (claims._power("supported", 1.6, 0.8, 3), "less power, much longer"),
+        (claims._power("refuted", 1.3, 1.3, 3), "more power"),
+        (claims._nested("supported", 1.3, 3), "×1.3 with nested scales"),
+    ],
+)
+def test_a_claim_that_is_true_by_far_is_made(draw: claims.Draw, why: str) -> None:
+    assert sum(draw(np.random.default_rng(seed)) for seed in range(4)) >= 3, why
 
 
 def test_a_difference_that_is_large_is_found() -> None:

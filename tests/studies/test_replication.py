@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from bench.analysis.statistics import Estimate
 from bench.record.errors import RecordError
 from bench.record.schema import Record
 from bench.studies.starcoder2.published import EIGHT_BIT, FOUR_BIT, from_json
 from bench.studies.starcoder2.replication import settings as s
-from bench.studies.starcoder2.replication.claims import Claim
+from bench.studies.starcoder2.replication.claims import Claim, _together
+from bench.studies.starcoder2.replication.claims import Test as Answer
 from bench.studies.starcoder2.replication.quality import change, score
 from bench.studies.starcoder2.replication.whole import Study, compare
 from tests import factories as make
@@ -277,3 +279,15 @@ def test_an_arm_of_the_study_is_never_a_pruned_model(study: Study):
     rows = [row.measured for row in (*study.times, *study.energies) if row.measured]
     assert all(not m.setting.coordinate("dropped_layers") for m in rows)
     assert EIGHT_BIT in {row.published.arm for row in study.times if row.measured}
+
+
+def test_of_many_settings_one_that_barely_shows_a_claim_does_not_settle_it():
+    def at(value, reach):
+        return Estimate(value, value / reach, value * reach, 3, 9, "between processes", freedom=4.0)
+
+    barely, nothing = Answer(True, "barely", ratio=at(1.031, 1.03)), Answer(None, "nothing", ratio=at(1.0, 1.03))
+    clearly = Answer(True, "clearly", ratio=at(1.5, 1.03))
+    assert _together([barely])[0].holds is True
+    assert [test.holds for test in _together([barely, *[nothing] * 7])] == [None] * 8
+    assert [test.holds for test in _together([clearly, barely])] == [True, True]
+    assert _together([Answer(False, "pass@1"), *[nothing] * 7])[0].holds is False  # no ratio of times or joules

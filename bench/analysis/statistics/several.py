@@ -36,6 +36,16 @@ def faster_among(ratios: Sequence[Estimate]) -> tuple[bool, ...]:
     return slower_among([one.inverse() for one in ratios])
 
 
+def apart_among(ratios: Sequence[Estimate]) -> tuple[bool, ...]:
+    """Which of the ratios are off 1 for sure, either way, all of them taken together. One whose spread is assumed
+    stands by itself: it is called so, and leaves 1 out only beyond what a machine on record would make of all arms
+    together (docs/verdicts.md)."""
+    seen = [one for one in ratios if not one.assumed]
+    sides = more_among([_logarithm(side) for one in seen for side in (one, one.inverse())])
+    together = iter([above or below for above, below in zip(sides[::2], sides[1::2], strict=True)])
+    return tuple(True if one.assumed else next(together) for one in ratios)
+
+
 class HasVerdict(Protocol):
     @property
     def verdict(self) -> Verdict | None: ...
@@ -46,11 +56,9 @@ Row = TypeVar("Row", bound=HasVerdict)
 
 def judged_together(rows: Sequence[Row], ratio_of: Callable[[Row], Estimate | None]) -> tuple[Row, ...]:
     """Arms beside one reference, their ``verdict`` each by itself: with verdicts by which anything is SLOWER or FASTER
-    by chance in at most 5 % of runs without a difference. A ratio whose spread is assumed stays as it is: it is called
-    so, and leaves 1 out only beyond what a machine on record would make of all arms together (docs/verdicts.md)."""
-    known = [one for row in rows if row.verdict and (one := ratio_of(row)) and not one.assumed]
-    sure = more_among([_logarithm(side) for one in known for side in (one, one.inverse())])
-    chance = {id(one) for one, *sides in zip(known, sure[::2], sure[1::2], strict=True) if not any(sides)}
+    by chance in at most 5 % of runs without a difference."""
+    known = [one for row in rows if row.verdict and (one := ratio_of(row))]
+    chance = {id(one) for one, sure in zip(known, apart_among(known), strict=True) if not sure}
 
     def told(row: Row) -> Row:
         by_chance = id(ratio_of(row)) in chance and row.verdict in ("SLOWER", "FASTER")

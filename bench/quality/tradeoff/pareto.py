@@ -9,10 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 
+from bench.analysis.statistics import CONFIDENCE
 from bench.analysis.statistics.verdict import MARGIN
 
 Front = Literal["front", "dominated", "cannot tell"]
@@ -41,7 +43,7 @@ def front(arms: Mapping[str, Sequence[CriterionCost]]) -> dict[str, tuple[Front,
     for name, costs in arms.items():
         others = [(other, theirs) for other, theirs in arms.items() if other != name]
         perhaps = [(other, theirs) for other, theirs in others if _dominates(theirs, costs)]
-        by = tuple(other for other, theirs in perhaps if _surely_no_worse(theirs, costs))
+        by = tuple(other for other, theirs in perhaps if _surely_no_worse(theirs, costs, len(others)))
         sure = all(_surely_better(costs, theirs) for _, theirs in others)
         place: Front = "dominated" if by else "front" if sure else "cannot tell"
         found[name] = place, by or tuple(other for other, _ in perhaps)
@@ -53,10 +55,12 @@ def _dominates(one: Sequence[CriterionCost], other: Sequence[CriterionCost]) -> 
     return all(a.value <= b.value for a, b in pairs) and _surely_better(one, other)
 
 
-def _surely_no_worse(one: Sequence[CriterionCost], other: Sequence[CriterionCost]) -> bool:
-    """The interval of the difference, half-widths of independent figures in quadrature, ends below the margin."""
+def _surely_no_worse(one: Sequence[CriterionCost], other: Sequence[CriterionCost], among: int) -> bool:
+    """The interval of the difference, half-widths of independent figures in quadrature, ends below the margin. Wider
+    for one ``among`` many (Bonferroni), as any of them may seem no worse by chance."""
+    wider = NormalDist().inv_cdf(0.5 * (1 - CONFIDENCE) / among) / NormalDist().inv_cdf(0.5 * (1 - CONFIDENCE))
     return all(
-        a.value - b.value + math.hypot(a.high - a.value, b.value - b.low) <= MARGIN * abs(b.value)
+        a.value - b.value + wider * math.hypot(a.high - a.value, b.value - b.low) <= MARGIN * abs(b.value)
         for a, b in zip(one, other, strict=True)
     )
 

@@ -9,11 +9,12 @@ told as evidence, and settles nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.analysis.hypotheses import Judged
 from bench.analysis.statistics import Estimate
+from bench.analysis.statistics.several import apart_among
 
 from ..published import EIGHT_BIT, FOUR_BIT, Published, Statement
 from .pruning import PrunedSeries
@@ -45,11 +46,12 @@ class Claim:
 @dataclass(frozen=True)
 class Test:
     """One setting's answer: True (shown), False (contradicted) or None (settles nothing), what it rests on, and why it
-    settles nothing."""
+    settles nothing. ``ratio``: which is above 1 or below it, where that is the answer."""
 
     holds: bool | None
     text: str
     why: str = ""
+    ratio: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,17 @@ def claims(grounds: ClaimGrounds) -> tuple[Claim, ...]:
 
 def _claim(statement: Statement, grounds: ClaimGrounds) -> Claim:
     tests, nothing = _tests(statement.id, grounds)
-    return Claim(statement, *_sum_up(tests, nothing, every=statement.id == ALWAYS))
+    return Claim(statement, *_sum_up(_together(tests), nothing, every=statement.id == ALWAYS))
+
+
+def _together(tests: Sequence[Test]) -> list[Test]:
+    """All settings taken together: of eight one shows, or contradicts, what is not there in a fifth of runs."""
+    sure = iter(apart_among([test.ratio for test in tests if test.ratio is not None]))
+    known = [test.ratio is None or next(sure) for test in tests]
+    return [
+        test if one or test.holds is None else replace(test, holds=None, why=CANNOT_TELL)
+        for test, one in zip(tests, known, strict=True)
+    ]
 
 
 def _sum_up(tests: Sequence[Test], nothing: str, *, every: bool = False) -> tuple[Outcome, str]:
@@ -144,20 +156,22 @@ def above_one(value: Estimate) -> bool | None:
     return value.low > 1.0
 
 
-def _test(setting: StudySetting, holds: bool | None, text: str, *, estimated: str = "") -> Test:
+def _test(
+    setting: StudySetting, holds: bool | None, text: str, *, estimated: str = "", ratio: Estimate | None = None
+) -> Test:
     """The answer of an interval, less what this setting cannot show."""
     told = f"{text} ({place(setting)})"
     if not setting.on_gpu:
         return Test(None, told, "a CPU does not test it")
     if estimated:
         return Test(None, told, "joules that are only estimated do not test it")
-    return Test(holds, told, CANNOT_TELL if holds is None else "")
+    return Test(holds, told, CANNOT_TELL if holds is None else "", ratio)
 
 
 def _slower(measured: Measured | None) -> Test:
     assert measured is not None and measured.ratio is not None
     text = f"{measured.scheme} takes {_bounds(measured.ratio)} the time of {measured.reference}"
-    return _test(measured.setting, above_one(measured.ratio), text)
+    return _test(measured.setting, above_one(measured.ratio), text, ratio=measured.ratio)
 
 
 def _eight_against_four(found: Sequence[StudySetting]) -> list[Test]:
@@ -167,7 +181,7 @@ def _eight_against_four(found: Sequence[StudySetting]) -> list[Test]:
         ratio = ratio_of_means(setting.times(eight.scheme), setting.times(four.scheme)) if eight and four else None
         if eight and four and ratio:
             text = f"{eight.scheme} takes {_bounds(ratio)} the time of {four.scheme}"
-            tests.append(_test(setting, above_one(ratio), text))
+            tests.append(_test(setting, above_one(ratio), text, ratio=ratio))
     return tests
 
 
@@ -182,9 +196,10 @@ def _energy(name: str, g: ClaimGrounds, arm: str) -> list[Test]:
             tests.append(Test(None, told, "not measured"))
         if row.published.arm in arms and row.measured and row.measured.ratio and row.published_range:
             m, ratio, range_ = row.measured, row.measured.ratio, row.published_range
-            holds = within(ratio, range_.low, range_.high) if name.endswith("-size") else above_one(ratio)
+            of_size = name.endswith("-size")
+            holds = within(ratio, range_.low, range_.high) if of_size else above_one(ratio)
             text = f"{m.scheme} needs {_bounds(ratio)} the joules per token of {m.reference} by {m.source}"
-            tests.append(_test(m.setting, holds, text, estimated=m.estimated))
+            tests.append(_test(m.setting, holds, text, estimated=m.estimated, ratio=None if of_size else ratio))
     return tests
 
 
