@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.record.codes import distinct
 from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, OTHER, Copies, Kernels, Timeline
 
 Rows = NDArray[np.int64]
@@ -101,6 +102,13 @@ class _Again:
         idle = np.cumsum(got == 0) - (got == 0)  # before each call
         untold = (got > 1) & (idle > idle[np.searchsorted(self.key, self.key)])
         return np.where(np.isin(key, self.key[untold]), -1, last)
+
+
+def with_work(timeline: Timeline) -> Which:
+    """[calls] whether GPU work in the trace has its id; True too where its id is not known."""
+    calls, tables = timeline.calls, (timeline.kernels, timeline.copies)
+    work = np.concatenate([_key(table.process, table.correlation) for table in tables])
+    return np.isin(_key(timeline.threads.process[calls.thread], calls.correlation), np.append(distinct(work), -1))
 
 
 def calls_by_id(timeline: Timeline) -> CallsById:

@@ -14,6 +14,9 @@ Steps that do not hold as much of the model: a range around a whole call of gene
 both traces have, norms or the choice of a token, run as often in a step of the one as of the other, whatever the
 weights are. Where most of them run so many times more often, a step of that trace is another thing.
 
+Work that is lost: launches without a kernel, as where the tool's buffers were full, and kernels without a length. What
+is missing looks as if it were fast.
+
 Steps of several sizes that nothing in their names tells: how many of each a trace holds is in all its means.
 """
 
@@ -29,12 +32,14 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.codes import encode
 from bench.record.schema import Finding
+from bench.record.timeline import LAUNCH
 
 from ..ledger.classes import classes_of
 from ..ledger.costs import StepCosts, step_rows
 from ..ledger.gpu import AskedWork, step_windows, work_of
 from ..timeline import Analysis
 from ..timeline.intervals import Cover
+from ..timeline.joins import with_work
 from .unusual import groups_of
 
 if TYPE_CHECKING:
@@ -162,6 +167,46 @@ def _lines_of(analysis: Analysis, step_range: str) -> dict[str, tuple[str, float
     return {name: (max(causes, key=lambda each: causes[each]), sum(causes.values())) for name, causes in found.items()}
 
 
+# So much of the work of the steps may be lost.
+_LOST = 0.02
+LOST = "lost-work"
+
+
+def work_lost(traces: Sequence[Trace]) -> list[Finding]:
+    """A finding for each trace whose steps lack work that was asked for."""
+    made = []
+    for name, trace in zip(("reference", "candidate"), traces, strict=True):
+        if not trace.analysis.devices:
+            continue
+        told = _lost_text(trace.analysis, trace.step_range)
+        if told:
+            message = f"the {name}'s trace lacks a part of its GPU work, so that its lines are too small: {told}"
+            evidence = f"more than {_LOST:.0%} of what its steps ask for"
+            remedy = "record again, fewer steps at a time"
+            made.append(Finding(LOST, "warning", message, evidence, remedy))
+    return made
+
+
+def _lost_text(analysis: Analysis, step_range: str) -> str:
+    timeline = analysis.timeline
+    steps = step_rows(timeline, step_range)
+    inside = Cover.union(timeline.ranges.start[steps], timeline.ranges.end[steps])
+    calls, kernels = timeline.calls, timeline.kernels
+    launches = (calls.kind == LAUNCH) & inside.holds(calls.start)
+    lone = launches & ~with_work(timeline)
+    called = np.maximum(analysis.launch, 0)
+    mine = (analysis.launch >= 0) & launches[called] if len(calls) else inside.holds(kernels.start)
+    empty = mine & (kernels.end == kernels.start)
+    strays = (analysis.launch < 0) & inside.holds(kernels.start)  # they may be what these launches asked for
+    lost = int(lone.sum()) - int(strays.sum())
+    told = []
+    if lost > _LOST * launches.sum():
+        told.append(f"{lost} of {int(launches.sum())} launches have no kernel in it")
+    if empty.sum() > _LOST * mine.sum():
+        told.append(f"{int(empty.sum())} of {int(mine.sum())} kernels take no time in it")
+    return " and ".join(told)
+
+
 # Shares of a size that differ by less than this are alike.
 _ALIKE = 0.02
 MIXED = "mixed-steps"
@@ -191,10 +236,10 @@ _LEAST_NAMES, _SHARE, _AGREE = 3, 0.6, 0.15
 _UNLIKE = 1.5
 
 
-def passes(reference: Analysis, candidate: Analysis, steps: tuple[str, str]) -> float | None:
+def passes(analyses: tuple[Analysis, Analysis], steps: tuple[str, str]) -> float | None:
     """How many times as often the kernels of both run in a step of the candidate; None where that is about once, or
     where too few are in both or agree. Raises RecordError where there are no such steps."""
-    one, other = (_kernels(*each) for each in zip((reference, candidate), steps, strict=True))
+    one, other = (_kernels(*each) for each in zip(analyses, steps, strict=True))
     ratios = [other[name] / one[name] for name in one if name in other]
     if len(ratios) < _LEAST_NAMES:
         return None

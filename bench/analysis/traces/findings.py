@@ -18,7 +18,7 @@ from ..ledger.closure import Closed
 from ..ledger.uniform import SHARE_GPU, uniform_factor
 from ..replay.diagnosis import Diagnosis
 from ..timeline import Analysis
-from .doubts import MIXED, passes
+from .doubts import LOST, MIXED
 from .recorded import Origin, Recorded
 from .sizes import template
 from .times import StepTime
@@ -31,7 +31,7 @@ _LEAST, _MOST = 0.8, 1.25
 _TIMES = re.compile(r"^\d+ × ")
 UNLIKE, ONE_FILE = "unlike", "one-file"
 # What says of what the numbers are, and stands before them.
-FIRST = (ONE_FILE, UNLIKE, MIXED)
+FIRST = (ONE_FILE, UNLIKE, LOST, MIXED)
 
 
 def _facts(analyses: Sequence[Analysis]) -> list[str]:
@@ -71,11 +71,8 @@ def _sizes(steps: Sequence[str]) -> list[str]:
     return [f"sizes in the names of the steps: {steps[0]} and {steps[1]}"] if alike else []
 
 
-def _passes(analyses: Sequence[Analysis], steps: Sequence[str]) -> list[str]:
+def _passes(times: float | None) -> list[str]:
     """A step that holds several forward passes, or another model's."""
-    if not all(steps) or not all(analysis.devices for analysis in analyses):
-        return []
-    times = passes(analyses[0], analyses[1], (steps[0], steps[1]))
     if times is None:
         return []
     name, more = ("candidate", times) if times > 1.0 else ("reference", 1.0 / times)
@@ -83,13 +80,13 @@ def _passes(analyses: Sequence[Analysis], steps: Sequence[str]) -> list[str]:
 
 
 def unlike(
-    analyses: Sequence[Analysis], origins: Sequence[Origin | None], steps: Sequence[str] = ("", "")
+    analyses: Sequence[Analysis], origins: Sequence[Origin | None], steps: Sequence[str], times: float | None
 ) -> list[Finding]:
     """In what the two differ beside the scheme, as far as it is known: then the difference may be from that. ``steps``:
-    what the steps of each are called."""
+    what the steps of each are called; ``times``: how many times as many passes the candidate's hold, where not one."""
     tools = [analysis.timeline.source for analysis in analyses]
     told = [f"tool: {tools[0]} and {tools[1]}"] if tools[0] != tools[1] else []
-    told += _facts(analyses) + _sizes(steps) + _passes(analyses, steps)
+    told += _facts(analyses) + _sizes(steps) + _passes(times)
     known = [origin.record for origin in origins if origin is not None]
     if len(known) == 2:
         one, other = (record.case.coordinates() for record in known)

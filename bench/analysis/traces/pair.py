@@ -31,7 +31,7 @@ from ..timeline import Analysis
 from ..timeline.gpus import copy_sums
 from ..timeline.intervals import Cover
 from .arm import arms, with_spread
-from .doubts import classed_apart, clocks_apart, mixed, stalled_elsewhere
+from .doubts import classed_apart, clocks_apart, mixed, passes, stalled_elsewhere, work_lost
 from .findings import left_open, of_sample, of_times, of_work, one_file, unlike
 from .periods import not_in_steps
 from .recorded import Origin, Recorded, TraceOrigin, origin_of, recorded
@@ -65,6 +65,13 @@ class Timed:
     sources: tuple[SourceLine, ...]
     unit: str = "step"
     run: str = ""
+
+    @property
+    def unsure(self) -> Timed:
+        """The same, of steps that do not show what the causes are."""
+        causes = tuple(replace(cause, low=None, high=None) for cause in self.causes)
+        lines = tuple(replace(line, low=None, high=None) for line in self.closed.lines)
+        return replace(self, causes=causes, closed=replace(self.closed, lines=lines))
 
     @property
     def seen(self) -> bool:
@@ -103,11 +110,17 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     found = [origin_of(trace.path) for trace in both]
     times, missing = _times(both, found)
     noticed = one_file(reference.path, candidate.path)
-    noticed += unlike(analyses, [one.origin for one in found], steps) + stalled_elsewhere(both) + clocks_apart(both)
-    noticed += classed_apart(analyses, steps) + mixed(costs)
+    several = passes(analyses, steps) if with_gpu else None
+    noticed += unlike(analyses, [one.origin for one in found], steps, several)
+    noticed += stalled_elsewhere(both) + clocks_apart(both)
+    noticed += classed_apart(analyses, steps)
+    doubted = mixed(costs) + work_lost(both)
     if not any(one.origin for one in found):
         noticed += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
     timed = None
+    noticed += doubted
+    apart = bool(doubted) or several is not None
+    alone = alone.unsure if apart else alone
     if times is None:
         noticed += of_work(alone)
     else:
@@ -115,6 +128,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
         run = _one_run(both, found)
         timed = _of_run(run, analyses, times, spread) if run else None
         timed = timed or _timed(analyses, times, steps, spread)
+        timed = timed.unsure if apart else timed
         noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
     sources = _sources(costs, None)
     count = costs[0].steps, costs[1].steps

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +125,11 @@ class Recorded:
     low: float
     high: float | None
     verdict: Verdict | None
+
+    @property
+    def unsure(self) -> Recorded:
+        """The same, of steps that do not show what a real one does."""
+        return replace(self, lines=tuple(replace(line, low=None, high=None) for line in self.lines), verdict=None)
 
 
 def recorded(

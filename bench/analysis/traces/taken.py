@@ -30,6 +30,7 @@ from .unusual import long_ones, with_usual_gpu_time, with_usual_work, without_fi
 
 Rows = NDArray[np.int64]
 WHOLE, INFERRED = "(whole trace)", "(inferred step)"
+_INSIDE = " (no step)"
 _OFFERED = 5
 # Steps that ask for less of the work than this are hardly what a trace was made for.
 _SMALL = 0.5
@@ -307,15 +308,15 @@ def _of_one_size(found: RangeFamily, groups: Sequence[SizeGroup], wanted: str | 
 
 def _renamed(analysis: Analysis, family: Rows, steps: Rows, label: str) -> Analysis:
     """The trace with these ranges, and no others, as steps called ``label``. What is known of its launches is kept.
-    ``family``: the steps, and those left out."""
+    ``family``: the steps, and those left out. Others of that name lie inside them, or on another thread."""
     timeline = analysis.timeline
     called = rows_called(timeline, label) if "*" not in label and "?" not in label else np.empty(0, np.int64)
     if len(family) == len(called) == len(steps) and set(called.tolist()) == set(steps.tolist()):
         return analysis
-    strings = (*timeline.strings, label, f"{label}{LEFT_OUT}")
+    strings = (*timeline.strings, f"{label}{_INSIDE}", f"{label}{LEFT_OUT}", label)
     name = timeline.ranges.name.copy()
-    rest = np.setdiff1d(np.concatenate((called, family)), steps)
-    name[rest], name[steps] = len(strings) - 1, len(strings) - 2
+    for place, rows in enumerate((called, family, steps)):  # a later one has the last word
+        name[rows] = len(timeline.strings) + place
     return with_timeline(analysis, replace(timeline, strings=strings, ranges=replace(timeline.ranges, name=name)))
 
 
