@@ -14,6 +14,8 @@ Steps that do not hold as much of the model: a range around a whole call of gene
 both traces have, norms or the choice of a token, run as often in a step of the one as of the other, whatever the
 weights are. Where most of them run so many times more often, a step of that trace is another thing.
 
+CUDA graphs that were recorded as a whole: which kernels run in them is not known.
+
 Work that is lost: launches without a kernel, as where the tool's buffers were full, and kernels without a length. What
 is missing looks as if it were fast.
 
@@ -32,7 +34,7 @@ import numpy as np
 from bench.record import causes as c
 from bench.record.codes import encode
 from bench.record.schema import Finding
-from bench.record.timeline import LAUNCH
+from bench.record.timeline import LAUNCH, whole_graphs
 
 from ..ledger.classes import classes_of
 from ..ledger.costs import StepCosts, step_rows
@@ -165,6 +167,30 @@ def _lines_of(analysis: Analysis, step_range: str) -> dict[str, tuple[str, float
         if launched.name is not None:
             found[launched.name][launched.cause(classes)] += ns
     return {name: (max(causes, key=lambda each: causes[each]), sum(causes.values())) for name, causes in found.items()}
+
+
+WHOLE_GRAPHS = "whole-graphs"
+
+
+def graphs_recorded_whole(analyses: Sequence[Analysis]) -> list[Finding]:
+    """A finding where much of one trace's work is in graphs that are one block each, and not so of the other's."""
+    shares = [_whole_share(analysis) for analysis in analyses]
+    if abs(shares[0] - shares[1]) <= _LEAST_WORK:
+        return []
+    told = " and ".join(
+        f"{share:.0%} of the {name}'s" for name, share in zip(("reference", "candidate"), shares, strict=True)
+    )
+    message = f"graphs were recorded as a whole, so that all of their work is called other: {told}"
+    evidence = "nsys records the kernels of a graph only where it is told to"
+    remedy = "record both with --cuda-graph-trace=node"
+    return [Finding(WHOLE_GRAPHS, "warning", message, evidence, remedy)]
+
+
+def _whole_share(analysis: Analysis) -> float:
+    """Of the time of all kernels that of whole graphs."""
+    kernels = analysis.timeline.kernels
+    length = kernels.end - kernels.start
+    return float(length[whole_graphs(analysis.timeline)].sum() / max(length.sum(), 1))
 
 
 # So much of the work of the steps may be lost.

@@ -31,7 +31,7 @@ from ..timeline import Analysis
 from ..timeline.gpus import copy_sums
 from ..timeline.intervals import Cover
 from .arm import arms, with_spread
-from .doubts import classed_apart, clocks_apart, mixed, passes, stalled_elsewhere, work_lost
+from .doubts import classed_apart, clocks_apart, graphs_recorded_whole, mixed, passes, stalled_elsewhere, work_lost
 from .findings import left_open, of_sample, of_times, of_work, one_file, unlike
 from .periods import not_in_steps
 from .recorded import Origin, Recorded, TraceOrigin, origin_of, recorded
@@ -113,14 +113,15 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     several = passes(analyses, steps) if with_gpu else None
     noticed += unlike(analyses, [one.origin for one in found], steps, several)
     noticed += stalled_elsewhere(both) + clocks_apart(both)
-    noticed += classed_apart(analyses, steps)
+    classed = classed_apart(analyses, steps) + graphs_recorded_whole(analyses)
     doubted = mixed(costs) + work_lost(both)
     if not any(one.origin for one in found):
         noticed += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
     timed = None
-    noticed += doubted
+    noticed += classed + doubted
     apart = bool(doubted) or several is not None
-    alone = alone.unsure if apart else alone
+    alone = replace(alone, verdict=None) if apart else alone
+    alone = alone.unsure if apart or classed else alone
     if times is None:
         noticed += of_work(alone)
     else:
@@ -128,7 +129,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
         run = _one_run(both, found)
         timed = _of_run(run, analyses, times, spread) if run else None
         timed = timed or _timed(analyses, times, steps, spread)
-        timed = timed.unsure if apart else timed
+        timed = timed.unsure if (apart or classed) and not timed.run else timed
         noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
     sources = _sources(costs, None)
     count = costs[0].steps, costs[1].steps

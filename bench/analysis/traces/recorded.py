@@ -128,8 +128,8 @@ class Recorded:
 
     @property
     def unsure(self) -> Recorded:
-        """The same, of steps that do not show what a real one does."""
-        return replace(self, lines=tuple(replace(line, low=None, high=None) for line in self.lines), verdict=None)
+        """The same, of steps that do not show what the lines of a real one are."""
+        return replace(self, lines=tuple(replace(line, low=None, high=None) for line in self.lines))
 
 
 def recorded(

@@ -134,6 +134,29 @@ def test_unlike_hardware_and_sizes_are_said_before_any_number(tmp_path, capsys):
     assert pair["taken"][1]["facts"]["GPU"] == "A100"
 
 
+def whole_graphs(path: Path, steps: int = 4, us: float = 300) -> Path:
+    """The steps of ``steady`` with a graph as one block instead of the product, as nsys records it by default."""
+    story = steady(["decode_step"] * steps)
+    story.calls = [("cudaGraphLaunch", *call[1:]) for call in story.calls]
+    rows = [(round(start * 1000), round((start + us) * 1000), ident) for _, start, _, _, ident, *_ in story.kernels]
+    story.kernels = []
+    values = ",".join(f"({begin},{end},0,7,{ident},{1 << 48 | 100 << 24},5)" for begin, end, ident in rows)
+    columns = "start, end, deviceId, streamId, correlationId, globalPid, graphId"
+    table = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
+    return story.nsys(path, f"CREATE TABLE {table} ({columns}); INSERT INTO {table} VALUES {values};")
+
+
+def test_graphs_recorded_whole_are_compared_with_each_other_alone(tmp_path):
+    eager = trace(steady(["decode_step"] * 4).nsys(tmp_path / "eager.sqlite"))
+    graphs = [trace(whole_graphs(tmp_path / f"{us}.sqlite", us=us)) for us in (300, 400)]
+    for pair in ((eager, graphs[0]), (graphs[0], eager)):
+        found = explain_traces(*pair)
+        assert [each.code for each in found.findings] == ["whole-graphs"]
+        assert not any(line.sure for line in found.recorded.lines)
+    found = explain_traces(*graphs)
+    assert not found.findings and [line.cause for line in found.recorded.lines if line.sure] == [c.OTHER]
+
+
 @pytest.mark.parametrize(("api", "said"), [("hipModuleLaunchKernel", "HIP"), ("urEnqueueKernelLaunch", "SYCL")])
 def test_another_platform_is_said_where_no_hardware_is_told(tmp_path, api, said):
     stories = steady(["decode_step"] * 4), steady(["decode_step"] * 4)
