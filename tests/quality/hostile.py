@@ -3,7 +3,7 @@
 What stood here before is PLAIN; hostile_kernel.py and hostile_judge.py hold what an attack found, and its kind.
 """
 
-from tests.quality import hostile_judge, hostile_kernel, hostile_more
+from tests.quality import hostile_judge, hostile_kernel, hostile_more, hostile_third
 
 PLAIN = {
     "writes outside": """
@@ -238,5 +238,5 @@ def f(x):
 
 KERNEL = {name: hostile_kernel.CALLS + program for name, program in hostile_kernel.PROGRAMS.items()}
 JUDGE = {name: hostile_judge.TELL + program for name, program in hostile_judge.PROGRAMS.items()}
-AGAIN = hostile_more.PROGRAMS
+AGAIN = hostile_more.PROGRAMS | hostile_third.PROGRAMS
 PROGRAMS = PLAIN | KERNEL | JUDGE | AGAIN

@@ -63,7 +63,7 @@ def sooner(monkeypatch):
 
 
 def test_there_are_enough_of_them_and_the_page_says_what_each_did_before():
-    assert len(PROGRAMS) == len(PLAIN) + len(KERNEL) + len(JUDGE) + len(AGAIN) >= 130
+    assert len(PROGRAMS) == len(PLAIN) + len(KERNEL) + len(JUDGE) + len(AGAIN) >= 155
     assert set(before.BEFORE) <= set(PROGRAMS)
     text = before.PAGE.read_text(encoding="utf-8")
     assert text == before.page(text), "python -m tests.quality.before --write"
