@@ -122,6 +122,8 @@ TAMPERINGS = {
     "another unit": field(lambda d: d["metrics"][0].update(unit="ms")),
     "exchanged arms": swapped("case", "case_id"),
     "exchanged metrics": swapped("metrics"),
+    "another repeat's metrics": lambda lines: [*lines[:2], lines[2] | {"metrics": lines[0]["metrics"]}, *lines[3:]],
+    "another repeat's energy": lambda lines: [*lines[:-1], lines[-1] | {"metrics": lines[-3]["metrics"]}],
     "exchanged setups": swapped("setup"),
     "another arm's name": arm(name="nf4"),
     "another threshold": arm(threshold=0.0),
@@ -227,6 +229,17 @@ def test_a_record_of_an_older_version_has_no_hash_and_those_that_follow_hold_it(
     assert problems(run, capsys) == set()
     (run / RECORDS).write_bytes(b"".join([*(line + b"\n" for line in old[1:]), *new[5:]]))
     assert "chain" in problems(run, capsys)
+
+
+def test_marks_that_the_judge_did_not_give_are_noticed(run, capsys):
+    case = make.case()
+    said = {"tasks": ["HumanEval/0", "HumanEval/1"], "outcomes": [["pass", "pass", ""], ["pass", "wrong", "input 3"]]}
+    for plus, found in (((1.0, 0.0), set()), ((1.0, 1.0), {"verdicts"})):
+        with open_run(run) as writer:
+            repeat = int(plus[1])
+            metrics = {"passed_base": [1.0, 1.0], "passed_plus": list(plus)}
+            writer.append(make.record("quality", case, metrics, setup=said, repeat=repeat))
+        assert problems(run, capsys) == found
 
 
 def test_a_resumed_run_goes_on_with_the_chain(run, capsys, whole):

@@ -101,6 +101,8 @@ def self_consistent(records: Sequence[Record]) -> tuple[IntegrityCheck, ...]:
         "arms": (plausible.arms(records), "each Record's arm is its Case's"),
         "tokens": (plausible.tokens(records), "as many tokens and steps as were asked for"),
         "times": (plausible.times(records), "no start in the future, every call as long as its steps"),
+        "copies": (plausible.copied(records), "no two Records tell the same times"),
+        "verdicts": (plausible.verdicts(records), "judged programs are marked as they were judged"),
         "metrics": (plausible.missing_metrics(records), "each Record tells what others of its kind tell, or why not"),
     }
     return tuple(

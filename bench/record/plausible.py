@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from .instruments import QUALITY
 from .schema import Record
 
 # Clocks of machines differ. One that was set back gives times before the run: nothing is amiss with the figures.
@@ -14,6 +15,9 @@ _CLOCKS = timedelta(minutes=10)
 # A call holds its steps and what lies between them: less cannot be, but for rounding.
 _ROUNDING = 0.999
 _FEWEST = 3
+# Times that each Record measures for itself, as idle power need not be; so many tell one from another.
+_OWN_TIMES = ("generate_time", "inter_token_latency", "forward_time", "window_time", "copy_time", "gemm_time")
+_BEGINNING = 8
 
 
 def arms(records: Sequence[Record]) -> list[str]:
@@ -106,6 +110,41 @@ def _missing(alike: Sequence[Record]) -> Iterator[str]:
             yield f"{_name(record)}: no {', '.join(gone)}, which all others tell, and no reason"
         elif have and not record.metrics and not record.not_collected:
             yield f"{_name(record)}: ok, but neither a figure nor a reason"
+
+
+def copied(records: Sequence[Record]) -> list[str]:
+    """Records with the very times of another one: no two measurements give the same."""
+    first: dict[tuple[str, tuple[float, ...]], Record] = {}
+    found = []
+    for record in records:
+        for item in record.metrics:
+            beginning = item.values[:_BEGINNING] if item.name in _OWN_TIMES else ()
+            if len(set(beginning)) < _FEWEST:
+                continue
+            other = first.setdefault((item.name, beginning), record)
+            if other.key != record.key and other.values(item.name) == item.values:
+                found.append(f"{_name(record)}: its {item.name} is that of {_name(other)}")
+    return found
+
+
+def verdicts(records: Sequence[Record]) -> list[str]:
+    """Records of judged programs whose marks are not what the judge said of each."""
+    found = []
+    for record in records:
+        said = record.setup.get("outcomes", ()) if record.instrument == QUALITY else ()
+        for name, passed in (("passed_base", _base), ("passed_plus", _plus)):
+            marks = record.values(name)
+            if said and marks and marks != tuple(float(passed(outcome)) for outcome in said):
+                found.append(f"{_name(record)}: {name} is not what its outcomes say")
+    return found
+
+
+def _base(outcome: Sequence[str]) -> bool:
+    return outcome[0] == "pass"
+
+
+def _plus(outcome: Sequence[str]) -> bool:
+    return outcome[0] == outcome[1] == "pass"
 
 
 def _name(record: Record) -> str:
