@@ -14,6 +14,9 @@ Steps that do not hold as much of the model: a range around a whole call of gene
 both traces have, norms or the choice of a token, run as often in a step of the one as of the other, whatever the
 weights are. Where most of them run so many times more often, a step of that trace is another thing.
 
+Work of a GPU that was not recorded, as with the CPU's activities alone, or on Apple's GPUs: operators take the time of
+asking for it.
+
 CUDA graphs that were recorded as a whole: which kernels run in them is not known.
 
 Work that is lost: launches without a kernel, as where the tool's buffers were full, and kernels without a length. What
@@ -24,6 +27,7 @@ Steps of several sizes that nothing in their names tells: how many of each a tra
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import median
@@ -32,9 +36,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.record import causes as c
-from bench.record.codes import encode
+from bench.record.codes import distinct, encode
 from bench.record.schema import Finding
-from bench.record.timeline import LAUNCH, whole_graphs
+from bench.record.timeline import LAUNCH, Timeline, whole_graphs
 
 from ..ledger.classes import classes_of
 from ..ledger.costs import StepCosts, step_rows
@@ -167,6 +171,39 @@ def _lines_of(analysis: Analysis, step_range: str) -> dict[str, tuple[str, float
         if launched.name is not None:
             found[launched.name][launched.cause(classes)] += ns
     return {name: (max(causes, key=lambda each: causes[each]), sum(causes.values())) for name, causes in found.items()}
+
+
+# Operators that have no variant for a CPU.
+_OF_A_GPU = re.compile(
+    r"_(flash|efficient)_attention_forward$|^aten::(_?cudnn|miopen|_?mps)_|_(for_mps|cudnn_attention)\b"
+)
+GPU_UNSEEN = "gpu-unseen"
+
+
+def gpu_unseen(traces: Sequence[Trace]) -> list[Finding]:
+    """A finding where a trace without GPU work is of a program that used a GPU."""
+    told = {
+        name: ran
+        for name, trace in zip(("reference", "candidate"), traces, strict=True)
+        if not trace.analysis.devices and (ran := _asks_a_gpu(trace.analysis.timeline))
+    }
+    if not told:
+        return []
+    message = (
+        f"a GPU worked, and its work is not in the trace of the {' and the '.join(told)}: operators only ask for it"
+    )
+    evidence = f"{' and '.join(dict.fromkeys(told.values()))} runs on GPUs alone"
+    remedy = "record the GPU too: with torch.profiler's CUDA (or XPU) activity, or nsys; on Apple none can"
+    return [Finding(GPU_UNSEEN, "warning", message, evidence, remedy)]
+
+
+def _asks_a_gpu(timeline: Timeline) -> str:
+    """An operator or a call of a trace that only a GPU has; "" where there is none."""
+    launches = timeline.calls.name[timeline.calls.kind == LAUNCH]
+    if len(launches):
+        return timeline.strings[int(launches[0])]
+    names = (timeline.strings[number] for number in distinct(timeline.operators.name).tolist())
+    return next(filter(_OF_A_GPU.search, names), "")
 
 
 WHOLE_GRAPHS = "whole-graphs"

@@ -31,7 +31,16 @@ from ..timeline import Analysis
 from ..timeline.gpus import copy_sums
 from ..timeline.intervals import Cover
 from .arm import arms, with_spread
-from .doubts import classed_apart, clocks_apart, graphs_recorded_whole, mixed, passes, stalled_elsewhere, work_lost
+from .doubts import (
+    classed_apart,
+    clocks_apart,
+    gpu_unseen,
+    graphs_recorded_whole,
+    mixed,
+    passes,
+    stalled_elsewhere,
+    work_lost,
+)
 from .findings import left_open, of_sample, of_times, of_work, one_file, unlike
 from .periods import not_in_steps
 from .recorded import Origin, Recorded, TraceOrigin, origin_of, recorded
@@ -113,7 +122,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     several = passes(analyses, steps) if with_gpu else None
     noticed += unlike(analyses, [one.origin for one in found], steps, several)
     noticed += stalled_elsewhere(both) + clocks_apart(both)
-    classed = classed_apart(analyses, steps) + graphs_recorded_whole(analyses)
+    classed = classed_apart(analyses, steps) + graphs_recorded_whole(analyses) + gpu_unseen(both)
     doubted = mixed(costs) + work_lost(both)
     if not any(one.origin for one in found):
         noticed += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))

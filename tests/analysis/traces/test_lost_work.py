@@ -1,4 +1,4 @@
-"""Traces whose tool lost kernels, or their lengths: what is missing must not look fast."""
+"""Traces whose tool lost kernels, or their lengths, or saw no GPU: what is missing must not look fast."""
 
 from __future__ import annotations
 
@@ -72,3 +72,34 @@ def test_events_that_stand_twice_are_no_steps_beside_each_other(tmp_path, capsys
     twice.ranges, twice.calls, twice.kernels = twice.ranges * 2, twice.calls * 2, twice.kernels * 2
     (gemm, *_) = explained(tmp_path, capsys, made, twice)[0]["recorded"]["lines"]
     assert gemm["scheme_ms"] == gemm["reference_ms"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("operator", "unseen"),
+    [
+        ("aten::_flash_attention_forward", True),
+        ("aten::_mps_linear", True),
+        ("aten::_scaled_dot_product_attention_math_for_mps", True),
+        ("aten::cudnn_batch_norm", True),
+        ("aten::_scaled_dot_product_flash_attention_for_cpu", False),
+        ("aten::linear", False),
+    ],
+)
+def test_a_gpu_whose_work_is_in_no_trace_is_said(tmp_path, capsys, operator, unseen):
+    made = Story()
+    for step in range(STEPS):
+        made.range("decode_step", 1000 + 1000 * step, 990).operator(operator, 1010 + 1000 * step, 500)
+    pair, findings = explained(tmp_path, capsys, made, made)
+    assert ("gpu-unseen" in findings) == unseen
+    assert not unseen or all(line["ci"] in (None, [None, None]) for line in pair["recorded"]["lines"])
+
+
+def test_launches_of_which_no_kernel_was_recorded(tmp_path, capsys):
+    made = story()
+    made.kernels = []
+    for step in range(STEPS):
+        made.operator("aten::linear", 1010 + 1000 * step, 500)
+    _, findings = explained(tmp_path, capsys, made, made)
+    assert findings["gpu-unseen"].startswith(
+        "a GPU worked, and its work is not in the trace of the reference and the ca"
+    )
