@@ -59,12 +59,20 @@ def _listed(keys: Sequence[str]) -> str:
     return ", ".join(keys[:_SHOWN]) + more
 
 
-def check_folder(skeleton: Any, folder: Path, name: str) -> None:
-    """``check`` by the headers of the folder's safetensors files, without reading a weight.
+def check_folder(skeleton: Any, folder: Path, settings: Mapping[str, Any] | None, name: str) -> None:
+    """Whether the folder's safetensors files fill the model, by their headers, without reading a weight. ``settings``:
+    its quantization_config, None for an unquantised checkpoint.
 
     ``skeleton``: the model on the meta device. Raises UsageError; a type of number that is not known here is left to
     the loading itself.
     """
+    if settings is None:
+        _check_plain(skeleton, folder, name)
+    else:
+        _check_quantised(skeleton, folder, settings, name)
+
+
+def _check_plain(skeleton: Any, folder: Path, name: str) -> None:
     import transformers
 
     weights = _headers(folder)
@@ -110,7 +118,7 @@ def _is_code(tensor: Any) -> bool:
     return not tensor.is_floating_point() or tensor.element_size() == 1
 
 
-def check_quantised(skeleton: Any, folder: Path, settings: Mapping[str, Any], name: str) -> None:
+def _check_quantised(skeleton: Any, folder: Path, settings: Mapping[str, Any], name: str) -> None:
     """Raises UsageError where a folder was saved quantised by its config.json, with these ``settings``, and its files
     hold no codes: only numbers of 16 bits and more; or, where bitsandbytes made them, not those that belong together.
     By their headers alone."""

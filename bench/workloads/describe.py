@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bench.models import adapters, generating, matching
@@ -14,7 +13,7 @@ from bench.record.errors import MachineError
 from bench.schemes.saved import saved_format
 from bench.workloads.configuration import config_of, native_dtype, skeleton
 from bench.workloads.models import check_tokenizer
-from bench.workloads.sources import Source
+from bench.workloads.sources import Source, local_folder
 
 # (out features n, in features k, whether quantisers convert it, whether it has a bias)
 Shape = tuple[int, int, bool, bool]
@@ -38,18 +37,16 @@ def describe(source: Source) -> dict[str, Any]:
     config = config_of(source)
     model = skeleton(source)
     settings = saved_settings(config)
-    if source.kind == "folder" and settings is None:
-        matching.check_folder(model, Path(source.location), source.name)
     dequantised = check_loadable(config, "cuda" if torch.cuda.is_available() else "cpu", source.name)
-    if source.kind == "folder" and settings is not None:
-        matching.check_quantised(model, Path(source.location), settings, source.name)
+    if (folder := local_folder(source)) is not None:
+        matching.check_folder(model, folder, settings, source.name)
     if dequantised and settings is not None:
         raise MachineError(
             f"{source.name} was saved quantised ({saved_format(settings)}), and transformers would dequantise it here: "
             "measure it on a GPU that has kernels for this format, or give its unquantised checkpoint"
         )
-    if source.kind == "folder":
-        generating.check(Path(source.location), source.name)
+    if folder is not None:
+        generating.check(folder, source.name)
     texts = check_tokenizer(source, config)
     if source.adapter:
         adapters.check_installed()
@@ -59,8 +56,7 @@ def describe(source: Source) -> dict[str, Any]:
         "layers": _layers(model) + _experts(model),
         "decoder_layers": layers(config),
         "saved": None if settings is None else saved_format(settings),
-        "dtype": native_dtype(config)
-        or (matching.commonest_dtype(Path(source.location)) if source.kind == "folder" else ""),
+        "dtype": native_dtype(config) or (matching.commonest_dtype(folder) if folder else ""),
         "positions": positions(config),
         **texts,
         "cuda": torch.cuda.is_available(),

@@ -26,7 +26,7 @@ from bench.workloads.outcome import is_memory
 from bench.workloads.planting import plant
 from bench.workloads.prompts import humaneval
 from bench.workloads.quantise import quantise_in_place
-from bench.workloads.sources import Source
+from bench.workloads.sources import Source, local_folder
 
 _BFLOAT16 = "--schemes bf16,int8-bf16,nf4-bf16"
 __all__ = ["LoadedModel", "footprint", "parameter_count"]
@@ -172,6 +172,8 @@ def _pretrained(source: Source, arm: Arm, device: str, *, plain: bool) -> Any:
             raise
         raise UsageError(f"cannot load {source.name} in {arm.name}: {first_line(error)}") from error
     matching.check(info, source.name)
+    if source.kind == "hub" and (folder := local_folder(source)) is not None:  # what planning may not have had here
+        matching.check_folder(skeleton(source), folder, saved_settings(config_of(source)), source.name)
     return model
 
 

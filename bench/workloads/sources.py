@@ -89,6 +89,18 @@ def resolve(name: str, revision: str | None = None) -> Source:
     return Source(name, "hub", name, _hub_revision(name, revision), "as published")
 
 
+def local_folder(source: Source) -> Path | None:
+    """Where the checkpoint's files are: its folder, or a Hugging Face id's in the cache; None where they are not here,
+    or made up."""
+    if source.kind != "hub":
+        return Path(source.location) if source.kind == "folder" else None
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(source.location, trust.CONFIG, revision=source.revision)
+    weights = loaded_files(Path(config).parent) if isinstance(config, str) else ()
+    return Path(str(config)).parent if weights and all(file.is_file() for file in weights) else None
+
+
 def with_adapter(source: Source, name: str) -> Source:
     """The model with the adapter in the folder ``name``. Raises UsageError where that is none, or the model has no
     weights of its own."""

@@ -18,7 +18,7 @@ from bench.schemes import arm
 from bench.workloads import models
 from bench.workloads.configuration import skeleton
 from bench.workloads.describe import describe
-from bench.workloads.sources import resolve
+from bench.workloads.sources import local_folder, resolve
 from tests.models import checkpoints
 from tests.models.checkpoints import changed_config, changed_weights
 
@@ -134,6 +134,29 @@ def test_codes_without_a_word_of_their_scales_are_not_weights(copied, dtype):
 
     said = refusal(changed_weights(copied, coded))
     assert str(dtype).removeprefix("torch.") in said and "no quantization_config" in said
+
+
+def test_a_model_of_the_hub_in_the_cache_is_looked_at_as_a_folder_is(copied, tmp_path, monkeypatch):
+    """Also when it is loaded: what was not in the cache while planning was fetched meanwhile."""
+    revision = "0123456789abcdef" * 2 + "01234567"
+    snapshot = tmp_path / "hub" / "models--org--name" / "snapshots" / revision
+    snapshot.parent.mkdir(parents=True)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text(revision)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    copied.rename(snapshot)
+    source = resolve("org/name")
+    assert (source.kind, source.revision, local_folder(source)) == ("hub", revision, snapshot)
+    assert describe(source)["decoder_layers"] == 2
+    models.load(source, arm("fp16"), "cpu", 0)
+    changed_weights(snapshot, lambda found: {k: v.to(torch.int8) if "_proj" in k else v for k, v in found.items()})
+    assert "int8 codes" in refusal("org/name")
+    with pytest.raises(UsageError, match="int8 codes"):
+        models.load(source, arm("fp16"), "cpu", 0)
+    (snapshot / "model.safetensors").unlink()
+    assert local_folder(source) is None
 
 
 def test_numbers_of_64_bits_are_weights(copied):
