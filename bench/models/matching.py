@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.models import saved_bitsandbytes
 from bench.models.weight_files import loaded_files
-from bench.record.errors import UsageError
+from bench.record.errors import UsageError, told
 from bench.schemes.definition import dtype_name
 from bench.schemes.saved import method, saved_format
 
@@ -91,6 +91,8 @@ def _check_plain(skeleton: Any, folder: Path, name: str) -> None:
             ignore_mismatched_sizes=True,
             trust_remote_code=False,
         )
+    except Exception as error:  # each architecture has errors of its own kind
+        raise UsageError(f"transformers cannot make a model of {name}'s config.json: {told(error)}") from error
     finally:
         transformers.logging.set_verbosity(was)
     made, named = type(skeleton).__name__, json.loads((folder / "config.json").read_text()).get("architectures") or []

@@ -55,6 +55,17 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def told(error: Exception) -> str:
+    """An error in one line: with its type where the message alone says nothing, as that of a KeyError does; of a validator's, the cause,
+    which stands in its second line."""
+    first, *more = str(error).strip().splitlines() or [""]
+    if first.endswith(":") and more:
+        return more[0].strip()
+    return (
+        first_line(error) if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {first_line(error)}"
+    )
+
+
 def one_line(text: str) -> str:
     """The text with line breaks and all else that is not printable written as escapes, and its middle left out where
     it is very long: the file stands at the beginning and the remedy at the end."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.models.architecture import auto_class, check_language_model, check_reads_forwards, text_config
-from bench.record.errors import BitledgerError, MachineError, UsageError, first_line
+from bench.record.errors import BitledgerError, MachineError, UsageError, first_line, told
 from bench.schemes.definition import dtype_name
 from bench.workloads import trust
 from bench.workloads.sources import Source
@@ -41,7 +41,7 @@ def skeleton(source: Source) -> Any:
             raise UsageError(
                 f"{source.name} is not a causal language model that transformers knows (model type {config.model_type})"
             ) from error
-        raise UsageError(f"transformers cannot make a model of {source.name}'s config.json: {_told(error)}") from error
+        raise UsageError(f"transformers cannot make a model of {source.name}'s config.json: {told(error)}") from error
     check_reads_forwards(made.config, source.name)
     return made
 
@@ -67,7 +67,7 @@ def config_of(source: Source) -> Any:
                 f"{source.name} brings code of its own (auto_map in config.json), which is never run, and transformers "
                 "does not know its model type without: choose another checkpoint"
             ) from error
-        raise UsageError(f"cannot read the configuration of {source.name}: {_told(error)}") from error
+        raise UsageError(f"cannot read the configuration of {source.name}: {told(error)}") from error
 
 
 def check_trust(source: Source) -> None:
@@ -87,14 +87,3 @@ def hub_options(source: Source) -> dict[str, Any]:
     """What every from_pretrained is given: nothing of the checkpoint's own is run."""
     options: dict[str, Any] = {"trust_remote_code": False}
     return options | ({"revision": source.revision} if source.kind == "hub" else {"local_files_only": True})
-
-
-def _told(error: Exception) -> str:
-    """With its type where the message alone says nothing, as that of a KeyError does; of a validator's, the cause,
-    which stands in its second line."""
-    first, *more = str(error).strip().splitlines() or [""]
-    if first.endswith(":") and more:
-        return more[0].strip()
-    return (
-        first_line(error) if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {first_line(error)}"
-    )

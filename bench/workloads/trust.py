@@ -52,8 +52,11 @@ def check_config(config: Mapping[str, Any], name: str) -> None:
         raise UsageError(
             f"{name} was saved quantised by MLX, which transformers does not load: give its unquantised checkpoint"
         )
-    weights = str(config.get("transformers_weights") or "")
-    if weights and not weights.endswith((".safetensors", ".safetensors.index.json")):
+    named = config.get("architectures")
+    if named is not None and not isinstance(named, list):
+        raise UsageError(f"{name}: architectures in {CONFIG} is {named!r}, and no list of names: correct it")
+    weights = config.get("transformers_weights")
+    if weights is not None and not str(weights).endswith((".safetensors", ".safetensors.index.json")):
         raise UsageError(f"{name}: {CONFIG} names {weights} as its weights: only safetensors are loaded")
 
 

@@ -227,6 +227,9 @@ def test_where_config_json_does_not_say_the_dtype_the_files_do(copied):
         ),
         ({"text_config": {"quantization_config": {"quant_method": "gptq"}}}, "config"),
         ({"quantization": {"bits": 4, "group_size": 64}}, "saved quantised by MLX"),
+        ({"architectures": "LlamaForCausalLM"}, "architectures in config.json is 'LlamaForCausalLM', and no list"),
+        ({"transformers_weights": 0}, "names 0 as its weights: only safetensors are loaded"),
+        ({"transformers_weights": ""}, "only safetensors are loaded"),
         ({"num_attention_heads": 3, "num_key_value_heads": 3}, r"hidden size \(64\) is not a multiple .* heads \(3\)"),
     ],
 )
@@ -259,6 +262,13 @@ def test_a_tokenizer_of_no_words(copied):
     (copied / "tokenizer.json").write_text(json.dumps(tokenizer | {"added_tokens": []}))
     (copied / "tokenizer_config.json").write_text("{}")
     assert "its tokenizer makes no tokens of a prompt" in refusal(copied)
+
+
+@pytest.mark.parametrize("settings", [{"model_max_length": "x"}, {"tokenizer_class": "LlamaForCausalLM"}])
+def test_settings_of_a_tokenizer_that_make_none(copied, settings):
+    file = copied / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+    assert "has no usable tokenizer" in refusal(copied)
 
 
 def test_a_model_of_images_that_is_made_a_text_model_says_so(tmp_path):
