@@ -52,9 +52,9 @@ def check_config(config: Mapping[str, Any], name: str) -> None:
         raise UsageError(
             f"{name} was saved quantised by MLX, which transformers does not load: give its unquantised checkpoint"
         )
-    named = config.get("architectures")
-    if named is not None and not isinstance(named, list):
-        raise UsageError(f"{name}: architectures in {CONFIG} is {named!r}, and no list of names: correct it")
+    classes = config.get("architectures")
+    if classes is not None and not isinstance(classes, list):
+        raise UsageError(f"{name}: architectures in {CONFIG} is {classes!r}, and no list of names: correct it")
     weights = config.get("transformers_weights")
     if weights is not None and not str(weights).endswith((".safetensors", ".safetensors.index.json")):
         raise UsageError(f"{name}: {CONFIG} names {weights} as its weights: only safetensors are loaded")
