@@ -8,9 +8,11 @@ import pytest
 from hypothesis import settings
 
 # A shared or loaded machine must not fail a property by being slow: timings belong in benchmarks. Where the long tests
-# are left out, properties are tried on fewer inputs: that halves the time of those about ledgers and replay.
+# are left out, properties are tried on fewer inputs: that takes a third off the time of those about ledgers and traces.
 settings.register_profile("short", deadline=None, max_examples=30)
 settings.register_profile("thorough", deadline=None)
+# The models are tiny: two threads wait for each other at every call, and longer where two tests run at once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test may reach the hub, even where there is one.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Else each of the hundreds of interpreters that tests start would compile the whole program again.
@@ -31,14 +33,3 @@ def coarse_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(svg, "DOTS_PER_INCH", 20)
         yield
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """On a busy machine two threads wait for each other at every call."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -23,8 +23,6 @@ from bench.workloads.sources import resolve
 from tests.interventions.graph_simulation import simulated
 from tests.workloads.tiny_models import ALWAYS_WINDOWED, PLAIN, WINDOWED, prompt, session, tiny
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 NEW = 24
 # Longer than the window of 16 before the first new token, and reaching it while decoding.
 LENGTHS = (20, 9)

@@ -33,8 +33,6 @@ from bench.workloads.sources import resolve
 from tests.models import checkpoints
 from tests.workloads.packed_4bit import way
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 OPTIONS = {"calls": 1, "warmup_calls": 0, "threads": 1}
 
 

@@ -17,8 +17,6 @@ from bench.workloads.quantise import quantised_linear
 from bench.workloads.sources import resolve
 from tests.workloads.packed_4bit import REAL, WAYS, product, way
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 # Half a step of bfloat16, as a share: the most that one rounding to it changes a number.
 BFLOAT16 = 2.0**-8
 OPTIONS = {"calls": 1, "warmup_calls": 0, "threads": 1}

@@ -10,8 +10,6 @@ from bench.interventions.same_tokens import OtherTokensError, TokenDifference, f
 from bench.interventions.table import INTERVENTIONS, ROUNDING, SAME, claim_of, parse
 from tests.workloads.tiny_models import prompt, session, tiny
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def of():

@@ -23,7 +23,6 @@ from bench.workloads.sources import resolve
 from tests import factories as make
 from tests.workloads.packed_4bit import way
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SOURCE = resolve("smoke")
 IDS = torch.arange(1, 25)[None]
 OPTIONS = {"calls": 1, "warmup_calls": 1, "threads": 1}

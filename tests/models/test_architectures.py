@@ -32,7 +32,7 @@ def made(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
-def test_each_is_what_it_is_called_and_generates_as_transformers_does(name, tmp_path, one_thread):
+def test_each_is_what_it_is_called_and_generates_as_transformers_does(name, tmp_path):
     folder = made(name, tmp_path)
     assert trying.describe(folder) == ""
     cells = {scheme: trying.attempt(name, folder, scheme) for scheme in ("fp16", "nf4", "int8-planted")}
@@ -42,7 +42,7 @@ def test_each_is_what_it_is_called_and_generates_as_transformers_does(name, tmp_
     assert all(cell.state != "fault" and (cell.state == "ok" or cell.line) for cell in cells.values())
 
 
-def test_the_share_of_experts_is_in_the_cell_and_on_the_page(tmp_path, one_thread):
+def test_the_share_of_experts_is_in_the_cell_and_on_the_page(tmp_path):
     cell = trying.attempt("mixtral", made("mixtral (experts)", tmp_path), "nf4").to_json()
     assert 0.05 < cell["share"] < 0.2
     other = cell | {"scheme": "int8", "state": "refused", "line": "why not", "share": None}
@@ -60,13 +60,13 @@ def test_the_share_of_experts_is_in_the_cell_and_on_the_page(tmp_path, one_threa
     assert "**1 cells are measured as what they are called, 1 are refused" in text
 
 
-def test_other_tokens_than_transformers_are_a_fault(tmp_path, monkeypatch, one_thread):
+def test_other_tokens_than_transformers_are_a_fault(tmp_path, monkeypatch):
     folder = made("llama", tmp_path)
     monkeypatch.setattr(trying, "_plain_tokens", lambda *_: [7] * trying.NEW_TOKENS)
     assert trying.attempt("llama", folder, "fp16").state == "fault"
 
 
-def test_a_failure_of_its_own_is_a_fault_and_one_that_transformers_shares_is_not(tmp_path, monkeypatch, one_thread):
+def test_a_failure_of_its_own_is_a_fault_and_one_that_transformers_shares_is_not(tmp_path, monkeypatch):
     folder = made("llama", tmp_path)
 
     def broken(*_args, **_more):
@@ -80,7 +80,7 @@ def test_a_failure_of_its_own_is_a_fault_and_one_that_transformers_shares_is_not
 
 
 @pytest.mark.parametrize("name", ["jamba (attention and states)", "gpt-j"])
-def test_planted_in_place_is_what_transformers_makes_of_the_planted_weights(name, tmp_path, one_thread):
+def test_planted_in_place_is_what_transformers_makes_of_the_planted_weights(name, tmp_path):
     """Jamba's code calls a Linear where its config says that it is quantised, and multiplies by its codes otherwise."""
     source, ids = resolve(str(made(name, tmp_path))), torch.arange(3, 11)[None]
     in_place = models.load(source, arm("int8-planted"), "cpu", 0)
@@ -115,7 +115,7 @@ def test_what_a_model_has_for_images_is_none_of_its_layers(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["llava (images and text)", "qwen2-vl (images and text)"])
-def test_a_model_of_images_and_text_generates_from_text(name, tmp_path, one_thread):
+def test_a_model_of_images_and_text_generates_from_text(name, tmp_path):
     folder = made(name, tmp_path)
     told = describe(resolve(str(folder)))
     assert {layer["name"] for layer in told["layers"]} >= {"down_proj", "lm_head"} and told["decoder_layers"] == 2
@@ -162,14 +162,14 @@ def test_conv1d_is_a_layer_that_is_converted(tmp_path):
     }  # fmt: skip
 
 
-def test_what_overflows_float16_says_what_to_measure(plain, one_thread):
+def test_what_overflows_float16_says_what_to_measure(plain):
     loaded = models.load(resolve(str(plain)), arm("fp16"), "cpu", 0)
     loaded.model.lm_head.weight.fill_(6e4)
     with pytest.raises(MeasurementError, match=r"float16\? Measure it with --schemes bf16,int8-bf16,nf4-bf16"):
         models.check_logits(loaded, arm("fp16"), "cpu")
 
 
-def test_settings_of_the_checkpoints_own_are_left_aside_and_recorded(plain, one_thread):
+def test_settings_of_the_checkpoints_own_are_left_aside_and_recorded(plain):
     def tokens(loaded):
         source = resolve(str(plain))
         session = Session(trying._case(source, "fp16"), loaded, make_batches(trying._case(source, "fp16"), loaded, 1))

@@ -24,7 +24,6 @@ OPTIONS = {"timeline_steps": 3, "timeline_keep": False, "repeat": 0, "kineto-fir
 
 @pytest.fixture(scope="module")
 def loaded():
-    torch.set_num_threads(1)
     return models.load(SOURCE, arm("fp16"), "cpu", 0)
 
 

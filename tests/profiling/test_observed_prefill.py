@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-import torch
 
 from bench.analysis.ledger.stored import with_lines
 from bench.schemes import arm
@@ -19,7 +18,6 @@ OPTIONS = {"timeline_steps": 3, "timeline_keep": False, "repeat": 0, "kineto-pre
 
 @pytest.fixture(scope="module")
 def loaded():
-    torch.set_num_threads(1)
     return models.load(SOURCE, arm("fp16"), "cpu", 0)
 
 

@@ -50,14 +50,6 @@ each = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @each
 def test_a_loaded_model_is_what_the_arm_says_and_its_bytes_are_counted(one):
     loaded = models.load(SOURCE, one, "cpu", 0)

@@ -15,8 +15,6 @@ from bench.workloads.matmul import is_lost
 from bench.workloads.matmul_arms import ArmUnderTest, make_truth
 from bench.workloads.sources import Source
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SOURCE = Source("smoke", "smoke", "folder", "rev", "memorised")
 OPTIONS = {"matmul_m": (1, 3), "matmul_seconds": 0.01, "max_copies": 3}
 

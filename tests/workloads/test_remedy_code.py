@@ -57,10 +57,7 @@ def quiet():
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the model is tiny
     yield
-    torch.set_num_threads(threads)
     transformers.utils.logging.enable_progress_bar()
 
 
