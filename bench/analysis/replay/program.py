@@ -42,10 +42,10 @@ _NONE = -1
 @dataclass(slots=True)
 class Item:
     """A host call that matters to the GPU. ns: ``before`` is the host's work since its previous call, ``length`` its
-    own. ``awaits``: the row of the work that it waits for, or -1; ``after`` is from that work's end to its return.
-    ``work``: the cause that it serves; ``range``: the innermost annotated range around it, less the step's own;
-    ``ops``: rows of the work that it asks for; ``step``: index. ``last_wait``: nothing is launched after it in its
-    step."""
+    own. ``outside``: the share of ``before`` that lies in the steps before its own. ``awaits``: the row of the work
+    that it waits for, or -1; ``after`` is from that work's end to its return. ``work``: the cause that it serves;
+    ``range``: the innermost annotated range around it, less the step's own; ``ops``: rows of the work that it asks for;
+    ``step``: index. ``last_wait``: nothing is launched after it in its step."""
 
     thread: int
     start: int
@@ -59,6 +59,7 @@ class Item:
     awaits: int = _NONE
     after: int = 0
     last_wait: bool = False
+    outside: float = 0.0
 
     @property
     def length(self) -> int:
@@ -187,6 +188,7 @@ class _ProgramBuilder:
         rows = np.flatnonzero(matters & (step >= 0))
         rows = rows[np.lexsort((-calls.end[rows], calls.start[rows]))]
         start, end = self._inside.upto(calls.start[rows]), self._inside.upto(calls.end[rows])
+        begun = self._inside.upto(self._host[0][step[rows]])
         serves, ranges = self._serves(rows), self._ranges(rows)
         items: list[Item] = []
         item_of: dict[int, int] = {}
@@ -202,9 +204,10 @@ class _ProgramBuilder:
             begin, stop = int(start[place]), max(int(end[place]), int(start[place]))
             waits = int(calls.kind[row]) in (SYNC, BLOCKING_COPY)
             self._call_of.append(row)
-            items.append(
-                Item(thread, begin, stop, max(begin - since, 0), waits, int(step[row]), serves[place], ranges[place])
-            )
+            before = max(begin - since, 0)
+            made = Item(thread, begin, stop, before, waits, int(step[row]), serves[place], ranges[place])
+            made.outside = min(max(int(begun[place]) - since, 0) / before, 1.0) if before else 0.0
+            items.append(made)
         return items, item_of
 
     def _serves(self, rows: Ns) -> list[str]:

@@ -190,7 +190,9 @@ class _Player:
     def __init__(self, program: Program, plans: Sequence[ReplayPlan]) -> None:
         self._program, self._plans = program, plans
         dropped, waits = _stacked([plan.dropped for plan in plans]), _stacked([plan.waits for plan in plans])
-        self._before = np.where(dropped, 0.0, _stacked([plan.before for plan in plans]))
+        # What a step before took does not lead to a call, and stays where that goes.
+        outside = np.array([item.outside for item in program.items])
+        self._before = np.where(dropped, outside, 1.0) * _stacked([plan.before for plan in plans])
         self._length = np.where(dropped, 0.0, _stacked([plan.length for plan in plans]))
         # What does not wait is never held up: then the end of the work that it would wait for is long past.
         self._after = np.where(waits & ~dropped, _stacked([plan.after for plan in plans]), -np.inf)

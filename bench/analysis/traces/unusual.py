@@ -56,13 +56,16 @@ def with_usual_gpu_time(analysis: Analysis, found: RangeFamily) -> tuple[Rows, l
 
 def groups_of(times: Rows) -> Rows:
     """[n] the number of the group of each time, the shortest first: between two groups no time lies. One group where a
-    time is 0, or where there are fewer than three."""
+    time is 0, where there are fewer than three, and where the steps become longer once and stay so, as of a GPU that
+    slows down."""
+    one = np.zeros(len(times), np.int64)
     if len(times) < 3 or not times.all():
-        return np.zeros(len(times), np.int64)
+        return one
     ordered = np.sort(times)
     number = np.concatenate(([0], np.cumsum(ordered[1:] > _JUMP * ordered[:-1])))
     found: Rows = number[np.searchsorted(ordered, times)]
-    return found
+    once = np.count_nonzero(np.diff(found)) == 1 and found[0] < found[-1]
+    return one if once else found
 
 
 def without_first(analysis: Analysis, rows: Rows, aside: Rows) -> tuple[Rows, list[str]]:

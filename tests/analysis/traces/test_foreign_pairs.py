@@ -224,6 +224,13 @@ def test_steps_without_gpu_work_are_not_predicted(tmp_path):
     assert told.predicted_ms is None and "no GPU work" in told.missing
 
 
+def test_removing_work_leaves_what_the_host_does_between_steps(tmp_path):
+    """Of each step of 1 ms a launch of 5 us, 20 us after its start, leads to the product, and the rest does not."""
+    change = Change.removing(c.GEMM)
+    found = predict(trace(steady(["decode_step"] * 10).kineto(tmp_path / "t.json")), change).found
+    assert found.replayed_ms == pytest.approx(1.0) and found.predicted_ms == pytest.approx(0.975)
+
+
 def test_unknown_kernels_are_named_and_can_be_told(tmp_path, capsys):
     story = steady(["decode_step"] * 3)
     for step in range(3):

@@ -58,6 +58,22 @@ def test_without_a_majority_all_are_taken(tmp_path, capsys):
     assert pair["steps"] == [STEPS, STEPS] and "mixed-steps" in codes
 
 
+@pytest.mark.parametrize("at", [6, 18])
+def test_a_gpu_that_slows_down_on_the_way_is_no_mixture(tmp_path, capsys, at):
+    late = story(300, 0)
+    late.kernels = [(*row[:2], row[2] * (2 if place >= at else 1), *row[3:]) for place, row in enumerate(late.kernels)]
+    pair, lines, codes = explained(tmp_path, capsys, story(300, 0), late)
+    assert pair["steps"] == [STEPS, STEPS] and "mixed-steps" not in codes
+    assert lines["gemm"] == pytest.approx(0.3 * (STEPS - at) / STEPS)
+
+
+def test_prompts_that_come_first_are_left_out(tmp_path, capsys):
+    late = story(300, 0)
+    late.kernels = [(*row[:2], row[2] * (4 if place < 3 else 1), *row[3:]) for place, row in enumerate(late.kernels)]
+    pair, lines, codes = explained(tmp_path, capsys, story(300, 0), late)
+    assert lines["gemm"] == pytest.approx(0) and pair["steps"] == [STEPS, STEPS - 3] and not codes
+
+
 def test_lengths_that_grow_step_by_step_are_one_size(tmp_path, capsys):
     made, at = Story(), 1000.0
     for step in range(STEPS):
