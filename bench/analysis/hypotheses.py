@@ -12,17 +12,23 @@ from collections.abc import Callable
 
 from .judging import by_clocks, by_fairness, by_measures, by_observers
 from .judging.rules import Evidence, Found, Judged
+from .statistics.several import small_among
 
 __all__ = ["Evidence", "Judged", "judge"]
 
 
 def judge(evidence: Evidence) -> tuple[Judged, ...]:
-    """H1 to H14, in order."""
-    made = []
-    for place, (statement, paper, decide) in enumerate(_HYPOTHESES, 1):
-        found = decide(evidence)
-        made.append(Judged(f"H{place}", statement.format(place=evidence.place), found.verdict, found.evidence, paper))
-    return tuple(made)
+    """H1 to H14, in order; what chance could support of all of them together is ambiguous."""
+    found = [decide(evidence) for *_, decide in _HYPOTHESES]
+    sure = small_among([one.chance for one in found])
+    return tuple(
+        Judged(
+            f"H{place}", statement.format(place=evidence.place),
+            "ambiguous" if one.verdict == "supported" and one.chance is not None and not told else one.verdict,
+            one.evidence, paper,
+        )
+        for place, ((statement, paper, _), one, told) in enumerate(zip(_HYPOTHESES, found, sure, strict=True), 1)
+    )  # fmt: skip
 
 
 _HYPOTHESES: tuple[tuple[str, str, Callable[[Evidence], Found]], ...] = (

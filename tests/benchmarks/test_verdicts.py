@@ -70,7 +70,13 @@ def test_no_claim_is_made_in_more_than_five_per_cent_of_runs_in_which_it_is_fals
         assert row["false"] <= worst(0.05, replicates), row
 
 
-@pytest.mark.parametrize("place", range(len(claims.CLAIMS)), ids=[f"{one[0]}-{one[2]}" for one in claims.CLAIMS])
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(place, id=f"{one[0]}-{one[2]}", marks=[pytest.mark.slow] * one[0].startswith("a hypothesis"))
+        for place, one in enumerate(claims.CLAIMS)
+    ],
+)
 def test_claims_are_counted_by_the_tools_own_words(place: int) -> None:
     """The least number of draws that shows a claim which is false in a fifth of runs."""
     assert claims.false_share(place, 7, 12) <= 3 / 12

@@ -13,7 +13,7 @@ from ..grouping import groups, pooled, reference_of
 from ..statistics import Estimate
 from ..statistics.pairing import ratio_between, taking
 from ..statistics.several import faster_among
-from .rules import Evidence, Found, not_tested
+from .rules import Evidence, Found, Judgement, chance_of_seen, not_tested
 
 # NVML's clock event reasons that slow a GPU down: power cap, hardware slowdown, thermal (nvml.h).
 _SLOWING = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
@@ -63,9 +63,9 @@ def clocks(e: Evidence) -> Found:
         return not_tested("clocks were not sampled for the reference and a scheme")
     told = tuple(one.text for one in found)
     together = faster_among([one.ratio for one in found])
-    if any(one.lower(sure) for one, sure in zip(found, together, strict=True)):
-        return Found("supported", told)
-    return Found("refuted" if all(one.as_high for one in found) else "ambiguous", told)
+    lower = any(one.lower(sure) for one, sure in zip(found, together, strict=True))
+    verdict: Judgement = "supported" if lower else "refuted" if all(one.as_high for one in found) else "ambiguous"
+    return Found(verdict, told, chance_of_seen([one.ratio.inverse() for one in found]))
 
 
 def _clocks(e: Evidence) -> Iterator[_Clocks]:

@@ -11,6 +11,7 @@ from bench.record.suggested import quoted
 from bench.schemes import ARMS, Arm, family
 from bench.schemes.traffic import INTEGER
 
+from ..energy.ledger import EnergyPair
 from ..energy.sources import PARTS, is_own
 from ..event_overhead import less_overhead
 from ..grouping import UNQUANTISED, Coordinates, reference_of, scheme_rank
@@ -18,10 +19,10 @@ from ..matmul import has_bias
 from ..statistics import Estimate
 from ..statistics.assumed import mark
 from ..statistics.propagation import exact, product
-from ..statistics.several import faster_among, slower_among
+from ..statistics.several import chance_of, faster_among, slower_among, tail_above
 from ..statistics.turns import ratio_of_products
 from ..statistics.verdict import verdict
-from .rules import SHARE, Evidence, Found, apart_by, not_tested, ratio_text, span_of
+from .rules import SHARE, Evidence, Found, Judgement, apart_by, chance_of_seen, not_tested, ratio_text, span_of
 
 
 def caches(e: Evidence) -> Found:
@@ -148,7 +149,18 @@ def joules(e: Evidence) -> Found:
         # The table's own verdict, so that the two cannot say different things of the same windows.
         holds.append(all(sure) and pair.verdict == "SLOWER")
         fails.append(pair.verdict in ("FASTER", "SAME") or verdict(power) in ("SLOWER", "SAME"))
-    return Found("supported" if any(holds) else "refuted" if all(fails) else "ambiguous", tuple(told))
+    answer: Judgement = "supported" if any(holds) else "refuted" if all(fails) else "ambiguous"
+    return Found(answer, tuple(told), _chance_of_all_three(known))
+
+
+def _chance_of_all_three(pairs: Sequence[EnergyPair]) -> float | None:
+    """Of more joules, longer time and lower power: the least sure of them says how sure all are."""
+    tails = []
+    for pair in pairs:
+        ratios = (pair.ratio, pair.time_ratio, pair.power_ratio and pair.power_ratio.inverse())
+        of = [1.0 if one is None or (tail := tail_above(one)) is None else tail for one in ratios]
+        tails.append(max(of))
+    return None if all(pair.ratio.assumed for pair in pairs) else chance_of(tails)
 
 
 # Scheme → batch size → seconds of a step.
@@ -173,10 +185,9 @@ def cliff(e: Evidence) -> Found:
                 jumps += [product([(after, 1.0), (before, -1.0), (most, -1.0)]) for before, after in pairwise(ratios)]
     if not jumps:
         return not_tested(f"batch sizes were not swept: run {quoted('intervene --batch-sizes 2,4,6,8,16')}")
-    if any(slower_among(jumps)):
-        return Found("supported", tuple(told))
     none = all(jump.high is not None and jump.high <= 1.0 for jump in jumps)
-    return Found("refuted" if none else "ambiguous", tuple(told))
+    answer: Judgement = "supported" if any(slower_among(jumps)) else "refuted" if none else "ambiguous"
+    return Found(answer, tuple(told), chance_of_seen(jumps))
 
 
 def _intervened(e: Evidence) -> Iterable[_Steps]:

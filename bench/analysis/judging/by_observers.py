@@ -28,7 +28,18 @@ from ..statistics.pairing import ratio_between
 from ..statistics.propagation import exact, product
 from ..statistics.several import slower_among
 from ..statistics.verdict import Verdict, verdict
-from .rules import SHARE, Evidence, Found, Judgement, by_cause, by_removal, gain_text, not_tested, ratio_text
+from .rules import (
+    SHARE,
+    Evidence,
+    Found,
+    Judgement,
+    by_cause,
+    by_removal,
+    chance_of_seen,
+    gain_text,
+    not_tested,
+    ratio_text,
+)
 
 
 def host(e: Evidence) -> Found:
@@ -93,9 +104,8 @@ def _costs(told: tuple[str, ...], ratios: Sequence[Estimate], verdicts: Sequence
     """Of times with it over those without: a cost that is not seen is not yet none."""
     none = [one in ("SAME", "FASTER") for one in verdicts]
     sure = [one and each == "SLOWER" for one, each in zip(slower_among(ratios), verdicts, strict=True)]
-    if any(sure) and not any(none):
-        return Found("supported", told)
-    return Found("refuted" if all(none) else "ambiguous", told)
+    answer: Judgement = "supported" if any(sure) and not any(none) else "refuted" if all(none) else "ambiguous"
+    return Found(answer, told, chance_of_seen(ratios))
 
 
 def head(e: Evidence) -> Found:
@@ -106,10 +116,10 @@ def head(e: Evidence) -> Found:
     told = tuple(
         f"{pair.scheme}: lm_head {_percent(one)} of {pair.closed.scheme_ms:.3g} ms/token" for pair, one in known
     )
-    if any(slower_among([product([(one, 1.0), (exact(SHARE), -1.0)]) for _, one in known])):
-        return Found("supported", told)
+    over = [product([(one, 1.0), (exact(SHARE), -1.0)]) for _, one in known]
     small = all(one.high is not None and one.high < SHARE for _, one in known)
-    return Found("refuted" if small else "ambiguous", told)
+    answer: Judgement = "supported" if any(slower_among(over)) else "refuted" if small else "ambiguous"
+    return Found(answer, told, chance_of_seen(over))
 
 
 def _percent(share: Estimate) -> str:

@@ -21,7 +21,7 @@ from ..ledger.closure import Line
 from ..ledger.pairs import Pair
 from ..statistics import Estimate
 from ..statistics.assumed import mark
-from ..statistics.several import faster_among, more_among
+from ..statistics.several import chance_of_more, chance_of_slower, more_among, slower_among
 
 Judgement = Literal["supported", "refuted", "ambiguous", "not tested"]
 
@@ -68,10 +68,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Found:
-    """A judgement before it is told which hypothesis it is of."""
+    """A judgement before it is told which hypothesis it is of. ``chance``: P that it is supported where nothing is the
+    matter; None where that is not a matter of chance, or where all spreads are assumed, which it then says."""
 
     verdict: Judgement
     evidence: tuple[str, ...] = field(default=())
+    chance: float | None = None
 
 
 def not_tested(*why: str) -> Found:
@@ -98,7 +100,10 @@ def by_cause(evidence: Evidence, causes: Sequence[str], fits: Callable[[Pair], b
         return not_tested("no scheme that it applies to is slower for sure, with its decode steps observed")
     told, supports, refutes = [], [], []
     by_pair = [[line for line in pair.causes if line.cause in causes] for pair in pairs]
-    together = iter(more_among([(line.delta_ms, line.low, line.freedom) for lines in by_pair for line in lines]))
+    all_lines = [line for lines in by_pair for line in lines]
+    differences = [(line.delta_ms, line.low, line.freedom) for line in all_lines]
+    together = iter(more_among(differences))
+    chance = None if all(line.assumed for line in all_lines) else chance_of_more(differences)
     for pair, lines in zip(pairs, by_pair, strict=True):
         delta = pair.closed.delta.delta_ms
         total = sum(line.delta_ms for line in lines)
@@ -108,7 +113,7 @@ def by_cause(evidence: Evidence, causes: Sequence[str], fits: Callable[[Pair], b
         refutes.append(high < SHARE * delta)
         told += [_line_text(pair, line) for line in lines]
     verdict: Judgement = "supported" if any(supports) else "refuted" if all(refutes) else "ambiguous"
-    return Found(verdict, tuple(told) or ("no such line in any slower scheme's ledger",))
+    return Found(verdict, tuple(told) or ("no such line in any slower scheme's ledger",), chance)
 
 
 def by_removal(evidence: Evidence, names: Sequence[str], otherwise: Callable[[], Found]) -> Found:
@@ -119,12 +124,18 @@ def by_removal(evidence: Evidence, names: Sequence[str], otherwise: Callable[[],
         return ledger
     told = tuple(map(gain_text, rows))
     share = [row.gain.value / row.before.value for row in rows]
-    together = faster_among([row.time_ratio for row in rows])
+    faster = [row.time_ratio.inverse() for row in rows]
+    together, chance = slower_among(faster), chance_of_seen(faster)
     helps = [sure and row.verdict == "FASTER" for row, sure in zip(rows, together, strict=True)]
     if any(one and part >= SHARE / 2 for one, part in zip(helps, share, strict=True)):
-        return Found("supported", told + ledger.evidence)
+        return Found("supported", told + ledger.evidence, chance)
     small = [row.gain.high is not None and row.gain.high < SHARE * row.before.value for row in rows]
-    return Found("refuted" if all(small) else "ambiguous", told + ledger.evidence)
+    return Found("refuted" if all(small) else "ambiguous", told + ledger.evidence, chance)
+
+
+def chance_of_seen(ratios: Sequence[Estimate]) -> float | None:
+    """As Found's, of a hypothesis that any ratio above 1 supports."""
+    return None if all(one.assumed for one in ratios) else chance_of_slower(ratios)
 
 
 def gain_text(row: InterventionRow) -> str:

@@ -17,7 +17,7 @@ from bench.record.metrics import MS_PER_S
 
 from ..statistics import Samples, location
 from ..statistics.pairing import difference_between
-from ..statistics.several import Difference, more_among
+from ..statistics.several import Interval, off_among
 from .closure import Closed, Line, Side, on_grid
 
 # An arm that takes less than this share of the other's time for a kind of work does not do that work.
@@ -63,18 +63,9 @@ def account(reference: Side, scheme: Side, closed: Closed) -> tuple[Cause, ...]:
 
 
 def _together(causes: Sequence[Cause]) -> list[Cause]:
-    """All causes of one difference taken together. What is assumed stays as it is: it is called so."""
-    seen = [cause if not cause.assumed else replace(cause, low=None, high=None) for cause in causes]
-    ways = [((one.delta_ms, one.low, one.freedom), _turned(one)) for one in seen]
-    apart = more_among([side for way in ways for side in way])
-    return [
-        replace(cause, by_chance=one.sure and not any(sides))
-        for cause, one, *sides in zip(causes, seen, apart[::2], apart[1::2], strict=True)
-    ]
-
-
-def _turned(cause: Cause) -> Difference:
-    return -cause.delta_ms, None if cause.high is None else -cause.high, cause.freedom
+    """All causes of one difference taken together."""
+    told = off_among([Interval(one.delta_ms, one.low, one.high, one.freedom, bool(one.assumed)) for one in causes])
+    return [replace(cause, by_chance=cause.sure and not sure) for cause, sure in zip(causes, told, strict=True)]
 
 
 def _one_sided(line: Line) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from ..statistics import CONFIDENCE, Estimate
 from .assumed import FREEDOM, quantile
@@ -24,6 +24,21 @@ from .verdict import MARGIN, Verdict, verdict
 
 # A difference, the lower bound of its 95 % interval (None: it has none), and the degrees of freedom of that.
 Difference = tuple[float, float | None, float | None]
+
+
+class Interval(NamedTuple):
+    """A difference with the bounds of its 95 % interval and their degrees of freedom; None where it has none."""
+
+    delta: float
+    low: float | None
+    high: float | None
+    freedom: float | None
+    assumed: bool
+
+    @property
+    def alone(self) -> bool:
+        """It is off 0 by itself."""
+        return self.low is not None and self.high is not None and not self.low <= 0.0 <= self.high
 
 
 def slower_among(ratios: Sequence[Estimate]) -> tuple[bool, ...]:
@@ -37,13 +52,29 @@ def faster_among(ratios: Sequence[Estimate]) -> tuple[bool, ...]:
 
 
 def apart_among(ratios: Sequence[Estimate]) -> tuple[bool, ...]:
-    """Which of the ratios are off 1 for sure, either way, all of them taken together. One whose spread is assumed
-    stands by itself: it is called so, and leaves 1 out only beyond what a machine on record would make of all arms
+    """Which of the ratios are off 1 for sure, either way, all of them taken together."""
+    return off_among([_log_interval(one) for one in ratios])
+
+
+def off_among(intervals: Sequence[Interval]) -> tuple[bool, ...]:
+    """Which of the differences are off 0 for sure, either way, all of them taken together. One whose spread is assumed
+    stands by itself: it is called so, and leaves 0 out only beyond what a machine on record would make of all arms
     together (docs/verdicts.md)."""
-    seen = [one for one in ratios if not one.assumed]
-    sides = more_among([_logarithm(side) for one in seen for side in (one, one.inverse())])
+    seen = [one for one in intervals if not one.assumed]
+    ways = [((one.delta, one.low, one.freedom), (-one.delta, _less(one.high), one.freedom)) for one in seen]
+    sides = more_among([side for both in ways for side in both])
     together = iter([above or below for above, below in zip(sides[::2], sides[1::2], strict=True)])
-    return tuple(True if one.assumed else next(together) for one in ratios)
+    return tuple(one.alone if one.assumed else next(together) and one.alone for one in intervals)
+
+
+def _less(bound: float | None) -> float | None:
+    return None if bound is None else -bound
+
+
+def _log_interval(ratio: Estimate) -> Interval:
+    delta, low, freedom = _logarithm(ratio)
+    high = None if low is None or ratio.high is None else math.log(ratio.high)
+    return Interval(delta, low, high, freedom, bool(ratio.assumed))
 
 
 class HasVerdict(Protocol):
@@ -78,6 +109,26 @@ def small_among(tails: Sequence[float | None]) -> tuple[bool, ...]:
     levels = ((1.0 - CONFIDENCE) * number / len(ordered) for number in range(1, len(ordered) + 1))
     limit = max((level for tail, level in zip(ordered, levels, strict=True) if tail <= level), default=-1.0)
     return tuple(tail is not None and tail <= limit for tail in tails)
+
+
+def chance_of_more(differences: Sequence[Difference]) -> float | None:
+    """P that any of the differences seems so sure where none is above 0 (Simes 1986); None where there is none."""
+    return chance_of([_tail(*one) for one in differences])
+
+
+def chance_of_slower(ratios: Sequence[Estimate]) -> float | None:
+    """The same of ratios above 1."""
+    return chance_of_more([_logarithm(one) for one in ratios])
+
+
+def tail_above(ratio: Estimate) -> float | None:
+    """P of a ratio so far above 1 where it is 1."""
+    return _tail(*_logarithm(ratio))
+
+
+def chance_of(tails: Sequence[float | None]) -> float | None:
+    ordered = sorted(tail for tail in tails if tail is not None)
+    return min((len(ordered) * tail / number for number, tail in enumerate(ordered, 1)), default=None)
 
 
 def anything_slower(ratios: Sequence[Estimate], margin: float = MARGIN) -> bool:

@@ -10,6 +10,7 @@ from bench.analysis.energy import EnergyGroup, EnergyRow
 from bench.analysis.energy.baselines import NAMES, Kind
 from bench.analysis.energy.codecarbon import Emissions
 from bench.analysis.statistics import Estimate
+from bench.analysis.statistics.several import Interval, off_among
 from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, drop_uniform, table
@@ -123,18 +124,14 @@ def _baseline(groups: Sequence[EnergyGroup], source: str, kind: Kind) -> str:
     references = {group.reference for group, _ in having}
     if not references:
         return ""
-    parts, sure = [], []
+    parts, named = [], []
     for group, told in having:
         label, against = labels[group.setting], f"against {group.reference}"
-        sure += [scheme + (f" ({label})" if label else "") for scheme, more in told if _is_sure(more)]
+        named += [(scheme + (f" ({label})" if label else ""), more) for scheme, more in told]
         place = ", ".join(filter(None, (label, against if len(references) > 1 else "")))
         parts.append(f"{place}: {_signs(told)}" if place else _signs(told))
     where = f"{source}, net of {NAMES[kind]} ({_watts(watts)})" + (f", {against}" if len(references) == 1 else "")
-    return f"{where}: {'; '.join(parts)}. {_sure_text(sure, sum(len(told) for _, told in having))}"
-
-
-def _is_sure(more: Estimate) -> bool:
-    return more.low is not None and more.high is not None and not more.low <= 0 <= more.high
+    return f"{where}: {'; '.join(parts)}. {_sure_text(named)}"
 
 
 def _signs(told: Sequence[tuple[str, Estimate]]) -> str:
@@ -143,10 +140,15 @@ def _signs(told: Sequence[tuple[str, Estimate]]) -> str:
     return ", ".join(f"{', '.join(schemes)} took {word}" for word, schemes in sides if schemes)
 
 
-def _sure_text(sure: Sequence[str], count: int) -> str:
-    if not sure:
-        return "None of it is sure: every interval holds 0."
-    return "All of it is sure." if len(sure) == count else f"Sure, as the interval leaves 0 out: {', '.join(sure)}."
+def _sure_text(named: Sequence[tuple[str, Estimate]]) -> str:
+    """Which of the differences are off 0, all of them taken together."""
+    known = [Interval(more.value, more.low, more.high, more.freedom, bool(more.assumed)) for _, more in named]
+    sure = [name for (name, _), one in zip(named, off_among(known), strict=True) if one]
+    if sure:
+        of_some = f"Sure, as the interval leaves 0 out: {', '.join(sure)}."
+        return of_some if len(sure) < len(named) else "All of it is sure."
+    by_chance = any(one.alone for one in known)
+    return f"None of it is sure: {'of so many chance makes one look so' if by_chance else 'every interval holds 0'}."
 
 
 def _watts(watts: Sequence[float]) -> str:
