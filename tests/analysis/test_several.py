@@ -10,6 +10,7 @@ import pytest
 
 from bench.analysis import energy, generation
 from bench.analysis.comparison import compare
+from bench.analysis.energy import EnergyRow, Net, _with_sure_nets
 from bench.analysis.energy.ledger import energy_pairs
 from bench.analysis.explain import explain
 from bench.analysis.interventions import InterventionRow, summarise
@@ -174,3 +175,16 @@ def test_what_is_assumed_stands_by_itself_and_is_called_so() -> None:
     records = [make.generation(scheme, 0, calls=2) for scheme in ("fp16", "bf16", "nf4", "nf4-dq", "fp4", "int8")]
     (group,) = generation.summarise([replace(one, repeat=0) for one in records])
     assert all(row.verdict == verdict(row.time_ratio) for row in group.rows if row.time_ratio)
+
+
+def test_net_joules_that_barely_differ_are_sure_alone_but_not_as_one_of_eight() -> None:
+    def row(scheme: str, value: float) -> EnergyRow:
+        more = Estimate(value, value - 1.0, value + 1.0, 3, 9, "between processes", freedom=4.0)
+        return EnergyRow(scheme, "GPU", nets=(Net("held", 100.0, more, more),))
+
+    def sure(*rows: EnergyRow) -> list[bool]:
+        return [one.nets[0].sure for one in _with_sure_nets(rows)]
+
+    nothing = [row(f"int{place}", 0.1) for place in range(7)]
+    assert sure(row("nf4", 1.05)) == [True] and sure(row("nf4", -1.05), *nothing) == [False] * 8
+    assert sure(row("nf4", -6.0), *nothing) == [True, *[False] * 7]

@@ -6,13 +6,13 @@ All figures come from ``work_joules``, as those of the ledger, the sign map, the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.record.schema import Record
 
 from ..grouping import REFERENCE, Coordinates, Group, groups, reference_first, reference_of
 from ..statistics import Estimate
-from ..statistics.several import judged_together
+from ..statistics.several import Interval, judged_together, off_among
 from ..statistics.verdict import Verdict, verdict
 from . import work_joules
 from .baselines import NAMES, Baselines, Kind, baselines
@@ -40,12 +40,14 @@ NOT_RECORDED = "not recorded"
 @dataclass(frozen=True)
 class Net:
     """Above one baseline: ``power`` of it in W, J per token, and how many J more (negative: less) than the reference,
-    None for the reference itself, where that has no such figure, and where no comparison may rest on them."""
+    None for the reference itself, where that has no such figure, and where no comparison may rest on them. ``sure``:
+    it is more, or less, of all schemes beside the reference together."""
 
     kind: Kind
     power: float
     per_token: Estimate
     more: Estimate | None
+    sure: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,16 @@ def _rows(group: Group, source: EnergySource, reference: str | None, known: Base
         own, records = arms[scheme], group.schemes[scheme]
         base = arms.get(reference) if reference and scheme != reference else None
         rows.append(_row(own, base, records, source) if own else _absent(records, source))
-    return list(judged_together(rows, lambda row: row.energy_ratio))
+    return _with_sure_nets(judged_together(rows, lambda row: row.energy_ratio))
+
+
+def _with_sure_nets(rows: Sequence[EnergyRow]) -> list[EnergyRow]:
+    sure: set[int] = set()
+    for kind in NAMES:
+        known = [(net, more) for row in rows if (net := row.above(kind)) and (more := net.more)]
+        told = off_among([Interval(one.value, one.low, one.high, one.freedom, bool(one.assumed)) for _, one in known])
+        sure |= {id(net) for (net, _), one in zip(known, told, strict=True) if one}
+    return [replace(row, nets=tuple(replace(net, sure=id(net) in sure) for net in row.nets)) for row in rows]
 
 
 def _row(own: SchemeJoules, base: SchemeJoules | None, records: Sequence[Record], source: EnergySource) -> EnergyRow:

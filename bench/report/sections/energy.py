@@ -10,7 +10,6 @@ from bench.analysis.energy import EnergyGroup, EnergyRow
 from bench.analysis.energy.baselines import NAMES, Kind
 from bench.analysis.energy.codecarbon import Emissions
 from bench.analysis.statistics import Estimate
-from bench.analysis.statistics.several import Interval, off_among
 from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Cell, Column, FigureSpec, Row, Section, Table, drop_uniform, table
@@ -119,7 +118,7 @@ def _baseline(groups: Sequence[EnergyGroup], source: str, kind: Kind) -> str:
     for group in groups:
         nets = [(row.scheme, net) for row in group.rows if row.source == source and (net := row.above(kind))]
         watts += [net.power for _, net in nets]
-        told = [(scheme, net.more) for scheme, net in nets if net.more is not None]
+        told = [(scheme, net.more, net.sure) for scheme, net in nets if net.more is not None]
         having += [(group, told)] if told else []
     references = {group.reference for group, _ in having}
     if not references:
@@ -127,28 +126,31 @@ def _baseline(groups: Sequence[EnergyGroup], source: str, kind: Kind) -> str:
     parts, named = [], []
     for group, told in having:
         label, against = labels[group.setting], f"against {group.reference}"
-        named += [(scheme + (f" ({label})" if label else ""), more) for scheme, more in told]
+        named += [(scheme + (f" ({label})" if label else ""), more, sure) for scheme, more, sure in told]
         place = ", ".join(filter(None, (label, against if len(references) > 1 else "")))
         parts.append(f"{place}: {_signs(told)}" if place else _signs(told))
     where = f"{source}, net of {NAMES[kind]} ({_watts(watts)})" + (f", {against}" if len(references) == 1 else "")
     return f"{where}: {'; '.join(parts)}. {_sure_text(named)}"
 
 
-def _signs(told: Sequence[tuple[str, Estimate]]) -> str:
+# A scheme, how many J more it takes, and whether that is sure.
+_More = tuple[str, Estimate, bool]
+
+
+def _signs(told: Sequence[_More]) -> str:
     """Such as "bf16 took less, int8, nf4 took more"."""
-    sides = (("less", [s for s, more in told if more.value <= 0]), ("more", [s for s, more in told if more.value > 0]))
+    less, more = ([s for s, than, _ in told if (than.value > 0) is wanted] for wanted in (False, True))
+    sides = (("less", less), ("more", more))
     return ", ".join(f"{', '.join(schemes)} took {word}" for word, schemes in sides if schemes)
 
 
-def _sure_text(named: Sequence[tuple[str, Estimate]]) -> str:
-    """Which of the differences are off 0, all of them taken together."""
-    known = [Interval(more.value, more.low, more.high, more.freedom, bool(more.assumed)) for _, more in named]
-    sure = [name for (name, _), one in zip(named, off_among(known), strict=True) if one]
+def _sure_text(named: Sequence[_More]) -> str:
+    sure = [name for name, _, one in named if one]
     if sure:
         of_some = f"Sure, as the interval leaves 0 out: {', '.join(sure)}."
         return of_some if len(sure) < len(named) else "All of it is sure."
-    by_chance = any(one.alone for one in known)
-    return f"None of it is sure: {'of so many chance makes one look so' if by_chance else 'every interval holds 0'}."
+    hold = all(more.low is None or more.high is None or more.low <= 0 <= more.high for _, more, _ in named)
+    return f"None of it is sure: {'every interval holds 0' if hold else 'of so many chance makes one look so'}."
 
 
 def _watts(watts: Sequence[float]) -> str:
