@@ -14,6 +14,7 @@ from bench.record.errors import UsageError
 
 _WEIGHT, _STATE = ".weight", ".weight.quant_state.bitsandbytes__"
 _NUMBER = re.compile(r"\.\d+\.")
+_EXPERT = re.compile(r"\.experts\.\d+\.")
 
 
 def check(skeleton: Any, weights: Mapping[str, Any], settings: Mapping[str, Any], name: str) -> None:
@@ -27,6 +28,12 @@ def check(skeleton: Any, weights: Mapping[str, Any], settings: Mapping[str, Any]
         raise UsageError(
             f"{name} was saved in {wanted} by its config.json, and its files hold {codes[other[0]]} for {other[0]}: "
             "fetch it again"
+        )
+    experts = sorted(module for module in codes if _EXPERT.search(module))
+    if experts and not any(_EXPERT.search(module) for module, _ in skeleton.named_modules()):
+        raise UsageError(
+            f"{name} was saved in {wanted} by an older transformers, each expert a Linear ({experts[0]}): "
+            "today's loads no codes of experts, so give its unquantised checkpoint"
         )
     if eight and codes and settings.get("llm_int8_has_fp16_weight"):
         raise UsageError(

@@ -56,8 +56,8 @@ def first_line(error: BaseException) -> str:
 
 
 def told(error: Exception) -> str:
-    """An error in one line: with its type where the message alone says nothing, as that of a KeyError does; of a validator's, the cause,
-    which stands in its second line."""
+    """An error in one line: with its type where the message alone says nothing, as that of a KeyError does; of a
+    validator's, the cause, which stands in its second line."""
     first, *more = str(error).strip().splitlines() or [""]
     if first.endswith(":") and more:
         return more[0].strip()

@@ -162,6 +162,7 @@ def _pretrained(source: Source, arm: Arm, device: str, *, plain: bool) -> Any:
             use_safetensors=True,
             weights_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told below, and not by a reference to a log
             **quantised,
             **hub_options(source),
         )

@@ -80,7 +80,12 @@ def resolve(name: str, revision: str | None = None) -> Source:
         return _shape(name)
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Source(name, "folder", str(folder.resolve()), _folder_revision(folder), "as published")
+        try:
+            return Source(name, "folder", str(folder.resolve()), _folder_revision(folder), "as published")
+        except OSError as error:  # the rights of a file, or its disk
+            raise UsageError(
+                f"{error.filename or folder} cannot be read ({error.strerror}): see who may read it"
+            ) from error
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise UsageError(
             f"no model {name!r}: give 'smoke', 'shape:NAME' ({', '.join(SHAPES)}), a folder with config.json and "

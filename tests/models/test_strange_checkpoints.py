@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 
@@ -107,6 +108,15 @@ def test_a_link_to_weights_that_are_gone_is_no_file(copied):
     (copied / "model.safetensors").unlink()
     (copied / "model.safetensors").symlink_to(copied / "blobs" / "0123")
     with pytest.raises(UsageError, match=r"model.safetensors is no file: fetch it again"):
+        resolve(str(copied))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_file_that_one_may_not_read(copied, name):
+    (copied / name).chmod(0)
+    if os.access(copied / name, os.R_OK):
+        pytest.skip("this user may read anything")
+    with pytest.raises(UsageError, match=rf"{name} cannot be read \(Permission denied\)"):
         resolve(str(copied))
 
 
@@ -302,6 +312,24 @@ def test_a_4_bit_checkpoint_without_a_part(saved_4bit, tmp_path, ending):
 def test_an_8_bit_checkpoint_without_a_part(saved_8bit, tmp_path, ending):
     folder = without(shutil.copytree(saved_8bit, tmp_path / "mine"), ending)
     assert f"lacks model.layers.1.mlp.up_proj.{ending}" in refusal(folder)
+
+
+@pytest.mark.parametrize("settings", [{"load_in_4bit": True}, {"load_in_8bit": True}])
+def test_experts_that_an_older_transformers_quantised(tmp_path, settings):
+    """It had a Linear for each, which has codes; all have one parameter now, which would be filled with them."""
+    plain = checkpoints.save(
+        tmp_path / "plain", checkpoints.model("mixtral", num_local_experts=2, num_experts_per_tok=1)
+    )
+    folder = checkpoints.saved_quantised(tmp_path / "saved", plain, **settings)
+    assert describe(resolve(str(folder)))["saved"]
+
+    def packed(found):
+        experts = [key for key in found if ".experts." in key]
+        beside = {f"{key}.absmax": torch.zeros(2) for key in experts if "load_in_4bit" in settings}
+        dtype = torch.uint8 if "load_in_4bit" in settings else torch.int8
+        return found | beside | {key: torch.zeros(found[key].shape, dtype=dtype) for key in experts}
+
+    assert "by an older transformers, each expert a Linear" in refusal(changed_weights(folder, packed))
 
 
 def test_whole_ones_are_planned(saved_4bit, saved_8bit):
