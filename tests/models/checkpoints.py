@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from bench.workloads.sources import data_folder
+from bench.record.errors import UsageError
+from bench.workloads.describe import describe
+from bench.workloads.sources import data_folder, resolve
 
 SIZES: dict[str, Any] = {
     "vocab_size": 1024, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -61,3 +64,11 @@ def saved_quantised(folder: Path, plain: Path, **settings: Any) -> Path:
         quantization_config=transformers.BitsAndBytesConfig(**settings),
     )
     return save(folder, made)
+
+
+def refusal(folder: Path | str) -> str:
+    """What planning says, which is one line."""
+    with pytest.raises(UsageError) as found:
+        describe(resolve(str(folder)))
+    assert "\n" not in str(found.value)
+    return str(found.value)

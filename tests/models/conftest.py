@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,8 @@ def saved_4bit(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def saved_8bit(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoints.saved_quantised(tmp_path_factory.mktemp("saved-8bit"), plain, load_in_8bit=True)
+
+
+@pytest.fixture
+def copied(plain: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(plain, tmp_path / "mine")

@@ -17,11 +17,6 @@ from tests.models import checkpoints
 from tests.models.checkpoints import changed_config, changed_weights
 
 
-@pytest.fixture
-def copied(plain, tmp_path):
-    return shutil.copytree(plain, tmp_path / "mine")
-
-
 def refused(folder, words):
     """Both ways in: the planning looks at the files' headers, the loading at what transformers tells."""
     source = resolve(str(folder))
