@@ -213,8 +213,8 @@ def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns) -> tuple[Columns, 
     np.add.at(attention, step, inside)
     following = np.searchsorted(work.start, stop, side="left")
     at = np.minimum(following, len(work.start) - 1)
-    # Work after the last step may be anything: a gap that lasts to the end of the steps has no work to blame.
-    known = (following < len(work.start)) & (work.start[at] < last)
+    # What lasts to the end of a step leads to nothing in it: the next step's first work is no cause of that.
+    known = (following < len(work.start)) & (work.start[at] == stop) & (stop < last)
     kind = np.where(known, work.kind[at], len(work.kinds))
     rest = (stop - begin) - stalled
     return _by_kind(kind, step, stalled, len(start)), _by_kind(kind, step, rest, len(start)), attention

@@ -231,6 +231,18 @@ def test_removing_work_leaves_what_the_host_does_between_steps(tmp_path):
     assert found.replayed_ms == pytest.approx(1.0) and found.predicted_ms == pytest.approx(0.975)
 
 
+def test_the_end_of_a_step_is_not_the_way_to_the_next_one_s_first_work(tmp_path):
+    """The candidate begins each step with 50 us of another kernel; all steps end with half a millisecond of Python."""
+    stories = steady(["decode_step"] * 10), steady(["decode_step"] * 10, step=1050)
+    for step in range(10):
+        start = 1000 + 1050 * step
+        stories[1].kernel("kDequantizeBlockwise", start + 10, start + 50, 50)
+    one, other = (trace(made.kineto(tmp_path / f"{n}.json")) for n, made in enumerate(stories))
+    timed = explain_traces(replace(one, time_ms=1.0), replace(other, time_ms=1.05)).timed
+    found = next(cause for cause in timed.causes if cause.cause == c.DEQUANTISE)
+    assert found.work_ms == pytest.approx(0.05, abs=1e-3) and found.delta_ms < 0.11
+
+
 def test_unknown_kernels_are_named_and_can_be_told(tmp_path, capsys):
     story = steady(["decode_step"] * 3)
     for step in range(3):
