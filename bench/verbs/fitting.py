@@ -78,6 +78,20 @@ def refuse_too_long(preset: Preset, source: Source, facts: Mapping[str, Any]) ->
             )
 
 
+def judged(preset: Preset, source: Source, facts: Mapping[str, Any]) -> tuple[Preset, str]:
+    """The preset less the sweeps for pass@1 whose prompts and new tokens do not fit the model's positions, and why; ""
+    where all do. Raises UsageError where nothing is left. ``facts``: as for ``refuse_too_long``."""
+    limit, texts = facts.get("positions"), () if source.prompt else facts.get("prompts", ())
+    needs = [0 if one.timed else max(texts[: one.tasks], default=0) + one.new_tokens for one in preset.sweeps]
+    if limit is None or max(needs, default=0) <= limit:
+        return preset, ""
+    why = f"pass@1 is not judged: it takes up to {max(needs)} tokens, and {source.name} has {limit} positions"
+    left = tuple(sweep for sweep, tokens in zip(preset.sweeps, needs, strict=True) if tokens <= limit)
+    if not left:
+        raise UsageError(f"{why}: use fewer --new-tokens")
+    return replace(preset, sweeps=left), why
+
+
 def refuse_no_template(preset: Preset, sources: Sequence[Source], told: Sequence[Mapping[str, Any]]) -> None:
     """Raises UsageError where a chat is asked for of a model without a chat template. ``told``: the description of each
     of ``sources``."""

@@ -71,6 +71,9 @@ def resolve_request(
     preset = presets.for_layers(preset, facts["decoder_layers"])
     for one, its in zip((source, *beside), told, strict=True):
         fitting.refuse_too_long(preset, one, its)
+    preset, why = fitting.judged(preset, source, facts)
+    if why:
+        print(f"bitledger: {why}")
     device = device or device_of(options.device, facts["cuda"])
     preset = _available(preset, device, options)
     layers = tuple(Layer(**layer) for layer in facts["layers"]) if preset.matmul_m else ()

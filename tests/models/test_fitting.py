@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bench import presets
@@ -95,6 +97,17 @@ def test_prompts_that_do_not_fit_are_refused_while_planning(changes, facts, says
         return
     with pytest.raises(UsageError, match=says):
         fitting.refuse_too_long(preset, PLAIN, facts)
+
+
+def test_what_is_too_long_to_be_judged_is_left_out_while_planning():
+    facts = {"positions": 512, "prompts": [100, 392]}
+    left, why = fitting.judged(SMOKE, PLAIN, facts)
+    assert [sweep.name for sweep in left.sweeps] == ["all"]
+    assert why == "pass@1 is not judged: it takes up to 552 tokens, and plain has 512 positions"
+    for fits in ({"positions": 552}, {"positions": None}, {"prompts": []}):
+        assert fitting.judged(SMOKE, PLAIN, facts | fits) == (SMOKE, "")
+    with pytest.raises(UsageError, match="use fewer --new-tokens"):
+        fitting.judged(replace(SMOKE, sweeps=SMOKE.sweeps[1:]), PLAIN, facts)
 
 
 def test_a_chat_of_a_model_without_a_template_is_refused_while_planning():
