@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import sqlite3
@@ -15,11 +17,14 @@ from .anonymous import Anonymiser
 _OF_MACHINE = re.compile(r"(?i)PROCESS|THREADNAME|ENV|HOST|USER|NETWORK|_NIC|FILE|DISK|STDOUT|STDERR")
 _REFERS = re.compile(r"(?i)name|text")
 _READ_ROWS = {"TARGET_INFO_SYSTEM_ENV": "NvDriverVersion"}
+# What SQLite says where a file cannot be written: it is full, or what the system said.
+_OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _LISTED = "SELECT name FROM sqlite_master WHERE type = ? AND name NOT LIKE 'sqlite_%'"
 
 
 def clean_sqlite(file: Path, new: Path, names: Anonymiser) -> None:
-    """Write the database ``file`` to ``new`` without what ``names`` takes out. Raises ValueError where it is none."""
+    """Write the database ``file`` to ``new`` without what ``names`` takes out. Raises ValueError where it is none,
+    OSError where the disk has no room."""
     with tempfile.TemporaryDirectory(dir=new.parent, prefix=".share-") as name:
         copy, made = Path(name) / "copy", Path(name) / "made"
         shutil.copyfile(file, copy)
@@ -29,6 +34,8 @@ def clean_sqlite(file: Path, new: Path, names: Anonymiser) -> None:
                 # Not only the rows are gone then, but also the pages that held them.
                 connection.execute("VACUUM INTO ?", (str(made),))
         except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF in _OF_THE_DISK:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(new)) from error
             raise ValueError(f"it is no SQLite file that can be read ({error})") from error
         made.replace(new)
 

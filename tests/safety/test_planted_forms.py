@@ -3,10 +3,13 @@ any kind of artifact; and what the analysis reads stays as it was."""
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -264,6 +267,26 @@ def test_a_database_keeps_no_copy_of_its_values(tmp_path):
     content = (tmp_path / "new").read_bytes()
     assert b"n17" not in content.replace(b"\0", b"")
     assert b"2026.1.2.3" in content
+
+
+def test_a_full_disk_is_no_damage_of_a_database(tmp_path):
+    """Its file would be left out of the copy, with a reason that is none."""
+    with sqlite3.connect(tmp_path / "x.sqlite") as connection:
+        connection.execute("CREATE TABLE T (note TEXT)")
+        connection.executemany("INSERT INTO T VALUES (?)", [(f"/srv/falcon/{n}.json",) for n in range(5000)])
+    connection.close()
+    program = (
+        "import sys, pathlib, resource, shutil\nfrom bench.record.anonymous import Anonymiser\n"
+        "from bench.record.anonymous_files import clean\ncopy = shutil.copyfile\n"
+        "def filled(*files):\n    copy(*files)\n    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))\n"
+        "shutil.copyfile = filled\n"
+        "try:\n    clean(*map(pathlib.Path, sys.argv[1:]), Anonymiser())\n"
+        "except OSError as error:\n    print(error.errno)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "x.sqlite"), str(tmp_path / "new")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(errno.ENOSPC), done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["x.sqlite"]
 
 
 @pytest.mark.parametrize(
