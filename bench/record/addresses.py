@@ -24,7 +24,9 @@ _HOST = (
     rf"(?<![\w.@/{GONE}-])(?!github\.com/|{_PUBLIC}(?![\w.]))(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:com|org|edu|gov|mil|internal|intranet|lan|corp)(?![\w-]|\.\w)"
     rf"|(?<![\w.@/{GONE}-])(?!{_PUBLIC})(?:[A-Za-z][A-Za-z0-9-]*\.){{2,}}(?:net|de|uk|fr|es|nl|ch|se|fi|dk|pl|cz|eu|ca|jp|cn|kr|au|br)(?![\w-]|\.\w)"
 )
-_NUMBERED = r"\bip-\d{1,3}(?:-\d{1,3}){3}\b"
+_NUMBERED = (
+    r"\bip-\d{1,3}(?:-\d{1,3}){3}\b|\b[A-Za-z0-9]+(?:-[A-Za-z0-9]+)+\.local\b|\b(?:[\w-]+\.)+svc(?:\.cluster\.local)?\b"
+)
 _ANY = re.compile("|".join((_MAIL, _MAC, _V6, _V4, _HOST, _NUMBERED)))
 _EVERYBODYS = ("127.", "0.0.0.0", "255.")  # noqa: S104 - to be left in a text, nothing is bound to it
 _VERSION = re.compile(r"\d+(?:\.\d+){3}")
@@ -32,7 +34,7 @@ _LINK = re.compile(
     rf"\b(?!file:)([a-z][a-z0-9+.-]*://)(?!{GONE}|(?:localhost|127\.0\.0\.1|\[::1\])(?![\w.])|{_PUBLIC}(?::\d+)?(?![\w.:@-])"
     r"|github\.com/(?:pytorch|huggingface|bitsandbytes-foundation|NVIDIA|triton-lang|vllm-project|benfred)/)"
     r"""[^\s"'<>|\\]+"""
-    r"|\b\w+@[\w.-]+:[\w.~/-]+\.git\b|\barn:aws[\w:/.*-]+"
+    r"|\b\w+@[\w.-]+:[\w.~/-]+\.git\b|\barn:aws[\w:/.*-]+|\bprojects/[\w-]+/(?:zones|regions|locations)/[\w/.-]+"
 )
 _IDS = re.compile(
     r"(?<![\w-])(?<!GPU-)(?<!MIG-)(?:pod)?[0-9a-f]{8}([-_])[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}(?![\w-])"
@@ -59,7 +61,7 @@ def without_addresses(text: str, masked: Callable[[str], str]) -> str:
 
 def without_links(text: str, masked: Callable[[str], str]) -> str:
     """The text with what ``masked`` gives for each link that is not to a public page, and each number of a machine."""
-    if "://" in text or ".git" in text or "arn:" in text:
+    if "://" in text or ".git" in text or "arn:" in text or "projects/" in text:
         text = _LINK.sub(lambda found: (found[1] or "") + masked(found[0]), text)
     return _IDS.sub(lambda found: masked(found[0]), text) if "[" in text or _LONG.search(text) else text
 

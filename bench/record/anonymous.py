@@ -53,8 +53,8 @@ _VALUE = re.compile(r"[\w.-]+")
 _OF_HOST = re.compile(r"(.+?)_\d+(?:\.\d+)+\.pt\.trace\.json")
 # Letters of Slurm's own commands; what "id" prints of users and groups; a job's number.
 _SLURM = re.compile(r"(?<=\s-[AJpqw])[ =]?[\w.,\[\]-]+")
-_ID = re.compile(r"(?<=\d\()[A-Za-z_][\w.-]*(?=\))")
-_JOB = re.compile(r"(?:(?<=\b[Jj]ob )|(?<=\bslurm-))\d{4,}")
+_ID = re.compile(r"(?<=\d\()[A-Za-z_][\w.-]*(?=\))|(?<=logged in as: )[\w.-]+")
+_JOB = re.compile(r"(?:(?i:(?<=\bjob ))|(?<=\bslurm-))\d{4,}")
 # Variables that name a cluster's own things. Those of a job tell attempts apart and are numbered.
 _OF_CLUSTER = frozenset(("SLURM_JOB_PARTITION", "SLURM_CLUSTER_NAME"))
 JOBS = frozenset(("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID"))
@@ -107,11 +107,11 @@ class Anonymiser:
     def _cleaned(self, text: str) -> str:
         text = self._without_paths(without_links(text, self._elsewhere))
         text = self._without_assigned(text)
-        if "uid=" in text:
+        if "uid=" in text or "logged in as" in text:
             text = _ID.sub(lambda name: self.name("user", name[0]), text)
         if "SBATCH" in text or "sbatch" in text or "srun" in text:
             text = _SLURM.sub(f" {MASK}", text)
-        if "ob " in text or "slurm-" in text:
+        if "ob " in text or "JOB " in text or "slurm-" in text:
             text = _JOB.sub(lambda number: self.name("job", number[0]), text)
         return without_addresses(self.words(text), self._address)
 

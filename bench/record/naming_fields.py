@@ -22,12 +22,13 @@ NAMES_OF = {
 OF_A_MACHINE = frozenset(
     "cwd pwd oldpwd home workdir submitdir cmdline commandline env environ ip ipaddress ipaddr masteraddr nodeipaddr"  # noqa: SIM905
     " topologyaddr mac macaddress macaddr serial serialnumber machineid bootid containerid hostid cluster clusters"
-    " clustername partition jobpartition account jobaccount qos jobqos jobname reservation jobreservation wckey"
-    " groupname groupid email proxy httpproxy httpsproxy remoteurl giturl".split()
+    " clustername partition jobpartition account accountname jobaccount qos jobqos jobname reservation jobreservation"
+    " wckey groupname groupid rdzvendpoint email proxy httpproxy httpsproxy remoteurl giturl".split()
 )
 # Before ": " other names are words of a sentence; behind an option of Slurm's there may be a blank.
 _BEFORE_COLON = ("hostname", "nodename", "uuid", "serial", "number", "machine-id", "boot-id")
-_BEFORE_BLANK = ("--account", "--clusters", "--partition", "--qos", "--job-name", "--nodelist")
+_BEFORE_BLANK = ("--account", "--clusters", "--partition", "--qos", "--job-name", "--nodelist", "--master_addr",
+                 "--master-addr", "--rdzv_endpoint", "--rdzv-endpoint")  # fmt: skip
 _BETWEEN = "|".join(
     (
         r"""\\?["']\s?[:=]\s?\\?["']|=\s?["']?""",

@@ -31,16 +31,19 @@ _LOOKS_SECRET = re.compile(
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
     r"|\b(?:ssh-\w+|ecdsa-sha2-[\w-]+) AAAA[\w+/=]{16,}(?: \S+@\S+)?"
     r"|(?<=hooks\.slack\.com/services/)[\w/]+"
-    r"|(?<=\bBearer )[\w.~+/=-]{16,}|(?<=\bbearer )[\w.~+/=-]{16,}|(?<=\bBasic )[\w+/]{8,}=*",
+    r"|(?<=\bBearer )[\w.~+/=-]{16,}|(?<=\bbearer )[\w.~+/=-]{16,}|(?<=\bBasic )[\w+/]{8,}=*"
+    r"|(?<=\bCookie: )[^\n]+",
     re.DOTALL,
 )
 # A value that its name calls secret. What is only a number or a word is none: "password: required", "token=12345678".
-_SECRET_WORDS = ("token", "secret", "passw", "passphrase", "key", "credential", "sig")
+_SECRET_WORDS = ("token", "secret", "passw", "passphrase", "key", "credential", "sig", "sid", "session", "auth")
 _ASSIGNED = re.compile(
-    r"(?<![A-Za-z])(?:[\w-]*[_-])?(?:token|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key(?:[_-]?id)?"
-    r"|account[_-]?key|private[_-]?key|credentials?|signature|sig)"
-    r"""(?:\\?["'])?(?:\s?[:=]\s?(?:\\?["'])?|\s)(?=[A-Za-z.~+/_-]*\d)(?![\d.]+(?:e[+-]?\d+)?\w{0,3}\b)"""
-    r"(?P<value>[\w.~+/=%$!@#^*-]{8,})",
+    r"(?<![A-Za-z])(?:[\w-]*[_-])?(?:(?:passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key(?:[_-]?id)?|account[_-]?key"
+    r"""|private[_-]?key(?:[_-]?id)?|credentials?)(?:\\?["'])?(?:\s?[:=]\s?(?:\\?["'])?|\s)"""
+    # These are words of a sentence, too: "per token: starcoder2-3b".
+    r"|(?:token|secret|signature|sig|sid|session(?:[_-]?id)?|auth)"
+    r"""(?:\s?=\s?(?:\\?["'])?|\\?["']\s?:\s?\\?["']|(?<=--token)\s))"""
+    r"(?=[A-Za-z.~+/_-]*\d)(?![\d.]+(?:e[+-]?\d+)?\w{0,3}\b)(?P<value>[\w.~+/=%$!@#^*-]{8,})",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"--?(?P<name>[\w.-]+)(?:=(?P<value>.*))?", re.DOTALL)

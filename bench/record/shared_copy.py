@@ -92,7 +92,11 @@ def anonymiser(folder: Path, records: Sequence[Record], also: Iterable[str] = ()
         also=also,
     )  # fmt: skip
     models = {(record.case.model, _is_folder(record.case)) for record in records}
-    names.keep_apart((model for model, folder in models if folder), (model for model, folder in models if not folder))
+    adapters = {str(record.case.adapter).rpartition("@")[0] for record in records}
+    names.keep_apart(
+        {model for model, folder in models if folder} | {name for name in adapters if "/" in name},
+        (model for model, folder in models if not folder),
+    )
     return names
 
 
