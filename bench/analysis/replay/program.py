@@ -225,28 +225,18 @@ class _ProgramBuilder:
 
     def _ops(self, item_of_call: dict[int, int]) -> list[Op]:
         work = self._work
-        keys: dict[tuple[int, int], int] = {}
+        keys: dict[int, int] = {}
         start, end = self._inside.upto(work.start), self._inside.upto(work.end)
         here = np.flatnonzero((end > start) | (_step_of(self._windows, work.start) >= 0))
-        streams = self._streams()
         ops = []
         self._row_of = here.tolist()
         for row in self._row_of:
-            stream = keys.setdefault(streams[row], len(keys))
+            stream = keys.setdefault(int(work.stream[row]), len(keys))
             item = item_of_call.get(int(work.call[row]), _NONE)
             kind = int(work.kind[row])
             ranges = work.kinds[kind].ranges or ("",)
             ops.append(Op(int(start[row]), int(end[row]), self._causes[kind], ranges[-1], item, stream))
         return ops
-
-    def _streams(self) -> list[tuple[int, int]]:
-        timeline = self._analysis.timeline
-        device = np.concatenate((timeline.kernels.device, timeline.copies.device))
-        stream = np.concatenate((timeline.kernels.stream, timeline.copies.stream))
-        start = np.concatenate((timeline.kernels.start, timeline.copies.start))
-        end = np.concatenate((timeline.kernels.end, timeline.copies.end))
-        order = np.lexsort((end, start))
-        return list(zip(device[order].tolist(), stream[order].tolist(), strict=True))
 
 
 def _step_of(windows: tuple[Ns, Ns], time: Ns) -> Ns:
