@@ -55,6 +55,14 @@ def test_after_its_death_there_is_another(child, number):
     assert process_of(child).pid != first.pid
 
 
+def test_where_the_kernel_killed_it_for_memory_the_next_one_is_asked(child, monkeypatch):
+    first, kills = process_of(child), iter((3, 4))
+    monkeypatch.setattr(limited, "kills_for_memory", lambda: next(kills))
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert child.is_right("equal", [], b"1.0", b"1", 0.0)
+
+
 def test_a_child_that_stops_is_ended(child, monkeypatch):
     first = process_of(child)
     monkeypatch.setattr(limited, "MOST_SECONDS", 0.2)
