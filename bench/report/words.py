@@ -78,6 +78,8 @@ def chance_note(told: Iterable[tuple[str, Estimate | None, Verdict | None]]) -> 
 def what_tells(ratio: Estimate | None) -> str:
     """How many processes would tell, where this ratio does not."""
     needed = processes_needed(ratio) if ratio else None
+    if needed is None and ratio and not ratio.assumed:
+        return "What was seen often enough still does not tell: more of it, or a quieter machine, may."
     if needed is None:
         units = "runs" if ratio and "runs" in ratio.assumed else "processes"
         return f"Three {units} of each show how {units} differ; five are better."

@@ -11,6 +11,7 @@ import pytest
 from bench.analysis import generation
 from bench.analysis.comparison import Comparison, compare
 from bench.record.schema import Record
+from bench.report.words import what_tells
 from tests import factories as make
 
 DRAWS = 30
@@ -66,3 +67,10 @@ def test_an_arm_that_was_measured_later_in_a_run_that_warms_up_is_not_slower(in_
         (group,) = generation.summarise(made)
         found[str(next(row.verdict for row in group.rows if row.scheme == "nf4"))] += 1
     assert found["SLOWER"] + found["FASTER"] <= 4, found
+
+
+def test_what_would_tell_is_said_of_what_was_counted() -> None:
+    ratios = {order: next(iter(compared(1, order, 0.0, 1.02).rows)).ratio for order in ("AB", "ABABAB")}
+    assert what_tells(ratios["AB"]).startswith("Three runs of each show how runs differ")
+    assert ratios["ABABAB"].basis == "between runs" and "quieter machine" in what_tells(ratios["ABABAB"])
+    assert what_tells(None).startswith("Three processes of each")
