@@ -74,6 +74,7 @@ def test_the_page_says_what_the_result_says():
         filled("", RESULT)
 
 
+@pytest.mark.slow
 def test_a_small_one(tmp_path):
     """A few pairs of each kind, made here: most hold, and little that is absent is sure."""
     counts = [counted(scene, SPREADS[0], 4, 7, tmp_path) for scene in scenes() if scene.cause != "sync_stall"]
