@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.grouping import REFERENCE
-from bench.record.store import load
+from bench.analysis.held_lines import classified
 from bench.report import markdown
 from bench.report.analysed import analyse
 from bench.report.build import build
 from bench.report.page import figure_paths
 from bitledger import command
+from profiling.summarize import read_timeline
 from scripts import findings
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +52,7 @@ def test_what_a_page_links_to_exists(page):
 
 @pytest.mark.parametrize("run", RUNS)
 def test_the_committed_report_is_made_from_the_committed_records(run):
-    loaded = load(ROOT / run)
+    loaded = classified(ROOT / run, read_timeline)
     report = build(analyse(loaded.records, loaded.findings, reference=REFERENCE))
     again = markdown.render(report, figure_paths(report)).split("## Decode throughput")[0]
     assert again in (ROOT / run / "report.md").read_text()
