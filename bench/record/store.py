@@ -104,10 +104,18 @@ def _parsed(lines: RecordLines, file: Path, damaged: Callable[[RecordError], Non
 
 
 def records_file(path: Path) -> Path:
-    """A run folder's records: as written, or gzipped to be kept in a repository."""
+    """A run folder's records: as written, or gzipped to be kept in a repository. Raises RecordError for what is no
+    file: a pipe would be waited for."""
     if not path.is_dir():
         return path
-    return path / (PACKED if _only_packed(path) else RECORDS)
+    file = path / (PACKED if _only_packed(path) else RECORDS)
+    _refuse_no_file(file)
+    return file
+
+
+def _refuse_no_file(file: Path) -> None:
+    if file.exists() and not file.is_file():
+        raise RecordError(f"{file} is no file: choose another folder")
 
 
 def run_id_of(folder: Path) -> str | None:
@@ -334,6 +342,7 @@ def _refuse_foreign(file: Path) -> None:
     """Raises RecordError where the first line is no record: nothing is added to such a file, and nothing cut off."""
     if not file.exists():
         return
+    _refuse_no_file(file)
     with file.open("rb") as stream:
         line = stream.readline(LONGEST)
     if line.endswith(b"\n") and line.strip():

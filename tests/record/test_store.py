@@ -179,3 +179,11 @@ def test_a_key_with_two_results_is_refused_with_what_to_do(tmp_path):
         load(tmp_path)
     assert record.case_id in str(refused.value) and "bench verify" in str(refused.value)
     assert len(load(tmp_path, lambda _: None).records) == 3  # 'verify' reads on and lists them
+
+
+def test_records_that_are_a_pipe_are_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / RECORDS)
+    with pytest.raises(RecordError, match="is no file"):
+        load(tmp_path)
+    with pytest.raises(RecordError, match="is no file"), open_run(tmp_path):
+        pass
