@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # README's lines pasted one after the other on an empty Debian, in a fresh clone, as a new user would: each must end with 0.
 # scripts/readme_lines.py says which, and what stands for the names that README leaves open, for hours, gigabytes and a GPU.
-# scripts/debian.sh says where it cannot be done (exit code 3). Minutes, so that
-# .ci/run leaves it to whoever changes README's lines.
+# scripts/debian.sh says where it cannot be done (exit code 3). Part of .ci/run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 WHO=check-readme
