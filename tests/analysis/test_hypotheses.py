@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.analysis.energy.ledger import energy_pairs
 from bench.analysis.explain import explain
-from bench.analysis.judging import by_clocks
+from bench.analysis.judging import by_clocks, by_measures
 from bench.analysis.judging.rules import Evidence
 from bench.record import causes as c
 from bench.record.schema import metric
@@ -139,6 +140,16 @@ def test_lower_power_outweighed_by_time():
     extra = [make.energy(scheme, repeat) for scheme in ("fp16", "int8") for repeat in range(3)]
     found = verdicts(run({"fp16": FP16, "int8": HOST}, extra=extra, device="cuda"))["H14"]
     assert found.verdict == "supported"
+
+
+def test_joules_without_a_ratio_of_powers_refute_nothing():
+    records = [make.energy(scheme, repeat) for scheme in ("fp16", "int8") for repeat in range(3)]
+    evidence = Evidence(run({"fp16": FP16, "int8": HOST}, extra=records, device="cuda"))
+    for missing in ("power_ratio", "time_ratio"):
+        pairs = [replace(pair, **{missing: None}) for pair in energy_pairs(evidence.records)]
+        assert pairs
+        found = by_measures.joules(replace(evidence, energy=pairs))
+        assert found.verdict == "not tested" and "no ratio" in found.evidence[0]
 
 
 def test_a_cliff_between_batches():

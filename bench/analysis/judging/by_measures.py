@@ -135,13 +135,15 @@ def joules(e: Evidence) -> Found:
     told, holds, fails = [], [], []
     own = [pair for pair in measured if is_own(pair.source, e.on_gpu)] or measured
     judged = [pair for pair in own if pair.scheme not in UNQUANTISED] or own
-    known = [pair for pair in judged if pair.time_ratio and pair.power_ratio]
-    more = slower_among([pair.ratio for pair in known])
-    longer = slower_among([pair.time_ratio for pair in known if pair.time_ratio])
-    lower = faster_among([pair.power_ratio for pair in known if pair.power_ratio])
-    for pair, *sure in zip(known, more, longer, lower, strict=True):
-        split, power = pair.gross, pair.power_ratio
-        assert split is not None and power is not None
+    known = [(pair, pair.time_ratio, pair.power_ratio) for pair in judged if pair.time_ratio and pair.power_ratio]
+    if not known:
+        return not_tested("what was measured gives no ratio of times and powers")
+    more = slower_among([pair.ratio for pair, _, _ in known])
+    longer = slower_among([time for _, time, _ in known])
+    lower = faster_among([power for _, _, power in known])
+    for (pair, _, power), *sure in zip(known, more, longer, lower, strict=True):
+        split = pair.gross
+        assert split is not None
         told.append(
             f"{pair.scheme}, {pair.source}: {split.delta.value:+.3g} J/token = {split.longer:+.3g} for longer time "
             f"{split.power:+.3g} for other power, {ratio_text(power)} the reference's"
@@ -153,14 +155,12 @@ def joules(e: Evidence) -> Found:
     return Found(answer, tuple(told), _chance_of_all_three(known))
 
 
-def _chance_of_all_three(pairs: Sequence[EnergyPair]) -> float | None:
+def _chance_of_all_three(known: Sequence[tuple[EnergyPair, Estimate, Estimate]]) -> float | None:
     """Of more joules, longer time and lower power: the least sure of them says how sure all are."""
-    tails = []
-    for pair in pairs:
-        ratios = (pair.ratio, pair.time_ratio, pair.power_ratio and pair.power_ratio.inverse())
-        of = [1.0 if one is None or (tail := tail_above(one)) is None else tail for one in ratios]
-        tails.append(max(of))
-    return None if all(pair.ratio.assumed for pair in pairs) else chance_of(tails)
+    if all(pair.ratio.assumed for pair, _, _ in known):
+        return None
+    of_each = [map(tail_above, (pair.ratio, time, power.inverse())) for pair, time, power in known]
+    return chance_of([max(1.0 if tail is None else tail for tail in tails) for tails in of_each])
 
 
 # Scheme → batch size → seconds of a step.
