@@ -45,10 +45,10 @@ def plain_linears(which: str, weight: str, bias: str) -> str:
 def pretrained(facts: Facts, configuration: str = "") -> str:
     """Code that loads ``model`` from ``model_id`` with a ``quantization_config``."""
     told = f",\n    quantization_config={configuration}" if configuration else ""
-    by = facts.get("loaded_by")
+    other = facts.get("loaded_by")
+    imported = f"from transformers import {other}\n" if other else ""
     return (
-        f"{f'from transformers import {by}{chr(10)}' if by else ''}"
-        f"model = {by or 'AutoModelForCausalLM'}.from_pretrained(\n"
+        f"{imported}model = {other or 'AutoModelForCausalLM'}.from_pretrained(\n"
         f"    model_id, dtype=torch.{facts.get('dtype')}, device_map=device{told},\n)"
     )
 

@@ -16,6 +16,8 @@ from .traffic import MINIMUM, Product, Term, Traffic, activations, exact, width
 
 # What of an arm says how it is told, and nothing of what runs.
 _NOT_FACTS = ("colours", "in_bfloat16", "minor")
+# Of an arm without these nothing is told: it is what it was before there were any.
+_ONLY_WHERE_SET = ("compiled", "adapter", "loaded_by")
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,7 @@ class Arm:
     def facts(self) -> dict[str, Any]:
         """Exactly what this arm is, for the record."""
         facts = {name: value for name, value in asdict(self).items() if name not in _NOT_FACTS}
-        for name in (
-            "compiled",
-            "adapter",
-            "loaded_by",
-        ):  # of an arm without, nothing is told: it is what it was before these
+        for name in _ONLY_WHERE_SET:
             if not facts[name]:
                 del facts[name]
         facts["compute_dtype"] = self.compute_dtype or self.dtype

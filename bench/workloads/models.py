@@ -110,8 +110,8 @@ def fitted(source: Source, arm: Arm) -> Arm:
     if source.kind in ("smoke", "shape") and base != AS_SAVED:
         return arm
     config = config_of(source)
-    if auto_class(config) != LANGUAGE_MODELS:
-        arm = replace(arm, loaded_by=auto_class(config))
+    if (by := auto_class(config)) != LANGUAGE_MODELS:
+        arm = replace(arm, loaded_by=by)
     settings = saved_settings(config)
     refuse_unfit(source.name, base, settings)
     if settings is not None and arm.adapter == "merged":

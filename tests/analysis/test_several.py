@@ -16,7 +16,13 @@ from bench.analysis.explain import explain
 from bench.analysis.interventions import InterventionRow, summarise
 from bench.analysis.judging.rules import Evidence, Found, by_removal
 from bench.analysis.statistics import Estimate, assumed, ratio
-from bench.analysis.statistics.several import anything_slower, faster_among, more_among, slower_among
+from bench.analysis.statistics.several import (
+    anything_slower,
+    faster_among,
+    judged_together,
+    more_among,
+    slower_among,
+)
 from bench.analysis.statistics.student import t_quantile
 from bench.analysis.statistics.verdict import verdict
 from bench.quality.tradeoff.signmap import Place, Spot, flips, sign_of
@@ -188,3 +194,14 @@ def test_net_joules_that_barely_differ_are_sure_alone_but_not_as_one_of_eight() 
     nothing = [row(f"int{place}", 0.1) for place in range(7)]
     assert sure(row("nf4", 1.05)) == [True] and sure(row("nf4", -1.05), *nothing) == [False] * 8
     assert sure(row("nf4", -6.0), *nothing) == [True, *[False] * 7]
+
+
+def test_rows_are_known_by_their_place_and_not_by_the_object_of_their_ratio() -> None:
+    """As of rows that make their ratio anew whenever they are asked: one of twenty is off 1 by itself, by chance."""
+    near = Estimate(1.001, 0.9, 1.1, 3, 9, "between processes", freedom=4.0)
+    group = generation.summarise([make.generation(name, repeat) for name in ("fp16", "nf4") for repeat in range(3)])[0]
+    row = next(row for row in group.rows if row.scheme == "nf4")
+    ratios = [replace(near, value=1.05, low=1.0005)] + [near] * 19
+    rows = [replace(row, time_ratio=one, verdict="SLOWER" if one.low > 1 else "AMBIGUOUS") for one in ratios]
+    for ratio_of in (lambda row: row.time_ratio, lambda row: replace(row.time_ratio)):
+        assert {row.verdict for row in judged_together(rows, ratio_of)} == {"AMBIGUOUS"}

@@ -131,12 +131,16 @@ def _rows(group: Group, source: EnergySource, reference: str | None, known: Base
 
 
 def _with_sure_nets(rows: Sequence[EnergyRow]) -> list[EnergyRow]:
-    sure: set[int] = set()
+    sure: set[tuple[str, Kind]] = set()
     for kind in NAMES:
-        known = [(net, more) for row in rows if (net := row.above(kind)) and (more := net.more)]
-        told = off_among([Interval(one.value, one.low, one.high, one.freedom, bool(one.assumed)) for _, one in known])
-        sure |= {id(net) for (net, _), one in zip(known, told, strict=True) if one}
-    return [replace(row, nets=tuple(replace(net, sure=id(net) in sure) for net in row.nets)) for row in rows]
+        known = {row.scheme: more for row in rows if (net := row.above(kind)) and (more := net.more)}
+        told = off_among(
+            [Interval(one.value, one.low, one.high, one.freedom, bool(one.assumed)) for one in known.values()]
+        )
+        sure |= {(scheme, kind) for scheme, one in zip(known, told, strict=True) if one}
+    return [
+        replace(row, nets=tuple(replace(net, sure=(row.scheme, net.kind) in sure) for net in row.nets)) for row in rows
+    ]
 
 
 def _row(own: SchemeJoules, base: SchemeJoules | None, records: Sequence[Record], source: EnergySource) -> EnergyRow:

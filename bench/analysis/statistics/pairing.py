@@ -130,22 +130,27 @@ def ratio_of(
         return None
     if not (paired and arm.spots and reference.spots):
         between = ratio(arm.samples, reference.samples, statistic=statistic, runs=(arm.runs, reference.runs))
-        return with_trend(between, *_measured(arm, reference, statistic)) if in_order(arm, reference) else between
+        ordered = _measured_in_order(arm, reference, statistic)
+        return with_trend(between, *ordered) if ordered else between
     pairs = matched(arm, reference, statistic)
     return paired_ratio(pairs) if pairs else None
 
 
 def in_order(arm: Located, reference: Located) -> bool:
     """Whether they were measured one after the other, and nothing is assumed of the days between them."""
-    if not _positive(arm.samples, reference.samples):
-        return False
+    return _positive(arm.samples, reference.samples) and _measured_in_order(arm, reference, "median") is not None
+
+
+def _measured_in_order(
+    arm: Located, reference: Located, statistic: Statistic
+) -> tuple[list[Measured], list[Measured]] | None:
+    """What each measured and when, of positive values; None where they were not measured one after the other."""
     several = [len(set(side.runs)) > 1 for side in (arm, reference)]
     alike = all(several) or set(arm.runs) == set(reference.runs)
-    return bool(arm.moments and alike and one_after_the_other(*_measured(arm, reference, "median")))
-
-
-def _measured(arm: Located, reference: Located, statistic: Statistic) -> tuple[list[Measured], list[Measured]]:
-    return arm.measured(statistic), reference.measured(statistic)
+    if not arm.moments or not alike:
+        return None
+    found = arm.measured(statistic), reference.measured(statistic)
+    return found if one_after_the_other(*found) else None
 
 
 def difference_between(

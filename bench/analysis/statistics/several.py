@@ -88,14 +88,13 @@ Row = TypeVar("Row", bound=HasVerdict)
 def judged_together(rows: Sequence[Row], ratio_of: Callable[[Row], Estimate | None]) -> tuple[Row, ...]:
     """Arms beside one reference, their ``verdict`` each by itself: with verdicts by which anything is SLOWER or FASTER
     by chance in at most 5 % of runs without a difference."""
-    known = [one for row in rows if row.verdict and (one := ratio_of(row))]
-    chance = {id(one) for one, sure in zip(known, apart_among(known), strict=True) if not sure}
-
-    def told(row: Row) -> Row:
-        by_chance = id(ratio_of(row)) in chance and row.verdict in ("SLOWER", "FASTER")
-        return replace(row, verdict="AMBIGUOUS") if by_chance else row  # type: ignore[type-var]
-
-    return tuple(map(told, rows))
+    known = {place: one for place, row in enumerate(rows) if row.verdict and (one := ratio_of(row))}
+    sure = dict(zip(known, apart_among([*known.values()]), strict=True))
+    told = []
+    for place, row in enumerate(rows):
+        by_chance = row.verdict in ("SLOWER", "FASTER") and not sure.get(place, True)
+        told.append(replace(row, verdict="AMBIGUOUS") if by_chance else row)  # type: ignore[type-var]
+    return tuple(told)
 
 
 def more_among(differences: Sequence[Difference]) -> tuple[bool, ...]:

@@ -165,8 +165,8 @@ def _group(
 def _tested_together(rows: Sequence[QualityRow]) -> Iterator[QualityRow]:
     tests = iter(together([row.against.test for row in rows if row.against and row.against.test]))
     for row in rows:
-        has = row.against and row.against.test
-        yield replace(row, against=replace(row.against, test=next(tests))) if row.against and has else row
+        tested = row.against if row.against and row.against.test else None
+        yield replace(row, against=replace(tested, test=next(tests))) if tested else row
 
 
 def _row(arm: _ArmTasks, base: _ArmTasks | None, used: Joules | None) -> QualityRow:
