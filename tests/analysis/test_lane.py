@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -23,11 +22,12 @@ from benchmarks.fidelity.machine import Action, Kernel, Machine
 from benchmarks.fidelity.writers import write_kineto
 from profiling.summarize import read_timeline
 from tests import factories as make
+from tests.committed import COMMITTED
 from tests.planted_traces import write_planted
 from tests.safety.hostile import PAYLOADS
 
-RUNS = Path(__file__).parents[2] / "reports" / "runs"
-TRACES = sorted(RUNS.glob("*/artifacts/*/trace.json.gz"))
+DECODING = "artifacts/kineto-[!p]*/trace.json.gz"  # and not prefill, which has no such steps
+TRACES = [path for folder in COMMITTED for path in sorted(folder.glob(DECODING))]
 SHORT = [path for path in TRACES if "planted" not in path.parent.name]
 
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -11,8 +10,7 @@ from bench import cli
 from bench.record.schema import Finding
 from bench.report.brief import print_brief
 from bench.report.content import Answer, Headline, Point
-
-RUNS = sorted((Path(__file__).parents[2] / "reports/runs").glob("*/plan.json"))
+from tests.committed import COMMITTED
 
 
 def printed(answer=None, headlines=(), findings=(), width=80):
@@ -25,7 +23,7 @@ def told(*actions, causes=()):
     return Answer("It is slower.", "bad", None, causes, actions, "")
 
 
-@pytest.mark.parametrize("run", [run.parent for run in RUNS], ids=lambda run: run.name)
+@pytest.mark.parametrize("run", COMMITTED, ids=lambda run: run.name)
 def test_a_committed_run_is_explained_in_25_lines_of_80_columns(run, capsys, monkeypatch):
     monkeypatch.setitem(os.environ, "COLUMNS", "80")
     assert cli.main(["explain", str(run)]) == 0
