@@ -182,7 +182,9 @@ def test_one_step_of_training_is_repeatable_and_depends_on_the_seed(tmp_path: Pa
 
 
 def test_one_step_is_not_enough_and_the_record_says_so(tmp_path: Path, record: dict[str, Any]) -> None:
-    made = make_checkpoint(tmp_path, ONE_STEP, TASKS, (SHORTEST,), schemes=("fp16",))
+    # Not the shortest: its answer is a few tokens, which one step gets right on some CPUs.
+    longest = max(training_tasks(TASKS), key=lambda task: len(task.canonical_solution))
+    made = make_checkpoint(tmp_path, ONE_STEP, TASKS, (longest,), schemes=("fp16",))
     assert made["check"]["schemes"]["fp16"]["exact_matches"] == 0
     assert made["layers_removed"]["exact_matches"] == {"fp16": {"1": 0}}
     assert "| fp16 | 0 of 1 | 0 |" in (tmp_path / "README.md").read_text()
