@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.errors import BitledgerError
-from bench.record.files import replace_text
-from bench.record.outputs import check_file
+from bench.record.files import check_file, replace_text
 
 
 def check(out: Path | None, *inputs: Path) -> None:

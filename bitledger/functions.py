@@ -76,8 +76,7 @@ def measure(
     tasks=0, no programs for HumanEval+, is the default here. Raises UsageError for what cannot be asked, MachineError
     for what is not here. Records that failed say why: see ``findings`` and ``rows`` of what is returned.
     """
-    from bench.record.outputs import unused
-    from bench.record.places import RUNS
+    from bench.record.files import RUNS, unused
     from bench.verbs import run
 
     folder = unused(RUNS / f"memory-{type(model).__name__}") if out is None else Path(out)

@@ -17,8 +17,8 @@ from typing import Any
 from bench.analysis.grouping import OF_SCHEME
 from bench.analysis.ledger.windows import Observed, against, of_setup
 from bench.record.errors import BitledgerError
+from bench.record.files import SUMMARY, artifact_folder
 from bench.record.instruments import FIRST_VISITS, PREFILL, TIMELINE
-from bench.record.places import SUMMARY, artifact_folder
 from bench.record.schema import Artifact, Case
 from bench.record.store import artifact
 from bench.workloads.observers import FIRST_TOKENS

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.record.chain import PLAN
-from bench.record.omissions import LEFT_OUT
+from bench.record.integrity import LEFT_OUT
 from bench.record.store import RECORDS, open_run
 from tests import factories as make
 

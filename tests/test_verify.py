@@ -11,7 +11,7 @@ import pytest
 from bench import cli
 from bench.record import chain
 from bench.record.chain import PLAN
-from bench.record.omissions import LEFT_OUT
+from bench.record.integrity import LEFT_OUT
 from bench.record.schema import to_json
 from bench.record.store import RECORDS, open_run
 from tests import factories as make

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bench.record.metrics import METRICS
-from bench.record.quantised import share_of
 from bench.record.schema import Record
+from bench.record.setups import quantised_share
 
 from .first_generation import FirstGeneration, first_generation
 from .grouping import REFERENCE, Coordinates, Group, groups, pooled, reference_first, reference_of
@@ -148,7 +148,7 @@ def _row(scheme: str, records: tuple[Record, ...], base: tuple[Record, ...]) -> 
         first=first_generation(scheme, records, base, located(records, call_times).samples),
         load_time=float(np.median(loading)) if (loading := pooled(records, "load_time")) else None,
         prompt_tokens=(int(min(prompts)), int(max(prompts))) if (prompts := pooled(records, "prompt_length")) else None,
-        quantised=min((found for r in records if (found := share_of(r.setup)) is not None), default=None),
+        quantised=min((found for r in records if (found := quantised_share(r.setup)) is not None), default=None),
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.record.errors import BitledgerError
+from bench.record.files import ARTIFACTS, SUMMARY
 from bench.record.integrity import MISSING, problem_of
-from bench.record.places import ARTIFACTS, SUMMARY
 from bench.record.schema import Artifact, Record
 from bench.record.timeline import Timeline
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record.errors import UsageError
-from bench.record.files import replace_text
-from bench.record.outputs import check_file
+from bench.record.files import check_file, replace_text
 from bench.record.schema import Finding, Record
 from bench.record.tables import COLUMNS, flat
 from bench.report.documents import cases_document

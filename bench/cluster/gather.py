@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.record.errors import RecordError, StorageError
-from bench.record.files import replace_text
+from bench.record.files import ARTIFACTS, replace_text
 from bench.record.origin import node_of
-from bench.record.places import ARTIFACTS
 from bench.record.schema import Artifact, Record
 from bench.record.store import RECORDS, as_lines, load, open_run, remedy, why
 from bench.record.suggested import quoted

@@ -22,13 +22,26 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .addresses import GONE, unescaped, without_addresses, without_links
-from .everybodys import WORDS
 from .files import replace_text
-from .folders import OF_SYSTEM, PATH, ending
-from .naming_fields import ASSIGNED, NAMES_OF, OF_A_MACHINE, field, is_secret_field
+from .naming import (
+    ASSIGNED,
+    GONE,
+    NAMES_OF,
+    OF_A_MACHINE,
+    OF_SYSTEM,
+    PATH,
+    WORDS,
+    ending,
+    field,
+    is_secret_field,
+    own_hosts,
+    own_roots,
+    own_users,
+    unescaped,
+    without_addresses,
+    without_links,
+)
 from .origin import NODE_VARIABLE
-from .own_names import own_hosts, own_roots, own_users
 from .packed import unpacked
 from .secrets import MASK, Masker, mask_argv
 

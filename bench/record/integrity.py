@@ -1,4 +1,9 @@
-"""Is a run folder whole? Each check is a value: what was looked at, whether it holds, and what was found."""
+"""Is a run folder whole? Each check is a value: what was looked at, whether it holds, and what was found.
+
+What was left out of a run folder on purpose, left-out.json names with the reason, so that it differs from lost:
+timelines are large, and a run that goes into a repository keeps some of them; a run on a rented GPU may have ended
+before all of its plan was measured. Records go on naming the files with their hashes.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +13,33 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from bench.record.suggested import quoted
 
 from . import plausible
 from .anonymous import ANONYMOUS
-from .errors import RecordError
+from .errors import RecordError, StorageError
+from .files import replace_text
 from .instruments import TIMELINE
-from .omissions import Key, Omission
 from .origin import block_of
 from .schema import Artifact, Record
 from .store import RECORDS, check_chain, load
 
 Result = Literal["ok", "problem", "note"]
+Key = tuple[str, str, int]
+LEFT_OUT = "left-out.json"
+MISSING = "missing"
 _JUDGED_ELSEWHERE = frozenset(("quality",))
+
+
+@dataclass(frozen=True)
+class Omission:
+    """``artifacts``: paths of files; ``records``: keys of planned Records (case_id, instrument, repeat)."""
+
+    reason: str
+    artifacts: tuple[str, ...] = ()
+    records: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,9 +235,6 @@ def artifacts(folder: Path, records: Sequence[Record], left_out: Sequence[Omissi
     return tuple(checks)
 
 
-MISSING = "missing"
-
-
 def problem_of(folder: Path, artifact: Artifact) -> str:
     """What is wrong with one artifact; "" where nothing is."""
     path = PurePosixPath(artifact.path)
@@ -258,3 +272,34 @@ def _excused(what: str, count: int, left_out: Iterable[Omission]) -> IntegrityCh
 
 def _key(key: Key) -> str:
     return f"{key[1]} of Case {key[0]}, repeat {key[2]}"
+
+
+def omissions_in(folder: Path) -> tuple[Omission, ...]:
+    """What left-out.json says; () where there is no such file. Raises RecordError for a damaged one."""
+    try:
+        return tuple(_entry(item) for item in json.loads((folder / LEFT_OUT).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RecordError(f"{folder / LEFT_OUT} is damaged ({error}): restore the file") from error
+
+
+def add_omission(folder: Path, entry: Omission) -> None:
+    """Write down what was left out, and why. Raises StorageError where the folder cannot be written."""
+    document = [_document(item) for item in (*omissions_in(folder), entry)]
+    try:
+        replace_text(folder / LEFT_OUT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise StorageError(f"cannot write {folder / LEFT_OUT}: {error.strerror or error}") from error
+
+
+def _entry(item: Any) -> Omission:
+    records = tuple((str(case_id), str(instrument), int(repeat)) for case_id, instrument, repeat in item["records"])
+    if not item["reason"]:
+        raise ValueError("an entry without a reason")
+    return Omission(str(item["reason"]), tuple(map(str, item["artifacts"])), records)
+
+
+def _document(entry: Omission) -> dict[str, Any]:
+    records: Sequence[list[Any]] = [list(key) for key in entry.records]
+    return {"reason": entry.reason, "artifacts": list(entry.artifacts), "records": records}

@@ -9,25 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import omissions
+from . import integrity
 from .anonymous import ANONYMOUS, JOBS, OWN_PROMPT, Anonymiser
 from .anonymous_files import clean, why_not
 from .chain import PLAN
 from .errors import RecordError
-from .files import replace_text
+from .files import ARTIFACTS, is_records, replace_text
+from .integrity import Omission
 from .lines import RecordLines
-from .omissions import Omission
+from .naming import own_hosts, own_roots, own_users, users_in
 from .origin import NODE_VARIABLE
-from .outputs import is_records
-from .own_names import own_hosts, own_roots, own_users, users_in
-from .places import ARTIFACTS
 from .schema import Case, Record, from_json, to_json
 from .store import RECORDS, as_lines, records_file
 from .typed import decode
 
 # What a report, a study or a sweep wrote there is made again, or is about the machine.
 _MADE_AGAIN = frozenset(("report.md", "report.html", "figures", "study.md", "study.html"))
-_COPIED = frozenset((RECORDS, f"{RECORDS}.gz", PLAN, omissions.LEFT_OUT, ARTIFACTS, ANONYMOUS))
+_COPIED = frozenset((RECORDS, f"{RECORDS}.gz", PLAN, integrity.LEFT_OUT, ARTIFACTS, ANONYMOUS))
 _OF_OTHERS = "of another program, or of a sweep: it is not part of a run"
 _OTHER_RECORDS = "records beside those that the run is read from"
 REASON = "taken out when the run was shared"
@@ -157,12 +155,14 @@ def _copy_artifacts(folder: Path, out: Path, names: Anonymiser) -> tuple[dict[st
 def _write_omissions(
     folder: Path, out: Path, left_out: Mapping[str, str], names: Anonymiser, ids: Mapping[str, str]
 ) -> None:
-    for entry in omissions.read(folder):
+    for entry in integrity.omissions_in(folder):
         keys = tuple((ids.get(case_id, case_id), instrument, repeat) for case_id, instrument, repeat in entry.records)
-        omissions.add(out, Omission(names.text(entry.reason), tuple(map(names.file_name, entry.artifacts)), keys))
+        integrity.add_omission(
+            out, Omission(names.text(entry.reason), tuple(map(names.file_name, entry.artifacts)), keys)
+        )
     for reason in sorted(set(left_out.values())):
         paths = tuple(names.file_name(path) for path, why in left_out.items() if why == reason)
-        omissions.add(out, Omission(f"{REASON}: {reason}", paths))
+        integrity.add_omission(out, Omission(f"{REASON}: {reason}", paths))
 
 
 def _write_mark(told: SharedCopy) -> None:

@@ -21,15 +21,14 @@ from typing import IO
 
 from bench.record.suggested import quoted
 
-from . import chain, consistent
+from . import chain, plausible
 from .anonymous import of_folder
 from .anonymous_files import clean, why_not
 from .errors import RecordError, StorageError
 from .files import sync_folder
-from .lines import LONGEST, Decoder, RecordLines, no_garbage
+from .lines import LONGEST, Decoder, ReadBefore, RecordLines, no_garbage
 from .logs import mask_leftover
 from .packed import too_heavy
-from .read_before import ReadBefore
 from .schema import SCHEMA_VERSION, Artifact, Finding, Record, from_json, to_json
 from .secrets import mask_record
 
@@ -150,7 +149,7 @@ def _parse(line: bytes | None, file: Path, number: int, decoder: Decoder) -> Rec
         if isinstance(document, dict):
             document.pop(chain.FIELD, None)  # of the file, and not of the Record
         record = from_json(document)
-        consistent.check(record)
+        plausible.check_counts(record)
         return record
     except (ValueError, RecursionError) as error:
         raise RecordError(

@@ -12,8 +12,8 @@ from bench.analysis.statistics import Basis, Estimate
 from bench.analysis.statistics.needed import MOST as MOST_PROCESSES
 from bench.analysis.statistics.needed import processes_needed
 from bench.analysis.statistics.verdict import Verdict, verdict
-from bench.record.quantised import partly
 from bench.record.schema import Case, Environment, Record
+from bench.record.setups import partly_quantised
 
 from .content import Cell, Tone
 from .units import ASSUMED_NOTE, percent, ratio
@@ -55,7 +55,7 @@ def assumed_bars(estimates: Iterable[Estimate | Line | None]) -> str:
 def scheme_text(row: GenerationRow) -> str:
     """The scheme's name, with the share that it quantised where that is far from all: "nf4 (11 % of the weights
     quantised)"."""
-    if not partly(row.quantised):
+    if not partly_quantised(row.quantised):
         return row.scheme
     return f"{row.scheme} ({percent(row.quantised)} of the weights quantised)"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench.record.places import RUNS
+from bench.record.files import RUNS
 from bench.report.documents import checks_document
 from bench.report.visible import dumps
 

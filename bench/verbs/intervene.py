@@ -15,8 +15,7 @@ from bench.kinds import each_once
 from bench.presets import EndToEnd
 from bench.record.chain import PLAN
 from bench.record.errors import UsageError
-from bench.record.outputs import refuse_foreign, unused
-from bench.record.places import RUNS
+from bench.record.files import RUNS, refuse_foreign, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed
 from bench.record.suggested import quoted

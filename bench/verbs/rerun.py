@@ -13,8 +13,7 @@ from bench.analysis.repeated import differences, other_commands, outputs
 from bench.instruments import environment
 from bench.kinds import WORKERS
 from bench.record.errors import MachineError, RecordError, UsageError
-from bench.record.outputs import refuse_taken, unused
-from bench.record.places import RUNS
+from bench.record.files import RUNS, refuse_taken, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import load, open_run
 from bench.record.suggested import again, command, quoted

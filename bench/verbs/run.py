@@ -12,9 +12,8 @@ from bench.instruments import environment
 from bench.kinds import each_once, layer_sets, names
 from bench.record import anonymous
 from bench.record.errors import UsageError
+from bench.record.files import RUNS, refuse_taken, unused
 from bench.record.instruments import TRY
-from bench.record.outputs import refuse_taken, unused
-from bench.record.places import RUNS
 from bench.record.schema import Environment, Record, environment_of
 from bench.record.store import Writer, load, open_run
 from bench.record.suggested import quoted

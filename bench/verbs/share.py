@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.record.anonymous import Anonymiser
 from bench.record.errors import RecordError, StorageError, UsageError
-from bench.record.outputs import is_run, refuse_taken
+from bench.record.files import is_run, refuse_taken
 from bench.record.schema import Record
 from bench.record.shared_copy import SharedCopy, anonymiser, make
 from bench.record.store import load, remedy, why

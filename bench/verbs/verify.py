@@ -6,11 +6,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.record import integrity, omissions
+from bench.record import integrity
 from bench.record.chain import PLAN
 from bench.record.errors import RecordError, UsageError
-from bench.record.integrity import IntegrityCheck
-from bench.record.omissions import Omission
+from bench.record.integrity import IntegrityCheck, Omission
 from bench.record.suggested import quoted
 from bench.report.documents import integrity_document
 from bench.report.visible import dumps
@@ -59,7 +58,7 @@ def verify(folder: Path) -> tuple[IntegrityCheck, ...]:
     records, checks = integrity.readable(folder)
     if not records and all(check.result == "ok" for check in checks):
         raise RecordError(f"{folder} holds no records yet: run {quoted('run --resume --out', folder)}")
-    planned, left_out = read_planned(folder), omissions.read(folder)
+    planned, left_out = read_planned(folder), integrity.omissions_in(folder)
     whole = (
         integrity.complete(records, planned.keys, left_out)
         if planned
@@ -87,7 +86,7 @@ def leave_out(folder: Path, checks: Sequence[IntegrityCheck], reason: str) -> No
     keys = tuple(key for entry in missing for key in entry.records)
     if not paths and not keys:
         raise UsageError(f"nothing is missing in {folder}: there is nothing to leave out")
-    omissions.add(folder, Omission(reason.strip(), paths, keys))
+    integrity.add_omission(folder, Omission(reason.strip(), paths, keys))
 
 
 def _print(folder: Path, checks: Sequence[IntegrityCheck], good: bool, every: bool) -> None:

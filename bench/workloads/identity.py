@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench.record.errors import MeasurementError, NotApplicableError
-from bench.record.quantised import partly, share_of
 from bench.record.schema import Finding
+from bench.record.setups import partly_quantised, quantised_share
 from bench.schemes import Arm, Family, family, holder
 from bench.schemes.definition import dtype_name
 
@@ -83,7 +83,7 @@ def _reason(model: Any, found: Mapping[str, int]) -> str:
 def findings(facts: Mapping[str, Any], arm: Arm) -> tuple[Finding, ...]:
     """That a scheme left a good part of the weights in 16 or 32 bits; ``facts``: those of the model's loading."""
     told = facts.get("quantised") or {}
-    if not partly(share_of({"model": facts})):
+    if not partly_quantised(quantised_share({"model": facts})):
         return ()
     kept = ", ".join(f"{count:,} in {name}" for name, count in list(told["kept"].items())[:3])
     return (

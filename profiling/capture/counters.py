@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.record.errors import MachineError, MeasurementError
-from bench.record.places import SUMMARY
+from bench.record.files import SUMMARY
 from bench.record.schema import Metric, metric
 from profiling.readers.counters import Counters
 from profiling.readers.ncu import read_counters

@@ -16,8 +16,8 @@ from bench.presets import Preset
 from bench.record.anonymous import of_folder
 from bench.record.anonymous_files import why_not
 from bench.record.errors import BitledgerError, MachineError, UsageError
+from bench.record.files import artifact_folder
 from bench.record.logs import keep_tail
-from bench.record.places import artifact_folder
 from bench.record.schema import Artifact, Case, Environment, Metric, Record, Status
 from bench.record.secrets import found_in
 from bench.record.store import Writer, load

@@ -9,7 +9,7 @@ from typing import Any
 from bench.analysis.ledger.read import STEP_RANGE
 from bench.analysis.observer.costs import median_costs
 from bench.record.errors import MeasurementError
-from bench.record.places import SUMMARY
+from bench.record.files import SUMMARY
 
 from ..commands import Command
 from ..inside import Seen

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.record.errors import MachineError, MeasurementError
-from bench.record.places import SUMMARY
+from bench.record.files import SUMMARY
 
 from .. import commands
 from ..availability import NotCollected, find_tool

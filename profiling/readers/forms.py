@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.record.errors import BitledgerError, RecordError
-from bench.record.outputs import is_no_trace
+from bench.record.files import ARTIFACTS, is_no_trace
 from bench.record.packed import MAGIC as GZIP
 from bench.record.packed import SMALL, TIMES, Unpacking
-from bench.record.places import ARTIFACTS
 
 HEAD = 4096
 _BLOCK = 1 << 20

@@ -28,7 +28,7 @@ def main(options: argparse.Namespace) -> int:
     if options.file.is_dir() or options.file.name.startswith("records."):
         return _table(options.file, options.out)
     from bench.record.errors import UsageError
-    from bench.record.outputs import check_file
+    from bench.record.files import check_file
     from bench.record.tables import ENDINGS
     from bench.report.console import console
     from bench.report.terminal import print_path
@@ -45,7 +45,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _table(run: Path, name: Path) -> int:
     """A run's records: one row per raw value."""
-    from bench.record.outputs import check_file
+    from bench.record.files import check_file
     from bench.record.store import load
     from bench.record.tables import BEGINNING, ending, write_table
     from bench.report.console import console

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from bench.presets import EndToEnd, Preset
 from bench.record.errors import UsageError
-from bench.record.outputs import refuse_foreign, unused
-from bench.record.places import RUNS
+from bench.record.files import RUNS, refuse_foreign, unused
 from bench.record.schema import Case, Environment
 from bench.record.store import refuse_packed
 from bench.run.plan import generation_case

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import read_before, store
+from bench.record import lines, store
 from bench.record.errors import RecordError
-from bench.record.read_before import ReadBefore
+from bench.record.lines import ReadBefore
 from bench.record.store import RECORDS, load, open_run
 from tests import factories as make
 
@@ -66,7 +66,7 @@ def test_a_file_that_is_written_to_meanwhile_is_not_kept(tmp_path):
 
 
 def test_the_last_ones_are_kept_and_none_that_is_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(read_before, "_MOST_BYTES", 10)
+    monkeypatch.setattr(lines, "_MOST_BYTES", 10)
     names, read = "abac", []
     for name in names:
         (tmp_path / name).write_text(name)

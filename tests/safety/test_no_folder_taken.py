@@ -10,7 +10,7 @@ import profiling.cli
 from bench import cli
 from bench.cluster.attempt import measure_block
 from bench.cluster.gather import gather
-from bench.record import outputs
+from bench.record import files
 from bench.record.errors import RecordError, StorageError
 from bench.record.store import PACKED, RECORDS, load, open_run
 from tests import factories as make
@@ -73,14 +73,14 @@ def test_a_sweep_whose_records_are_packed_is_not_gathered_again(tmp_path, capsys
 def test_what_an_attempt_left_that_ended_before_it_began_is_no_run(tmp_path):
     with open_run(tmp_path / "out"):
         pass
-    outputs.refuse_taken(tmp_path / "out")
-    outputs.refuse_taken(tmp_path / "new" / "folder")
+    files.refuse_taken(tmp_path / "out")
+    files.refuse_taken(tmp_path / "new" / "folder")
     (tmp_path / "out" / "notes.txt").write_text(USERS)  # no name that a run writes
-    outputs.refuse_taken(tmp_path / "out")
+    files.refuse_taken(tmp_path / "out")
 
 
 def test_a_disk_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(outputs.os, "access", lambda *_: False)
+    monkeypatch.setattr(files.os, "access", lambda *_: False)
     refused(cli.main, ("run", "--preset", "smoke", "--out", tmp_path / "out"), capsys, tmp_path, "read-only disk")
     monkeypatch.undo()
     (tmp_path / "file").write_text(USERS)
@@ -110,7 +110,7 @@ def test_a_folder_that_may_not_be_looked_into_is_one_line(tmp_path, monkeypatch)
 
     monkeypatch.setattr(Path, "iterdir", forbidden)
     with pytest.raises(StorageError, match="cannot look into"):
-        outputs.refuse_taken(tmp_path)
+        files.refuse_taken(tmp_path)
 
 
 def test_a_run_from_elsewhere_is_unpacked_and_goes_on(tmp_path):

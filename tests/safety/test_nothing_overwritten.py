@@ -9,7 +9,7 @@ import pytest
 import bundling.__main__ as bundling
 import profiling.cli
 from bench import cli
-from bench.record import files, outputs
+from bench.record import files
 from bench.record.store import RECORDS, open_run
 from benchmarks import noise
 from profiling import export
@@ -156,7 +156,7 @@ def test_a_bundle_into_a_file_is_one_line(tmp_path, capsys, monkeypatch):
 
 def test_the_smoke_model_takes_no_other_models_place(tmp_path):
     (tmp_path / "config.json").write_text(USERS)
-    with pytest.raises(outputs.UsageError, match="another model"):
+    with pytest.raises(files.UsageError, match="another model"):
         making.make_checkpoint(tmp_path, None, (), ())
     assert (tmp_path / "config.json").read_text() == USERS
 
@@ -211,11 +211,11 @@ def test_a_terminal_or_a_pipe_is_written_to_and_stays(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    assert outputs.check_file(pipe) == pipe
+    assert files.check_file(pipe) == pipe
     files.replace_text(pipe, "told")
     assert (os.read(reading, 100), pipe.is_fifo()) == (b"told", True)
     os.close(reading)
-    assert outputs.check_file(Path("/dev/null")) == Path("/dev/null")
+    assert files.check_file(Path("/dev/null")) == Path("/dev/null")
 
 
 def test_a_link_to_a_file_to_come_stays_a_link(tmp_path, capsys):

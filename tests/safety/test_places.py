@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.presets import preset
 from bench.record.chain import PLAN
 from bench.record.errors import BitledgerError, RecordError
-from bench.record.places import artifact_folder
+from bench.record.files import artifact_folder
 from bench.record.store import artifact, open_run
 from bench.run.planfile import Run, new_run_id, read_plan, write_plan
 from bench.schemes import arm

@@ -295,8 +295,8 @@ def test_json_is_read_in_blocks_of_any_size(tmp_path, monkeypatch, size):
     document = {"hostname": "elsewhere", "a": ['x \\ " /srv/a/b', {"user": "anna"}], "user": 3, "n": 1.50, "": "é\n"}
     file, new = tmp_path / "a.json", tmp_path / "b.json"
     file.write_text(json.dumps(document, indent=1))
-    monkeypatch.setattr("bench.record.anonymous_json._BLOCK", size)
-    monkeypatch.setattr("bench.record.anonymous_json._AHEAD", 8)
+    monkeypatch.setattr("bench.record.anonymous_files._BLOCK", size)
+    monkeypatch.setattr("bench.record.anonymous_files._AHEAD", 8)
     clean(file, new, Anonymiser())
     assert json.loads(new.read_text()) == {
         **document, "hostname": "host-1", "a": ["x \\ \" …/b", {"user": "user-1"}]

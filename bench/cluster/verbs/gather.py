@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.analysis.held_lines import ReadTrace
 from bench.cluster.gather import Gathered, gather
-from bench.record.outputs import unused
+from bench.record.files import unused
 from bench.record.shared_copy import anonymiser
 from bench.record.store import load
 from bench.record.suggested import command, quoted

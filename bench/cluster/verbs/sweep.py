@@ -19,8 +19,7 @@ from bench.cluster.verbs.on_node import OnNode, means
 from bench.cluster.verbs.watching import watch
 from bench.instruments import environment
 from bench.record.errors import MachineError, StorageError, UsageError
-from bench.record.outputs import refuse_taken, unused
-from bench.record.places import RUNS
+from bench.record.files import RUNS, refuse_taken, unused
 from bench.record.schema import Environment
 from bench.record.store import refuse_packed, remedy, why
 from bench.record.suggested import command

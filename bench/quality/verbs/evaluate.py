@@ -25,8 +25,7 @@ from bench.quality.sanitise import sanitise, version
 from bench.quality.tasks import PlusTask, humaneval_plus, shipped
 from bench.quality.verbs.judging import judging
 from bench.record.errors import StorageError, UsageError
-from bench.record.files import replace_text
-from bench.record.outputs import check_file
+from bench.record.files import check_file, replace_text
 from bench.record.store import remedy, why
 from bench.report.console import console
 from bench.report.short import MOST_LINES, SAME_WITH_V, Passage, line, print_passages

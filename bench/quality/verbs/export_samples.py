@@ -9,9 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from bench.record.errors import StorageError, UsageError
-from bench.record.files import replace_text
+from bench.record.files import check_file, replace_text
 from bench.record.instruments import SAMPLES
-from bench.record.outputs import check_file
 from bench.record.schema import Record
 from bench.record.store import load, remedy, why
 from bench.report.console import console as make_console

@@ -12,7 +12,7 @@ from bench.quality.tradeoff.arms import ScoredArm
 from bench.quality.tradeoff.signmap import Place, Spot, signmap
 from bench.quality.tradeoff.tradeoff import Ranked, Tradeoff, parse_weights, tradeoffs
 from bench.record.errors import RecordError, StorageError
-from bench.record.outputs import check_file
+from bench.record.files import check_file
 from bench.record.schema import Record
 from bench.record.store import load
 from bench.record.suggested import quoted

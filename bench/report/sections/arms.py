@@ -8,8 +8,8 @@ from typing import Any
 
 from bench.analysis.grouping import scheme_rank
 from bench.analysis.outliers import OutlierRow
-from bench.record.quantised import modules_of, share_of
 from bench.record.schema import Record
+from bench.record.setups import quantised_modules, quantised_share
 from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Column, Section, Table, table
@@ -46,7 +46,7 @@ def arms_table(records: Sequence[Record]) -> Table | None:
 
 def _add_share(arm: dict[str, Any], record: Record) -> None:
     """What share of which model's weights the arm quantised; of several models each, where they differ."""
-    share, modules = share_of(record.setup), modules_of(record.setup)
+    share, modules = quantised_share(record.setup), quantised_modules(record.setup)
     if share is None:
         return
     told = f"{units.percent(share)} in {modules} modules"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.record.consistent import check
 from bench.record.errors import RecordError
+from bench.record.plausible import check_counts
 from tests import factories as make
 
 
@@ -22,7 +22,7 @@ from tests import factories as make
 )
 def test_values_that_belong_together_are_as_many(metrics, told):
     with pytest.raises(RecordError, match=f"^malformed record: {told}"):
-        check(make.record("energy", make.case(), metrics))
+        check_counts(make.record("energy", make.case(), metrics))
 
 
 def test_each_kind_is_counted_for_itself():
@@ -30,4 +30,4 @@ def test_each_kind_is_counted_for_itself():
         "window_time": [2.0] * 3, "energy_dram": [4.0] * 3, "edge_time_dram": [0.0, 2.0] * 3,
         "idle_time": [2.0] * 2, "idle_begin": [-2.0, 7.0], "sample_time": [0.0] * 5, "idle_sample_time": [0.0] * 4,
     }  # fmt: skip
-    check(make.record("energy", make.case(), whole))
+    check_counts(make.record("energy", make.case(), whole))
