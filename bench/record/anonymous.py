@@ -22,25 +22,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from . import naming
 from .files import replace_text
-from .naming import (
-    ASSIGNED,
-    GONE,
-    NAMES_OF,
-    OF_A_MACHINE,
-    OF_SYSTEM,
-    PATH,
-    WORDS,
-    ending,
-    field,
-    is_secret_field,
-    own_hosts,
-    own_roots,
-    own_users,
-    unescaped,
-    without_addresses,
-    without_links,
-)
+from .naming import GONE, NAMES_OF, OF_A_MACHINE, OF_SYSTEM, PATH, WORDS, field
 from .origin import NODE_VARIABLE
 from .packed import unpacked
 from .secrets import MASK, Masker, mask_argv
@@ -112,13 +96,13 @@ class Anonymiser:
         if text not in self._known:
             if len(self._known) > 100_000:
                 self._known.clear()
-            made, plain = self._cleaned(text), unescaped(text)
+            made, plain = self._cleaned(text), naming.unescaped(text)
             found = made if plain == text else self._cleaned(plain)
             self._known[text] = made if found == plain else found
         return self._known[text]
 
     def _cleaned(self, text: str) -> str:
-        text = self._without_paths(without_links(text, self._elsewhere))
+        text = self._without_paths(naming.without_links(text, self._elsewhere))
         text = self._without_assigned(text)
         if "uid=" in text or "logged in as" in text:
             text = _ID.sub(lambda name: self.name("user", name[0]), text)
@@ -126,12 +110,12 @@ class Anonymiser:
             text = _SLURM.sub(f" {MASK}", text)
         if "ob " in text or "JOB " in text or "slurm-" in text:
             text = _JOB.sub(lambda number: self.name("job", number[0]), text)
-        return without_addresses(self.words(text), self._address)
+        return naming.without_addresses(self.words(text), self._address)
 
     def _without_assigned(self, text: str) -> str:
         parts: list[str] = []
         at = 0
-        while found := ASSIGNED.search(text, at):
+        while found := naming.ASSIGNED.search(text, at):
             name, between, value = found.groups()
             made = self._assigned(name, value)
             parts += (text[at : found.end(1)], "" if made is None else f"{between}{made}")
@@ -174,7 +158,7 @@ class Anonymiser:
         *_, name = path.rpartition("/")
         if found := _OF_HOST.match(name):
             self.name("host", found[1])
-        return "/".join(without_addresses(self.words(part), self._address) for part in path.split("/"))
+        return "/".join(naming.without_addresses(self.words(part), self._address) for part in path.split("/"))
 
     @property
     def known(self) -> int:
@@ -221,7 +205,7 @@ class Anonymiser:
         if known in OF_A_MACHINE and text:
             self._count("field of a machine")
             return MASK
-        if is_secret_field(name, text):
+        if naming.is_secret_field(name, text):
             self._count("secret")
             return MASK
         return self.words(text) if known in _WRITTEN else self.text(text)
@@ -281,7 +265,7 @@ class Anonymiser:
             return f"{option}{equals}{self._apart[value]}"
         if value.startswith(("/", "~")):
             self._count("path")
-            value = ending(value)
+            value = naming.ending(value)
         return self.text(f"{option}{equals}{value}")
 
     def name(self, kind: str, name: str) -> str:
@@ -328,7 +312,7 @@ class Anonymiser:
                 made = self.name("user", owner[1])
                 if whole:
                     return f"{GONE}/{made}"
-        return ending(path)
+        return naming.ending(path)
 
     def _compiled(self) -> re.Pattern[str] | None:
         names = (name for kind in _WORDS for name in self._names[kind])
@@ -388,4 +372,4 @@ def begin(folder: Path) -> None:
 @cache
 def own() -> Anonymiser:
     """For what this process itself measures."""
-    return Anonymiser(own_hosts(), own_users(), roots=own_roots())
+    return Anonymiser(naming.own_hosts(), naming.own_users(), roots=naming.own_roots())

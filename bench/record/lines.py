@@ -176,7 +176,7 @@ def no_garbage(file: Path) -> Iterator[None]:
 
 
 class ReadBefore(Generic[Made]):
-    """What this process has read of the last ``most`` files, by their content: a notebook asks of a run again and again.
+    """What this process read of the last ``most`` files, by their content: a notebook asks of one run again and again.
 
     What was read is frozen, so that it can be handed out again; a file that was changed has another digest, and is read
     anew. Large files are not kept, for their Records may fill the memory.
