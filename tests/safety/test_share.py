@@ -13,7 +13,7 @@ import pytest
 
 from bench import presets
 from bench.cli import main
-from bench.record import anonymous
+from bench.record import anonymous, naming
 from bench.record.anonymous import ANONYMOUS, Anonymiser
 from bench.record.anonymous_files import clean, why_not
 from bench.record.chain import relinked
@@ -317,8 +317,8 @@ def test_what_cannot_be_read_is_left_out(tmp_path):
 
 
 def test_an_anonymous_run_writes_no_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(anonymous, "own_hosts", lambda: {HOST})
-    monkeypatch.setattr(anonymous, "own_users", lambda: {USER})
+    monkeypatch.setattr(naming, "own_hosts", lambda: {HOST})
+    monkeypatch.setattr(naming, "own_users", lambda: {USER})
     with open_run(tmp_path / "run") as writer:
         anonymous.begin(writer.folder)
         log = writer.folder / "artifacts" / "child-1-0001.log"
