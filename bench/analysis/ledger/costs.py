@@ -13,7 +13,7 @@ from bench.record.errors import RecordError
 from bench.record.timeline import Timeline
 
 Ns = NDArray[np.int64]
-END = "(end of step)"
+START, END = "(start of step)", "(end of step)"
 # Times that were rounded on their way into a trace: what overlaps by no more than this only touches.
 TOUCHING_NS = 1_000
 

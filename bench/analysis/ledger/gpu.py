@@ -23,6 +23,7 @@ from .costs import Ns, StepCosts, host_windows, step_rows
 from .overlap import cut, owned
 from .paths import Paths, innermost_of_lanes
 from .rows import Columns, GpuRows, Launched
+from .starts import way_begins
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,30 +195,45 @@ def gpu_rows(analysis: Analysis, work: Work, step_range: str) -> GpuRows:
     row, begin, stop = owned(work.start, work.end, work.stream, work.kind, work.kinds)
     piece, step, begin, stop = cut(Cover(begin, stop), start, end)
     busy = _by_kind(work.kind[row][piece], step, stop - begin, len(start))
-    stalls, gaps, attention = _idle(analysis, work, start, end)
+    stalls, gaps, attention = _idle(analysis, work, start, end, analysis.timeline.ranges.start[steps])
     inside = (work.start < end[-1]) & (work.end > start[0])
     lengths = np.zeros(len(work.kinds), np.int64)
     np.add.at(lengths, work.kind[inside], (work.end - work.start)[inside])
     return GpuRows(work.kinds, end - start, busy, stalls, gaps, attention, lengths)
 
 
-def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns) -> tuple[Columns, Columns, Ns]:
+def _idle(analysis: Analysis, work: Work, start: Ns, end: Ns, host: Ns) -> tuple[Columns, Columns, Ns]:
     """Idle time by the kind of work that ended it, that in which the host waited and that in which it did not, and of
-    the latter [steps] ns inside the attention call."""
+    the latter [steps] ns inside the attention call. ``host``: [steps] when each began on the host."""
     busy = Cover.union(work.start, work.end)
     first, last = int(start[0]), int(end[-1])
     _, step, begin, stop = cut(busy.gaps(first, last), start, end)
-    stalled = analysis.waiting.within(begin, stop)
-    attention, calls = np.zeros(len(start), np.int64), calls_of(analysis.timeline)
-    inside = calls.within(begin, stop) - calls.both(analysis.waiting).within(begin, stop)
-    np.add.at(attention, step, inside)
     following = np.searchsorted(work.start, stop, side="left")
     at = np.minimum(following, len(work.start) - 1)
     # What lasts to the end of a step leads to nothing in it: the next step's first work is no cause of that.
     known = (following < len(work.start)) & (work.start[at] == stop) & (stop < last)
     kind = np.where(known, work.kind[at], len(work.kinds))
+    # And at the start of a step the host prepares it first, whatever it asks for then.
+    opens = np.flatnonzero(known & (begin == start[step]))
+    leads = _way(analysis, work.call[at[opens]], host[step[opens]], begin[opens], stop[opens])
+    step, begin, stop = (np.concatenate((one, one[opens])) for one in (step, begin, stop))
+    kind = np.concatenate((kind, np.full(len(opens), len(work.kinds) + 1, np.int64)))
+    stop[len(stop) - len(opens) :] = leads
+    begin[opens] = leads
+    stalled = analysis.waiting.within(begin, stop)
+    attention, calls = np.zeros(len(start), np.int64), calls_of(analysis.timeline)
+    inside = calls.within(begin, stop) - calls.both(analysis.waiting).within(begin, stop)
+    np.add.at(attention, step, inside)
     rest = (stop - begin) - stalled
     return _by_kind(kind, step, stalled, len(start)), _by_kind(kind, step, rest, len(start)), attention
+
+
+def _way(analysis: Analysis, call: Ns, host: Ns, begin: Ns, stop: Ns) -> Ns:
+    """[n] from when idle times lead to the work that ends them; where nothing says who asked for it, not at all."""
+    leads = stop.copy()
+    asked = np.flatnonzero(call >= 0)
+    leads[asked] = np.clip(way_begins(analysis, call[asked], host[asked]), begin[asked], stop[asked])
+    return leads
 
 
 def _by_kind(kind: Ns, step: Ns, ns: Ns, steps: int) -> Columns:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from bench.record import causes as c
 
 from .classes import Classes
-from .costs import END, IdleSource, Ns, StepCosts, gpu_causes, zeros
+from .costs import END, START, IdleSource, Ns, StepCosts, gpu_causes, zeros
 from .paths import Names
 
 Columns = Mapping[int, Ns]
@@ -44,9 +44,9 @@ class Launched:
 @dataclass(frozen=True, eq=False)
 class GpuRows:
     """ns by kind of work, an index into ``kinds``, and step. ``busy``: the moments that belong to it; ``stalls`` and
-    ``gaps``: idle time that it ended, while the host was inside a synchronising call and while it was not (one past the
-    last kind: nothing ended it); [steps] ``attention``: of the gaps what is inside the attention call; [kinds]
-    ``lengths``: from start to end, added up."""
+    ``gaps``: idle time that led to it, while the host was inside a synchronising call and while it was not (one past
+    the last kind: to nothing, up to a step's end; two past: to a step's work in general, at its start); [steps]
+    ``attention``: of the gaps what is inside the attention call; [kinds] ``lengths``: from start to end, added up."""
 
     kinds: tuple[Launched, ...]
     wall: Ns
@@ -77,8 +77,10 @@ class GpuRows:
         for known, cause in zip(self.kinds, causes, strict=True):
             numbers.setdefault(known.source(cause), len(numbers))
         found: dict[IdleSource, Ns] = {}
+        beside = IdleSource("", END, "", ""), IdleSource("", START, "", "")
         for kind, ns in columns.items():
-            source = self.kinds[kind].source(causes[kind]) if kind < len(self.kinds) else IdleSource("", END, "", "")
+            past = kind - len(self.kinds)
+            source = self.kinds[kind].source(causes[kind]) if past < 0 else beside[past]
             found[source] = found[source] + ns if source in found else ns
         order = sorted(found, key=lambda source: numbers.get(source, len(numbers)))
         return {replace(source, cause=idle): found[source] for source in order}

@@ -1,8 +1,9 @@
 """A CPU trace's steps as sequences of segments: at every moment the innermost operator, or the gap before the next.
 
 The gap before an operator belongs to that operator: it is the host's work to get there (Python, dispatch, the model's
-code). Operators that only make views do no work of their own; they and the gaps before them belong to the next that
-does, as on a GPU, where they launch nothing. This is the form that the CPU's ledger and its replay share.
+code); what comes before a step's first one is the step's own. Operators that only make views do no work of their own;
+they and the gaps before them belong to the next that does, as on a GPU, where they launch nothing. This is the form
+that the CPU's ledger and its replay share.
 
 A walk over the operators finds where each moment lies, by names alone (``walked``); the table of classes is asked
 afterwards, once for each place.
@@ -22,7 +23,7 @@ from bench.record.timeline import Timeline
 
 from ..timeline.nesting import nest
 from .classes import Classes, Classified, Operator
-from .costs import END, IdleSource, host_windows, step_rows
+from .costs import END, START, IdleSource, host_windows, step_rows
 from .paths import Names, Paths, innermost_of_lanes
 
 # A chain holds so many kinds of outermost operators: so many views of unlike kinds do not follow each other.
@@ -58,7 +59,7 @@ class Step:
         return sum(segment.ns for segment in self.segments)
 
 
-_NOTHING = IdleSource(c.HOST_GAP, END, "", "")
+_NOTHING, _INTO_STEP = (IdleSource(c.HOST_GAP, name, "", "") for name in (END, START))
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class OperatorKind:
 
 class StepPlace(NamedTuple):
     """Where a moment of a step lies. ``operator``: the kind of the innermost one that runs, -1: a gap; ``calling``: the
-    kind of the one that it calls next, -1: none; ``chain``: which chain of outermost operators it is in or leads to."""
+    kind of the one that it calls next, -1: none; of the gap before all operators the kind of the first; ``chain``:
+    which chain of outermost operators it is in or leads to."""
 
     operator: int
     calling: int
@@ -114,6 +116,8 @@ class Places:
 
     def _source(self, place: StepPlace, answers: Sequence[Classified]) -> IdleSource:
         kind = place.operator
+        if kind < 0 <= place.calling:
+            return _INTO_STEP
         if kind < 0 or answers[kind].cause == c.HOST_GAP:
             does_work = (one for one in self.chains[place.chain] if answers[one].cause != c.HOST_GAP)
             kind = next(does_work, -1)
@@ -337,7 +341,8 @@ class _Sweep:
     def _place(self, coming: int | None) -> StepPlace:
         coming = -1 if coming is None else coming
         if not self._open:
-            return StepPlace(-1, -1, self._chains[coming])
+            first = coming >= 0 and not self._pieces
+            return StepPlace(-1, self._kinds[coming] if first else -1, self._chains[coming])
         row, outermost = self._open[-1], self._open[0]
         # Time of an operator of torch's own is its work, whatever it calls next; that of one made of Python (a layer's)
         # may lead to the next call.

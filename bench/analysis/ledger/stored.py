@@ -141,7 +141,7 @@ def with_columns(kinds: tuple[Launched, ...], document: Document) -> GpuRows:
     steps = len(document["wall"])
     wall, attention = (_column(document[name], steps) for name in ("wall", "attention"))
     busy = _numbered(document["busy"], len(kinds), steps)
-    stalls, gaps = (_numbered(document[name], len(kinds) + 1, steps) for name in ("stalls", "gaps"))
+    stalls, gaps = (_numbered(document[name], len(kinds) + 2, steps) for name in ("stalls", "gaps"))
     return GpuRows(kinds, wall, busy, stalls, gaps, attention, _column(document["lengths"], len(kinds)))
 
 

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from bench.analysis.statistics.spread import Steps
 from bench.record import causes as c
 
+from ..ledger.costs import START
 from .program import Item, Op, Program
 from .simulate import Ns, ReplayPlan, slower
 
 Group = tuple[str, str]
+_INTO_STEP: Group = (START, "")
 Rows = NDArray[np.int64]
 
 
@@ -50,16 +52,22 @@ class Counted:
     def __init__(self, program: Program) -> None:
         items, ops, steps = program.items, program.ops, program.steps
         self._waits = np.array([item.waits for item in items], bool)
+        self._outside = outside_of(program)
         works = [(work_group(op), step_of(program, op), row) for row, op in enumerate(ops) if own(program, op)]
         hosts = [(host_group(program, item), item.step, row) for row, item in enumerate(items) if item.ops]
         waiting = [(wait_group(item), item.step, row) for row, item in enumerate(items) if holds_up(program, item)]
-        self._tables = _Table.of(works, steps), _Table.of(hosts, steps), _Table.of(waiting, steps)
+        into = [(_INTO_STEP, items[row].step, row) for row in np.flatnonzero(self._outside).tolist()]
+        self._tables = tuple(_Table.of(found, steps) for found in (works, hosts, waiting, into))
 
     def over(self, plan: ReplayPlan, steps: Steps) -> RecordedStep:
         """The means over these steps by a plan."""
-        host = plan.before + np.where(self._waits, 0.0, plan.length)
-        columns = plan.op, host, host
-        return RecordedStep(*(table.means(column, steps) for table, column in zip(self._tables, columns, strict=True)))
+        into = plan.before * self._outside
+        host = plan.before - into + np.where(self._waits, 0.0, plan.length)
+        columns = plan.op, host, host, into
+        work, led, waits, start = (
+            table.means(column, steps) for table, column in zip(self._tables, columns, strict=True)
+        )
+        return RecordedStep(work, {**led, **start}, waits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +122,7 @@ class Aligner:
         self._op_count = np.array([len(item.ops) for item in items], np.int64)
         self._serves = np.array([item.work for item in items])
         self._waiting = np.array([item.waits for item in items], bool)
+        self._outside = outside_of(candidate)
         self._work = self._work_rows()
         self._host = self._host_rows()
 
@@ -181,18 +190,14 @@ class Aligner:
         return changed
 
     def _align_host(self, plan: ReplayPlan, setting: AlignedPair) -> bool:
-        changed = False
+        factor = np.ones(len(self._outside))
         for group, rows in self._host.items():
-            theirs, mine = setting.theirs.host.get(group), setting.mine.host.get(group)
-            if theirs is None or mine is None or not mine.ns or not theirs.count:
-                continue
-            # Per call, not per step: how many calls there are is the work's cause, and would be counted twice.
-            factor = (theirs.ns / theirs.count) / (mine.ns / mine.count)
-            plan.before[rows] *= factor
-            # A waiting call is as long as what it waits for, which the replay finds by itself.
-            plan.length[rows[~self._waiting[rows]]] *= factor
-            changed |= factor != 1.0
-        return changed
+            factor[rows] = _factor(group, setting)
+        into = _factor(_INTO_STEP, setting)
+        plan.before *= factor + self._outside * (into - factor)
+        # A waiting call is as long as what it waits for, which the replay finds by itself.
+        plan.length *= np.where(self._waiting, 1.0, factor)
+        return into != 1.0 or bool((factor != 1.0).any())
 
     def _align_waits(self, plan: ReplayPlan, setting: AlignedPair) -> bool:
         changed = False
@@ -211,6 +216,20 @@ class Aligner:
                     plan.dropped[row] = not items[row].ops
                     changed = True
         return changed
+
+
+def _factor(group: Group, setting: AlignedPair) -> float:
+    """What makes the host's work of a group the reference's; 1 where that has none."""
+    theirs, mine = setting.theirs.host.get(group), setting.mine.host.get(group)
+    if theirs is None or mine is None or not mine.ns or not theirs.count:
+        return 1.0
+    # Per call, not per step: how many calls there are is the work's cause, and would be counted twice.
+    return (theirs.ns / theirs.count) / (mine.ns / mine.count)
+
+
+def outside_of(program: Program) -> Ns:
+    """[items] of the host's work before each the share that does not lead to it."""
+    return np.array([item.outside for item in program.items], np.float64)
 
 
 def _too_many(rows: _Rows, count: int) -> set[int]:

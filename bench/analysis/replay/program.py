@@ -24,6 +24,7 @@ from ..ledger.classes import Classes
 from ..ledger.costs import Ns, host_windows, step_rows
 from ..ledger.gpu import gpu_costs, step_windows, work_of
 from ..ledger.paths import Paths
+from ..ledger.starts import way_begins
 from ..timeline import Analysis
 from ..timeline.intervals import Cover
 from .runs import Run, runs_of
@@ -42,10 +43,11 @@ _NONE = -1
 @dataclass(slots=True)
 class Item:
     """A host call that matters to the GPU. ns: ``before`` is the host's work since its previous call, ``length`` its
-    own. ``outside``: the share of ``before`` that lies in the steps before its own. ``awaits``: the row of the work
-    that it waits for, or -1; ``after`` is from that work's end to its return. ``work``: the cause that it serves;
-    ``range``: the innermost annotated range around it, less the step's own; ``ops``: rows of the work that it asks for;
-    ``step``: index. ``last_wait``: nothing is launched after it in its step."""
+    own. ``outside``: the share of ``before`` that does not lead to it: it lies in earlier steps, or is the way into its
+    own step, whatever is called first there. ``awaits``: the row of the work that it waits for, or -1; ``after`` is
+    from that work's end to its return. ``work``: the cause that it serves; ``range``: the innermost annotated range
+    around it, less the step's own; ``ops``: rows of the work that it asks for; ``step``: index. ``last_wait``: nothing
+    is launched after it in its step."""
 
     thread: int
     start: int
@@ -188,7 +190,7 @@ class _ProgramBuilder:
         rows = np.flatnonzero(matters & (step >= 0))
         rows = rows[np.lexsort((-calls.end[rows], calls.start[rows]))]
         start, end = self._inside.upto(calls.start[rows]), self._inside.upto(calls.end[rows])
-        begun = self._inside.upto(self._host[0][step[rows]])
+        begun = self._inside.upto(self._led_from(rows, step[rows]))
         serves, ranges = self._serves(rows), self._ranges(rows)
         items: list[Item] = []
         item_of: dict[int, int] = {}
@@ -209,6 +211,15 @@ class _ProgramBuilder:
             made.outside = min(max(int(begun[place]) - since, 0) / before, 1.0) if before else 0.0
             items.append(made)
         return items, item_of
+
+    def _led_from(self, rows: Ns, step: Ns) -> Ns:
+        """[n] when the step of each call begins on the host; of a step's first call when the host is on its way to
+        it. ``rows``: by start."""
+        led = self._host[0][step]
+        thread = self._analysis.timeline.calls.thread[rows].astype(np.int64)
+        _, first = np.unique(thread * len(self._rows) + step, return_index=True)
+        led[first] = np.maximum(way_begins(self._analysis, rows[first], led[first]), led[first])
+        return led
 
     def _serves(self, rows: Ns) -> list[str]:
         """What each call serves beyond its own work: waiting and copying to find outliers goes with finding them."""

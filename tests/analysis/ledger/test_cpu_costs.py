@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.ledger.classes import Classes
+from bench.analysis.ledger.costs import END, START
 from bench.analysis.ledger.cpu import cpu_costs
 from bench.analysis.ledger.segments import cpu_steps
 from bench.analysis.replay.change import Change
@@ -45,8 +46,8 @@ def test_own_time_and_gaps():
     found = costs([(10, 50, "aten::linear"), (20, 40, "aten::addmm")])
     assert found.causes[c.GEMM].tolist() == [40]
     assert found.causes[c.HOST_GAP].tolist() == [60]
-    named = {(source.operator, source.work): int(column[0]) for source, column in found.sources.items()}
-    assert named == {("aten::linear", c.GEMM): 10, ("", ""): 50}
+    named = {(source.range, source.operator): int(column[0]) for source, column in found.sources.items()}
+    assert named == {(START, ""): 10, (END, ""): 50}
 
 
 def test_python_inside_an_operator_is_a_gap_that_leads_to_what_it_calls():
@@ -55,9 +56,9 @@ def test_python_inside_an_operator_is_a_gap_that_leads_to_what_it_calls():
     )
     assert found.causes[c.DEQUANTISE].tolist() == [20]
     assert found.causes[c.GEMM].tolist() == [20]
-    gaps = {(source.operator, source.work): int(column[0]) for source, column in found.sources.items()}
+    gaps = {(source.operator or source.range, source.work): int(column[0]) for source, column in found.sources.items()}
     inside = "bitsandbytes::gemm_4bit"
-    assert gaps == {(inside, c.GEMM): 30, (inside, c.DEQUANTISE): 20, ("", ""): 10}
+    assert gaps == {(START, ""): 10, (inside, c.GEMM): 20, (inside, c.DEQUANTISE): 20, (END, ""): 10}
 
 
 def test_an_operator_that_calls_nothing_does_the_work_itself():
@@ -66,8 +67,8 @@ def test_an_operator_that_calls_nothing_does_the_work_itself():
 
 def test_views_lead_to_the_next_work():
     found = costs([(10, 20, "aten::view"), (40, 60, "aten::linear")])
-    named = {source.operator: int(column[0]) for source, column in found.sources.items()}
-    assert named == {"aten::linear": 40, "": 40}
+    named = {source.operator or source.range: int(column[0]) for source, column in found.sources.items()}
+    assert named == {START: 10, "aten::linear": 30, END: 40}
 
 
 def test_outliers_are_told_from_quantising():
