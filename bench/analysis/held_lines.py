@@ -1,8 +1,9 @@
 """Records from before rows were kept: they hold lines, classified when they were recorded.
 
 By the table of classes that there was when rows came, those lines are what their traces say (held by tests over the
-committed runs). By any other they are read from the traces again where a setting has all of them, since arms and
-repeats must be classified alike, and a finding names the others.
+committed runs), but for what their idle time led to: that of a step's start and end stood with its first work then. By
+any other table they are read from the traces again where a setting has all of them, since arms and repeats must be
+classified alike, and a finding names the others.
 """
 
 from __future__ import annotations
@@ -135,7 +136,8 @@ def findings(records: Sequence[Record]) -> tuple[Finding, ...]:
     return (
         Finding(
             "classified-when-recorded", "info",
-            "some lines were classified when they were recorded, by other rules than today's",
+            "some lines were classified when they were recorded: by other rules than today's, and idle time at the start "
+            "or end of a step is given to its first work",
             f"{', '.join(schemes)}: no rows in their records, and not all traces of their settings in the run folder",
             "observe them again, or put the traces back, to have them classified by today's rules",
         ),

@@ -68,6 +68,7 @@ def test_a_setting_that_lacks_a_trace_keeps_its_lines_and_says_so(monkeypatch):
     (finding,) = held_lines.findings(records)
     assert (finding.code, finding.severity) == ("classified-when-recorded", "info")
     assert "fp16, nf4" in finding.evidence or "nf4, fp16" in finding.evidence
+    assert "idle time at the start or end of a step" in finding.message, "sources that differ from its traces' are told"
 
 
 def test_explain_says_so(monkeypatch, tmp_path, capsys):
