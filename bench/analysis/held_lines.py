@@ -136,8 +136,8 @@ def findings(records: Sequence[Record]) -> tuple[Finding, ...]:
     return (
         Finding(
             "classified-when-recorded", "info",
-            "some lines were classified when they were recorded: by other rules than today's, and idle time at the start "
-            "or end of a step is given to its first work",
+            "some lines were classified when they were recorded: by other rules than today's, and idle time at the "
+            "start or end of a step is given to its first work",
             f"{', '.join(schemes)}: no rows in their records, and not all traces of their settings in the run folder",
             "observe them again, or put the traces back, to have them classified by today's rules",
         ),
