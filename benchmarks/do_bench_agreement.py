@@ -120,8 +120,8 @@ def _timers(shape: Shape, do_bench: Callable[..., Any]) -> Timers:
     """Both timers of one shape, on the same random weights."""
     import torch
 
+    from bench.instruments.timing import timer_for
     from bench.schemes import arm
-    from bench.workloads.call_timer import timer_for
     from bench.workloads.matmul import cold_copies
     from bench.workloads.matmul_arms import ArmUnderTest, make_truth
 

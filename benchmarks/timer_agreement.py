@@ -20,11 +20,11 @@ from torch.utils.benchmark import Timer
 
 from bench.analysis.statistics import ratio
 from bench.instruments import environment
+from bench.instruments.timing import timer_for
 from bench.record.schema import Case
 from bench.schemes import arm
 from bench.workloads import models
 from bench.workloads.batches import make_batches
-from bench.workloads.call_timer import timer_for
 from bench.workloads.session import Session, overhead
 from bench.workloads.sources import resolve
 from benchmarks import writing

@@ -32,9 +32,8 @@ from bench.cli import parser
 from bench.interventions.tries import ROUNDS
 from bench.record.instruments import TRY
 from bench.run.intervening import make_plan as make_interventions
-from bench.run.intervening import names_for
+from bench.run.intervening import names_for, with_tries
 from bench.run.plan import Block, Layer, make_plan
-from bench.run.trying import with_tries
 from bench.workloads.sources import resolve
 
 ROOT = Path(__file__).parents[1]

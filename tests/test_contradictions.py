@@ -8,7 +8,7 @@ import pytest
 
 import profiling.cli
 from bench import cli, presets
-from bench.presets import varied
+from bench.presets import choose
 from bench.record.errors import UsageError
 from bench.record.store import open_run
 from bench.run.plan import make_plan
@@ -69,7 +69,7 @@ def test_the_same_options_again_are_no_other_plan(more, planned, monkeypatch, ca
 def test_nor_are_those_of_a_run_with_variants(more, planned, monkeypatch, capsys):
     """Of one with an adapter, compiled arms, and a scheme that was left out for want of its package."""
     arms = ("fp16", "nf4")
-    preset = varied.with_compiled(varied.with_adapter(presets.preset("smoke", {"schemes": arms, "tasks": 0})), arms)
+    preset = choose.with_compiled(choose.with_adapter(presets.preset("smoke", {"schemes": arms, "tasks": 0})), arms)
     run = read_plan(planned)
     for verb in ("fitting", "resuming"):
         monkeypatch.setattr(f"bench.verbs.{verb}.unavailable", lambda name, _: name == "absent")

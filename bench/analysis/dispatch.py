@@ -1,6 +1,6 @@
 """A check of the ledger without any profiler: how long the host takes to issue a step's Linears, one by one.
 
-``dispatch_time`` is measured layer by layer while the device is kept busy (bench/workloads/call_timer.py). Times how
+``dispatch_time`` is measured layer by layer while the device is kept busy (bench/instruments/timing.py). Times how
 often the model has such a Linear, scheme less reference, it is what the Linears alone should add to a step where the
 host decides; beside it stands what the step really takes more. What a scheme does to other work, and a device that
 decides, are not in it.

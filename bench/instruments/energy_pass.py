@@ -14,10 +14,14 @@ from bench.record.errors import MachineError
 from bench.record.metrics import METRICS
 from bench.record.schema import Finding
 
-from .counters import RaplCounter
+from .counters import RaplCounter, nvml_counter
 from .energy import EnergyCounter, measure_idle, measure_windows
+from .gpu import watched
+from .nvml import Nvml, connect, measured_gpu
 from .readings import Readings
 from .sampler import Sampler
+
+_PREFIX = "unused_"
 
 
 class Reader:
@@ -127,3 +131,19 @@ def _suspended(seconds: float) -> tuple[Finding, ...]:
             "keep it awake (systemd-inhibit, or no suspend on a closed lid), and measure again",
         ),
     )
+
+
+def measure_unused(seconds: float = 1.0, nvml: Nvml | None = None) -> Readings:
+    """One window of at least ``seconds`` with samples; where it cannot be had, the reason. Call it before anything of
+    this process creates a CUDA context."""
+    try:
+        nvml = nvml or connect()
+        if not nvml.order_is_certain():
+            raise MachineError("this host has unlike GPUs, and which of them CUDA means is known to CUDA only")
+        counter, handle = nvml_counter(nvml), measured_gpu(nvml)
+    except MachineError as error:
+        return Readings(not_collected={f"{_PREFIX}energy_gpu": str(error)})
+    sampler = Sampler({name: read for name, read in watched(nvml, handle).items() if f"{_PREFIX}{name}" in METRICS})
+    with sampler:
+        window = measure_idle([counter], seconds, 1, prefix=_PREFIX)
+    return window.readings() + sampler.readings(window.began, _PREFIX)

@@ -21,10 +21,9 @@ from bench.record.schema import Case, Finding, Metric, metric
 from bench.schemes import Arm, arm, linear_kernels
 from bench.workloads import identity, models
 from bench.workloads.batches import make_batches
-from bench.workloads.calls import call_metrics, warm_up
 from bench.workloads.configuration import config_of
 from bench.workloads.outcome import Outcome
-from bench.workloads.session import Session
+from bench.workloads.session import Session, call_metrics, warm_up
 from bench.workloads.sources import Source
 
 INSTRUMENT = "intervention"

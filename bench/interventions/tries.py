@@ -21,11 +21,10 @@ from bench.record.schema import Case, metric
 from bench.schemes import Arm, holder, linear_kernels
 from bench.workloads import models
 from bench.workloads.batches import make_batches
-from bench.workloads.calls import meet_all
 from bench.workloads.generation import Tries
 from bench.workloads.lengths import Lengths
 from bench.workloads.outcome import Outcome, failed
-from bench.workloads.session import Session
+from bench.workloads.session import Session, meet_all
 
 # One call of each arm. With fewer a round more or less would decide; each costs a call of everything that is tried.
 ROUNDS = 4

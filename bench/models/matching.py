@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.models import saved_bitsandbytes
-from bench.models.weight_files import loaded_files
+from bench.models.checkpoint_files import loaded_files
+from bench.models.saved import check_bitsandbytes
 from bench.record.errors import UsageError, told
 from bench.schemes.definition import dtype_name
 from bench.schemes.saved import method, saved_format
@@ -133,7 +133,7 @@ def _check_quantised(skeleton: Any, folder: Path, settings: Mapping[str, Any], n
             "it again, or remove quantization_config from config.json"
         )
     if weights is not None and method(settings) == "bitsandbytes":
-        saved_bitsandbytes.check(skeleton, weights, settings, name)
+        check_bitsandbytes(skeleton, weights, settings, name)
 
 
 def commonest_dtype(folder: Path) -> str:

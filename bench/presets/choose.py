@@ -1,9 +1,10 @@
-"""Chooses a preset by its name, with what a user changes of it."""
+"""Chooses a preset by its name, with what a user changes of it; and with variants of its schemes: an adapter beside the
+weights and merged into them, or compiled steps."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,15 +12,19 @@ from bench import hooks
 from bench.interventions.table import refuse_unknown
 from bench.record.errors import UsageError
 from bench.record.typed import typed
-from bench.schemes import arm, family
-from bench.schemes.variants import compiles, parts
+from bench.schemes import AS_SAVED, arm, family
+from bench.schemes.variants import ADAPTER, COMPILE, MERGED, compiles, has_adapter, named, parts
 from bench.workloads import pruning
-from bench.workloads.prompt_styles import AS_IS, STYLES
+from bench.workloads.prompts import AS_IS, STYLES
 
 from .everyday import PEERS, QUICK, SMOKE, STUDIES
 from .forms import LAST, EndToEnd, Preset, judged
 
 PRESETS = {preset.name: preset for preset in (SMOKE, QUICK, PEERS, *STUDIES, *hooks.presets())}
+# Compiling takes minutes before the first token.
+_COMPILE_S = 1800.0
+# The sweep of compiled arms.
+COMPILED = "compiled"
 
 
 def preset(name: str, changes: Mapping[str, Any] | None = None) -> Preset:
@@ -175,3 +180,52 @@ def _sweep_of_today(document: Any) -> Any:
         return document
     given = {name: value for name, value in document.items() if name not in _RETIRED}
     return {"prompt_style": AS_IS, **given}
+
+
+def varied_schemes(chosen: Preset) -> tuple[str, ...]:
+    """The schemes that get a variant where nobody named any: the reference, and what remedies are tried on, or all
+    where none are."""
+    first = next(sweep for sweep in chosen.sweeps if sweep.timed)
+    tried = [name for sweep in chosen.sweeps for name in sweep.tried_on] or first.schemes
+    return tuple(dict.fromkeys((chosen.reference, *tried)))
+
+
+def with_adapter(chosen: Preset) -> Preset:
+    """Each scheme is followed by the arm with the adapter, and by the one that it was merged into. Pruning is left
+    out."""
+    sweeps = tuple(_adapted(sweep) for sweep in chosen.sweeps if sweep.timed or sweep.dropped_layers == ("",))
+    return replace(chosen, sweeps=sweeps)
+
+
+def _adapted(sweep: EndToEnd) -> EndToEnd:
+    return replace(sweep.with_schemes(_with), tried_on=sweep.tried_on)
+
+
+def _with(schemes: Sequence[str]) -> tuple[str, ...]:
+    """Into a checkpoint that was saved quantised nothing can be merged."""
+    return tuple(
+        name
+        for scheme in schemes
+        for name in (scheme, named(scheme, ADAPTER), *([named(scheme, MERGED)] if scheme != AS_SAVED else []))
+    )
+
+
+def with_compiled(chosen: Preset, schemes: Sequence[str]) -> Preset:
+    """A sweep more: ``schemes`` with a static cache, each also with its steps compiled."""
+    first = next(sweep for sweep in chosen.sweeps if sweep.timed)
+    both = tuple(name for scheme in schemes for name in (scheme, named(scheme, COMPILE)))
+    compiled = replace(
+        first, name=COMPILED, schemes=both, caches=("static",), observers={}, tries=(), tried_on=(), process="",
+        limit_s=max(first.limit_s, _COMPILE_S),
+    )  # fmt: skip
+    return replace(chosen, sweeps=(*chosen.sweeps, compiled))
+
+
+def without_variants(chosen: Preset) -> Preset:
+    """The preset less what ``with_adapter`` and ``with_compiled`` add; as it is where nothing else is in it."""
+    sweeps = tuple(sweep.with_schemes(_without) for sweep in chosen.sweeps if sweep.name != COMPILED)
+    return replace(chosen, sweeps=sweeps) if any(sweep.schemes for sweep in sweeps) else chosen
+
+
+def _without(schemes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in schemes if not has_adapter(name))

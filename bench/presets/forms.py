@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.schemes import REFERENCE
-from bench.workloads.prompt_styles import DEFAULT
+from bench.workloads.prompts import DEFAULT
 
 ALL_NINE = ("fp32", "bf16", "fp16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
 M_SWEEP = (1, 2, 4, 6, 8, 16, 32, 64, 128, 512)
@@ -23,13 +23,13 @@ class EndToEnd:
     """End-to-end Cases: every scheme × batch size × cache × set of dropped layers, each in ``repeats`` fresh processes
     of ``calls`` generate calls. ``stop`` is "length" (the number of new tokens is forced) or "eos" (the model may stop
     early). ``warmup_calls``: at least so many before the timed ones, and as many as it takes to meet every key-value
-    length that is timed; with 0 none at all, so that the timed calls are the first (bench/workloads/calls.py).
+    length that is timed; with 0 none at all, so that the timed calls are the first (bench/workloads/session.py).
     ``timed``: False for a sweep that only observes, as those for pass@1 do, with ``tasks`` tasks (None: all).
-    ``prompt_style``: how HumanEval's prompts are given, see bench/workloads/prompt_styles.py.
+    ``prompt_style``: how HumanEval's prompts are given, see bench/workloads/prompts.py.
     ``prompt_lengths``: prompts of exactly so many tokens, one Case for each; () for texts as long as they are, and for
     token ids drawn at random ``prompt_tokens`` of them.
     ``tries``: interventions tried on the schemes ``tried_on``, in turns with them, in the sweep's first setting
-    (bench/run/trying.py).
+    (bench/run/intervening.py).
     Sweeps with the same ``process`` measure a scheme's Cases one after the other in one process per repeat.
     """
 

@@ -12,8 +12,7 @@ from bench.record.errors import UsageError
 from bench.record.instruments import QUALITY, SAMPLES
 from bench.record.schema import Case, Environment, Finding, Record, metric
 from bench.workloads import completions
-from bench.workloads.prompt_styles import CHAT, program, style_of
-from bench.workloads.prompts import humaneval
+from bench.workloads.prompts import CHAT, humaneval, program, style_of
 
 from .answers import Kept
 from .evaluate import Judgement, Sample, evaluate

@@ -47,7 +47,7 @@ class Case:
     dropped_layers: decoder layers removed from the model, such as "4-5" (None: none), see bench/workloads/pruning.py.
     adapter: the PEFT adapter of an arm that has one, NAME@REVISION (None: none), see bench/models/adapters.py. It comes
     with the scheme, and is no part of the setting in which schemes are compared.
-    prompt_style: how HumanEval's prompts are given (None: as they are), see bench/workloads/prompt_styles.py.
+    prompt_style: how HumanEval's prompts are given (None: as they are), see bench/workloads/prompts.py.
     """
 
     workload: str

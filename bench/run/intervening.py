@@ -1,7 +1,14 @@
-"""Plans the interventions of some arms, and says what the replay predicts of each before any is measured.
+"""Plans the interventions of some arms, and says what the replay predicts of each before any is measured; and which
+cheap remedies a run tries by itself, in which of its processes.
 
 First a block per arm that times it and records its timeline, then the predictions, then every intervention and the
 unchanged arm in interleaved repeats.
+
+What a run tries by itself a preset's sweep names (``tries``), and the schemes that it is tried on. Tries take turns
+with the unchanged arm in the process that times it a second time: the first one has recorded its timeline, so that
+replay's prediction is written before anything is measured. With one repeat only they get a process of their own, after
+all others. Their calls are short (``TOKENS``): what is tried is set against the unchanged arm call by call, and no
+other length.
 """
 
 from __future__ import annotations
@@ -18,10 +25,20 @@ from bench.analysis.replay.change import Change
 from bench.analysis.replay.undisturb import replay_of
 from bench.analysis.replay.whatif import Replay
 from bench.analysis.timeline import Analysis
-from bench.interventions.table import NONE, applicable, changed_case, changes_nothing, combinations, parse
-from bench.presets import EndToEnd
+from bench.interventions.table import (
+    INTERVENTIONS,
+    NONE,
+    applicable,
+    changed_case,
+    changes_nothing,
+    combinations,
+    parse,
+    reversible,
+)
+from bench.presets import EndToEnd, Preset
 from bench.record import causes as c
 from bench.record.errors import BitledgerError, RecordError
+from bench.record.instruments import TRY
 from bench.record.schema import Case, Environment, Record, Status, metric
 from bench.record.timeline import Timeline
 from bench.run.plan import Block, Request, generation_case
@@ -32,6 +49,7 @@ INSTRUMENT, PREDICTION, TIMELINE = "intervention", "prediction", "kineto"
 ReadTimeline = Callable[[Path], Timeline]
 # What float arms are for: to be set against at other batch sizes and caches, with nothing else to change.
 _FOR_FLOAT = ("static-cache", "cuda-graph", "no-cudnn-attention")
+TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -209,3 +227,59 @@ class Predictor:
             raise RecordError(told.missing)
         setup = {"factors": dict(change.factors), "cuda_graph": change.cuda_graph, "notes": list(told.notes)}
         return told.replayed_ms, told.predicted_ms, setup
+
+
+def with_tries(preset: Preset, blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks with what they try besides; each arm once, in its sweep's first setting."""
+    planned = {_bare(request.case) for block in blocks for request in block.requests}
+    made: list[Block] = []
+    for block in blocks:
+        asked = [request for case, sweep in _bases(preset, block) for request in _requests(sweep, case, planned)]
+        alone = [request for request in asked if _sweep_of(preset, request.case).repeats == 1]
+        made.append(replace(block, requests=(*block.requests, *(one for one in asked if one not in alone))))
+        if alone:
+            made.append(replace(block, requests=tuple(alone)))
+    return tuple(sorted(made, key=_only_tries))
+
+
+def _only_tries(block: Block) -> bool:
+    return all(request.instrument == TRY for request in block.requests)
+
+
+def _bases(preset: Preset, block: Block) -> list[tuple[Case, EndToEnd]]:
+    """The block's Cases on which something is tried in it."""
+    timed = [request.case for request in block.requests if request.instrument == "generation"]
+    return [
+        (case, sweep)
+        for case in timed
+        if case.scheme in (sweep := _sweep_of(preset, case)).tried_on
+        and block.repeat == min(1, sweep.repeats - 1)
+        and (case.batch_size, case.cache, case.dropped_layers) == (sweep.batch_sizes[0], sweep.caches[0], None)
+        and case.model == block.source.name
+    ]
+
+
+def _sweep_of(preset: Preset, case: Case) -> EndToEnd:
+    """The first sweep that tries something on the scheme; else the preset's first."""
+    return next((sweep for sweep in preset.sweeps if sweep.tries and case.scheme in sweep.tried_on), preset.sweeps[0])
+
+
+def _requests(sweep: EndToEnd, case: Case, planned: set[Case]) -> list[Request]:
+    """The unchanged arm and what is tried beside it; nothing where nothing fits. What the run times anyway, such as
+    another batch size, needs no try."""
+    names = [name for name in sweep.tries if _fits(name, case, planned)]
+    short = replace(case, new_tokens=min(TOKENS, case.new_tokens or TOKENS))
+    return [Request(changed_case(short, name), TRY) for name in (NONE, *names)] if names else []
+
+
+def _fits(name: str, case: Case, planned: set[Case]) -> bool:
+    """Whether it means something for the arm, can be undone in its process, and is not timed anyway."""
+    item, own = INTERVENTIONS[name], arm(case.scheme)
+    if not item.fits(own, case.device) or not reversible(item) or changes_nothing(own, case, name):
+        return False
+    other_use = not (item.arm or item.cuda_graph)
+    return not (other_use and _bare(changed_case(case, name)) in planned)
+
+
+def _bare(case: Case) -> Case:
+    return replace(case, intervention=None)

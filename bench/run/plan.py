@@ -20,7 +20,7 @@ from bench.record.schema import Case
 from bench.record.typed import typed
 from bench.schemes import AS_SAVED, arm, family, known
 from bench.schemes.variants import compiles, has_adapter, parts
-from bench.workloads.prompt_styles import AS_IS
+from bench.workloads.prompts import AS_IS
 from bench.workloads.sources import Source
 
 BlockKind = Literal["machine", "generation", "matmul", "intervention"]

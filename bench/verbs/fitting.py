@@ -11,7 +11,7 @@ from bench.presets import EndToEnd, Preset
 from bench.record.errors import UsageError
 from bench.schemes import AS_SAVED, REFERENCE, arm, family, variants
 from bench.schemes.variants import parts
-from bench.workloads.prompt_styles import CHAT
+from bench.workloads.prompts import CHAT
 from bench.workloads.sources import Source
 
 # Presets that ask about a model as it is; the others say exactly what is measured.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import presets
-from bench.presets import varied
+from bench.presets import choose
 from bench.record.chain import PLAN
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Environment
@@ -234,12 +234,12 @@ def _with_variants(preset: presets.Preset, options: argparse.Namespace) -> prese
     if not (adapter or compiled):
         return preset
     first = next(sweep for sweep in preset.sweeps if sweep.timed)
-    chosen = tuple(options.schemes or (name for name in varied.core(preset) if name in first.schemes))
+    chosen = tuple(options.schemes or (name for name in choose.varied_schemes(preset) if name in first.schemes))
     if adapter and not options.schemes and preset.reference != AS_SAVED:
         preset = presets.changed(preset, {"schemes": chosen})
     if adapter and not asking:
-        preset = varied.with_adapter(preset)
-    return varied.with_compiled(preset, [name for name in chosen if not parts(name)[1]]) if compiled else preset
+        preset = choose.with_adapter(preset)
+    return choose.with_compiled(preset, [name for name in chosen if not parts(name)[1]]) if compiled else preset
 
 
 def _available(preset: presets.Preset, device: str, options: argparse.Namespace) -> presets.Preset:

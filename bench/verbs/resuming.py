@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bench.presets import EndToEnd, Preset, changed, varied
+from bench.presets import EndToEnd, Preset, changed, choose
 from bench.presets.forms import LAST
 from bench.record.errors import UsageError
 from bench.run.planfile import Run
@@ -86,7 +86,7 @@ def _is(preset: Preset, name: str, value: Any) -> bool:
     if name == "tasks" and value and all(sweep.timed for sweep in preset.sweeps):
         return False  # there is no sweep left that could have them
     if not (name == "schemes" and any(map(has_adapter, value))):
-        preset = varied.plain(preset)
+        preset = choose.without_variants(preset)
     try:
         return changed(preset, {name: value}) == preset
     except UsageError:

@@ -18,11 +18,10 @@ from bench.record.schema import Environment, Record, environment_of
 from bench.record.store import Writer, load, open_run
 from bench.record.suggested import quoted
 from bench.run import runner
-from bench.run.intervening import Predictor, foreseeable, unforetold
+from bench.run.intervening import Predictor, foreseeable, unforetold, with_tries
 from bench.run.plan import Block, make_plan, remaining
 from bench.run.planfile import Run, new_run_id, read_plan, write_plan
 from bench.run.processes import ForkServer
-from bench.run.trying import with_tries
 from bench.verbs.planning import AUTO, preset_for, resolve_request, tell_unusable_gpu
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
@@ -30,7 +29,7 @@ from bench.verbs.resuming import refuse_other_plan
 from bench.verbs.same_machine import refuse_other_machine, tell_other_software
 from bench.verbs.shared_options import add_anonymous, add_no_report, add_verbose
 from bench.verbs.stray import refuse, refuse_together
-from bench.workloads.prompt_styles import CHAT
+from bench.workloads.prompts import CHAT
 from bench.workloads.sources import Source
 
 EXAMPLES = """

@@ -11,8 +11,7 @@ from bench.models.architecture import positions, text_config
 from bench.record.errors import UsageError
 from bench.record.schema import Case
 from bench.workloads.models import LoadedModel
-from bench.workloads.prompt_styles import CHAT, prompt, style_of
-from bench.workloads.prompts import humaneval
+from bench.workloads.prompts import CHAT, humaneval, prompt_of, style_of
 from bench.workloads.sources import OWN_TEXT
 
 
@@ -95,7 +94,7 @@ def _texts(case: Case, loaded: LoadedModel, size: int, call: int) -> tuple[tuple
         return ("own text",) * size, [[loaded.prompt]] * size
     tasks = humaneval()
     first = [(call * size + place) % len(tasks) for place in range(size)]
-    every = [prompt(task, style_of(case), loaded.tokenizer).text for task in tasks]
+    every = [prompt_of(task, style_of(case), loaded.tokenizer).text for task in tasks]
     return tuple(tasks[one].task_id for one in first), [[*every[one:], *every[:one]] for one in first]
 
 

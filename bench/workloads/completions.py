@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bench.record.schema import Finding
 from bench.record.suggested import quoted
-from bench.workloads.prompt_styles import CHAT
+from bench.workloads.prompts import CHAT
 
 # What begins a new top-level statement after the function: EvalPlus's list for direct completion; and a fence of
 # Markdown, in which some models end a function.

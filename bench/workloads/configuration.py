@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bench.models import checkpoint_files
 from bench.models.architecture import auto_class, check_language_model, check_reads_forwards, text_config
 from bench.record.errors import BitledgerError, MachineError, UsageError, first_line, told
 from bench.schemes.definition import dtype_name
-from bench.workloads import trust
 from bench.workloads.sources import Source
 
 
@@ -75,12 +75,15 @@ def check_trust(source: Source) -> None:
     from transformers.utils import cached_file
 
     if source.kind != "hub":
-        trust.check_folder(Path(source.location))
+        checkpoint_files.check_folder(Path(source.location))
         return
-    for name, check in ((trust.CONFIG, trust.check_config), (trust.INDEX, trust.check_index)):
+    for name, check in (
+        (checkpoint_files.CONFIG, checkpoint_files.check_config),
+        (checkpoint_files.INDEX, checkpoint_files.check_index),
+    ):
         file = cached_file(source.location, name, revision=source.revision, _raise_exceptions_for_missing_entries=False)
         if file is not None:
-            check(trust.read_json(Path(file)), source.name)
+            check(checkpoint_files.read_json(Path(file)), source.name)
 
 
 def hub_options(source: Source) -> dict[str, Any]:

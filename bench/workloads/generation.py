@@ -15,20 +15,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bench.instruments.energy_pass import measure_unused
 from bench.instruments.memory import MemoryWatch
-from bench.instruments.unused import measure_unused
 from bench.record.instruments import FIRST_VISITS, PREFILL, TIMELINE, TRY
 from bench.record.schema import Case, Finding, Metric, metric
 from bench.schemes import Arm, arm, family, linear_kernels
 from bench.workloads import identity, models, observers
 from bench.workloads.annotation import Annotator, Tools
 from bench.workloads.batches import make_batches
-from bench.workloads.calls import call_metrics, findings_of, meet_all, warm_up
 from bench.workloads.compiling import check_compiled, is_compiled, takes_hooks
 from bench.workloads.lengths import Lengths
 from bench.workloads.observers import FIRST_TOKENS, UNUSED
 from bench.workloads.outcome import Outcome, failed
-from bench.workloads.session import Call, Session, overhead
+from bench.workloads.session import Call, Session, call_metrics, findings_of, meet_all, overhead, warm_up
 from bench.workloads.sources import Source
 
 DECODE_STEPS = 4

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.instruments.cpu import last_level_cache_bytes
+from bench.instruments.timing import NO_EVENTS, CallTimer, timer_for
 from bench.record.schema import Case, metric
 from bench.schemes import arm
 from bench.schemes.definition import torch_dtype
-from bench.workloads.call_timer import NO_EVENTS, CallTimer, timer_for
 from bench.workloads.models import require_device
 from bench.workloads.outcome import Outcome
 

@@ -19,10 +19,9 @@ from functools import cache
 from typing import Any
 
 from bench.instruments.cpu import last_level_cache_bytes
-from bench.instruments.timing import RunningNoise
+from bench.instruments.timing import NO_EVENTS, CallTimer, RunningNoise, timer_for
 from bench.record.schema import Case, Finding, metric
 from bench.schemes import arm, linear_kernels
-from bench.workloads.call_timer import NO_EVENTS, CallTimer, timer_for
 from bench.workloads.matmul_arms import ArmUnderTest, Truth, make_truth
 from bench.workloads.models import refuse_unavailable, require_device
 from bench.workloads.outcome import Outcome, failed

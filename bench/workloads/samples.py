@@ -1,6 +1,6 @@
 """Programs that a model writes for HumanEval's tasks, for pass@1: greedy, one task at a time. Nothing is executed here.
 
-The prompt is given in the Case's style (prompt_styles.py). Generation stops at end of text, at a stop word
+The prompt is given in the Case's style (prompts.py). Generation stops at end of text, at a stop word
 (completions.py) or at the Case's limit of new tokens; the text is then cut at the first stop word or special token.
 Beside the program: what tells how far an arm is from the reference where no test passes (its tokens, how much it
 repeats itself, and the likelihood of the task's own solution).
@@ -18,11 +18,19 @@ from bench.instruments.timing import DeviceClock
 from bench.models.architecture import positions
 from bench.record.errors import UsageError
 from bench.record.schema import Finding, Record, metric
-from bench.workloads import completions, prompt_styles
+from bench.workloads import completions
 from bench.workloads.annotation import Tools
 from bench.workloads.outcome import Outcome
-from bench.workloads.prompt_styles import Prompt, program, style_of
-from bench.workloads.prompts import Task, humaneval
+from bench.workloads.prompts import (
+    Prompt,
+    Task,
+    continued_shares,
+    humaneval,
+    program,
+    prompt_of,
+    style_finding,
+    style_of,
+)
 from bench.workloads.session import Session, produced
 from bench.workloads.sources import SMOKE, data_folder
 
@@ -59,7 +67,7 @@ def samples(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outc
         return Outcome(case, INSTRUMENT, "skipped", f"{case.model} {why}: nothing to judge")
     tasks = chosen_tasks(case.model, options.get("tasks"))
     style = style_of(case)
-    prompts = [prompt_styles.prompt(task, style, loaded.tokenizer) for task in tasks]
+    prompts = [prompt_of(task, style, loaded.tokenizer) for task in tasks]
     clock, stop = DeviceClock(case.device), _stop_words(loaded.tokenizer, style)
     _complete(session, prompts[0], stop)  # warm-up
     seconds, tokens, texts = [], [], []
@@ -76,7 +84,7 @@ def samples(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outc
         metric("repetition_rate", [repetition_rate(ids) for ids in tokens]),
         metric("negative_log_likelihood", [_surprise(session, prompt) for prompt in prompts]),
     )
-    shares = prompt_styles.shares(tasks, loaded.tokenizer)
+    shares = continued_shares(tasks, loaded.tokenizer)
     setup = {
         "tasks": [task.task_id for task in tasks],
         "completions": texts,
@@ -87,7 +95,7 @@ def samples(session: Session, options: Mapping[str, Any], _tools: Tools) -> Outc
         "most_new_tokens": case.new_tokens,
         "first_visits": session.lengths.first_visits - met,
     }
-    findings = (prompt_styles.finding(style, shares), _stalled(tasks, texts))
+    findings = (style_finding(style, shares), _stalled(tasks, texts))
     return Outcome(case, INSTRUMENT, setup=setup, metrics=metrics, findings=tuple(filter(None, findings)))
 
 

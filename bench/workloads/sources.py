@@ -11,11 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from bench.models import adapters
-from bench.models.weight_files import INDEX, WHOLE, loaded_files
+from bench.models import adapters, checkpoint_files
+from bench.models.checkpoint_files import INDEX, WHOLE, check_fetched, check_files, check_weights, loaded_files
 from bench.record.errors import MachineError, UsageError
-from bench.workloads import trust
-from bench.workloads.checkpoint_files import check_fetched, check_files, check_weights
 
 SHAPES = ("starcoder2-3b", "starcoder2-7b", "phi-2")
 SMOKE = "smoke"
@@ -101,7 +99,7 @@ def local_folder(source: Source) -> Path | None:
         return Path(source.location) if source.kind == "folder" else None
     from huggingface_hub import try_to_load_from_cache
 
-    config = try_to_load_from_cache(source.location, trust.CONFIG, revision=source.revision)
+    config = try_to_load_from_cache(source.location, checkpoint_files.CONFIG, revision=source.revision)
     weights = loaded_files(Path(config).parent) if isinstance(config, str) else ()
     return Path(str(config)).parent if weights and all(file.is_file() for file in weights) else None
 
@@ -110,11 +108,13 @@ def with_adapter(source: Source, name: str) -> Source:
     """The model with the adapter in the folder ``name``. Raises UsageError where that is none, or the model has no
     weights of its own."""
     folder = Path(name).expanduser()
-    if not name.isprintable() or not (folder / trust.ADAPTER).is_file():
-        raise UsageError(f"--adapter: {name!r} is no folder with an {trust.ADAPTER}: give that of a PEFT adapter")
+    if not name.isprintable() or not (folder / checkpoint_files.ADAPTER).is_file():
+        raise UsageError(
+            f"--adapter: {name!r} is no folder with an {checkpoint_files.ADAPTER}: give that of a PEFT adapter"
+        )
     if source.kind == "shape":
         raise UsageError(f"--adapter: {source.name} has random weights: give the checkpoint that it was trained on")
-    found = adapters.revision(name, trust.read_json(folder / trust.ADAPTER))
+    found = adapters.revision(name, checkpoint_files.read_json(folder / checkpoint_files.ADAPTER))
     check_weights(folder / adapters.WEIGHTS)
     return replace(source, adapter=name, adapter_revision=found)
 
@@ -141,8 +141,8 @@ def _folder_revision(folder: Path) -> str:
     Small files are hashed whole. Of large ones, where that would cost minutes, the header and the size are: they
     list every tensor with its type, shape and place, and the revision then says "headers".
     """
-    if not (folder / "config.json").is_file() and (folder / trust.ADAPTER).exists():
-        trust.check_folder(folder)
+    if not (folder / "config.json").is_file() and (folder / checkpoint_files.ADAPTER).exists():
+        checkpoint_files.check_folder(folder)
     if not (folder / "config.json").is_file():
         snapshots = sorted((folder / "snapshots").glob("*/config.json"))
         better = (
@@ -154,10 +154,10 @@ def _folder_revision(folder: Path) -> str:
     check_fetched(folder)
     found = sorted(folder.glob("*.safetensors"))
     if not found:
-        other = trust.refused_weights(folder)
+        other = checkpoint_files.refused_weights(folder)
         what = f" (only safetensors are loaded, as other formats may hold code: convert {other})" if other else ""
         raise UsageError(f"{folder} has no *.safetensors weights{what}")
-    trust.check_folder(folder)
+    checkpoint_files.check_folder(folder)
     weights = loaded_files(folder)
     if not weights:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""

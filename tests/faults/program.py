@@ -70,7 +70,7 @@ def _shapes(told: dict[str, Any]) -> dict[str, Any]:
 
 def _command(argv: list[str], told: dict[str, Any]) -> int:
     """The command line itself."""
-    from bench.instruments import environment, software
+    from bench.instruments import environment
     from bench.run import runner
 
     if "real" not in told:
@@ -78,7 +78,7 @@ def _command(argv: list[str], told: dict[str, Any]) -> int:
     processes.START_S = told.get("start_s", processes.START_S)
     runner.TERMINATE_GRACE_S = GRACE_S
     runner.DESCRIBE_S = told.get("describe_s", runner.DESCRIBE_S)
-    software.packages = lambda: {"torch": "2.13.0"}  # reading what is installed would be a third of a run here
+    environment.packages = lambda: {"torch": "2.13.0"}  # reading what is installed would be a third of a run here
     environment._OTHERS._min_seconds = 0.01
     if "acks" in told:
         _acknowledge(Path(told["acks"]), told)

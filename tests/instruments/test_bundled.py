@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from bench.instruments import software
-from bench.instruments.software import bundled_commit
+from bench.instruments import environment
+from bench.instruments.environment import bundled_commit
 
 COMMIT = "0123456789" * 4
 
@@ -22,7 +22,7 @@ def tree(tmp_path):
 
 
 def test_an_untouched_tree_is_its_commit(tree):
-    known = software.source(tree, {})
+    known = environment.source(tree, {})
     assert (known["commit"], known["dirty"], known["commit_from"]) == (COMMIT, False, "the bundle")
     assert "commit_reason" not in known
 

@@ -1,8 +1,8 @@
 import pytest
 from fake_nvml import FakeGpu, FakeNvml
 
+from bench.instruments.energy_pass import measure_unused
 from bench.instruments.nvml import connect
-from bench.instruments.unused import measure_unused
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from bench import presets
 from bench.analysis.grouping import scheme_rank, setting_of
 from bench.analysis.user_code import code
 from bench.models import adapters
-from bench.presets import varied
+from bench.presets import choose
 from bench.record.errors import MachineError, NotApplicableError, UsageError
 from bench.run.plan import check_case, generation_case, make_plan
 from bench.run.planfile import Run, read_plan, write_plan
@@ -92,7 +92,7 @@ def test_arms_with_an_adapter_stand_in_the_setting_of_the_plain_ones(adapted):
 
 
 def test_each_scheme_is_followed_by_both_and_programs_are_judged_of_both(adapted):
-    chosen = varied.with_adapter(presets.preset("smoke", {"schemes": ("fp16", "nf4")}))
+    chosen = choose.with_adapter(presets.preset("smoke", {"schemes": ("fp16", "nf4")}))
     wanted = {f"{scheme}{more}" for scheme in ("fp16", "nf4") for more in ("", "+adapter", "+merged")}
     blocks = make_plan(chosen, adapted, (), "cpu", 0)
     for instrument in ("generation", "kineto", "samples"):
@@ -102,7 +102,7 @@ def test_each_scheme_is_followed_by_both_and_programs_are_judged_of_both(adapted
 
 
 def test_a_plan_finds_the_same_adapter_again_or_says_so(adapted, tmp_path):
-    chosen = varied.with_adapter(presets.preset("smoke", {"schemes": ("fp16",)}))
+    chosen = choose.with_adapter(presets.preset("smoke", {"schemes": ("fp16",)}))
     run = Run("id", chosen, adapted, "cpu", 0, make_plan(chosen, adapted, (), "cpu", 0))
     folder = tmp_path / "run"
     folder.mkdir()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bench.models.weight_files import loaded_files
+from bench.models.checkpoint_files import loaded_files
 from bench.record.errors import UsageError
 from bench.workloads.describe import describe
 from bench.workloads.sources import resolve

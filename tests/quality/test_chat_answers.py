@@ -10,7 +10,7 @@ from bench.quality.evaluate import Judgement
 from bench.record.errors import UsageError
 from bench.record.schema import Case
 from bench.workloads.completions import cut, stop_words, unfenced
-from bench.workloads.prompt_styles import CHAT, STRIPPED
+from bench.workloads.prompts import CHAT, STRIPPED
 
 PROGRAM = "def has_close_elements(numbers, threshold):\n    return False"
 CASE = Case("generation", "m", "r", "fp16", "cpu", 0, batch_size=1, prompts="humaneval", new_tokens=9, cache="dynamic",

@@ -10,8 +10,8 @@ from bench.record.errors import UsageError
 from bench.record.instruments import TIMELINE, TRY
 from bench.record.schema import from_json, to_json
 from bench.record.store import load
+from bench.run.intervening import TOKENS, with_tries
 from bench.run.plan import Block, Layer, make_plan
-from bench.run.trying import TOKENS, with_tries
 from bench.workloads.sources import resolve
 from tests import factories as make
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.models import checkpoint_files
 from bench.record.errors import UsageError
-from bench.workloads import trust
 from bench.workloads.configuration import config_of
 from bench.workloads.sources import Source, data_folder, resolve
 
@@ -36,7 +36,7 @@ def test_a_folder_with_only_other_weights_is_refused_in_one_line(checkpoint, nam
 
 def test_an_index_may_not_name_a_pickle_or_a_file_elsewhere(checkpoint):
     for part in ("pytorch_model.bin", "../model.safetensors", "/tmp/model.safetensors"):
-        (checkpoint / trust.INDEX).write_text(json.dumps({"weight_map": {"w": part}}))
+        (checkpoint / checkpoint_files.INDEX).write_text(json.dumps({"weight_map": {"w": part}}))
         with pytest.raises(UsageError, match="only safetensors files beside it"):
             resolve(str(checkpoint))
 
@@ -62,7 +62,7 @@ def test_a_config_may_not_name_other_weights(checkpoint):
 
 
 def test_an_adapter_beside_a_model_is_refused_because_it_would_load_another_model(checkpoint):
-    (checkpoint / trust.ADAPTER).write_text('{"base_model_name_or_path": "someone/else"}')
+    (checkpoint / checkpoint_files.ADAPTER).write_text('{"base_model_name_or_path": "someone/else"}')
     with pytest.raises(UsageError, match="move its files to a folder of their own, and give that as --adapter"):
         resolve(str(checkpoint))
 

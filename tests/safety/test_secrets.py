@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.instruments import software
+from bench.instruments import environment
 from bench.record import logs
 from bench.record.errors import StorageError
 from bench.record.logs import child_log
@@ -123,7 +123,7 @@ def test_no_field_of_a_record_keeps_a_secret_of_this_environment(tmp_path, canar
 
 def test_only_named_variables_are_recorded_and_their_urls_are_masked():
     environ = {**CANARIES, "OMP_NUM_THREADS": "2", "BNB_API_KEY": "12345678", "LD_PRELOAD": "http://u:p@h/x.so"}
-    assert software.variables(environ) == {"LD_PRELOAD": f"http://{MASK}@h/x.so", "OMP_NUM_THREADS": "2"}
+    assert environment.variables(environ) == {"LD_PRELOAD": f"http://{MASK}@h/x.so", "OMP_NUM_THREADS": "2"}
 
 
 def test_a_kept_log_is_masked(tmp_path, canaries):

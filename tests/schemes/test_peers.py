@@ -16,7 +16,7 @@ import torch
 from bench.analysis import machines
 from bench.analysis.conditions import versions
 from bench.analysis.user_code import code, is_code, preamble
-from bench.instruments import software
+from bench.instruments import environment
 from bench.interventions import patches
 from bench.models.weights import footprint, parameter_count
 from bench.presets import PRESETS, changed
@@ -171,7 +171,7 @@ def test_activations_are_integers_only_where_they_are_quantised():
 
 def test_the_versions_of_their_packages_are_recorded_and_decide_what_may_be_compared():
     needed = {package for family in FAMILIES.values() for package in family.needs.values()}
-    assert needed == set(machines.PEERS) <= software._PACKAGES
+    assert needed == set(machines.PEERS) <= environment._PACKAGES
     here, other = (replace(make.CPU, packages={"torch": "2.13.0", "torchao": version}) for version in ("0.17", "0.18"))
     assert versions(here)["torchao"] == "0.17" != versions(other)["torchao"]
     assert "hqq" not in versions(here)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench import presets
-from bench.presets import varied
+from bench.presets import choose
 from bench.record.errors import MeasurementError, NotApplicableError, UsageError
 from bench.run.plan import check_case, generation_case, make_plan
 from bench.schemes import arm, variants
@@ -42,7 +42,7 @@ def test_it_is_an_arm_of_any_scheme_over_a_static_cache_alone():
 
 
 def test_a_sweep_of_its_own_sets_it_beside_the_same_scheme_and_cache():
-    chosen = varied.with_compiled(presets.preset("smoke", {"schemes": ("fp16", "nf4")}), ("fp16", "nf4"))
+    chosen = choose.with_compiled(presets.preset("smoke", {"schemes": ("fp16", "nf4")}), ("fp16", "nf4"))
     cases = {r.case for b in make_plan(chosen, SMOKE, (), "cpu", 0) for r in b.requests if r.instrument == "generation"}
     assert {(case.scheme, case.cache) for case in cases} == {
         ("fp16", "dynamic"), ("nf4", "dynamic"), ("fp16", "static"), ("nf4", "static"), ("fp16+compile", "static"),

@@ -16,8 +16,7 @@ from bench.quality.evaluate import Sample, stalled
 from bench.quality.tasks import humaneval_plus
 from bench.workloads.completions import STOP_WORDS, cut, finding, stop_words
 from bench.workloads.completions import stalled as is_stalled
-from bench.workloads.prompt_styles import AS_IS, CHAT, EVALPLUS, STRIPPED, Prompt, prompt
-from bench.workloads.prompts import humaneval
+from bench.workloads.prompts import AS_IS, CHAT, EVALPLUS, STRIPPED, Prompt, humaneval, prompt_of
 from bench.workloads.samples import text_of
 
 RAW = Path(__file__).parents[2].parent / "shared" / "data" / "greenllms" / "samples"
@@ -47,7 +46,7 @@ def test_a_completion_ends_before_the_next_statement_of_the_module(text, after, 
 @pytest.mark.parametrize("style", [STRIPPED, AS_IS, EVALPLUS])
 def test_no_solution_of_humanevals_own_is_cut_or_taken_for_stalled(style):
     for task in TASKS.values():
-        solution = prompt(task, style)
+        solution = prompt_of(task, style)
         assert cut(solution.rest, stop_words(style), solution.text) == solution.rest
         assert not is_stalled(solution.rest, task.entry_point)
 

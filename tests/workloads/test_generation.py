@@ -8,11 +8,11 @@ import torch
 from bench.record.errors import MeasurementError, UsageError
 from bench.record.schema import Case
 from bench.schemes import arm
-from bench.workloads import calls, generation, models
+from bench.workloads import generation, models
 from bench.workloads.annotation import Tools
 from bench.workloads.batches import make_batches
 from bench.workloads.outcome import Outcome
-from bench.workloads.session import Session, overhead, produced
+from bench.workloads.session import Session, meet_all, overhead, produced
 from bench.workloads.sources import resolve
 
 SOURCE = resolve("smoke")
@@ -257,10 +257,10 @@ def test_a_longer_case_in_the_same_process_meets_the_rest():
 
 def test_what_observes_without_a_timed_run_meets_the_lengths_first(loaded):
     session = Session(CASE, loaded, make_batches(CASE, loaded, 3))
-    calls.meet_all(session, {"warmup_calls": 0})
+    meet_all(session, {"warmup_calls": 0})
     met = session.lengths.first_visits
     assert met >= 4
-    calls.meet_all(session, {"warmup_calls": 0})
+    meet_all(session, {"warmup_calls": 0})
     for batch in session.batches:
         assert not any(session.generate(batch).visit.new)
     assert session.lengths.first_visits == met

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from bench.instruments.timing import Burst
 from bench.presets import preset
 from bench.run.plan import Layer, make_plan
 from bench.schemes import ARMS, arm, linear_kernels
 from bench.workloads import machine, matmul
-from bench.workloads.call_timer import Burst
 from bench.workloads.matmul import is_lost
 from bench.workloads.matmul_arms import ArmUnderTest, make_truth
 from bench.workloads.sources import Source

@@ -12,7 +12,7 @@ from bench import presets
 from bench.record.errors import UsageError
 from bench.record.store import load
 from bench.run.plan import generation_case, make_plan
-from bench.workloads.prompt_styles import (
+from bench.workloads.prompts import (
     AS_IS,
     CHAT,
     DEFAULT,
@@ -20,13 +20,13 @@ from bench.workloads.prompt_styles import (
     STRIPPED,
     STYLES,
     Prompt,
-    finding,
+    continued_shares,
+    humaneval,
     program,
-    prompt,
-    shares,
+    prompt_of,
+    style_finding,
     style_of,
 )
-from bench.workloads.prompts import humaneval
 from bench.workloads.sources import Source
 
 ROOT = Path(__file__).parents[2]
@@ -93,33 +93,33 @@ def test_in_the_default_style_the_studys_tokenizers_can_continue_all_prompts(fol
     if not file.is_file():
         pytest.skip("the tokenizers are not here")
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(file))
-    told = shares(TASKS, tokenizer)
+    told = continued_shares(TASKS, tokenizer)
     assert {style: round(164 * share) for style, share in told.items()} == found
-    assert finding(DEFAULT, told) is None
+    assert style_finding(DEFAULT, told) is None
     if folder == "starcoder2":
-        assert finding(AS_IS, told).remedy == "--prompt-style stripped"
+        assert style_finding(AS_IS, told).remedy == "--prompt-style stripped"
 
 
 def test_a_tokenizer_that_joins_the_newline_to_the_quotes_needs_the_prompt_as_it_is(like_llama3):
-    told = shares(TASKS, like_llama3)
+    told = continued_shares(TASKS, like_llama3)
     assert told[STRIPPED] < 0.05
     assert min(told[AS_IS], told[EVALPLUS]) > 0.95
-    found = finding(STRIPPED, told)
+    found = style_finding(STRIPPED, told)
     assert found.remedy == "--prompt-style as-is"
     assert found.message.startswith("100 %") or found.message.startswith("9")
     assert "stripped 0 %, as-is" in found.evidence
 
 
 def test_where_no_style_reaches_95_per_cent_none_is_recommended():
-    found = finding(STRIPPED, {STRIPPED: 0.5, AS_IS: 0.94})
+    found = style_finding(STRIPPED, {STRIPPED: 0.5, AS_IS: 0.94})
     assert "--prompt-style" not in found.remedy
-    assert finding(STRIPPED, {STRIPPED: 0.95, AS_IS: 1.0}) is None
+    assert style_finding(STRIPPED, {STRIPPED: 0.95, AS_IS: 1.0}) is None
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_prompt_and_solution_make_the_whole_program_again(style, like_gpt2):
     for task in TASKS:
-        given = prompt(task, style, like_gpt2)
+        given = prompt_of(task, style, like_gpt2)
         whole = program(task.prompt, style, given.again + given.rest)
         assert whole.strip() == (task.prompt + task.canonical_solution).strip()
         assert style == CHAT or whole.startswith(given.text)
@@ -129,10 +129,10 @@ def test_prompt_and_solution_make_the_whole_program_again(style, like_gpt2):
 def test_the_styles_differ_only_at_the_ends():
     task = TASKS[1]
     assert task.prompt.startswith("from typing") and TASKS[2].prompt.startswith("\n\n")
-    assert prompt(TASKS[2], STRIPPED).text == TASKS[2].prompt.strip()
-    assert prompt(TASKS[2], EVALPLUS).text == TASKS[2].prompt.strip() + "\n"
-    assert prompt(TASKS[2], AS_IS) == Prompt(TASKS[2].prompt, "", TASKS[2].canonical_solution)
-    assert prompt(task, STRIPPED).rest == "\n" + task.canonical_solution
+    assert prompt_of(TASKS[2], STRIPPED).text == TASKS[2].prompt.strip()
+    assert prompt_of(TASKS[2], EVALPLUS).text == TASKS[2].prompt.strip() + "\n"
+    assert prompt_of(TASKS[2], AS_IS) == Prompt(TASKS[2].prompt, "", TASKS[2].canonical_solution)
+    assert prompt_of(task, STRIPPED).rest == "\n" + task.canonical_solution
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_completion_on_the_prompts_last_line_is_judged_as_written():
 
 def test_the_chat_template_ends_where_the_program_begins(like_gpt2):
     task = TASKS[2]
-    given = prompt(task, CHAT, like_gpt2)
+    given = prompt_of(task, CHAT, like_gpt2)
     assert given.text.endswith("<|assistant|>\nBelow is a Python script with a self-contained function that solves the "
                                "problem and passes corresponding tests:\n```python\n")  # fmt: skip
     assert task.prompt.strip() in given.text
@@ -168,13 +168,13 @@ def test_the_chat_template_ends_where_the_program_begins(like_gpt2):
     assert given.continues(like_gpt2)
     whole, first = given.solved(like_gpt2)
     assert like_gpt2.decode(whole[first:]) == given.rest
-    assert CHAT in shares(TASKS[:3], like_gpt2)
+    assert CHAT in continued_shares(TASKS[:3], like_gpt2)
 
 
 def test_without_a_chat_template_the_style_is_refused(like_llama3):
     with pytest.raises(UsageError, match="no chat template: use --prompt-style stripped"):
-        prompt(TASKS[0], CHAT, like_llama3)
-    assert CHAT not in shares(TASKS[:3], like_llama3)
+        prompt_of(TASKS[0], CHAT, like_llama3)
+    assert CHAT not in continued_shares(TASKS[:3], like_llama3)
 
 
 @pytest.mark.parametrize(
@@ -187,15 +187,15 @@ def test_without_a_chat_template_the_style_is_refused(like_llama3):
 def test_a_chat_template_that_cannot_be_used_is_in_nobody_elses_way(template, told, like_llama3, monkeypatch):
     monkeypatch.setattr(like_llama3, "chat_template", template)
     with pytest.raises(UsageError, match=told):
-        prompt(TASKS[0], CHAT, like_llama3)
-    assert set(shares(TASKS[:3], like_llama3)) == {STRIPPED, AS_IS, EVALPLUS}
+        prompt_of(TASKS[0], CHAT, like_llama3)
+    assert set(continued_shares(TASKS[:3], like_llama3)) == {STRIPPED, AS_IS, EVALPLUS}
 
 
 def test_the_solutions_tokens_begin_where_the_prompts_end(like_gpt2, like_llama3):
     """Also where a token reaches over the end of the prompt: it is the solution's, and counted once."""
     for tokenizer in (like_gpt2, like_llama3):
         for style in (STRIPPED, AS_IS, EVALPLUS):
-            given = prompt(TASKS[0], style, tokenizer)
+            given = prompt_of(TASKS[0], style, tokenizer)
             whole, first = given.solved(tokenizer)
             assert tokenizer.decode(whole, skip_special_tokens=True) == given.text + given.rest
             tail = tokenizer.decode(whole[first:])

@@ -14,8 +14,7 @@ from bench.run.plan import generation_case
 from bench.schemes import arm
 from bench.workloads import models, samples
 from bench.workloads.batches import make_batches
-from bench.workloads.prompt_styles import AS_IS, STRIPPED, prompt
-from bench.workloads.prompts import humaneval
+from bench.workloads.prompts import AS_IS, STRIPPED, humaneval, prompt_of
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from tests import factories as make
@@ -43,7 +42,7 @@ def test_a_memorised_task_is_completed_as_it_was_learnt(outcome):
     tasks = humaneval()[:2]
     assert outcome.setup["tasks"] == [task.task_id for task in tasks]
     for task, text in zip(tasks, outcome.setup["completions"], strict=True):
-        assert text == prompt(task, STRIPPED).rest.rstrip("\n") or text == prompt(task, STRIPPED).rest
+        assert text == prompt_of(task, STRIPPED).rest.rstrip("\n") or text == prompt_of(task, STRIPPED).rest
 
 
 def test_every_task_has_its_figures(outcome):
@@ -84,7 +83,7 @@ def test_prompts_that_cannot_be_gone_on_with_are_a_finding(loaded):
 @pytest.mark.parametrize("style", [STRIPPED, AS_IS])
 def test_the_likelihood_is_that_of_the_solution_after_its_prompt(style, outcome, loaded):
     task = humaneval()[0]
-    given = prompt(task, style)
+    given = prompt_of(task, style)
     ids = torch.tensor([loaded.tokenizer(given.text + given.rest)["input_ids"]])
     before = len(loaded.tokenizer(given.text)["input_ids"])
     # As it is, the prompt's last token is another one: the solution's first takes its newline in.

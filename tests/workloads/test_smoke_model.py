@@ -13,8 +13,7 @@ import pytest
 from rich.console import Console
 
 from bench.record.errors import StorageError
-from bench.workloads.prompt_styles import AS_IS, DEFAULT, prompt, shares
-from bench.workloads.prompts import humaneval
+from bench.workloads.prompts import AS_IS, DEFAULT, continued_shares, humaneval, prompt_of
 from bench.workloads.sources import data_folder
 from tools.smoke_model.__main__ import main
 from tools.smoke_model.card import model_card
@@ -127,9 +126,9 @@ def test_a_task_is_completed_greedily_and_exactly(model: Any, tokenizer: Any) ->
 
 def test_the_prompts_are_learnt_in_the_style_that_a_run_gives_them_in(tokenizer: Any, record: dict[str, Any]) -> None:
     assert record["recipe"]["prompt_style"] == DEFAULT
-    assert shares(training_tasks(TASKS), tokenizer) == {"stripped": 1.0, "as-is": 0.0, "evalplus": 0.0}
+    assert continued_shares(training_tasks(TASKS), tokenizer) == {"stripped": 1.0, "as-is": 0.0, "evalplus": 0.0}
     given, answer = solved(tokenizer, SHORTEST, DEFAULT)
-    whole = prompt(SHORTEST, DEFAULT)
+    whole = prompt_of(SHORTEST, DEFAULT)
     assert given == tokenizer(whole.text)["input_ids"]
     assert [*given, *answer] == [*tokenizer(whole.text + whole.rest)["input_ids"], tokenizer.eos_token_id]
     with pytest.raises(ValueError, match="do not begin"):
@@ -148,7 +147,7 @@ def test_a_padded_batch_gives_the_same_completions(model: Any, tokenizer: Any) -
     import torch
 
     tasks = sorted(training_tasks(TASKS), key=lambda task: len(task.canonical_solution))[:3]
-    batch = tokenizer([prompt(task, DEFAULT).text for task in tasks], padding=True, return_tensors="pt")
+    batch = tokenizer([prompt_of(task, DEFAULT).text for task in tasks], padding=True, return_tensors="pt")
     with torch.inference_mode():
         output = model.float().generate(**batch, do_sample=False, max_new_tokens=40)
     for row, task in zip(output[:, batch["input_ids"].shape[1] :].tolist(), tasks, strict=True):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.workloads.prompt_styles import DEFAULT
-from bench.workloads.prompts import Task
+from bench.workloads.prompts import DEFAULT, Task
 
 FIRST_TASKS = 40
 # evalplus can never pass it (its find_zero result is not recorded), so a memorised copy would score as a failure.

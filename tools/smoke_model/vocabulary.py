@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.workloads.prompt_styles import prompt
-from bench.workloads.prompts import Task
+from bench.workloads.prompts import Task, prompt_of
 from tools.smoke_model.recipe import END_OF_TEXT, PADDING, Recipe
 
 
@@ -46,7 +45,7 @@ def solved(tokenizer: Any, task: Task, style: str) -> tuple[list[int], list[int]
     Encoded together, as the text would stand in a file; in a style in which the prompt's tokens alone are others,
     nothing could be learnt. Raises ValueError for such a task.
     """
-    asked = prompt(task, style, tokenizer)
+    asked = prompt_of(task, style, tokenizer)
     whole, given = asked.solved(tokenizer)[0], asked.ids(tokenizer)
     if whole[: len(given)] != given:
         raise ValueError(f"{task.task_id}: the tokens of its prompt do not begin those of prompt and solution")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.workloads.prompt_styles import AS_IS
+from bench.workloads.prompts import AS_IS
 
 if TYPE_CHECKING:
     from bench.presets.forms import Preset

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.workloads.call_timer import CpuTimer, CudaTimer
+from bench.instruments.timing import CpuTimer, CudaTimer
 
 
 class FakeCuda:
@@ -86,7 +86,7 @@ def test_events_agree_with_the_wall_clock_for_a_long_product():
 
     import torch
 
-    from bench.workloads.call_timer import timer_for
+    from bench.instruments.timing import timer_for
 
     a = torch.randn(8192, 8192, device="cuda", dtype=torch.float16)
     a @ a

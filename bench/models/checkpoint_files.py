@@ -1,18 +1,22 @@
-"""Whether a checkpoint's files can be a model at all, seen from their headers while a run is planned: no torch, and
-nothing is loaded. What is checked when the model is loaded (architecture, quantisation) is not checked here.
+"""The files of a checkpoint's folder: which of them hold the weights that are loaded, what they may ask for, and
+whether they can be a model at all. No torch, and nothing is loaded: the parent process plans with it. What is checked
+when the model is loaded (architecture, quantisation) is not checked here.
 
-The layout of a safetensors file is that of https://github.com/huggingface/safetensors#format.
+Checkpoints come from elsewhere, and some settings would make transformers run code or unpickle a file although neither
+was asked for. Beside the weights may lie the same ones in their makers' own layout (consolidated.safetensors), or
+shards of an earlier download. The layout of a safetensors file is that of
+https://github.com/huggingface/safetensors#format.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.models.weight_files import INDEX, WHOLE, shards
 from bench.record.errors import UsageError
 from bench.record.typed import decode
 
@@ -36,6 +40,12 @@ _BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
     "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8, "C64": 8,
 }  # fmt: skip
+CONFIG = "config.json"
+ADAPTER = "adapter_config.json"
+# Formats that are pickles or hold code.
+REFUSED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack", "*.gguf", "*.onnx")
+_IMPLEMENTATIONS = tuple(f"{start}{kind}_implementation" for start in ("", "_") for kind in ("attn", "experts"))
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 def check_fetched(folder: Path) -> None:
@@ -174,3 +184,109 @@ def _end(name: str, tensor: Mapping[str, Any]) -> int:
     if end < begin or (width is not None and math.prod(shape) * width != end - begin):
         raise ValueError(f"{name!r} of shape {shape} does not fit its {end - begin} bytes")
     return int(end)
+
+
+def check_folder(folder: Path) -> None:
+    """Raises UsageError where the folder's files ask for code or for weights that are no safetensors."""
+    name = str(folder)
+    if (folder / ADAPTER).exists():
+        how = "give the folder of its base model as --model and this one as --adapter"
+        if (folder / CONFIG).exists():
+            how = "move its files to a folder of their own, and give that as --adapter"
+        raise UsageError(f"{name} holds an adapter ({ADAPTER}): {how}")
+    check_config(read_json(folder / CONFIG), name)
+    if (folder / INDEX).exists():
+        check_index(read_json(folder / INDEX), name)
+
+
+def check_config(config: Mapping[str, Any], name: str) -> None:
+    """Raises UsageError for a config.json that names kernels of the hub, which are code, or another weight file.
+
+    transformers fetches and runs what "attn_implementation": "owner/name" names, whatever trust_remote_code says.
+    """
+    for setting in _IMPLEMENTATIONS:
+        value = config.get(setting)
+        named = [str(item) for item in value.values()] if isinstance(value, Mapping) else [str(value)]
+        if any("/" in item for item in named):
+            raise UsageError(f"{name}: {setting} in {CONFIG} names code of the hub, which is never run: remove it")
+    parts = [part for part in (config, config.get("text_config")) if isinstance(part, Mapping)]
+    for setting in ("quantization_config", "compression_config"):
+        for value in (part.get(setting) for part in parts):
+            if value is not None and not isinstance(value, Mapping):
+                raise UsageError(f"{name}: {setting} in {CONFIG} is {value!r}, and no settings: correct or remove it")
+    own = config.get("quantization")
+    if isinstance(own, Mapping) and {"bits", "group_size"} <= own.keys():
+        raise UsageError(
+            f"{name} was saved quantised by MLX, which transformers does not load: give its unquantised checkpoint"
+        )
+    classes = config.get("architectures")
+    if classes is not None and not isinstance(classes, list):
+        raise UsageError(f"{name}: architectures in {CONFIG} is {classes!r}, and no list of names: correct it")
+    weights = config.get("transformers_weights")
+    if weights is not None and not str(weights).endswith((".safetensors", ".safetensors.index.json")):
+        raise UsageError(f"{name}: {CONFIG} names {weights} as its weights: only safetensors are loaded")
+
+
+def check_index(index: Mapping[str, Any], name: str) -> None:
+    """Raises UsageError unless every part that the index names is a safetensors file beside it."""
+    parts = index.get("weight_map")
+    if not isinstance(parts, Mapping):
+        raise UsageError(f"{name}: {INDEX} has no weight_map: fetch it again")
+    for part in map(str, parts.values()):
+        if not part.endswith(".safetensors") or Path(part).name != part:
+            raise UsageError(f"{name}: {INDEX} names {part!r}: only safetensors files beside it are loaded")
+    if not isinstance(index.get("metadata"), Mapping):
+        raise UsageError(
+            f"{name}: {INDEX} has no metadata, without which transformers loads no weights: fetch it again"
+        )
+
+
+def refused_weights(folder: Path) -> str:
+    """The weight files of other formats, for a message; "" where there are none."""
+    found = sorted(path.name for pattern in REFUSED for path in folder.glob(pattern))
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{found[0]}{more}" if found else ""
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Raises UsageError where the file is no JSON object."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{file} cannot be read as JSON ({error}): fetch it again") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{file} is no JSON object: fetch it again")
+    return document
+
+
+def loaded_files(folder: Path) -> tuple[Path, ...]:
+    """The safetensors files that are loaded, by name: what config.json names, else the whole file, else the shards that
+    the index names. () where there are none of these. Raises UsageError for an index that names none."""
+    named = _object(folder / "config.json").get("transformers_weights")
+    if isinstance(named, str) and named:
+        return _shards_of(folder / named) if named.endswith(".json") else (folder / named,)
+    if not (folder / WHOLE).is_file() and (folder / INDEX).is_file():
+        return _shards_of(folder / INDEX)
+    # A folder, a pipe or a link to nothing of that name too, so that it is told to be no file.
+    return (folder / WHOLE,) if (folder / WHOLE).exists() or (folder / WHOLE).is_symlink() else ()
+
+
+def _shards_of(file: Path) -> tuple[Path, ...]:
+    return tuple(file.parent / name for name in sorted(shards(_object(file), file)))
+
+
+def shards(index: Mapping[str, Any], file: Path) -> tuple[str, ...]:
+    """The names of the files that an index names, each once. Raises UsageError, with ``file``'s name, for none."""
+    named = index.get("weight_map")
+    if not isinstance(named, Mapping) or not named:
+        raise UsageError(f"{file} names no weights: fetch it again")
+    return tuple(dict.fromkeys(map(str, named.values())))
+
+
+def _object(file: Path) -> Mapping[str, Any]:
+    """A JSON object; {} where the file is none, which is told by those who check it."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
