@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.analysis.ledger.class_table import Rule
 from bench.analysis.ledger.user_rules import user_rules
 from bench.analysis.timeline import Analysis
+from bench.analysis.traces.logits import with_chosen_tokens
 from bench.analysis.traces.pair import Trace
 from bench.analysis.traces.periods import as_periods, with_periods
 from bench.analysis.traces.ranks import common_rank
@@ -62,6 +63,7 @@ def _taken(
     wanted = Wanted(name, options.steps == "whole", options.rank, options.device, likely, beside, size)
     with about(asked.path):
         found = taken(analysis, wanted, own=own)
+        found = found if own else with_chosen_tokens(found)
     return Trace(asked.path, found.analysis, asked.time_ms, found.step_range), found
 
 

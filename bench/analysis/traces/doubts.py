@@ -302,7 +302,7 @@ _UNLIKE = 1.5
 def passes(analyses: tuple[Analysis, Analysis], steps: tuple[str, str]) -> float | None:
     """How many times as often the kernels of both run in a step of the candidate; None where that is about once, or
     where too few are in both or agree. Raises RecordError where there are no such steps."""
-    one, other = (_kernels(*each) for each in zip(analyses, steps, strict=True))
+    one, other = (kernels_per_step(*each) for each in zip(analyses, steps, strict=True))
     ratios = [other[name] / one[name] for name in one if name in other]
     if len(ratios) < _LEAST_NAMES:
         return None
@@ -313,8 +313,8 @@ def passes(analyses: tuple[Analysis, Analysis], steps: tuple[str, str]) -> float
     return usual
 
 
-def _kernels(analysis: Analysis, step_range: str) -> dict[str, float]:
-    """Kernels per step by name."""
+def kernels_per_step(analysis: Analysis, step_range: str) -> dict[str, float]:
+    """How often each kernel runs in a step. Raises RecordError where there are no such steps."""
     timeline = analysis.timeline
     start, end = step_windows(timeline, step_rows(timeline, step_range), AskedWork.of(analysis))
     inside = timeline.kernels.where(Cover.union(start, end).holds(timeline.kernels.start))

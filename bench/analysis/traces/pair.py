@@ -42,6 +42,7 @@ from .doubts import (
     work_lost,
 )
 from .findings import left_open, of_sample, of_times, of_work, one_file, unlike
+from .fused import quantised_in_passing
 from .periods import not_in_steps
 from .recorded import Origin, Recorded, TraceOrigin, origin_of, recorded
 from .times import StepTime, given_time, time_ratio, timed_in
@@ -124,6 +125,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     noticed += stalled_elsewhere(both) + clocks_apart(both)
     classed = classed_apart(analyses, steps) + graphs_recorded_whole(analyses) + gpu_unseen(both)
     doubted = mixed(costs) + work_lost(both)
+    noticed += quantised_in_passing(analyses, steps) if with_gpu else []
     if not any(one.origin for one in found):
         noticed += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
     timed = None
