@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,13 +132,14 @@ def _read_timeline(path: Path) -> Any:
 
 def _measuring_process(arguments: Sequence[str]) -> int:
     """Not for users: the process that measures, or the one from which such processes are forked."""
-    from bench.run import child, processes
+    from bench.run import child, preparing, processes
 
     if arguments[0] == "_child":
         return child.main(_tools)
-    preloaded = processes.PRELOADED_GPU if arguments[2:] == ["gpu"] else processes.PRELOADED
-    preloaded = (*preloaded, *PASSES)
-    return processes.serve(int(arguments[1]), lambda task, pipe: child.run_task(task, pipe, _tools), preloaded)
+    gpu = arguments[2:] == ["gpu"]
+    preloaded = (*(processes.PRELOADED_GPU if gpu else processes.PRELOADED), *PASSES)
+    prepare = partial(preparing.prepare, gpu=gpu)
+    return processes.serve(int(arguments[1]), lambda task, pipe: child.run_task(task, pipe, _tools), preloaded, prepare)
 
 
 def _tools(run_folder: Path) -> Any:

@@ -1,7 +1,8 @@
 """CodeCarbon's offline tracker over windows of its own, as a second opinion beside the direct counters.
 
-The first tracker of a process takes some 2.4 s to look for hardware, and the first stop loads its tables:
-a throw-away tracker pays for both before the first window. Tracking mode "machine", because the direct
+The first tracker of a process takes a second or more to look for hardware, and the first stop loads its tables:
+a throw-away tracker pays for both before the first window, where it can in the process that measuring ones are forked
+from (``warm_up``). Tracking mode "machine", because the direct
 counters (NVML, RAPL) are of the whole board and package too; "process" would not be comparable.
 Every setting is given, so that a user's ~/.codecarbon.config cannot bend the figures. It uses no network
 and writes no file. Its log is heard and not printed: warnings are kept. Its scheduler that did not run is a finding,
@@ -84,6 +85,13 @@ def measure_carbon(
         _warm_up(make)
         done = [_window(make, work, min_seconds, clock, warnings) for _ in range(windows)]
     return _readings(done, country, gpu)
+
+
+def warm_up(country: str) -> None:
+    """Have CodeCarbon look for hardware and load its tables, which this process and those forked from it then know.
+    Raises as ``measure_carbon`` does."""
+    with _captured_warnings():
+        _warm_up(_factory(country))
 
 
 @contextmanager

@@ -133,15 +133,19 @@ class OthersMeter:
         self._proc, self._min_seconds = proc, min_seconds
         self._last: tuple[float, float] | None = None
 
-    def cores(self) -> float | None:
+    def cores(self, *, wait: bool = True) -> float | None:
         """Cores' worth of foreign work, or None where /proc/stat is not readable.
 
-        Sleeps until there are ``min_seconds`` to average over: the kernel counts in ticks of 10 ms.
+        Sleeps until there are ``min_seconds`` to average over, because the kernel counts in ticks of 10 ms; without
+        ``wait`` None where there are fewer yet, and where it is asked for the first time.
         """
-        last = self._last if self._last is not None else self._reading()
+        last = self._last = self._last if self._last is not None else self._reading()
         if last is None:
             return None
-        time.sleep(max(0.0, last[0] + self._min_seconds - time.perf_counter()))
+        missing = last[0] + self._min_seconds - time.perf_counter()
+        if missing > 0 and not wait:
+            return None
+        time.sleep(max(0.0, missing))
         self._last = self._reading()
         if self._last is None:
             return None

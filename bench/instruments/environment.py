@@ -72,15 +72,16 @@ def capture(repository: Path | None = None, nvml: Nvml | None = None) -> Environ
     )
 
 
-def state(folder: Path = Path(), nvml: Nvml | None = None) -> dict[str, Any]:
+def state(folder: Path = Path(), nvml: Nvml | None = None, *, wait: bool = True) -> dict[str, Any]:
     """The machine now: load, memory, clock, temperature, free bytes of ``folder``'s disk, and each GPU.
 
-    "busy_others_cores" is the mean since the last call; the first call of a process sleeps 0.2 s for it.
+    "busy_others_cores" is the mean since the last call. The first call of a process sleeps 0.2 s for it; without
+    ``wait`` it has none, and neither has another call so soon.
     Without a GPU "gpus" is empty and "gpus_reason" says why.
     """
     now: dict[str, Any] = {
         "load_average": _load_average(),
-        "busy_others_cores": _OTHERS.cores(),
+        "busy_others_cores": _OTHERS.cores(wait=wait),
         "cpu_temperature_degc": cpu.temperature_degc(),
         "disk_free_bytes": _disk_free(folder),
         **cpu.memory(),

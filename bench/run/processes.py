@@ -43,13 +43,15 @@ PRELOADED = (
     "transformers.models.starcoder2.modeling_starcoder2",
     "transformers.models.phi.modeling_phi",
     "transformers.models.auto.tokenization_auto",
+    "transformers.integrations.bitsandbytes",
     "numpy.ma",
     "codecarbon.input",
     "codecarbon.external.geography",
     "pandas",
 )
 # bitsandbytes asks CUDA about the GPU when it is imported, CodeCarbon NVML; what these import themselves does not.
-PRELOADED_GPU = tuple(name for name in PRELOADED if not name.startswith(("bitsandbytes", "codecarbon")))
+_ASKING = ("bitsandbytes", "transformers.integrations.bitsandbytes", "codecarbon")
+PRELOADED_GPU = tuple(name for name in PRELOADED if not name.startswith(_ASKING))
 # torch then asks NVML whether there is a GPU, which survives a fork, and not the CUDA runtime, which does not.
 ASK_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 # The driver's device file that cuInit opens and NVML does not.
@@ -60,6 +62,7 @@ PR_SET_PDEATHSIG = 1
 
 Task = Mapping[str, Any]
 Entry = Callable[[dict[str, Any], int], int]
+Prepare = Callable[[Task], None]
 
 
 class Process(Protocol):
@@ -231,22 +234,35 @@ def _receive(connection: socket.socket) -> dict[str, Any]:
     return dict(json.loads(line))
 
 
-def serve(descriptor: int, entry: Entry, preloaded: tuple[str, ...] = PRELOADED) -> int:
-    """The fork server's own loop: import, then fork a process for each task until the parent hangs up."""
+def serve(
+    descriptor: int,
+    entry: Entry,
+    preloaded: tuple[str, ...] = PRELOADED,
+    prepare: Prepare = lambda _task: None,
+) -> int:
+    """The fork server's own loop: import, then fork a process for each task until the parent hangs up.
+
+    ``prepare``: what it does before each fork, in its own process."""
     die_with_parent()
     with socket.socket(fileno=descriptor) as connection:
         if _hung_up(connection):  # the parent was gone before this process could ask to die with it
             return 0
         preload(preloaded)
-        # Else each process looks through all that was imported for circles, which copies its memory. (docs/adr/0005)
-        gc.collect()
-        gc.freeze()
+        _freeze()
         while True:
             header, descriptors, _, _ = socket.recv_fds(connection, 8, 2)
             if not header:
                 return 0
-            body = _exactly(connection, int.from_bytes(header, "little"))
-            _serve_one(connection, json.loads(body), descriptors, entry)
+            task = json.loads(_exactly(connection, int.from_bytes(header, "little")))
+            prepare(task)
+            _freeze()
+            _serve_one(connection, task, descriptors, entry)
+
+
+def _freeze() -> None:
+    """Else each process looks through all that was imported for circles, which copies its memory. (docs/adr/0005)"""
+    gc.collect()
+    gc.freeze()
 
 
 def _hung_up(connection: socket.socket) -> bool:

@@ -116,6 +116,23 @@ def test_others_are_what_is_busy_on_our_cores_and_not_ours(tmp_path_factory, our
         assert meter.cores() == pytest.approx(others / seconds, abs=0.011 / seconds)
 
 
+def test_who_does_not_wait_is_told_once_there_is_enough_to_average_over(tmp_path, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("bench.instruments.cpu.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("bench.instruments.cpu.time.sleep", lambda s: s and pytest.fail("it slept"))
+    monkeypatch.setattr(os, "times", lambda: os.times_result((1.0, 0.0, 0.0, 0.0, 0.0)))
+    meter, busy = cpu.OthersMeter(tmp_path, min_seconds=0.2), 0
+    found = []
+    for seconds in (0.0, 0.1, 0.15, 0.1, 1.9):
+        clock[0] += seconds
+        busy += round(seconds * 100)
+        _stat(tmp_path, busy)
+        found.append(meter.cores(wait=False))
+    assert [value is None for value in found] == [True, True, False, True, False]
+    assert found[2] == pytest.approx(1, abs=0.1)
+    assert found[4] == pytest.approx(1, abs=0.02)
+
+
 def _stat(proc, busy):
     """Cores 2 and 3 share ``busy`` ticks over user, system, irq and steal; cores 0 and 1 are not ours."""
     part, rest = divmod(busy, 4)

@@ -21,12 +21,13 @@ SERVER = """
     def entry(task, pipe):
         exec(task["program"], {"task": task, "pipe": pipe, "os": os, "time": time})
         return 0
-    sys.exit(serve(int(sys.argv[1]), entry, ()))
+    sys.exit(serve(int(sys.argv[1]), entry, (), PREPARE))
 """
 
 
-def fork_server(head=""):
-    return ForkServer((sys.executable, "-c", textwrap.dedent(SERVER).replace("HEAD", head)))
+def fork_server(head="", prepare="lambda task: None"):
+    program = textwrap.dedent(SERVER).replace("HEAD", head).replace("PREPARE", prepare)
+    return ForkServer((sys.executable, "-c", program))
 
 
 class Started:
@@ -76,6 +77,18 @@ def test_what_was_imported_is_left_alone_by_the_garbage_collector(tmp_path):
         frozen, looked_at = map(int, started.pipe.read().split())
         started.process.wait(10)
     assert frozen > 10 * looked_at
+
+
+def test_what_the_fork_server_prepares_for_a_task_its_process_and_later_ones_have(tmp_path):
+    told = "os.write(pipe, ' '.join(sorted(prepared)).encode())"
+    head = "prepared = set(); import builtins; builtins.prepared = prepared"
+    with fork_server(head, "lambda task: prepared.add(str(len(task['program'])))") as source:
+        first = Started(source, told, tmp_path)
+        assert first.pipe.read() == str(len(told))
+        first.process.wait(10)
+        second = Started(source, f"{told} ", tmp_path)
+        assert second.pipe.read() == f"{len(told)} {len(told) + 1}"
+        second.process.wait(10)
 
 
 @pytest.mark.parametrize(
