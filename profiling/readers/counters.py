@@ -84,8 +84,9 @@ class Columns:
         self.found: dict[str, CounterColumn] = {}
         self._launches, self._values = launches, 0
 
-    def put(self, launch: int, metric: str, value: float, unit: str) -> None:
-        """The first value of a metric stays (the details page repeats some); with another unit it is another quantity.
+    def put(self, launch: int, metric: str, value: float, unit: str) -> float:
+        """The first value of a metric stays (the details page repeats some) and is given back; with another unit it is
+        another quantity.
 
         Raises RecordError where the launches have hardly a metric in common.
         """
@@ -98,6 +99,7 @@ class Columns:
         if np.isnan(column.values[launch]):
             column.values[launch] = value
             self._values += 1
+        return float(column.values[launch])
 
     def _new(self, unit: str) -> CounterColumn:
         # A table of every metric and launch must not be much larger than what there is to put into it.

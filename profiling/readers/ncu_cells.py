@@ -51,8 +51,9 @@ class TableReader:
 
     def _by_metric(self, table: CsvTable) -> Iterator[NcuCell]:
         """Live output and the details page: one row per launch and metric."""
-        for line, row, _ in _rows(table):
-            key = (row.get("Process ID", ""), row["ID"], row["Kernel Name"])
+        for line, cells, _ in _rows(table):
+            row = dict(zip(table.header, cells, strict=True))
+            key = (row.get("Host Name", ""), row.get("Process ID", ""), row["ID"], row["Kernel Name"])
             if key not in self._known:
                 self._known[key] = self._launch(row)
             # The details page also has rows with a rule's advice and no metric.
@@ -62,12 +63,10 @@ class TableReader:
     def _by_launch(self, table: CsvTable) -> Iterator[NcuCell]:
         """The raw page: one row per launch, one column per metric, units in a row of their own."""
         places = [place for place, name in enumerate(table.header) if name and not _describes_launch(name)]
-        for line, row, units in _rows(table):
-            launch, cells = self._launch(row), tuple(row.values()) if len(row) == len(table.header) else None
+        for line, cells, units in _rows(table):
+            launch = self._launch(dict(zip(table.header, cells, strict=True)))
             for place in places:
-                name = table.header[place]
-                text = cells[place] if cells else row[name]
-                yield NcuCell(line, launch, name, units[place] if units else "", text)
+                yield NcuCell(line, launch, table.header[place], units[place] if units else "", cells[place])
 
     def _launch(self, row: _Row) -> int:
         """The place of a launch that appears for the first time."""
@@ -90,8 +89,8 @@ class TableReader:
 _Row = dict[str, str]
 
 
-def _rows(table: CsvTable) -> Iterator[tuple[int, _Row, tuple[str, ...]]]:
-    """(line, row by column, units) of each launch or value."""
+def _rows(table: CsvTable) -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...]]]:
+    """(line, cells, units) of each launch or value."""
     units: tuple[str, ...] = ()
     first = True
     for line, cells in table.rows():
@@ -99,7 +98,7 @@ def _rows(table: CsvTable) -> Iterator[tuple[int, _Row, tuple[str, ...]]]:
             units = cells
             continue
         first = False
-        yield line, dict(zip(table.header, cells, strict=True)), units
+        yield line, cells, units
 
 
 def _describes_launch(name: str) -> bool:

@@ -19,6 +19,8 @@ from .ncu_units import base_unit
 _WHOLE = frozenset((unit, 1.0, 1.0) for unit in ("sector", "inst", "warp", "request", "thread", "B")) | {
     base_unit("ns")
 }
+# The same value printed twice may differ by how it was rounded, in its last digit or to another unit.
+_ROUNDED, _LAST_DIGIT = 0.01, 0.01
 _SURELY_NUMBERS = (".sum", ".pct", ".avg", ".max", ".min", ".ratio")
 
 
@@ -28,21 +30,42 @@ def columns_of(tables: Sequence[CsvTable]) -> tuple[list[Launch], dict[str, Coun
 
     The tables are read twice, first for the format and then for the values, because all their cells at a time would be
     many times the file. Metrics that are text in the whole file (a cache configuration, a device name) are left out.
-    Raises RecordError, naming the line, for text in a metric that is a number elsewhere or by its name.
+    Raises RecordError, naming the line, for text in a metric that is a number elsewhere or by its name, and for a
+    counter that one launch has twice.
     """
     reader = TableReader()
     style = infer_format((cell.text, _is_whole(cell)) for cell in reader.cells(tables))
     columns = Columns(len(reader.launches))
     texts: dict[str, NcuCell] = {}
+    twice: dict[str, tuple[NcuCell, float]] = {}
     numeric: set[str] = set()
     for cell in TableReader().cells(tables):
         value = _value(cell, style, texts)
         if value is not None:
             numeric.add(cell.metric)
             name, multiply, divide = _unit(cell.unit)
-            columns.put(cell.launch, cell.metric, value * multiply / divide, name)
+            given = value * multiply / divide
+            first = columns.put(cell.launch, cell.metric, given, name)
+            if first != given and abs(first - given) > max(_ROUNDED * abs(first), _LAST_DIGIT * multiply / divide):
+                twice.setdefault(cell.metric, (cell, first / multiply * divide))
     _refuse_texts(texts, numeric)
-    return reader.launches, columns.found, _guessed(style)
+    return reader.launches, columns.found, _guessed(style) + _given_twice(twice)
+
+
+def _given_twice(twice: Mapping[str, tuple[NcuCell, float]]) -> list[str]:
+    """A warning for each label of the details page that stands for several quantities. Raises RecordError for a counter
+    with two values in one launch."""
+    for metric, (cell, first) in twice.items():
+        if "__" in metric:
+            raise RecordError(
+                f"line {cell.line}: {metric} of one launch is {first:g} before and {cell.text[:40]} here: the rows of "
+                "two profiles are mixed; give a file of each, or profile again"
+            )
+    return [
+        f"{metric} has several values in one launch, such as {first:g} and {cell.text[:40]} (line {cell.line}): the "
+        "first of each is taken; the raw page tells them apart (ncu --page raw)"
+        for metric, (cell, first) in twice.items()
+    ]
 
 
 def _guessed(style: NumberFormat) -> list[str]:
