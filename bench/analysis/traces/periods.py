@@ -30,6 +30,7 @@ _ASKED = 0.1
 _PAUSE = 3.0
 # Time between steps that is longer than a step belongs to them where most of it is alike, up to so many steps' time.
 _ALIKE, _MOST_ALIKE, _LONGEST = 0.5, 0.8, 10.0
+_FEW = 2
 NOT_IN_STEPS = "between-steps"
 
 
@@ -54,7 +55,9 @@ class Between:
 
     @property
     def steady(self) -> bool:
-        """Whether it belongs to the steps, and not to who asks for them."""
+        """Whether it belongs to the steps, and not to who asks for them; of one gap that cannot be told."""
+        if len(self.gaps) < _FEW:
+            return False
         alike = np.abs(self.gaps - self.usual) <= _ALIKE * self.usual
         return self.usual <= self.step or (alike.mean() >= _MOST_ALIKE and self.usual <= _LONGEST * self.step)
 

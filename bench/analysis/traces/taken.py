@@ -323,9 +323,8 @@ def _renamed(analysis: Analysis, family: Rows, steps: Rows, label: str) -> Analy
 def _inferred(analysis: Analysis, whose: tuple[str, ...]) -> Taken:
     found = inferred_steps(analysis) if len(analysis.timeline.kernels) else None
     if found is None:
-        raise RecordError(
-            f"no steps are found in it: {offered(analysis)}, and its kernels do not repeat: {HOW_TO_RECORD}"
-        )
+        known = "its kernels do not repeat" if len(analysis.timeline.kernels) else "without kernels none are inferred"
+        raise RecordError(f"no steps are found in it: {offered(analysis)}, and {known}: {HOW_TO_RECORD}")
     start, end, thread = found
     analysis = _with_added(analysis, start, end, max(thread, 0), INFERRED)
     rows = rows_called(analysis.timeline, INFERRED)

@@ -134,3 +134,10 @@ def scheduled(gemm: float) -> Story:
 def test_work_that_another_thread_asks_for_between_the_ranges_is_the_steps(tmp_path, capsys):
     pair, lines = explained(capsys, tmp_path, scheduled(100), scheduled(200))
     assert lines[c.GEMM] == pytest.approx(0.4) and pair["steps"] == [9, 9]
+
+
+def test_one_gap_does_not_say_what_lies_between_steps(tmp_path):
+    """It may be a pause, and of two steps one would be left."""
+    both = [found(engine([gap]).kineto(tmp_path / f"{gap}.json")) for gap in (3000, 50)]
+    made = with_periods(both, [None, None])
+    assert not any(each.period for each in made)
