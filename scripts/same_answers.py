@@ -37,7 +37,8 @@ def dump(out: Path) -> None:
                 (out / f"{run.name}.{verb.replace(' --', '.')}").write_text(text.replace(folder, "FOLDER"))
             for page in ("report.html", "report.md"):
                 if (copy / page).exists():
-                    shutil.copy(copy / page, out / f"{run.name}.{page}")
+                    text = (copy / page).read_text().replace(folder, "FOLDER")
+                    (out / f"{run.name}.{page}").write_text(text)
         print(f"{run.name}: written", flush=True)
 
 

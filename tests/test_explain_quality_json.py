@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bench.analysis.explain import explain
-from bench.report.explain_json import document
+from bench.report.sections.order import explanation_document
 from bench.report.visible import dumps
 from tests import factories as make
 from tests import quality_records as quality
@@ -16,7 +16,7 @@ TIMED = [make.generation(scheme, repeat) for scheme in ("fp16", "int8", "nf4") f
 
 
 def told(*records):
-    return json.loads(dumps(document(explain([*TIMED, *records]))))["quality"]
+    return json.loads(dumps(explanation_document(explain([*TIMED, *records]))))["quality"]
 
 
 def test_nothing_judged_nothing_said():

@@ -20,7 +20,7 @@ from bench.report import markdown
 from bench.report.analysed import analyse
 from bench.report.build import build
 from bench.report.content import FIRST_TITLE
-from bench.report.explain_json import document
+from bench.report.sections.order import explanation_document
 from bench.run import child
 from bench.run.plan import Block, Request
 from bench.workloads.annotation import Tools
@@ -141,6 +141,6 @@ def test_the_first_screen_answers_both_users(planted):
 
 
 def test_the_same_is_told_as_json(planted):
-    (told,) = document(explain(planted))["first_generation"]
+    (told,) = explanation_document(explain(planted))["first_generation"]
     assert [row["scheme"] for row in told["schemes"]] == ["fp16", "nf4"]
     assert told["ledgers"][0]["attention_plans_ms"] > 10

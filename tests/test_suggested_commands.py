@@ -16,8 +16,7 @@ from bench import presets
 from bench.analysis.explain import explain
 from bench.cli import parser
 from bench.record import suggested
-from bench.report.actions import actions
-from bench.report.answer import first_setting, focus_of
+from bench.report.answer import actions, first_setting, focus_of
 from bench.verbs.commands import commands
 from tests import factories as make
 

@@ -55,12 +55,12 @@ def explanation(options: argparse.Namespace) -> ExplanationResult:
     """Of a run, or of two traces. Raises as the verb does."""
     if options.candidate is not None:
         from bench.report.answer_traces import answer
-        from bench.report.traces_json import document
+        from bench.report.traces import traces_document
         from bench.verbs.explain_traces import explained_traces
 
         pair, asked, told = explained_traces(options)
-        return ExplanationResult(answer(pair, asked).sentence, dumps(document(pair, asked, told)))
-    from bench.report.explain_json import run_document
+        return ExplanationResult(answer(pair, asked).sentence, dumps(traces_document(pair, asked, told)))
+    from bench.report.sections.order import run_document
     from bench.verbs.explain import explained
 
     found, next_, several = explained(options)

@@ -1,38 +1,48 @@
 """Everything that the report tells, analysed once from the records; and what rooms that hang on the core add to it
-(bench/hooks.py)."""
+(bench/hooks.py).
+
+A sweep over unlike nodes has each summary once per hardware: a scheme on one hardware is never set against the
+reference on another. Where there are several, the hardware's name stands beside the model's, so that every table,
+figure and headline says which it is about.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bench import hooks
 from bench.analysis import annotation, energy, explain, findings, generation, matmul
 from bench.analysis.across import Across, across
 from bench.analysis.alike import condensed
-from bench.analysis.ceilings import Ceilings
+from bench.analysis.annotation import AnnotationRow
+from bench.analysis.ceilings import Ceilings, ceilings
 from bench.analysis.conditions import mixed
 from bench.analysis.dispatch import DispatchRow, dispatch
+from bench.analysis.energy import EnergyGroup
 from bench.analysis.energy.codecarbon import Emissions, emissions
 from bench.analysis.energy.idle_power import trends
 from bench.analysis.energy.ledger import EnergyPair
 from bench.analysis.energy.windows import judged
 from bench.analysis.evidence import Observations, observations
-from bench.analysis.grouping import REFERENCE, without_retried
+from bench.analysis.generation import GenerationGroup
+from bench.analysis.grouping import REFERENCE, Coordinates, without_retried
 from bench.analysis.hardware import Part, unlike_parts
+from bench.analysis.matmul import MatmulRow
 from bench.analysis.outliers import OutlierRow, outlier_columns
 from bench.analysis.positions import PositionRow, step_positions
-from bench.analysis.settings import Asked
+from bench.analysis.settings import Asked, in_order
 from bench.analysis.unpaired import of_pairing
 from bench.record.errors import RecordError
 from bench.record.schema import Finding, Record
 from bench.record.suggested import quoted
 
-from .by_hardware import summaries
 from .content import CountedFinding, Section, Table
 from .visible import visible_all
 from .words import machine_text
+
+Item = TypeVar("Item", GenerationGroup, EnergyGroup, MatmulRow, AnnotationRow)
 
 
 @dataclass(frozen=True)
@@ -142,3 +152,69 @@ def analyse(
     if any(each.machine for each in attached):  # each of hundreds of nodes was busy in its own way
         told = condensed(told)
     return replace(analysed, attached=attached, findings=tuple(CountedFinding(*item) for item in told))
+
+
+@dataclass(frozen=True)
+class Summaries:
+    """``…_of_first``: of the first part alone, under the models' own names."""
+
+    generation: tuple[GenerationGroup, ...]
+    energy: tuple[EnergyGroup, ...]
+    matmul: tuple[MatmulRow, ...]
+    annotation: tuple[AnnotationRow, ...]
+    ceilings: dict[str, Ceilings]
+    generation_of_first: tuple[GenerationGroup, ...]
+
+
+def summaries(parts: Sequence[Part], reference: str, asked: Asked = ()) -> Summaries:
+    """Everything that is summarised, each part for itself. ``asked``: the settings of the plan, in order."""
+    generated = [in_order(generation.summarise(part.records, reference=reference), _setting, asked) for part in parts]
+    joules = [energy.summarise(part.records, reference=reference) for part in parts]
+    layers = [matmul.summarise(part.records, reference=reference) for part in parts]
+    marks = [annotation.summarise(part.records) for part in parts]
+    rows = tuple(
+        replace(row, model=f"{row.model} on {part.name}") if len(parts) > 1 else row
+        for part, found in zip(parts, layers, strict=True)
+        for row in found
+    )
+    return Summaries(
+        _named(parts, generated), _named(parts, joules), rows, _named(parts, marks), _ceilings(parts), generated[0]
+    )  # fmt: skip
+
+
+def _setting(group: GenerationGroup) -> Coordinates:
+    return group.setting
+
+
+def _named(parts: Sequence[Part], found: Sequence[Sequence[Item]]) -> tuple[Item, ...]:
+    if len(parts) == 1:
+        return tuple(found[0])
+    return tuple(
+        replace(item, setting=on_hardware(item.setting, part.name))
+        for part, items in zip(parts, found, strict=True)
+        for item in items
+    )
+
+
+def on_hardware(setting: Coordinates, machine: str) -> Coordinates:
+    """The setting with the machine beside the model."""
+    return tuple((name, f"{value} on {machine}" if name == "model" else value) for name, value in setting)
+
+
+def _ceilings(parts: Sequence[Part]) -> dict[str, Ceilings]:
+    several = len(parts) > 1
+    return {
+        f"{device} ({part.name})" if several else device: ceilings(part.records, device)
+        for part in parts
+        for device in sorted({record.case.device for record in part.records})
+    }
+
+
+def hardware_labels(parts: Sequence[Part]) -> tuple[str, ...]:
+    """What a reader must know before any figure of a sweep over unlike nodes."""
+    if len(parts) < 2:
+        return ()
+    return (
+        f"Nodes of {len(parts)} kinds of hardware: every ratio is within one kind. Why, ledger, hypotheses and what to "
+        f"change are of {parts[0].name} only.",
+    )

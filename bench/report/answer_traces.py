@@ -14,7 +14,7 @@ from bench.record import causes as c
 from bench.record.suggested import command
 
 from .content import Answer, Point, Tone
-from .points import MOST, Shared, balance_text, of_whole, others, shared, signed_ms, title
+from .lines import MOST, Shared, balance_text, cause_title, of_whole, other_causes, shared, signed_ms
 from .words import TONES
 
 # What moves less than this share of it reads 0 %, and is not named.
@@ -113,7 +113,7 @@ def _causes(timed: Timed) -> tuple[Point, ...]:
     points = [_cause(one, timed) for one in large]
     rest = [one for one in told if one not in large]
     rest = rest if sum(abs(one.cause.delta_ms) for one in rest) >= NOTHING * moved else []
-    return (*points, others(rest, timed.unit)) if rest else tuple(points)
+    return (*points, other_causes(rest, timed.unit)) if rest else tuple(points)
 
 
 def _cause(one: Shared, timed: Timed) -> Point:
@@ -121,7 +121,7 @@ def _cause(one: Shared, timed: Timed) -> Point:
     meaning = f"{c.MEANINGS[cause.cause][0].upper()}{c.MEANINGS[cause.cause][1:]}."
     if cause.cause in c.BUSY and cause.host_ms:
         meaning += f" Its work {signed_ms(cause.work_ms or 0.0)}, the host on the way there {signed_ms(cause.host_ms)}."
-    told = title(c.LABELS[cause.cause], cause.delta_ms, [one], timed.unit)
+    told = cause_title(c.LABELS[cause.cause], cause.delta_ms, [one], timed.unit)
     return Point(told, meaning + _bounds(cause), sure=cause.sure)
 
 

@@ -10,8 +10,8 @@ from bench.analysis.ledger.pairs import Pair
 from bench.analysis.recorded_steps import KeptStep
 from bench.analysis.timeline.lane import Lane
 
-from . import answer, by_hardware, overview, units
-from .analysed import Analysed
+from . import answer, overview, units
+from .analysed import Analysed, hardware_labels
 from .answer import answer_about, first_setting, ranked
 from .content import Commands, FigureSpec, Report, Section, Tab
 from .lane_figure import lane_figure
@@ -89,7 +89,7 @@ def build(
         not_measured=overview.not_measured(records),
         summary=overview.summary_tables(groups),
         machine=analysed.machine,
-        labels=(*model_labels(records), *by_hardware.labels(analysed.parts)),
+        labels=(*model_labels(records), *hardware_labels(analysed.parts)),
         counts=_counts(analysed),
         sections=tuple(section for section in _sections(analysed) if section is not None),
         answer=answer.answer(analysed.explanation, commands, scheme),

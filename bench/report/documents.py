@@ -1,5 +1,5 @@
 """What verbs print with --json, as plain JSON types in SI units. That of ``explain`` is made of the page's sections
-(explain_json, traces_json)."""
+(sections/order.py, traces.py)."""
 
 from __future__ import annotations
 

@@ -1,20 +1,26 @@
-"""The lines of a closed ledger, and what its idle time waited for: as tables and as JSON, of runs and of traces."""
+"""The lines of a closed ledger, and what its idle time waited for: as tables and as JSON, of runs and of traces; and
+the causes of a difference as the first screen lists them: the largest, and all others together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from bench.analysis.ledger.accounting import Cause
 from bench.analysis.ledger.closure import Closed, Line
-from bench.analysis.ledger.pairs import SourceLine
+from bench.analysis.ledger.pairs import REST, Pair, SourceLine
+from bench.analysis.ledger.sharing import Balance, Way, balance, shares, way
 from bench.analysis.statistics.assumed import mark
+from bench.analysis.statistics.verdict import Verdict
 from bench.record import causes as c
 from bench.record.causes import CORRECTIONS
 
 from . import units
-from .content import Cell, Column, Table, Tone, table
+from .content import Cell, Column, Point, Table, Tone, table
 
 _MOST_SOURCES = 8
+MOST = 3
 
 
 def lines_table(title: str, reference: str, scheme: str, closed: Closed, note: str, unit: str = "token") -> Table:
@@ -114,3 +120,146 @@ def _line_document(line: Line) -> dict[str, Any]:
 def source_document(part: SourceLine) -> dict[str, Any]:
     """What one wait was for as JSON."""
     return {**vars(part), "delta_ms": part.delta_ms}
+
+
+def cause_points(pair: Pair, verdict: Verdict | None) -> tuple[Point, ...]:
+    """The largest causes with their evidence, then the others as one: together they are the difference."""
+    if not pair.instrument:
+        return (Point("Not known", f"{pair.missing[:1].upper()}{pair.missing[1:]}."),)
+    told = shared(pair.causes, verdict)
+    points = [_cause(one, pair) for one in told[:MOST]]
+    rest = told[MOST:]
+    return (*points, other_causes(rest, pair.phase.unit)) if rest else tuple(points)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A cause with its share in per cent. ``of``: of what, in words; "" where it is too small a part of what is left
+    of all causes to be told."""
+
+    cause: Cause
+    percent: int
+    of: str
+
+
+def shared(causes: Sequence[Cause], verdict: Verdict | None) -> list[Shared]:
+    """Each cause with its share: of the difference where all causes pull one way, else of what is lost or won."""
+    total = balance(causes)
+    return [
+        Shared(cause, share, _share_text(way(cause), total, verdict))
+        for cause, share in zip(causes, shares(causes), strict=True)
+    ]
+
+
+def _share_text(side: Way, total: Balance, verdict: Verdict | None) -> str:
+    if total.cancels:
+        return f"the {units.number(total.of(side))} ms {_word(side, total)}"
+    what = {"SLOWER": "time added", "FASTER": "time saved"}.get(str(verdict), "difference")
+    return f"the {what}" if side == total.main else ""
+
+
+def _word(side: Way, total: Balance) -> str:
+    if side == total.main:
+        return side
+    return "won back" if side == "won" else "lost again"
+
+
+def balance_text(causes: Sequence[Cause]) -> str:
+    """Such as "9.81 ms lost, 6.23 ms won back", of causes that cancel each other in part; else ""."""
+    told = [f"{units.number(abs(ms))} ms {word}" for word, ms in sides(causes)]
+    return ", ".join(told) if len(told) > 1 else ""
+
+
+def sides(causes: Sequence[Cause]) -> list[tuple[str, float]]:
+    """What all causes together lose and win, by the word for it, with its sign; the side of the difference alone where
+    nothing cancels."""
+    total = balance(causes)
+    told: list[Way] = [total.main, "won" if total.main == "lost" else "lost"]
+    shown = told if total.cancels else told[:1]
+    return [(_word(side, total), total.of(side) * (1 if side == "lost" else -1)) for side in shown]
+
+
+def share_cell(one: Shared) -> str:
+    """A share within a table, which says below of what it is one."""
+    return f"{one.percent} %" if one.of else units.ABSENT
+
+
+def share_note(causes: Sequence[Cause]) -> str:
+    """Of what the shares of a table are."""
+    told = " and ".join(f"{units.number(abs(ms))} ms {word}" for word, ms in sides(causes))
+    apart = ", each 100 % by itself" if balance(causes).cancels else ""
+    return f"Shares are of the {told}{apart}."
+
+
+def cause_title(name: str, ms: float, causes: Sequence[Shared], unit: str = "token") -> str:
+    """Such as "Casts: +1.2 ms per token, 12 % of the time added"; of several causes the shares of either side."""
+    sums: dict[str, int] = {}
+    for one in causes:
+        if one.of:
+            sums[one.of] = sums.get(one.of, 0) + one.percent
+    told_of = {of: percent for of, percent in sums.items() if percent} or sums
+    part = " and ".join(f"{percent} % of {of}" for of, percent in told_of.items())
+    return f"{name[0].upper()}{name[1:]}: {signed_ms(ms)} per {unit}" + (f", {part}" if part else "")
+
+
+def of_whole(cause: Cause) -> str:
+    """A cause within a sentence."""
+    told = "is unexplained" if cause.cause == c.UNEXPLAINED else f"for {c.LABELS[cause.cause]}"
+    return f"{signed_ms(cause.delta_ms)} {told}"
+
+
+def _cause(one: Shared, pair: Pair) -> Point:
+    cause, bounds = one.cause, ""
+    if cause.low is not None and cause.high is not None:
+        bounds = f" 95 % interval{mark(cause.assumed)} {units.signed(cause.low)} to {units.signed(cause.high)} ms."
+        chance = " Not sure: of so many causes chance alone makes one look so."
+        bounds += "" if cause.sure else chance if cause.by_chance else " Not sure: it holds 0."
+    elif cause.basis == "one value":
+        bounds = " One value only, so no interval."
+    told = cause_title(c.LABELS[cause.cause], cause.delta_ms, [one], pair.phase.unit)
+    return Point(told, _evidence(cause, pair) + bounds, sure=cause.sure)
+
+
+def other_causes(rest: Sequence[Shared], unit: str = "token") -> Point:
+    """Of the others the largest by name."""
+    causes = [one.cause for one in rest]
+    named = sorted(causes, key=lambda cause: -abs(cause.delta_ms))[:MOST]
+    text = ", ".join(f"{c.LABELS[cause.cause]} {units.signed(cause.delta_ms)} ms" for cause in named)
+    more = f" and {len(rest) - len(named)} smaller" if len(rest) > len(named) else ""
+    name = "one more cause" if len(rest) == 1 else f"{len(rest)} more causes together"
+    return Point(cause_title(name, sum(cause.delta_ms for cause in causes), rest, unit), f"{text}{more}.")
+
+
+def _evidence(cause: Cause, pair: Pair) -> str:
+    """What kind of work it is with its two parts, or where the idle time comes from."""
+    meaning = f"{c.MEANINGS[cause.cause][0].upper()}{c.MEANINGS[cause.cause][1:]}."
+    if cause.cause in c.IDLE:
+        return _sources(cause, pair) or meaning
+    if not cause.host_ms:
+        return meaning
+    busy = "GPU" if pair.device != "cpu" else "Operators"
+    work, host = signed_ms(cause.work_ms or 0.0), signed_ms(cause.host_ms)
+    return f"{meaning} {busy} {work}, the host on the way there {host}."
+
+
+def signed_ms(ms: float) -> str:
+    """A difference in ms with its sign."""
+    return f"{units.signed(ms)} ms"
+
+
+def _sources(cause: Cause, pair: Pair) -> str:
+    """What most of an idle cause waited for; the waits that another cause has taken along are not its own."""
+    sign = 1.0 if cause.delta_ms >= 0 else -1.0
+    taken = {other.cause for other in pair.causes if other.cause in c.BUSY and other.host_ms}
+    totals: dict[str, float] = {}
+    for source in pair.sources:
+        own = source.cause == cause.cause and source.work not in taken and source.range != REST
+        if own and source.delta_ms * sign > 0:
+            name = source.operator or source.range or "what is outside modules"
+            totals[name] = totals.get(name, 0.0) + source.delta_ms
+    return _mostly(totals)
+
+
+def _mostly(totals: Mapping[str, float]) -> str:
+    named = sorted(totals.items(), key=lambda item: -abs(item[1]))[:2]
+    return "Mostly at " + " and ".join(f"{name} ({signed_ms(ms)})" for name, ms in named) + "." if named else ""

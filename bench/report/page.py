@@ -16,7 +16,7 @@ from bench.record.schema import Artifact
 
 from . import markdown, palette, svg, units
 from .content import FIRST_TITLE, NOTHING, Report, Section, Table
-from .drawing import picture
+from .svg import picture
 from .visible import visible
 
 # Not folded in a page with tabs: what a reader who knows the answer asks next.

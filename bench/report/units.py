@@ -1,11 +1,16 @@
-"""SI values as text: three significant digits, a prefix where one helps, intervals in one prefix."""
+"""SI values as text: three significant digits, a prefix where one helps, intervals in one prefix; and facts of a
+machine and its state, whose names carry their units ("clock_hz")."""
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from bench.analysis.statistics import Estimate
 from bench.analysis.statistics.assumed import BURST, ENOUGH, PROCESS, RUN, WORD, mark
+from bench.record.schema import Environment
 
 _PREFIXES = (
     (1e15, "P"),
@@ -27,6 +32,7 @@ ASSUMED_NOTE = (
     f"{WORD}: fewer than {ENOUGH} processes, runs, or bursts in one process do not show how such differ, so that a "
     f"standard deviation of {100 * PROCESS:.0f}, {100 * RUN:.0f} or {100 * BURST:.0f} % is taken (docs/verdicts.md)."
 )
+_SUFFIXES = {"_hz": "Hz", "_bytes": "B", "_degc": "degC", "_w": "W", "_s": "s"}
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -138,3 +144,57 @@ def plural(count: int, noun: str) -> str:
 def ms(seconds: float | None) -> float | None:
     """Seconds in ms, for JSON."""
     return None if seconds is None else seconds * 1e3
+
+
+def machine_facts(environment: Environment) -> list[tuple[str, Any]]:
+    """All that does not change in a run, by name."""
+    found: list[tuple[str, Any]] = [("host", environment.hostname), ("system", environment.os)]
+    found += [("python", environment.python)]
+    found += [(f"CPU {name}", value) for name, value in flat_facts(environment.cpu)]
+    for index, gpu in enumerate(environment.gpus):
+        found += [(f"GPU {index} {name}", value) for name, value in flat_facts(gpu)]
+    found += sorted(environment.packages.items())
+    found += [(f"source {name}", value) for name, value in flat_facts(environment.source)]
+    found += sorted(environment.variables.items())
+    return found
+
+
+def flat_facts(mapping: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Nested mappings and lists of mappings as "gpus 0 clock_sm_hz" → value."""
+    for name, value in mapping.items():
+        if isinstance(value, Mapping):
+            yield from flat_facts(value, f"{prefix}{name} ")
+        elif isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
+            for index, item in enumerate(value):
+                yield from flat_facts(item, f"{prefix}{name} {index} ")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def fact_label(name: str) -> str:
+    """The name without its unit's suffix, in words."""
+    suffix = next((suffix for suffix in _SUFFIXES if name.endswith(suffix)), "")
+    return name.removesuffix(suffix).replace("_", " ")
+
+
+def fact_text(name: str, value: Any) -> str:
+    """A value by the unit in its name: 1.98e9 of "clock_hz" → "1.98 GHz"."""
+    unit = next((unit for suffix, unit in _SUFFIXES.items() if name.endswith(suffix)), None)
+    if unit is not None and isinstance(value, int | float) and not isinstance(value, bool):
+        return si(value, unit)
+    return plain_text(value)
+
+
+def plain_text(value: Any) -> str:
+    """Any JSON value in a table cell."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, str | int):
+        return str(value)
+    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
+        return ", ".join(map(plain_text, value)) or "none"
+    return json.dumps(value, default=str, sort_keys=True)

@@ -14,8 +14,8 @@ from bench.kinds import MILLISECONDS
 from bench.record.errors import RecordError, UsageError
 from bench.record.suggested import quoted
 from bench.report.content import Commands
-from bench.report.explain_json import run_document
 from bench.report.overview import not_measured
+from bench.report.sections.order import run_document
 from bench.report.visible import dumps
 from bench.verbs import explain_traces
 from bench.verbs.choosing import add_choices, chosen
@@ -141,9 +141,8 @@ def _longer(found: Explanation) -> list[str]:
 def _print_short(found: Explanation, commands: Commands, most: int, rest: Sequence[str]) -> None:
     """``most``: so many lines of it; ``rest``: what else there is, to be named at its end."""
     from bench.report.answer import answer
-    from bench.report.brief import print_brief
     from bench.report.console import console as make_console
-    from bench.report.short import SAME_WITH_V
+    from bench.report.short import SAME_WITH_V, print_brief
 
     told = ", ".join(rest)
     last = f"{told[0].upper()}{told[1:]}: {SAME_WITH_V}" if rest else ""

@@ -10,7 +10,7 @@ from bench.analysis.traces.pair import TracePair, explain_traces
 from bench.analysis.traces.taken import Taken
 from bench.record.errors import UsageError
 from bench.report.answer_traces import TracesAsked
-from bench.report.traces_json import document
+from bench.report.traces import traces_document
 from bench.report.visible import dumps
 from bench.verbs.choosing import refuse_choices
 from bench.verbs.opened import AskedTrace, opened, options_again
@@ -21,7 +21,7 @@ def main(options: argparse.Namespace) -> int:
     """Print why one trace's steps take longer than the other's."""
     pair, asked, told = explained_traces(options)
     if options.json:
-        print(dumps(document(pair, asked, told)))
+        print(dumps(traces_document(pair, asked, told)))
     else:
         _print(pair, asked, told, verbose=options.verbose)
     return 0
@@ -53,7 +53,7 @@ def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAske
 
 def _print(pair: TracePair, asked: TracesAsked, taken: Sequence[Taken], *, verbose: bool) -> None:
     from bench.report.console import console as make_console
-    from bench.report.traces_text import print_traces, print_traces_short
+    from bench.report.traces import print_traces, print_traces_short
 
     show = print_traces if verbose else print_traces_short
     show(pair, asked, taken, make_console())

@@ -111,8 +111,8 @@ def report_run(
 ) -> None:
     """Write report.md, report.html and figures/, and print what they say: in short, or with all their tables.
     ``reference``, ``read``: as for ``build_run``; ``before``: what the verb itself has to say first."""
-    from bench.report.brief import print_brief
     from bench.report.console import console as make_console
+    from bench.report.short import print_brief
     from bench.report.terminal import print_built, print_written
 
     report = build_run(folder, reference, read, chosen)

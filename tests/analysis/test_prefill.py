@@ -7,8 +7,8 @@ import pytest
 from bench.analysis.explain import explain, narrowed
 from bench.record import causes as c
 from bench.record.schema import metric
-from bench.report.explain_json import document
 from bench.report.sections import prefill as section
+from bench.report.sections.order import explanation_document
 from tests import factories as make
 
 LINES = {"fp16": {c.GEMM: 0.030, c.HOST_GAP: 0.010}, "int8": {c.GEMM: 0.030, c.HOST_GAP: 0.010, c.OUTLIERS: 0.060}}
@@ -67,13 +67,13 @@ def test_where_prefill_was_not_observed_times_are_told_and_no_causes():
     assert "no passes over prompts of fp16 and int8 were observed" in pair.missing
     assert [line.cause for line in pair.closed.lines] == [c.UNEXPLAINED]
     assert section.section(told) is None
-    assert document(told)["prefill"][0]["verdict"] == "SLOWER"
+    assert explanation_document(told)["prefill"][0]["verdict"] == "SLOWER"
 
 
 def test_records_without_a_time_to_first_token_have_no_prefill():
     bare = [make.without(r, "time_to_first_token") if r.instrument == "generation" else r for r in run()]
     assert explain(bare).prefill is None
-    assert document(explain(bare))["prefill"] == []
+    assert explanation_document(explain(bare))["prefill"] == []
 
 
 def test_a_choice_of_scheme_is_of_prefill_too():

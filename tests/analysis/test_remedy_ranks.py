@@ -8,7 +8,7 @@ import pytest
 
 from bench.analysis import generation, interventions
 from bench.analysis.remedies import KEEPS, remedies
-from bench.report.actions import _shown
+from bench.report.answer import _shown
 from tests import factories as make
 from tests.run.test_trying import turns
 

@@ -23,7 +23,7 @@ from bench.quality.tradeoff.signmap import signmap
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.schema import Finding, Record
 from bench.report.sections.energy import baselines as net_sentences
-from bench.report.sections.energy_ledger import energy_ledger_table as energy_ledger
+from bench.report.sections.ledger import energy_ledger_table as energy_ledger
 from tests import factories as make
 from tests import quality_records as q
 from tests.test_h100_run import FOLDER, load

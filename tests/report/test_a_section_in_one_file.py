@@ -37,7 +37,7 @@ from bench.analysis.explain import explain
 from bench.report import markdown
 from bench.report.analysed import analyse
 from bench.report.build import build
-from bench.report.explain_json import document
+from bench.report.sections.order import document
 from bench.report.page import figure_paths, render_html
 from bench.report.terminal import print_built
 from tests import factories as make

@@ -13,7 +13,7 @@ from bench.analysis.comparison import compare
 from bench.analysis.explain import explain
 from bench.record.schema import Record
 from bench.report.content import Column, table
-from bench.report.explain_json import document
+from bench.report.sections.order import explanation_document
 from bench.report.terminal import comparison_table, print_table
 from bench.report.units import ASSUMED_NOTE
 from bench.studies.starcoder2.replication.page import write_study
@@ -114,7 +114,7 @@ def test_the_terminal_says_it() -> None:
 
 
 def test_json_says_it() -> None:
-    found = json.loads(json.dumps(document(explain(one_process_each())), default=str))
+    found = json.loads(json.dumps(explanation_document(explain(one_process_each())), default=str))
     assert all(line["assumed"] for pair in found["pairs"] for line in pair["lines"] if line["ci"] != [None, None])
     assert all(pair["delta_assumed"] == "between processes" for pair in found["pairs"])
     assert all(row["gain_assumed"] == "between processes" for row in found["interventions"] + found["remedies"])

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from bench import cli
 from bench.record.schema import Finding
-from bench.report.brief import print_brief
 from bench.report.content import Answer, Headline, Point
+from bench.report.short import print_brief
 from tests.committed import COMMITTED
 
 

@@ -18,10 +18,10 @@ from bench.record import causes as c
 from bench.record.store import load
 from bench.report import units
 from bench.report.answer import answer, caption
-from bench.report.explain_json import document
-from bench.report.points import MOST
+from bench.report.lines import MOST
 from bench.report.sections.ledger import causes_table
 from bench.report.sections.ledger_figure import bars
+from bench.report.sections.order import explanation_document
 from bench.report.visible import dumps
 from tests.analysis.ledger.test_accounting import sides
 
@@ -41,7 +41,7 @@ def agree(explanation, pair):
     """The first screen of one pair, in all its forms."""
     told = answer(explanation)
     assert told is not None
-    read = json.loads(dumps(document(explanation)))
+    read = json.loads(dumps(explanation_document(explanation)))
     causes, delta = read["answer"]["causes"], read["answer"]["delta_ms"]
     assert sum(cause["delta_ms"] for cause in causes) == delta == pair.closed.delta.delta_ms
     assert read["pairs"][0]["causes"] == causes

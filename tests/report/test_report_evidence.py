@@ -13,9 +13,9 @@ from bench.record.schema import Artifact, Record
 from bench.report import markdown
 from bench.report.analysed import analyse
 from bench.report.build import build
-from bench.report.drawing import only_a_drawing, picture
 from bench.report.page import figure_paths
 from bench.report.sections import evidence
+from bench.report.svg import only_a_drawing, picture
 from tests import factories as make
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" class="flamegraph">\

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.analysis.ledger.pairs import SourceLine
 from bench.analysis.traces.recorded import Recorded, RecordedLine
 from bench.record import causes as c
-from bench.report import tables_traces
+from bench.report import traces
 from bench.report.lines import sources_table
 
 
@@ -30,7 +30,7 @@ def test_what_is_inflated_comes_last_and_has_no_difference():
         RecordedLine(c.NORM, 0.9, 1.0, -0.1, 0.3, inflated=False),
         RecordedLine(c.GEMM, 2.8, 2.2, -0.9, -0.3, inflated=False),
     )
-    table = tables_traces.recorded(Recorded((43.0, 31.0), (4.0, 3.0), lines, 0.07, 7.7, None))
+    table = traces.recorded_table(Recorded((43.0, 31.0), (4.0, 3.0), lines, 0.07, 7.7, None))
     assert [row[0].text for row in table.rows] == [c.GEMM, c.NORM, c.HOST_GAP, "recorded step"]
-    assert [row[3].text for row in table.rows] == ["-0.6000", "+0.1000", *[tables_traces.INFLATED] * 2]
+    assert [row[3].text for row in table.rows] == ["-0.6000", "+0.1000", *[traces.INFLATED] * 2]
     assert [row[3].tone for row in table.rows] == ["good", "", "muted", "muted"]

@@ -19,7 +19,7 @@ from bench import cli
 from bench.analysis.evidence import drawn
 from bench.record.schema import Artifact, Finding
 from bench.record.store import load, open_run
-from bench.report import drawing, markdown, page, svg
+from bench.report import markdown, page, svg
 from bench.report.analysed import analyse
 from bench.report.build import build
 from bench.report.console import console
@@ -273,13 +273,13 @@ def test_a_figure_cannot_be_named_by_a_record():
      "<style>body{display:none}</style>", "<!-- x -->", "<foreignObject/>", "<?php x ?>"),
 )  # fmt: skip
 def test_a_drawing_from_elsewhere_is_shown_only_if_it_is_no_more_than_a_drawing(inside):
-    assert not drawing.only_a_drawing(f'<svg xmlns="http://www.w3.org/2000/svg">{inside}</svg>')
+    assert not svg.only_a_drawing(f'<svg xmlns="http://www.w3.org/2000/svg">{inside}</svg>')
 
 
 def test_our_own_flamegraph_is_shown():
     samples = Samples((Frame("<script>f", "x.py"),), ((0,), (0, 0)), np.array([1.0, 2.0]), "samples")
     drawn = flamegraph.render(samples, "]]><script>")
-    assert drawing.only_a_drawing(drawn)
+    assert svg.only_a_drawing(drawn)
     check_page(drawn)
 
 

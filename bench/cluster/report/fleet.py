@@ -12,7 +12,7 @@ from bench.record.origin import node_of
 from bench.record.schema import Environment, Record
 from bench.report import units
 from bench.report.content import Cell, Column, Table, table
-from bench.report.facts import facts, flat, label, shown
+from bench.report.units import fact_label, fact_text, flat_facts, machine_facts
 
 # Values of one fact that are told each; of more, such as names and addresses, only how many there are.
 MOST_VALUES = 4
@@ -22,7 +22,7 @@ def environment(records: Sequence[Record]) -> tuple[Table, ...]:
     """The tables of the environment section."""
     values = _values(records)
     nodes = {name for found in values.values() for names in found.values() for name in names}
-    alike = [(label(name), next(iter(found))) for name, found in values.items() if _common(found, nodes)]
+    alike = [(fact_label(name), next(iter(found))) for name, found in values.items() if _common(found, nodes)]
     unlike = [(name, found) for name, found in values.items() if not _common(found, nodes)]
     made = [
         table(f"The same on all {len(nodes)} nodes", (Column("What"), Column("Value")), alike),
@@ -44,9 +44,9 @@ def _values(records: Sequence[Record]) -> dict[str, Values]:
         if seen and _same_machine_state(known, seen[-1]):
             continue
         seen.append(known)
-        for name, value in facts(record.environment):
+        for name, value in machine_facts(record.environment):
             if value not in (None, "", [], {}):
-                found.setdefault(name, {}).setdefault(shown(name, value), {})[known[0]] = None
+                found.setdefault(name, {}).setdefault(fact_text(name, value), {})[known[0]] = None
     return found
 
 
@@ -64,7 +64,7 @@ def _common(found: Values, nodes: set[str]) -> bool:
 
 
 def _differences_table(found: Sequence[tuple[str, Values]]) -> Table | None:
-    rows = [(label(name), _values_cell(values)) for name, values in found]
+    rows = [(fact_label(name), _values_cell(values)) for name, values in found]
     return table("Not the same on all nodes", (Column("What"), Column("Value and nodes")), rows) if rows else None
 
 
@@ -82,10 +82,10 @@ def _extremes(records: Sequence[Record]) -> Table | None:
     for record in records:
         name_of_node = node_of(record.environment)
         for state in (record.environment.before, record.environment.after):
-            for name, value in flat(state):
+            for name, value in flat_facts(state):
                 if isinstance(value, int | float) and not isinstance(value, bool):
                     _widen(found, name, (float(value), name_of_node))
-    rows = [(label(name), *_end(name, ends[0]), *_end(name, ends[1])) for name, ends in found.items()]
+    rows = [(fact_label(name), *_end(name, ends[0]), *_end(name, ends[1])) for name, ends in found.items()]
     columns = (Column("State"), Column("Lowest"), Column("On node"), Column("Highest"), Column("On node"))
     return table("State of the nodes", columns, rows) if rows else None
 
@@ -96,4 +96,4 @@ def _widen(found: dict[str, list[tuple[float, str]]], name: str, known: tuple[fl
 
 
 def _end(name: str, end: tuple[float, str]) -> tuple[str, str]:
-    return shown(name, end[0]) or units.ABSENT, end[1]
+    return fact_text(name, end[0]) or units.ABSENT, end[1]

@@ -15,8 +15,7 @@ from bench.quality.tradeoff.page import signmap_section, tradeoff_section
 from bench.quality.tradeoff.signmap import signmap
 from bench.quality.tradeoff.tradeoff import tradeoffs
 from bench.record.origin import block_of
-from bench.report.analysed import Analysed, Attached
-from bench.report.by_hardware import on
+from bench.report.analysed import Analysed, Attached, on_hardware
 from bench.report.content import FigureSpec, Section
 from bench.report.words import assumed_bars, setting_text
 
@@ -49,7 +48,7 @@ def _groups(analysed: Analysed) -> tuple[QualityGroup, ...]:
     if len(analysed.parts) < 2:
         return quality.summarise(analysed.records, reference=analysed.reference, joules_of=analysed.energy)
     return tuple(
-        replace(group, setting=on(group.setting, part.name))
+        replace(group, setting=on_hardware(group.setting, part.name))
         for part in analysed.parts
         for group in quality.summarise(part.records, reference=analysed.reference)
     )

@@ -13,7 +13,7 @@ from bench.record.setups import quantised_modules, quantised_share
 from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Column, Section, Table, table
-from bench.report.facts import plain
+from bench.report.units import plain_text
 from bench.report.words import setting_text
 
 from .common import SCHEME, SETTING
@@ -38,7 +38,8 @@ def arms_table(records: Sequence[Record]) -> Table | None:
     ordered = sorted(found.values(), key=lambda item: scheme_rank(item[0]))
     names = list(dict.fromkeys(name for _, arm in ordered for name in arm if name not in ("name", "description")))
     rows = [
-        (scheme, plain(arm.get("description")), *(plain(arm.get(name)) for name in names)) for scheme, arm in ordered
+        (scheme, plain_text(arm.get("description")), *(plain_text(arm.get(name)) for name in names))
+        for scheme, arm in ordered
     ]
     columns = (SCHEME, Column("What"), *(Column(name.replace("_", " "), detail=True) for name in names))
     return table("Arms as run", columns, rows) if rows else None

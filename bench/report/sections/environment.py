@@ -8,7 +8,7 @@ from bench.record.schema import Environment, Record
 from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Column, Section, Table, table
-from bench.report.facts import facts, flat, label, plain, shown
+from bench.report.units import fact_label, fact_text, flat_facts, machine_facts, plain_text
 
 
 def section(analysed: Analysed) -> Section:
@@ -24,8 +24,8 @@ def section(analysed: Analysed) -> Section:
 
 def machine_table(environment: Environment) -> Table:
     """The machine and software, one fact a row."""
-    known = facts(environment)
-    rows = [(label(name), shown(name, value)) for name, value in known if value not in (None, "", [], {})]
+    known = machine_facts(environment)
+    rows = [(fact_label(name), fact_text(name, value)) for name, value in known if value not in (None, "", [], {})]
     return table("Machine and software", (Column("What"), Column("Value")), rows)
 
 
@@ -36,18 +36,18 @@ def models_table(records: Sequence[Record]) -> Table | None:
         known = record.setup.get("model")
         if isinstance(known, Mapping):
             name, revision = record.case.model, record.case.revision
-            size, label = plain(known.get("parameters")), plain(known.get("label"))
-            found.setdefault((name, label), (name, revision or units.ABSENT, label, size))
+            size, fact_label = plain_text(known.get("parameters")), plain_text(known.get("label"))
+            found.setdefault((name, fact_label), (name, revision or units.ABSENT, fact_label, size))
     columns = (Column("Model"), Column("Revision"), Column("Weights"), Column("Parameters", right=True))
     return table("Models", columns, list(found.values())) if found else None
 
 
 def state_table(records: Sequence[Record]) -> Table | None:
     """The state before the first and after the last record, and the extremes over all records."""
-    first, last = dict(flat(records[0].environment.before)), dict(flat(records[-1].environment.after))
+    first, last = dict(flat_facts(records[0].environment.before)), dict(flat_facts(records[-1].environment.after))
     extremes = _extremes(records)
     rows = [
-        (label(name), shown(name, first.get(name)), shown(name, last.get(name)), _range(name, extremes))
+        (fact_label(name), fact_text(name, first.get(name)), fact_text(name, last.get(name)), _range(name, extremes))
         for name in dict.fromkeys([*first, *last])
     ]
     columns = (
@@ -63,7 +63,7 @@ def _extremes(records: Sequence[Record]) -> dict[str, tuple[float, float]]:
     found: dict[str, tuple[float, float]] = {}
     states = (state for r in records for state in (r.environment.before, r.environment.after))
     for state in {id(state): state for state in states}.values():  # many records have one in common
-        for name, value in flat(state):
+        for name, value in flat_facts(state):
             if isinstance(value, int | float) and not isinstance(value, bool):
                 low, high = found.get(name, (value, value))
                 found[name] = (min(low, value), max(high, value))
@@ -73,5 +73,5 @@ def _extremes(records: Sequence[Record]) -> dict[str, tuple[float, float]]:
 def _range(name: str, extremes: Mapping[str, tuple[float, float]]) -> str:
     if name not in extremes:
         return units.ABSENT
-    low, high = (shown(name, value) for value in extremes[name])
+    low, high = (fact_text(name, value) for value in extremes[name])
     return low if low == high else f"{low} – {high}"

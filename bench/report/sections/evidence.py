@@ -11,7 +11,7 @@ from bench.analysis.grouping import Coordinates
 from bench.report import units
 from bench.report.analysed import Analysed
 from bench.report.content import Column, FigureSpec, Row, Section, Table, drop_uniform, table
-from bench.report.drawing import is_svg
+from bench.report.svg import is_svg
 from bench.report.words import cut_short, short_labels
 
 from .common import SCHEME, SETTING

@@ -11,8 +11,8 @@ from bench.analysis.ledger.pairs import Pair
 from bench.record import causes as c
 from bench.report import units
 from bench.report.figures import panels
+from bench.report.lines import Shared, shared
 from bench.report.palette import INK, LESS, LESS_HOST, MORE, MORE_HOST, NEITHER, SOFT
-from bench.report.points import Shared, shared
 from bench.report.svg import tell
 
 # For more and for less time.

@@ -90,9 +90,8 @@ def _written(report: Report, options: argparse.Namespace) -> Sequence[Path]:
 
 
 def _print(report: Report, claims: Sequence[RawClaim], written: Sequence[Path], *, verbose: bool) -> None:
-    from bench.report.brief import answer_passages
     from bench.report.console import console as make_console
-    from bench.report.short import SAME_WITH_V, Passage, line, print_passages
+    from bench.report.short import SAME_WITH_V, Passage, answer_passages, line, print_passages
     from bench.report.terminal import print_written
 
     console = make_console()
