@@ -9,7 +9,7 @@ from bench.cli import main
 from bench.record.store import RECORDS, load, open_run
 from bench.run.plan import make_plan
 from bench.run.planfile import Run, write_plan
-from bench.verbs.same_machine import tell_other_software
+from bench.verbs.resuming import tell_other_software
 from bench.workloads.sources import resolve
 from tests import factories as make
 from tests.written_report import write_report

@@ -17,7 +17,7 @@ from bench.analysis.explain import explain
 from bench.cli import parser
 from bench.record import suggested
 from bench.report.answer import actions, first_setting, focus_of
-from bench.verbs.commands import commands
+from bench.verbs.planned import commands
 from tests import factories as make
 
 # Of one run, and not of what it measures.

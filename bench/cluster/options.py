@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.kinds import INTEGER, SECONDS, names
 from bench.record.errors import UsageError
-from bench.verbs.stray import refuse_together
+from bench.verbs.shared_options import refuse_together
 
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:

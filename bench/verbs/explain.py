@@ -18,12 +18,9 @@ from bench.report.overview import not_measured
 from bench.report.sections.order import run_document
 from bench.report.visible import dumps
 from bench.verbs import explain_traces
-from bench.verbs.choosing import add_choices, chosen
-from bench.verbs.commands import commands
-from bench.verbs.planned import plan_of
+from bench.verbs.planned import commands, plan_of
 from bench.verbs.report import asked_reference
-from bench.verbs.shared_options import STEP_OPTIONS, add_step_options, add_verbose
-from bench.verbs.stray import refuse
+from bench.verbs.shared_options import STEP_OPTIONS, add_choices, add_step_options, add_verbose, chosen, refuse
 
 # A sweep over unlike nodes is told of so many kinds of hardware without -v.
 MOST_HARDWARE = 3

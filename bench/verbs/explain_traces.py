@@ -12,9 +12,8 @@ from bench.record.errors import UsageError
 from bench.report.answer_traces import TracesAsked
 from bench.report.traces import traces_document
 from bench.report.visible import dumps
-from bench.verbs.choosing import refuse_choices
 from bench.verbs.opened import AskedTrace, opened, options_again
-from bench.verbs.stray import refuse
+from bench.verbs.shared_options import refuse, refuse_choices
 
 
 def main(options: argparse.Namespace) -> int:

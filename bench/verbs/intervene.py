@@ -28,7 +28,7 @@ from bench.schemes.variants import compiles, has_adapter
 from bench.verbs.planning import setting
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
-from bench.verbs.same_machine import refuse_other_machine, tell_other_software
+from bench.verbs.resuming import refuse_other_machine, tell_other_software
 from bench.verbs.shared_options import add_no_report, add_verbose
 from bench.workloads.sources import Source
 

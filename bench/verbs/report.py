@@ -19,8 +19,7 @@ from bench.record.shared_copy import anonymiser, anonymous_record
 from bench.record.store import Loaded, remedy
 from bench.record.suggested import command, quoted
 from bench.verbs.planned import plan_of
-from bench.verbs.shared_options import add_anonymous, add_verbose
-from bench.verbs.stray import refuse
+from bench.verbs.shared_options import add_anonymous, add_verbose, refuse
 
 if TYPE_CHECKING:
     from bench.report.content import Report
@@ -166,7 +165,7 @@ def build_run(
     from bench.report.analysed import analyse
     from bench.report.answer import first_setting
     from bench.report.build import build
-    from bench.verbs.commands import commands
+    from bench.verbs.planned import commands
 
     read = read and read_once(read)
     loaded = classified(folder, read)

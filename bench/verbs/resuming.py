@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.repeated import differences
 from bench.presets import EndToEnd, Preset, changed, choose
 from bench.presets.forms import LAST
-from bench.record.errors import UsageError
+from bench.record.errors import MachineError, UsageError
+from bench.record.schema import Environment, Record
 from bench.run.planfile import Run
 from bench.schemes import known
 from bench.schemes.variants import compiles, has_adapter
 from bench.verbs.fitting import unavailable
 from bench.verbs.planning import RANDOM, own_prompt
-from bench.verbs.stray import flag, options_given
+from bench.verbs.shared_options import flag, options_given
 from bench.workloads.sources import Source
 
 # What is said of a sweep or preset by a name of its own, and of how it is measured rather than what.
@@ -91,3 +93,27 @@ def _is(preset: Preset, name: str, value: Any) -> bool:
         return changed(preset, {name: value}) == preset
     except UsageError:
         return False
+
+
+def refuse_other_machine(recorded: Sequence[Record], machine: Environment) -> None:
+    """Raise MachineError where the first Record was made with other hardware than ``machine`` has."""
+    if recorded and recorded[0].environment.hardware() != machine.hardware():
+        raise MachineError("this run was begun on another machine: start a new run here, and compare the two")
+
+
+def tell_other_software(recorded: Sequence[Record], machine: Environment) -> None:
+    """Print what is not as it was for the Records that are there."""
+    found = dict.fromkeys(text for then in _each(recorded) for text in differences(then, machine))
+    if found:
+        print(
+            f"warning: this run was begun with other software ({'; '.join(found)}): what is measured now may not be "
+            "comparable with what is there; for a sound comparison start a new run"
+        )
+
+
+def _each(recorded: Sequence[Record]) -> list[Environment]:
+    """One Environment for each software that Records were made with."""
+    known = {
+        repr((e.packages, e.python, e.os, e.source, e.variables, e.gpus)): e for e in (r.environment for r in recorded)
+    }
+    return list(known.values())

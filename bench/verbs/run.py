@@ -25,10 +25,8 @@ from bench.run.processes import ForkServer
 from bench.verbs.planning import AUTO, preset_for, resolve_request, tell_unusable_gpu
 from bench.verbs.progress import make_progress
 from bench.verbs.report import report_run
-from bench.verbs.resuming import refuse_other_plan
-from bench.verbs.same_machine import refuse_other_machine, tell_other_software
-from bench.verbs.shared_options import add_anonymous, add_no_report, add_verbose
-from bench.verbs.stray import refuse, refuse_together
+from bench.verbs.resuming import refuse_other_machine, refuse_other_plan, tell_other_software
+from bench.verbs.shared_options import add_anonymous, add_no_report, add_verbose, refuse, refuse_together
 from bench.workloads.prompts import CHAT
 from bench.workloads.sources import Source
 

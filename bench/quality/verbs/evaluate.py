@@ -29,8 +29,7 @@ from bench.record.files import check_file, replace_text
 from bench.record.store import remedy, why
 from bench.report.console import console
 from bench.report.short import MOST_LINES, SAME_WITH_V, Passage, line, print_passages
-from bench.verbs.shared_options import add_verbose
-from bench.verbs.stray import refuse, refuse_together
+from bench.verbs.shared_options import add_verbose, refuse, refuse_together
 
 KS = (1, 10, 100)
 TITLES = {"humanevalplus": "HumanEval", "mbppplus": "MBPP"}

@@ -19,8 +19,7 @@ from bench.record.suggested import quoted
 from bench.report.visible import dumps
 from bench.verbs.planned import plan_of
 from bench.verbs.report import asked_reference
-from bench.verbs.shared_options import add_verbose
-from bench.verbs.stray import refuse_together
+from bench.verbs.shared_options import add_verbose, refuse_together
 
 if TYPE_CHECKING:
     from rich.console import Console

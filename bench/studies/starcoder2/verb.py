@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench.record.errors import StorageError, UsageError
 from bench.record.store import remedy
-from bench.verbs.shared_options import add_verbose
-from bench.verbs.stray import refuse_together
+from bench.verbs.shared_options import add_verbose, refuse_together
 
 if TYPE_CHECKING:
     from rich.console import Console
