@@ -56,7 +56,7 @@ def explanation(options: argparse.Namespace) -> ExplanationResult:
     if options.candidate is not None:
         from bench.report.answer_traces import answer
         from bench.report.traces import traces_document
-        from bench.verbs.explain_traces import explained_traces
+        from bench.verbs.explain import explained_traces
 
         pair, asked, told = explained_traces(options)
         return ExplanationResult(answer(pair, asked).sentence, dumps(traces_document(pair, asked, told)))

@@ -10,17 +10,28 @@ from bench.analysis.explain import Explanation, explain
 from bench.analysis.hardware import unlike_parts
 from bench.analysis.held_lines import classified
 from bench.analysis.ledger import phases
+from bench.analysis.traces.pair import TracePair, explain_traces
+from bench.analysis.traces.taken import Taken
 from bench.kinds import MILLISECONDS
 from bench.record.errors import RecordError, UsageError
 from bench.record.suggested import quoted
+from bench.report.answer_traces import TracesAsked
 from bench.report.content import Commands
 from bench.report.overview import not_measured
 from bench.report.sections.order import run_document
 from bench.report.visible import dumps
-from bench.verbs import explain_traces
+from bench.verbs.opened import AskedTrace, opened, options_again
 from bench.verbs.planned import commands, plan_of
 from bench.verbs.report import asked_reference
-from bench.verbs.shared_options import STEP_OPTIONS, add_choices, add_step_options, add_verbose, chosen, refuse
+from bench.verbs.shared_options import (
+    STEP_OPTIONS,
+    add_choices,
+    add_step_options,
+    add_verbose,
+    chosen,
+    refuse,
+    refuse_choices,
+)
 
 # A sweep over unlike nodes is told of so many kinds of hardware without -v.
 MOST_HARDWARE = 3
@@ -56,7 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print why."""
     if options.candidate is not None:
-        return explain_traces.main(options)
+        return explain_two(options)
     if options.reference_time is not None or options.candidate_time is not None:
         raise UsageError("--reference-time and --candidate-time are of two traces: a run has times of its own")
     if options.run is None:
@@ -162,3 +173,49 @@ def _print(found: Explanation, commands: Commands) -> None:
             print_section(section, console)
     for finding in found.findings:
         print_finding_line(finding, console)
+
+
+def explain_two(options: argparse.Namespace) -> int:
+    """Print why one trace's steps take longer than the other's."""
+    from bench.report.traces import print_traces, print_traces_short, traces_document
+
+    pair, asked, taken = explained_traces(options)
+    if options.json:
+        print(dumps(traces_document(pair, asked, taken)))
+        return 0
+    from bench.report.console import console as make_console
+
+    (print_traces if options.verbose else print_traces_short)(pair, asked, taken, make_console())
+    return 0
+
+
+def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAsked, Sequence[Taken]]:
+    """What the two traces say, how they were asked for, and what was taken of each. Raises UsageError for options that
+    contradict each other, RecordError for a trace that cannot be read or has no steps."""
+    if options.run is not None:
+        raise UsageError("give either a run folder or two traces, not both")
+    refuse_choices(options)
+    refuse(options, ("phase",), "it is of a run: of two traces name the range of one prefill with --step-range")
+    if options.reference is None:
+        raise UsageError("--candidate needs --reference: the trace to set it against")
+    if options.reference_range and options.candidate_range:
+        refuse(options, ("step_range",), "both traces have a range of their own: leave it, or one of theirs, out")
+    paths = Path(options.reference), options.candidate
+    times = options.reference_time, options.candidate_time
+    ranges = options.reference_range, options.candidate_range
+    both = opened(options, [AskedTrace(*each) for each in zip(paths, times, ranges, strict=True)])
+    pair = explain_traces(both[0][0], both[1][0])
+    told = both[0][1], both[1][1]
+    again = (
+        tuple(options_again(options, single=each, period=told[0].period, rank=told[1].rank, size=told[1].size))
+        for each in (False, True)
+    )
+    return pair, TracesAsked(*_short(*paths), *paths, *again), told
+
+
+def _short(reference: Path, candidate: Path) -> tuple[str, str]:
+    """File names, or where they are the same, their folders' names too."""
+    if reference.name != candidate.name or reference.resolve() == candidate.resolve():
+        return reference.name, candidate.name
+    one, other = reference.resolve(), candidate.resolve()
+    return f"{one.parent.name}/{reference.name}", f"{other.parent.name}/{candidate.name}"

@@ -1,4 +1,5 @@
-"""What a report takes from a run's plan; a run without a plan is reported all the same."""
+"""What a report takes from a run's plan, and the next command that it suggests: the user's own options again, as
+recorded with what was measured. A run without a plan is reported all the same."""
 
 from __future__ import annotations
 

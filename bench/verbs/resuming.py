@@ -1,4 +1,8 @@
-"""What ``run --resume`` refuses: options of another plan than that of the run that goes on."""
+"""What ``run --resume`` refuses: options of another plan than that of the run that goes on, and another machine than it
+was begun on, because figures of two machines in one run would be compared.
+
+With other software it goes on, but the user is told: mending what failed is a reason, and the report tells it too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Options that several verbs have. What they mean is the verb's."""
+"""Options that several verbs have: what they mean is the verb's. Options that would do nothing, or that contradict each
+other, are refused before anything is read or measured."""
 
 from __future__ import annotations
 
