@@ -37,7 +37,7 @@ from bench.analysis.explain import explain
 from bench.report import markdown
 from bench.report.analysed import analyse
 from bench.report.build import build
-from bench.report.sections.order import document
+from bench.report.sections.order import explanation_document
 from bench.report.page import figure_paths, render_html
 from bench.report.terminal import print_built
 from tests import factories as make
@@ -48,7 +48,7 @@ print("MARKDOWN", markdown.render(report, figure_paths(report)))
 print("PAGE", render_html(report, dict.fromkeys(figure_paths(report), "")))
 print("TERMINAL")
 print_built(report, Console(width=100))
-print("JSON", document(explain(records))["counted"])
+print("JSON", explanation_document(explain(records))["counted"])
 """
 
 
