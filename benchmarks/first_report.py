@@ -76,11 +76,11 @@ def seconds(records: Sequence[Record], began: float, wall: float) -> dict[str, f
 
 
 def remake_page() -> None:
-    """docs/performance.md again, with this result and what benchmarks.performance found before."""
-    from . import performance, performance_page
+    """docs/performance.md again, of what its benchmarks found, this one or another of them just now."""
+    from . import evaluation, performance, performance_page
 
     known = json.loads(performance.RESULT.read_text())
-    performance.PAGE.write_text(performance_page.page(known, recorded()))
+    performance.PAGE.write_text(performance_page.page(known, recorded(), evaluation.recorded()))
 
 
 def recorded() -> dict[str, Any] | None:

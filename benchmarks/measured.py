@@ -5,6 +5,7 @@ for it and for the processes that it waits for. The load before it is kept, beca
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.statistics.student import t_quantile
 from bench.instruments import cpu
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +60,14 @@ def measured(command: list[str], folder: Path, checkout: Path = ROOT) -> Run:
 def medians(runs: Sequence[Run]) -> Run:
     """Of what ``measured`` gave several times."""
     return {name: statistics.median(run[name] for run in runs) for name in ("wall_s", "cpu_s", "peak_bytes")}
+
+
+def ratio(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
+    """How many times as long theirs take as ours, with its 95 % interval: the mean of the rounds' log ratios, and
+    Student's t. Raises ValueError for fewer than two rounds, or another number of theirs."""
+    logs = [math.log(one / other) for one, other in zip(theirs, ours, strict=True)]
+    mean, half = statistics.mean(logs), t_quantile(0.975, len(logs) - 1) * statistics.stdev(logs) / len(logs) ** 0.5
+    return {"times": math.exp(mean), "low": math.exp(mean - half), "high": math.exp(mean + half)}
 
 
 def machine() -> Run:

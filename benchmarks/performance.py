@@ -12,10 +12,8 @@ time is other programs' too. ``--short`` leaves out the largest trace, and of ns
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 from collections import defaultdict
@@ -26,10 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.analysis.statistics.student import t_quantile
-
-from . import first_report, growth, late_change, performance_page, writing
-from .measured import ROOT, machine, measured, medians, module
+from . import evaluation, first_report, growth, late_change, performance_page, writing
+from .measured import ROOT, machine, measured, medians, module, ratio
 from .traces import make, write_kineto, write_nsys
 
 RESULT = ROOT / "benchmarks" / "results" / "performance.json"
@@ -159,14 +155,6 @@ def _row(work: Work, runs: Mapping[str, list[Result]]) -> Result:
     return {**known, **medians(runs[OURS]), "beside": beside, "runs": runs[OURS]}
 
 
-def ratio(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
-    """How many times as long theirs take as ours, with its 95 % interval: the mean of the rounds' log ratios, and
-    Student's t. Raises ValueError for fewer than two rounds, or another number of theirs."""
-    logs = [math.log(one / other) for one, other in zip(theirs, ours, strict=True)]
-    mean, half = statistics.mean(logs), t_quantile(0.975, len(logs) - 1) * statistics.stdev(logs) / len(logs) ** 0.5
-    return {"times": math.exp(mean), "low": math.exp(mean - half), "high": math.exp(mean + half)}
-
-
 def main() -> None:
     """Run everything; write the figures, the plot and the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -196,7 +184,7 @@ def main() -> None:
     result["load_average_after"] = os.getloadavg()
     writing.write(options.out, result)
     growth.plot(result["growth"], options.plot)
-    options.page.write_text(performance_page.page(result, first_report.recorded()))
+    options.page.write_text(performance_page.page(result, first_report.recorded(), evaluation.recorded()))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
-"""docs/performance.md, of the records that benchmarks.performance and benchmarks.first_report write."""
+"""docs/performance.md, of the records that benchmarks.performance, .first_report and .evaluation write."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import first_report, growth, late_change
+from . import evaluation, first_report, growth, late_change
+from .measured import ratio
 
 Row = Mapping[str, Any]
 
 
-def page(result: Row, first: Row | None) -> str:
-    """All of it. ``first``: what the first report took; None where nobody measured it."""
+def page(result: Row, first: Row | None, judging: Row | None) -> str:
+    """All of it. ``first``: what the first report took, ``judging``: what judging programs took; None where nobody
+    measured it."""
     parts = (
-        _head(result), _works(result["works"]), _first(first) if first else (), _growth(result["growth"]),
-        _late_change(result["late_change"]),
+        _head(result), _works(result["works"]), _first(first) if first else (), _judging(judging) if judging else (),
+        _growth(result["growth"]), _late_change(result["late_change"]),
     )  # fmt: skip
     return "\n".join(line for part in parts for line in part)
 
@@ -89,6 +91,43 @@ def _first(first: Row) -> Sequence[str]:
         *(f"| {name} | {seconds:.1f} |" for name, seconds in first["seconds"].items()),
         "",
     )
+
+
+_STATES = {"first": "nothing kept", "kept": "the right answers kept"}
+
+
+def _judging(judging: Row) -> Sequence[str]:
+    known, loads = judging["machine"], [run["load_average"] for run in judging["runs"]]
+    told = f"evalplus {judging['evalplus']}"
+    count = len({run["round"] for run in judging["runs"]})
+    return (
+        "## Judging programs",
+        "",
+        "Made by `python -m benchmarks.evaluation`; the figures are those of `benchmarks/results/evaluation.json`. "
+        f"{judging['samples']} programs, the 164 solutions of HumanEval+ and broken ones, by `evaluate` with "
+        f"{judging['workers']} workers and by {told} with as many. Wall time, which is what a user waits for, medians "
+        f"of {count} rounds, in turns: {known['cores']} cores{_of_cpu(known)}, Python {known['python']}; load "
+        f"{min(loads):.1f} to {max(loads):.1f} before a run, of which the run before it is a part.",
+        "",
+        f"| with | `evaluate` | goal | {told} | takes so many times as long, 95 % interval |",
+        "|---|---:|---:|---:|---:|",
+        *(_judged(judging, state) for state in _STATES),
+        "",
+        f"Verdicts differ on {', '.join(judging['disagree']) or 'no task'}; a ratio as above.",
+        "",
+    )
+
+
+def _of_cpu(known: Row) -> str:
+    return f" ({known['cpu']})" if "cpu" in known else ""
+
+
+def _judged(judging: Row, state: str) -> str:
+    ours, theirs = (evaluation.walls(judging["runs"], tool, state) for tool in ("ours", "evalplus"))
+    wall, goal = judging[f"ours_{state}_wall_s"], evaluation.GOALS_S.get(state)
+    met = "" if goal is None else f"≤ {goal:g} s: {'met' if wall <= goal else 'missed'}"
+    cells = (_STATES[state], _seconds(wall), met, _seconds(judging[f"evalplus_{state}_wall_s"]))
+    return f"| {' | '.join(cells)} | {_times(ratio(theirs, ours))} |"
 
 
 def _goal(row: Row) -> str:

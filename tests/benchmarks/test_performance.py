@@ -13,7 +13,7 @@ from datetime import datetime
 import pytest
 
 from bench.analysis.replay.sample import MOST_WORK
-from benchmarks import first_report, growth, measured, performance, performance_page, process_tree
+from benchmarks import evaluation, first_report, growth, measured, performance, performance_page, process_tree
 from tests import factories as make
 
 
@@ -23,7 +23,7 @@ def result():
 
 
 def test_the_page_says_what_was_measured(result):
-    assert performance.PAGE.read_text() == performance_page.page(result, first_report.recorded())
+    assert performance.PAGE.read_text() == performance_page.page(result, first_report.recorded(), evaluation.recorded())
 
 
 def test_figures_follow_from_their_runs(result):
@@ -34,7 +34,16 @@ def test_figures_follow_from_their_runs(result):
         assert row["cpu_s"] == statistics.median(ours)
         for each in row["beside"].values():
             theirs = [run["cpu_s"] for run in each["runs"]]
-            assert each["ratio"] == pytest.approx(performance.ratio(theirs, ours))
+            assert each["ratio"] == pytest.approx(measured.ratio(theirs, ours))
+
+
+def test_what_judging_takes_follows_from_its_runs():
+    found = evaluation.recorded()
+    assert evaluation.medians(found["runs"]).items() <= found.items()
+    pairs = [(tool, state) for tool in ("ours", "evalplus") for state in evaluation.STATES]
+    counts = {pair: len(evaluation.walls(found["runs"], *pair)) for pair in pairs}
+    assert len(set(counts.values())) == 1
+    assert min(counts.values()) >= 2
 
 
 def test_every_size_finds_the_late_change(result):
@@ -49,12 +58,12 @@ def test_every_size_finds_the_late_change(result):
 
 def test_a_ratio_and_its_interval():
     """Of logarithms 0 and 2 the mean is 1; t of one degree of freedom is 12.706, and the standard error is 1."""
-    found = performance.ratio([1.0, math.e**2], [1.0, 1.0])
+    found = measured.ratio([1.0, math.e**2], [1.0, 1.0])
     assert found["times"] == pytest.approx(math.e)
     assert math.log(found["high"]) == pytest.approx(1 + 12.7062, rel=1e-5)
     assert math.log(found["low"]) == pytest.approx(1 - 12.7062, rel=1e-5)
     with pytest.raises(ValueError, match="no t quantile"):
-        performance.ratio([1.0], [2.0])
+        measured.ratio([1.0], [2.0])
 
 
 def test_what_grows_in_proportion():
@@ -87,10 +96,28 @@ def test_the_first_reports_seconds_are_all_of_its_time():
 
 def test_the_page_says_whether_the_first_report_met_its_goals(result):
     took = {"wall_s": 170.0, "cpu_s": 160.0, "peak_bytes": 2e9, "load_average": [0.1, 1.0], "seconds": {"matmul": 40.0}}
-    page = performance_page.page(result, {"machine": result["machine"], **took})
+    page = performance_page.page(result, {"machine": result["machine"], **took}, None)
     assert "170 s (goal: ≤ 180 s, met)" in page
     assert "2.00 GB in all its processes together (goal: ≤ 1.5 GB, missed)" in page
     assert "| matmul | 40.0 |" in page
+
+
+@pytest.mark.parametrize(("seconds", "goal"), [(14.0, "≤ 15 s: met"), (16.0, "≤ 15 s: missed")])
+def test_the_page_says_whether_judging_met_its_goal_and_how_long_evalplus_took(result, seconds, goal):
+    ours = {("ours", "first"): 2 * seconds, ("ours", "kept"): seconds}
+    walls = {**ours, ("evalplus", "first"): 70.0, ("evalplus", "kept"): 3 * seconds}
+    runs = [
+        {"tool": tool, "state": state, "round": number, "wall_s": wall * (1 + number), "load_average": 0.5}
+        for number in range(2)
+        for (tool, state), wall in walls.items()
+    ]
+    machine = {"cores": 2, "python": "3.11.7"}
+    told = {"machine": machine, "evalplus": "0.3.1", "workers": 2, "samples": 184, "disagree": []}
+    medians = {name: value / 1.5 for name, value in evaluation.medians(runs).items()}
+    page = performance_page.page(result, None, {**told, "runs": runs, **medians})
+    line = next(line for line in page.splitlines() if line.startswith("| the right answers kept"))
+    assert line == f"| the right answers kept | {seconds:.0f} s | {goal} | {3 * seconds:.0f} s | ×3.00 [3.00, 3.00] |"
+    assert "Verdicts differ on no task" in page
 
 
 def test_memory_is_that_of_all_processes_together():
