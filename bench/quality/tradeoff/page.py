@@ -1,13 +1,16 @@
-"""The sections of the trade-off and of the energy sign map: for a report, and for ``python -m bench tradeoff``."""
+"""The sections of the trade-off and of the energy sign map: for a report, and for ``python -m bench tradeoff``, as JSON
+too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
+from typing import Any
 
-from bench.quality.tradeoff.signmap import Flip, Spot, flips
-from bench.quality.tradeoff.tradeoff import Tradeoff
+from bench.quality.tradeoff.arms import ScoredArm
+from bench.quality.tradeoff.signmap import Flip, Place, Spot, flips
+from bench.quality.tradeoff.tradeoff import Ranked, Tradeoff
 from bench.record.suggested import quoted
 from bench.report.content import FigureSpec, Section
 from bench.report.words import setting_text, span
@@ -109,3 +112,41 @@ def _one_sign(spots: Sequence[Spot]) -> str:
 
 def _signs_of(scheme: str, spots: Sequence[Spot]) -> set[str]:
     return {spot.sign for spot in spots if spot.scheme == scheme and not spot.estimated}
+
+
+def tradeoff_document(found: Sequence[Tradeoff], spots: Sequence[Spot]) -> dict[str, Any]:
+    """All of it as plain JSON types; values in SI units."""
+    return {"tradeoffs": [_tradeoff(item) for item in found], "signmap": [_spot(spot) for spot in spots]}
+
+
+def _tradeoff(item: Tradeoff) -> dict[str, Any]:
+    return asdict(item) | {
+        "setting": dict(item.setting),
+        "weights": dict(item.weights),
+        "rows": [_ranked(row) for row in item.rows],
+    }
+
+
+def _ranked(row: Ranked) -> dict[str, Any]:
+    return {
+        **_arm(row.arm),
+        "front": row.front,
+        "dominated_by": list(row.dominated_by) if row.front == "dominated" else [],
+        "perhaps_dominated_by": list(row.dominated_by) if row.front == "cannot tell" else [],
+        "score": None if row.score is None else asdict(row.score),
+        "wins": row.wins,
+        "missing": row.missing,
+    }
+
+
+def _arm(arm: ScoredArm) -> dict[str, Any]:
+    values = {name: asdict(value) for name, value in arm.values.items()}
+    return {"arm": arm.label, "case": arm.case.coordinates(), "values": values, "estimated": arm.estimated}
+
+
+def _spot(spot: Spot) -> dict[str, Any]:
+    return asdict(spot) | {"place": _place(spot.place)}
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return asdict(place) | {"setting": dict(place.setting)}

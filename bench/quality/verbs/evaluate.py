@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from bench.kinds import WORKERS, each_once
 from bench.quality.against import Verdict, VerdictsCompared, compare, read_verdicts
-from bench.quality.analysis.passing import pass_at_k, wilson
 from bench.quality.answers import Kept, folder
-from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples, stalled
+from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples
 from bench.quality.mbpp import TOO_LARGE, mbpp_plus
-from bench.quality.samples import fenced, out_of_memory
+from bench.quality.report.scores import against_passages, passages, scores_document, with_against
 from bench.quality.sandbox import Sandbox, accepted, find
 from bench.quality.sanitise import sanitise, version
 from bench.quality.tasks import PlusTask, humaneval_plus, shipped
@@ -28,11 +23,9 @@ from bench.record.errors import StorageError, UsageError
 from bench.record.files import check_file, replace_text
 from bench.record.store import remedy, why
 from bench.report.console import console
-from bench.report.short import MOST_LINES, SAME_WITH_V, Passage, line, print_passages
+from bench.report.short import MOST_LINES, SAME_WITH_V, Passage, print_passages
 from bench.verbs.shared_options import add_verbose, refuse, refuse_together
 
-KS = (1, 10, 100)
-TITLES = {"humanevalplus": "HumanEval", "mbppplus": "MBPP"}
 # Lines that tell of another judge.
 _OF_ANOTHER = 9
 # How a file of scores begins: an earlier one is written over, another file is not.
@@ -103,7 +96,7 @@ def main(options: argparse.Namespace) -> int:
     out = check_file(options.out, options.samples, options.data, begins=BEGINNING) if options.out else None
     tasks = _tasks(options)
     read = _judgeable(read_samples(options.samples, tasks))
-    told = read_verdicts(options.against, options.samples.name) if options.against else None
+    theirs = read_verdicts(options.against, options.samples.name) if options.against else None
     cleaned = sanitise(read, {task.task_id: task.entry_point for task in tasks}) if options.sanitize else None
     samples = cleaned.samples if cleaned else read
     _refuse_before_judging(options)
@@ -113,31 +106,24 @@ def main(options: argparse.Namespace) -> int:
     # What runs without a sandbox could change the kept answers, and so let wrong programs pass for ever after.
     kept = None if options.no_cache or options.no_sandbox else Kept(folder(), sandbox.limits)
     found = _judged(tasks, samples, sandbox, options, kept)
-    missing = _missing(tasks, samples)
-    findings = [finding for finding in (stalled(tasks, samples), fenced(samples), out_of_memory(found)) if finding]
-    document = {
-        "dataset": options.dataset,
-        "samples": options.samples.name,
-        "python": platform.python_version(),
-        **sandbox.facts,
-        "answers_kept": kept.found if kept else 0,
-        "tasks": len(tasks),
-        "tasks_missing": missing,
-        "scores": {name: _scores(found, name, len(missing)) for name in ("base", "plus")},
-        "findings": [asdict(finding) for finding in findings],
-        "judgements": [asdict(judgement) for judgement in found],
-    }
-    document |= {"sanitized": cleaned.facts()} if cleaned else {}
+    document = scores_document(
+        options.dataset, options.samples.name, tasks, samples, found,
+        sandbox=sandbox, kept=kept, sanitised=cleaned,
+    )  # fmt: skip
     # What was judged here is told first: the other judge may fail.
     if out:
-        _write(out, document)
+        _write(out, json.dumps(document, indent=1))
     if not options.json:
-        another = told is not None or options.judge == "evalplus"
-        _show(_told(document, found), verbose=options.verbose, most=MOST_LINES - another * _OF_ANOTHER)
+        another = theirs is not None or options.judge == "evalplus"
+        _show(passages(document, found), verbose=options.verbose, most=MOST_LINES - another * _OF_ANOTHER)
     try:
-        told = _of_evalplus(samples, sandbox, options) if options.judge == "evalplus" else told
-        if told is not None:
-            _tell_against(compare(found, samples, told), document, out, options)
+        theirs = _of_evalplus(samples, sandbox, options) if options.judge == "evalplus" else theirs
+        if theirs is not None:
+            against = compare(found, samples, theirs)
+            document = with_against(document, against)
+            if out:
+                _write(out, json.dumps(document, indent=1))
+            _tell_against(against, options)
     finally:
         if options.json:
             print(json.dumps(document))
@@ -152,15 +138,10 @@ def _refuse_before_judging(options: argparse.Namespace) -> None:
             raise UsageError("--judge evalplus needs the file of MBPP+ too: give --data")
 
 
-def _tell_against(
-    against: VerdictsCompared, document: dict[str, Any], out: Path | None, options: argparse.Namespace
-) -> None:
-    document["against"] = asdict(against)
-    if out:
-        _write(out, document)
+def _tell_against(against: VerdictsCompared, options: argparse.Namespace) -> None:
     if not options.json:
         judge = options.against.name if options.against else version()
-        _show(_against(against, judge), verbose=options.verbose, most=_OF_ANOTHER)
+        _show(against_passages(against, judge), verbose=options.verbose, most=_OF_ANOTHER)
 
 
 def _of_evalplus(samples: Sequence[Sample], sandbox: Sandbox, options: argparse.Namespace) -> Mapping[str, Verdict]:
@@ -213,50 +194,11 @@ def _judged(
         return evaluate(tasks, samples, sandbox, options.workers, done, kept)
 
 
-def _missing(tasks: Sequence[PlusTask], samples: Sequence[Sample]) -> list[str]:
-    """The tasks that were asked for and have no sample that is judged."""
-    there = {sample.task_id for sample in samples}
-    return [task.task_id for task in tasks if task.task_id not in there]
-
-
-def _scores(found: Sequence[Judgement], name: str, missing: int) -> dict[str, Any]:
-    """pass@k of "base" or "plus" inputs, over the tasks with samples; how many have none stands beside it."""
-    counts: dict[str, list[bool]] = defaultdict(list)
-    for judgement in found:
-        counts[judgement.task_id].append(judgement.base == "pass" if name == "base" else judgement.passed)
-    totals = [(len(passed), sum(passed)) for passed in counts.values()]
-    least = min(n for n, _ in totals)
-    scores: dict[str, Any] = {f"pass@{k}": pass_at_k(totals, k) for k in KS if k <= least}
-    scores |= {"tasks_missing": missing} if missing else {}
-    if all(n == 1 for n, _ in totals):
-        passed = sum(c for _, c in totals)
-        scores |= {"passed": passed, "tasks": len(totals), "interval": list(wilson(passed, len(totals)))}
-    return scores
-
-
-def _write(file: Path, document: dict[str, Any]) -> None:
+def _write(file: Path, text: str) -> None:
     try:
-        replace_text(file, json.dumps(document, indent=1) + "\n")
+        replace_text(file, f"{text}\n")
     except OSError as error:
         raise StorageError(f"cannot write {file}: {why(error)}; {remedy(error)}") from error
-
-
-def _told(document: dict[str, Any], found: Sequence[Judgement]) -> list[Passage]:
-    """The scores, what is doubtful, and each program that failed."""
-    benchmark = TITLES[document["dataset"]]
-    parts = []
-    for name, title in (("base", benchmark), ("plus", f"{benchmark}+")):
-        scores = document["scores"][name]
-        told = ", ".join(f"{k} {value:.3f}" for k, value in scores.items() if k.startswith("pass@"))
-        if "passed" in scores:
-            low, high = scores["interval"]
-            told += f" [{low:.3f}, {high:.3f}], {scores['passed']} of {scores['tasks']}"
-        parts.append(line(f"{title:<11} {told}{_missing_tasks_note(document, scores)}"))
-    parts += [line(f"{one['severity']}: {one['message']}; {one['remedy']}", 1) for one in document["findings"]]
-    for judgement in (judgement for judgement in found if not judgement.passed):
-        failed = f"  {judgement.task_id:<14} base {judgement.base}, plus {judgement.plus}: {judgement.why}"
-        parts.append(line(failed, 2, "program that failed"))
-    return parts
 
 
 def _show(parts: Sequence[Passage], *, verbose: bool, most: int = MOST_LINES) -> None:
@@ -265,25 +207,3 @@ def _show(parts: Sequence[Passage], *, verbose: bool, most: int = MOST_LINES) ->
             part.show(console())
     else:
         print_passages(parts, console(), f"Every task: {SAME_WITH_V}", most)
-
-
-def _missing_tasks_note(document: dict[str, Any], scores: dict[str, Any]) -> str:
-    """What a score over some of the tasks must not be read without."""
-    missing, tasks = len(document["tasks_missing"]), document["tasks"]
-    if not missing:
-        return ""
-    as_failed = scores["pass@1"] * (tasks - missing) / tasks
-    return f"; {missing} of {tasks} tasks have no sample that was judged (taken as failed: pass@1 {as_failed:.3f})"
-
-
-def _against(against: VerdictsCompared, judge: str) -> list[Passage]:
-    """How the verdicts of another judge agree."""
-    parts = [line(f"{judge}: {len(against.agree)} verdicts agree, {len(against.differ)} differ")]
-    for what, tasks in (
-        ("differ", against.differ),
-        ("are of another program than the sample here, and say nothing of it", against.other_program),
-        ("have no verdict there", against.unknown),
-    ):
-        if tasks:
-            parts.append(line(f"  {len(tasks)} {what}: {', '.join(tasks)}"))
-    return parts

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bench.quality.tradeoff.arms import ScoredArm
-from bench.quality.tradeoff.signmap import Place, Spot, signmap
-from bench.quality.tradeoff.tradeoff import Ranked, Tradeoff, parse_weights, tradeoffs
+from bench.quality.tradeoff.page import signmap_section, tradeoff_document, tradeoff_section
+from bench.quality.tradeoff.signmap import Spot, signmap
+from bench.quality.tradeoff.tradeoff import Tradeoff, parse_weights, tradeoffs
 from bench.record.errors import RecordError, StorageError
 from bench.record.files import check_file
 from bench.record.schema import Record
@@ -61,52 +60,13 @@ def main(options: argparse.Namespace) -> int:
             f"another one, and see {quoted('show')} for what a run holds"
         )
     if options.json:
-        print(dumps(document(found, spots)))
+        print(dumps(tradeoff_document(found, spots)))
     else:
         _print(found, spots, options.out, verbose=options.verbose)
     return 0
 
 
-def document(found: Sequence[Tradeoff], spots: Sequence[Spot]) -> dict[str, Any]:
-    """All of it as plain JSON types; values in SI units."""
-    return {"tradeoffs": [_tradeoff(item) for item in found], "signmap": [_spot(spot) for spot in spots]}
-
-
-def _tradeoff(item: Tradeoff) -> dict[str, Any]:
-    return asdict(item) | {
-        "setting": dict(item.setting),
-        "weights": dict(item.weights),
-        "rows": [_ranked(row) for row in item.rows],
-    }
-
-
-def _ranked(row: Ranked) -> dict[str, Any]:
-    return {
-        **_arm(row.arm),
-        "front": row.front,
-        "dominated_by": list(row.dominated_by) if row.front == "dominated" else [],
-        "perhaps_dominated_by": list(row.dominated_by) if row.front == "cannot tell" else [],
-        "score": None if row.score is None else asdict(row.score),
-        "wins": row.wins,
-        "missing": row.missing,
-    }
-
-
-def _arm(arm: ScoredArm) -> dict[str, Any]:
-    values = {name: asdict(value) for name, value in arm.values.items()}
-    return {"arm": arm.label, "case": arm.case.coordinates(), "values": values, "estimated": arm.estimated}
-
-
-def _spot(spot: Spot) -> dict[str, Any]:
-    return asdict(spot) | {"place": _place(spot.place)}
-
-
-def _place(place: Place) -> dict[str, Any]:
-    return asdict(place) | {"setting": dict(place.setting)}
-
-
 def _print(found: Sequence[Tradeoff], spots: Sequence[Spot], out: Path | None, *, verbose: bool) -> None:
-    from bench.quality.tradeoff.page import signmap_section, tradeoff_section
     from bench.report.console import console as make_console
     from bench.report.short import SAME_WITH_V, print_short
     from bench.report.terminal import print_section
