@@ -32,25 +32,24 @@ ALLOWED = {
     "bench.hooks": {"bench.record", "bench.presets", "bench.report", "bench.analysis"},
     "bench.output": {"bench.record"},
     # Choices that a command line may hold, where they are known.
-    "bench.kinds": {"bench.record", "bench.workloads.pruning", "bench.presets"},
-    "bench.commandline": {"bench.kinds", "bench.record.suggested"},
+    "bench.commandline": {"bench.record", "bench.workloads.pruning", "bench.presets"},
     "bench.verbs": {*BENEATH, "bench.interventions", "bench.presets", "bench.run", "bench.analysis", "bench.report"}
-    | {"bench.doctor", "bench.hooks", "bench.kinds", "bench.output"},
+    | {"bench.doctor", "bench.hooks", "bench.commandline", "bench.output"},
     # It hands the profilers of the other package to the process that measures.
     "bench.cli": {"bench.run", "bench.record", "bench.hooks", "bench.output", "bench.commandline", "profiling"}
     | {"bench.workloads.annotation"},
     "bench.__main__": {"bench.cli"},
-    "profiling": {*BENEATH, "bench.presets", "bench.run", "bench.analysis", "bench.kinds", "bench.output"}
-    | {"bench.commandline", "bench.report.visible", "bench.report.console"},
+    "profiling": {*BENEATH, "bench.presets", "bench.run", "bench.analysis", "bench.commandline", "bench.output"}
+    | {"bench.report.visible", "bench.report.console"},
     # Verbs ask in the same words, and write the same report, in both packages.
-    "profiling.verbs": {*BENEATH, "profiling", "bench.presets", "bench.run", "bench.analysis", "bench.kinds"}
+    "profiling.verbs": {*BENEATH, "profiling", "bench.presets", "bench.run", "bench.analysis", "bench.commandline"}
     | {"bench.report", "bench.verbs.report", "bench.verbs.shared_options", "bench.verbs.planning"},
     # What Python programs get: the same findings as the verbs print.
     "bench.api": {"bench.record", "bench.report", "bench.verbs"},
     "bitledger": {"bench.record", "bench.cli", "bench.output", "bench.commandline", "profiling"}
     | {"bench.api", "bench.verbs.run"},
 }
-_CORE = {*BENEATH, "bench.presets", "bench.run", "bench.analysis", "bench.report", "bench.verbs", "bench.kinds"}
+_CORE = {*BENEATH, "bench.presets", "bench.run", "bench.analysis", "bench.report", "bench.verbs", "bench.commandline"}
 # They hang on the core by bench/hooks.py, which names them as text: nothing of the core opens them.
 HANGING = {
     "bench.cluster": {*_CORE, "bench.hooks"},

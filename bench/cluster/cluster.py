@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench.kinds import MANY
+from bench.commandline import MANY
 from bench.record.errors import MachineError, StorageError, UsageError
 from bench.record.store import remedy, why
 

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from bench.kinds import INTEGER, SECONDS, names
+from bench.commandline import INTEGER, SECONDS, names
 from bench.record.errors import UsageError
 from bench.verbs.shared_options import refuse_together
 

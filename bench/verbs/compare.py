@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from bench.analysis.comparison import Comparison, compare
-from bench.kinds import names
+from bench.commandline import names
 from bench.record.errors import UsageError
 from bench.record.schema import Case, Finding, Record
 from bench.record.store import load

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from bench.analysis.energy.emissions import EmissionsCheck, RowCheck, check
+from bench.commandline import JOULES
 from bench.instruments.emissions_file import read_emissions
-from bench.kinds import JOULES
 from bench.record.errors import UsageError
 from bench.report.documents import emissions_document
 from bench.report.units import plural

@@ -12,7 +12,7 @@ from bench.analysis.held_lines import classified
 from bench.analysis.ledger import phases
 from bench.analysis.traces.pair import TracePair, explain_traces
 from bench.analysis.traces.taken import Taken
-from bench.kinds import MILLISECONDS
+from bench.commandline import MILLISECONDS
 from bench.record.errors import RecordError, UsageError
 from bench.record.suggested import quoted
 from bench.report.answer_traces import TracesAsked

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench import kinds
+from bench import commandline
+from bench.commandline import each_once
 from bench.instruments import environment
 from bench.interventions.table import INTERVENTIONS, refuse_unknown
-from bench.kinds import each_once
 from bench.presets import EndToEnd
 from bench.record.chain import PLAN
 from bench.record.errors import UsageError
@@ -54,19 +54,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_no_report(parser)
     add("--only", type=each_once, metavar="A,B", help=f"only these interventions (see {quoted('list')})")
     add("--reference", metavar="SCHEME", help="what the arms are compared with (default: the run's)")
-    add("--at-batch", type=kinds.BATCH, metavar="N", help="batch size of the arms (default: the run's first)")
+    add("--at-batch", type=commandline.BATCH, metavar="N", help="batch size of the arms (default: the run's first)")
     add("--at-cache", choices=("dynamic", "static"), help="key-value cache of the arms (default: the run's first)")
     add(
         "--batch-sizes",
-        type=kinds.numbers(kinds.BATCH),
+        type=commandline.numbers(commandline.BATCH),
         metavar="N,N",
         help="batch sizes to sweep, of 2, 4, 6, 8, 16, 32, 64",
     )
-    add("--new-tokens", type=kinds.TOKENS, metavar="N", help="new tokens per sequence")
-    add("--calls", type=kinds.COUNT, metavar="N", help="timed generate calls per process")
-    add("--repeats", type=kinds.REPEATS, metavar="N", help="fresh processes per intervention")
-    add("--threads", type=kinds.THREADS, metavar="N", help="CPU threads of torch (default: the preset's)")
-    add("--seed", type=kinds.SEED, help="seed of weights, prompts and orders (default: the run's, or 0)")
+    add("--new-tokens", type=commandline.TOKENS, metavar="N", help="new tokens per sequence")
+    add("--calls", type=commandline.COUNT, metavar="N", help="timed generate calls per process")
+    add("--repeats", type=commandline.REPEATS, metavar="N", help="fresh processes per intervention")
+    add("--threads", type=commandline.THREADS, metavar="N", help="CPU threads of torch (default: the preset's)")
+    add("--seed", type=commandline.SEED, help="seed of weights, prompts and orders (default: the run's, or 0)")
     add_verbose(parser)
 
 

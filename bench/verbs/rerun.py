@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from bench.analysis.repeated import differences, other_commands, outputs
+from bench.commandline import WORKERS
 from bench.instruments import environment
-from bench.kinds import WORKERS
 from bench.record.errors import MachineError, RecordError, UsageError
 from bench.record.files import RUNS, refuse_taken, unused
 from bench.record.schema import Environment, Record

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from bench import hooks, kinds
+from bench import commandline, hooks
+from bench.commandline import each_once, layer_sets, names
 from bench.instruments import environment
-from bench.kinds import each_once, layer_sets, names
 from bench.record import anonymous
 from bench.record.errors import UsageError
 from bench.record.files import RUNS, refuse_taken, unused
@@ -50,15 +50,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--retry-failed", action="store_true", help="with --resume: measure failed Cases again")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where it is usable")
     add("--schemes", type=each_once, metavar="A,B", help="only these schemes")
-    add("--batch-sizes", type=kinds.numbers(kinds.BATCH), metavar="N,N", help="batch sizes of every sweep")
+    add("--batch-sizes", type=commandline.numbers(commandline.BATCH), metavar="N,N", help="batch sizes of every sweep")
     add("--caches", type=each_once, metavar="KIND,KIND", help="dynamic and/or static key-value cache")
     add("--reference", metavar="SCHEME", help="what the others are compared with (default: the preset's)")
     add("--no-tries", dest="tries", action="store_const", const=(), help="leave out the cheap remedies that are tried")
-    add("--new-tokens", type=kinds.TOKENS, metavar="N", help="new tokens per sequence")
+    add("--new-tokens", type=commandline.TOKENS, metavar="N", help="new tokens per sequence")
     add(
         "--prompt-tokens",
         dest="prompt_lengths",
-        type=kinds.numbers(kinds.COUNT),
+        type=commandline.numbers(commandline.COUNT),
         metavar="N,N",
         help="prompts of exactly so many tokens (default: texts as they are, 128 random ones)",
     )
@@ -74,11 +74,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--beside", type=names, metavar="A,B", help="checkpoints to measure beside --model, such as pruned ones")
     add(
         "--tasks",
-        type=kinds.COUNT_OR_NONE,
+        type=commandline.COUNT_OR_NONE,
         metavar="N",
         help="HumanEval+ tasks for pass@1 (0: none; default: the preset's)",
     )
-    add("--workers", type=kinds.WORKERS, default=2, metavar="N", help="programs judged at the same time (default 2)")
+    add(
+        "--workers",
+        type=commandline.WORKERS,
+        default=2,
+        metavar="N",
+        help="programs judged at the same time (default 2)",
+    )
     add(
         "--drop-layers",
         dest="dropped_layers",
@@ -86,24 +92,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SET;SET",
         help="decoder layers to remove, such as 4-5, last:2 or 0;last:1 (the timed sweeps run once for each set)",
     )
-    add("--energy-seconds", type=kinds.SECONDS, metavar="S", help="length of an energy window (default: the preset's)")
-    add("--calls", type=kinds.COUNT, metavar="N", help="timed generate calls per process")
+    add(
+        "--energy-seconds",
+        type=commandline.SECONDS,
+        metavar="S",
+        help="length of an energy window (default: the preset's)",
+    )
+    add("--calls", type=commandline.COUNT, metavar="N", help="timed generate calls per process")
     add(
         "--repeats",
-        type=kinds.REPEATS,
+        type=commandline.REPEATS,
         metavar="N",
         help="fresh processes per Case; with --resume: more blocks for a sweep",
     )
     add(
         "--matmul-m",
-        type=kinds.ROWS_OR_NONE,
+        type=commandline.ROWS_OR_NONE,
         metavar="N,N",
         help="rows (M) of the layer products; an empty list for none",
     )
-    add("--matmul-seconds", type=kinds.SECONDS, metavar="S", help="time limit of one matmul point")
+    add("--matmul-seconds", type=commandline.SECONDS, metavar="S", help="time limit of one matmul point")
     add(
         "--threads",
-        type=kinds.THREADS,
+        type=commandline.THREADS,
         metavar="N",
         help="CPU threads of torch (default: the preset's; smoke uses one)",
     )
@@ -111,7 +122,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_no_report(parser)
     add_anonymous(parser, "what is written")
     add("--country", metavar="ISO", help="country for CodeCarbon's carbon intensity (three letters)")
-    add("--seed", type=kinds.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
+    add("--seed", type=commandline.SEED, default=0, help="seed of weights, prompts and orders (default 0)")
     hooks.add_run_options(parser)
     add_verbose(parser)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.analysis.replay.change import Change
 from bench.analysis.traces.single import Prediction, predict
 from bench.analysis.traces.taken import Taken
-from bench.kinds import MILLISECONDS
+from bench.commandline import MILLISECONDS
 from bench.record.errors import UsageError
 from bench.record.timeline import about
 from bench.report.documents import prediction_document

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.commandline import COUNT, COUNT_OR_NONE, INTEGER, SECONDS, SEED, each_once, whole_number
 from bench.instruments import environment
-from bench.kinds import COUNT, COUNT_OR_NONE, INTEGER, SECONDS, SEED, each_once, whole_number
 from bench.record.errors import MachineError, UsageError
 from bench.record.schema import Record
 from bench.record.store import open_run

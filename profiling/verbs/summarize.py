@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from bench.kinds import COUNT
+from bench.commandline import COUNT
 from bench.record.errors import UsageError
 
 # Rows per table, with -v and without.

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.kinds import WORKERS, each_once
+from bench.commandline import WORKERS, each_once
 from bench.quality.against import Verdict, VerdictsCompared, compare, read_verdicts
 from bench.quality.answers import Kept, folder
 from bench.quality.evaluate import Judgement, Sample, evaluate, read_samples

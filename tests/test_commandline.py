@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import profiling.cli
-from bench import cli, kinds, presets
+from bench import cli, commandline, presets
 from bench.record.errors import UsageError
 from bench.record.store import open_run
 from bench.workloads import pruning
@@ -50,8 +50,10 @@ def typed_options():
 
 
 OPTIONS = list(typed_options())
-NUMBERS = [one for one in OPTIONS if one.values[4] not in (kinds.names, kinds.each_once, kinds.layer_sets)]
-TEXTS = [one for one in OPTIONS if one.values[4] in (kinds.names, kinds.each_once)]
+NUMBERS = [
+    one for one in OPTIONS if one.values[4] not in (commandline.names, commandline.each_once, commandline.layer_sets)
+]
+TEXTS = [one for one in OPTIONS if one.values[4] in (commandline.names, commandline.each_once)]
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +150,7 @@ def test_layers_that_are_none_are_one_line(text, tmp_path, capsys):
 
 @pytest.mark.parametrize("text", ["", "last:1;", "0,2-4;last:2", "last:0"])
 def test_layers_that_can_be_named(text):
-    assert kinds.layer_sets(text) if text else kinds.layer_sets(text) == ("",)
+    assert commandline.layer_sets(text) if text else commandline.layer_sets(text) == ("",)
 
 
 @pytest.mark.parametrize("text", ["²", "0-²", "1" * 400])
@@ -214,9 +216,9 @@ def test_debug_shows_the_traceback_of_a_refused_option(main):
 @given(st.text(max_size=20))
 def test_any_text_is_a_number_within_its_bounds_or_refused(text):
     for kind, least, most in (
-        (kinds.BATCH, 1, 65_536),
-        (kinds.COUNT_OR_NONE, 0, kinds.MANY),
-        (kinds.SECONDS, 0, 86_400),
+        (commandline.BATCH, 1, 65_536),
+        (commandline.COUNT_OR_NONE, 0, commandline.MANY),
+        (commandline.SECONDS, 0, 86_400),
     ):
         try:
             value = kind(text)
