@@ -1,5 +1,5 @@
-"""A program of several verbs: its parser, made of what the modules of the verbs declare; how a verb is called; and what a
-command line may hold: values within bounds, and a parser whose every error is one line.
+"""A program of several verbs: its parser, made of what the modules of the verbs declare; how a verb is called; and what
+a command line may hold: values within bounds, and a parser whose every error is one line.
 
 ``--help`` of the program imports no verb; of a verb, that one alone.
 """
