@@ -26,6 +26,7 @@ from bench.record import causes as c
 from ..ledger.uniform import SHARE_GPU, uniform_factor
 from ..statistics.spread import half_width
 from .align import AlignedPair, Aligner, Counted
+from .common_ranges import with_common_ranges
 from .program import Program, leave_gaps
 from .sample import misplaced, taken_of
 from .simulate import Ns, Played, Recording, ReplayPlan, play_plan, play_plans
@@ -106,6 +107,8 @@ def diagnose_gpu(reference: Recording, candidate: Recording) -> Diagnosis:
     played, refused = taken_of(*samples), misplaced(*samples)
     if refused:
         return Diagnosis((), *walls, walls[0], None, played, refused)
+    reference, candidate = _comparable(reference, candidate)
+    program = candidate.program
     if not program.usual_gap:
         leave_gaps(program.ops, reference.program.usual_gap)
     aligner, settings = Aligner(program), _Settings(reference, candidate)
@@ -118,6 +121,11 @@ def diagnose_gpu(reference: Recording, candidate: Recording) -> Diagnosis:
     idle = 1.0 - sum(busy[0].values()) / walls[0] if walls[0] else 1.0
     uniform = uniform_factor(*busy, share=SHARE_GPU) if idle < _MOST_IDLE else None
     return Diagnosis(costs, *walls, aligned, uniform, played)
+
+
+def _comparable(reference: Recording, candidate: Recording) -> tuple[Recording, Recording]:
+    one, other = with_common_ranges(reference.program, candidate.program)
+    return replace(reference, program=one), replace(candidate, program=other)
 
 
 class _Settings:

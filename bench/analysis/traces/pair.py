@@ -31,19 +31,8 @@ from ..timeline import Analysis
 from ..timeline.gpus import copy_sums
 from ..timeline.intervals import Cover
 from .arm import arms, with_spread
-from .doubts import (
-    classed_apart,
-    clocks_apart,
-    gpu_unseen,
-    graphs_recorded_whole,
-    mixed,
-    passes,
-    stalled_elsewhere,
-    work_lost,
-)
-from .findings import left_open, of_sample, of_times, of_work, one_file, unlike
-from .fused import quantised_in_passing
-from .periods import not_in_steps
+from .findings import left_open, of_sample, of_times, of_work
+from .noticed import Noticed, noticed_of
 from .recorded import Origin, Recorded, TraceOrigin, origin_of, recorded
 from .times import StepTime, given_time, time_ratio, timed_in
 
@@ -119,33 +108,32 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     alone = recorded(analyses, costs, steps, spread)
     found = [origin_of(trace.path) for trace in both]
     times, missing = _times(both, found)
-    noticed = one_file(reference.path, candidate.path)
-    several = passes(analyses, steps) if with_gpu else None
-    noticed += unlike(analyses, [one.origin for one in found], steps, several)
-    noticed += stalled_elsewhere(both) + clocks_apart(both)
-    classed = classed_apart(analyses, steps) + graphs_recorded_whole(analyses) + gpu_unseen(both)
-    doubted = mixed(costs) + work_lost(both)
-    noticed += quantised_in_passing(analyses, steps) if with_gpu else []
-    if not any(one.origin for one in found):
-        noticed += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
-    timed = None
-    noticed += classed + doubted
-    apart = bool(doubted) or several is not None
-    alone = replace(alone, verdict=None) if apart else alone
-    alone = alone.unsure if apart or classed else alone
+    noticed = noticed_of(both, costs, found)
+    alone = replace(alone, verdict=None) if noticed.apart else alone
+    alone = alone.unsure if noticed.unsure else alone.with_lines(noticed.widened)
+    timed, told = None, list(noticed.findings)
     if times is None:
-        noticed += of_work(alone)
+        told += of_work(alone)
     else:
-        noticed += of_times(times, alone, costs[0].device)
+        told += of_times(times, alone, costs[0].device)
         run = _one_run(both, found)
-        timed = _of_run(run, analyses, times, spread) if run else None
-        timed = timed or _timed(analyses, times, steps, spread)
-        timed = timed.unsure if (apart or classed) and not timed.run else timed
-        noticed += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
+        timed = (_of_run(run, analyses, times, spread) if run else None) or _doubted(
+            _timed(analyses, times, steps, spread), noticed
+        )
+        told += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
     sources = _sources(costs, None)
     count = costs[0].steps, costs[1].steps
     copies = copies_per_step(reference.analysis, steps[0]), copies_per_step(candidate.analysis, steps[1])
-    return TracePair(costs[1].device, count, alone, timed, missing, sources, _unknown(costs), tuple(noticed), copies)
+    return TracePair(costs[1].device, count, alone, timed, missing, sources, _unknown(costs), tuple(told), copies)
+
+
+def _doubted(timed: Timed, noticed: Noticed) -> Timed:
+    """An answer from two traces, as sure as these allow."""
+    if noticed.unsure:
+        return timed.unsure
+    lines = tuple(noticed.widened(line) for line in timed.closed.lines)
+    causes = tuple(noticed.widened(cause) for cause in timed.causes)
+    return replace(timed, closed=replace(timed.closed, lines=lines), causes=causes)
 
 
 def _costs(trace: Trace) -> StepCosts:

@@ -10,7 +10,7 @@ Only where these bounds of both traces lie apart, by more than two processes are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -129,7 +129,11 @@ class Recorded:
     @property
     def unsure(self) -> Recorded:
         """The same, of steps that do not show what the lines of a real one are."""
-        return replace(self, lines=tuple(replace(line, low=None, high=None) for line in self.lines))
+        return self.with_lines(lambda line: replace(line, low=None, high=None))
+
+    def with_lines(self, change: Callable[[RecordedLine], RecordedLine]) -> Recorded:
+        """The same with every line changed."""
+        return replace(self, lines=tuple(map(change, self.lines)))
 
 
 def recorded(

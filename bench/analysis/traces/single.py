@@ -3,74 +3,18 @@ already, which needs no graph any more."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from bench.record.codes import distinct
-from bench.record.timeline import whole_graphs
-
-from ..ledger.costs import step_rows
-from ..ledger.gpu import AskedWork, step_windows
 from ..replay.change import Change
 from ..replay.undisturb import Undisturbed
 from ..replay.whatif import Replay, WhatIf
 from ..statistics.spread import ASSUMED, Spread
 from ..timeline import Analysis
-from ..timeline.intervals import Cover
 from .arm import CpuRecording, cpu_model, less_observer_of
+from .graphs import graphs_of
 from .pair import Trace
 from .recorded import origin_of
 from .times import StepTime, given_time, timed_in
-
-_REPLAYS = re.compile(r"[gG]raph_?Launch|urCommandBufferEnqueue").search
-# Steps with so much of their GPU work in graphs are graph replays; and nothing is left for a graph where besides only
-# inputs are copied and a token is taken back.
-_MOST, _FEW = 0.9, 5
-
-
-@dataclass(frozen=True)
-class Graphs:
-    """``share`` of the time of the steps' GPU work that launches of graphs asked for, 0.0 where there is no work;
-    ``calls``: per step, how many calls ask for work, of graphs or not."""
-
-    share: float
-    calls: float
-
-    @property
-    def most(self) -> bool:
-        """The steps are graph replays."""
-        return self.share >= _MOST
-
-    @property
-    def nothing_left(self) -> bool:
-        """And a graph has nothing more to save."""
-        return self.most and self.calls <= _FEW
-
-
-def graphs_of(analysis: Analysis, step_range: str) -> Graphs:
-    """What graphs launch in the steps. Raises RecordError where there are no such steps."""
-    timeline, asked = analysis.timeline, AskedWork.of(analysis)
-    start, end = step_windows(timeline, step_rows(timeline, step_range), asked)
-    inside = Cover.union(start, end).holds(asked.begin)
-    length = (asked.end - asked.begin) * inside
-    total, calls = int(length.sum()), distinct(asked.call[inside & (asked.call >= 0)])
-    share = float(length[_replayed(analysis, asked)].sum() / total) if total else 0.0
-    return Graphs(share, len(calls) / len(start))
-
-
-def _replayed(analysis: Analysis, asked: AskedWork) -> np.ndarray:
-    """[n] whether each kernel, then each copy, is part of a graph."""
-    timeline = analysis.timeline
-    by_call = np.zeros(len(asked.call), bool)
-    if len(timeline.calls):
-        launches = np.array([_REPLAYS(text) is not None for text in timeline.strings], bool)[timeline.calls.name]
-        by_call = (asked.call >= 0) & launches[np.maximum(asked.call, 0)]
-    in_graph = whole_graphs(timeline) | (timeline.kernels.graph_node >= 0)
-    replayed: np.ndarray = by_call | np.concatenate((in_graph, np.zeros(len(timeline.copies), bool)))
-    return replayed
-
 
 AS_RECORDED = (
     "as recorded: the profiler's own cost is in the host's work, so the time of a real step is another, and what a "

@@ -1,0 +1,69 @@
+"""All that is to be said of two traces before their answer, and what of it that leaves unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from bench.record import causes as c
+from bench.record.metrics import MS_PER_NS
+from bench.record.schema import Finding
+
+from ..ledger.accounting import Cause
+from ..ledger.closure import Line
+from ..ledger.costs import StepCosts
+from .classed import classed_apart
+from .doubts import clocks_apart, gpu_unseen, graphs_recorded_whole, mixed, passes, stalled_elsewhere, work_lost
+from .findings import one_file, unlike
+from .fused import quantised_in_passing
+from .graphs import graphs_in_one
+from .periods import not_in_steps
+from .recorded import RecordedLine, TraceOrigin
+
+if TYPE_CHECKING:
+    from .pair import Trace
+
+AnyLine = TypeVar("AnyLine", Line, Cause, RecordedLine)
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """``apart``: the steps are not of the same thing, so no verdict rests on them alone; ``unsure``: nor does any line.
+    ``moved``: line → ms per step that may be in it in one trace only, though both do that work."""
+
+    findings: tuple[Finding, ...]
+    apart: bool
+    unsure: bool
+    moved: Mapping[str, float]
+
+    def widened(self, line: AnyLine) -> AnyLine:
+        """A line with an interval that holds what another way of classifying would make of it."""
+        ms = self.moved.get(line.cause, 0.0)
+        if not ms or line.low is None or line.high is None:
+            return line
+        return replace(line, low=line.low - ms, high=line.high + ms)
+
+
+def noticed_of(
+    both: tuple[Trace, Trace], costs: tuple[StepCosts, StepCosts], origins: Sequence[TraceOrigin]
+) -> Noticed:
+    """Of two traces whose steps have these costs. Raises RecordError where one has no such steps."""
+    analyses = both[0].analysis, both[1].analysis
+    steps = both[0].step_range, both[1].step_range
+    with_gpu = costs[0].device != "cpu"
+    several = passes(analyses, steps) if with_gpu else None
+    found = one_file(both[0].path, both[1].path)
+    found += unlike(analyses, [one.origin for one in origins], steps, several)
+    found += stalled_elsewhere(both) + clocks_apart(both)
+    if with_gpu:
+        found += quantised_in_passing(analyses, steps) + graphs_in_one(analyses, steps)
+    if not any(one.origin for one in origins):
+        found += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
+    lines = classed_apart(analyses, steps)
+    classed = [*lines.findings, *graphs_recorded_whole(analyses), *gpu_unseen(both)]
+    doubted = mixed(costs) + work_lost(both)
+    apart = bool(doubted) or several is not None
+    busy = max(sum(float(each.causes[name].mean()) for name in c.BUSY) for each in costs) * MS_PER_NS
+    moved = {line: share * busy for line, share in lines.shares.items()}
+    return Noticed((*found, *classed, *doubted), apart, apart or bool(classed), moved)
