@@ -186,7 +186,7 @@ def walked(timeline: Timeline, step_range: str) -> Walked:
     start, end = host_windows(timeline, rows)
     reader = _Reader(timeline, step_range)
     found = [reader.step(*places) for places in zip(rows.tolist(), start.tolist(), end.tolist(), strict=True)]
-    places = Places(tuple(reader.kinds), tuple(reader.chains), tuple(reader.places))
+    places = Places(tuple(reader.kinds), tuple(reader.chains), tuple(StepPlace(*place) for place in reader.places))
     return Walked(places, [pieces for pieces, _ in found], [counts for _, counts in found])
 
 
@@ -206,9 +206,12 @@ class _Reader:
         self.end: list[int] = spans.end.tolist()
         self.parent: list[int] = nesting.parent.tolist()
         self.name: list[str] = [timeline.strings[name] for name in spans.name.tolist()]
+        # Whether each is one of torch's own.
+        self.own: list[bool] = [name.startswith(_OWN) for name in self.name]
         self.kinds: dict[OperatorKind, int] = {}
+        self._known: dict[tuple[int, str | Names, Names, str, bool], int] = {}
         self.chains: dict[tuple[int, ...], int] = {}
-        self.places: dict[StepPlace, int] = {}
+        self.places: dict[tuple[int, int, int], int] = {}
 
     def step(self, row: int, start: int, end: int) -> tuple[list[Piece], Mapping[int, int]]:
         thread = int(self._timeline.ranges.thread[row])
@@ -216,10 +219,6 @@ class _Reader:
         kinds = self._kinds_of(operators, thread)
         marks = self._range_marks(start, end, thread)
         return _Sweep(self, operators, kinds, marks).run(start, end), Counter(kinds.values())
-
-    def own(self, row: int) -> bool:
-        """Whether an operator is one of torch's own."""
-        return self.name[row].startswith(_OWN)
 
     def _inside(self, start: int, end: int, thread: int) -> list[int]:
         """The operators of the step, outer before inner."""
@@ -237,6 +236,8 @@ class _Reader:
         where = (np.full(len(rows), thread), spans.start[rows], spans.end[rows])
         lanes = [lane.tolist() for lane in innermost_of_lanes(self._ranges, *where)]
         of = self._range_paths.of
+        if len(lanes) == 1:
+            return {row: of(around) for row, around in zip(operators, lanes[0], strict=True)}
         return {row: tuple(name for lane in lanes for name in of(lane[place])) for place, row in enumerate(operators)}
 
     def _kinds_of(self, operators: list[int], thread: int) -> dict[int, int]:
@@ -246,8 +247,14 @@ class _Reader:
         found: dict[int, int] = {}
         for row in operators:
             around = found.get(self.parent[row], -1)
-            kind = OperatorKind(around, self._paths.of(row), ranges[row], following[row], row in callers)
-            found[row] = self.kinds.setdefault(kind, len(self.kinds))
+            # Inside a kind that is known its own name tells the path: made and compared is a path only once.
+            path = self._paths.of(row) if around < 0 else self.name[row]
+            told = (around, path, ranges[row], following[row], row in callers)
+            kind = self._known.get(told)
+            if kind is None:
+                made = OperatorKind(around, self._paths.of(row), *told[2:])
+                kind = self._known[told] = self.kinds.setdefault(made, len(self.kinds))
+            found[row] = kind
         return found
 
     def _following(self, operators: list[int]) -> dict[int, str]:
@@ -256,7 +263,7 @@ class _Reader:
         next_of: dict[int, str] = {}
         for row in reversed(operators):
             parent = self.parent[row]
-            following[row] = "" if parent in mine and self.own(parent) else next_of.get(parent, "")
+            following[row] = "" if parent in mine and self.own[parent] else next_of.get(parent, "")
             next_of[parent] = self.name[row]
         return following
 
@@ -318,7 +325,8 @@ class _Sweep:
         time = max(time, self._begun)  # one that crosses another may be closed late
         # A piece of no length is kept where operators ended in it: what recording them cost has to be somewhere.
         if time > self._begun or self._recorded:
-            place = self._reader.places.setdefault(self._place(coming), len(self._reader.places))
+            places = self._reader.places
+            place = places.setdefault(self._place(-1 if coming is None else coming), len(places))
             passed = self._passed
             while self._passed < len(self._marks) and self._marks[self._passed] < time:
                 self._passed += 1
@@ -338,16 +346,14 @@ class _Sweep:
             found[row] = numbers.setdefault(chain, len(numbers))
         return found
 
-    def _place(self, coming: int | None) -> StepPlace:
-        coming = -1 if coming is None else coming
+    def _place(self, coming: int) -> tuple[int, int, int]:
+        """As a StepPlace; ``coming``: -1 for none."""
         if not self._open:
             first = coming >= 0 and not self._pieces
-            return StepPlace(-1, self._kinds[coming] if first else -1, self._chains[coming])
+            return -1, self._kinds[coming] if first else -1, self._chains[coming]
         row, outermost = self._open[-1], self._open[0]
         # Time of an operator of torch's own is its work, whatever it calls next; that of one made of Python (a layer's)
         # may lead to the next call.
-        calls = coming >= 0 and self._parent[coming] == row and not self._reader.own(row)
-        leads = self._reader.own(outermost) and outermost in self._chains
-        return StepPlace(
-            self._kinds[row], self._kinds[coming] if calls else -1, self._chains[outermost if leads else -1]
-        )
+        calls = coming >= 0 and self._parent[coming] == row and not self._reader.own[row]
+        leads = self._reader.own[outermost] and outermost in self._chains
+        return self._kinds[row], self._kinds[coming] if calls else -1, self._chains[outermost if leads else -1]
