@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("short" if "not slow" in config.getoption("markexpr") else "thorough")
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not walk through all of torch again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def coarse_pictures() -> Iterator[None]:
     """PNGs are drawn, but small: that is a third of all drawing, and no test looks at their dots."""
@@ -33,3 +40,13 @@ def coarse_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(svg, "DOTS_PER_INCH", 20)
         yield
+
+
+@pytest.fixture
+def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of the time of a report."""
+    from bench.report import page
+
+    monkeypatch.setattr(
+        page, "_draw", lambda report, *_: ({figure.name: "<svg></svg>" for figure in report.figures}, [])
+    )

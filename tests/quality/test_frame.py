@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from bisect import bisect_left
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bench.quality.evaluate import Sample, evaluate
 from bench.quality.sandbox import find
 from bench.quality.tasks import PlusTask
 from bench.record.errors import MachineError
+from tests.long_tables import one_in
 from tests.quality.frame import PROGRAMS, RIGHT
 
 TASK = PlusTask("Test/0", "def f(x):\n", "    return x + 1\n", "f", 0.0, ([1],), ([2],))
@@ -56,7 +58,7 @@ def passes_in_plain_python(program: str, folder) -> bool:
     return ended.returncode == PASSED
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", one_in(3, PROGRAMS))
 def test_a_program_is_judged_as_plain_python_judges_it(name, sandbox, tmp_path, monkeypatch):
     monkeypatch.setenv("BITLEDGER_TEST", "told to nobody")
     monkeypatch.setenv("PYTHONWARNINGS", "error")
@@ -81,7 +83,7 @@ def test_a_recursion_may_be_as_deep_as_in_plain_python(sandbox, tmp_path):
         script.write_text(DEPTH.replace("DEPTH", str(depth)) + "assert f(1) == 2\n")
         return subprocess.run([PLAIN, script], capture_output=True, check=False).returncode == 0
 
-    deepest = max(depth for depth in range(900, 1001) if depth in (900,) or in_plain_python(depth))
+    deepest = bisect_left(range(901, 1001), True, key=lambda depth: not in_plain_python(depth)) + 900
     assert judged(sandbox, DEPTH.replace("DEPTH", str(deepest))).passed
     assert not judged(sandbox, DEPTH.replace("DEPTH", str(deepest + 1))).passed
 

@@ -99,7 +99,14 @@ def _heed_signals():
         signal.signal(number, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
+)
 def test_one_signal_ends_it_whatever_programs_do(number, code, sandbox, tmp_path):
     samples, notes = tmp_path / "samples.jsonl", tmp_path / "bitledger" / "judging"
     programs = ["def add(x, y):\n    return x + y\n", HOLDS]

@@ -37,6 +37,7 @@ def judged(made: Sandbox):
 @pytest.mark.parametrize("instead", ["raise SystemExit", "print('v 2')", "import time; time.sleep(9)"])
 def test_a_box_that_never_begins_makes_no_verdict(instead, monkeypatch):
     monkeypatch.setattr(Sandbox, "_command", lambda *_: [sys.executable, "-c", instead])
+    monkeypatch.setattr(box, "START_SECONDS", 0.4)
     with pytest.raises(MeasurementError, match=r"Test/0: a box .* 3 times, so nothing is known of its program"):
         judged(find(unprotected=True))
 
@@ -65,7 +66,7 @@ def test_a_process_that_cannot_be_started_is_no_verdict(monkeypatch):
 
 def test_the_time_of_a_program_begins_with_its_box(monkeypatch):
     right = Sandbox._command
-    late = "import os, sys, time; time.sleep(1.2); os.execv(sys.argv[1], sys.argv[1:])"
+    late = "import os, sys, time; time.sleep(0.8); os.execv(sys.argv[1], sys.argv[1:])"
     monkeypatch.setattr(Sandbox, "_command", lambda *given: [sys.executable, "-c", late, *right(*given)])
     monkeypatch.setattr(programs, "LEAST_SECONDS", 0.3)
     monkeypatch.setattr(programs, "START_SECONDS", 0.3)

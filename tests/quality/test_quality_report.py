@@ -46,6 +46,7 @@ def folder(records: list[Record], tmp_path_factory: pytest.TempPathFactory) -> P
     return made
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_a_report_without_programs_is_the_same_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = make.run(schemes=("fp16", "nf4"), repeats=1)
     write_report(tmp_path / "with", plain, [])

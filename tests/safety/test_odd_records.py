@@ -12,11 +12,12 @@ from bench import cli
 from bench.record.metrics import METRICS
 from bench.record.schema import to_json
 from bench.record.store import RECORDS
-from bench.report import page
 from fuzz.mutation import mutated_tree
 from tests import factories as make
 from tests import quality_records as quality
 
+# That figures of odd values are drawn is a test of its own.
+pytestmark = pytest.mark.usefixtures("no_drawing")
 # Each run is tried with some: their work is much the same.
 VERBS = (
     ("report",), ("explain",), ("explain", "--json"), ("show",), ("show", "--json"),
@@ -168,14 +169,6 @@ ODD = {
     "a bare setup": changed(less_setup),
     "no name": changed(case(model="", revision="")),
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def no_drawing(monkeypatch):
-    """Drawing takes most of the time of a report; that figures of odd values are drawn is a test of its own."""
-    monkeypatch.setattr(
-        page, "_draw", lambda report, *_: ({figure.name: "<svg></svg>" for figure in report.figures}, [])
-    )
 
 
 def write(folder, documents):

@@ -4,6 +4,7 @@ timed it takes ×1.22."""
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from profiling.summarize import read_timeline
 
 H100 = Path(__file__).parents[3] / "reports" / "runs" / "h100-starcoder2-3b-20261126"
 SCHEMES = ("bf16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
+QUICK = ("int8", "nf4")
+EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in SCHEMES]
 
 
 @pytest.fixture(scope="module")
@@ -29,22 +32,34 @@ def answers():
 
 @pytest.fixture(scope="module")
 def traces():
-    """Scheme → (path, trace), each read once."""
-    found = {}
-    for record in load(H100).records:
-        if record.instrument == "kineto":
-            path = H100 / next(item.path for item in record.artifacts if item.path.endswith(".json.gz"))
-            found[record.case.scheme] = path, Analysis(read_timeline(path))
-    return found
+    """Gives (path, trace) of a scheme, each read once."""
+    paths = {
+        record.case.scheme: H100 / next(item.path for item in record.artifacts if item.path.endswith(".json.gz"))
+        for record in load(H100).records
+        if record.instrument == "kineto"
+    }
+    return cache(lambda scheme: (paths[scheme], Analysis(read_timeline(paths[scheme]))))
+
+
+@pytest.fixture(scope="module")
+def given(traces, answers, tmp_path_factory):
+    """Gives what is told of a scheme's trace beside fp16's, outside the run, with the run's times."""
+
+    def explained(scheme):
+        own, folder = answers[scheme].closed, tmp_path_factory.mktemp(scheme)
+        times = {"fp16": own.reference_ms, scheme: own.scheme_ms}
+        return explain_traces(*(outside(traces, folder, name, ms) for name, ms in times.items())).timed
+
+    return cache(explained)
 
 
 def outside(traces, folder, scheme, time=None):
     """A copy outside any run folder."""
-    path, analysis = traces[scheme]
+    path, analysis = traces(scheme)
     return Trace(Path(shutil.copy(path, folder / f"{scheme}.json.gz")), analysis, time)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", EACH)
 def test_without_times_there_is_no_overall_answer(traces, tmp_path, scheme):
     found = explain_traces(outside(traces, tmp_path, "fp16"), outside(traces, tmp_path, scheme))
     assert found.timed is None
@@ -55,10 +70,10 @@ def test_without_times_there_is_no_overall_answer(traces, tmp_path, scheme):
     assert host and all(line.inflated and not line.sure for line in host), "their bounds hold 0"
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", EACH)
 def test_times_of_the_run_folder(traces, answers, scheme):
     own = answers[scheme]
-    found = explain_traces(*(Trace(*traces[name]) for name in ("fp16", scheme))).timed
+    found = explain_traces(*(Trace(*traces(name)) for name in ("fp16", scheme))).timed
     assert found is not None
     assert found.run == H100.name
     assert found.closed == own.closed
@@ -66,11 +81,10 @@ def test_times_of_the_run_folder(traces, answers, scheme):
     assert sum(cause.delta_ms for cause in found.causes) == found.closed.delta.delta_ms
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_times_that_are_given(traces, answers, tmp_path, scheme):
+@pytest.mark.parametrize("scheme", EACH)
+def test_times_that_are_given(given, answers, scheme):
     own = answers[scheme].closed
-    times = {"fp16": own.reference_ms, scheme: own.scheme_ms}
-    found = explain_traces(*(outside(traces, tmp_path, name, ms) for name, ms in times.items())).timed
+    found = given(scheme)
     assert found is not None
     closed = found.closed
     assert closed.delta.delta_ms == pytest.approx(own.delta.delta_ms, abs=1e-6)
@@ -91,11 +105,6 @@ def large(causes, closed):
     ]
 
 
-def test_what_single_times_allow(traces, answers, tmp_path):
+def test_what_single_times_allow(given):
     """×3.23 from one process of each is SLOWER, ×1.22 is not told from chance."""
-    verdicts = {}
-    for scheme in ("int8", "nf4"):
-        own = answers[scheme].closed
-        sides = outside(traces, tmp_path, "fp16", own.reference_ms), outside(traces, tmp_path, scheme, own.scheme_ms)
-        verdicts[scheme] = explain_traces(*sides).timed.verdict
-    assert verdicts == {"int8": "SLOWER", "nf4": "AMBIGUOUS"}
+    assert {name: given(name).verdict for name in ("int8", "nf4")} == {"int8": "SLOWER", "nf4": "AMBIGUOUS"}
