@@ -43,10 +43,9 @@ def coarse_pictures() -> Iterator[None]:
 
 
 @pytest.fixture
-def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_drawing() -> Iterator[None]:
     """Drawing takes most of the time of a report."""
-    from bench.report import page
+    from tests.written_report import undrawn
 
-    monkeypatch.setattr(
-        page, "_draw", lambda report, *_: ({figure.name: "<svg></svg>" for figure in report.figures}, [])
-    )
+    with undrawn():
+        yield

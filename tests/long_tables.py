@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
 
 
-def some_of(names: Iterable[str], quick: Iterable[str]) -> list[Any]:
-    """Parameters of a test: all but ``quick`` are slow."""
-    every, few = list(names), set(quick)
-    assert few <= set(every), few - set(every)
-    return [name if name in few else pytest.param(name, marks=pytest.mark.slow) for name in every]
+def some_of(cases: Iterable[Any], quick: Collection[Any]) -> list[Any]:
+    """Parameters of a test, of which all but ``quick`` are slow. A case of several arguments is a tuple."""
+    every = list(cases)
+    assert all(case in every for case in quick), [case for case in quick if case not in every]
+    return [
+        pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=[pytest.mark.slow] * (case not in quick))
+        for case in every
+    ]
 
 
-def one_in(step: int, names: Iterable[str], *also: str, but: Iterable[str] = ()) -> list[Any]:
-    """One of ``step`` and ``also`` always, without ``but``."""
-    every = list(names)
-    return some_of(every, (set(every[::step]) | set(also)) - set(but))
+def one_in(step: int, cases: Iterable[Any], *also: Any, but: Collection[Any] = ()) -> list[Any]:
+    """The same with one of ``step`` and ``also`` for every run, without ``but``."""
+    every = list(cases)
+    return some_of(every, [case for case in (*every[::step], *also) if case not in but])

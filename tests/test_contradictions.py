@@ -16,6 +16,7 @@ from bench.run.planfile import Run, read_plan, write_plan
 from bench.verbs.resuming import refuse_other_plan
 from bench.workloads.sources import resolve
 from tests import factories as make
+from tests.long_tables import some_of
 from tests.profiling.trace_files import nsys_file
 from tests.test_kinds import nothing_is_started, parsers, place_for, refused  # noqa: F401 - a fixture
 
@@ -246,7 +247,7 @@ def test_no_width_of_a_terminal_breaks_the_help(width, monkeypatch, capsys):
         assert verb in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", some_of(WIDTHS, ("1", "abc", "")))
 def test_no_width_of_a_terminal_breaks_an_output(width, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", width)
     run = str(place_for("explain", tmp_path))

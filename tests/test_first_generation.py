@@ -27,6 +27,7 @@ from bench.workloads.annotation import Tools
 from bench.workloads.sources import resolve
 from profiling.inrun import timeline
 
+pytestmark = pytest.mark.slow
 SOURCE = resolve("smoke")
 PLANT_S = 0.030
 PLAIN = torch.nn.functional.scaled_dot_product_attention

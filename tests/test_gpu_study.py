@@ -202,7 +202,7 @@ def test_what_cannot_go_on_by_itself_is_not_done_twice(stub):
 
 
 def test_a_part_is_cut_off_at_its_limit_and_says_so(stub):
-    done = stub("steady", "costs", orders_given={"study": "sleep 60"}, LIMIT="4", BUDGET="4")
+    done = stub("steady", "costs", orders_given={"study": "sleep 60"}, LIMIT="2", BUDGET="2")
     assert done.returncode == 1
     assert re.search(r"steady: cut off after \d s: call the part again to go on", done.stdout)
     assert "costs: not begun: the call's time is up" in done.stdout

@@ -34,7 +34,7 @@ def write(run_folder: Path, report: Report) -> list[Path]:
     folder = run_folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     ready = {figure.name: picture(run_folder, figure.artifact) for figure in report.figures if figure.artifact}
-    drawn, written = _draw(report, folder)
+    drawn, written = drawn_figures(report, folder)
     return [
         _write(run_folder / "report.md", markdown.render(report, figure_paths(report))),
         _write(run_folder / "report.html", render_html(report, drawn | ready)),
@@ -50,7 +50,9 @@ def figure_paths(report: Report) -> dict[str, str]:
     }
 
 
-def _draw(report: Report, folder: Path) -> tuple[dict[str, str], list[Path]]:
+def drawn_figures(report: Report, folder: Path) -> tuple[dict[str, str], list[Path]]:
+    """By name: each figure as SVG for the page; and the files that were written into ``folder``. Not those that another
+    program drew."""
     inline: dict[str, str] = {}
     written: list[Path] = []
     for figure in report.figures:

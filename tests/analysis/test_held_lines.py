@@ -97,6 +97,7 @@ def test_a_trace_that_was_changed_since_is_no_trace(changed, monkeypatch, tmp_pa
     assert bool(held_lines.findings(found)) is changed
 
 
+@pytest.mark.slow
 def test_a_report_reads_each_trace_once_for_its_lines_and_its_drawn_step(tmp_path, monkeypatch):
     monkeypatch.setattr(held_lines, "THEN", "another table")
     read = []

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bench.analysis.statistics import estimate, location, quantiles, ratio, relative_standard_error, resampling
 from bench.analysis.statistics.streams import Stream
+from tests.long_tables import some_of
 
 positive = st.floats(1e-3, 1e3)
 repeats = st.lists(st.lists(positive, min_size=1, max_size=6), min_size=1, max_size=4)
@@ -111,7 +112,7 @@ def test_the_inverse_swaps_the_bounds() -> None:
     assert inverse.low == pytest.approx(1 / found.high) and inverse.high == pytest.approx(1 / found.low)
 
 
-@pytest.mark.parametrize(("n", "calls"), [(3, 4), (5, 3)])
+@pytest.mark.parametrize(("n", "calls"), some_of([(3, 4), (5, 3)], [(3, 4)]))
 def test_the_interval_covers_the_truth_about_as_often_as_it_says(n: int, calls: int) -> None:
     """Between-process noise of 1 %, call noise of 0.3 %, 300 trials: at least 92 % hold the true ratio of 1."""
     rng = np.random.default_rng(20)

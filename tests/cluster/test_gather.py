@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -18,13 +19,20 @@ from tests.cluster.test_attempt import planned
 from tests.factories import CPU
 
 
-@pytest.fixture
-def sweep(tmp_path):
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
     """Three blocks, measured on three nodes."""
-    plan(tmp_path)
+    folder = tmp_path_factory.mktemp("measured")
+    plan(folder)
     for number in (1, 2, 3):
-        measure_block(tmp_path, number, means(replace(CPU, hostname=f"n{number}")))
-    return tmp_path
+        measure_block(folder, number, means(replace(CPU, hostname=f"n{number}")))
+    return folder
+
+
+@pytest.fixture
+def sweep(measured, tmp_path):
+    """A copy of it, to be gathered."""
+    return shutil.copytree(measured, tmp_path / "sweep")
 
 
 def change(attempt, changed):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bench.cluster.analysis.chi_square import chi_square_cdf, chi_square_quantile
 from bench.cluster.analysis.outlying import LEVEL, far, modified_z
+from tests.long_tables import some_of
 
 # Away from 0, where scaling by a tiny number would lose all digits.
 VALUES = st.lists(st.integers(-1000, 1000).map(float), min_size=1, max_size=20)
@@ -24,7 +25,10 @@ def test_one_far_value_does_not_hide_itself_nor_make_others_far() -> None:
     assert far([1.00, 1.01, 0.99, 1.02, 0.98, 3.0]).tolist() == [False] * 5 + [True] and max(abs(z[:5])) < 3
 
 
-@pytest.mark.parametrize("count", [3, 4, 5, 6, 8, 9, 17, 18, 40, 75, 150, 300, 1000])
+COUNTS = (3, 4, 5, 6, 8, 9, 17, 18, 40, 75, 150, 300, 1000)
+
+
+@pytest.mark.parametrize("count", some_of(COUNTS, (3, 8, 40, 1000)))
 def test_of_alike_values_one_stands_apart_in_one_of_twenty_draws(count: int) -> None:
     """With the limit of 3.5 for any number it was 29 % of three values, 21 % of five and 39 % of 1,000."""
     draws = min(4000, 1_200_000 // count)

@@ -159,7 +159,7 @@ FAULTS = (
         "torch out of host memory", "the child raises torch's RuntimeError of its allocator",
         _misbehaves("torch host memory")),
     Fault("GPU out of memory", "the child raises torch.OutOfMemoryError, in torch's words", _misbehaves("gpu memory")),
-    Fault("Child hangs", "the child sleeps; its block's limit is 2 s", _misbehaves("hang", limit_s=2.0)),
+    Slow("Child hangs", "the child sleeps; its block's limit is 2 s", _misbehaves("hang", limit_s=2.0)),
     Slow("Child stops", "SIGSTOP to the child; its block's limit is 4 s", _child(signal.SIGSTOP, limit_s=4.0)),
     Fault("Child stopped for a while", "SIGSTOP to the child while it measures, and SIGCONT", child_paused),
     Slow(

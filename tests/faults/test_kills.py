@@ -1,19 +1,23 @@
-"""Ten random moments; `python -m tests.faults.kills` is for hundreds, and its committed result is looked at here."""
+"""A few random moments; `python -m tests.faults.kills` is for hundreds, and its committed result is looked at here."""
 
 import json
 from dataclasses import replace
 
+import pytest
+
 from tests.faults import kills
 from tests.faults.plans import plan
+from tests.long_tables import some_of
 
 SETTING = replace(
     kills.FAST, horizon_s=1.0, plan=lambda folder: plan(folder, repeats=2, schemes=("fp16", "nf4"), batches=(1, 2, 4))
 )
 
 
-def test_nothing_is_lost_at_ten_random_moments(launch):
-    tally = kills.strike(SETTING, 10, 7, launch, lambda _: None)
-    assert len(tally.struck) == 10
+@pytest.mark.parametrize("moments", some_of((3, 10), (3,)))
+def test_nothing_is_lost_at_random_moments(moments, launch):
+    tally = kills.strike(SETTING, moments, 7, launch, lambda _: None)
+    assert len(tally.struck) == moments
     assert tally.acknowledged >= tally.folders * 24
     assert tally.wrong() == 0, tally
 

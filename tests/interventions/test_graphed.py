@@ -21,7 +21,8 @@ from bench.workloads.batches import Batch, make_batches
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
 from tests.interventions.graph_simulation import simulated
-from tests.workloads.tiny_models import ALWAYS_WINDOWED, PLAIN, WINDOWED, prompt, session, tiny
+from tests.long_tables import some_of
+from tests.workloads.tiny_models import PLAIN, WINDOWED, prompt, session, some_windows, tiny
 
 NEW = 24
 # Longer than the window of 16 before the first new token, and reaching it while decoding.
@@ -42,11 +43,8 @@ def held_to_claim(of: Session) -> list[list[list[int]]]:
     return given
 
 
-@pytest.mark.parametrize("window", [None, 4096, 16])
-@pytest.mark.parametrize("kind", WINDOWED)
+@pytest.mark.parametrize(("kind", "window"), some_windows(*WINDOWED))
 def test_a_replayed_step_gives_generates_tokens(kind, window):
-    if window is None and kind in ALWAYS_WINDOWED:
-        pytest.skip("this architecture always has a window")
     of = session(tiny(kind, window), [prompt(2, length, length) for length in LENGTHS], NEW)
     tokens = decode(of)
     assert tokens == same_tokens.unchanged_tokens(of, "dynamic")
@@ -93,11 +91,8 @@ def test_transformers_own_static_cache_never_gives_wrong_tokens_unseen(monkeypat
     assert tokens == same_tokens.unchanged_tokens(of, "dynamic")
 
 
-@pytest.mark.parametrize("window", [None, 4096, 16])
-@pytest.mark.parametrize("kind", WINDOWED)
+@pytest.mark.parametrize(("kind", "window"), some_windows(*WINDOWED))
 def test_the_eager_loop_with_transformers_static_cache_gives_the_same_tokens(kind, window):
-    if window is None and kind in ALWAYS_WINDOWED:
-        pytest.skip("this architecture always has a window")
     of = session(tiny(kind, window), [prompt(2, length, length) for length in LENGTHS], NEW, cache="static")
     assert same_tokens.unchanged_tokens(of, "static") == same_tokens.unchanged_tokens(of, "dynamic")
 
@@ -136,7 +131,7 @@ def smoke(scheme: str, new_tokens: int = 8, calls: int = 2) -> Session:
     return Session(of, loaded, make_batches(of, loaded, calls))
 
 
-@pytest.mark.parametrize("scheme", ["fp16", "nf4", "nf4-dq", "int8-thr0"])
+@pytest.mark.parametrize("scheme", some_of(("fp16", "nf4", "nf4-dq", "int8-thr0"), ("nf4", "int8-thr0")))
 def test_quantised_arms_are_captured_and_prompts_may_differ_in_length(monkeypatch, scheme):
     # As on a GPU, which packs no weights: on packed ones a CPU's operator reads the table of codes in Python.
     monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: False)
@@ -184,11 +179,8 @@ def test_a_cache_that_moves_is_refused(monkeypatch):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("window", [None, 4096, 16])
-@pytest.mark.parametrize("kind", WINDOWED)
+@pytest.mark.parametrize(("kind", "window"), some_windows(*WINDOWED))
 def test_a_real_graph_gives_generates_tokens(kind, window):
-    if window is None and kind in ALWAYS_WINDOWED:
-        pytest.skip("this architecture always has a window")
     of = session(tiny(kind, window).to("cuda"), [prompt(2, length, length, "cuda") for length in LENGTHS], NEW)
     tokens = decode(of, graphed.captured)
     same_tokens.check(of, tokens, same_tokens.unchanged_tokens(of, "dynamic"), ROUNDING)

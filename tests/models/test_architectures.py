@@ -20,18 +20,17 @@ from bench.workloads.planting import plant
 from bench.workloads.session import Session
 from bench.workloads.sources import data_folder, resolve
 from benchmarks.model_matrix import architectures, page, trying
+from tests.long_tables import some_of
 from tests.models import checkpoints
 
-# Conv1D, no limit of positions, experts, a text model within another, no quantiser for its Linears.
-QUICK = ("gpt-2 (Conv1D)", "bloom (ALiBi)", "mixtral (experts)", "gemma3 (images and text)", "falcon (own Linear)")
-SLOW = tuple(name for name in architectures.NAMES if name not in (*QUICK, "t5 (encoder-decoder)"))
+EVERY = [name for name in architectures.NAMES if name != "t5 (encoder-decoder)"]
 
 
 def made(name, tmp_path):
     return architectures.make(name, tmp_path / "made", data_folder() / "smoke-model")
 
 
-@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+@pytest.mark.parametrize("name", some_of(EVERY, ("gpt-2 (Conv1D)", "mixtral (experts)")))
 def test_each_is_what_it_is_called_and_generates_as_transformers_does(name, tmp_path):
     folder = made(name, tmp_path)
     assert trying.describe(folder) == ""
@@ -114,7 +113,10 @@ def test_what_a_model_has_for_images_is_none_of_its_layers(tmp_path):
     assert {type(layer).__name__ for layer in decoder_layers(model)} == {"Gemma3DecoderLayer"}
 
 
-@pytest.mark.parametrize("name", ["llava (images and text)", "qwen2-vl (images and text)"])
+OF_IMAGES = ("llava (images and text)", "qwen2-vl (images and text)")
+
+
+@pytest.mark.parametrize("name", some_of(OF_IMAGES, OF_IMAGES[:1]))
 def test_a_model_of_images_and_text_generates_from_text(name, tmp_path):
     folder = made(name, tmp_path)
     told = describe(resolve(str(folder)))

@@ -22,6 +22,7 @@ from profiling.capture.filing import CaptureRequest, Filer
 from profiling.capture.observers import OBSERVERS
 from profiling.capture.settings import Settings
 from tests import factories as make
+from tests.long_tables import some_of
 
 SOURCE = Source("smoke", "smoke", "nowhere", "0123abcd", "memorised")
 TOOLS = {name: f"/fake/{name}" for name in ("ncu", "nsys", "py-spy")}
@@ -223,7 +224,7 @@ def test_a_tool_that_leaves_nothing(instrument: str, told: str, observe: Observe
     assert record.status == "failed" and told in record.reason
 
 
-@pytest.mark.parametrize("stubborn", [False, True])
+@pytest.mark.parametrize("stubborn", some_of((False, True), (True,)))
 def test_a_tool_that_hangs(stubborn: bool, observe: Observe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pid = tmp_path / "pid"
     monkeypatch.setenv("BITLEDGER_FAKE_PID", str(pid))

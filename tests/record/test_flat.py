@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.record.errors import UsageError
-from bench.record.store import load
+from bench.record.store import load, open_run
 from bench.record.tables import COLUMNS, flat, write_table
 from profiling.cli import main
 from tests import factories as make
@@ -41,8 +41,11 @@ def test_what_was_not_measured_has_a_row_with_the_reason_and_no_value():
 
 @pytest.mark.parametrize("name", ["run.csv", "run.csv.gz"])
 def test_a_csv_holds_the_values_to_the_last_digit(name, records, tmp_path, capsys):
-    out = tmp_path / name
-    assert main(["export", str(RUN), str(out)]) == 0
+    out, records = tmp_path / name, records[::20]
+    with open_run(tmp_path / "run") as writer:
+        for record in records:
+            writer.append(record)
+    assert main(["export", str(tmp_path / "run"), str(out)]) == 0
     assert "rows, one per raw value" in capsys.readouterr().out
     with gzip.open(out, "rt") if out.suffix == ".gz" else out.open() as stream:
         read = list(csv.DictReader(stream))
@@ -51,7 +54,7 @@ def test_a_csv_holds_the_values_to_the_last_digit(name, records, tmp_path, capsy
     assert [(row["case_id"], row["metric"], row["unit"]) for row in read] == [
         (row["case_id"], row["metric"] or "", row["unit"] or "") for row in told
     ]
-    assert main(["export", str(RUN), str(out)]) == 0, "an earlier table is written over"
+    assert main(["export", str(tmp_path / "run"), str(out)]) == 0, "an earlier table is written over"
 
 
 def test_a_text_of_several_lines_or_of_no_unicode_stays_one_cell(tmp_path):

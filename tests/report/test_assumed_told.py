@@ -20,7 +20,7 @@ from bench.studies.starcoder2.replication.page import write_study
 from tests import factories as make
 from tests import quality_records as quality
 from tests import study_records as study
-from tests.written_report import write_report
+from tests.written_report import undrawn, write_report
 
 INTERVAL = re.compile(r"\[[-+±\d.,\s\u202f]+\]|[-+]\d+\.\d+ to [-+]\d+\.\d+")
 # Columns whose intervals assume nothing: Wilson's, one of greedy answers, pairs of calls in one process, and products
@@ -65,7 +65,7 @@ def untold(text: str) -> list[tuple[str, str, str]]:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("one")
-    write_report(folder, one_process_each(), [])
+    write_report(folder, one_process_each(), [], drawn=False)
     return (folder / "report.md").read_text(encoding="utf-8")
 
 
@@ -90,7 +90,7 @@ def test_the_captions_of_drawn_intervals_say_it(page: str) -> None:
 
 def test_three_processes_need_no_such_word(tmp_path: Path) -> None:
     records = [make.generation(scheme, repeat) for scheme in ("fp16", "nf4") for repeat in range(3)]
-    write_report(tmp_path, records, [])
+    write_report(tmp_path, records, [], drawn=False)
     assert "assumed" not in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
@@ -123,7 +123,8 @@ def test_json_says_it() -> None:
 
 def test_the_study_page_says_it(tmp_path: Path) -> None:
     run = [record for record in study.run() if record.repeat == 0]
-    write_study(tmp_path, [run], study.published())
+    with undrawn():
+        write_study(tmp_path, [run], study.published())
     text = (tmp_path / "study.md").read_text(encoding="utf-8")
     raw = ("Figures", "Why the joules differ", "Table IV", "Over the original")  # five runs each, by the study
     left = [

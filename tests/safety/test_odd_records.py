@@ -15,9 +15,8 @@ from bench.record.store import RECORDS
 from fuzz.mutation import mutated_tree
 from tests import factories as make
 from tests import quality_records as quality
+from tests.long_tables import one_in, some_of
 
-# That figures of odd values are drawn is a test of its own.
-pytestmark = pytest.mark.usefixtures("no_drawing")
 # Each run is tried with some: their work is much the same.
 VERBS = (
     ("report",), ("explain",), ("explain", "--json"), ("show",), ("show", "--json"),
@@ -216,7 +215,8 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.usefixtures("no_drawing")
+@pytest.mark.parametrize("name", one_in(3, ODD, *sorted(REFUSED)))
 def test_an_odd_run_ends_every_verb_well(name, tmp_path, capsys):
     device = "cuda" if len(name) % 2 else "cpu"
     other = write(tmp_path / "other", whole_run(device))
@@ -232,6 +232,7 @@ def test_what_is_refused_names_file_line_and_field(name, tmp_path, capsys):
     assert re.search(rf"{RECORDS}, line \d+: .*(joy|[a-z_]+ has a value|metrics\[\d+\])", capsys.readouterr().err)
 
 
+@pytest.mark.usefixtures("no_drawing")
 @pytest.mark.parametrize("seed", range(4))
 def test_a_run_changed_at_random_ends_every_verb_well(seed, tmp_path, capsys):
     rng = Random(seed)
@@ -244,9 +245,11 @@ def test_a_run_changed_at_random_ends_every_verb_well(seed, tmp_path, capsys):
     many_verbs(write(tmp_path / "run", documents), other, capsys, seed % 4)
 
 
-@pytest.mark.parametrize("name", ["one sample of each", "lines 0", "times of years", "all times alike", "energy 0"])
-def test_figures_of_odd_values_are_drawn(name, tmp_path, capsys, monkeypatch):
-    monkeypatch.undo()
+DRAWN = ("one sample of each", "lines 0", "times of years", "all times alike", "energy 0")
+
+
+@pytest.mark.parametrize("name", some_of(DRAWN, ("one sample of each", "times of years")))
+def test_figures_of_odd_values_are_drawn(name, tmp_path, capsys):
     folder = write(tmp_path / "run", ODD[name](whole_run("cuda")))
     assert ends_well(("report", folder), capsys, folder / "report.md") == 0
     assert list((folder / "figures").glob("*.svg"))

@@ -24,6 +24,7 @@ import starcoder2_samples as texts  # noqa: E402
 
 
 @needs_shared
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["energy", "ear", "prompts", "samples", "verdicts"])
 def test_a_carried_file_is_made_of_the_authors_files(name: str, made: dict):
     assert (DATA / f"{name}.json").read_text(encoding="utf-8") == starcoder2_data.written(made[name])

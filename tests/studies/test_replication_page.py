@@ -86,6 +86,7 @@ def test_text_from_records_cannot_become_markup(tmp_path: Path):
         assert evil not in (tmp_path / name).read_text()
 
 
+@pytest.mark.slow
 def test_the_verb_writes_into_the_first_folder_without_any_model_library(tmp_path: Path):
     one = write(tmp_path / "one", [records.calls(n, t, r) for n, t in records.TIMES.items() for r in range(2)])
     other = write(tmp_path / "two", [records.calls(n, t, stop="eos") for n, t in records.TIMES.items()])

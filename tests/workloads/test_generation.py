@@ -14,6 +14,7 @@ from bench.workloads.batches import make_batches
 from bench.workloads.outcome import Outcome
 from bench.workloads.session import Session, meet_all, overhead, produced
 from bench.workloads.sources import resolve
+from tests.long_tables import some_of
 
 SOURCE = resolve("smoke")
 CASE = Case("generation", "smoke", SOURCE.revision, "fp16", "cpu", 0, batch_size=1, prompts="humaneval", new_tokens=5,
@@ -91,7 +92,10 @@ def test_a_static_cache_gives_the_same_tokens(loaded):
     assert sequences[0] == sequences[1]
 
 
-@pytest.mark.parametrize("name", ["int8", "int8-thr0", "int8-planted", "nf4", "nf4-dq", "fp4", "bf16", "fp32"])
+SCHEMES = ("int8", "int8-thr0", "int8-planted", "nf4", "nf4-dq", "fp4", "bf16", "fp32")
+
+
+@pytest.mark.parametrize("name", some_of(SCHEMES, ("int8", "nf4")))
 def test_every_scheme_of_the_smoke_preset_generates(name):
     (outcome,) = run(replace(CASE, scheme=name), calls=1, warmup_calls=0)
     assert outcome.status == "ok"

@@ -25,7 +25,7 @@ from tests.interventions.graph_simulation import Recorder, nothing_read_back, re
 from tests.models import checkpoints
 from tests.run.test_trying import turns
 from tests.workloads.packed_4bit import WAYS, way
-from tests.workloads.tiny_models import ALWAYS_WINDOWED, PLAIN, WINDOWED, prompt, tiny
+from tests.workloads.tiny_models import PLAIN, WINDOWED, prompt, some_windows, tiny
 
 SOURCE = resolve("smoke")
 IDS = torch.arange(1, 25)[None]
@@ -116,7 +116,12 @@ def kernel(request):
         yield request.param
 
 
-ON_EVERY_CPU = [parameter(*item, name) for item in TRIED for name in (WAYS if "4" in item[0] else WAYS[:1])]
+QUICK = (("int8", ""), ("nf4", ""), ("int8", "threshold-0"), ("int8-bf16", "logger-silenced"), ("nf4-dq", "bare-op"))
+ON_EVERY_CPU = [
+    parameter(*item, name, is_slow=item not in QUICK)
+    for item in TRIED
+    for name in (WAYS if "4" in item[0] else WAYS[:1])
+]
 
 
 @pytest.mark.parametrize(("scheme", "change", "kernel"), ON_EVERY_CPU, indirect=["kernel"])
@@ -209,11 +214,8 @@ def run_on(model, text):
     return names
 
 
-@pytest.mark.parametrize("window", [None, 4096, 16])
-@pytest.mark.parametrize("kind", [*WINDOWED, *PLAIN])
+@pytest.mark.parametrize(("kind", "window"), some_windows(*WINDOWED, *PLAIN))
 def test_the_captured_step_computes_the_tokens_of_the_loop_through_a_window(simulated_graph, kind, window):
-    if window is None and kind in ALWAYS_WINDOWED:
-        pytest.skip("this architecture always has a window")
     model = tiny(kind, window)
     names = run_on(model, printed("fp16", "cuda-graph"))
     tokens = torch.cat(names["tokens"], dim=1).tolist()
@@ -282,6 +284,7 @@ def by_every_path():
     return remedies(rows, groups, timed, interventions.predicted_only(timed))
 
 
+@pytest.mark.slow
 def test_the_code_of_every_path_runs_and_makes_an_arm_of_this_tool():
     found = by_every_path()
     paths = {remedy.basis.split(",")[0].split(" of ")[0].split(" for ")[0] for remedy in found}

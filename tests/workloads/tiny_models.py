@@ -12,6 +12,7 @@ from bench.record.schema import Case
 from bench.workloads.batches import Batch
 from bench.workloads.models import LoadedModel
 from bench.workloads.session import Session
+from tests.long_tables import some_of
 
 # Those whose attention heeds config.sliding_window; gemma and cohere cannot be built without one.
 WINDOWED = ("starcoder2", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3", "cohere2")
@@ -19,6 +20,13 @@ ALWAYS_WINDOWED = ("gemma2", "gemma3_text", "cohere2")
 # Those that know no window, whatever their config says.
 PLAIN = ("llama", "phi", "gpt_neox")
 VOCABULARY = 97
+
+
+def some_windows(*kinds: str) -> list[Any]:
+    """Parameters (kind, window): none, one that is never reached, and one that is. Each kind with the last one, and one
+    kind with each, in every run of the tests; all in the long one."""
+    pairs = [(k, window) for k in kinds for window in (None, 4096, 16) if window or k not in ALWAYS_WINDOWED]
+    return some_of(pairs, [pair for pair in pairs if pair[1] == 16 or pair[0] == kinds[0]])
 
 
 def tiny(kind: str, window: int | None = None, **more: Any) -> Any:

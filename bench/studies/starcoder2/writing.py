@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 
 from bench.record.files import replace_bytes
-from bench.report import markdown, svg
+from bench.report import markdown, page, svg
 from bench.report.content import Report
-from bench.report.page import render_html
 
 
 def write(folder: Path, report: Report, name: str = "study") -> list[Path]:
     """``name``.md, ``name``.html and figures/ in ``folder``; the paths written. Raises OSError."""
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    inline: dict[str, str] = {}
-    written: list[Path] = []
-    for figure in report.figures:
-        document, paths = svg.save(figure.draw(), figures, figure.name)
-        inline[figure.name] = svg.inline(document, figure.name, html.escape(figure.title))
-        written += paths
+    inline, written = page.drawn_figures(report, figures)
     pages = {
         folder / f"{name}.md": markdown.render(report, {name: f"figures/{name}.svg" for name in inline}),
-        folder / f"{name}.html": render_html(report, inline),
+        folder / f"{name}.html": page.render_html(report, inline),
     }
     for path, text in pages.items():
         replace_bytes(path, text.encode())

@@ -15,11 +15,11 @@ from bench.analysis.traces.pair import Trace, explain_traces
 from bench.record import causes as c
 from bench.record.store import load
 from profiling.summarize import read_timeline
+from tests.long_tables import some_of
 
 H100 = Path(__file__).parents[3] / "reports" / "runs" / "h100-starcoder2-3b-20261126"
 SCHEMES = ("bf16", "int8", "int8-thr0", "int8-planted", "fp4", "nf4", "nf4-dq")
-QUICK = ("int8", "nf4")
-EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in SCHEMES]
+EACH = some_of(SCHEMES, ("int8", "nf4"))
 
 
 @pytest.fixture(scope="module")
