@@ -134,12 +134,13 @@ profile: $(VENV_READY) ## timelines, counters and host stacks: all that this mac
 	$(PY) -m profiling all $(if $(filter-out auto,$(PRESET)),--preset $(PRESET)) \
 	  $(if $(MODEL),--model $(MODEL)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
-# Tests of one module stay together (loadscope): their shared fixtures are made once. WORKERS=0 runs them in one process.
+# Each worker takes half of the tests in their order, and from the other's end when its own are done: tests of one module
+# stay together, so that their shared fixtures are made once, and no worker waits. WORKERS=0 runs them in one process.
 WORKERS ?= 2
 test: $(VENV_READY) ### run the tests that need no GPU (SLOW=yes: the long real runs too)
 	@$(PY) -c 'import pytest, xdist' 2>/dev/null \
 	  || { echo "pytest is not in this environment: make the bundle with BUNDLE_DEV=yes"; exit 2; }
-	$(PY) -m pytest -n $(WORKERS) --dist loadscope $(if $(SLOW),-m "not gpu and not slurm")
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal $(if $(SLOW),-m "not gpu and not slurm")
 
 test-slurm: $(VENV_READY) ### run the tests that start a real Slurm on this host (root; Debian's slurm-wlm and munge)
 	$(PY) -m pytest -rs -m slurm

@@ -19,7 +19,8 @@ from bench.run.planfile import Run, read_plan, write_plan
 from bench.schemes import AS_SAVED, arm, known, linear_kernels
 from bench.workloads import models
 from bench.workloads.configuration import config_of
-from bench.workloads.sources import resolve, with_adapter
+from bench.workloads.describe import describe
+from bench.workloads.sources import Source, resolve, with_adapter
 
 SMOKE = resolve("smoke")
 SETTINGS = {
@@ -132,8 +133,11 @@ def test_what_is_no_usable_adapter_is_refused_before_anything_is_loaded(change, 
         with_adapter(SMOKE, str(folder))
 
 
-def test_random_weights_and_schemes_without_an_adapter_are_refused(tmp_path, capsys):
+def test_random_weights_and_schemes_without_an_adapter_are_refused(tmp_path, capsys, monkeypatch):
     from bench.cli import main
+
+    # In this process: another would import torch again.
+    monkeypatch.setattr("bench.run.runner.describe_model", lambda source, *_: describe(Source(**source)))
 
     folder = str(lora(tmp_path / "lora"))
     for options, says in (
