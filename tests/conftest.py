@@ -42,6 +42,15 @@ def coarse_pictures() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """No test takes the power away: what is written is handed to the system, and thousands of times not waited for.
+    Programs that tests start do wait, and those of tests/faults see what comes of it where it fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
+        yield
+
+
 @pytest.fixture
 def no_drawing() -> Iterator[None]:
     """Drawing takes most of the time of a report."""
