@@ -27,9 +27,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: the garbage collector need not walk through all of torch again and again."""
+    """What was imported stays: the garbage collector need not walk through all of torch again and again, nor look for
+    rubbish as often where whole traces are made of objects."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,11 +45,14 @@ def coarse_pictures() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_waiting_for_the_disk() -> Iterator[None]:
-    """No test takes the power away: what is written is handed to the system, and thousands of times not waited for.
-    Programs that tests start do wait, and those of tests/faults see what comes of it where it fails."""
+def no_waiting() -> Iterator[None]:
+    """Hundreds of times, for nothing that a test looks at: for the disk, since no test takes the power away, and for a mean
+    of how busy the machine is. Programs that tests start do wait; tests/faults sees what comes of a disk that fails."""
+    from bench.instruments import environment
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _descriptor: None)
+        patch.setattr(environment._OTHERS, "_min_seconds", 0.01)
         yield
 
 

@@ -103,6 +103,7 @@ def test_the_same_pairs_for_the_same_seed(tmp_path):
     assert counted(scene, SPREADS[0], 2, 3, tmp_path) == counted(scene, SPREADS[0], 2, 3, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_intervals_of_one_process_assume_what_repeats_show(tmp_path):
     """Four repeats show how processes differ; of one it is assumed, so that its intervals hold the truth too."""
     alike = Spread("fixed", 0.12, 0.02)

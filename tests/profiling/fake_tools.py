@@ -63,7 +63,7 @@ def install(folder: Path, *names: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         path = folder / name
-        path.write_text(f"#!{sys.executable}\n{TOOL}")
+        path.write_text(f"#!{sys.executable} -IS\n{TOOL}")  # starts in a third of the time
         path.chmod(0o755)
 
 

@@ -73,5 +73,6 @@ def test_in_one_file(tree):
     assert "weight-only int8, a scale a row" in page and "--s-rows8:#123456" in page
 
 
+@pytest.mark.slow
 def test_its_code_makes_the_model(tree):
     assert program(tree, "-c", CODE).strip().endswith("36")
