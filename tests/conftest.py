@@ -46,8 +46,8 @@ def coarse_pictures() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_waiting() -> Iterator[None]:
-    """Hundreds of times, for nothing that a test looks at: for the disk, since no test takes the power away, and for a mean
-    of how busy the machine is. Programs that tests start do wait; tests/faults sees what comes of a disk that fails."""
+    """Hundreds of times, for nothing that a test looks at: for the disk, since no test takes the power away, and for a
+    mean of how busy the machine is. Programs that tests start do wait; tests/faults sees what a failing disk does."""
     from bench.instruments import environment
 
     with pytest.MonkeyPatch.context() as patch:
