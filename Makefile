@@ -135,8 +135,9 @@ profile: $(VENV_READY) ## timelines, counters and host stacks: all that this mac
 	  $(if $(MODEL),--model $(MODEL)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 # Each worker takes half of the tests in their order, and from the other's end when its own are done: tests of one module
-# stay together, so that their shared fixtures are made once, and no worker waits. WORKERS=0 runs them in one process.
-WORKERS ?= 2
+# stay together, so that their shared fixtures are made once, and no worker waits. More workers than two cores,
+# because some tests wait. WORKERS=0 runs them in one process.
+WORKERS ?= 3
 test: $(VENV_READY) ### run the tests that need no GPU (SLOW=yes: the long real runs too)
 	@$(PY) -c 'import pytest, xdist' 2>/dev/null \
 	  || { echo "pytest is not in this environment: make the bundle with BUNDLE_DEV=yes"; exit 2; }

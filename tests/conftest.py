@@ -10,7 +10,7 @@ from hypothesis import settings
 
 # A shared or loaded machine must not fail a property by being slow: timings belong in benchmarks. Where the long tests
 # are left out, properties are tried on fewer inputs: that takes a third off the time of those about ledgers and traces.
-settings.register_profile("short", deadline=None, max_examples=30)
+settings.register_profile("short", deadline=None, max_examples=15)
 settings.register_profile("thorough", deadline=None)
 # The models are tiny: two threads wait for each other at every call, and longer where two tests run at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -13,6 +13,7 @@ from bench.analysis.comparison import Comparison, compare
 from bench.record.schema import Record
 from bench.report.words import what_tells
 from tests import factories as make
+from tests.long_tables import some_of
 
 DRAWS = 30
 
@@ -37,7 +38,10 @@ def verdicts(order: str, drift: float, times: float) -> Counter[str]:
     return Counter(next(row.verdict for row in rows if row.quantity.startswith("decode")) for rows in found)
 
 
-@pytest.mark.parametrize(("order", "drift"), [("AAABBB", 0.01), ("AAABBB", -0.03), ("BBBAAA", 0.03), ("ABABAB", 0.03)])
+DRIFTS = [("AAABBB", 0.01), ("AAABBB", -0.03), ("BBBAAA", 0.03), ("ABABAB", 0.03)]
+
+
+@pytest.mark.parametrize(("order", "drift"), some_of(DRIFTS, DRIFTS[1:2]))
 def test_a_machine_that_drifts_makes_no_difference_of_runs(order: str, drift: float) -> None:
     """Three runs before a change and three after it, 3 % apart by the drift alone, were SLOWER in half of the draws."""
     found = verdicts(order, drift, 1.0)

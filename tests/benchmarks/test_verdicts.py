@@ -73,7 +73,7 @@ def test_no_claim_is_made_in_more_than_five_per_cent_of_runs_in_which_it_is_fals
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param(place, id=f"{one[0]}-{one[2]}", marks=[pytest.mark.slow] * one[0].startswith("a hypothesis"))
+        pytest.param(place, id=f"{one[0]}-{one[2]}", marks=[pytest.mark.slow] * (place % 3 > 0))
         for place, one in enumerate(claims.CLAIMS)
     ],
 )

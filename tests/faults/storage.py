@@ -170,17 +170,17 @@ def _full_for_all(kind: str) -> Callable[[Scene], Seen]:
 
 FAULTS = (
     Fault("Disk full", "a tmpfs of 256 KiB is filled to its last byte before the fourth of six Records", full),
-    Fault("Disk full while an artifact is written", "a trace fills that tmpfs", full_of_artifacts),
+    Slow("Disk full while an artifact is written", "a trace fills that tmpfs", full_of_artifacts),
     Slow("Disk full under every verb that writes", "a tmpfs without a free byte", _full_for_all("bytes")),
     Slow("No inode left under every verb that writes", "a tmpfs without a free inode", _full_for_all("inodes")),
     Slow("File may not grow", "RLIMIT_FSIZE of the parent is set 100 bytes above the file", _after_three("file size")),
     Slow("Disk does not sync", "fsync answers EIO from the fourth Record on", _after_three("sync fails")),
     Slow("Output folder is read-only", "the folder is mounted read-only, three Records are in it", read_only),
-    Fault("Output folder under a file", "--out names a folder below a file", under_a_file),
+    Slow("Output folder under a file", "--out names a folder below a file", under_a_file),
     Fault("Two runs into one folder", "a second run while the first measures its fourth Record", two_runs),
     Slow("File system without locks", "flock answers ENOLCK, as on some clusters", no_locks),
     Slow("Folder of an earlier run", "a new run into a folder that holds one", used),
-    Fault("Run folder removed", "rm -r after the third Record", removed),
+    Slow("Run folder removed", "rm -r after the third Record", removed),
     Slow("Run folder moved", "mv after the third Record", moved),
     Fault("Report cannot be written", "a file is in the place of its folder of figures", no_report),
 )

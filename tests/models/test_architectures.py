@@ -30,7 +30,7 @@ def made(name, tmp_path):
     return architectures.make(name, tmp_path / "made", data_folder() / "smoke-model")
 
 
-@pytest.mark.parametrize("name", some_of(EVERY, ("gpt-2 (Conv1D)", "mixtral (experts)")))
+@pytest.mark.parametrize("name", some_of(EVERY, ("mixtral (experts)",)))
 def test_each_is_what_it_is_called_and_generates_as_transformers_does(name, tmp_path):
     folder = made(name, tmp_path)
     assert trying.describe(folder) == ""
@@ -116,7 +116,7 @@ def test_what_a_model_has_for_images_is_none_of_its_layers(tmp_path):
 OF_IMAGES = ("llava (images and text)", "qwen2-vl (images and text)")
 
 
-@pytest.mark.parametrize("name", some_of(OF_IMAGES, OF_IMAGES[:1]))
+@pytest.mark.parametrize("name", some_of(OF_IMAGES, ()))
 def test_a_model_of_images_and_text_generates_from_text(name, tmp_path):
     folder = made(name, tmp_path)
     told = describe(resolve(str(folder)))

@@ -41,6 +41,7 @@ def test_every_figure_of_the_paper_is_committed_and_no_other():
     assert {f"study-raw-figure-{number}" for number in range(3, 9)} <= named
 
 
+@pytest.mark.slow
 def test_the_verb_needs_no_gpu_no_run_and_no_model_library(tmp_path: Path):
     began = time.monotonic()
     done = run_verb("study", "--out", tmp_path)
