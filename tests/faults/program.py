@@ -45,7 +45,7 @@ def _measuring(argv: list[str], told: dict[str, Any]) -> int:
     from tests.faults import workload
 
     environment._OTHERS._min_seconds = 0.01  # 0.2 s of looking at other processes would be most of a block
-    child.STATE_AGE_S = 0.0  # look at the GPU after each Record
+    child.STATE_AGE_S = child.FIRST_STATE_AGE_S = 0.0  # look at the GPU after each Record
     child.outcomes = lambda block, tools, _windows: workload.outcomes(block, tools, told)
     child._describe = lambda _: _shapes(told)
     if argv[0] == "_child":
