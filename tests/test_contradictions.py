@@ -18,7 +18,7 @@ from bench.workloads.sources import resolve
 from tests import factories as make
 from tests.long_tables import some_of
 from tests.profiling.trace_files import nsys_file
-from tests.test_kinds import nothing_is_started, parsers, place_for, refused  # noqa: F401 - a fixture
+from tests.test_commandline import nothing_is_started, parsers, place_for, refused  # noqa: F401 - a fixture
 
 
 @pytest.fixture
