@@ -71,6 +71,11 @@ class Diagnosis:
         return self.candidate - self.reference
 
     @property
+    def unsure(self) -> Diagnosis:
+        """The same of traces that do not show how sure it is."""
+        return replace(self, costs=tuple(replace(cost, reach=None) for cost in self.costs))
+
+    @property
     def rest(self) -> float:
         """What no cause accounts for."""
         return self.aligned - self.reference

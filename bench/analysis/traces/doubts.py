@@ -4,8 +4,6 @@ Waiting for work that a trace does not show: launched before it began, by anothe
 is inside a synchronising call while nothing of its own is pending (launched and not begun) or has just ended waits for
 something else. That is no cost of what the trace shows, and removing its synchronisation saves nothing.
 
-Clocks of host and GPU that do not agree: a kernel cannot begin before the call that launches it.
-
 Steps that do not hold as much of the model: a range around a whole call of generate holds many passes. Kernels that
 both traces have, norms or the choice of a token, run as often in a step of the one as of the other, whatever the
 weights are. Where most of them run so many times more often, a step of that trace is another thing.
@@ -78,37 +76,6 @@ def stalled_elsewhere(traces: Sequence[Trace]) -> list[Finding]:
             evidence = "the host is in a synchronising call, and nothing that it launched is pending or has just ended"
             remedy = "record from before the work is launched, every process of the job, and all streams and devices"
             made.append(Finding("waits-elsewhere", "warning", message, evidence, remedy))
-    return made
-
-
-# Fewer than this share of the kernels may begin too early, as where a clock was corrected in between.
-_FEW = 0.01
-# Clocks of recordings agree within this.
-_SMALL_NS = 1_000
-CLOCKS = "clocks-apart"
-
-
-def too_early(analysis: Analysis) -> tuple[float, int]:
-    """(the share of launched kernels that begin before their call does, the most ns by which one does)."""
-    known = analysis.launch >= 0
-    if not known.any():
-        return 0.0, 0
-    ahead = -analysis.latencies.launch[known]
-    early = ahead > _SMALL_NS
-    return float(early.mean()), int(np.max(ahead, initial=0))
-
-
-def clocks_apart(traces: Sequence[Trace]) -> list[Finding]:
-    """A finding for each trace whose clocks do not agree."""
-    made = []
-    for name, trace in zip(("reference", "candidate"), traces, strict=True):
-        share, most = too_early(trace.analysis)
-        if share > _FEW:
-            message = f"the clocks of host and GPU are apart in the {name}'s trace: what is idle time there is unsure"
-            evidence = (
-                f"{share:.0%} of its kernels begin before the call that launches them, by up to {most / 1e3:.3g} µs"
-            )
-            made.append(Finding(CLOCKS, "warning", message, evidence, "record again, with a newer version of the tool"))
     return made
 
 

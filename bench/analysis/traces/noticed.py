@@ -14,7 +14,8 @@ from ..ledger.accounting import Cause
 from ..ledger.closure import Line
 from ..ledger.costs import StepCosts
 from .classed import classed_apart
-from .doubts import clocks_apart, gpu_unseen, graphs_recorded_whole, mixed, passes, stalled_elsewhere, work_lost
+from .clocks import clocks_apart, without_calls
+from .doubts import gpu_unseen, graphs_recorded_whole, mixed, passes, stalled_elsewhere, work_lost
 from .findings import one_file, unlike
 from .fused import quantised_in_passing
 from .graphs import graphs_in_one
@@ -30,15 +31,20 @@ AnyLine = TypeVar("AnyLine", Line, Cause, RecordedLine)
 @dataclass(frozen=True)
 class Noticed:
     """``apart``: the steps are not of the same thing, so no verdict rests on them alone; ``unsure``: nor does any line.
-    ``moved``: line → ms per step that may be in it in one trace only, though both do that work."""
+    ``idle_unsure``: no idle time is sure, as where clocks do not agree. ``moved``: line → ms per step that may be in it
+    in one trace only, though both do that work."""
 
     findings: tuple[Finding, ...]
     apart: bool
     unsure: bool
+    idle_unsure: bool
     moved: Mapping[str, float]
 
-    def widened(self, line: AnyLine) -> AnyLine:
-        """A line with an interval that holds what another way of classifying would make of it."""
+    def as_sure(self, line: AnyLine) -> AnyLine:
+        """A line as sure as the traces allow: its interval holds what another way of classifying would make of it."""
+        idle = line.cause in c.IDLE or (isinstance(line, Cause) and bool(line.host_ms))
+        if self.unsure or (idle and self.idle_unsure):
+            return replace(line, low=None, high=None)
         ms = self.moved.get(line.cause, 0.0)
         if not ms or line.low is None or line.high is None:
             return line
@@ -55,7 +61,8 @@ def noticed_of(
     several = passes(analyses, steps) if with_gpu else None
     found = one_file(both[0].path, both[1].path)
     found += unlike(analyses, [one.origin for one in origins], steps, several)
-    found += stalled_elsewhere(both) + clocks_apart(both)
+    timing = clocks_apart(both) + without_calls(both) if with_gpu else []
+    found += stalled_elsewhere(both) + timing
     if with_gpu:
         found += quantised_in_passing(analyses, steps) + graphs_in_one(analyses, steps)
     if not any(one.origin for one in origins):
@@ -66,4 +73,4 @@ def noticed_of(
     apart = bool(doubted) or several is not None
     busy = max(sum(float(each.causes[name].mean()) for name in c.BUSY) for each in costs) * MS_PER_NS
     moved = {line: share * busy for line, share in lines.shares.items()}
-    return Noticed((*found, *classed, *doubted), apart, apart or bool(classed), moved)
+    return Noticed((*found, *classed, *doubted), apart, apart or bool(classed), bool(timing), moved)

@@ -66,13 +66,6 @@ class Timed:
     run: str = ""
 
     @property
-    def unsure(self) -> Timed:
-        """The same, of steps that do not show what the causes are."""
-        causes = tuple(replace(cause, low=None, high=None) for cause in self.causes)
-        lines = tuple(replace(line, low=None, high=None) for line in self.closed.lines)
-        return replace(self, causes=causes, closed=replace(self.closed, lines=lines))
-
-    @property
     def seen(self) -> bool:
         return not self.ratio.assumed
 
@@ -110,7 +103,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     times, missing = _times(both, found)
     noticed = noticed_of(both, costs, found)
     alone = replace(alone, verdict=None) if noticed.apart else alone
-    alone = alone.unsure if noticed.unsure else alone.with_lines(noticed.widened)
+    alone = replace(alone, lines=tuple(noticed.as_sure(line) for line in alone.lines))
     timed, told = None, list(noticed.findings)
     if times is None:
         told += of_work(alone)
@@ -129,11 +122,10 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
 
 def _doubted(timed: Timed, noticed: Noticed) -> Timed:
     """An answer from two traces, as sure as these allow."""
-    if noticed.unsure:
-        return timed.unsure
-    lines = tuple(noticed.widened(line) for line in timed.closed.lines)
-    causes = tuple(noticed.widened(cause) for cause in timed.causes)
-    return replace(timed, closed=replace(timed.closed, lines=lines), causes=causes)
+    lines = tuple(noticed.as_sure(line) for line in timed.closed.lines)
+    causes = tuple(noticed.as_sure(cause) for cause in timed.causes)
+    found = timed.diagnosis.unsure if noticed.unsure or noticed.idle_unsure else timed.diagnosis
+    return replace(timed, closed=replace(timed.closed, lines=lines), causes=causes, diagnosis=found)
 
 
 def _costs(trace: Trace) -> StepCosts:

@@ -10,8 +10,8 @@ Only where these bounds of both traces lie apart, by more than two processes are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -125,15 +125,6 @@ class Recorded:
     low: float
     high: float | None
     verdict: Verdict | None
-
-    @property
-    def unsure(self) -> Recorded:
-        """The same, of steps that do not show what the lines of a real one are."""
-        return self.with_lines(lambda line: replace(line, low=None, high=None))
-
-    def with_lines(self, change: Callable[[RecordedLine], RecordedLine]) -> Recorded:
-        """The same with every line changed."""
-        return replace(self, lines=tuple(map(change, self.lines)))
 
 
 def recorded(

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bench.analysis.timeline import Analysis
-from bench.analysis.traces.doubts import too_early
+from bench.analysis.traces.clocks import too_early
 from bench.cli import main
 from bench.record.errors import RecordError
 from profiling.summarize import read_timeline
