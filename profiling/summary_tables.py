@@ -7,14 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.timeline import Analysis
-from bench.analysis.timeline.groups import Groups
-from bench.analysis.timeline.tables import (
-    call_sums,
-    kernel_sums,
-    launch_sums,
-    projections,
-    range_kernels,
-)
+from bench.analysis.timeline.tables import Groups, call_sums, kernel_sums, launch_sums, projections, range_kernels
 
 Rows = list[dict[str, Any]]
 

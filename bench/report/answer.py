@@ -18,9 +18,8 @@ from bench.analysis.ledger.phases import PREFILL
 from bench.analysis.remedies import Remedy, same_but_length
 from bench.analysis.statistics import Estimate
 from bench.analysis.statistics.assumed import mark
-from bench.analysis.statistics.needed import MOST as MOST_PROCESSES
-from bench.analysis.statistics.needed import processes_needed
-from bench.analysis.statistics.verdict import Verdict
+from bench.analysis.statistics.verdict import MOST as MOST_PROCESSES
+from bench.analysis.statistics.verdict import Verdict, processes_needed
 from bench.record.suggested import quoted
 from bench.schemes import PLANTED
 

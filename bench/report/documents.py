@@ -12,7 +12,7 @@ from bench.record.metrics import METRICS
 
 if TYPE_CHECKING:
     from bench.analysis.comparison import Comparison
-    from bench.analysis.energy.emissions import EmissionsCheck, RowCheck
+    from bench.analysis.energy.codecarbon import EmissionsCheck, RowCheck
     from bench.analysis.traces.single import Prediction
     from bench.analysis.traces.taken import Taken
     from bench.doctor.check import Check

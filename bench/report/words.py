@@ -9,9 +9,8 @@ from bench.analysis.generation import GenerationRow
 from bench.analysis.grouping import Coordinates
 from bench.analysis.ledger.closure import Line
 from bench.analysis.statistics import Basis, Estimate
-from bench.analysis.statistics.needed import MOST as MOST_PROCESSES
-from bench.analysis.statistics.needed import processes_needed
-from bench.analysis.statistics.verdict import Verdict, verdict
+from bench.analysis.statistics.verdict import MOST as MOST_PROCESSES
+from bench.analysis.statistics.verdict import Verdict, processes_needed, verdict
 from bench.record.schema import Case, Environment, Record
 from bench.record.setups import partly_quantised
 

@@ -8,7 +8,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from bench.analysis.energy.emissions import EmissionsCheck, RowCheck, check
+from bench.analysis.energy.codecarbon import EmissionsCheck, RowCheck, check
 from bench.commandline import JOULES
 from bench.instruments.emissions_file import read_emissions
 from bench.record.errors import UsageError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.energy.emissions import check, ranges_of
+from bench.analysis.energy.codecarbon import check, ranges_of
 from bench.analysis.energy.wraps import AMD_RANGE, INTEL_RANGE
 from bench.cli import main
 from bench.instruments.emissions_file import EmissionsRow, read_emissions

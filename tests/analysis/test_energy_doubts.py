@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bench.analysis.energy import summarise
-from bench.analysis.energy.samples import Span, sampled_joules
 from bench.analysis.energy.windows import doubts, judge, judged, no_verdict, withheld
+from bench.analysis.energy.work_windows import Span, sampled_joules
 from bench.record.schema import Finding
 from bench.record.store import load
 from tests import factories as make

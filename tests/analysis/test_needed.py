@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.statistics import Estimate
-from bench.analysis.statistics.needed import MOST, processes_needed
 from bench.analysis.statistics.student import t_quantile
+from bench.analysis.statistics.verdict import MOST, processes_needed
 
 PAGE = " ".join((Path(__file__).resolve().parents[2] / "docs/verdicts.md").read_text(encoding="utf-8").split())
 

@@ -20,9 +20,8 @@ from bench.record.schema import Finding, Record
 from ..once import once
 from . import codecarbon
 from .idle_power import idle_of
-from .samples import LAG, Span, apart, flat, inside, sampled_joules, samples, settled, spans, stopped
 from .sources import source_of
-from .work_windows import work_windows
+from .work_windows import LAG, Span, apart, flat, inside, sampled_joules, samples, settled, spans, stopped, work_windows
 
 Effect = Literal["withheld", "no verdict", "told"]
 COUNTERS = ("gpu", "cpu", "dram")

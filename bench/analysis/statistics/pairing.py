@@ -16,13 +16,18 @@ node it is the paired t interval over blocks. docs/adr/0015 tells why variance c
 Where all blocks ran on one node, t is taken over its blocks and the basis says so: other nodes are then NOT in it.
 
 The two halves of a pair are still two processes: with fewer than three pairs their spread is assumed (see ``assumed``).
+
+Arms in turns share a drift (a machine that warms up, a neighbour that grows). Where all runs, or processes, of one arm
+came before all of the other, a drift is a difference, and no spread within an arm shows it. So the difference is found
+once more beside a straight trend over the order in which they were measured (analysis of covariance: Fisher 1932,
+"Statistical methods for research workers", section 49.1), and the interval holds what either way allows.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,11 +36,35 @@ from bench.record.schema import Record
 
 from ..runs import run_of
 from ..statistics import CONFIDENCE, Estimate, Samples, Statistic, Unit, difference, estimate, location, ratio
-from .assumed import Assumed, Part, freedom_of_reach, of_processes, reach
-from .in_order import Measured, one_after_the_other, with_trend
+from .assumed import ENOUGH, Assumed, Part, freedom_of_reach, of_processes, quantile, reach
 from .resampling import Array, Basis, centre
 
+# When a unit was measured, as text that sorts, and the logarithm of what it took.
+Measured = tuple[tuple[str, ...], float]
 Take = Callable[[Record], Sequence[float]]
+
+
+def one_after_the_other(arm: Sequence[Measured], reference: Sequence[Measured]) -> bool:
+    """Whether all of one arm came before all of the other, each seen often enough to be taken for its spread."""
+    if min(len(arm), len(reference)) < ENOUGH:
+        return False
+    sides = sorted(([when for when, _ in side] for side in (arm, reference)), key=min)
+    return max(sides[0]) < min(sides[1])
+
+
+def with_trend(found: Estimate, arm: Sequence[Measured], reference: Sequence[Measured]) -> Estimate:
+    """A ratio of arms that came one after the other, with the interval that a straight trend leaves it."""
+    if found.low is None or found.high is None:
+        return found
+    units = sorted((when, value, side) for side, of in ((1.0, arm), (0.0, reference)) for when, value in of)
+    order = np.arange(len(units), dtype=np.float64)
+    sides, values = (np.array([unit[place] for unit in units]) for place in (2, 1))
+    columns = np.column_stack([np.ones(len(units)), order - order.mean(), sides])
+    fitted = np.linalg.lstsq(columns, values, rcond=None)[0]
+    left, freedom = values - columns @ fitted, len(units) - 3
+    error = math.sqrt(float(left @ left) / freedom * float(np.linalg.inv(columns.T @ columns)[2, 2]))
+    low, high = (math.exp(fitted[2] + side * quantile(freedom) * error) for side in (-1.0, 1.0))
+    return replace(found, low=min(found.low, low), high=max(found.high, high), freedom=float(freedom))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from bench.record.store import RECORDS, load
 
 from ..ledger.costs import Ns, StepCosts, step_rows
 from ..ledger.gpu import step_windows, work_of
-from ..observer.bounds import Events, events_of, idle_bounds
+from ..observer.costs import Events, events_of, idle_bounds
 from ..observer.fitted import ObserverModel
 from ..statistics.spread import ASSUMED, Part, Spread, apart, half_width
 from ..statistics.verdict import Verdict

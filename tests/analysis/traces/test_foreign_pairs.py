@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.observer.bounds import Events, idle_bounds
+from bench.analysis.observer.costs import Events, idle_bounds
 from bench.analysis.replay.change import Change
 from bench.analysis.timeline import Analysis
 from bench.analysis.traces.doubts import elsewhere_ns
