@@ -204,7 +204,7 @@ def mixed(costs: Sequence[StepCosts]) -> list[Finding]:
 
 # So many kernels must be in both, this share of them must agree, and that is agreement.
 _LEAST_NAMES, _SHARE, _AGREE = 3, 0.6, 0.15
-_UNLIKE = 1.5
+_UNLIKE = 1.15
 
 
 def passes(analyses: tuple[Analysis, Analysis], steps: tuple[str, str]) -> float | None:
@@ -215,7 +215,8 @@ def passes(analyses: tuple[Analysis, Analysis], steps: tuple[str, str]) -> float
     if len(ratios) < _LEAST_NAMES:
         return None
     usual = float(median(ratios))
-    agreeing = sum(abs(ratio / usual - 1.0) <= _AGREE for ratio in ratios)
+    near = min(_AGREE, abs(usual - 1.0) / 2)  # what runs as often in both agrees with no factor
+    agreeing = sum(abs(ratio / usual - 1.0) <= near for ratio in ratios)
     if agreeing < _SHARE * len(ratios) or 1 / _UNLIKE < usual < _UNLIKE:
         return None
     return usual

@@ -106,14 +106,15 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
     alone = replace(alone, lines=tuple(noticed.as_sure(line) for line in alone.lines))
     timed, told = None, list(noticed.findings)
     if times is None:
-        told += of_work(alone)
+        told += [] if noticed.apart else of_work(alone)
     else:
         told += of_times(times, alone, costs[0].device)
         run = _one_run(both, found)
         timed = (_of_run(run, analyses, times, spread) if run else None) or _doubted(
             _timed(analyses, times, steps, spread), noticed
         )
-        told += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
+        uniform = None if noticed.apart else timed.diagnosis.uniform  # more work is no slower machine
+        told += left_open(timed.closed, timed.unit, uniform) + of_sample(timed.diagnosis)
     sources = _sources(costs, None)
     count = costs[0].steps, costs[1].steps
     copies = copies_per_step(reference.analysis, steps[0]), copies_per_step(candidate.analysis, steps[1])

@@ -57,3 +57,23 @@ def test_further_kernels_of_another_scheme_change_nothing(tmp_path):
 def test_too_few_kernels_of_both_say_nothing(tmp_path):
     one = model(tmp_path / "a.json", 1)
     assert found(one, model(tmp_path / "b.json", 4, names=("toy_gemm", "other_norm"))) is None
+
+
+def test_a_deeper_model_is_no_slower_machine(tmp_path, capsys):
+    """Five layers against four: what runs in each layer runs so many times as often, the rest once."""
+    layers = [model(tmp_path / f"{n}.json", 1, NAMES[:3] * n, more=("gather_kernel",)) for n in (4, 5)]
+    assert found(*layers) == pytest.approx(1.25)
+    threefold = [model(tmp_path / f"passes{n}.json", n) for n in (1, 3)]
+    for one, other in (layers, threefold):
+        command = ["explain", "--reference", str(one), "--candidate", str(other)]
+        for times in ([], ["--reference-time", "0.2", "--candidate-time", "0.6"]):
+            assert main([*command, *times]) == 0
+            out = capsys.readouterr().out
+            assert "not of the same thing" in out and "machine of another speed" not in " ".join(out.split())
+
+
+def test_a_few_kernels_more_of_some_kinds_are_no_other_thing(tmp_path):
+    """Half of the names run as often: no factor is common to them."""
+    one = model(tmp_path / "a.json", 1, NAMES[:4] * 3)
+    other = model(tmp_path / "b.json", 1, (*NAMES[:4] * 3, NAMES[0], NAMES[1]))
+    assert found(one, other) is None
