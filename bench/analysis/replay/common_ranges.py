@@ -1,4 +1,4 @@
-"""Two programs whose work can be told apart by the same ranges.
+"""Two programs, or steps of two CPU's traces, whose work can be told apart by the same ranges.
 
 The candidate is set against the reference range by range. Where the ranges of the one are not those of the other, as of
 other code, or of CUDA graphs, whose launch lies in none, work that both do would look as if one did not do it at all.
@@ -7,11 +7,13 @@ Then its ranges do not count.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from ..ledger.around import known_in_one
+from ..ledger.costs import END, START, IdleSource
+from ..ledger.segments import Step
 from .program import Item, Program
 
 # So much of the work of one cause must lie, in both, in ranges that the other has none of it in.
@@ -26,6 +28,37 @@ def with_common_ranges(reference: Program, candidate: Program) -> tuple[Program,
     one, other = (_by_cause(each) for each in both)
     apart = [cause for cause in one if cause in other and _apart(one[cause], other[cause])]
     return (_without(reference, apart), _without(candidate, apart)) if apart else both
+
+
+def steps_with_common_ranges(
+    reference: Sequence[Step], candidate: Sequence[Step]
+) -> tuple[Sequence[Step], Sequence[Step]]:
+    """The same of a CPU's steps; there ranges count for all of the work or for none."""
+    one, other = (_begun(steps) for steps in (reference, candidate))
+    lone = known_in_one(*((1.0 - each.get("", 0.0) / max(sum(each.values()), 1.0),) for each in (one, other)))
+    if not lone and not _apart(one, other):
+        return reference, candidate
+    return tuple(map(_step_without, reference)), tuple(map(_step_without, candidate))
+
+
+def _begun(steps: Sequence[Step]) -> dict[str, float]:
+    """Range → how often work began in it."""
+    found: dict[str, float] = defaultdict(float)
+    for step in steps:
+        for (name, _), count in step.begun.items():
+            found[name] += count
+    return found
+
+
+def _step_without(step: Step) -> Step:
+    begun: Counter[tuple[str, str]] = Counter()
+    for (_, cause), count in step.begun.items():
+        begun["", cause] += count
+    return Step(tuple(replace(each, source=_placed(each.source)) for each in step.segments), begun)
+
+
+def _placed(source: IdleSource) -> IdleSource:
+    return source if source.range in (START, END) else replace(source, range="")
 
 
 def _ranged(program: Program) -> float:

@@ -20,6 +20,7 @@ from bench.record import causes as c
 from ..ledger.segments import Step
 from ..ledger.uniform import uniform_factor
 from .align import Group
+from .common_ranges import steps_with_common_ranges
 from .diagnosis import Diagnosis, Varied, ranked
 
 Column = NDArray[np.float64]
@@ -42,12 +43,16 @@ def diagnose_cpu(
 ) -> Diagnosis:
     """The costs of a CPU's candidate. ``processes`` and ``model``: reference and candidate again, each time one
     standard deviation away in what another process would do, or in what recording cost."""
+    reference, candidate = steps_with_common_ranges(reference, candidate)
     before, after = _Counted(reference), _Counted(candidate)
     theirs, mine = before.over(before.whole), after.over(after.whole)
     point = _costs(theirs, mine)
     without_theirs = [_costs(before.over(steps), mine) for steps in left_out(len(reference))]
     without_mine = [_costs(theirs, after.over(steps)) for steps in left_out(len(candidate))]
-    away = ([_costs(_mean(one), _mean(other)) for one, other in pairs] for pairs in (processes, model))
+    away = (
+        [_costs(*map(_mean, steps_with_common_ranges(one, other))) for one, other in pairs]
+        for pairs in (processes, model)
+    )
     varied = (without_theirs, without_mine, *away)
     costs = ranked(
         Varied(value, *([other.get(cause, 0.0) for other in found] for found in varied)).cost(cause, 0.0)

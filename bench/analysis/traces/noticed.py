@@ -13,6 +13,7 @@ from bench.record.schema import Finding
 from ..ledger.accounting import Cause
 from ..ledger.closure import Line
 from ..ledger.costs import StepCosts
+from ..replay.diagnosis import Cost, Diagnosis
 from .classed import classed_apart
 from .clocks import clocks_apart, without_calls
 from .doubts import gpu_unseen, graphs_recorded_whole, mixed, passes, stalled_elsewhere, work_lost
@@ -49,6 +50,16 @@ class Noticed:
         if not ms or line.low is None or line.high is None:
             return line
         return replace(line, low=line.low - ms, high=line.high + ms)
+
+    def savings(self, found: Diagnosis) -> Diagnosis:
+        """What removing causes would save, as sure as the traces allow."""
+        if self.unsure or self.idle_unsure:
+            return found.unsure
+        return replace(found, costs=tuple(map(self._saving, found.costs)))
+
+    def _saving(self, cost: Cost) -> Cost:
+        more = self.moved.get(cost.cause, 0.0) / MS_PER_NS
+        return cost if cost.reach is None else replace(cost, reach=cost.reach + more)
 
 
 def noticed_of(

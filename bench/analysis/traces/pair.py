@@ -125,8 +125,8 @@ def _doubted(timed: Timed, noticed: Noticed) -> Timed:
     """An answer from two traces, as sure as these allow."""
     lines = tuple(noticed.as_sure(line) for line in timed.closed.lines)
     causes = tuple(noticed.as_sure(cause) for cause in timed.causes)
-    found = timed.diagnosis.unsure if noticed.unsure or noticed.idle_unsure else timed.diagnosis
-    return replace(timed, closed=replace(timed.closed, lines=lines), causes=causes, diagnosis=found)
+    closed = replace(timed.closed, lines=lines)
+    return replace(timed, closed=closed, causes=causes, diagnosis=noticed.savings(timed.diagnosis))
 
 
 def _costs(trace: Trace) -> StepCosts:

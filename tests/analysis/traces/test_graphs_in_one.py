@@ -18,6 +18,7 @@ from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode
 from benchmarks.fidelity.machine import Action, Kernel, Machine
 from benchmarks.fidelity.planted import CAST
 from benchmarks.fidelity.writers import write_kineto, write_nsys
+from benchmarks.intervals.world import CpuDecode
 from profiling.summarize import read_timeline
 
 WRITERS = pytest.mark.parametrize(("write", "suffix"), [(write_kineto, "json"), (write_nsys, "sqlite")])
@@ -112,6 +113,38 @@ def test_ranges_of_other_code_tell_nothing_apart(tmp_path):
     costs = {cost.cause: cost.mean * 1e-6 for cost in pair.timed.diagnosis.costs}
     assert costs[c.CAST] == pytest.approx(0.38, abs=0.02)
     assert abs(costs[c.GEMM]) < 0.03
+
+
+class NoRanges:
+    """The same work in no ranges."""
+
+    def __init__(self, decode):
+        self._decode = decode
+
+    def step(self):
+        return (replace(action, ranges=()) for action in self._decode.step())
+
+
+@pytest.mark.parametrize("other", [renamed(CpuDecode(), "_block"), NoRanges(CpuDecode())], ids=["others", "none"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_on_a_cpu_ranges_of_one_alone_move_no_host_time_to_work_that_both_do(tmp_path, other, order):
+    pair = told(tmp_path, write_kineto, "json", *(CpuDecode(), other)[::order])
+    assert all(abs(cost.mean) < 10e3 for cost in pair.timed.diagnosis.costs), "nothing differs"
+
+
+def test_on_a_cpu_a_cast_in_ranges_of_other_names_is_the_whole_difference(tmp_path):
+    pair = told(tmp_path, write_kineto, "json", CpuDecode(), renamed(CpuDecode(casts=True), "_block"))
+    first, *others = pair.timed.diagnosis.costs
+    assert first.cause == c.CAST
+    assert first.mean * 1e-6 == pytest.approx(pair.timed.closed.delta.delta_ms, abs=0.02)
+    assert all(abs(cost.mean) < 15e3 for cost in others)
+
+
+def test_what_a_range_alone_tells_apart_saves_nothing_surely(tmp_path):
+    """A trace without ranges knows no output layer: its product is among the others."""
+    for regime in (HOST_BOUND, GPU_BOUND):
+        pair = told(tmp_path, write_nsys, "sqlite", NoRanges(Decode(**regime)), Decode(**regime))
+        assert not [cost.cause for cost in pair.timed.diagnosis.costs if cost.sure]
 
 
 def test_ranges_that_both_have_still_count(tmp_path):
