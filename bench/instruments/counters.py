@@ -49,7 +49,7 @@ class NvmlCounter:
 class RaplCounter:
     """Energy of several RAPL domains together, each followed over its wrap-around (rapl.py).
 
-    It must be read at least every ``period`` seconds, also while the work runs: reader.py does. Safe to be read by
+    It must be read at least every ``period`` seconds, also while the work runs: energy_pass.py does. Safe to be read by
     several threads. Two domains of the same values and range, from construction on, are one counter seen twice
     (dies of one package): counted once. Once it could not be believed it stays so.
     """

@@ -192,7 +192,7 @@ _SETTABLE = frozenset(("threshold", "compute_dtype"))
 
 
 def reversible(item: Intervention) -> bool:
-    """Whether it can take turns with the unchanged arm in one process (switches.py)."""
+    """Whether it can take turns with the unchanged arm in one process (tries.py)."""
     return not item.patch and set(item.arm) <= _SETTABLE
 
 
