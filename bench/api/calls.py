@@ -58,8 +58,8 @@ def explanation(options: argparse.Namespace) -> ExplanationResult:
         from bench.report.traces import traces_document
         from bench.verbs.explain import explained_traces
 
-        pair, asked, told = explained_traces(options)
-        return ExplanationResult(answer(pair, asked).sentence, dumps(traces_document(pair, asked, told)))
+        pair, asked, taken = explained_traces(options)
+        return ExplanationResult(answer(pair, asked).sentence, dumps(traces_document(pair, asked, taken)))
     from bench.report.sections.order import run_document
     from bench.verbs.explain import explained
 

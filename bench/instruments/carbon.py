@@ -97,17 +97,17 @@ def warm_up(country: str) -> None:
 @contextmanager
 def _captured_warnings() -> Iterator[list[str]]:
     """What CodeCarbon logs from a warning on, instead of it being printed."""
-    told: list[str] = []
+    lines: list[str] = []
 
     def keep(record: logging.LogRecord) -> bool:
         if record.levelno >= logging.WARNING and not record.getMessage().startswith(_UNHEARD):
-            told.append(record.getMessage())
+            lines.append(record.getMessage())
         return False
 
     logger = logging.getLogger("codecarbon")
     logger.addFilter(keep)
     try:
-        yield told
+        yield lines
     finally:
         logger.removeFilter(keep)
 
@@ -216,17 +216,17 @@ def _readings(done: list[_CarbonWindow], country: str, gpu: bool) -> Readings:
 
 def _unscheduled(done: Sequence[_CarbonWindow]) -> Iterator[Finding]:
     """CodeCarbon's "Background scheduler didn't run", from its own log, or from how often it measured."""
-    told = [line for window in done for line in window.warnings if "scheduler didn't run" in line]
+    lines = [line for window in done for line in window.warnings if "scheduler didn't run" in line]
     for window in done:
         due = window.data.duration / _PERIOD_S
         if window.measured is not None and due >= _JUDGED and window.measured < _LEAST_RUN * due:
-            told.append(f"{window.measured} of {due:.0f} measurements in {window.data.duration:.1f} s")
-    if told:
+            lines.append(f"{window.measured} of {due:.0f} measurements in {window.data.duration:.1f} s")
+    if lines:
         yield Finding(
             "codecarbon-scheduler",
             "warning",
             "CodeCarbon's background scheduler didn't run for a long period: its joules may miss wraps and load",
-            evidence="; ".join(dict.fromkeys(told)),
+            evidence="; ".join(dict.fromkeys(lines)),
             remedy="take the direct counters' joules; look for work that holds the interpreter (GIL) for seconds",
         )
 

@@ -113,10 +113,10 @@ def measure_energy(
             busy = measure_windows(work, counters, min_seconds=seconds, windows=windows, clock=clock, sleep=sleep)
         with beside(at_rest):
             idle += measure_idle(counters, rest, RESTS, clock=clock, sleep=sleep)
-    told = busy.readings() + idle.readings(busy.began)
-    told += at_work.readings(busy.began) + at_rest.readings(busy.began, "idle_")
+    readings = busy.readings() + idle.readings(busy.began)
+    readings += at_work.readings(busy.began) + at_rest.readings(busy.began, "idle_")
     setup = {"counters": {counter.name: counter.setup() for counter in rapl}} if rapl else {}
-    return told + Readings(setup=setup, findings=_suspended(slept() - before))
+    return readings + Readings(setup=setup, findings=_suspended(slept() - before))
 
 
 def _suspended(seconds: float) -> tuple[Finding, ...]:

@@ -93,9 +93,9 @@ class Sampler:
             except MachineError as error:
                 self._leave_out(name, str(error))
             except Exception as error:  # one broken source must not silently end the others
-                told = f"{type(error).__name__}: {error}"
-                self._leave_out(name, told)
-                self._findings.append(_broken(name, told))
+                why = f"{type(error).__name__}: {error}"
+                self._leave_out(name, why)
+                self._findings.append(_broken(name, why))
         self._times.append(moment)
         for name, value in row.items():
             self._columns[name].append(value)
@@ -124,21 +124,21 @@ def _finite(value: float) -> float:
     return float(value)
 
 
-def _died(told: str) -> Finding:
+def _died(error: str) -> Finding:
     return Finding(
         "energy-sampler-stopped",
         "warning",
         "the thread that samples power, clocks and temperature died during the windows",
-        told,
+        error,
         "joules are the counter's own and stand; whether they are plausible could not be checked: measure again",
     )
 
 
-def _broken(name: str, told: str) -> Finding:
+def _broken(name: str, error: str) -> Finding:
     return Finding(
         "energy-sample-broken",
         "warning",
         f"{name} could not be sampled: it is left out",
-        told,
+        error,
         "measure again; if it stays so, report it with the driver's version",
     )

@@ -174,11 +174,11 @@ def _held_to_claims(
 def compared(outcome: Outcome, session: Session, given: Tokens, wanted: Tokens, claim: Claim) -> Outcome:
     """The outcome with what its tokens are beside the unchanged loop's, or failed where they break the claim."""
     try:
-        told = same_tokens.check(session, given, wanted, claim)
+        tokens = same_tokens.check(session, given, wanted, claim)
     except same_tokens.OtherTokensError as error:
         kept = {**outcome.setup, "compared": {"claim": claim, "unchanged_tokens": wanted}}
         return replace(outcome, status="failed", reason=str(error), setup=kept, metrics=())
-    return replace(outcome, setup={**outcome.setup, "compared": told})
+    return replace(outcome, setup={**outcome.setup, "compared": tokens})
 
 
 def _timed(session: Session, options: Mapping[str, Any]) -> tuple[list[Metric], list[Any]]:

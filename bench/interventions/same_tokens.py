@@ -103,11 +103,11 @@ def check(session: Session, given: Tokens, wanted: Tokens, claim: Claim) -> dict
 
 def _reason(item: TokenDifference) -> str:
     place = f"token {item.place + 1} of call {item.call + 1}, row {item.row + 1}"
-    told = f"other tokens: {place} is {item.given} where the unchanged loop gives {item.wanted}"
+    reason = f"other tokens: {place} is {item.given} where the unchanged loop gives {item.wanted}"
     if item.gap is None or item.noise is None:
-        return told
+        return reason
     moved = f"the unchanged model's own logits move by {item.noise:.3g} between two ways to compute them"
-    return f"{told}; their logits are {item.gap:.3g} apart, and {moved}"
+    return f"{reason}; their logits are {item.gap:.3g} apart, and {moved}"
 
 
 def _measured(session: Session, wanted: Tokens, item: TokenDifference) -> TokenDifference:

@@ -165,8 +165,8 @@ def check_weights(file: Path) -> None:
 
 def _header(file: Path, size: int) -> bytes:
     with file.open("rb") as stream:
-        told = stream.read(_LENGTH)
-        length = struct.unpack("<Q", told)[0] if len(told) == _LENGTH else 0
+        head = stream.read(_LENGTH)
+        length = struct.unpack("<Q", head)[0] if len(head) == _LENGTH else 0
         if not 2 <= length <= min(_HEADER, size - _LENGTH):
             raise UsageError(
                 f"{file} is not a safetensors file or is damaged: a header of {length} bytes, in a file of {size}: "

@@ -44,9 +44,9 @@ def settings_unused(model: Any) -> dict[str, Any]:
 
     own = model.generation_config
     kept = {name: getattr(own, name, None) for name in _KEPT}
-    told = {k: v for k, v in own.to_diff_dict().items() if k not in (*_KEPT, *_NO_SETTINGS) and _is_setting(v)}
+    unused = {k: v for k, v in own.to_diff_dict().items() if k not in (*_KEPT, *_NO_SETTINGS) and _is_setting(v)}
     model.generation_config = transformers.GenerationConfig(**kept)
-    return told
+    return unused
 
 
 def _is_setting(value: Any) -> bool:

@@ -37,11 +37,11 @@ def check(info: Mapping[str, Any], name: str, *, adapter: bool = False) -> None:
         "has weights of another shape for": sorted(mismatched),
         "has weights that the model does not use:": sorted(map(str, info.get("unexpected_keys", ()))),
     }
-    told = [f"{what} {_listed(keys)}" for what, keys in found.items() if keys]
-    if told:
+    amiss = [f"{what} {_listed(keys)}" for what, keys in found.items() if keys]
+    if amiss:
         of = "described by its adapter_config.json for this model" if adapter else "of the model in its config.json"
         raise UsageError(
-            f"{name} {'; it '.join(told)}: its files are not those {of}, so fetch them again, or give the checkpoint "
+            f"{name} {'; it '.join(amiss)}: its files are not those {of}, so fetch them again, or give the checkpoint "
             "that they belong to"
         )
 

@@ -65,15 +65,15 @@ def _tasks(document: Any, samples: str) -> Mapping[str, Any]:
     return dict(document.get(name, document))
 
 
-def _verdict(told: Any) -> Verdict:
-    if told is None:
+def _verdict(entry: Any) -> Verdict:
+    if entry is None:
         return Verdict(None, False)
-    if isinstance(told, Mapping):  # EvalPlus up to 0.2: {"base": [["pass", …]], "plus": [["pass", …]]}
-        return Verdict(_passed(told["base"][0][0]), _passed(told["plus"][0][0]))
-    if isinstance(told[0], Mapping):
-        first = told[0]
+    if isinstance(entry, Mapping):  # EvalPlus up to 0.2: {"base": [["pass", …]], "plus": [["pass", …]]}
+        return Verdict(_passed(entry["base"][0][0]), _passed(entry["plus"][0][0]))
+    if isinstance(entry[0], Mapping):
+        first = entry[0]
         return Verdict(_passed(first["base_status"]), _passed(first["plus_status"]), first.get("solution"))
-    return Verdict(_passed(told[0]), _passed(told[1]))
+    return Verdict(_passed(entry[0]), _passed(entry[1]))
 
 
 def _passed(word: Any) -> bool:
@@ -83,13 +83,13 @@ def _passed(word: Any) -> bool:
     return word in ("pass", "success")
 
 
-def compare(found: Sequence[Judgement], samples: Sequence[Sample], told: Mapping[str, Verdict]) -> VerdictsCompared:
+def compare(found: Sequence[Judgement], samples: Sequence[Sample], verdicts: Mapping[str, Verdict]) -> VerdictsCompared:
     """The first sample of each task, as judged here and there."""
     programs = {sample.task_id: sample.program for sample in samples if sample.number == 0}
     ends: dict[str, list[str]] = {"agree": [], "differ": [], "other": [], "unknown": []}
     for one in found:
         if one.number == 0:
-            ends[_end(one, programs[one.task_id], told.get(one.task_id))].append(one.task_id)
+            ends[_end(one, programs[one.task_id], verdicts.get(one.task_id))].append(one.task_id)
     return VerdictsCompared(*(tuple(ends[name]) for name in ("agree", "differ", "other", "unknown")))
 
 

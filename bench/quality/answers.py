@@ -77,8 +77,8 @@ class Kept:
 
 def folder() -> Path:
     """Where the answers are kept: XDG's place for what may be lost."""
-    told = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(told) if Path(told).is_absolute() else Path.home() / ".cache") / "bitledger" / "answers"
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache") / "bitledger" / "answers"
 
 
 def _sources() -> list[str]:
@@ -112,15 +112,15 @@ def _read(file: Path, lengths: tuple[int, int]) -> Both | None:
         digest, _, text = file.read_bytes().partition(b"\n")
         if digest != _hash(text).encode():
             return None
-        base, plus = (_long(told) for told in json.loads(text))
+        base, plus = (_long(each) for each in json.loads(text))
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return (base, plus) if (len(base.lines), len(plus.lines)) == lengths else None
 
 
-def _long(told: Mapping[str, Any]) -> Answers:
-    lines = (Hashed(*line) if isinstance(line, list) else line.encode("ascii") for line in told["lines"])
-    return Answers(tuple(lines), tuple(told["seconds"]))
+def _long(document: Mapping[str, Any]) -> Answers:
+    lines = (Hashed(*line) if isinstance(line, list) else line.encode("ascii") for line in document["lines"])
+    return Answers(tuple(lines), tuple(document["seconds"]))
 
 
 def _replace(file: Path, content: bytes) -> None:

@@ -77,11 +77,11 @@ class Box:
             self._begin()
         # Version 2 keeps no references: no two inputs share a list that a program may change.
         job = marshal.dumps({"inputs": list(inputs), "seconds": list(limits), "load_seconds": load}, 2)
-        told = AnswerLines(Caps(longest or [None] * len(inputs), self._left))
-        end = self._converse(job, most, told.add)
-        if end == "done" and not told.over and self._is_out_of_memory():
+        lines = AnswerLines(Caps(longest or [None] * len(inputs), self._left))
+        end = self._converse(job, most, lines.add)
+        if end == "done" and not lines.over and self._is_out_of_memory():
             end = "memory"
-        return ProgramOutcome(told.lines, told.over or end)
+        return ProgramOutcome(lines.lines, lines.over or end)
 
     def _is_out_of_memory(self) -> bool:
         """Whether the kernel, and not the program itself, ended it: it counts whom it kills for memory."""

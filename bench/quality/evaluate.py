@@ -85,15 +85,15 @@ class _Judges:
 
     def judged(self, task: PlusTask, samples: Sequence[Sample]) -> _Found:
         """Equal programs are run once."""
-        told = {sample.program: earlier for sample in samples if (earlier := self.notes.get(sample))}
-        left = {sample.program: sample for sample in samples if sample.program not in told}
+        judgements = {sample.program: earlier for sample in samples if (earlier := self.notes.get(sample))}
+        left = {sample.program: sample for sample in samples if sample.program not in judgements}
         if left:
             right = self._right_answers(task)
             # A kept answer that is long is a hash; the whole one is made when the first wrong program needs it.
             again = cache(lambda: right_answers(task, self.sandbox))
             for program, sample in left.items():
-                told[program] = self._judgement(task, sample, right, again)
-        return [replace(told[sample.program], number=sample.number) for sample in samples]
+                judgements[program] = self._judgement(task, sample, right, again)
+        return [replace(judgements[sample.program], number=sample.number) for sample in samples]
 
     def _right_answers(self, task: PlusTask) -> Both:
         right = self.kept.get(task) if self.kept else None

@@ -49,10 +49,10 @@ class First:
 
 
 def _pid(info: int) -> int | None:
-    told = b""
+    text = b""
     while select.select([info], [], [], MOST_SECONDS)[0] and (part := os.read(info, 4096)):
-        told += part
-        match = re.search(rb'"child-pid": (\d+)[^\d]', told)
+        text += part
+        match = re.search(rb'"child-pid": (\d+)[^\d]', text)
         if match:
             return int(match[1])
     return None

@@ -82,6 +82,6 @@ def _read(file: Path) -> dict[Key, Judgement]:
     for line in lines:
         digest, _, text = line.partition(" ")
         if digest == _digest(text):
-            program, told = json.loads(text)
-            found[told["task_id"], program] = Judgement(**told)
+            program, document = json.loads(text)
+            found[document["task_id"], program] = Judgement(**document)
     return found

@@ -46,27 +46,27 @@ class Limited:
     def is_right(self, rule: Rule, given: Sequence[Any], answer: bytes, right: bytes, atol: float) -> bool:
         """As compare.is_right; no where that takes too much."""
         question, kills = marshal.dumps((rule, list(given), answer, right, atol), 2), kills_for_memory()
-        told = self._told(question)
-        if told not in (_YES, _NO) and kills_for_memory() != kills:
-            told = self._told(question)  # the machine had no memory left, which need not be the answer's fault
-        return told == _YES
+        said = self._told(question)
+        if said not in (_YES, _NO) and kills_for_memory() != kills:
+            said = self._told(question)  # the machine had no memory left, which need not be the answer's fault
+        return said == _YES
 
     def _told(self, question: bytes) -> bytes:
         process = self._started()
         if process is None:
             return _NO
         assert process.stdin is not None and process.stdout is not None
-        told, too_long = b"", threading.Timer(MOST_SECONDS, process.kill)
+        answer, too_long = b"", threading.Timer(MOST_SECONDS, process.kill)
         too_long.start()
         # ValueError: close has closed the pipes.
         with contextlib.suppress(OSError, ValueError):
             process.stdin.write(len(question).to_bytes(_SIZE, "little") + question)
             process.stdin.flush()
-            told = process.stdout.read(1)
+            answer = process.stdout.read(1)
         too_long.cancel()
-        if told not in (_YES, _NO):
+        if answer not in (_YES, _NO):
             self._end()
-        return told
+        return answer
 
     def close(self) -> None:
         """End the child for good, also while it compares for another thread."""

@@ -54,8 +54,8 @@ def verdicts(
         )
         result = folder / _RESULT
         if done.returncode or not result.is_file():
-            told = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-            raise MeasurementError(f"EvalPlus's judge failed: {told[-1] if told else f'exit {done.returncode}'}")
+            lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            raise MeasurementError(f"EvalPlus's judge failed: {lines[-1] if lines else f'exit {done.returncode}'}")
         return read_verdicts(result, _SAMPLES)
 
 

@@ -44,14 +44,14 @@ def right_answers(task: PlusTask, sandbox: Sandbox) -> Both:
     def ask(box: Box) -> Both:
         found: list[Answers] = []
         for inputs in (task.base, task.plus):
-            told = _answers_of(box, inputs, [OWN_SECONDS] * len(inputs), OWN_SECONDS)
-            seconds = _seconds(told.last)
-            if len(told.answers) < len(inputs) or len(seconds) < len(inputs):
+            answered = _answers_of(box, inputs, [OWN_SECONDS] * len(inputs), OWN_SECONDS)
+            seconds = _seconds(answered.last)
+            if len(answered.answers) < len(inputs) or len(seconds) < len(inputs):
                 raise MeasurementError(
-                    f"{task.task_id}: its own solution gave {len(told.answers)} answers to {len(inputs)} inputs "
-                    f"({told.why}): the data are damaged, or the sandbox's limits are too tight"
+                    f"{task.task_id}: its own solution gave {len(answered.answers)} answers to {len(inputs)} inputs "
+                    f"({answered.why}): the data are damaged, or the sandbox's limits are too tight"
                 )
-            found.append(Answers(tuple(told.answers), tuple(seconds)))
+            found.append(Answers(tuple(answered.answers), tuple(seconds)))
         return found[0], found[1]
 
     return _in_box(task, task.solution, sandbox, ask)

@@ -75,17 +75,17 @@ class _SampleLine(msgspec.Struct):
 
 def _program(line: str, where: str, known: dict[str, PlusTask]) -> tuple[str, str]:
     try:
-        told = _decoded(line)
-        task = known[str(told.task_id)]
+        entry = _decoded(line)
+        task = known[str(entry.task_id)]
     except KeyError as error:
         raise UsageError(f"{where}: no task {error.args[0]!r}: the task_id must be one of the dataset's") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{where}: not a sample ({error}): each line needs task_id, and the text solution or completion"
         ) from error
-    if told.solution is None and told.completion is None:
+    if entry.solution is None and entry.completion is None:
         raise UsageError(f"{where}: no program: each line needs solution or completion")
-    return task.task_id, told.solution if told.solution is not None else task.prompt + str(told.completion)
+    return task.task_id, entry.solution if entry.solution is not None else task.prompt + str(entry.completion)
 
 
 def _decoded(line: str) -> _SampleLine:

@@ -60,18 +60,18 @@ def sanitise(samples: Sequence[Sample], entry_points: Mapping[str, str]) -> Sani
 
     Raises UsageError where evalplus is not installed, or cannot be imported.
     """
-    by, told = version(), dict[int, str | None]()
+    by, texts = version(), dict[int, str | None]()
     questions = [{"code": one.program, "entry": entry_points[one.task_id]} for one in samples]
-    while len(told) < len(questions):
-        before = len(told)
-        told |= dict(enumerate(_asked(questions[before:]), before))
-        if len(told) < len(questions):
-            if not told and before == 0 and not _imports():
+    while len(texts) < len(questions):
+        before = len(texts)
+        texts |= dict(enumerate(_asked(questions[before:]), before))
+        if len(texts) < len(questions):
+            if not texts and before == 0 and not _imports():
                 raise UsageError(f"evalplus is installed but cannot be imported: {_NEEDED}")
-            told[len(told)] = None  # at this one the process died
-    made = tuple(replace(one, program=told[at] or unfenced(one.program)) for at, one in enumerate(samples))
+            texts[len(texts)] = None  # at this one the process died
+    made = tuple(replace(one, program=texts[at] or unfenced(one.program)) for at, one in enumerate(samples))
     changed = sum(one.program != other.program for one, other in zip(samples, made, strict=True))
-    return Sanitised(made, changed, sum(text is None for text in told.values()), by)
+    return Sanitised(made, changed, sum(text is None for text in texts.values()), by)
 
 
 def _asked(questions: Sequence[Mapping[str, str]]) -> list[str | None]:

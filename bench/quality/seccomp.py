@@ -88,9 +88,9 @@ def _assembled(main: Sequence[_Line], parts: Mapping[str, Sequence[_Line]]) -> b
     def jump(label: str, here: int) -> int:
         return places[label] - here - 1 if label else 0
 
-    told = [(code, jump(yes, here), jump(no, here), value) for here, (code, value, yes, no) in enumerate(lines)]
-    told += [(_END, 0, 0, verdict) for verdict in _ENDS.values()]
-    return b"".join(struct.pack("=HBBI", *line) for line in told)
+    instructions = [(code, jump(yes, here), jump(no, here), value) for here, (code, value, yes, no) in enumerate(lines)]
+    instructions += [(_END, 0, 0, verdict) for verdict in _ENDS.values()]
+    return b"".join(struct.pack("=HBBI", *line) for line in instructions)
 
 
 @contextlib.contextmanager

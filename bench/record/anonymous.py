@@ -362,11 +362,11 @@ def of_folder(folder: Path) -> Anonymiser | None:
 
 def begin(folder: Path) -> None:
     """The run in ``folder`` is anonymous from now on. Raises OSError where the folder cannot be written."""
-    told = {
+    document = {
         "made_by": "run --anonymous",
         "left_out": ["host, user, folders, secrets, serial numbers, names of clusters"],
     }
-    replace_text(folder / ANONYMOUS, json.dumps(told, indent=1) + "\n")
+    replace_text(folder / ANONYMOUS, json.dumps(document, indent=1) + "\n")
 
 
 @cache

@@ -56,14 +56,14 @@ def last(stream: io.FileIO, before: str) -> str:
     """The hash on which that of a next line depends. ``stream``: a file of whole lines, at any place."""
     end = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, end - _END_BYTES - 1))
-    told = _split(stream.read().rstrip())[1]
-    if told:
-        return told
+    digest = _split(stream.read().rstrip())[1]
+    if digest:
+        return digest
     stream.seek(0)
     buffered = io.BufferedReader(stream)  # the writer's own stream has none
     for line in filter(None, map(bytes.strip, buffered)):
-        body, told = _split(line)
-        before = told or _link(before, body)
+        body, digest = _split(line)
+        before = digest or _link(before, body)
     buffered.detach()
     return before
 
@@ -76,14 +76,14 @@ def check(lines: Iterable[bytes], seeds: Iterable[str]) -> Chain:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        body, told = _split(line.strip())
+        body, digest = _split(line.strip())
         made = tuple(_link(before, body) for before in befores)
-        have, lack = have + bool(told), lack + (not told)
-        if told and told not in made:
+        have, lack = have + bool(digest), lack + (not digest)
+        if digest and digest not in made:
             broken.append(number)
-        elif not told and have:
+        elif not digest and have:
             broken.append(number)  # this version writes none without
-        befores = (told,) if told else made
+        befores = (digest,) if digest else made
     return Chain(have, lack, tuple(broken))
 
 

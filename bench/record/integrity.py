@@ -68,9 +68,11 @@ def readable(folder: Path) -> tuple[tuple[Record, ...], tuple[IntegrityCheck, ..
         )
     ]
     if loaded.findings:
-        told = tuple(finding.message for finding in loaded.findings)
+        messages = tuple(finding.message for finding in loaded.findings)
         checks.append(
-            IntegrityCheck("last line", "problem", "incomplete: a run ended while it wrote; finish it, --resume", told)
+            IntegrityCheck(
+                "last line", "problem", "incomplete: a run ended while it wrote; finish it, --resume", messages
+            )
         )
     if (folder / RECORDS).exists() and (folder / f"{RECORDS}.gz").exists():
         same = load(folder / RECORDS).records == load(folder / f"{RECORDS}.gz").records if not bad else False
@@ -83,9 +85,9 @@ def anonymous(folder: Path) -> tuple[IntegrityCheck, ...]:
     """Whether the run was made anonymous, and how: a shared copy has hashes of its own, and says whether those of the
     run held. Raises RecordError where the file that says so is damaged."""
     try:
-        told = json.loads((folder / ANONYMOUS).read_text(encoding="utf-8"))
-        amiss = tuple(map(str, told.get("problems_of_the_run", ())))
-        copy = told["made_by"] == "share"
+        document = json.loads((folder / ANONYMOUS).read_text(encoding="utf-8"))
+        amiss = tuple(map(str, document.get("problems_of_the_run", ())))
+        copy = document["made_by"] == "share"
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -176,8 +178,8 @@ def _hardware(found: Sequence[str]) -> IntegrityCheck:
     """Of a sweep: its comparisons are within a block, and so on one node, whatever the others are."""
     if len(found) <= 1:
         return IntegrityCheck("machine", "ok", "one hardware on all nodes", tuple(found))
-    told = f"{len(found)} kinds of hardware, as a sweep may have: each is reported for itself"
-    return IntegrityCheck("machine", "note", told, tuple(found))
+    text = f"{len(found)} kinds of hardware, as a sweep may have: each is reported for itself"
+    return IntegrityCheck("machine", "note", text, tuple(found))
 
 
 def complete(

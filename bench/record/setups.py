@@ -296,9 +296,9 @@ NEARLY_ALL = 0.95
 def quantised_share(setup: Mapping[str, Any]) -> float | None:
     """The share of the weights outside embedding and head, 0 to 1; None for a scheme that quantises nothing, and for
     Records of before it was told."""
-    told = _quantised_facts(setup)
-    share = told.get("share")
-    return float(share) if told.get("modules") and isinstance(share, int | float) else None
+    facts = _quantised_facts(setup)
+    share = facts.get("share")
+    return float(share) if facts.get("modules") and isinstance(share, int | float) else None
 
 
 def quantised_modules(setup: Mapping[str, Any]) -> int | None:
@@ -314,5 +314,5 @@ def partly_quantised(share: float | None) -> bool:
 
 def _quantised_facts(setup: Mapping[str, Any]) -> Mapping[str, Any]:
     model = setup.get("model")
-    told = model.get("quantised") if isinstance(model, Mapping) else None
-    return told if isinstance(told, Mapping) else {}
+    facts = model.get("quantised") if isinstance(model, Mapping) else None
+    return facts if isinstance(facts, Mapping) else {}

@@ -63,14 +63,14 @@ def make(
         for path in sorted(folder.iterdir())
         if path.name not in _COPIED | _MADE_AGAIN and path != out
     ]
-    told = SharedCopy(
+    copied = SharedCopy(
         out,
         tuple(sorted(names.taken.items())),
         tuple((names.file_name(path), why) for path, why in (*left_out.items(), *others)),
         tuple(problems),
     )
-    _write_mark(told)
-    return told
+    _write_mark(copied)
+    return copied
 
 
 def anonymiser(folder: Path, records: Sequence[Record], also: Iterable[str] = ()) -> Anonymiser:
@@ -165,11 +165,11 @@ def _write_omissions(
         integrity.add_omission(out, Omission(f"{REASON}: {reason}", paths))
 
 
-def _write_mark(told: SharedCopy) -> None:
+def _write_mark(copy: SharedCopy) -> None:
     document = {
         "made_by": "share",
-        "taken_out": dict(told.taken),
-        "left_out": [list(item) for item in told.left_out],
-        "problems_of_the_run": list(told.problems),
+        "taken_out": dict(copy.taken),
+        "left_out": [list(item) for item in copy.left_out],
+        "problems_of_the_run": list(copy.problems),
     }
-    replace_text(told.folder / ANONYMOUS, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    replace_text(copy.folder / ANONYMOUS, json.dumps(document, indent=1, ensure_ascii=False) + "\n")

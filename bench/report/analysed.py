@@ -148,10 +148,10 @@ def analyse(
         parts=parts,
     )
     attached = hooks.attached(analysed)
-    told = findings.merged(judged(records), (*extra, *own, *(one for each in attached for one in each.findings)))
+    merged = findings.merged(judged(records), (*extra, *own, *(one for each in attached for one in each.findings)))
     if any(each.machine for each in attached):  # each of hundreds of nodes was busy in its own way
-        told = condensed(told)
-    return replace(analysed, attached=attached, findings=tuple(CountedFinding(*item) for item in told))
+        merged = condensed(merged)
+    return replace(analysed, attached=attached, findings=tuple(CountedFinding(*item) for item in merged))
 
 
 @dataclass(frozen=True)

@@ -48,15 +48,15 @@ def answer_about(
 ) -> Answer:
     """The answer that explains one scheme; its sentence tells the verdicts of ``told_of``."""
     table = explanation.generation_rows
-    told = _verdicts_sentence(told_of, table)
+    verdicts = _verdicts_sentence(told_of, table)
     row = table.get((focus.setting, focus.scheme))
     where = short_labels(explanation.settings).get(focus.setting, "")
-    sentence = f"{_sentence(told, focus.reference, where)} {_cause_sentence(focus, row)}"
+    sentence = f"{_sentence(verdicts, focus.reference, where)} {_cause_sentence(focus, row)}"
     verdict = row.verdict if row else None
     todo = actions(explanation, focus, verdict, commands)
     return Answer(
         sentence,
-        _tone(told),
+        _tone(verdicts),
         waterfall_of(focus, explanation) if focus.instrument else None,
         cause_points(focus, verdict),
         todo,
@@ -129,13 +129,13 @@ _WORDS: Mapping[Verdict, str] = {
 }
 
 
-def _sentence(told: _VerdictsSentence, reference: str, where: str) -> str:
+def _sentence(verdicts: _VerdictsSentence, reference: str, where: str) -> str:
     """``where``: what tells the setting from the others of the run; said once."""
     parts: list[str] = []
     for verdict, words in _WORDS.items():
-        if verdict in told:
+        if verdict in verdicts:
             place = f" ({where})" if where and not parts else ""
-            parts.append(f"{words.format(reference=reference, where=place)} {_listed(told[verdict])}")
+            parts.append(f"{words.format(reference=reference, where=place)} {_listed(verdicts[verdict])}")
     return ". ".join(parts) + "."
 
 
@@ -143,8 +143,8 @@ def _cause_sentence(focus: Pair, row: GenerationRow | None) -> str:
     """How much the explained scheme takes, by the table's ratio, and its largest cause."""
     closed = focus.closed
     ratio = row.time_ratio.value if row and row.time_ratio else closed.scheme_ms / closed.reference_ms
-    told = balance_text(focus.causes)
-    parts = f": {told}" if told else ""
+    balance = balance_text(focus.causes)
+    parts = f": {balance}" if balance else ""
     unit, delta = focus.phase.unit, units.signed(closed.delta.delta_ms)
     size = f"{focus.scheme} takes ×{ratio:.2f} the time per {unit} ({delta} ms{parts})"
     if row is not None and row.verdict == "SAME":
@@ -168,10 +168,10 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
 
 
-def _tone(told: _VerdictsSentence) -> Tone:
-    if "SLOWER" in told:
+def _tone(verdicts: _VerdictsSentence) -> Tone:
+    if "SLOWER" in verdicts:
         return "bad"
-    return "good" if "FASTER" in told else "same" if "SAME" in told else "unsure"
+    return "good" if "FASTER" in verdicts else "same" if "SAME" in verdicts else "unsure"
 
 
 def _note(focus: Pair) -> str:
@@ -215,9 +215,9 @@ def actions(
 def _setting_options(explanation: Explanation, focus: Pair) -> str:
     """Options of "intervene" for the setting that is explained, where the run has several."""
     own = dict(focus.setting)
-    told = {"--at-batch": "batch_size", "--at-cache": "cache"}
-    several = {name for name in told.values() if len({dict(one).get(name) for one in explanation.settings}) > 1}
-    return "".join(f" {option} {own[name]}" for option, name in told.items() if name in several)
+    names = {"--at-batch": "batch_size", "--at-cache": "cache"}
+    several = {name for name in names.values() if len({dict(one).get(name) for one in explanation.settings}) > 1}
+    return "".join(f" {option} {own[name]}" for option, name in names.items() if name in several)
 
 
 def _shown(found: Sequence[Remedy]) -> list[Remedy]:

@@ -74,8 +74,8 @@ def _on_time(pair: TracePair, timed: Timed, asked: TracesAsked) -> Answer:
 
 
 def _sentence(timed: Timed, asked: TracesAsked) -> str:
-    closed, told = timed.closed, balance_text(timed.causes)
-    parts = f": {told}" if told else ""
+    closed, balance = timed.closed, balance_text(timed.causes)
+    parts = f": {balance}" if balance else ""
     size = (
         f"{asked.candidate} takes ×{timed.ratio.value:.2f} the time per {timed.unit} of {asked.reference} "
         f"({signed_ms(closed.delta.delta_ms)}{parts})"
@@ -107,11 +107,11 @@ def basis(timed: Timed, pair: TracePair) -> str:
 
 def _causes(timed: Timed) -> tuple[Point, ...]:
     """The largest causes, then the others as one: together they are the difference."""
-    told = shared(timed.causes, timed.verdict)
+    causes = shared(timed.causes, timed.verdict)
     moved = sum(abs(cause.delta_ms) for cause in timed.causes)
-    large = [one for one in told if abs(one.cause.delta_ms) >= SMALL * moved][:MOST]
+    large = [one for one in causes if abs(one.cause.delta_ms) >= SMALL * moved][:MOST]
     points = [_cause(one, timed) for one in large]
-    rest = [one for one in told if one not in large]
+    rest = [one for one in causes if one not in large]
     rest = rest if sum(abs(one.cause.delta_ms) for one in rest) >= NOTHING * moved else []
     return (*points, other_causes(rest, timed.unit)) if rest else tuple(points)
 
@@ -121,8 +121,8 @@ def _cause(one: Shared, timed: Timed) -> Point:
     meaning = f"{c.MEANINGS[cause.cause][0].upper()}{c.MEANINGS[cause.cause][1:]}."
     if cause.cause in c.BUSY and cause.host_ms:
         meaning += f" Its work {signed_ms(cause.work_ms or 0.0)}, the host on the way there {signed_ms(cause.host_ms)}."
-    told = cause_title(c.LABELS[cause.cause], cause.delta_ms, [one], timed.unit)
-    return Point(told, meaning + _bounds(cause), sure=cause.sure)
+    title = cause_title(c.LABELS[cause.cause], cause.delta_ms, [one], timed.unit)
+    return Point(title, meaning + _bounds(cause), sure=cause.sure)
 
 
 def _bounds(line: Cause | RecordedLine) -> str:
@@ -210,9 +210,9 @@ def _gpu(found: Recorded) -> list[RecordedLine]:
 
 def _work(found: Recorded) -> tuple[Point, ...]:
     """The largest differences that recording does not touch, or that are larger than it can be."""
-    told = [line for line in found.lines if line.sure or not line.inflated]
-    least = SMALL * sum(max(line.reference_ms, line.scheme_ms) for line in told)
-    large = [line for line in told if line.delta_ms and abs(line.delta_ms) >= least]
+    lines = [line for line in found.lines if line.sure or not line.inflated]
+    least = SMALL * sum(max(line.reference_ms, line.scheme_ms) for line in lines)
+    large = [line for line in lines if line.delta_ms and abs(line.delta_ms) >= least]
     ranked = sorted(large, key=lambda line: (not line.sure, -abs(line.delta_ms)))[:MOST]
     return tuple(
         Point(

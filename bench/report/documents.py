@@ -72,12 +72,12 @@ def comparison_document(found: Comparison) -> Document:
     }
 
 
-def prediction_document(told: Prediction, of: Taken) -> Document:
+def prediction_document(prediction: Prediction, of: Taken) -> Document:
     """``whatif``. ``of``: what of the trace was played."""
-    found = told.found
+    found = prediction.found
     return {
         "steps": found.steps,
-        "measured": told.said,
+        "measured": prediction.said,
         "measured_ms": found.measured_ms,
         "replayed_ms": found.replayed_ms,
         "predicted_ms": found.predicted_ms,

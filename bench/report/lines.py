@@ -126,9 +126,9 @@ def cause_points(pair: Pair, verdict: Verdict | None) -> tuple[Point, ...]:
     """The largest causes with their evidence, then the others as one: together they are the difference."""
     if not pair.instrument:
         return (Point("Not known", f"{pair.missing[:1].upper()}{pair.missing[1:]}."),)
-    told = shared(pair.causes, verdict)
-    points = [_cause(one, pair) for one in told[:MOST]]
-    rest = told[MOST:]
+    causes = shared(pair.causes, verdict)
+    points = [_cause(one, pair) for one in causes[:MOST]]
+    rest = causes[MOST:]
     return (*points, other_causes(rest, pair.phase.unit)) if rest else tuple(points)
 
 
@@ -166,16 +166,16 @@ def _word(side: Way, total: Balance) -> str:
 
 def balance_text(causes: Sequence[Cause]) -> str:
     """Such as "9.81 ms lost, 6.23 ms won back", of causes that cancel each other in part; else ""."""
-    told = [f"{units.number(abs(ms))} ms {word}" for word, ms in sides(causes)]
-    return ", ".join(told) if len(told) > 1 else ""
+    parts = [f"{units.number(abs(ms))} ms {word}" for word, ms in sides(causes)]
+    return ", ".join(parts) if len(parts) > 1 else ""
 
 
 def sides(causes: Sequence[Cause]) -> list[tuple[str, float]]:
     """What all causes together lose and win, by the word for it, with its sign; the side of the difference alone where
     nothing cancels."""
     total = balance(causes)
-    told: list[Way] = [total.main, "won" if total.main == "lost" else "lost"]
-    shown = told if total.cancels else told[:1]
+    ways: list[Way] = [total.main, "won" if total.main == "lost" else "lost"]
+    shown = ways if total.cancels else ways[:1]
     return [(_word(side, total), total.of(side) * (1 if side == "lost" else -1)) for side in shown]
 
 
@@ -186,9 +186,9 @@ def share_cell(one: Shared) -> str:
 
 def share_note(causes: Sequence[Cause]) -> str:
     """Of what the shares of a table are."""
-    told = " and ".join(f"{units.number(abs(ms))} ms {word}" for word, ms in sides(causes))
+    totals = " and ".join(f"{units.number(abs(ms))} ms {word}" for word, ms in sides(causes))
     apart = ", each 100 % by itself" if balance(causes).cancels else ""
-    return f"Shares are of the {told}{apart}."
+    return f"Shares are of the {totals}{apart}."
 
 
 def cause_title(name: str, ms: float, causes: Sequence[Shared], unit: str = "token") -> str:
@@ -204,8 +204,8 @@ def cause_title(name: str, ms: float, causes: Sequence[Shared], unit: str = "tok
 
 def of_whole(cause: Cause) -> str:
     """A cause within a sentence."""
-    told = "is unexplained" if cause.cause == c.UNEXPLAINED else f"for {c.LABELS[cause.cause]}"
-    return f"{signed_ms(cause.delta_ms)} {told}"
+    what = "is unexplained" if cause.cause == c.UNEXPLAINED else f"for {c.LABELS[cause.cause]}"
+    return f"{signed_ms(cause.delta_ms)} {what}"
 
 
 def _cause(one: Shared, pair: Pair) -> Point:
@@ -216,8 +216,8 @@ def _cause(one: Shared, pair: Pair) -> Point:
         bounds += "" if cause.sure else chance if cause.by_chance else " Not sure: it holds 0."
     elif cause.basis == "one value":
         bounds = " One value only, so no interval."
-    told = cause_title(c.LABELS[cause.cause], cause.delta_ms, [one], pair.phase.unit)
-    return Point(told, _evidence(cause, pair) + bounds, sure=cause.sure)
+    title = cause_title(c.LABELS[cause.cause], cause.delta_ms, [one], pair.phase.unit)
+    return Point(title, _evidence(cause, pair) + bounds, sure=cause.sure)
 
 
 def other_causes(rest: Sequence[Shared], unit: str = "token") -> Point:

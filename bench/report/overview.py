@@ -59,8 +59,8 @@ def not_measured(records: Sequence[Record]) -> tuple[Headline, ...]:
 def _untimed(scheme: str, reasons: Mapping[str, str]) -> Headline:
     failed = "failed" in reasons
     reason = " ".join(reasons["failed" if failed else "skipped"].split()) or "no reason was recorded"
-    told = f"{scheme} was not timed: {cut_short(reason, _MOST_LETTERS).rstrip('.')}."
-    return Headline(scheme, "FAILED" if failed else "SKIPPED", told, "bad" if failed else "unsure")
+    sentence = f"{scheme} was not timed: {cut_short(reason, _MOST_LETTERS).rstrip('.')}."
+    return Headline(scheme, "FAILED" if failed else "SKIPPED", sentence, "bad" if failed else "unsure")
 
 
 def _headline(row: GenerationRow, group: GenerationGroup, label: str) -> Headline:

@@ -76,8 +76,8 @@ def print_passages(parts: Sequence[Passage], console: Console, rest: str, most: 
 
 def _print_end(left: Sequence[str], rest: str, console: Console) -> None:
     if left:
-        told = ", ".join(plural(count, name) for name, count in Counter(left).items())
-        console.print(Text(f"No room for {told}.", style="dim"))
+        counts = ", ".join(plural(count, name) for name, count in Counter(left).items())
+        console.print(Text(f"No room for {counts}.", style="dim"))
     if rest:
         print_rest(rest, console)
 
@@ -163,9 +163,9 @@ def finding_passages(findings: Sequence[Finding]) -> list[Passage]:
     ]
     counts = Counter(finding.severity for finding in findings)
     if counts:
-        told = ", ".join(plural(counts[name], name) for name in ("error", "warning", "info") if counts[name])
+        text = ", ".join(plural(counts[name], name) for name in ("error", "warning", "info") if counts[name])
         style = "yellow" if counts["error"] + counts["warning"] else "dim"
-        parts.append(line(f"What may be wrong with it: {told}.", style=style))
+        parts.append(line(f"What may be wrong with it: {text}.", style=style))
     return parts
 
 

@@ -139,8 +139,8 @@ def _classed(body: str, name: str) -> str:
     body = re.sub(
         r' style="([^"]*)"', lambda found: f' class="{rules[found[1]]}"' if found[1] in rules else found[0], body
     )
-    told = "".join(f".{rule}{{{style}}}" for style, rule in rules.items())
-    return body.replace(">", f"><style>{told}</style>", 1) if told else body
+    style_rules = "".join(f".{rule}{{{style}}}" for style, rule in rules.items())
+    return body.replace(">", f"><style>{style_rules}</style>", 1) if style_rules else body
 
 
 def is_svg(artifact: Artifact) -> bool:

@@ -258,13 +258,13 @@ def _finding(item: CountedFinding, console: Console) -> None:
 
 def comparison_counts(rows: Sequence[ComparisonRow]) -> list[Text]:
     """A line for each quantity: how many Cases B is slower in, and so on; decoding first."""
-    told: dict[str, Counter[str]] = {}
+    verdicts: dict[str, Counter[str]] = {}
     for row in comparison_order(rows):
-        told.setdefault(row.quantity, Counter())[_verdict(row).text] += 1
+        verdicts.setdefault(row.quantity, Counter())[_verdict(row).text] += 1
     return [
         Text(f"B's {quantity}: ")
         + Text(", ".join(f"{count} {word}" for word, count in counts.most_common()), style="bold")
-        for quantity, counts in told.items()
+        for quantity, counts in verdicts.items()
     ]
 
 

@@ -125,15 +125,15 @@ def savings_table(found: Diagnosis) -> Table | None:
 
 def print_traces_short(pair: TracePair, asked: TracesAsked, taken: Sequence[Taken], console: Console) -> None:
     """At most 25 lines. That the two are not of the same thing is said before any number."""
-    told = answer(pair, asked)
+    first_screen = answer(pair, asked)
     first = [Passage(partial(print_finding_line, each)) for each in pair.findings if each.code in FIRST]
     others = [each for each in pair.findings if each.code not in FIRST]
     parts = [
         *first,
-        *answer_passages(told),
+        *answer_passages(first_screen),
         *(Passage(partial(print_finding_line, each), _WARNING, each.severity) for each in others),
         *(line(text, _TAKEN, style="dim") for text in _taken_lines(asked, taken)),
-        *([line(told.note, _TIMES, "line on the times", style="dim")] if pair.timed is None else []),
+        *([line(first_screen.note, _TIMES, "line on the times", style="dim")] if pair.timed is None else []),
         *(line(text, _NOTE, "note", style="dim") for text in (*_note_lines(asked, taken, pair), *_unknown(pair))),
     ]
     tables = "The lines as recorded" if pair.timed is None else "Ledger, causes, predicted savings, idle time"
@@ -142,14 +142,14 @@ def print_traces_short(pair: TracePair, asked: TracesAsked, taken: Sequence[Take
 
 def print_traces(pair: TracePair, asked: TracesAsked, taken: Sequence[Taken], console: Console) -> None:
     """All of it."""
-    told = answer(pair, asked)
+    first_screen = answer(pair, asked)
     for finding in pair.findings:
         if finding.code in FIRST:
             print_finding_line(finding, console)  # before any number: it says what the numbers are of
-    print_answer(told, console)
+    print_answer(first_screen, console)
     for text in (*_taken_lines(asked, taken), *_note_lines(asked, taken, pair)):
         console.print(Text(text, style="dim"))
-    for found in _tables(pair, asked, told, console):
+    for found in _tables(pair, asked, first_screen, console):
         if found is not None:
             print_table(found, console)
     for text in _unknown(pair):
@@ -159,10 +159,10 @@ def print_traces(pair: TracePair, asked: TracesAsked, taken: Sequence[Taken], co
             print_finding_line(finding, console)
 
 
-def _tables(pair: TracePair, asked: TracesAsked, told: Answer, console: Console) -> list[Table | None]:
+def _tables(pair: TracePair, asked: TracesAsked, first_screen: Answer, console: Console) -> list[Table | None]:
     timed = pair.timed
     if timed is None:
-        console.print(Text(told.note, style="dim"))
+        console.print(Text(first_screen.note, style="dim"))
         return [recorded_table(pair.recorded)]
     title = f"Ledger: {asked.reference} → {asked.candidate}"
     note = f"ms per {timed.unit}. {basis(timed, pair)}"
@@ -177,8 +177,8 @@ def _tables(pair: TracePair, asked: TracesAsked, told: Answer, console: Console)
 def _taken_lines(asked: TracesAsked, taken: Sequence[Taken]) -> Iterator[str]:
     """What of each trace is explained, and its versions and hardware."""
     for name, item in zip((asked.reference, asked.candidate), taken, strict=True):
-        told = "; ".join(f"{what} {value}" for what, value in item.analysis.timeline.facts)
-        yield f"{name}: {item.said}." + (f" {told}." if told else "")
+        facts = "; ".join(f"{what} {value}" for what, value in item.analysis.timeline.facts)
+        yield f"{name}: {item.said}." + (f" {facts}." if facts else "")
 
 
 def _note_lines(asked: TracesAsked, taken: Sequence[Taken], pair: TracePair) -> Iterator[str]:
@@ -196,7 +196,7 @@ def _unknown(pair: TracePair) -> Iterator[str]:
         yield f"Not known, so in other: {named}. Rules of your own: --classes FILE."
 
 
-def traces_document(pair: TracePair, asked: TracesAsked, told: Sequence[Taken]) -> dict[str, Any]:
+def traces_document(pair: TracePair, asked: TracesAsked, taken: Sequence[Taken]) -> dict[str, Any]:
     """Two traces' explanation as JSON, in the form of a run's. What is not known is null, or an empty list."""
     timed = pair.timed
     return {
@@ -207,7 +207,7 @@ def traces_document(pair: TracePair, asked: TracesAsked, told: Sequence[Taken]) 
                 "reference": str(asked.reference_path),
                 "scheme": str(asked.candidate_path),
                 "steps": list(pair.steps),
-                "taken": [_taken(item) for item in told],
+                "taken": [_taken(item) for item in taken],
                 "copies": [[vars(line) for line in lines] for lines in pair.copies],
                 **(_no_time(pair) if timed is None else _timed(timed)),
                 "recorded": _recorded(pair.recorded),
@@ -298,9 +298,9 @@ def _recorded(found: Recorded) -> dict[str, Any]:
 
 
 def _recorded_line(line: RecordedLine) -> dict[str, Any]:
-    told = not line.inflated or line.sure
+    sure = not line.inflated or line.sure
     return {
         "cause": line.cause, "reference_ms": line.reference_ms, "scheme_ms": line.scheme_ms,
-        "delta_ms": line.delta_ms if told else None, "ci": [line.low, line.high] if told else None,
+        "delta_ms": line.delta_ms if sure else None, "ci": [line.low, line.high] if sure else None,
         "inflated": line.inflated,
     }  # fmt: skip

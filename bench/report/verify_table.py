@@ -51,9 +51,9 @@ def _all_examples(checks: Sequence[IntegrityCheck], most: int | None) -> list[Pa
     for check in sorted((one for one in checks if one.result != "ok"), key=lambda one: one.result != "problem"):
         rank = 3 if check.result == "problem" else 5
         for place, text in enumerate(check.examples[:most]):
-            told = Text(f"{check.result}: {check.name}: {text}")
+            example = Text(f"{check.result}: {check.name}: {text}")
             # All of them are looked through by programs too: each stays one line.
-            parts.append(_unbroken(told) if most is None else line(told, rank + (place > 0), "example"))
+            parts.append(_unbroken(example) if most is None else line(example, rank + (place > 0), "example"))
         if most is not None and len(check.examples) > most:
             parts.append(line(f"  and {len(check.examples) - most} more of {check.name}", rank, style="dim"))
     return parts

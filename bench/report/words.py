@@ -40,8 +40,8 @@ _LABELS = {
 def interval_text(estimates: Iterable[Estimate | None], what: str = "calls") -> str:
     """What the bounds of these figures are, by what their variation was drawn over."""
     bases = dict.fromkeys(item.basis for item in estimates if item is not None)
-    told = " / ".join(_BASES[basis].replace("calls", what) for basis in _BASES if basis in bases)
-    return f"[low, high]: 95 % interval ({told or 'none here'})"
+    bases_text = " / ".join(_BASES[basis].replace("calls", what) for basis in _BASES if basis in bases)
+    return f"[low, high]: 95 % interval ({bases_text or 'none here'})"
 
 
 def assumed_bars(estimates: Iterable[Estimate | Line | None]) -> str:
@@ -66,9 +66,13 @@ def verdict_cell(value: Verdict | None, *, amounts: bool = False) -> Cell:
     return Cell(AMOUNTS[value] if amounts else value, TONES[value])
 
 
-def chance_note(told: Iterable[tuple[str, Estimate | None, Verdict | None]]) -> str:
+def chance_note(comparisons: Iterable[tuple[str, Estimate | None, Verdict | None]]) -> str:
     """Of (scheme, ratio, verdict): which the interval alone would tell apart from the reference; "" where none."""
-    names = [s for s, ratio, told in told if ratio and told == "AMBIGUOUS" and verdict(ratio) in ("SLOWER", "FASTER")]
+    names = [
+        s
+        for s, ratio, comparisons in comparisons
+        if ratio and comparisons == "AMBIGUOUS" and verdict(ratio) in ("SLOWER", "FASTER")
+    ]
     if not names:
         return ""
     return f" {', '.join(names)}: the interval leaves 1 out, but of so many schemes chance makes one do that."
@@ -161,8 +165,8 @@ def case_text(case: Case, other_scheme: str = "") -> str:
     """A Case in few words, without what every Case of its kind has in common."""
     scheme = case.scheme if other_scheme in ("", case.scheme) else f"{other_scheme} → {case.scheme}"
     if case.layer is not None:
-        told = ("op", "residency", "m", "device")
-        return f"{scheme} · {case.layer} {case.n}×{case.k} · " + setting_text(_coordinates(case), told)
+        coordinates = ("op", "residency", "m", "device")
+        return f"{scheme} · {case.layer} {case.n}×{case.k} · " + setting_text(_coordinates(case), coordinates)
     return f"{scheme} · " + setting_text(
         _coordinates(case), ("device", "batch_size", "prompt_tokens", "new_tokens", "cache")
     )

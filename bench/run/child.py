@@ -122,8 +122,8 @@ def outcomes(block: Block, tools: Tools, windows: Sequence[Mapping[str, Any]] = 
     from bench.workloads import generation
 
     wanted = [(request.case, request.instrument) for request in block.requests]
-    told = {**block.options, "repeat": block.repeat, "windows": windows}
-    return generation.run(block.source, wanted, told, tools, tries_on)
+    options = {**block.options, "repeat": block.repeat, "windows": windows}
+    return generation.run(block.source, wanted, options, tools, tries_on)
 
 
 class _RecordMaker:

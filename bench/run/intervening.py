@@ -206,12 +206,12 @@ class Predictor:
                 return self.without(case, "skipped", needed)
         assert isinstance(replay, Replay)
         try:
-            replayed, predicted, told = self._predicted(case, replay, reference)
+            replayed, predicted, why = self._predicted(case, replay, reference)
         except BitledgerError as error:
             return self.without(case, "skipped", str(error))
         metrics = (metric("replayed_step_time", replayed * 1e-3), metric("predicted_step_time", predicted * 1e-3))
         record = self.without(case, "ok", "")
-        return replace(record, metrics=metrics, setup={**told, "arm": arm(case.scheme).facts()})
+        return replace(record, metrics=metrics, setup={**why, "arm": arm(case.scheme).facts()})
 
     def _predicted(self, case: Case, replay: Replay, reference: Replay | str) -> tuple[float, float, dict[str, Any]]:
         """(replayed, predicted) ms per step, and what was replayed. Raises RecordError where it cannot be."""
@@ -222,11 +222,11 @@ class Predictor:
             return found.candidate * 1e-6, found.aligned * 1e-6, {"as_reference": self.reference}
         change = _change(case)
         assert change is not None, "only Cases with something to change are predicted"
-        told = replay.whatif(change)
-        if told.predicted_ms is None:
-            raise RecordError(told.missing)
-        setup = {"factors": dict(change.factors), "cuda_graph": change.cuda_graph, "notes": list(told.notes)}
-        return told.replayed_ms, told.predicted_ms, setup
+        outcome = replay.whatif(change)
+        if outcome.predicted_ms is None:
+            raise RecordError(outcome.missing)
+        setup = {"factors": dict(change.factors), "cuda_graph": change.cuda_graph, "notes": list(outcome.notes)}
+        return outcome.replayed_ms, outcome.predicted_ms, setup
 
 
 def with_tries(preset: Preset, blocks: Sequence[Block]) -> tuple[Block, ...]:

@@ -60,13 +60,13 @@ class StepProgress:
         """A line that stays, above the bar where there is one."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def end(self, told: str, *, keep: bool = False) -> None:
-        """The step has ended; ``told`` says how. On a terminal it stays in view only with ``keep``."""
+    def end(self, outcome: str, *, keep: bool = False) -> None:
+        """The step has ended; ``outcome`` says how. On a terminal it stays in view only with ``keep``."""
         took = time.monotonic() - self._step_began
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=self._done, refresh=True)
         if keep or not self._bar:
-            self.note(f"[{self._number}/{self._count}] {self._label}: {told}, {took:.1f} s{self._time_left()}")
+            self.note(f"[{self._number}/{self._count}] {self._label}: {outcome}, {took:.1f} s{self._time_left()}")
 
     def _time_left(self) -> str:
         if not self._done or self._number == self._count:

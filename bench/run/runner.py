@@ -106,8 +106,8 @@ def _window(record: Record) -> list[dict[str, Any]]:
     if record.instrument != TIMELINE or record.status != "ok":
         return []
     scale = record.setup.get("ledger", {}).get("observer_scale")
-    told = {"operators": record.setup.get("operators", {}), "ledger": {"observer_scale": scale}}
-    return [{"case": record.case.coordinates(), "setup": told}]
+    setup = {"operators": record.setup.get("operators", {}), "ledger": {"observer_scale": scale}}
+    return [{"case": record.case.coordinates(), "setup": setup}]
 
 
 def measure(

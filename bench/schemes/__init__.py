@@ -39,8 +39,8 @@ def register(family: Family) -> None:
     others = [arm.name for arm in family.arms if arm.kind != family.kind]
     taken = [arm.name for arm in family.arms if known(arm.name)]
     if family.kind in FAMILIES or others or taken:
-        told = f"its arms {', '.join(others)} are of another kind" if others else f"{', '.join(taken)} is known already"
-        raise ValueError(f"family {family.kind!r}: {told if others or taken else 'its kind is known already'}")
+        why = f"its arms {', '.join(others)} are of another kind" if others else f"{', '.join(taken)} is known already"
+        raise ValueError(f"family {family.kind!r}: {why if others or taken else 'its kind is known already'}")
     FAMILIES[family.kind] = family
     ARMS.update((arm.name, arm) for arm in family.arms)
 

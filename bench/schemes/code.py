@@ -44,12 +44,12 @@ def plain_linears(which: str, weight: str, bias: str) -> str:
 
 def pretrained(facts: Facts, configuration: str = "") -> str:
     """Code that loads ``model`` from ``model_id`` with a ``quantization_config``."""
-    told = f",\n    quantization_config={configuration}" if configuration else ""
+    argument = f",\n    quantization_config={configuration}" if configuration else ""
     other = facts.get("loaded_by")
     imported = f"from transformers import {other}\n" if other else ""
     return (
         f"{imported}model = {other or 'AutoModelForCausalLM'}.from_pretrained(\n"
-        f"    model_id, dtype=torch.{facts.get('dtype')}, device_map=device{told},\n)"
+        f"    model_id, dtype=torch.{facts.get('dtype')}, device_map=device{argument},\n)"
     )
 
 

@@ -18,9 +18,9 @@ def unquantised(dtype: Any) -> Facts:
     return {"kind": KIND, "dtype": dtype}
 
 
-def _float(name: str, dtype: str, colours: tuple[str, str], **told: Any) -> Arm:
+def _float(name: str, dtype: str, colours: tuple[str, str], **others: Any) -> Arm:
     described = f"torch Linear in {dtype}; no quantisation"
-    return Arm(name, KIND, dtype, described, not_converted=(), colours=colours, **told)
+    return Arm(name, KIND, dtype, described, not_converted=(), colours=colours, **others)
 
 
 class Floating(Family):

@@ -19,8 +19,8 @@ KIND = "4bit"
 PLAIN_AND_NESTED = ("nf4", "nf4-dq")
 
 
-def _4bit(name: str, description: str, colours: tuple[str, str], quant_type: str, **told: Any) -> Arm:
-    options = {"dtype": "float16", "compute_dtype": "float16", "blocksize": BLOCKSIZE, **told}
+def _4bit(name: str, description: str, colours: tuple[str, str], quant_type: str, **others: Any) -> Arm:
+    options = {"dtype": "float16", "compute_dtype": "float16", "blocksize": BLOCKSIZE, **others}
     return Arm(name, KIND, description=description, colours=colours, quant_type=quant_type, **options)
 
 

@@ -12,8 +12,8 @@ from .traffic import INTEGER, MODELLED, Product, Term, Traffic, exact, width
 KIND = "int8"
 
 
-def _int8(name: str, description: str, colours: tuple[str, str], *, dtype: str = "float16", **told: Any) -> Arm:
-    return Arm(name, KIND, dtype, description, colours=colours, **told)
+def _int8(name: str, description: str, colours: tuple[str, str], *, dtype: str = "float16", **others: Any) -> Arm:
+    return Arm(name, KIND, dtype, description, colours=colours, **others)
 
 
 def _detects(arm: Arm, _device: str) -> bool:

@@ -78,17 +78,17 @@ def _packed_kernel() -> str:
     return "kernels-community/quantization-bitsandbytes" if fetched else "bitsandbytes"
 
 
-def findings(told: Mapping[str, Any], asked: str) -> tuple[Finding, ...]:
+def findings(facts: Mapping[str, Any], asked: str) -> tuple[Finding, ...]:
     """That the products were computed in another type than the arm's compute dtype ``asked``."""
-    if not told or told.get("path") != PACKED or asked == told["computes_in"]:
+    if not facts or facts.get("path") != PACKED or asked == facts["computes_in"]:
         return ()
     return (
         Finding(
             "packed-4bit",
             "info",
-            f"4-bit Linears computed in {told['computes_in']}, not in the compute dtype asked for: on this CPU "
+            f"4-bit Linears computed in {facts['computes_in']}, not in the compute dtype asked for: on this CPU "
             "bitsandbytes packs their weights for AVX512-BF16",
-            f"asked for {asked}; kernel of {told['kernel']}",
+            f"asked for {asked}; kernel of {facts['kernel']}",
             "set 4-bit results of CPUs with and without AVX512-BF16 apart: they differ by bfloat16's rounding",
         ),
     )

@@ -48,9 +48,9 @@ class Quanto(Family):
         made = copy.copy(module)
         made._parameters = dict(module._parameters)
         weight = module.weight
-        names, told = weight.__tensor_flatten__()
+        names, context = weight.__tensor_flatten__()
         parts = {name: getattr(weight, name).clone() for name in names}
-        copied = type(weight).__tensor_unflatten__(parts, told, None, None)
+        copied = type(weight).__tensor_unflatten__(parts, context, None, None)
         made.weight = torch.nn.Parameter(copied, requires_grad=False)
         return made
 

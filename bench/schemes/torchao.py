@@ -23,8 +23,8 @@ _CONFIGURATIONS = {
 }
 
 
-def _torchao(name: str, description: str, quant_type: str, **told: Any) -> Arm:
-    return Arm(name, KIND, description=description, quant_type=quant_type, **told)
+def _torchao(name: str, description: str, quant_type: str, **others: Any) -> Arm:
+    return Arm(name, KIND, description=description, quant_type=quant_type, **others)
 
 
 class TorchAo(Family):

@@ -22,8 +22,8 @@ _APART = frozenset((ADAPTER, MERGED))
 
 
 def _compiled(arm: Arm) -> Arm:
-    told = f"{arm.description}; decode steps through torch.compile, with a static cache"
-    return replace(arm, compiled=True, disable_compile=False, description=told)
+    description = f"{arm.description}; decode steps through torch.compile, with a static cache"
+    return replace(arm, compiled=True, disable_compile=False, description=description)
 
 
 def _adapted(arm: Arm) -> Arm:
@@ -31,8 +31,8 @@ def _adapted(arm: Arm) -> Arm:
 
 
 def _merged(arm: Arm) -> Arm:
-    told = f"{arm.description}; a PEFT adapter merged into the weights in {arm.dtype}, before any quantising"
-    return replace(arm, adapter="merged", description=told)
+    description = f"{arm.description}; a PEFT adapter merged into the weights in {arm.dtype}, before any quantising"
+    return replace(arm, adapter="merged", description=description)
 
 
 VARIANTS: Mapping[str, Callable[[Arm], Arm]] = {COMPILE: _compiled, ADAPTER: _adapted, MERGED: _merged}

@@ -128,9 +128,9 @@ def _parts(comparison: Comparison, most: int | None) -> list[Passage]:
     for name, cases in (("A", comparison.only_a), ("B", comparison.only_b)):
         if cases:
             parts.append(line(f"only in {name}: {_schemes(cases)}", 3, "line on what only one has"))
-    told = Text(f"conditions: {'; '.join(item.text for item in comparison.conditions)}", no_wrap=most is not None)
-    told.overflow = None if most is None else "ellipsis"
-    return [*parts, line(told, 5, "line on conditions")]
+    conditions = Text(f"conditions: {'; '.join(item.text for item in comparison.conditions)}", no_wrap=most is not None)
+    conditions.overflow = None if most is None else "ellipsis"
+    return [*parts, line(conditions, 5, "line on conditions")]
 
 
 def _schemes(cases: Sequence[Case]) -> str:

@@ -71,10 +71,10 @@ def _print(found: EmissionsCheck, asked: bool, *, verbose: bool) -> None:
     from bench.report.short import SAME_WITH_V, Passage, line, print_parts
     from bench.report.terminal import print_finding_line
 
-    told = "something is amiss, or cannot be told" if found.amiss else "nothing is amiss"
+    verdict = "something is amiss, or cannot be told" if found.amiss else "nothing is amiss"
     counts = Counter(one.answer for one in found.rows)
     answers = ", ".join(f"{answer} ({count})" for answer, count in counts.most_common())
-    parts = [line(f"{told}: of {plural(len(found.rows), 'run')}, the CPU's joules: {answers}".rstrip(": "))]
+    parts = [line(f"{verdict}: of {plural(len(found.rows), 'run')}, the CPU's joules: {answers}".rstrip(": "))]
     if asked:
         parts.append(line("Wraps put back are as sure as the power given: where that is wrong, so are they."))
     ordinary = min(counts, key=lambda answer: (-counts[answer], answer), default="")
@@ -85,13 +85,13 @@ def _print(found: EmissionsCheck, asked: bool, *, verbose: bool) -> None:
 
 def _line(one: RowCheck) -> str:
     row = one.row
-    told = f"line {row.place}: {row.seconds:,.1f} s, CPU {_energy(row.joules['cpu'])} ({one.watts:.1f} W): "
+    text = f"line {row.place}: {row.seconds:,.1f} s, CPU {_energy(row.joules['cpu'])} ({one.watts:.1f} W): "
     if one.answer == "wraps put back" and one.fit and one.total:
-        told += f"{one.fit.wraps} wraps put back: {one.fit.joules / 1e3:,.1f} kJ ({one.fit.watts:.1f} W), "
-        told += f"all parts {row.joules['total'] / 1e3:,.1f} → {one.total / 1e3:,.1f} kJ"
+        text += f"{one.fit.wraps} wraps put back: {one.fit.joules / 1e3:,.1f} kJ ({one.fit.watts:.1f} W), "
+        text += f"all parts {row.joules['total'] / 1e3:,.1f} → {one.total / 1e3:,.1f} kJ"
     else:
-        told += one.answer
-    return f"{told}; {one.why}"
+        text += one.answer
+    return f"{text}; {one.why}"
 
 
 def _energy(joules: float) -> str:

@@ -152,8 +152,8 @@ def _print_short(found: Explanation, commands: Commands, most: int, rest: Sequen
     from bench.report.console import console as make_console
     from bench.report.short import SAME_WITH_V, print_brief
 
-    told = ", ".join(rest)
-    last = f"{told[0].upper()}{told[1:]}: {SAME_WITH_V}" if rest else ""
+    left = ", ".join(rest)
+    last = f"{left[0].upper()}{left[1:]}: {SAME_WITH_V}" if rest else ""
     print_brief(answer(found, commands), (), found.findings, make_console(), last, most=most)
 
 
@@ -164,9 +164,9 @@ def _print(found: Explanation, commands: Commands) -> None:
     from bench.report.terminal import print_answer, print_finding_line, print_section
 
     console = make_console()
-    told = answer(found, commands)
-    if told is not None:
-        print_answer(told, console)
+    first_screen = answer(found, commands)
+    if first_screen is not None:
+        print_answer(first_screen, console)
     for entry in SECTIONS:
         section = entry.why and entry.why(found)
         if section:
@@ -205,12 +205,12 @@ def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAske
     ranges = options.reference_range, options.candidate_range
     both = opened(options, [AskedTrace(*each) for each in zip(paths, times, ranges, strict=True)])
     pair = explain_traces(both[0][0], both[1][0])
-    told = both[0][1], both[1][1]
+    taken = both[0][1], both[1][1]
     again = (
-        tuple(options_again(options, single=each, period=told[0].period, rank=told[1].rank, size=told[1].size))
+        tuple(options_again(options, single=each, period=taken[0].period, rank=taken[1].rank, size=taken[1].size))
         for each in (False, True)
     )
-    return pair, TracesAsked(*_short(*paths), *paths, *again), told
+    return pair, TracesAsked(*_short(*paths), *paths, *again), taken
 
 
 def _short(reference: Path, candidate: Path) -> tuple[str, str]:

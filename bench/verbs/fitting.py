@@ -92,11 +92,11 @@ def judged(preset: Preset, source: Source, facts: Mapping[str, Any]) -> tuple[Pr
     return replace(preset, sweeps=left), why
 
 
-def refuse_no_template(preset: Preset, sources: Sequence[Source], told: Sequence[Mapping[str, Any]]) -> None:
-    """Raises UsageError where a chat is asked for of a model without a chat template. ``told``: the description of each
-    of ``sources``."""
+def refuse_no_template(preset: Preset, sources: Sequence[Source], descriptions: Sequence[Mapping[str, Any]]) -> None:
+    """Raises UsageError where a chat is asked for of a model without a chat template. ``descriptions``: one of
+    each of ``sources``."""
     if any(sweep.prompt_style == CHAT for sweep in preset.sweeps):
-        for source, facts in zip(sources, told, strict=True):
+        for source, facts in zip(sources, descriptions, strict=True):
             if not source.has_text:
                 raise UsageError(
                     f"{source.name} has no text, so that its prompts are random: leave --prompt-style chat out"

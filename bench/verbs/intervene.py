@@ -143,11 +143,11 @@ def _without_effect(only: Sequence[str], plan: InterventionPlan, schemes: Sequen
     """Says which interventions that were asked for change none of the arms. Raises UsageError where none is left."""
     planned = {name for block in plan.blocks for name in str(block.requests[0].case.intervention).split("+")}
     idle = [name for name in only if name not in planned]
-    told = f"{', '.join(idle)}: without effect on {', '.join(schemes)} on {device}, so not measured"
+    message = f"{', '.join(idle)}: without effect on {', '.join(schemes)} on {device}, so not measured"
     if idle and len(idle) == len(only):
-        raise UsageError(f"{told}: choose other --schemes, or see {quoted('list')}")
+        raise UsageError(f"{message}: choose other --schemes, or see {quoted('list')}")
     if idle:
-        print(f"bitledger: {told}", file=sys.stderr)
+        print(f"bitledger: {message}", file=sys.stderr)
 
 
 def _sweep(options: argparse.Namespace, sweep: EndToEnd) -> EndToEnd:

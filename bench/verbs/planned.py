@@ -53,8 +53,8 @@ def plan_of(folder: Path) -> PlannedRun:
         if not isinstance(reference, str):
             raise ValueError("the preset's reference is no name")
     except _DAMAGED as error:
-        told = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
-        raise RecordError(f"{folder / PLAN} is damaged ({told}): restore the file, or remove it") from error
+        why = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else error
+        raise RecordError(f"{folder / PLAN} is damaged ({why}): restore the file, or remove it") from error
     try:
         models = [str(one["name"]) for one in (document["model"], *document.get("beside", ()))]
         return PlannedRun(

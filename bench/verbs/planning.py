@@ -63,13 +63,13 @@ def resolve_request(
     changes = {key: value for key, value in vars(options).items() if key not in ("preset", "model", "revision")}
     preset = presets.preset(name, changes)
     sources = _sources(model or options.model or preset.model, options)
-    told = [described(one, fork_server.start) for one in sources]
-    fitting.refuse_no_template(preset, sources, told)
-    source, *beside = (fitting.labelled(one, facts) for one, facts in zip(sources, told, strict=True))
-    facts = told[0]
+    descriptions = [described(one, fork_server.start) for one in sources]
+    fitting.refuse_no_template(preset, sources, descriptions)
+    source, *beside = (fitting.labelled(one, facts) for one, facts in zip(sources, descriptions, strict=True))
+    facts = descriptions[0]
     preset = _with_variants(_fitted(preset, (source, *beside), facts["dtype"], options), options)
     preset = presets.for_layers(preset, facts["decoder_layers"])
-    for one, its in zip((source, *beside), told, strict=True):
+    for one, its in zip((source, *beside), descriptions, strict=True):
         fitting.refuse_too_long(preset, one, its)
     preset, why = fitting.judged(preset, source, facts)
     if why:

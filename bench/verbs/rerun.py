@@ -72,11 +72,11 @@ def repeat(options: argparse.Namespace, machine: Environment, fork_server: ForkS
         write_plan(new, run)
         silent = argparse.Namespace(**vars(options) | {"no_report": True})
         code = measure(run, run.blocks, writer, machine, silent, fork_server)
-    told = _comparison_passages(old, new, records)
+    passages = _comparison_passages(old, new, records)
     if options.no_report:
-        _show(told, options)
+        _show(passages, options)
     else:
-        report_run(new, verbose=options.verbose, read=options.read_timeline, before=told)
+        report_run(new, verbose=options.verbose, read=options.read_timeline, before=passages)
     return code
 
 

@@ -102,13 +102,13 @@ def shared_passages(copied: SharedCopy, *, verbose: bool = False) -> list[Passag
 
     parts = [Passage(partial(print_path, "shared copy", copied.folder))]
     if copied.problems:
-        told = ", ".join(copied.problems)
-        parts.append(line(f"warning: the run itself is not verified ({told}), and its copy says so"))
+        problems = ", ".join(copied.problems)
+        parts.append(line(f"warning: the run itself is not verified ({problems}), and its copy says so"))
     if verbose:
         parts += [line(f"taken out: {what}, of {count} fields and texts") for what, count in copied.taken]
     elif copied.taken:
-        told = ", ".join(f"{what} ({count})" for what, count in copied.taken)
-        parts.append(line(f"taken out: {told}; in brackets, of how many fields and texts"))
+        problems = ", ".join(f"{what} ({count})" for what, count in copied.taken)
+        parts.append(line(f"taken out: {problems}; in brackets, of how many fields and texts"))
     parts += [line(f"left out: {text}", 1, "reason why files were left out") for text in _left_out(copied, verbose)]
     advice = "look through it before you publish it: a name that stands in none of these places is not known; "
     return [*parts, line(f"{advice}--also WORD takes it out")]

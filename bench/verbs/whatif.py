@@ -43,13 +43,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print the prediction."""
     change = _change(options)
-    ((trace, told),) = opened(options, [AskedTrace(options.file, options.time)])
+    ((trace, taken),) = opened(options, [AskedTrace(options.file, options.time)])
     with about(options.file):
         found = predict(trace, change)
     if options.json:
-        print(dumps(prediction_document(found, told)))
+        print(dumps(prediction_document(found, taken)))
     else:
-        _print(found, told, verbose=options.verbose)
+        _print(found, taken, verbose=options.verbose)
     return 0
 
 
@@ -75,19 +75,19 @@ def _check_once(factors: Mapping[str, float], cause: str) -> None:
         raise UsageError(f"{cause!r} is there twice in --remove and --scale: give each cause once")
 
 
-def _print(told: Prediction, of: Taken, *, verbose: bool) -> None:
+def _print(prediction: Prediction, of: Taken, *, verbose: bool) -> None:
     from bench.report.console import console as make_console
     from bench.report.short import SAME_WITH_V, line, print_parts
 
-    parts = [line(text) for text in _times(told)]
-    parts += [line(f"  note: {text}", 1, "note") for text in _notes(told)]
+    parts = [line(text) for text in _times(prediction)]
+    parts += [line(f"  note: {text}", 1, "note") for text in _notes(prediction)]
     parts += [line(f"{text}.", 2, "note on the trace") for text in (of.said, *of.notes)]
     print_parts(parts, make_console(), f"Every note: {SAME_WITH_V}", whole=verbose)
 
 
-def _times(told: Prediction) -> list[str]:
+def _times(prediction: Prediction) -> list[str]:
     """What is predicted first, then of what."""
-    found = told.found
+    found = prediction.found
     if found.predicted_ms is None:
         first = f"  no prediction: {found.missing}"
     else:
@@ -98,16 +98,16 @@ def _times(told: Prediction) -> list[str]:
         f"{found.steps} steps, per step:",
         first,
         f"  replayed   {found.replayed_ms:9.4f} ms  unchanged",
-        f"  measured   {found.measured_ms:9.4f} ms  {told.said}",
+        f"  measured   {found.measured_ms:9.4f} ms  {prediction.said}",
     ]
 
 
-def _notes(told: Prediction) -> list[str]:
-    notes = list(told.found.notes)
-    if told.found.low is not None:
+def _notes(prediction: Prediction) -> list[str]:
+    notes = list(prediction.found.notes)
+    if prediction.found.low is not None:
         notes.append(
             "how much another process would differ is assumed in the interval; the replay's error is not in it"
         )
-    if told.missing:
-        notes.append(f"no unprofiled time is taken: {told.missing}")
+    if prediction.missing:
+        notes.append(f"no unprofiled time is taken: {prediction.missing}")
     return notes

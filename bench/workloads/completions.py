@@ -37,18 +37,18 @@ def cut(text: str, words: Sequence[str] = STOP_WORDS, after: str = "") -> str:
     """``text`` up to the first stop word. A newline at the end of ``after``, what stands before the text, is part of
     one: generation stops there too."""
     line_start = after.endswith("\n")
-    told = "\n" * line_start + text
-    end = min((place for word in words if (place := told.find(word)) >= 0), default=len(told))
-    return told[line_start : max(end, line_start)]
+    whole = "\n" * line_start + text
+    end = min((place for word in words if (place := whole.find(word)) >= 0), default=len(whole))
+    return whole[line_start : max(end, line_start)]
 
 
 def unfenced(text: str) -> str:
     """The program in a chat model's answer, by its fences alone: of its blocks and what stands before them the longest
     that defines a function. One among words without a fence stays so: taking it out is EvalPlus's business
     (bench/quality/sanitise.py)."""
-    told = _AROUND.sub("", text.replace("\r\n", "\n").removeprefix("\ufeff"))
-    blocks = list(_BLOCK.finditer(told))
-    before = told[: blocks[0].start()] if blocks else told
+    answer = _AROUND.sub("", text.replace("\r\n", "\n").removeprefix("\ufeff"))
+    blocks = list(_BLOCK.finditer(answer))
+    before = answer[: blocks[0].start()] if blocks else answer
     inside = [found["program"] for found in blocks if found["language"].lower() not in _NO_PROGRAM]
     program = max((before, *inside), key=lambda part: (bool(_DEFINES.search(part)), len(part)))
     return cut(program.removesuffix("\n") if blocks else program, ("\n```", *CHAT_STOP_WORDS))

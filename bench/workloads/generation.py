@@ -112,8 +112,10 @@ def run(
         if tries and case.device == "cuda" and set(names) <= _LAST:  # before CUPTI is attached
             yield from _tried(taken, chosen, tries, shared, lengths)
             tries = []
-        told = {**shared, **own.get(asked.case_id, {})} | ({"place_in_process": place} if len(instruments) > 1 else {})
-        yield from _observed(asked, names, chosen, loaded, loading, told, tools, lengths)
+        options_of = {**shared, **own.get(asked.case_id, {})} | (
+            {"place_in_process": place} if len(instruments) > 1 else {}
+        )
+        yield from _observed(asked, names, chosen, loaded, loading, options_of, tools, lengths)
         gc.collect()  # the cache of a large batch must not stand in the next one's way
     yield from _tried(taken, chosen, tries, shared, lengths)
 
@@ -122,11 +124,11 @@ def _tried(
     taken: Tries | None, chosen: Arm, cases: Sequence[Case], options: Mapping[str, Any], lengths: Lengths
 ) -> Iterator[Outcome]:
     """What is tried on the arm. Where that fails as a whole nothing else is lost."""
-    told = {name: value for name, value in options.items() if name not in _UNTOLD}
+    recorded = {name: value for name, value in options.items() if name not in _UNTOLD}
     left = dict.fromkeys(cases)
     try:
         if taken is not None and cases:
-            for outcome in taken(chosen, cases, told, lengths):
+            for outcome in taken(chosen, cases, recorded, lengths):
                 del left[outcome.case]
                 yield outcome
     except Exception as error:
@@ -268,13 +270,13 @@ def _findings(session: Session, chosen: Arm, annotator: Annotator | None) -> tup
     asked = chosen.facts()["compute_dtype"]
     facts = session.loaded.facts
     findings = [*linear_kernels.findings(facts.get("linears_4bit", {}), asked), *identity.findings(facts, chosen)]
-    if told := facts.get("generation_config_unused"):
+    if unused := facts.get("generation_config_unused"):
         findings.append(
             Finding(
                 "generation-config",
                 "info",
                 "settings of the checkpoint's generation_config.json were left aside: tokens are chosen greedily",
-                ", ".join(f"{name}={value}" for name, value in told.items()),
+                ", ".join(f"{name}={value}" for name, value in unused.items()),
                 "texts written with them may be better, or worse, than those judged here",
             )
         )

@@ -20,11 +20,11 @@ from bench.schemes.definition import dtype_name
 def check(model: Any, facts: Mapping[str, Any], arm: Arm) -> None:
     """Raises MeasurementError unless ``model`` is ``arm``, NotApplicableError where nothing in it could be quantised;
     ``facts`` are those of its loading."""
-    own, told = family(arm), facts.get("quantised") or {}
+    own, quantised = family(arm), facts.get("quantised") or {}
     found = Counter(type(module).__name__ for module in model.modules() if hasattr(module, "in_features"))
     if own.module:
         _check_modules(model, found, arm, own)
-    elif not told.get("modules"):
+    elif not quantised.get("modules"):
         raise MeasurementError(
             f"{arm.description}, but no module of the loaded model is quantised: its files are not, or transformers "
             "dequantised them because this device has no kernel for the format"
@@ -82,17 +82,18 @@ def _reason(model: Any, found: Mapping[str, int]) -> str:
 
 def findings(facts: Mapping[str, Any], arm: Arm) -> tuple[Finding, ...]:
     """That a scheme left a good part of the weights in 16 or 32 bits; ``facts``: those of the model's loading."""
-    told = facts.get("quantised") or {}
+    quantised = facts.get("quantised") or {}
     if not partly_quantised(quantised_share({"model": facts})):
         return ()
-    kept = ", ".join(f"{count:,} in {name}" for name, count in list(told["kept"].items())[:3])
+    kept = ", ".join(f"{count:,} in {name}" for name, count in list(quantised["kept"].items())[:3])
     return (
         Finding(
             "partly-quantised",
             "warning",
-            f"{arm.name} quantised {told['share']:.0%} of the weights outside embedding and head: the others are as "
-            "they were",
-            f"{told['weights']:,} of {told['of_weights']:,} weights, in {told['modules']} modules; left: {kept}",
+            f"{arm.name} quantised {quantised['share']:.0%} of the weights outside embedding and head: the others are "
+            "as they were",
+            f"{quantised['weights']:,} of {quantised['of_weights']:,} weights, in {quantised['modules']} modules; "
+            f"left: {kept}",
             "read its figures as those of a model that is mostly unquantised, or take a scheme that quantises them",
         ),
     )

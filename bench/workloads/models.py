@@ -64,9 +64,11 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
         )
     start = time.perf_counter()
     dropped = pruning.parse(dropped_layers)
-    told = family(arm).configuration(arm)
+    configuration = family(arm).configuration(arm)
     merged = arm.adapter == "merged"
-    in_place = family(arm).quantises and (source.kind == "shape" or bool(arm.planted_columns) or told is None or merged)
+    in_place = family(arm).quantises and (
+        source.kind == "shape" or bool(arm.planted_columns) or configuration is None or merged
+    )
     in_place = in_place and parts(arm.name)[0] != AS_SAVED
     model = (
         _from_config(source, arm, device, seed, dropped)
@@ -81,7 +83,7 @@ def load(source: Source, arm: Arm, device: str, seed: int, dropped_layers: str |
         quantise_in_place(model, arm)
     model.eval().requires_grad_(False)
     facts = _facts(model, source, arm, planted) | ({"dropped_layers": dropped_layers} if dropped_layers else {})
-    facts |= {"generation_config_unused": told} if (told := settings_unused(model)) else {}
+    facts |= {"generation_config_unused": configuration} if (configuration := settings_unused(model)) else {}
     if arm.adapter and not merged:
         identity.check(model, facts, arm)  # of the base model: PEFT's modules are called as those that they wrap
         adapted = adapters.attach(model, source.adapter, merged=False)

@@ -66,8 +66,8 @@ def _own_power(record: Record) -> Iterator[Finding]:
     for part, least in (("cpu", _LONG_S), ("ram", 0.0)):
         joules, watts = record.values(f"codecarbon_energy_{part}"), record.values(f"codecarbon_power_{part}")
         for used, power, seconds in zip(joules, watts, record.values("window_time"), strict=False):
-            told = power * seconds
-            if seconds >= least and abs(used - told) > _APART * max(used, told):
+            expected = power * seconds
+            if seconds >= least and abs(used - expected) > _APART * max(used, expected):
                 message = f"CodeCarbon's {part.upper()} joules are not its own power × time"
                 evidence = f"{used:.4g} J, but {power:.4g} W × {seconds:.4g} s"
                 remedy = "trust neither; take the direct counters' joules"
@@ -181,8 +181,8 @@ def _without_power(row: EmissionsRow, watts: float, range_: float) -> RowCheck:
     if watts + step > MOST_WATTS:
         why = f"a wrap more would be {watts + step:.0f} W, and a node's CPUs draw {MOST_WATTS:.0f} W at most (assumed)"
         return RowCheck(row, "as recorded", watts, why)
-    told = ", ".join(f"{watts + n * step:.0f}" for n in range(4))
-    return RowCheck(row, "cannot tell", watts, f"{told} … W with 0, 1, 2, 3 … wraps: say which is plausible")
+    choices = ", ".join(f"{watts + n * step:.0f}" for n in range(4))
+    return RowCheck(row, "cannot tell", watts, f"{choices} … W with 0, 1, 2, 3 … wraps: say which is plausible")
 
 
 def _with_power(row: EmissionsRow, watts: float, choices: tuple[Wraps, ...]) -> RowCheck:
@@ -190,12 +190,12 @@ def _with_power(row: EmissionsRow, watts: float, choices: tuple[Wraps, ...]) -> 
     if not fitting:
         near = choices[0].nearest((choices[0].low + choices[0].high) / 2)
         return RowCheck(row, "none fits", watts, f"nearest: {near.wraps} wraps, {near.watts:.1f} W", choices=choices)
-    told = "; ".join(f"{_numbers(one)} of {one.range:,.0f} J, {one.step:.1f} W apart" for one in fitting)
+    ranges = "; ".join(f"{_numbers(one)} of {one.range:,.0f} J, {one.step:.1f} W apart" for one in fitting)
     found = fitting[0].fit
     if len(fitting) < len(choices) or (len(choices) > 1 and any(not _agree(one.fit, found) for one in fitting)):
-        return RowCheck(row, "cannot tell", watts, f"{told}: the maker is not named, give --range", choices=choices)
+        return RowCheck(row, "cannot tell", watts, f"{ranges}: the maker is not named, give --range", choices=choices)
     if found is None:
-        return RowCheck(row, "several fit", watts, told, choices=choices)
+        return RowCheck(row, "several fit", watts, ranges, choices=choices)
     margin, chance = min(one.margin or 0.0 for one in fitting), max(one.by_chance for one in fitting)
     why = (
         f"another number fits too if that power is wrong by {margin:.1f} W; {chance:.0%} of powers would fit something"
@@ -245,8 +245,8 @@ def _power_by_times(rows: Sequence[EmissionsRow]) -> list[Finding]:
         pairs = [(row, row.watts.get(part, 0.0) * row.seconds) for row in rows]
         wrong = [
             row
-            for row, told in pairs
-            if told > 0 < row.joules[part] and _differ_by_share(told, row.joules[part], _APART)
+            for row, joules in pairs
+            if joules > 0 < row.joules[part] and _differ_by_share(joules, row.joules[part], _APART)
         ]
         if wrong:
             row = wrong[0]
@@ -264,8 +264,8 @@ def _carbon(rows: Sequence[EmissionsRow]) -> list[Finding]:
     wrong = [(row, factor) for row, factor in known if _differ_by_share(factor, usual, 0.05)]
     if not wrong:
         return []
-    told = f"{wrong[0][1] * JOULES_PER_KWH:.4g} kg/kWh, elsewhere {usual * JOULES_PER_KWH:.4g}"
-    evidence = f"{_lines([row for row, _ in wrong])}: {told}"
+    intensities = f"{wrong[0][1] * JOULES_PER_KWH:.4g} kg/kWh, elsewhere {usual * JOULES_PER_KWH:.4g}"
+    evidence = f"{_lines([row for row, _ in wrong])}: {intensities}"
     message = "CO2 per joule differs from the file's other runs"
     return [Finding("emissions-carbon", "warning", message, evidence, "compare energy, not CO2")]
 

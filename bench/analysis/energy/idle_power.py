@@ -167,10 +167,10 @@ def trends(records: Sequence[Record]) -> tuple[Finding, ...]:
     found: dict[str, list[tuple[float, Finding]]] = {}
     for record in records:
         for source in SOURCES:
-            told = trend(record, source) if record.instrument == source.instrument else None
-            if told is not None:
+            fitted = trend(record, source) if record.instrument == source.instrument else None
+            if fitted is not None:
                 first, last = _ends(idle_windows(record, source))
-                found.setdefault(told.message, []).append((abs(last - first), told))
+                found.setdefault(fitted.message, []).append((abs(last - first), fitted))
     return tuple(_most(items) for items in found.values())
 
 

@@ -68,8 +68,8 @@ def doubts(of: Record) -> tuple[Doubt, ...]:
 def judge(of: Record) -> tuple[Finding, ...]:
     """The doubts as findings, and CodeCarbon's, without those that the record holds already."""
     known = {(one.code, one.message) for one in of.findings}
-    told = dict.fromkeys([*(doubt.finding for doubt in doubts(of)), *codecarbon.findings(of)])
-    return tuple(one for one in told if (one.code, one.message) not in known)
+    found = dict.fromkeys([*(doubt.finding for doubt in doubts(of)), *codecarbon.findings(of)])
+    return tuple(one for one in found if (one.code, one.message) not in known)
 
 
 def judged(records: Sequence[Record]) -> tuple[Record, ...]:
@@ -102,9 +102,9 @@ def _zero(of: Record, name: str) -> Iterator[Doubt]:
     empty = sum(value <= 0 for value in joules)
     if empty:
         message = f"the {name} energy counter read no increase in {empty} of {len(joules)} windows"
-        told = "J per window: " + ", ".join(f"{value:g}" for value in joules)
+        evidence = "J per window: " + ", ".join(f"{value:g}" for value in joules)
         remedy = "use longer windows, and check that the counter belongs to the device that does the work"
-        yield _doubt(name, "withheld", "energy-counter-zero", message, told, remedy)
+        yield _doubt(name, "withheld", "energy-counter-zero", message, evidence, remedy)
 
 
 def _backwards(of: Record, name: str) -> Iterator[Doubt]:
@@ -113,9 +113,9 @@ def _backwards(of: Record, name: str) -> Iterator[Doubt]:
         for moment, before, after in zip(times[1:], shown, shown[1:], strict=False):
             if after < before:
                 message = f"the {name} energy counter stepped backwards {where}: its joules are not believed"
-                told = f"from {before:.6g} J to {after:.6g} J at {moment:.1f} s"
+                evidence = f"from {before:.6g} J to {after:.6g} J at {moment:.1f} s"
                 remedy = "look into the kernel's log (dmesg) for a reset of the device or its driver, then run again"
-                yield _doubt(name, "withheld", "energy-counter-backwards", message, told, remedy)
+                yield _doubt(name, "withheld", "energy-counter-backwards", message, evidence, remedy)
                 return
 
 
@@ -140,8 +140,8 @@ def _most(of: Record, name: str) -> float:
     """By the limit that was in force beside the windows, or else by the one that the record's machine has."""
     if name != "gpu":
         return _MOST_OF_HOST
-    told = [gpu.get("power_limit_w") for gpu in of.environment.gpus]
-    limits = of.values("gpu_power_limit") or [float(watts) for watts in told if isinstance(watts, int | float)]
+    power_limits = [gpu.get("power_limit_w") for gpu in of.environment.gpus]
+    limits = of.values("gpu_power_limit") or [float(watts) for watts in power_limits if isinstance(watts, int | float)]
     return _OVER_LIMIT * max(limits) if limits else _MOST_OF_GPU
 
 
@@ -158,8 +158,8 @@ def _slow(of: Record, name: str) -> Iterator[Doubt]:
         still, how = max(_waits(of, name), default=0.0), "was waited for, for"
     if still > TICK_SHARE * shortest:
         message = f"the {name} energy counter ticks too slowly for windows so short"
-        told = f"it {how} {still:.2f} s, and the shortest window is {shortest:.2f} s"
-        yield _doubt(name, "no verdict", "energy-ticks-slow", message, told, remedy)
+        evidence = f"it {how} {still:.2f} s, and the shortest window is {shortest:.2f} s"
+        yield _doubt(name, "no verdict", "energy-ticks-slow", message, evidence, remedy)
 
 
 def _waits(of: Record, name: str) -> tuple[float, ...]:
@@ -174,9 +174,9 @@ def _windows_apart(of: Record, name: str) -> Iterator[Doubt]:
     powers = [joules / span.seconds for joules, span in _pairs(of, name) if joules > 0 and span.seconds > 0]
     if len(powers) > 1 and max(powers) > (1 + 2 * APART) * min(powers):
         message = f"the {name}'s power differs from window to window of the same work"
-        told = ", ".join(f"{watts:.4g} W" for watts in powers)
+        evidence = ", ".join(f"{watts:.4g} W" for watts in powers)
         remedy = "look for other work on the device, a changed limit or heat; measure again on a quiet machine"
-        yield _doubt(name, "no verdict", "energy-windows-apart", message, told, remedy)
+        yield _doubt(name, "no verdict", "energy-windows-apart", message, evidence, remedy)
 
 
 def _pairs(of: Record, name: str, prefix: str = "") -> list[tuple[float, Span]]:
@@ -194,9 +194,9 @@ def _net(of: Record, name: str) -> Iterator[Doubt]:
     idle = sum(watts * length for watts, length in zip(rest.powers, seconds, strict=True)) / sum(seconds)
     if busy < idle:
         message = f"the {name} drew less at work than at rest: net of idle is negative, and means nothing"
-        told = f"{busy:.4g} W in the windows, {idle:.4g} W idle"
+        evidence = f"{busy:.4g} W in the windows, {idle:.4g} W idle"
         remedy = "let the machine settle before the run, and look for other work while it was idle"
-        yield _doubt(name, "no verdict", "energy-net-negative", message, told, remedy)
+        yield _doubt(name, "no verdict", "energy-net-negative", message, evidence, remedy)
 
 
 def _power(of: Record) -> Iterator[Doubt]:
@@ -219,11 +219,11 @@ def _power(of: Record) -> Iterator[Doubt]:
     effect: Effect = "withheld" if not 1 / _NO_MEASUREMENT <= ratio <= _NO_MEASUREMENT else "no verdict"
     unit = " (a factor of a thousand: mJ taken for J, or J for mJ)" if _thousand(ratio) else ""
     message = f"the GPU's energy counter and its sampled power do not agree{unit}"
-    told = f"{joules:.4g} J by the counter, {known[0]:.4g} to {known[1]:.4g} J by {known[2]} samples of power"
+    evidence = f"{joules:.4g} J by the counter, {known[0]:.4g} to {known[1]:.4g} J by {known[2]} samples of power"
     remedy = (
         "trust neither; compare with nvidia-smi's power.draw and, if it stays so, report it with the driver's version"
     )
-    yield _doubt("gpu", effect, "energy-counter-not-power", message, told, remedy)
+    yield _doubt("gpu", effect, "energy-counter-not-power", message, evidence, remedy)
 
 
 def _unchecked(of: Record) -> Iterator[Doubt]:
@@ -242,20 +242,20 @@ def _thousand(ratio: float) -> bool:
 def _limit(of: Record) -> Iterator[Doubt]:
     limits = inside(of, "gpu_power_limit")
     if limits and max(limits) - min(limits) > _OTHER_LIMIT * max(limits):
-        message, told = (
+        message, evidence = (
             "the GPU's power limit was changed during the windows",
             f"{limits[0]:g} W, then {limits[-1]:g} W",
         )
         remedy = "find out who sets it (nvidia-smi -pl, a node's power manager), then measure again"
-        yield _doubt("gpu", "no verdict", "energy-limit-changed", message, told, remedy)
+        yield _doubt("gpu", "no verdict", "energy-limit-changed", message, evidence, remedy)
 
 
 def _clock(of: Record) -> Iterator[Doubt]:
     clocks = inside(of, "gpu_clock_sm")
     if clocks and min(clocks) < _LOWER_CLOCK * max(clocks):
-        told = f"{min(clocks) * 1e-6:.0f} to {max(clocks) * 1e-6:.0f} MHz"
+        evidence = f"{min(clocks) * 1e-6:.0f} to {max(clocks) * 1e-6:.0f} MHz"
         remedy = "lock the clocks (nvidia-smi -lgc), or read the joules as those of this mixture"
-        yield _doubt("gpu", "told", "energy-clock-changed", "the SM clock changed during the windows", told, remedy)
+        yield _doubt("gpu", "told", "energy-clock-changed", "the SM clock changed during the windows", evidence, remedy)
 
 
 def _capped(of: Record) -> Iterator[Doubt]:
@@ -264,9 +264,9 @@ def _capped(of: Record) -> Iterator[Doubt]:
     if held:
         why = ", ".join(dict.fromkeys(word for bit, word in _CAPPED.items() if any(mask & bit for mask in held)))
         message = "the GPU was held back during the windows: its joules are those of this limit"
-        told = f"{len(held)} of {len(masks)} samples: {why}"
+        evidence = f"{len(held)} of {len(masks)} samples: {why}"
         remedy = "raise the power limit or cool the card, or compare only with runs under the same limit"
-        yield _doubt("gpu", "told", "energy-capped", message, told, remedy)
+        yield _doubt("gpu", "told", "energy-capped", message, evidence, remedy)
 
 
 def _shared(of: Record) -> Iterator[Doubt]:
@@ -274,9 +274,9 @@ def _shared(of: Record) -> Iterator[Doubt]:
     busy = sum(count > 0 for count in others)
     if busy:
         message = "other processes were on the GPU during the windows: its counter counts them too"
-        told = f"{busy} of {len(others)} samples, up to {max(others):.0f} processes"
+        evidence = f"{busy} of {len(others)} samples, up to {max(others):.0f} processes"
         remedy = "stop them (nvidia-smi lists them), or choose another GPU with CUDA_VISIBLE_DEVICES"
-        yield _doubt("gpu", "no verdict", "energy-gpu-shared", message, told, remedy)
+        yield _doubt("gpu", "no verdict", "energy-gpu-shared", message, evidence, remedy)
 
 
 def _mig(of: Record) -> Iterator[Doubt]:
@@ -288,11 +288,11 @@ def _mig(of: Record) -> Iterator[Doubt]:
 
 
 def _sampler(of: Record) -> Iterator[Doubt]:
-    told = stopped(of)
-    if told:
+    evidence = stopped(of)
+    if evidence:
         message = "power and clocks were not sampled through all windows: what happened there is not known"
         remedy = "measure again; if it stays so, look for what keeps the interpreter from running threads"
-        yield _doubt("gpu", "told", "energy-sampler-stopped", message, told, remedy)
+        yield _doubt("gpu", "told", "energy-sampler-stopped", message, evidence, remedy)
 
 
 _CHECKS: tuple[Callable[[Record, str], Iterator[Doubt]], ...] = (

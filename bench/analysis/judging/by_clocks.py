@@ -61,11 +61,11 @@ def clocks(e: Evidence) -> Found:
     found = list(_clocks(e))
     if not found:
         return not_tested("clocks were not sampled for the reference and a scheme")
-    told = tuple(one.text for one in found)
+    evidence = tuple(one.text for one in found)
     together = faster_among([one.ratio for one in found])
     lower = any(one.lower(sure) for one, sure in zip(found, together, strict=True))
     verdict: Judgement = "supported" if lower else "refuted" if all(one.as_high for one in found) else "ambiguous"
-    return Found(verdict, told, chance_of_seen([one.ratio.inverse() for one in found]))
+    return Found(verdict, evidence, chance_of_seen([one.ratio.inverse() for one in found]))
 
 
 def _clocks(e: Evidence) -> Iterator[_Clocks]:

@@ -97,10 +97,10 @@ def _arms_text(sides: Sequence[Sequence[Record]]) -> str:
     attention = " and ".join(sorted({str(_part(record, "model").get("attention")) for record in records}))
     versions = {name: records[0].environment.packages.get(name) for name in ("torch", "transformers", "bitsandbytes")}
     but = " but what is called so" if any(compiles(record.case.scheme) for record in records) else ""
-    told = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    text = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     return (
         f"as recorded of {len(set(map(_process, records)))} processes: nothing compiled{but}, attention {attention} "
-        f"on every arm, compute dtypes those of the models, as many tokens on each" + (f"; {told}" if told else "")
+        f"on every arm, compute dtypes those of the models, as many tokens on each" + (f"; {text}" if text else "")
     )
 
 

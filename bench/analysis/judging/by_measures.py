@@ -36,19 +36,19 @@ def caches(e: Evidence) -> Found:
     known = _cold_over_hot(e)
     if not known:
         return not_tested("layers were not measured both hot and cold")
-    told, worse = [], []
+    evidence, worse = [], []
     for (*layer, scheme), ratio in known.items():
         reference = reference_of((str(name) for *other, name in known if other == layer), e.reference)
         if reference is None or scheme in (reference, *UNQUANTISED):
             continue
         base = known[(*layer, reference)]
-        told.append(f"{scheme} {layer[1]}, m=1: cold ÷ hot ×{ratio.value:.2f}, {reference} ×{base.value:.2f}")
+        evidence.append(f"{scheme} {layer[1]}, m=1: cold ÷ hot ×{ratio.value:.2f}, {reference} ×{base.value:.2f}")
         worse.append(apart_by(1 + SHARE, span_of(base), span_of(ratio)))
-    if not told:
+    if not evidence:
         return not_tested(f"no layer was measured in {e.reference} and a quantised scheme, hot and cold")
     if all(worse):
-        return Found("supported", tuple(told))
-    return Found("ambiguous" if any(one is None or one for one in worse) else "refuted", tuple(told))
+        return Found("supported", tuple(evidence))
+    return Found("ambiguous" if any(one is None or one for one in worse) else "refuted", tuple(evidence))
 
 
 def _cold_over_hot(e: Evidence) -> dict[tuple[object, ...], Estimate]:
@@ -83,15 +83,15 @@ def integer(e: Evidence) -> Found:
             ratios[key, base] = found
     if not ratios:
         return not_tested("the bare int8 product was not measured beside a floating-point one")
-    told = tuple(
+    evidence = tuple(
         f"{key[0]} {key[1]}×{key[2]}, m=1, {key[4]}: int8 product ÷ {base} Linear "
         f"×{found.value:.2f}{mark(found.assumed)}"
         for (key, base), found in ratios.items()
     )
     verdicts = {verdict(found) for found in ratios.values()}
     if verdicts == {"SLOWER"}:
-        return Found("supported", told)
-    return Found("refuted" if verdicts == {"FASTER"} else "ambiguous", told)
+        return Found("supported", evidence)
+    return Found("refuted" if verdicts == {"FASTER"} else "ambiguous", evidence)
 
 
 def _integer(arm: Arm) -> bool:
@@ -132,7 +132,7 @@ def joules(e: Evidence) -> Found:
         parts = any(pair.source in PARTS for pair in e.energy)
         none = "only a part of the machine had its joules measured" if parts else _NO_JOULES
         return not_tested(*(doubts or (none,)))
-    told, holds, fails = [], [], []
+    evidence, holds, fails = [], [], []
     own = [pair for pair in measured if is_own(pair.source, e.on_gpu)] or measured
     judged = [pair for pair in own if pair.scheme not in UNQUANTISED] or own
     known = [(pair, pair.time_ratio, pair.power_ratio) for pair in judged if pair.time_ratio and pair.power_ratio]
@@ -144,7 +144,7 @@ def joules(e: Evidence) -> Found:
     for (pair, _, power), *sure in zip(known, more, longer, lower, strict=True):
         split = pair.gross
         assert split is not None
-        told.append(
+        evidence.append(
             f"{pair.scheme}, {pair.source}: {split.delta.value:+.3g} J/token = {split.longer:+.3g} for longer time "
             f"{split.power:+.3g} for other power, {ratio_text(power)} the reference's"
         )
@@ -152,7 +152,7 @@ def joules(e: Evidence) -> Found:
         holds.append(all(sure) and pair.verdict == "SLOWER")
         fails.append(pair.verdict in ("FASTER", "SAME") or verdict(power) in ("SLOWER", "SAME"))
     answer: Judgement = "supported" if any(holds) else "refuted" if all(fails) else "ambiguous"
-    return Found(answer, tuple(told), _chance_of_all_three(known))
+    return Found(answer, tuple(evidence), _chance_of_all_three(known))
 
 
 def _chance_of_all_three(known: Sequence[tuple[EnergyPair, Estimate, Estimate]]) -> float | None:
@@ -171,7 +171,7 @@ JUMP = 1.3
 def cliff(e: Evidence) -> Found:
     """H10: a jump of the step's time between two batch sizes in a 4-bit scheme where the reference has none. Supported
     where the intervals leave no other reading than a jump somewhere; refuted where they allow none anywhere."""
-    told: list[str] = []
+    evidence: list[str] = []
     jumps: list[Estimate] = []
     most = exact(JUMP)
     for steps in (*_intervened(e), *_swept(e)):
@@ -181,13 +181,13 @@ def cliff(e: Evidence) -> Found:
             ordered = sorted(set(sizes) & set(base))
             if "4" in scheme and scheme != reference and len(ordered) >= 3:
                 ratios = [product([(sizes[size], 1.0), (base[size], -1.0)]) for size in ordered]
-                told += _ratios_text(f"{scheme} ÷ {reference}", ordered, ratios)
+                evidence += _ratios_text(f"{scheme} ÷ {reference}", ordered, ratios)
                 jumps += [product([(after, 1.0), (before, -1.0), (most, -1.0)]) for before, after in pairwise(ratios)]
     if not jumps:
         return not_tested(f"batch sizes were not swept: run {quoted('intervene --batch-sizes 2,4,6,8,16')}")
     none = all(jump.high is not None and jump.high <= 1.0 for jump in jumps)
     answer: Judgement = "supported" if any(slower_among(jumps)) else "refuted" if none else "ambiguous"
-    return Found(answer, tuple(told), chance_of_seen(jumps))
+    return Found(answer, tuple(evidence), chance_of_seen(jumps))
 
 
 def _intervened(e: Evidence) -> Iterable[_Steps]:
@@ -219,6 +219,6 @@ def _times(one: Estimate, factor: int) -> Estimate:
 
 
 def _ratios_text(what: str, sizes: Sequence[int], ratios: Sequence[Estimate]) -> list[str]:
-    told = [f"{what}, by batch: " + ", ".join(f"{s}: ×{r.value:.2f}" for s, r in zip(sizes, ratios, strict=True))]
+    evidence = [f"{what}, by batch: " + ", ".join(f"{s}: ×{r.value:.2f}" for s, r in zip(sizes, ratios, strict=True))]
     few = f"{what}: with few processes for each size, their spread is assumed"
-    return told + [few] * any(ratio.assumed for ratio in ratios)
+    return evidence + [few] * any(ratio.assumed for ratio in ratios)

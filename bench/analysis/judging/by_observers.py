@@ -92,20 +92,20 @@ def nested(e: Evidence) -> Found:
     ratios = [one for of in both if (one := ratio_between(of[other], of[plain], call_times)) is not None]
     if not ratios:
         return not_tested(f"{plain} and {other} were not measured in one setting")
-    told = tuple(f"{other} takes {ratio_text(one)} the time of {plain}" for one in ratios)
-    return _costs(told, ratios, list(map(verdict, ratios)))
+    evidence = tuple(f"{other} takes {ratio_text(one)} the time of {plain}" for one in ratios)
+    return _costs(evidence, ratios, list(map(verdict, ratios)))
 
 
 # Of a ratio turned over.
 _TURNED: Mapping[Verdict, Verdict] = {"FASTER": "SLOWER", "SLOWER": "FASTER", "SAME": "SAME", "AMBIGUOUS": "AMBIGUOUS"}
 
 
-def _costs(told: tuple[str, ...], ratios: Sequence[Estimate], verdicts: Sequence[Verdict]) -> Found:
+def _costs(evidence: tuple[str, ...], ratios: Sequence[Estimate], verdicts: Sequence[Verdict]) -> Found:
     """Of times with it over those without: a cost that is not seen is not yet none."""
     none = [one in ("SAME", "FASTER") for one in verdicts]
     sure = [one and each == "SLOWER" for one, each in zip(slower_among(ratios), verdicts, strict=True)]
     answer: Judgement = "supported" if any(sure) and not any(none) else "refuted" if all(none) else "ambiguous"
-    return Found(answer, told, chance_of_seen(ratios))
+    return Found(answer, evidence, chance_of_seen(ratios))
 
 
 def head(e: Evidence) -> Found:
@@ -113,13 +113,13 @@ def head(e: Evidence) -> Found:
     known = [(pair, pair.head) for pair in e.pairs if pair.head is not None]
     if not known:
         return not_tested("no observed step has a range lm_head")
-    told = tuple(
+    evidence = tuple(
         f"{pair.scheme}: lm_head {_percent(one)} of {pair.closed.scheme_ms:.3g} ms/token" for pair, one in known
     )
     over = [product([(one, 1.0), (exact(SHARE), -1.0)]) for _, one in known]
     small = all(one.high is not None and one.high < SHARE for _, one in known)
     answer: Judgement = "supported" if any(slower_among(over)) else "refuted" if small else "ambiguous"
-    return Found(answer, told, chance_of_seen(over))
+    return Found(answer, evidence, chance_of_seen(over))
 
 
 def _percent(share: Estimate) -> str:
@@ -148,9 +148,9 @@ def lookups(e: Evidence) -> Found:
     found = _counted(e)
     if not found:
         return not_tested("no counters of a fused 4-bit kernel were collected: run 'make profile OUT=RUN_FOLDER'")
-    told = tuple(f"{where}: {one.text}{_PASSES[instrument]}" for (where, instrument), one in found.items())
+    evidence = tuple(f"{where}: {one.text}{_PASSES[instrument]}" for (where, instrument), one in found.items())
     verdicts = {one.verdict for one in found.values()}
-    return Found(verdicts.pop() if len(verdicts) == 1 else "ambiguous", told)
+    return Found(verdicts.pop() if len(verdicts) == 1 else "ambiguous", evidence)
 
 
 @dataclass(frozen=True)

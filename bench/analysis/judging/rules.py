@@ -98,7 +98,7 @@ def by_cause(evidence: Evidence, causes: Sequence[str], fits: Callable[[Pair], b
     pairs = [pair for pair in evidence.slower() if fits(pair)]
     if not pairs:
         return not_tested("no scheme that it applies to is slower for sure, with its decode steps observed")
-    told, supports, refutes = [], [], []
+    texts, supports, refutes = [], [], []
     by_pair = [[line for line in pair.causes if line.cause in causes] for pair in pairs]
     all_lines = [line for lines in by_pair for line in lines]
     differences = [(line.delta_ms, line.low, line.freedom) for line in all_lines]
@@ -111,9 +111,9 @@ def by_cause(evidence: Evidence, causes: Sequence[str], fits: Callable[[Pair], b
         costs = [next(together) and line.low is not None and line.low > 0 for line in lines]
         supports.append(total >= SHARE * delta and any(costs))
         refutes.append(high < SHARE * delta)
-        told += [_line_text(pair, line) for line in lines]
+        texts += [_line_text(pair, line) for line in lines]
     verdict: Judgement = "supported" if any(supports) else "refuted" if all(refutes) else "ambiguous"
-    return Found(verdict, tuple(told) or ("no such line in any slower scheme's ledger",), chance)
+    return Found(verdict, tuple(texts) or ("no such line in any slower scheme's ledger",), chance)
 
 
 def by_removal(evidence: Evidence, names: Sequence[str], otherwise: Callable[[], Found]) -> Found:
@@ -122,15 +122,15 @@ def by_removal(evidence: Evidence, names: Sequence[str], otherwise: Callable[[],
     ledger = otherwise()
     if not rows:
         return ledger
-    told = tuple(map(gain_text, rows))
+    texts = tuple(map(gain_text, rows))
     share = [row.gain.value / row.before.value for row in rows]
     faster = [row.time_ratio.inverse() for row in rows]
     together, chance = slower_among(faster), chance_of_seen(faster)
     helps = [sure and row.verdict == "FASTER" for row, sure in zip(rows, together, strict=True)]
     if any(one and part >= SHARE / 2 for one, part in zip(helps, share, strict=True)):
-        return Found("supported", told + ledger.evidence, chance)
+        return Found("supported", texts + ledger.evidence, chance)
     small = [row.gain.high is not None and row.gain.high < SHARE * row.before.value for row in rows]
-    return Found("refuted" if all(small) else "ambiguous", told + ledger.evidence, chance)
+    return Found("refuted" if all(small) else "ambiguous", texts + ledger.evidence, chance)
 
 
 def chance_of_seen(ratios: Sequence[Estimate]) -> float | None:

@@ -139,17 +139,17 @@ def pruned(group: QualityGroup) -> tuple[QualityRow, ...]:
 
 
 def _pruned(row: QualityRow, group: QualityGroup) -> Row:
-    told = _test(row) if row.against else ("", "", units.ABSENT, Cell("reference", "muted"))
+    test = _test(row) if row.against else ("", "", units.ABSENT, Cell("reference", "muted"))
     if row.against is None and group.reference is None:
-        told = ("", "", units.ABSENT, Cell("no reference", "muted"))
+        test = ("", "", units.ABSENT, Cell("no reference", "muted"))
     return (
         f"{row.removed} ({row.case.dropped_layers})" if row.removed else "0",
         share(row.passed),
         _plain(row.perplexity),
         _energy(row),
         units.estimate(row.joules.per_token, "J") if row.joules else units.ABSENT,
-        told[2],
-        told[3],
+        test[2],
+        test[3],
     )
 
 

@@ -97,17 +97,17 @@ def _flip(flip: Flip) -> str:
 
 def _one_sign(spots: Sequence[Spot]) -> str:
     counts = {sign: sum(spot.sign == sign for spot in spots) for sign in tables.SIGN_TONES}
-    told = ", ".join(f"{count} {sign}" for sign, count in counts.items() if count)
+    signs = ", ".join(f"{count} {sign}" for sign, count in counts.items() if count)
     guessed = [flip.scheme for flip in flips([replace(spot, estimated="") for spot in spots])]
     if guessed:
-        return f"By counters alone no scheme changes sign here, with estimates {', '.join(guessed)} would: {told}."
+        return f"By counters alone no scheme changes sign here, with estimates {', '.join(guessed)} would: {signs}."
     both = [
         scheme for scheme in dict.fromkeys(s.scheme for s in spots) if {"lower", "higher"} <= _signs_of(scheme, spots)
     ]
     if both:
         apart = f"{', '.join(both)} seems to" if len(both) == 1 else f"{', '.join(both)} seem to"
-        return f"{apart} change sign, but of so many comparisons chance alone may do that: {told}."
-    return f"No scheme changes sign here: {told}."
+        return f"{apart} change sign, but of so many comparisons chance alone may do that: {signs}."
+    return f"No scheme changes sign here: {signs}."
 
 
 def _signs_of(scheme: str, spots: Sequence[Spot]) -> set[str]:

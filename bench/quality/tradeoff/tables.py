@@ -79,8 +79,8 @@ def _score(row: Ranked, item: Tradeoff) -> Cell:
 
 
 def _setting_text(item: Tradeoff) -> str:
-    told = ("device", "batch_size", "prompts", "prompt_tokens", "new_tokens", "cache")
-    return setting_text(item.setting, told)
+    coordinates = ("device", "batch_size", "prompts", "prompt_tokens", "new_tokens", "cache")
+    return setting_text(item.setting, coordinates)
 
 
 def _title(name: str, item: Tradeoff) -> str:

@@ -35,13 +35,13 @@ def main(options: argparse.Namespace) -> int:
     wanted = {check_file(file, options.samples): record for file, record in files(options.export, records).items()}
     for file, record in wanted.items():
         _write(file, for_evalplus(record))
-    told = [
+    passages = [
         Passage(
             partial(print_path, f"{len(record.setup['tasks'])} programs of {record.case.scheme}", file), 1, "more file"
         )
         for file, record in wanted.items()
     ]
-    print_passages([line(f"{plural(len(wanted), 'file')} written"), *told], make_console(), "")
+    print_passages([line(f"{plural(len(wanted), 'file')} written"), *passages], make_console(), "")
     return 0
 
 

@@ -50,9 +50,9 @@ def _add_share(arm: dict[str, Any], record: Record) -> None:
     share, modules = quantised_share(record.setup), quantised_modules(record.setup)
     if share is None:
         return
-    told = f"{units.percent(share)} in {modules} modules"
+    text = f"{units.percent(share)} in {modules} modules"
     known = arm.get(_QUANTISED, ())
-    arm[_QUANTISED] = [*known, *([told] if told not in known else [])]
+    arm[_QUANTISED] = [*known, *([text] if text not in known else [])]
 
 
 def outliers_table(found: Sequence[OutlierRow]) -> Table | None:

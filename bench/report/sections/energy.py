@@ -104,12 +104,12 @@ def _kinds(groups: Sequence[EnergyGroup]) -> tuple[Kind, ...]:
 def baselines(groups: Sequence[EnergyGroup]) -> tuple[str, ...]:
     """Per baseline and source one sentence: of which schemes the net joules are more than the reference's, or less, as
     measured, and of which of them the interval says so."""
-    told = []
+    sentences = []
     for source in dict.fromkeys(row.source for group in groups for row in group.rows if row.nets):
         for kind in _kinds(groups):
             text = _baseline(groups, source, kind)
-            told += [text] if text else []
-    return tuple(told)
+            sentences += [text] if text else []
+    return tuple(sentences)
 
 
 def _baseline(groups: Sequence[EnergyGroup], source: str, kind: Kind) -> str:
@@ -118,17 +118,17 @@ def _baseline(groups: Sequence[EnergyGroup], source: str, kind: Kind) -> str:
     for group in groups:
         nets = [(row.scheme, net) for row in group.rows if row.source == source and (net := row.above(kind))]
         watts += [net.power for _, net in nets]
-        told = [(scheme, net.more, net.sure) for scheme, net in nets if net.more is not None]
-        having += [(group, told)] if told else []
+        known = [(scheme, net.more, net.sure) for scheme, net in nets if net.more is not None]
+        having += [(group, known)] if known else []
     references = {group.reference for group, _ in having}
     if not references:
         return ""
     parts, named = [], []
-    for group, told in having:
+    for group, known in having:
         label, against = labels[group.setting], f"against {group.reference}"
-        named += [(scheme + (f" ({label})" if label else ""), more, sure) for scheme, more, sure in told]
+        named += [(scheme + (f" ({label})" if label else ""), more, sure) for scheme, more, sure in known]
         place = ", ".join(filter(None, (label, against if len(references) > 1 else "")))
-        parts.append(f"{place}: {_signs(told)}" if place else _signs(told))
+        parts.append(f"{place}: {_signs(known)}" if place else _signs(known))
     where = f"{source}, net of {NAMES[kind]} ({_watts(watts)})" + (f", {against}" if len(references) == 1 else "")
     return f"{where}: {'; '.join(parts)}. {_sure_text(named)}"
 
@@ -137,9 +137,9 @@ def _baseline(groups: Sequence[EnergyGroup], source: str, kind: Kind) -> str:
 _More = tuple[str, Estimate, bool]
 
 
-def _signs(told: Sequence[_More]) -> str:
+def _signs(entries: Sequence[_More]) -> str:
     """Such as "bf16 took less, int8, nf4 took more"."""
-    less, more = ([s for s, than, _ in told if (than.value > 0) is wanted] for wanted in (False, True))
+    less, more = ([s for s, than, _ in entries if (than.value > 0) is wanted] for wanted in (False, True))
     sides = (("less", less), ("more", more))
     return ", ".join(f"{', '.join(schemes)} took {word}" for word, schemes in sides if schemes)
 
@@ -160,23 +160,23 @@ def _watts(watts: Sequence[float]) -> str:
 
 def doubts(groups: Sequence[EnergyGroup]) -> tuple[str, ...]:
     """One sentence per reason for which no verdict is given."""
-    told: dict[tuple[str, str], list[str]] = {}
+    schemes_of: dict[tuple[str, str], list[str]] = {}
     for row in (row for group in groups for row in group.rows if row.doubt):
-        told.setdefault((row.source, row.doubt), []).append(row.scheme)
+        schemes_of.setdefault((row.source, row.doubt), []).append(row.scheme)
     return tuple(
         f"{source}: no verdict on {', '.join(dict.fromkeys(schemes))} ({why})."
-        for (source, why), schemes in told.items()
+        for (source, why), schemes in schemes_of.items()
     )
 
 
 def missing_energy(groups: Sequence[EnergyGroup]) -> tuple[str, ...]:
     """One sentence per source and reason for joules that were not collected."""
-    told: dict[tuple[str, str], list[str]] = {}
+    schemes_of: dict[tuple[str, str], list[str]] = {}
     for row in (row for group in groups for row in group.rows if row.gross is None):
-        told.setdefault((row.source, row.reason), []).append(row.scheme)
+        schemes_of.setdefault((row.source, row.reason), []).append(row.scheme)
     return tuple(
         f"{source}: not collected for {', '.join(dict.fromkeys(schemes))} ({reason})."
-        for (source, reason), schemes in told.items()
+        for (source, reason), schemes in schemes_of.items()
     )
 
 

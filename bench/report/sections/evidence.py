@@ -268,8 +268,8 @@ def missing(rows: Sequence[EvidenceRow]) -> tuple[str, ...]:
 
 def _not_collected_text(reason: str) -> str:
     """Every reason says so in the same words: a failed tool has collected nothing either."""
-    told = reason if reason.startswith("not collected") else f"not collected: {reason}"
-    return cut_short(told, _LONGEST_REASON)
+    text = reason if reason.startswith("not collected") else f"not collected: {reason}"
+    return cut_short(text, _LONGEST_REASON)
 
 
 def _labels(rows: Sequence[EvidenceRow]) -> Mapping[Coordinates, str]:

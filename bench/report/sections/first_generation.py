@@ -92,20 +92,20 @@ def _lines(ledger: FirstVisits) -> tuple[str, bool]:
     named = [line for line in lines if line.cause in c.CAUSES and line.delta_ms > 0][:2]
     if not named or lines[0].cause not in c.CAUSES:
         return "Most of it is unexplained or the observer's.", False
-    told = " and ".join(f"{c.LABELS[line.cause]} ({line.delta_ms:+.3g} ms)" for line in named)
+    causes = " and ".join(f"{c.LABELS[line.cause]} ({line.delta_ms:+.3g} ms)" for line in named)
     plans = named[0].cause == c.ATTENTION_PLANS
     meaning = f" Attention plans: {c.MEANINGS[c.ATTENTION_PLANS]}." if plans else ""
-    return f"Mostly {told}.{meaning}", plans
+    return f"Mostly {causes}.{meaning}", plans
 
 
 def _against(found: FirstAnswer) -> list[Point]:
     rows = [row for row in found.rows if row.ratio is not None]
     if not rows:
         return []
-    told = ", ".join(f"{row.scheme} ×{row.ratio.value:.2f}" for row in rows if row.ratio)
+    ratios = ", ".join(f"{row.scheme} ×{row.ratio.value:.2f}" for row in rows if row.ratio)
     return [
         Point(
-            f"Against {found.reference}'s first generation: {told}",
+            f"Against {found.reference}'s first generation: {ratios}",
             "Median decode step at new lengths over the reference's; those at seen lengths are in the table.",
         )
     ]
@@ -155,8 +155,8 @@ def _later(groups: Sequence[GenerationGroup]) -> str:
     later = [group.setting for group in groups if any(row.first and row.first.place for row in group.rows)]
     if not later:
         return ""
-    told = "; ".join(setting_text(setting, ("batch_size", "new_tokens", "cache")) for setting in later)
-    return f" After other Cases in the same process, with libraries loaded: {told}."
+    settings = "; ".join(setting_text(setting, ("batch_size", "new_tokens", "cache")) for setting in later)
+    return f" After other Cases in the same process, with libraries loaded: {settings}."
 
 
 def _row(row: FirstGeneration, group: GenerationGroup, seen: Estimate | None) -> tuple[Cell | str, ...]:

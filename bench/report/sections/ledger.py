@@ -117,11 +117,11 @@ def _note(pair: Pair) -> str:
     if not pair.instrument:
         return f"No lines: {pair.missing}."
     unknown = "; ".join(f"{name} {share:.0%}" for name, share in pair.unknown)
-    told = f" In other: {unknown}." if unknown else ""
+    kernels = f" In other: {unknown}." if unknown else ""
     return (
         f"ms per {pair.phase.unit}. Lines from {pair.instrument} timelines of {pair.observed_steps[0]} and "
         f"{pair.observed_steps[1]} {pair.phase.observed}, less the modelled cost of observing. Idle lines are whole "
-        f"here; among the causes, a part of them stands with the work that it leads to.{told}"
+        f"here; among the causes, a part of them stands with the work that it leads to.{kernels}"
     )
 
 

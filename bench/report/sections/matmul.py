@@ -155,8 +155,8 @@ def _means(rows: Sequence[MatmulRow]) -> str:
 
 
 def _time(row: MatmulRow) -> str:
-    told = units.estimate(row.time, "s")
-    return told if row.mean_time is None else f"{told}, mean {units.si(row.mean_time, 's')}"
+    text = units.estimate(row.time, "s")
+    return text if row.mean_time is None else f"{text}, mean {units.si(row.mean_time, 's')}"
 
 
 def _row(row: MatmulRow) -> Row:

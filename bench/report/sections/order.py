@@ -71,6 +71,6 @@ def explanation_document(found: Explanation, commands: Commands | None = None) -
         made |= entry.document(found) if entry.document else {}
     for attached in attached_documents(found):
         made |= attached.document
-        for told, pair in zip(made["energy"], found.energy, strict=True):
-            told |= attached.of_energy(pair)
+        for joules, pair in zip(made["energy"], found.energy, strict=True):
+            joules |= attached.of_energy(pair)
     return made

@@ -36,5 +36,5 @@ def section(analysed: Analysed) -> Section | None:
         "Median step of the first and of the last quarter of each call's decode steps, and the one over the other "
         f"within each call. Calls of {LEAST_STEPS} steps and more in which every length had been met before."
     )
-    told = drop_uniform(table("Step time by position", columns, rows, note), "Setting")
-    return Section("positions", "Step time by position", tables=(told,), folded=True)
+    made = drop_uniform(table("Step time by position", columns, rows, note), "Setting")
+    return Section("positions", "Step time by position", tables=(made,), folded=True)
