@@ -30,6 +30,8 @@ from .capture.kineto import of_trace
 from .inside import Seen, no_first_visits, observe_first_visits, observe_kineto, observe_prefill
 
 TRACE = "trace.json.gz"
+# What is read once and thrown away need not be packed.
+_PASSING = "trace.json"
 
 
 def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> Outcome:
@@ -49,7 +51,7 @@ def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> 
         shutil.rmtree(folder, ignore_errors=True)  # on a full disk a part of a trace would leave no room for Records
         return failed(case, instrument, error)
     except Exception as error:  # the passes that follow must not be lost with this one
-        reason, trace = f"the timeline could not be read: {type(error).__name__}: {error}", folder / TRACE
+        reason, trace = f"the timeline could not be read: {type(error).__name__}: {error}", folder / _name(options)
         kept = (artifact(run_folder, trace, "Chrome trace that could not be read"),) if trace.exists() else ()
         return Outcome(case, instrument, "failed", reason, artifacts=kept)
     if not kept:
@@ -61,12 +63,13 @@ def timeline(session: Session, options: Mapping[str, Any], run_folder: Path) -> 
 
 def _first_visits(session: Session, folder: Path, options: Mapping[str, Any]) -> Observation:
     """Taken once: a second window would be at other lengths."""
-    return _read(observe_first_visits(session, folder / TRACE, options["timeline_steps"]), folder)
+    trace = folder / _name(options)
+    return _read(observe_first_visits(session, trace, options["timeline_steps"]), trace)
 
 
 def _prefill(session: Session, folder: Path, options: Mapping[str, Any]) -> Observation:
-    timed = options.get(FIRST_TOKENS, {}).get(session.case.case_id, ())
-    return _read(observe_prefill(session, folder / TRACE, options["timeline_steps"], timed), folder)
+    timed, trace = options.get(FIRST_TOKENS, {}).get(session.case.case_id, ()), folder / _name(options)
+    return _read(observe_prefill(session, trace, options["timeline_steps"], timed), trace)
 
 
 _TAKEN = {FIRST_VISITS: _first_visits, PREFILL: _prefill}
@@ -83,7 +86,7 @@ def _best(session: Session, folder: Path, options: Mapping[str, Any]) -> Observa
     try:
         again = _window(session, again_in, options)
         if _better(_observed_window(session, again), _observed_window(session, once), others):
-            for name in (TRACE, SUMMARY):
+            for name in (_name(options), SUMMARY):
                 shutil.move(again_in / name, folder / name)
             once = replace(again, files=once.files)
     except BitledgerError:
@@ -103,11 +106,16 @@ def _better(again: Observed, once: Observed, others: Sequence[Observed]) -> bool
 def _window(session: Session, folder: Path, options: Mapping[str, Any]) -> Observation:
     steps = options["timeline_steps"]
     first = max(((session.case.new_tokens or 0) - 1 - steps) // 2, 0)
-    return _read(observe_kineto(session, folder / TRACE, first, steps), folder)
+    trace = folder / _name(options)
+    return _read(observe_kineto(session, trace, first, steps), trace)
 
 
-def _read(seen: Seen, folder: Path) -> Observation:
-    return of_trace(seen, folder / TRACE, folder / SUMMARY, {"observed": dict(seen.facts)}, {"in_run": True})
+def _name(options: Mapping[str, Any]) -> str:
+    return TRACE if options["timeline_keep"] else _PASSING
+
+
+def _read(seen: Seen, trace: Path) -> Observation:
+    return of_trace(seen, trace, trace.with_name(SUMMARY), {"observed": dict(seen.facts)}, {"in_run": True})
 
 
 def _observed_window(session: Session, found: Observation) -> Observed:

@@ -1,6 +1,7 @@
 """Steps at new key-value lengths are observed past the longest length met, in a record of their own."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from bench.workloads import models
 from bench.workloads.batches import Batch, extended, make_batches
 from bench.workloads.session import Session
 from bench.workloads.sources import resolve
+from profiling import window
 from profiling.inrun import timeline
 from profiling.inside import no_first_visits
 from tests import factories as make
@@ -50,6 +52,20 @@ def test_it_observes_new_lengths_only_and_plain_ones_beside_them(loaded, tmp_pat
     assert outcome.setup["counted_ranges"]["attention"] == 3 * 6
     # Again: further on, at lengths that are new once more.
     assert timeline(made, OPTIONS, tmp_path).setup["observed"]["first_visits"] == 3
+
+
+@pytest.mark.parametrize(("kept", "name"), [(False, "trace.json"), (True, "trace.json.gz")])
+@pytest.mark.parametrize("instrument", ["kineto", "kineto-first", "kineto-prefill"])
+def test_a_trace_is_packed_only_where_it_is_kept(loaded, tmp_path, monkeypatch, instrument, kept, name):
+    """A run keeps those of its first round."""
+    written, write = [], window.KinetoRecorder.write
+    monkeypatch.setattr(window.KinetoRecorder, "write", lambda self, path: written.append(path) or write(self, path))
+    options = {"timeline_steps": 3, "timeline_keep": kept, "repeat": 0, instrument: True}
+    outcome = timeline(session(loaded), options, tmp_path)
+    assert (outcome.instrument, outcome.status) == (instrument, "ok")
+    assert {Path(path).name for path in written} == {name}
+    left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert left == (["summary.json", name] if kept else [])
 
 
 def test_the_pass_at_seen_lengths_meets_none(loaded, tmp_path):

@@ -8,7 +8,7 @@ from profiling.capture.job import Observation
 from tests import factories as make
 
 NAMES = ("aten::add", "aten::mul", "aten::cat", "aten::linear", "aten::layer_norm")
-OPTIONS = {"timeline_steps": 4, "timeline_keep": False, "repeat": 0}
+OPTIONS = {"timeline_steps": 4, "timeline_keep": True, "repeat": 0}
 
 
 class Session:
