@@ -6,6 +6,7 @@ Figures are narrow, so that their text is still readable when a phone shows the 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,6 +52,8 @@ STYLE: dict[str, Any] = {
 
 def panels(rows: int, columns: int, height: float, draw: Callable[[Any, Any], None], **options: Any) -> Any:
     """A figure of ``rows`` × ``columns`` axes, ``height`` inches high, filled by ``draw(figure, axes)``."""
+    # Where the home folder cannot be written it warns that it keeps its caches elsewhere.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

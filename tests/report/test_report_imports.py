@@ -1,5 +1,8 @@
 """A report is made where no model library can be imported."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.no_model_libraries import run_script
@@ -30,3 +33,11 @@ def test_a_full_report_without_any_model_library(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "nf4 is slower than fp16" in done.stdout
     assert (tmp_path / "report.html").stat().st_size > 50_000
+
+
+def test_a_figure_is_drawn_in_silence_where_the_home_folder_cannot_be_written(tmp_path: Path) -> None:
+    program = "from bench.report import figures; print(figures.panels(1, 1, 1.0, lambda figure, axes: None))"
+    homeless = {name: value for name, value in os.environ.items() if name not in ("MPLCONFIGDIR", "XDG_CONFIG_HOME")}
+    environment = {**homeless, "HOME": "/proc", "XDG_CACHE_HOME": "/proc", "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Figure(480x100)\n", "")
