@@ -10,6 +10,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from bench.report.visible import visible
 
@@ -76,13 +77,20 @@ class StepProgress:
 
 
 def _bar(console: Console) -> Progress:
+    # A narrow terminal cuts the label: else rich takes room from all columns alike, and no time can be read.
     return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TextColumn("left", style="dim"),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=5)),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
+        TextColumn("{task.percentage:>3.0f}%", table_column=_whole("100%")),
+        TimeElapsedColumn(table_column=_whole("0:00:00")),
+        TextColumn("left", style="dim", table_column=_whole("left")),
+        TimeRemainingColumn(table_column=_whole("0:00:00")),
         console=console,
         auto_refresh=False,
+        expand=True,
     )
+
+
+def _whole(text: str) -> Column:
+    """A column that no other takes room from; ``text``: as long as what stands in it."""
+    return Column(no_wrap=True, min_width=len(text))

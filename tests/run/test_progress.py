@@ -1,6 +1,7 @@
 """Progress: plain lines with the time left where there is no terminal, a bar where there is."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -39,6 +40,22 @@ def test_a_terminal_has_a_bar_and_keeps_only_what_matters():
     assert "100%" in text
     assert "[2/2] step 1: skipped" in text
     assert "[1/2]" not in text
+
+
+@pytest.mark.parametrize("width", [50, 80, 140])
+def test_on_a_narrow_terminal_the_label_is_cut_and_not_the_time_left(width):
+    stream = io.StringIO()
+    with StepProgress(3, 3, Console(file=stream, force_terminal=True, width=width)) as progress:
+        progress.start("pass@1 fp16 less layers 3-5, batch 1, dynamic cache, repeat 1")
+        progress.advance(1)
+        progress.advance(1)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", text) if "left" in line]
+    assert len(lines) >= 3
+    for line in lines:
+        assert len(line) <= width
+        assert re.search(r"\d% \d:\d\d:\d\d left (\d:\d\d:\d\d|-:--:--)$", line), line
+    assert ("repeat 1 " in lines[-1]) == (width == 140)
 
 
 @pytest.mark.parametrize("terminal", [True, False])
