@@ -54,3 +54,10 @@ def test_both_is_the_intersection(one, other):
 def test_gaps_are_the_rest_of_the_window(rows, start, width):
     found = cover(rows).gaps(start, start + width)
     assert covered(found) == set(range(start, start + width)) - members(rows)
+
+
+@settings(deadline=None)
+@given(intervals, st.lists(moments, max_size=9))
+def test_a_nanosecond_is_held_where_it_is_in_the_set(rows, times):
+    found = cover(rows).holds(np.array(times, np.int64))
+    assert found.tolist() == [time in members(rows) for time in times]

@@ -153,11 +153,11 @@ def share_of(side: Side, cause: str) -> Estimate | None:
 
 
 def _line(cause: str, reference: float, scheme: float, spread: Estimate) -> Line:
-    """A line with the interval of ``spread`` moved onto the exact difference."""
+    """A line with the interval of ``spread`` moved onto the exact difference, which rounding does not put outside."""
     delta = scheme - reference
     shift = delta - spread.value * MS_PER_S
-    low = None if spread.low is None else spread.low * MS_PER_S + shift
-    high = None if spread.high is None else spread.high * MS_PER_S + shift
+    low = None if spread.low is None else min(spread.low * MS_PER_S + shift, delta)
+    high = None if spread.high is None else max(spread.high * MS_PER_S + shift, delta)
     return Line(
         cause, reference, scheme, delta, low, high, spread.basis, assumed=spread.assumed, freedom=spread.freedom
     )  # fmt: skip

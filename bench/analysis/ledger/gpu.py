@@ -130,27 +130,20 @@ def _first_of_each(kind: Ns, rows: Sequence[Ns]) -> Ns:
 LEFT_OUT = " (left out)"
 
 
-@dataclass(frozen=True, eq=False)
-class AskedWork:
-    """[n] ``call``: row of the call that asked for a piece of GPU work, or -1, and when the work began and ended."""
-
-    call: Ns
-    begin: Ns
-    end: Ns
-
-    @classmethod
-    def of(cls, analysis: Analysis) -> AskedWork:
-        """All kernels and copies of a trace, in no order."""
-        kernels, copies = analysis.timeline.kernels, analysis.timeline.copies
-        call = np.concatenate((analysis.launch, analysis.copy_call))
-        begin, end = (np.concatenate(both) for both in ((kernels.start, copies.start), (kernels.end, copies.end)))
-        return cls(call, begin, end)
+def named_windows(analysis: Analysis, step_range: str) -> tuple[Ns, Ns]:
+    """(start, end) of each step called ``step_range``, disjoint and ascending: the host's range, and as long as its GPU
+    work runs. Kept with the analysis. Raises RecordError where there are none."""
+    key = ("windows", step_range)
+    if key not in analysis.kept:
+        analysis.kept[key] = _named_windows(analysis, step_range)
+    found: tuple[Ns, Ns] = analysis.kept[key]
+    return found
 
 
-def step_windows(timeline: Timeline, rows: Ns, work: Work | AskedWork) -> tuple[Ns, Ns]:
-    """(start, end) of each step, disjoint and ascending: the host's range, and as long as its GPU work runs."""
-    around = with_left_out(timeline, rows)
-    start, end = windows_of(timeline, around, work)
+def _named_windows(analysis: Analysis, step_range: str) -> tuple[Ns, Ns]:
+    rows = step_rows(analysis.timeline, step_range)
+    around = with_left_out(analysis.timeline, rows)
+    start, end = windows_of(analysis, around)
     mine = np.isin(around, rows) if len(around) > len(rows) else slice(None)
     return start[mine], end[mine]
 
@@ -164,16 +157,17 @@ def with_left_out(timeline: Timeline, rows: Ns) -> Ns:
     return every[np.argsort(timeline.ranges.start[every], kind="stable")]
 
 
-def windows_of(timeline: Timeline, rows: Ns, work: Work | AskedWork) -> tuple[Ns, Ns]:
-    """The same of these steps alone."""
-    start, end = host_windows(timeline, rows)
-    if len(timeline.calls):
-        call = np.maximum(work.call, 0)
-        begun = np.where(work.call >= 0, timeline.calls.start[call], np.iinfo(np.int64).max)
-        step = np.searchsorted(start, begun, side="right") - 1
-        mine = (step >= 0) & (work.call >= 0) & (begun < end[np.maximum(step, 0)])
-        end = end.copy()
-        np.maximum.at(end, step[mine], work.end[mine])
+def windows_of(analysis: Analysis, rows: Ns) -> tuple[Ns, Ns]:
+    """The same of the steps in these rows alone, which are given by start."""
+    start, end = host_windows(analysis.timeline, rows)
+    work = analysis.asked
+    first, last = np.searchsorted(work.called, start), np.searchsorted(work.called, end)
+    some = last > first
+    # From each first to its last; what is between two steps is in the odd places.
+    edges = np.stack((first[some], last[some]), axis=1).ravel()
+    done = np.maximum.reduceat(np.append(work.done, 0), edges)[::2] if len(edges) else work.done[:0]
+    end = end.copy()
+    end[some] = np.maximum(end[some], done)
     end = np.maximum.accumulate(end)
     start = np.maximum(start, np.concatenate((start[:1], end[:-1])))
     return start, np.maximum(end, start)
@@ -190,12 +184,12 @@ def gpu_costs(analysis: Analysis, classes: Classes, step_range: str) -> StepCost
 
 def gpu_rows(analysis: Analysis, work: Work, step_range: str) -> GpuRows:
     """The steps by what a rule looks at. Raises RecordError where there are none."""
-    steps = step_rows(analysis.timeline, step_range)
-    start, end = step_windows(analysis.timeline, steps, work)
+    start, end = named_windows(analysis, step_range)
     row, begin, stop = owned(work.start, work.end, work.stream, work.kind, work.kinds)
     piece, step, begin, stop = cut(Cover(begin, stop), start, end)
     busy = _by_kind(work.kind[row][piece], step, stop - begin, len(start))
-    stalls, gaps, attention = _idle(analysis, work, start, end, analysis.timeline.ranges.start[steps])
+    begun = analysis.timeline.ranges.start[step_rows(analysis.timeline, step_range)]
+    stalls, gaps, attention = _idle(analysis, work, start, end, begun)
     inside = (work.start < end[-1]) & (work.end > start[0])
     lengths = np.zeros(len(work.kinds), np.int64)
     np.add.at(lengths, work.kind[inside], (work.end - work.start)[inside])
@@ -239,11 +233,7 @@ def _way(analysis: Analysis, call: Ns, host: Ns, begin: Ns, stop: Ns) -> Ns:
 def _by_kind(kind: Ns, step: Ns, ns: Ns, steps: int) -> Columns:
     """Kind → [steps] ns, of the kinds that have any, ascending."""
     some = ns > 0
-    kind, step, ns = kind[some], step[some], ns[some]
-    order = np.argsort(kind, kind="stable")
-    known, first = np.unique(kind[order], return_index=True)
-    columns = {}
-    for number, rows in zip(known.tolist(), np.split(order, first)[1:], strict=True):
-        columns[number] = np.zeros(steps, np.int64)
-        np.add.at(columns[number], step[rows], ns[rows])
-    return columns
+    known, place = encode(kind[some])
+    columns = np.zeros(len(known) * steps, np.int64)
+    np.add.at(columns, place * steps + step[some], ns[some])
+    return dict(zip(known.tolist(), columns.reshape(-1, steps), strict=True))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record.codes import distinct, encode
+from bench.record.codes import distinct, encode, order_of
 from bench.record.timeline import Timeline
 
 from ..timeline.nesting import Nesting
@@ -41,7 +41,7 @@ class Paths:
         """[spans + 1] a number for each row; rows of one number have one path. The last one is for row -1."""
         name, known = self._name_codes(), 1
         codes, width = np.zeros(len(name) + 1, np.int64), int(name.max(initial=0)) + 1
-        by_depth = np.argsort(self._depth, kind="stable")
+        by_depth = order_of(self._depth)
         edges = np.searchsorted(self._depth[by_depth], np.arange(int(self._depth.max(initial=-1)) + 2))
         for begin, end in pairwise(edges.tolist()):
             rows = by_depth[begin:end]

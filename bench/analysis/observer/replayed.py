@@ -96,14 +96,14 @@ def scales(
     error = np.hypot(TIME * plain, gpu * trace.busy)
     low, high = np.zeros(len(asked)), np.full(len(asked), MOST)
     rows = np.arange(len(asked))
+    known: dict[tuple[int, float], float] = {}
     for _ in range(_ROUNDS):
         tried = np.linspace(low, high, _TRIED, axis=1)
-        plans = [
-            trace.plan(events.times(float(scale)), base=base)
-            for (base, _), each in zip(asked, tried, strict=True)
-            for scale in each
-        ]
-        lengths = trace.lengths(plans).reshape(tried.shape)
+        every = [(row, scale) for row, scales in enumerate(tried.tolist()) for scale in scales]
+        new = [each for each in every if each not in known]
+        plans = [trace.plan(events.times(scale), base=asked[row][0]) for row, scale in new]
+        known.update(zip(new, trace.lengths(plans).tolist(), strict=True))
+        lengths = np.array([known[each] for each in every]).reshape(tried.shape)
         misses = (lengths - plain[:, None]) / error[:, None]
         at = (misses**2 + ((tried - USUAL) / ITS_SPREAD) ** 2).argmin(axis=1)
         before, after = np.maximum(at - 1, 0), np.minimum(at + 1, _TRIED - 1)

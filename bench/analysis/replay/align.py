@@ -52,7 +52,7 @@ class Counted:
     def __init__(self, program: Program) -> None:
         items, ops, steps = program.items, program.ops, program.steps
         self._waits = np.array([item.waits for item in items], bool)
-        self._outside = outside_of(program)
+        self._outside = program.host.outside
         works = [(work_group(op), step_of(program, op), row) for row, op in enumerate(ops) if own(program, op)]
         hosts = [(host_group(program, item), item.step, row) for row, item in enumerate(items) if item.ops]
         waiting = [(wait_group(item), item.step, row) for row, item in enumerate(items) if holds_up(program, item)]
@@ -107,7 +107,7 @@ class AlignedPair:
 class _Rows:
     """The candidate's ops of one group: all of them, and by step, the shortest first."""
 
-    all: list[int] = field(default_factory=list)
+    all: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     by_step: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -122,7 +122,7 @@ class Aligner:
         self._op_count = np.array([len(item.ops) for item in items], np.int64)
         self._serves = np.array([item.work for item in items])
         self._waiting = np.array([item.waits for item in items], bool)
-        self._outside = outside_of(candidate)
+        self._outside = candidate.host.outside
         self._work = self._work_rows()
         self._host = self._host_rows()
 
@@ -131,10 +131,10 @@ class Aligner:
         for row, op in enumerate(self._program.ops):
             if own(self._program, op):
                 mine = found[work_group(op)]
-                mine.all.append(row)
                 # What was launched before the steps belongs to none of them.
                 mine.by_step[self._program.items[op.item].step if op.item >= 0 else -1].append(row)
         for mine in found.values():
+            mine.all = np.sort(np.concatenate([*mine.by_step.values()]))
             for rows in mine.by_step.values():
                 rows.sort(key=lambda row: self._program.ops[row].end - self._program.ops[row].start)
         return dict(found)
@@ -167,12 +167,12 @@ class Aligner:
             theirs, mine = setting.theirs.work.get(group, PerStep()), setting.mine.work.get(group, PerStep())
             # Before any scaling, because what goes must not count in the length that the rest is scaled to.
             extra = _too_many(rows, round(mine.count - theirs.count))
-            kept = np.array([row for row in rows.all if row not in extra], np.int64)
+            kept = np.setdiff1d(rows.all, extra, assume_unique=True) if extra else rows.all
             # The factor is of the steps in question; the plan is of all, since they are played as one program.
             here = kept[setting.steps[self._step[kept]]] if len(kept) else kept
             have = float(plan.op[here].sum()) / int(setting.steps.sum())
             plan.op[kept] *= theirs.ns / have if have else 1.0
-            plan.op_dropped[list(extra)] = True
+            plan.op_dropped[extra] = True
             changed |= bool(extra) or abs(have - theirs.ns) > 1e-9
         return self._dropped_calls(plan, cause, setting, changed)
 
@@ -227,14 +227,9 @@ def _factor(group: Group, setting: AlignedPair) -> float:
     return (theirs.ns / theirs.count) / (mine.ns / mine.count)
 
 
-def outside_of(program: Program) -> Ns:
-    """[items] of the host's work before each the share that does not lead to it."""
-    return np.array([item.outside for item in program.items], np.float64)
-
-
-def _too_many(rows: _Rows, count: int) -> set[int]:
+def _too_many(rows: _Rows, count: int) -> list[int]:
     """The ops to remove so that a step has as many as the reference: the shortest ones of each step."""
-    return {row for found in rows.by_step.values() for row in found[: max(count, 0)]}
+    return [row for found in rows.by_step.values() for row in found[:count]] if count > 0 else []
 
 
 def holds_up(program: Program, item: Item) -> bool:

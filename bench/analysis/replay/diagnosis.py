@@ -27,7 +27,7 @@ from ..ledger.uniform import SHARE_GPU, uniform_factor
 from ..statistics.spread import half_width
 from .align import AlignedPair, Aligner, Counted
 from .common_ranges import with_common_ranges
-from .program import Program, leave_gaps
+from .program import Program
 from .sample import misplaced, taken_of
 from .simulate import Ns, Played, Recording, ReplayPlan, play_plan, play_plans
 
@@ -115,7 +115,8 @@ def diagnose_gpu(reference: Recording, candidate: Recording) -> Diagnosis:
     reference, candidate = _comparable(reference, candidate)
     program = candidate.program
     if not program.usual_gap:
-        leave_gaps(program.ops, reference.program.usual_gap)
+        program = program.with_gaps(reference.program.usual_gap)
+        candidate = replace(candidate, program=program)
     aligner, settings = Aligner(program), _Settings(reference, candidate)
     together = aligner.plan(c.CAUSES, settings.point)
     aligned = play_plan(program, together).span / program.steps if together is not None else walls[1]

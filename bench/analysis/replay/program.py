@@ -11,10 +11,12 @@ Times between the steps are cut out first, so that a trace whose steps are apart
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.record import causes as c
 from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, SYNC
@@ -22,7 +24,7 @@ from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, SYNC
 from ..ledger.class_table import LINEAR
 from ..ledger.classes import Classes
 from ..ledger.costs import Ns, host_windows, step_rows
-from ..ledger.gpu import gpu_costs, step_windows, work_of
+from ..ledger.gpu import gpu_costs, named_windows, work_of
 from ..ledger.paths import Paths
 from ..ledger.starts import way_begins
 from ..timeline import Analysis
@@ -87,6 +89,38 @@ class Op:
     handover: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class HostColumns:
+    """[items] what a replay looks at of the calls: as in Item."""
+
+    thread: Ns
+    outside: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, items: Sequence[Item]) -> HostColumns:
+        return cls(np.array([item.thread for item in items], np.int64), np.array([item.outside for item in items]))
+
+
+@dataclass(frozen=True, eq=False)
+class WorkColumns:
+    """[ops] what a replay looks at of the work: as in Op."""
+
+    item: Ns
+    start: NDArray[np.float64]
+    latency: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    handed_by: Ns
+    handover: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, ops: Sequence[Op]) -> WorkColumns:
+        start, latency, gap, handover = (
+            np.array([(op.start, op.latency, op.gap, op.handover) for op in ops], np.float64).reshape(-1, 4).T.copy()
+        )
+        item, handed_by = np.array([(op.item, op.handed_by) for op in ops], np.int64).reshape(-1, 2).T.copy()
+        return cls(item, start, latency, gap, handed_by, handover)
+
+
 @dataclass
 class Program:
     """``items`` and ``ops`` by start; ``call`` and ``row``: which call and which row of the trace's work each is.
@@ -113,6 +147,26 @@ class Program:
         """What numpy plays as a whole, in an order in which it can be played."""
         return runs_of(self.items, self.ops)
 
+    @cached_property
+    def host(self) -> HostColumns:
+        """The calls as columns."""
+        return HostColumns.of(self.items)
+
+    @cached_property
+    def work(self) -> WorkColumns:
+        """The work as columns."""
+        return WorkColumns.of(self.ops)
+
+    def rows_of(self, thread: int) -> Ns:
+        """The rows of a thread's items."""
+        return np.flatnonzero(self.host.thread == thread)
+
+    def with_gaps(self, usual: int) -> Program:
+        """The same program with ``usual`` gaps where it has none of its own (see leave_gaps)."""
+        ops = [replace(op) for op in self.ops]
+        leave_gaps(ops, usual)
+        return replace(self, ops=ops)
+
 
 def program_of(analysis: Analysis, classes: Classes, step_range: str) -> Program:
     """The steps of a GPU trace as a program; of a long trace some of them (see sample). Raises RecordError where there
@@ -129,7 +183,7 @@ class _ProgramBuilder:
         self._causes = [kind.cause(classes) for kind in work.kinds]
         rows = step_rows(analysis.timeline, step_range)
         # Of all steps, because one that is not taken may hold up one that is.
-        windows, host = step_windows(analysis.timeline, rows, work), host_windows(analysis.timeline, rows)
+        windows, host = named_windows(analysis, step_range), host_windows(analysis.timeline, rows)
         self._sample = sample_of(gpu_costs(analysis, classes, step_range), len(work.start), windows[1], host[0])
         at = self._sample.rows
         self._rows, self._windows, self._host = rows[at], (windows[0][at], windows[1][at]), (host[0][at], host[1][at])
@@ -192,23 +246,23 @@ class _ProgramBuilder:
         start, end = self._inside.upto(calls.start[rows]), self._inside.upto(calls.end[rows])
         begun = self._inside.upto(self._led_from(rows, step[rows]))
         serves, ranges = self._serves(rows), self._ranges(rows)
+        waiting = np.isin(calls.kind[rows], (SYNC, BLOCKING_COPY)).tolist()
+        known = (rows, calls.thread[rows], start, np.maximum(end, start), end, step[rows], begun)
+        columns = zip(*(column.tolist() for column in known), waiting, serves, ranges, strict=True)
         items: list[Item] = []
         item_of: dict[int, int] = {}
         open_at: dict[int, int] = {}
-        for place, row in enumerate(rows.tolist()):
-            thread = int(calls.thread[row])
+        for row, thread, begin, stop, ended, number, first, waits, serving, around in columns:
             outer = open_at.get(thread, _NONE)
-            if outer >= 0 and int(end[place]) <= items[outer].end and int(start[place]) < items[outer].end:
+            since = items[outer].end if outer >= 0 else 0
+            if outer >= 0 and ended <= since and begin < since:
                 item_of[row] = outer  # the driver's call inside the runtime's
                 continue
-            since = items[outer].end if outer >= 0 else 0
             item_of[row] = open_at[thread] = len(items)
-            begin, stop = int(start[place]), max(int(end[place]), int(start[place]))
-            waits = int(calls.kind[row]) in (SYNC, BLOCKING_COPY)
             self._call_of.append(row)
             before = max(begin - since, 0)
-            made = Item(thread, begin, stop, before, waits, int(step[row]), serves[place], ranges[place])
-            made.outside = min(max(int(begun[place]) - since, 0) / before, 1.0) if before else 0.0
+            made = Item(thread, begin, stop, before, waits, number, serving, around)
+            made.outside = min(max(first - since, 0) / before, 1.0) if before else 0.0
             items.append(made)
         return items, item_of
 
@@ -241,12 +295,11 @@ class _ProgramBuilder:
         here = np.flatnonzero((end > start) | (_step_of(self._windows, work.start) >= 0))
         ops = []
         self._row_of = here.tolist()
-        for row in self._row_of:
-            stream = keys.setdefault(int(work.stream[row]), len(keys))
-            item = item_of_call.get(int(work.call[row]), _NONE)
-            kind = int(work.kind[row])
-            ranges = work.kinds[kind].ranges or ("",)
-            ops.append(Op(int(start[row]), int(end[row]), self._causes[kind], ranges[-1], item, stream))
+        inner = [(kind.ranges or ("",))[-1] for kind in work.kinds]
+        known = (start, end, work.stream, work.call, work.kind)
+        for begin, stop, stream, call, kind in zip(*(column[here].tolist() for column in known), strict=True):
+            key = keys.setdefault(stream, len(keys))
+            ops.append(Op(begin, stop, self._causes[kind], inner[kind], item_of_call.get(call, _NONE), key))
         return ops
 
 
@@ -309,9 +362,8 @@ def _await(items: list[Item], ops: list[Op]) -> None:
     starts, rows = (np.array(column, np.int64) for column in zip(*by_launch, strict=True)) if by_launch else ((), ())
     ends = np.array([ops[row].end for _, row in by_launch], np.int64)
     for item in items:
-        own = max((ops[row].end for row in item.ops), default=None)
-        if not item.waits and own is not None and item.end >= own and _is_copy(item, ops):
-            item.waits = True
+        if not item.waits and item.ops and _is_copy(item, ops):
+            item.waits = item.end >= max(ops[row].end for row in item.ops)
         if not item.waits:
             continue
         upto = int(np.searchsorted(starts, item.start, side="right"))

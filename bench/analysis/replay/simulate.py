@@ -120,10 +120,20 @@ def play_plan(program: Program, plan: ReplayPlan) -> Played:
 def play_plans(program: Program, plans: Iterable[ReplayPlan]) -> Iterator[Played]:
     """The program by each plan, some at a time, because each takes a megabyte: make them as they are asked for where
     there are hundreds. The plans must agree in their graphs."""
+    for some in _at_once(program, plans):
+        yield from _Player(program, some).played()
+
+
+def spans_of(program: Program, plans: Iterable[ReplayPlan]) -> list[float]:
+    """How long the program takes by each plan, ns; plans as of ``play_plans``."""
+    return [span for some in _at_once(program, plans) for span in _Player(program, some).spans()]
+
+
+def _at_once(program: Program, plans: Iterable[ReplayPlan]) -> Iterator[list[ReplayPlan]]:
     moments = max(2 * (len(program.items) + len(program.ops)), 1)
     size, left = max(_AT_ONCE // moments, 1), iter(plans)
     while some := list(islice(left, size)):
-        yield from _Player(program, some).run()
+        yield some
 
 
 def changed(program: Program, base: ReplayPlan, change: Change) -> ReplayPlan:
@@ -185,27 +195,32 @@ def _capture(program: Program, plan: ReplayPlan) -> None:
 
 
 class _Player:
-    """Columns are [plans, items] and [plans, ops]: the plans are played side by side."""
+    """Plans that were played side by side. Columns are [plans, items] and [plans, ops]; those of the host are [plans,
+    2 · items]: of each call its beginning, then its end."""
 
     def __init__(self, program: Program, plans: Sequence[ReplayPlan]) -> None:
         self._program, self._plans = program, plans
         dropped, waits = _stacked([plan.dropped for plan in plans]), _stacked([plan.waits for plan in plans])
-        # What a step before took does not lead to a call, and stays where that goes.
-        outside = np.array([item.outside for item in program.items])
-        self._before = np.where(dropped, outside, 1.0) * _stacked([plan.before for plan in plans])
-        self._length = np.where(dropped, 0.0, _stacked([plan.length for plan in plans]))
+        self._host_ns = np.empty((len(plans), 2 * len(program.items)))
+        self._host_ns[:, ::2] = _stacked([plan.before for plan in plans])
+        self._host_ns[:, 1::2] = _stacked([plan.length for plan in plans])
+        if dropped.any():
+            # What a step before took does not lead to a call, and stays where that goes.
+            self._host_ns[:, ::2] *= np.where(dropped, program.host.outside, 1.0)
+            self._host_ns[:, 1::2][dropped] = 0.0
         # What does not wait is never held up: then the end of the work that it would wait for is long past.
         self._after = np.where(waits & ~dropped, _stacked([plan.after for plan in plans]), -np.inf)
         self._op = _stacked([plan.op for plan in plans])
         self._dropped = _stacked([plan.op_dropped for plan in plans])
         self._drops = np.logical_or.reduce(self._dropped, axis=0)
         self._work = _Work.of(program, plans[0].graph_head)
-        self._item_start, self._item_end = (np.zeros((len(plans), len(program.items))) for _ in range(2))
+        self._times = np.zeros_like(self._host_ns)
+        self._item_start, self._item_end = self._times[:, ::2], self._times[:, 1::2]
         self._op_start, self._op_end = (np.zeros((len(plans), len(program.ops))) for _ in range(2))
         self._host: dict[int, Ns] = {}
+        self._play()
 
-    def run(self) -> list[Played]:
-        """The plans, one after the other."""
+    def _play(self) -> None:
         for run in self._program.runs:
             if isinstance(run, WorkRun):
                 self._of_stream(run)
@@ -213,25 +228,37 @@ class _Player:
                 self._of_thread(run)
             else:
                 self._wait(run.row)
-        return [self._played(place) for place in range(len(self._plans))]
 
-    def _played(self, place: int) -> Played:
-        plan = self._plans[place]
-        columns = [each[place].copy() for each in (self._item_start, self._item_end, self._op_start, self._op_end)]
+    def played(self) -> list[Played]:
+        """The plans, one after the other."""
+        return [self._played(place, span) for place, span in enumerate(self.spans())]
+
+    def _played(self, place: int, span: float) -> Played:
+        start, end, op_start, op_end = (
+            each[place] for each in (self._item_start, self._item_end, self._op_start, self._op_end)
+        )
+        return Played(start, end, op_start, op_end, span, self._plans[place].notes)
+
+    def spans(self) -> list[float]:
+        """How long each plan takes, ns."""
+        return [self._span(place) for place in range(len(self._plans))]
+
+    def _span(self, place: int) -> float:
         host = {thread: float(moment[place]) for thread, moment in self._host.items()}
-        tails = [host.get(thread, 0.0) + tail * plan.tail for thread, tail in self._program.tail.items()]
-        span = max([*tails, float(columns[-1].max(initial=0.0))])
-        return Played(columns[0], columns[1], columns[2], columns[3], span, plan.notes)
+        tail = self._plans[place].tail
+        tails = [host.get(thread, 0.0) + ns * tail for thread, ns in self._program.tail.items()]
+        return max([*tails, float(self._op_end[place].max(initial=0.0))])
 
     def _of_thread(self, run: HostRun) -> None:
         """Call by call: the host's work before it, and its own length."""
-        before, length = self._before[:, run.rows], self._length[:, run.rows]
-        time = np.empty((len(before), 2 * before.shape[1]))
-        time[:, ::2], time[:, 1::2] = before, length
+        if isinstance(run.rows, slice):
+            columns: Rows | slice = slice(2 * run.rows.start, 2 * run.rows.stop)
+        else:
+            columns = np.stack((2 * run.rows, 2 * run.rows + 1), axis=1).ravel()
+        time = self._host_ns[:, columns]
         if run.thread in self._host:
             time[:, 0] += self._host[run.thread]
-        np.add.accumulate(time, axis=1, out=time)
-        self._item_start[:, run.rows], self._item_end[:, run.rows] = time[:, ::2], time[:, 1::2]
+        self._times[:, columns] = time = np.add.accumulate(time, axis=1)
         self._host[run.thread] = time[:, -1]
 
     def _wait(self, row: int) -> None:
@@ -278,8 +305,11 @@ class _Player:
     def _ready(self, rows: Rows | slice) -> Ns:
         """[plans, run] when each was asked for, and what another stream hands over is there."""
         work, asked = self._work, self._work.launch[rows]
-        ready = np.repeat(work.start[None, rows], len(self._plans), axis=0)
-        if (launched := np.flatnonzero(asked >= 0)).size:
+        launched = np.flatnonzero(asked >= 0)
+        if len(launched) == len(asked):
+            ready = self._item_start[:, _as_slice(asked)] + work.latency[rows]
+        else:
+            ready = np.repeat(work.start[None, rows], len(self._plans), axis=0)
             ready[:, launched] = self._item_start[:, asked[launched]] + work.latency[rows][launched]
         other = work.handed_by[rows]
         if (handed := np.flatnonzero(other >= 0)).size:
@@ -301,19 +331,22 @@ class _Work:
 
     @classmethod
     def of(cls, program: Program, graph_head: Rows) -> _Work:
-        ops = program.ops
-        item = np.array([op.item for op in ops], np.int64)
-        latency, gap = (np.array(column, np.float64) for column in ([o.latency for o in ops], [o.gap for o in ops]))
+        work = program.work
         # Inside a graph one launch asks for all, and the GPU goes from kernel to kernel by itself: only the head has a
         # latency, and no gap is shorter than the usual one, since work that waited for its launch was left a gap of 0.
-        head = np.where(item >= 0, graph_head[item], -1) if graph_head.size else item
+        head = np.where(work.item >= 0, graph_head[work.item], -1) if graph_head.size else work.item
         in_graph = head >= 0
-        latency = np.where(in_graph & (head != item), 0.0, latency)
-        gap = np.where(in_graph, np.maximum(gap, program.usual_gap), gap)
-        return cls(
-            np.where(in_graph, head, item), latency, np.array([op.start for op in ops], np.float64), gap,
-            np.array([op.handed_by for op in ops], np.int64), np.array([op.handover for op in ops], np.float64),
-        )  # fmt: skip
+        latency = np.where(in_graph & (head != work.item), 0.0, work.latency)
+        gap = np.where(in_graph, np.maximum(work.gap, program.usual_gap), work.gap)
+        launch = np.where(in_graph, head, work.item)
+        return cls(launch, latency, work.start, gap, work.handed_by, work.handover)
+
+
+def _as_slice(rows: Rows) -> Rows | slice:
+    """Rows that follow each other as a slice, because that needs no copy."""
+    first, last = int(rows[0]), int(rows[-1])
+    follow = last - first == len(rows) - 1 and bool((rows[1:] > rows[:-1]).all())
+    return slice(first, last + 1) if follow else rows
 
 
 def _stacked(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:

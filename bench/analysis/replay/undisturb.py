@@ -8,14 +8,14 @@ tells. What one event costs is measured in the observed process (see the metrics
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bench.record.codes import distinct
 from bench.record.schema import Record
-from bench.record.timeline import Calls, Copies, Kernels, Spans, Timeline
+from bench.record.timeline import Spans
 
 from ..ledger.classes import classes_of
 from ..ledger.costs import Ns, StepCosts
@@ -26,11 +26,9 @@ from ..ledger.rows import GpuRows
 from ..observer.costs import EventCosts, recorded_costs
 from ..timeline import Analysis
 from .program import Program, program_of
-from .simulate import Played, Recording, ReplayPlan, play_plan, play_plans, unchanged
+from .retimed import Retiming, Times, work_rows
+from .simulate import Recording, ReplayPlan, play_plan, spans_of, unchanged
 from .whatif import Replay
-
-Times = NDArray[np.float64]
-AnyTable = TypeVar("AnyTable", Kernels, Copies, Calls, Spans)
 
 
 class Undisturbed:
@@ -42,15 +40,15 @@ class Undisturbed:
         self.program = program_of(analysis, self._classes, step_range)
         self.unchanged = unchanged(self.program)
         self._operators, self._marks = self._recorded()
-        self._waits = np.array([item.waits for item in self.program.items], bool)
+        self._waits = self.unchanged.waits
 
     def _recorded(self) -> tuple[Times, Times]:
         """[items] how many operators, and ends of ranges, were recorded in the host's work before each call."""
         timeline, program = self._timeline, self.program
         call = np.array(program.call, np.int64)
         operators, marks = np.zeros(len(call)), np.zeros(len(call))
-        for thread in {item.thread for item in program.items}:
-            rows = np.array([row for row, item in enumerate(program.items) if item.thread == thread], np.int64)
+        for thread in distinct(program.host.thread).tolist():
+            rows = program.rows_of(thread)
             begins, ends = timeline.calls.start[call[rows]], timeline.calls.end[call[rows]]
             since = np.concatenate((begins[:1] - program.items[rows[0]].before, ends[:-1]))
             since = np.maximum(since, _block_of(program, begins))  # what was recorded in other steps cost this nothing
@@ -83,11 +81,15 @@ class Undisturbed:
 
     def lengths(self, plans: Sequence[ReplayPlan]) -> Times:
         """[plans] ns per step."""
-        return np.array([played.span for played in play_plans(self.program, plans)]) / self.program.steps
+        return np.array(spans_of(self.program, plans)) / self.program.steps
+
+    @cached_property
+    def _retimed(self) -> Retiming:
+        return Retiming(self._timeline, self.program)
 
     def analysis(self, plan: ReplayPlan) -> Analysis:
         """The steps by a plan as a trace of its own: one after the other, with the calls that matter to the GPU."""
-        return Analysis(_retimed(self._timeline, self.program, plan))
+        return Analysis(self._retimed(plan))
 
     def costs(self, plan: ReplayPlan) -> StepCosts:
         """What the steps by a plan cost."""
@@ -97,8 +99,8 @@ class Undisturbed:
         """The steps by a plan, by what a rule looks at. Each piece of work is what it was when it was recorded:
         where a plan leaves the host no time, ranges have lost their length, and launches no longer lie inside them."""
         analysis, asked = self.analysis(plan), np.array(self.program.row, np.int64)
-        copy = _work_rows(self._timeline)[asked] >= len(self._timeline.kernels)
-        order = _work_rows(analysis.timeline)
+        copy = self._retimed.work >= len(self._timeline.kernels)
+        order = work_rows(analysis.timeline)
         row = np.concatenate((asked[~copy], asked[copy]))[order]
         table = analysis.timeline
         start, end, call = (
@@ -134,98 +136,6 @@ def _marks_in(spans: Spans, thread: int, start: Ns, end: Ns) -> Ns:
     mine = spans.thread == thread
     times = np.sort(np.concatenate((spans.start[mine], spans.end[mine])))
     return np.searchsorted(times, end) - np.searchsorted(times, start)
-
-
-def _retimed(timeline: Timeline, program: Program, plan: ReplayPlan) -> Timeline:
-    """The trace with the times of a plan. Ranges and operators move with the calls around them."""
-    played = play_plan(program, plan)
-    call, row = np.array(program.call, np.int64), np.array(program.row, np.int64)
-    item_start, item_end = np.rint(played.item_start).astype(np.int64), np.rint(played.item_end).astype(np.int64)
-    op_start, op_end = np.rint(played.op_start).astype(np.int64), np.rint(played.op_end).astype(np.int64)
-    work = _work_rows(timeline)[row] if len(row) else row
-    kernel, copy = work < len(timeline.kernels), work >= len(timeline.kernels)
-    threads = {item.thread for item in program.items} | set(program.tail)
-    moved = {
-        thread: _moved(program, plan, thread, (timeline.calls.start[call], timeline.calls.end[call]), played)
-        for thread in threads
-    }
-    return replace(
-        timeline,
-        kernels=_table_rows(timeline.kernels, work[kernel], op_start[kernel], op_end[kernel]),
-        copies=_table_rows(timeline.copies, work[copy] - len(timeline.kernels), op_start[copy], op_end[copy]),
-        calls=_table_rows(timeline.calls, call, item_start, np.maximum(item_end, item_start)),
-        ranges=_spans(timeline.ranges, program, moved),
-        operators=_spans(timeline.operators, program, moved),
-        frames=Spans.empty(),
-    )
-
-
-def _work_rows(timeline: Timeline) -> Ns:
-    """[work] the row of each piece of work, by start, in the kernels followed by the copies."""
-    start = np.concatenate((timeline.kernels.start, timeline.copies.start))
-    end = np.concatenate((timeline.kernels.end, timeline.copies.end))
-    return np.lexsort((end, start))
-
-
-def _table_rows(table: AnyTable, rows: Ns, start: Ns, end: Ns) -> AnyTable:
-    columns = {name: getattr(table, name)[rows] for name in table.__dataclass_fields__}
-    return type(table).build(**{**columns, "start": start, "end": end})
-
-
-@dataclass(frozen=True, eq=False)
-class _Moved:
-    """Old host times of one thread → new ones, straight between the known ones."""
-
-    old: Times
-    new: Times
-
-    def __call__(self, times: Ns) -> Ns:
-        return np.rint(np.interp(times, self.old, self.new)).astype(np.int64)
-
-    def inside(self, start: Ns, end: Ns) -> NDArray[np.bool_]:
-        inside: NDArray[np.bool_] = (end > self.old[0]) & (start < self.old[-1])
-        return inside
-
-
-def _moved(program: Program, plan: ReplayPlan, thread: int, calls: tuple[Ns, Ns], played: Played) -> _Moved:
-    """From the edges of its calls, and those of the steps: what lies between two steps takes no time in the program."""
-    rows = np.array([row for row, item in enumerate(program.items) if item.thread == thread], np.int64)
-    edges = program.edges
-    at_edges = program.inside.upto(edges).astype(np.float64)
-    if not len(rows):
-        return _Moved(edges.astype(np.float64), at_edges * plan.tail)
-    old = np.stack([calls[0][rows], calls[1][rows]], axis=1).ravel().astype(np.float64)
-    clock = np.array([time for row in rows for time in (program.items[row].start, program.items[row].end)], np.float64)
-    new = np.stack([played.item_start[rows], played.item_end[rows]], axis=1).ravel()
-    head, tail = program.items[rows[0]].before, program.tail.get(thread, 0)
-    clock = np.concatenate(([clock[0] - head], clock, [clock[-1] + tail]))
-    known = np.concatenate(([new[0] - plan.before[rows[0]]], new, [new[-1] + tail * plan.tail]))
-    old = np.concatenate(([old[0] - head], old, [old[-1] + tail]))
-    between = (edges > old[0]) & (edges < old[-1])
-    times = np.concatenate((old, edges[between]))
-    places = np.concatenate((known, np.interp(at_edges[between], clock, known)))
-    order = np.argsort(times, kind="stable")
-    return _Moved(times[order], np.maximum.accumulate(places[order]))
-
-
-def _in_steps(program: Program, spans: Spans) -> NDArray[np.bool_]:
-    """[n] whether they lie in steps that are played, at least in part; all of them where no steps were left out."""
-    if program.sample.complete:
-        return np.ones(len(spans), bool)
-    blocks = program.blocks
-    held: NDArray[np.bool_] = (blocks.within(spans.start, spans.end) > 0) | blocks.holds(spans.start)
-    return held
-
-
-def _spans(spans: Spans, program: Program, moved: dict[int, _Moved]) -> Spans:
-    start, end = spans.start.copy(), spans.end.copy()
-    kept = np.zeros(len(spans), bool)
-    for thread, move in moved.items():
-        mine = (spans.thread == thread) & move.inside(spans.start, spans.end) & _in_steps(program, spans)
-        start[mine], end[mine] = move(spans.start[mine]), move(spans.end[mine])
-        kept |= mine
-    rows = np.flatnonzero(kept)
-    return _table_rows(spans, rows, start[rows], np.maximum(end, start)[rows])
 
 
 def replay_of(record: Record, analysis: Analysis, models: Models) -> Replay:

@@ -69,9 +69,13 @@ def tails(values: Array, tail: float) -> tuple[float, float]:
     last = values.size - 1
     place = tail * last
     below = int(place)
-    around = below, min(below + 1, last), max(last - below - 1, 0), last - below
-    ordered = np.partition(values, around)
-    first, second, third, fourth = (float(ordered[at]) for at in around)
+    if not last:
+        return float(values[0]), float(values[0])
+    # One place at a time, which numpy has SIMD for; its neighbour is the largest (smallest) of what is beyond it.
+    low = np.partition(values, below + 1)
+    first, second = float(low[: below + 1].max()), float(low[below + 1])
+    high = np.partition(values, last - below - 1)
+    third, fourth = float(high[last - below - 1]), float(high[last - below :].min())
     return first + (second - first) * (place - below), fourth - (fourth - third) * (place - below)
 
 

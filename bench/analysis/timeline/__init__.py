@@ -28,7 +28,7 @@ from bench.record.codes import distinct
 from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, MEMSET, SYNC, Timeline
 
 from .intervals import Cover
-from .joins import CallsById, calls_by_id
+from .joins import AskedWork, CallsById, both, calls_by_id
 from .nesting import Nesting, nest
 
 if TYPE_CHECKING:
@@ -144,6 +144,11 @@ class Analysis:
     def copy_call(self) -> Rows:
         """[copies] the row of the call that asked for each copy, or -1."""
         return self.calls_by_id.of(self.timeline.copies)
+
+    @cached_property
+    def asked(self) -> AskedWork:
+        """All GPU work, and who asked for it."""
+        return AskedWork.of(self.timeline, both(self.launch, self.copy_call))
 
     @cached_property
     def nesting(self) -> Nesting:

@@ -72,4 +72,8 @@ class Cover:
 
     def holds(self, time: Times) -> NDArray[np.bool_]:
         """Whether each nanosecond [time, time + 1) is covered."""
-        return self.upto(time + 1) > self.upto(time)
+        if not len(self.start):
+            return np.zeros(len(time), bool)
+        begun = np.searchsorted(self.start, time, side="right")
+        held: NDArray[np.bool_] = (begun > 0) & (self.end[np.maximum(begun - 1, 0)] > time)
+        return held

@@ -55,6 +55,37 @@ class CallsById:
         return np.isin(_key(work.process, work.correlation), self.again.key)
 
 
+@dataclass(frozen=True, eq=False)
+class AskedWork:
+    """[n] ``call``: row of the call that asked for a piece of GPU work, or -1, and when the work began and ended: all
+    kernels, then all copies. Of the work whose call is known, [known] ``called``: when that began, ascending; ``done``:
+    when the work ended."""
+
+    call: Rows
+    begin: Times
+    end: Times
+    called: Times
+    done: Times
+
+    @classmethod
+    def of(cls, timeline: Timeline, call: Rows) -> AskedWork:
+        kernels, copies = timeline.kernels, timeline.copies
+        begin, end = both(kernels.start, copies.start), both(kernels.end, copies.end)
+        known = call >= 0
+        called, done = (timeline.calls.start[call], end) if known.all() else (
+            timeline.calls.start[call[known]], end[known]
+        )  # fmt: skip
+        if (called[1:] < called[:-1]).any():
+            order = np.argsort(called, kind="stable")
+            called, done = called[order], done[order]
+        return cls(call, begin, end, called, done)
+
+
+def both(kernels: Times, copies: Times) -> Times:
+    """A column of all kernels, then all copies; where there are no copies, the first one itself."""
+    return np.concatenate((kernels, copies)) if len(copies) else kernels
+
+
 # Calls that ask for kernels, and for copies.
 _KERNELS, _COPIES = (LAUNCH, OTHER), (COPY, BLOCKING_COPY)
 

@@ -17,7 +17,7 @@ from bench.record.timeline import BLOCKING_COPY, SYNC, Calls, Spans, Timeline
 
 from ..ledger.classes import Classes
 from ..ledger.costs import Ns, host_windows, step_rows
-from ..ledger.gpu import Work, step_windows, work_of
+from ..ledger.gpu import Work, named_windows, work_of
 from ..ledger.overlap import owned
 from ..ledger.segments import walked
 from ..timeline import Analysis
@@ -84,7 +84,7 @@ def _gpu_lane(analysis: Analysis, classes: Classes, step_range: str) -> Lane:
     timeline = analysis.timeline
     rows = step_rows(timeline, step_range)
     work = work_of(analysis, step_range)
-    start, end = step_windows(timeline, rows, work)
+    start, end = named_windows(analysis, step_range)
     at = _middle(start, end)
     begin, stop = int(start[at]), int(end[at])
     thread = int(timeline.ranges.thread[rows[at]])

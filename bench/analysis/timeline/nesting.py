@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record.codes import distinct
+from bench.record.codes import distinct, order_of
 from bench.record.timeline import Spans
 
 Rows = NDArray[np.int64]
@@ -17,15 +17,19 @@ Times = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Ordered:
-    """Times of several groups, sorted by (group, time), with a rank query that cannot overflow."""
+    """Times of several groups, sorted by (group, time), with a rank query that cannot overflow. ``only``: the group of
+    all, where there is one: then its times are all that is looked at."""
 
     times: Times
     keys: Times
+    only: int | None = None
 
     @classmethod
     def of(cls, group: Rows, time: Times) -> Ordered:
         """Sort ``time`` within ``group``; both [n]."""
         times = np.sort(time)
+        if len(group) and (group == group[0]).all():
+            return cls(times, times, int(group[0]))
         keys = cls._key(times, group, time)
         keys.sort()
         return cls(times, keys)
@@ -37,6 +41,11 @@ class Ordered:
 
     def upto(self, group: Rows, time: Times) -> Rows:
         """How many entries are in an earlier group, or in this group and not later than ``time``."""
+        if self.only is not None:
+            found = np.searchsorted(self.times, time, side="right")
+            found[group != self.only] = 0
+            found[group > self.only] = len(self.times)
+            return found
         return np.searchsorted(self.keys, self._key(self.times, group, time), side="right")
 
 
@@ -81,7 +90,7 @@ class Nesting:
         """
         if not len(self.order):
             return np.full(len(thread), -1, np.int64)
-        group = _group(thread, np.full(len(thread), lane), self.spans)
+        group = _group(thread, lane, self.spans)
         at = self.starts.upto(group, start) - 1
         found = np.where(at >= 0, self.order[at], -1)
         found[(found >= 0) & (self.group[found] != group)] = -1
@@ -129,7 +138,7 @@ class Nesting:
         return found
 
 
-def _group(thread: NDArray[np.integer], lane: NDArray[np.integer], spans: Spans) -> Rows:
+def _group(thread: NDArray[np.integer], lane: NDArray[np.integer] | int, spans: Spans) -> Rows:
     width = int(spans.lane.max(initial=0)) + 1
     group: Rows = (thread.astype(np.int64) * width + lane).astype(np.int64, copy=False)
     return group
@@ -161,7 +170,7 @@ def _forest(group: Rows, start: Times, end: Times, rows: Rows) -> tuple[Rows, Ro
     # Spans begun so far less spans ended so far; those of earlier groups cancel out.
     depth = position - Ordered.of(group, end).upto(group, start)
     # The parent is the last earlier span that is one level up.
-    by_depth = np.argsort(depth, kind="stable")
+    by_depth = order_of(depth)
     keys = depth[by_depth] * len(start) + by_depth
     before = np.searchsorted(keys, (depth - 1) * len(start) + position) - 1
     parent = np.where((depth > 0) & (before >= 0), by_depth[before], -1)

@@ -17,7 +17,7 @@ from ..timeline import Analysis
 
 _EMITTED = re.compile(r", (?:seq|op_id|sizes|input_op_ids) = .*$", re.DOTALL)
 # Of the launches, which do not depend on what ranges are called.
-_KEPT = ("calls_by_id", "launch", "copy_call", "calling", "devices", "busy", "waiting", "latencies")
+_KEPT = ("calls_by_id", "launch", "copy_call", "asked", "calling", "devices", "busy", "waiting", "latencies")
 
 
 def with_timeline(analysis: Analysis, timeline: Timeline) -> Analysis:

@@ -19,7 +19,6 @@ from bench.record.schema import Finding
 from bench.record.timeline import SYNC
 
 from ..ledger.costs import step_rows
-from ..ledger.gpu import AskedWork
 from ..timeline import Analysis
 from ..timeline.intervals import Cover
 
@@ -78,7 +77,7 @@ def _launches_alone(analysis: Analysis) -> NDArray[np.int64]:
 def returned_early(analysis: Analysis) -> tuple[float, int]:
     """(of the calls that wait for all that was asked for the share that returns while some of it runs, the most ns
     before it ends)."""
-    timeline, asked = analysis.timeline, AskedWork.of(analysis)
+    timeline, asked = analysis.timeline, analysis.asked
     calls = timeline.calls
     streams = distinct(np.concatenate([table.stream for table in (timeline.kernels, timeline.copies)]))
     waits = (_WAITS_FOR_STREAM if len(streams) == 1 else _WAITS_FOR_ALL).search

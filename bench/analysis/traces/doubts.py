@@ -34,7 +34,7 @@ from bench.record.schema import Finding
 from bench.record.timeline import LAUNCH, Timeline, whole_graphs
 
 from ..ledger.costs import StepCosts, step_rows
-from ..ledger.gpu import AskedWork, step_windows
+from ..ledger.gpu import named_windows
 from ..timeline import Analysis
 from ..timeline.intervals import Cover
 from ..timeline.joins import with_work
@@ -52,8 +52,8 @@ _LEAST = 0.01
 def elsewhere_ns(analysis: Analysis, step_range: str) -> tuple[float, float]:
     """(ns per step of waiting for work that is not in the trace, ns of a step). Raises RecordError where there are no
     such steps."""
-    timeline, asked = analysis.timeline, AskedWork.of(analysis)
-    start, end = step_windows(timeline, step_rows(timeline, step_range), asked)
+    timeline, asked = analysis.timeline, analysis.asked
+    start, end = named_windows(analysis, step_range)
     launched = asked.begin
     if len(timeline.calls):
         launched = np.where(asked.call >= 0, timeline.calls.start[np.maximum(asked.call, 0)], asked.begin)
@@ -225,8 +225,8 @@ def passes(analyses: tuple[Analysis, Analysis], steps: tuple[str, str]) -> float
 def kernels_per_step(analysis: Analysis, step_range: str) -> dict[str, float]:
     """How often each kernel runs in a step. Raises RecordError where there are no such steps."""
     timeline = analysis.timeline
-    start, end = step_windows(timeline, step_rows(timeline, step_range), AskedWork.of(analysis))
-    inside = timeline.kernels.where(Cover.union(start, end).holds(timeline.kernels.start))
-    names, place = encode(inside.name)
+    start, end = named_windows(analysis, step_range)
+    inside = Cover.union(start, end).holds(timeline.kernels.start)
+    names, place = encode(timeline.kernels.name[inside])
     counts = np.bincount(place, minlength=len(names)) / len(start)
     return {timeline.strings[name]: count for name, count in zip(names.tolist(), counts.tolist(), strict=True)}

@@ -16,10 +16,10 @@ from bench.record.codes import distinct
 from bench.record.schema import Finding
 from bench.record.timeline import whole_graphs
 
-from ..ledger.costs import step_rows
-from ..ledger.gpu import AskedWork, step_windows
+from ..ledger.gpu import named_windows
 from ..timeline import Analysis
 from ..timeline.intervals import Cover
+from ..timeline.joins import AskedWork
 
 _REPLAYS = re.compile(r"[gG]raph_?Launch|urCommandBufferEnqueue").search
 # Steps with so much of their GPU work in graphs are graph replays; and nothing is left for a graph where besides only
@@ -48,8 +48,8 @@ class Graphs:
 
 def graphs_of(analysis: Analysis, step_range: str) -> Graphs:
     """What graphs launch in the steps. Raises RecordError where there are no such steps."""
-    timeline, asked = analysis.timeline, AskedWork.of(analysis)
-    start, end = step_windows(timeline, step_rows(timeline, step_range), asked)
+    asked = analysis.asked
+    start, end = named_windows(analysis, step_range)
     inside = Cover.union(start, end).holds(asked.begin)
     length = (asked.end - asked.begin) * inside
     total, calls = int(length.sum()), distinct(asked.call[inside & (asked.call >= 0)])

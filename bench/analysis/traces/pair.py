@@ -18,8 +18,8 @@ from ..generation import rows, summarise
 from ..grouping import setting_of
 from ..ledger.accounting import Cause, account, cause_samples
 from ..ledger.closure import Closed, Line, Side, close, on_grid
-from ..ledger.costs import IdleSource, Ns, StepCosts, step_rows
-from ..ledger.gpu import AskedWork, step_windows
+from ..ledger.costs import IdleSource, Ns, StepCosts
+from ..ledger.gpu import named_windows
 from ..ledger.pairs import SourceLine, observed_records, observer_models, pairs, with_rest
 from ..ledger.read import STEP_RANGE, step_costs
 from ..replay.diagnosis import Diagnosis
@@ -270,7 +270,7 @@ def copies_per_step(analysis: Analysis, step_range: str) -> tuple[CopyLine, ...]
     copies = analysis.timeline.copies
     if not len(copies):
         return ()
-    start, end = step_windows(analysis.timeline, step_rows(analysis.timeline, step_range), AskedWork.of(analysis))
+    start, end = named_windows(analysis, step_range)
     steps, inside = len(start), copies.where(Cover.union(start, end).holds(copies.start))
     return tuple(
         CopyLine(each.direction, each.count / steps, each.ns * 1e-6 / steps, each.bytes / steps)

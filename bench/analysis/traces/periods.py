@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.record.schema import Finding
 
 from ..ledger.costs import Ns, step_rows
-from ..ledger.gpu import LEFT_OUT, AskedWork, windows_of, with_left_out
+from ..ledger.gpu import LEFT_OUT, windows_of, with_left_out
 from ..timeline import Analysis
 from ..timeline.range_names import with_timeline
 from .families import asked_between
@@ -77,7 +77,7 @@ class _Followed:
     def of(cls, analysis: Analysis, step_range: str) -> _Followed:
         mine = step_rows(analysis.timeline, step_range)
         rows = with_left_out(analysis.timeline, mine)
-        start, end = windows_of(analysis.timeline, rows, AskedWork.of(analysis))
+        start, end = windows_of(analysis, rows)
         asked = asked_between(analysis, rows)
         return cls(rows, np.isin(rows, mine), end - start, start[1:] - end[:-1], asked)
 

@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.record import causes as c
+from bench.record.codes import encode
 from bench.record.errors import RecordError
 from bench.record.metrics import MS_PER_NS, S_PER_NS
 from bench.record.schema import Record
 from bench.record.store import RECORDS, load
 
 from ..ledger.costs import Ns, StepCosts, step_rows
-from ..ledger.gpu import step_windows, work_of
+from ..ledger.gpu import named_windows, streams_of
 from ..observer.costs import Events, events_of, idle_bounds
 from ..observer.fitted import ObserverModel
 from ..statistics.spread import ASSUMED, Part, Spread, apart, half_width
@@ -158,16 +159,16 @@ def _floor(analysis: Analysis, costs: StepCosts, step_range: str) -> float:
         return max(float((costs.wall - _most(analysis, costs)).mean()), 0.0) * MS_PER_NS
     timeline = analysis.timeline
     rows = step_rows(timeline, step_range)
-    start, end = step_windows(timeline, rows, work_of(analysis, step_range))
+    start, end = named_windows(analysis, step_range)
     own = int(timeline.threads.process[timeline.ranges.thread[rows[0]]])
-    busiest = 0.0
-    # Another process' work holds up no step of this one.
-    tables = [table.where(table.process == own) for table in (timeline.kernels, timeline.copies)]
-    begun, ended, device, stream = (
-        np.concatenate([getattr(table, column) for table in tables]) for column in ("start", "end", "device", "stream")
+    begun, ended, process = (
+        np.concatenate([getattr(table, column) for table in (timeline.kernels, timeline.copies)])
+        for column in ("start", "end", "process")
     )
-    for one in set(zip(device.tolist(), stream.tolist(), strict=True)):
-        here = (device == one[0]) & (stream == one[1])
+    streams, place = encode(streams_of(timeline))
+    busiest = 0.0
+    for stream in range(len(streams)):
+        here = (place == stream) & (process == own)  # another process' work holds up no step of this one
         busy = Cover.union(begun[here], ended[here]).within(start, end)
         busiest = max(busiest, float(busy.mean()) * MS_PER_NS)
     return busiest

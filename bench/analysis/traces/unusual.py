@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ledger.gpu import AskedWork, windows_of
+from ..ledger.gpu import windows_of
 from ..timeline import Analysis
 from .families import RangeFamily, gpu_time_inside, work_inside
 
@@ -88,10 +88,10 @@ def without_first(analysis: Analysis, rows: Rows, aside: Rows) -> tuple[Rows, li
 
 def worked_before(analysis: Analysis, rows: Rows) -> bool:
     """Whether in the first of some steps the GPU works for a while at what was asked for before it."""
-    timeline, asked = analysis.timeline, AskedWork.of(analysis)
+    timeline, asked = analysis.timeline, analysis.asked
     if not len(timeline.calls):
         return False
-    start, end = windows_of(timeline, rows, asked)
+    start, end = windows_of(analysis, rows)
     before = (asked.call >= 0) & (timeline.calls.start[np.maximum(asked.call, 0)] < start[0])
     ran = np.minimum(asked.end[before], end[0]) - np.maximum(asked.begin[before], start[0])
     return float(np.maximum(ran, 0).sum()) > _UNLIKE * float(np.median(end - start))
@@ -113,7 +113,7 @@ def long_ones(analysis: Analysis, rows: Rows, aside: Rows) -> list[str]:
 
 def _times(analysis: Analysis, rows: Rows, aside: Rows) -> tuple[NDArray[np.float64] | None, Rows]:
     """[rows] (how many times the usual time each took, None of fewer than three; its end)."""
-    start, end = windows_of(analysis.timeline, aside, AskedWork.of(analysis))
+    start, end = windows_of(analysis, aside)
     mine = np.isin(aside, rows)
     length, end = (end - start)[mine].astype(float), end[mine]
     usual = float(np.median(length[1:])) if len(rows) >= 3 else 0.0

@@ -167,3 +167,17 @@ def test_work_is_what_it_was_where_a_plan_leaves_the_host_no_time(tmp_path, valu
     for name in c.BUSY:
         assert less.causes[name].tolist() == pytest.approx(observed.causes[name].tolist(), abs=2 * len(c.BUSY)), name
     assert less.causes[c.LM_HEAD].all()
+
+
+def test_a_diagnosis_leaves_the_candidate_as_it_was(tmp_path):
+    """One that is set against several references says of each what it says of that alone."""
+    made = []
+    for decode in (Decode(**GPU_BOUND), Decode(host=60_000, gemm=500)):
+        made.append(Undisturbed(analysis_of(tmp_path, decode), "decode_step"))
+    reference, candidate = made
+    assert candidate.program.usual_gap == 0 < reference.program.usual_gap
+    before = [op.gap for op in candidate.program.ops]
+    alone = candidate.lengths([candidate.unchanged])
+    Replay.of(candidate.recording(candidate.unchanged)).diagnose(Replay.of(reference.recording(reference.unchanged)))
+    assert [op.gap for op in candidate.program.ops] == before
+    assert candidate.lengths([candidate.unchanged]) == alone
