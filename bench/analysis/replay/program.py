@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from bench.record import causes as c
 from bench.record.timeline import BLOCKING_COPY, COPY, LAUNCH, SYNC
 
-from ..ledger.class_table import LINEAR
 from ..ledger.classes import Classes
 from ..ledger.costs import Ns, host_windows, step_rows
 from ..ledger.gpu import gpu_costs, named_windows, work_of
@@ -29,16 +28,11 @@ from ..ledger.paths import Paths
 from ..ledger.starts import way_begins
 from ..timeline import Analysis
 from ..timeline.intervals import Cover
+from .depending import await_work, depend, is_copy, leave_gaps, mark_last_waits, serve_by_range
 from .runs import Run, runs_of
 from .sample import StepSample, sample_of
 
-# A kernel that starts this soon after work of another stream has ended, and later than its own launch and stream
-# explain, waited for that work (an event): real hand-overs take a few microseconds.
-HANDOVER_NS = 5_000
-_IS_LINEAR = re.compile(LINEAR).search
 _FINDS_OUTLIERS = re.compile(r"int8_(vectorwise|double)_quant").search
-_LOOK_BACK = 512
-_RECENT = 31
 _NONE = -1
 
 
@@ -198,14 +192,14 @@ class _ProgramBuilder:
             if op.item >= 0:
                 items[op.item].ops.append(row)
         # In this order: what a call waited for is found among work that knows its launch and its stream.
-        usual_gap = _depend(ops, items)
-        _await(items, ops)
-        _mark_last_waits(items)
+        usual_gap = depend(ops, items)
+        await_work(items, ops)
+        mark_last_waits(items)
         for item in items:
-            if not (item.waits or (item.ops and _is_copy(item, ops))):
+            if not (item.waits or (item.ops and is_copy(item, ops))):
                 item.work = ""  # launches are what their kernels are
         if not len(self._analysis.timeline.operators):
-            _serve_by_range(items, ops)
+            serve_by_range(items, ops)
         span, edges = int(self._inside.total), np.sort(np.concatenate(self._host))
         return Program(
             items, ops, self._tails(items), len(self._rows), span, usual_gap, self._inside, edges, self._sample,
@@ -306,96 +300,3 @@ class _ProgramBuilder:
 def _step_of(windows: tuple[Ns, Ns], time: Ns) -> Ns:
     at = np.searchsorted(windows[0], time, side="right") - 1
     return np.where((at >= 0) & (time < windows[1][np.maximum(at, 0)]), at, -1)
-
-
-def _depend(ops: list[Op], items: list[Item]) -> int:
-    """Find out what each op waited for. Returns the usual gap between kernels that follow each other at once."""
-    # What a launch takes at best: the first percentile, for the clocks of host and GPU are joined with an error, which
-    # the very least may be.
-    launched = [op.start - items[op.item].start for op in ops if op.item >= 0]
-    least = int(np.quantile([ns for ns in launched if ns >= 0] or [0], 0.01))
-    last: dict[int, int] = {}
-    gaps: list[int] = []
-    recent: list[int] = []
-    for row, op in enumerate(ops):
-        op.follows = last.get(op.stream, _NONE)
-        ready = items[op.item].start + least if op.item >= 0 else 0
-        free = ops[op.follows].end if op.follows >= 0 else 0
-        since_launch = op.start - items[op.item].start if op.item >= 0 else op.start
-        # Whichever of the two came later is what it waited for; the other one keeps its least, so that it takes over
-        # where a plan makes it the later one.
-        if op.follows >= 0 and (op.start < free or free > ready):
-            op.gap, op.latency = op.start - free, min(least, since_launch)
-            gaps.append(op.gap)
-        else:
-            op.latency = since_launch
-        # Late by more than the hardware needs: then an event of another stream held it.
-        late = op.start - max(ready, free)
-        other = _handed_over(ops, recent, op) if late > HANDOVER_NS else _NONE
-        if other >= 0:
-            op.handed_by, op.handover = other, op.start - ops[other].end
-            op.gap, op.latency = min(op.gap, 0), min(least, since_launch)
-        last[op.stream] = row
-        recent = [*recent[-_RECENT:], row]
-    at_once = [gap for gap in gaps if 0 <= gap <= HANDOVER_NS]
-    usual = int(np.median(at_once)) if at_once else 0
-    leave_gaps(ops, usual)
-    return usual
-
-
-def leave_gaps(ops: list[Op], usual: int) -> None:
-    """Work that waited for its launch would still not start the moment that its stream is free."""
-    for op in ops:
-        if op.follows >= 0 and op.gap == 0:
-            op.gap = max(min(usual, op.start - ops[op.follows].end), 0)
-
-
-def _handed_over(ops: list[Op], recent: list[int], op: Op) -> int:
-    """The latest work of another stream that ended just before ``op`` started, or -1."""
-    found = [r for r in recent if ops[r].stream != op.stream and 0 <= op.start - ops[r].end <= HANDOVER_NS]
-    return max(found, key=lambda r: ops[r].end, default=_NONE)
-
-
-def _await(items: list[Item], ops: list[Op]) -> None:
-    """Find out what each waiting call waited for: of the work asked for before, what ended last before it returned."""
-    by_launch = sorted((items[op.item].start, row) for row, op in enumerate(ops) if op.item >= 0)
-    starts, rows = (np.array(column, np.int64) for column in zip(*by_launch, strict=True)) if by_launch else ((), ())
-    ends = np.array([ops[row].end for _, row in by_launch], np.int64)
-    for item in items:
-        if not item.waits and item.ops and _is_copy(item, ops):
-            item.waits = item.end >= max(ops[row].end for row in item.ops)
-        if not item.waits:
-            continue
-        upto = int(np.searchsorted(starts, item.start, side="right"))
-        # Streams are in order: what was asked for long before has ended long before.
-        asked = slice(max(upto - _LOOK_BACK, 0), upto)
-        ended = np.where(ends[asked] <= item.end, ends[asked], _NONE)
-        latest = [int(rows[asked][ended.argmax()])] if ended.max(initial=_NONE) >= 0 else []
-        done = latest + [row for row in item.ops if ops[row].end <= item.end]
-        if done:
-            item.awaits = max(done, key=lambda row: ops[row].end)
-            item.after = item.end - max(ops[item.awaits].end, item.start)
-
-
-def _is_copy(item: Item, ops: list[Op]) -> bool:
-    return all(ops[row].cause == c.MEMCPY for row in item.ops)
-
-
-def _serve_by_range(items: list[Item], ops: list[Op]) -> None:
-    """Without operators: in a Linear that looks for outliers, waiting and copying can only be part of that."""
-    looking = {op.range for op in ops if op.cause == c.OUTLIERS and _IS_LINEAR(op.range)}
-    for item in items:
-        if item.range in looking and (item.waits or (item.ops and _is_copy(item, ops))):
-            item.work = c.OUTLIERS
-
-
-def _mark_last_waits(items: list[Item]) -> None:
-    """The waiting call of a step after which nothing more is launched in it."""
-    seen: set[int] = set()
-    for item in reversed(items):
-        if item.step in seen:
-            continue
-        if item.waits:
-            item.last_wait = True
-        elif item.ops:
-            seen.add(item.step)
