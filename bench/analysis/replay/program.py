@@ -10,6 +10,7 @@ Times between the steps are cut out first, so that a trace whose steps are apart
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -97,7 +98,8 @@ class HostColumns:
 
 @dataclass(frozen=True, eq=False)
 class WorkColumns:
-    """[ops] what a replay looks at of the work: as in Op."""
+    """[ops] what a replay looks at of the work: as in Op. ``start``: where a replay puts work that no call asks for;
+    -inf where such follows other work, which it then goes with."""
 
     item: Ns
     start: NDArray[np.float64]
@@ -109,10 +111,14 @@ class WorkColumns:
     @classmethod
     def of(cls, ops: Sequence[Op]) -> WorkColumns:
         start, latency, gap, handover = (
-            np.array([(op.start, op.latency, op.gap, op.handover) for op in ops], np.float64).reshape(-1, 4).T.copy()
+            np.array([(_starts(op), op.latency, op.gap, op.handover) for op in ops], np.float64).reshape(-1, 4).T.copy()
         )
         item, handed_by = np.array([(op.item, op.handed_by) for op in ops], np.int64).reshape(-1, 2).T.copy()
         return cls(item, start, latency, gap, handed_by, handover)
+
+
+def _starts(op: Op) -> float:
+    return -math.inf if op.item < 0 <= op.follows else op.start
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """What leaves the host's time of a trace unsure: clocks of host and GPU that do not agree, and kernels without a call.
 
 A kernel cannot begin before the call that launches it; where its stream has nothing to do it begins some microseconds
-after; and a call that waits for work does not return before that ends. A kernel whose call is not in the trace does not
-move with the host where the profiler's cost is taken off, and idle time before it stays as it was recorded.
+after; and a call that waits for work does not return before that ends. A kernel whose call is not in the trace is
+taken for one that follows the work before it, with idle time between them as it was recorded.
 """
 
 from __future__ import annotations
@@ -99,14 +99,15 @@ def clocks_apart(traces: Sequence[Trace]) -> list[Finding]:
     """A finding for each trace whose clocks do not agree."""
     made = []
     for name, trace in zip(("reference", "candidate"), traces, strict=True):
-        evidence = _apart(trace.analysis)
+        evidence = how_apart(trace.analysis)
         if evidence:
             message = f"the clocks of host and GPU are apart in the {name}'s trace: what is idle time there is unsure"
             made.append(Finding(CLOCKS, "warning", message, evidence, "record again, with a newer version of the tool"))
     return made
 
 
-def _apart(analysis: Analysis) -> str:
+def how_apart(analysis: Analysis) -> str:
+    """How the clocks of host and GPU do not agree; "" where they do."""
     share, most = too_early(analysis)
     if share > _FEW:
         return f"{share:.0%} of its kernels begin before the call that launches them, by up to {most / 1e3:.3g} µs"
@@ -126,14 +127,20 @@ def without_calls(traces: Sequence[Trace]) -> list[Finding]:
     """A finding for each trace in which kernels of the steps have no call, though others do."""
     made = []
     for name, trace in zip(("reference", "candidate"), traces, strict=True):
-        lone, of = _uncalled(trace.analysis, trace.step_range)
-        if lone > _UNCALLED * of:
-            message = f"{lone} of {of} kernels in the steps of the {name} have no call in its trace: what is idle time "
-            message += "there is unsure"
+        lone = uncalled(trace.analysis, trace.step_range)
+        if lone:
+            message = f"{lone} in the steps of the {name} have no call in its trace: what is idle time there is unsure"
             evidence = "what asked for them was not recorded, so what recording cost cannot be taken off before them"
             remedy = "record again, fewer steps at a time, and every thread and process that launches work"
             made.append(Finding(UNCALLED, "warning", message, evidence, remedy))
     return made
+
+
+def uncalled(analysis: Analysis, step_range: str) -> str:
+    """Such as "30 of 258 kernels", where so many in the steps have no call; else "". Raises RecordError where there are
+    no such steps."""
+    lone, of = _uncalled(analysis, step_range)
+    return f"{lone} of {of} kernels" if lone > _UNCALLED * of else ""
 
 
 def _uncalled(analysis: Analysis, step_range: str) -> tuple[int, int]:

@@ -149,7 +149,7 @@ def work_lost(traces: Sequence[Trace]) -> list[Finding]:
     for name, trace in zip(("reference", "candidate"), traces, strict=True):
         if not trace.analysis.devices:
             continue
-        told = _lost_text(trace.analysis, trace.step_range)
+        told = lost_text(trace.analysis, trace.step_range)
         if told:
             message = f"the {name}'s trace lacks a part of its GPU work, so that its lines are too small: {told}"
             evidence = f"more than {_LOST:.0%} of what its steps ask for"
@@ -158,7 +158,9 @@ def work_lost(traces: Sequence[Trace]) -> list[Finding]:
     return made
 
 
-def _lost_text(analysis: Analysis, step_range: str) -> str:
+def lost_text(analysis: Analysis, step_range: str) -> str:
+    """What of the GPU work that the steps ask for is not in the trace; "" where hardly any is missing. Raises
+    RecordError where there are no such steps."""
     timeline = analysis.timeline
     steps = step_rows(timeline, step_range)
     inside = Cover.union(timeline.ranges.start[steps], timeline.ranges.end[steps])

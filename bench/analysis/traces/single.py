@@ -11,6 +11,8 @@ from ..replay.whatif import Replay, WhatIf
 from ..statistics.spread import ASSUMED, Spread
 from ..timeline import Analysis
 from .arm import CpuRecording, cpu_model, less_observer_of
+from .clocks import how_apart, uncalled
+from .doubts import lost_text
 from .graphs import graphs_of
 from .pair import Trace
 from .recorded import origin_of
@@ -47,10 +49,27 @@ def predict(trace: Trace, change: Change, spread: Spread = ASSUMED) -> Predictio
         time = replace(time, plain=None)
         found = _on_time(trace.analysis, time, trace.step_range, spread).whatif(change, spread)
         found = found.over(time.seconds * 1e3)
-    found = replace(found, notes=(*found.notes, *notes))
+    doubts = _doubts(trace)
+    if doubts:
+        found = replace(found, low=None, high=None)
+    found = replace(found, notes=(*doubts, *found.notes, *notes))
     if why:
         found = replace(found, predicted_ms=None, low=None, high=None, why=why)
     return Prediction(found, AS_RECORDED, missing) if time is None else Prediction(found, time.said)
+
+
+def _doubts(trace: Trace) -> tuple[str, ...]:
+    """Why no prediction from this trace is sure."""
+    analysis, step_range = trace.analysis, trace.step_range
+    if not analysis.devices:
+        return ()
+    apart, lone, lost = how_apart(analysis), uncalled(analysis, step_range), lost_text(analysis, step_range)
+    told = [
+        f"the clocks of host and GPU are apart: {apart}" if apart else "",
+        f"{lone} in the steps have no call in the trace, so what they wait for is guessed" if lone else "",
+        f"the trace lacks a part of its GPU work: {lost}" if lost else "",
+    ]
+    return tuple(f"not sure: {text}" for text in told if text)
 
 
 def _left_to_change(trace: Trace, change: Change) -> tuple[Change, tuple[str, ...], str]:

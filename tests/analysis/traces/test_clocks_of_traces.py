@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from bench.analysis.replay.change import Change
 from bench.analysis.timeline import Analysis
 from bench.analysis.traces.clocks import CLOCKS, UNCALLED, returned_early, too_late
 from bench.analysis.traces.pair import Trace, explain_traces
+from bench.analysis.traces.single import predict
 from bench.record import causes as c
 from benchmarks.fidelity.decode import GPU_BOUND, HOST_BOUND, Decode
 from benchmarks.fidelity.machine import Action, Machine
+from benchmarks.fidelity.planted import cases
 from benchmarks.fidelity.writers import write_kineto, write_nsys
 from profiling.summarize import read_timeline
 
@@ -86,6 +89,50 @@ def test_a_call_that_returns_before_its_work_ends_tells_of_another_clock(tmp_pat
     assert returned_early(trace(tmp_path / "a.json", found, write_kineto).analysis) == (0.0, 0)
     share, most = returned_early(trace(tmp_path / "b.json", later(found, 200_000), write_kineto).analysis)
     assert share > 0.9 and most == pytest.approx(197_000, abs=2_000)
+
+
+CASTS = {case.regime: case for case in cases() if case.cause == case.remove == c.CAST}
+
+
+def lost_kernels(found):
+    return replace(found, kernels=[kernel for place, kernel in enumerate(found.kernels) if place % 10])
+
+
+@WRITERS
+@pytest.mark.parametrize("regime", CASTS)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda found: later(found, -20_000), "the clocks of host and GPU are apart"),
+        (without_every_tenth_call, "have no call in the trace"),
+        (lost_kernels, "the trace lacks a part of its GPU work"),
+    ],
+    ids=["clocks", "calls", "kernels"],
+)
+def test_a_prediction_from_a_damaged_trace_is_not_said_to_be_sure(tmp_path, write, suffix, regime, change, said):
+    candidate = CASTS[regime].candidate
+    found = trace(tmp_path / f"a.{suffix}", change(happened(candidate)), write)
+    ms = explain_traces(found, found).recorded.wall_ms[0]
+    told = predict(replace(found, time_ms=ms), Change.removing(c.CAST)).found
+    assert told.notes[0].startswith("not sure: ") and said in told.notes[0]
+    assert told.low is None and told.high is None
+    sound = trace(tmp_path / f"b.{suffix}", happened(candidate), write, ms)
+    assert not [note for note in predict(sound, Change.removing(c.CAST)).found.notes if "not sure" in note]
+
+
+@WRITERS
+@pytest.mark.parametrize("regime", CASTS)
+def test_kernels_whose_calls_are_lost_go_with_the_work_before_them(tmp_path, write, suffix, regime):
+    """They stayed where they were recorded, so that nothing before them saved anything."""
+    case = CASTS[regime]
+    without, with_ = (happened(decode, (0.0, 0.0, 0.0)) for decode in (case.reference, case.candidate))
+    true, found = (trace(tmp_path / f"{n}.{suffix}", each, write) for n, each in enumerate((without, with_)))
+    damaged = trace(tmp_path / f"c.{suffix}", without_every_tenth_call(with_), write)
+    wall = explain_traces(true, true).recorded.wall_ms[0]
+    for each in (found, damaged):
+        told = predict(each, Change.removing(c.CAST)).found
+        assert told.replayed_ms == pytest.approx(told.measured_ms, rel=1e-3)
+        assert told.predicted_ms == pytest.approx(wall, rel=0.06)
 
 
 def test_too_few_launches_tell_no_clock(tmp_path):
