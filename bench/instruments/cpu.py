@@ -189,10 +189,10 @@ FALLBACK_BYTES = 64 << 20
 _CPU0 = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
-def last_level_cache_bytes(device: str, folder: Path = _CPU0) -> int:
+def last_level_cache_bytes(device: str) -> int:
     """The GPU's L2 as CUDA reports it, or the CPU's largest cache."""
     if device == "cuda":
         import torch
 
         return int(torch.cuda.get_device_properties(0).L2_cache_size) or FALLBACK_BYTES
-    return max(caches(folder).values(), default=FALLBACK_BYTES)
+    return max(caches(_CPU0).values(), default=FALLBACK_BYTES)

@@ -138,15 +138,15 @@ def mask_argv(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> 
     return tuple(masked)
 
 
-def mask_record(document: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+def mask_record(document: Mapping[str, Any]) -> dict[str, Any]:
     """A Record's JSON document as it may be written. Case, metrics and artifacts' hashes stay as they are."""
-    secrets = secret_values(environ)
+    secrets = secret_values()
     masked = {
         name: value if name in _IDENTITY or not secrets else _deep(value, secrets) for name, value in document.items()
     }
     return masked | {
-        "argv": list(mask_argv(document["argv"], environ)),
-        "reason": mask_text(document["reason"], environ),
+        "argv": list(mask_argv(document["argv"])),
+        "reason": mask_text(document["reason"]),
     }
 
 

@@ -335,9 +335,9 @@ def _obstacle() -> str:
     return "CUDA is initialised, and does not survive a fork" if _cuda_is_open() else ""
 
 
-def _cuda_is_open(folder: Path = Path("/proc/self/fd")) -> bool:
+def _cuda_is_open() -> bool:
     """Whether this process has initialised CUDA: then it holds the driver's device file open."""
-    for entry in folder.iterdir():
+    for entry in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
             if CUDA_DEVICE in str(entry.readlink()):
                 return True

@@ -53,9 +53,9 @@ def chosen_tasks(model: str, count: int | None) -> tuple[Task, ...]:
     return tuple(tasks[:count])
 
 
-def repetition_rate(tokens: Sequence[int], n: int = NGRAM) -> float:
-    """Share of the n-grams of ``tokens`` that stood before: 1 − distinct ÷ all; 0 for fewer than n + 1 tokens."""
-    grams = [tuple(tokens[place : place + n]) for place in range(len(tokens) - n + 1)]
+def repetition_rate(tokens: Sequence[int]) -> float:
+    """Share of the n-grams of ``tokens``, n = NGRAM, that stood before: 1 − distinct ÷ all; 0 for fewer than n + 1."""
+    grams = [tuple(tokens[place : place + NGRAM]) for place in range(len(tokens) - NGRAM + 1)]
     return 1 - len(set(grams)) / len(grams) if len(grams) > 1 else 0.0
 
 

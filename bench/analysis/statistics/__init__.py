@@ -76,11 +76,11 @@ class Estimate:
     assumed: str = ""
     freedom: float | None = None
 
-    def inverse(self, scale: float = 1.0) -> Estimate:
-        """``scale`` divided by this figure (seconds per token → tokens per second); the bounds swap."""
-        low = None if not self.high else scale / self.high
-        high = None if not self.low else scale / self.low
-        return replace(self, value=scale / self.value, low=low, high=high)
+    def inverse(self) -> Estimate:
+        """One over this figure (seconds per token → tokens per second); the bounds swap."""
+        low = None if not self.high else 1.0 / self.high
+        high = None if not self.low else 1.0 / self.low
+        return replace(self, value=1.0 / self.value, low=low, high=high)
 
 
 def location(samples: Samples, statistic: Statistic = "median") -> float:

@@ -22,10 +22,10 @@ from .resampling import centre
 TIME = "forward_time"
 
 
-def ratio_of_products(records: Sequence[Record], base: Sequence[Record], *, paired: bool = True) -> Estimate | None:
+def ratio_of_products(records: Sequence[Record], base: Sequence[Record]) -> Estimate | None:
     """The Records' time over the base's with its interval; None where it cannot be formed."""
     if not _took_turns(records, base):
-        return ratio_between(records, base, taking(TIME), paired=paired)
+        return ratio_between(records, base, taking(TIME))
     arm, reference = bursts(records[0]), bursts(base[0])
     rounds = min(len(arm), len(reference))
     used = arm[:rounds], reference[:rounds]

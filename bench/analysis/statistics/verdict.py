@@ -34,7 +34,7 @@ def verdict(time_ratio: Estimate, margin: float = MARGIN) -> Verdict:
     return "FASTER" if high < 1.0 else "AMBIGUOUS"
 
 
-def processes_needed(ratio: Estimate, margin: float = MARGIN) -> int | None:
+def processes_needed(ratio: Estimate) -> int | None:
     """Of each arm, for a verdict in four of five such runs, if the ratio is what it seems to be and processes go on to
     differ as they did: SLOWER or FASTER where it is far enough from 1, else SAME. MOST + 1 where more than MOST would
     be; None where the run does not show how processes differ, or arms were measured in pairs."""
@@ -43,7 +43,7 @@ def processes_needed(ratio: Estimate, margin: float = MARGIN) -> int | None:
     error = 0.5 * math.log(ratio.high / ratio.low) / t_quantile(0.975, ratio.freedom)
     each = error * math.sqrt(0.5 * ratio.repeats)  # of one process, both arms alike
     away = abs(math.log(ratio.value))
-    apart = max(away, math.log1p(margin) - away)
+    apart = max(away, math.log1p(MARGIN) - away)
     enough = (n for n in range(ratio.repeats + 1, MOST + 1) if _reach(n) * each * math.sqrt(2.0 / n) < apart)
     return next(enough, MOST + 1)
 

@@ -35,7 +35,7 @@ def exact_p(b: int, c: int) -> float:
     return min(1.0, max(2 * tail / (1 << n), sys.float_info.min))
 
 
-def mcnemar(reference: Mapping[str, bool], arm: Mapping[str, bool], level: float = LEVEL) -> McNemar | None:
+def mcnemar(reference: Mapping[str, bool], arm: Mapping[str, bool]) -> McNemar | None:
     """The test on the tasks that both have; None where there is none. Of one arm by itself: see ``together``."""
     common = [task for task in reference if task in arm]
     if not common:
@@ -43,7 +43,7 @@ def mcnemar(reference: Mapping[str, bool], arm: Mapping[str, bool], level: float
     lost = sum(reference[task] and not arm[task] for task in common)
     won = sum(arm[task] and not reference[task] for task in common)
     p = exact_p(lost, won)
-    return McNemar(lost, won, p, "differs" if p < level else "cannot tell")
+    return McNemar(lost, won, p, "differs" if p < LEVEL else "cannot tell")
 
 
 def together(tests: Sequence[McNemar]) -> tuple[McNemar, ...]:

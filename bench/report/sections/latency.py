@@ -18,6 +18,9 @@ from bench.report.words import ratio_cell
 
 from .common import SCHEME, SETTING, each_row, figures_of_settings
 
+# Steps of one scheme that its curve is drawn of.
+_MOST_DRAWN = 1500
+
 
 def section(analysed: Analysed) -> Section | None:
     """The distribution for each model's first setting, and quantiles for all."""
@@ -87,8 +90,8 @@ def latency_figure(group: GenerationGroup) -> Any:
     return panels(1, 1, 3.5, draw)
 
 
-def _thinned(values: Sequence[float], most: int = 1500) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _thinned(values: Sequence[float]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """The empirical distribution function; of very many samples only every few steps are drawn, both ends kept."""
     ordered = np.sort(np.asarray(values, dtype=np.float64))
-    index = np.unique(np.linspace(0, ordered.size - 1, min(most, ordered.size)).round().astype(int))
+    index = np.unique(np.linspace(0, ordered.size - 1, min(_MOST_DRAWN, ordered.size)).round().astype(int))
     return ordered[index], (index + 1) / ordered.size

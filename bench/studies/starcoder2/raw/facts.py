@@ -61,13 +61,13 @@ def gpu_of_four_bit(g: Grounds, model: str) -> str:
     return span([one.gpu(FOUR_BIT).value for one in g.settings if one.model == model])
 
 
-def busy_span(g: Grounds, arms: Sequence[str], model: str = "") -> str:
+def busy_span(g: Grounds, arms: Sequence[str]) -> str:
     """Least and greatest GPU utilisation by EAR, in per cent."""
     found = [
         100 * run.run.ear.gpu_busy
         for setting in g.settings
         for arm in setting.arms
-        if arm.arm.arm in arms and setting.model.startswith(model)
+        if arm.arm.arm in arms
         for run in arm.runs
         if run.run.ear
     ]

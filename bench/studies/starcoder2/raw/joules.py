@@ -21,6 +21,8 @@ from .means import Mean, mean, over
 # EAR's step holds the loading of the model too, so that its power is not quite the run's. Assumed; the largest
 # difference seen in runs that need no wrap is 1.6 W, and neighbouring numbers of wraps lie 38 W and more apart.
 TOLERANCE = 2.0
+# Between two ranges of the counter that are tried.
+_STEP_J = 10.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _arm(arm: RawArm, raw: Raw) -> ArmJoules:
     return ArmJoules(arm, tuple(true_run(run, raw.package_powers) for run in arm.runs))
 
 
-def best_range(runs: Sequence[TrueRun], low: float, high: float, step: float = 10.0) -> float:
+def best_range(runs: Sequence[TrueRun], low: float, high: float) -> float:
     """The counter's range, J, between ``low`` and ``high``, at which the runs' own EAR powers are met best: whole
     numbers of wraps are chosen anew at each. What the data alone say of it."""
     watched = [run for run in runs if run.run.ear is not None]
@@ -146,7 +148,7 @@ def best_range(runs: Sequence[TrueRun], low: float, high: float, step: float = 1
     def worst(range_: float) -> float:
         return sum(_residue(run, range_) ** 2 for run in watched)
 
-    return min((low + place * step for place in range(int((high - low) / step) + 1)), key=worst)
+    return min((low + place * _STEP_J for place in range(int((high - low) / _STEP_J) + 1)), key=worst)
 
 
 def _residue(run: TrueRun, range_: float) -> float:

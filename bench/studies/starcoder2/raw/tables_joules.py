@@ -25,8 +25,8 @@ def columns_of(*names: str) -> tuple[Column, ...]:
     )
 
 
-def wh(value: Mean, digits: int = 1) -> str:
-    return f"{value.value / WH:.{digits}f} [{value.low / WH:.{digits}f}, {value.high / WH:.{digits}f}]"
+def wh(value: Mean) -> str:
+    return f"{value.value / WH:.1f} [{value.low / WH:.1f}, {value.high / WH:.1f}]"
 
 
 def _place(setting: SettingJoules, arm: str) -> tuple[str, str]:

@@ -98,12 +98,12 @@ def time_of(setting: StudySetting, arm: str) -> Measured | None:
     return Measured(setting, scheme, reference, estimate(values, statistic="mean"), ratio, values)
 
 
-def energy_of(setting: StudySetting, arm: str, *, sources: Sequence[str] = ()) -> Measured | None:
+def energy_of(setting: StudySetting, arm: str) -> Measured | None:
     """The joules per token of the scheme that stands for an arm of the study."""
     scheme, reference = setting.scheme_of(arm, "energy", "codecarbon"), setting.reference
     if scheme is None or reference is None:
         return None
-    found = setting.joules(scheme, reference, sources=sources)
+    found = setting.joules(scheme, reference)
     if found is None:
         return None
     own, base = found
