@@ -258,6 +258,7 @@ def test_rows_that_all_break_off_are_refused() -> None:
         parse_ncu_csv((text + '"1,\n' * 2000).encode())
 
 
+@pytest.mark.slow
 def test_a_long_table_takes_no_more_than_ten_times_its_size() -> None:
     names = [(f"a__{number}.sum", "") for number in range(100)]
     content = wide_csv(names, [("gemm(float *)", ["1,234.5"] * 100)] * 500).encode()

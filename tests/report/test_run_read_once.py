@@ -13,6 +13,8 @@ from bench.record.store import open_run
 from bench.verbs import report
 from tests import factories as make
 
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
