@@ -15,7 +15,7 @@ from typing import Any, Literal, TypedDict
 from msgspec import convert
 
 from bench.presets import EndToEnd, Preset
-from bench.record.instruments import FIRST_VISITS, PREFILL, TIMELINE, TRY
+from bench.record.instruments import FIRST_VISITS, PREFILL, SAMPLES, TIMELINE, TRY
 from bench.record.schema import Case
 from bench.record.typed import typed
 from bench.schemes import AS_SAVED, arm, family, known
@@ -101,8 +101,10 @@ class Block:
             return f"{tries} tries of {case.scheme}, repeat {self.repeat + 1}"
         what = f"batch {case.batch_size}, {case.cache} cache" if cases == 1 else f"{cases} Cases"
         what += f", {tries} tries" if tries else ""
-        timed = any(request.instrument == "generation" for request in self.requests)
-        return f"{'generation' if timed else 'pass@1'} {case.scheme}{less}, {what}, repeat {self.repeat + 1}"
+        instruments = {request.instrument for request in self.requests}
+        # A block that a run goes on with may have been timed already.
+        does = "generation" if "generation" in instruments else "pass@1" if SAMPLES in instruments else "observing"
+        return f"{does} {case.scheme}{less}, {what}, repeat {self.repeat + 1}"
 
     def without(self, done: frozenset[Key]) -> Block | None:
         """This block less the records that exist; None where nothing is left."""

@@ -8,7 +8,7 @@ import pytest
 from bench import presets
 from bench.record.chain import PLAN
 from bench.record.errors import RecordError, UsageError
-from bench.run.plan import Block, Layer, make_plan
+from bench.run.plan import Block, Layer, Request, make_plan
 from bench.run.planfile import Run, read_plan, write_plan
 from bench.schemes import ARMS, FAMILIES
 from bench.workloads.sources import Source, data_folder, resolve
@@ -265,3 +265,13 @@ def test_prefill_is_observed_once_per_arm_with_any_cache():
     blocks = make_plan(presets.preset("smoke", {"caches": ("dynamic", "static")}), SOURCE, [], "cpu", 0)
     observed = [(c.cache, repeat) for c, name, repeat in requests(blocks) if name == "kineto-prefill"]
     assert sorted(observed) == [(cache, 0) for cache in ("dynamic", "static") for _ in presets.ALL_NINE]
+
+
+def test_a_block_is_called_by_what_is_left_to_do_in_it():
+    """A run that goes on may have to observe only, what an earlier one has timed."""
+    block = next(one for one in plan() if one.kind == "generation" and len(one.requests) > 2)
+    assert block.label.startswith("generation ")
+    timed = frozenset(request.key(block.repeat) for request in block.requests if request.instrument == "generation")
+    assert block.without(timed).label == block.label.replace("generation ", "observing ", 1)
+    case = block.requests[0].case
+    assert replace(block, requests=(Request(case, "energy"), Request(case, "samples"))).label.startswith("pass@1 ")
