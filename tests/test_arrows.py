@@ -3,7 +3,7 @@
 import ast
 from collections import Counter, defaultdict
 from functools import cache
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -66,7 +66,11 @@ def modules():
 
 def imported(source, package):
     """Dotted names that the source of a module of ``package`` imports, wherever in it."""
-    for node in ast.walk(ast.parse(source)):
+    yield from names_of(ast.walk(ast.parse(source)), package)
+
+
+def names_of(nodes, package):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -102,6 +106,36 @@ def test_no_two_rooms_open_each_other():
     """Nor in a longer circle. bench/hooks.py imports types only."""
     opened = {name: {room(other) for other in others} for name, others in graph().items() if name != "bench.hooks"}
     TopologicalSorter(opened).prepare()  # raises CycleError, which names the circle
+
+
+def first_imports(sources):
+    """Module → the modules that are imported before it is there, of module → source; with what holds these."""
+    edges = {}
+    for name, (source, package) in sources.items():
+        named = names_of(ast.parse(source).body, package)  # not what is imported in a function, or for types alone
+        found = {other if other in sources else other.rpartition(".")[0] for other in named} & sources.keys()
+        parts = [other.split(".") for other in found]
+        holding = {".".join(each[:end]) for each in parts for end in range(1, len(each))}
+        edges[name] = {other for other in found | holding & sources.keys() if not f"{name}.".startswith(f"{other}.")}
+    return edges
+
+
+def test_no_module_is_imported_by_what_it_imports():
+    """Else it depends on which of them is imported first."""
+    sources = {}
+    for file in modules():
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        package = parts[:-1]
+        sources[".".join(package if parts[-1] == "__init__" else parts)] = file.read_text(), package
+    TopologicalSorter(first_imports(sources)).prepare()
+
+
+def test_a_circle_of_two_modules_is_seen():
+    inner = {"a": ("from .b import c\nfrom ..d import e", ("a",)), "a.b": ("", ("a",))}
+    around = inner | {"d": ("def f():\n    import a", ())}
+    assert first_imports(around) == {"a": {"a.b", "d"}, "a.b": set(), "d": set()}
+    with pytest.raises(CycleError):
+        TopologicalSorter(first_imports({"a": ("import b", ()), "b": ("from a import x", ())})).prepare()
 
 
 def test_the_core_does_not_open_what_hangs_on_it():

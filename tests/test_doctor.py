@@ -10,7 +10,7 @@ from bench.doctor import Check, Machine, diagnose, host, profilers
 from bench.doctor import gpu as gpu_checks
 from bench.instruments.nvml import Nvml
 from bench.record.errors import MachineError
-from bench.report.doctor_table import print_checks
+from bench.report.check_tables import print_checks
 
 
 class NvmlError(Exception):
@@ -280,7 +280,7 @@ def test_the_doctor_needs_no_heavy_package():
     code = (
         "import sys\nfor name in ('torch', 'transformers', 'bitsandbytes', 'pynvml', 'codecarbon'):\n"
         "    sys.modules[name] = None\n"
-        "from pathlib import Path\nimport bench.report.doctor_table\nfrom bench.doctor import Machine, diagnose\n"
+        "from pathlib import Path\nimport bench.report.check_tables\nfrom bench.doctor import Machine, diagnose\n"
         "machine = Machine(environ={'HF_HUB_OFFLINE': '1'})\nassert len(diagnose(Path('.'), machine)) == 16\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

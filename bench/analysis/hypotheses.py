@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .judging import by_clocks, by_fairness, by_measures, by_observers
+from .judging import by_fairness, by_measures, by_observers
 from .judging.rules import Evidence, Found, Judged
 from .statistics.several import small_among
 
@@ -47,7 +47,7 @@ _HYPOTHESES: tuple[tuple[str, str, Callable[[Evidence], Found]], ...] = (
     ("Nested absmax (double quantisation) costs time, on {place}", "", by_observers.nested),
     ("4-bit products fall off a cliff between two batch sizes, on {place}", "", by_measures.cliff),
     ("The 16-bit output layer limits what quantising can gain, on {place}", "", by_observers.head),
-    ("Lower clocks, power or heat slow a scheme down", "", by_clocks.clocks),
+    ("Lower clocks, power or heat slow a scheme down", "", by_fairness.clocks),
     ("The comparison is unfair: compilation, dtype, attention or token counts differ", "", by_fairness.unfair),
     ("Lower power is outweighed by the longer time", "guess 4", by_measures.joules),
 )

@@ -29,8 +29,8 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         print(dumps(checks_document(checks), indent=1))
         return 0
+    from bench.report.check_tables import print_checks
     from bench.report.console import console
-    from bench.report.doctor_table import print_checks
 
     print_checks(checks, console(), verbose=options.verbose)
     return 0

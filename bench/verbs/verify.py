@@ -90,7 +90,7 @@ def leave_out(folder: Path, checks: Sequence[IntegrityCheck], reason: str) -> No
 
 
 def _print(folder: Path, checks: Sequence[IntegrityCheck], good: bool, every: bool) -> None:
+    from bench.report.check_tables import print_verified
     from bench.report.console import console as make_console
-    from bench.report.verify_table import print_verified
 
     print_verified(folder.name, checks, good, None if every else SHOWN, make_console())

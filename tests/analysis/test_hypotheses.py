@@ -9,7 +9,7 @@ import pytest
 
 from bench.analysis.energy.ledger import energy_pairs
 from bench.analysis.explain import explain
-from bench.analysis.judging import by_clocks, by_measures
+from bench.analysis.judging import by_fairness, by_measures
 from bench.analysis.judging.rules import Evidence
 from bench.record import causes as c
 from bench.record.schema import metric
@@ -118,7 +118,7 @@ def test_clocks_that_differ_by_process_alone_support_nothing(processes):
             for repeat in range(processes):
                 metrics = {"gpu_clock_sm": [1.9e9 * np.exp(0.03 * rng.standard_normal())] * 5, "window_time": [1.0]}
                 records.append(make.record("energy", make.case(scheme, device="cuda"), metrics, repeat=repeat))
-        told.append(by_clocks.clocks(Evidence(records)).verdict)
+        told.append(by_fairness.clocks(Evidence(records)).verdict)
     assert told.count("supported") <= 5
 
 
@@ -128,7 +128,7 @@ def test_a_lower_clock_in_every_process_is_found():
         for scheme, hertz in (("fp16", 1.98e9), ("int8", 1.97e9), ("nf4", 1.7e9)):
             metrics = {"gpu_clock_sm": [hertz * (1 + 0.002 * repeat)] * 5, "window_time": [1.0]}
             records.append(make.record("energy", make.case(scheme, device="cuda"), metrics, repeat=repeat))
-    assert by_clocks.clocks(Evidence(records)).verdict == "supported"
+    assert by_fairness.clocks(Evidence(records)).verdict == "supported"
 
 
 def test_joules_that_are_only_estimated_are_not_tested():

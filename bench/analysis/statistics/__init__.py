@@ -29,7 +29,6 @@ from typing import Literal
 
 import numpy as np
 
-from ..runs import Runs, between_runs
 from .assumed import (
     CONFIDENCE,
     NOTHING,
@@ -43,6 +42,7 @@ from .assumed import (
     reach,
 )
 from .resampling import Array, Basis, Clusters, Draws, Samples, Seed, Statistic, centre, clean, draw, tails
+from .runs import Runs, between_runs
 from .student import normal_cdf
 
 __all__ = [

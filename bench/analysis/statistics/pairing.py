@@ -34,10 +34,10 @@ import numpy as np
 from bench.record.origin import NodeAndGpus, block_of, place_of
 from bench.record.schema import Record
 
-from ..runs import run_of
 from ..statistics import CONFIDENCE, Estimate, Samples, Statistic, Unit, difference, estimate, location, ratio
 from .assumed import ENOUGH, Assumed, Part, freedom_of_reach, of_processes, quantile, reach
 from .resampling import Array, Basis, centre
+from .runs import run_of
 
 # When a unit was measured, as text that sorts, and the logarithm of what it took.
 Measured = tuple[tuple[str, ...], float]

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from bench.record.origin import place_of
 from bench.record.schema import Record
 
-from ..runs import run_of
 from ..statistics import Estimate, Samples, ratio
 from .pairing import ratio_between, taking
 from .resampling import centre
+from .runs import run_of
 
 TIME = "forward_time"
 

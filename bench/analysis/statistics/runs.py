@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from bench.record.schema import Record
 
-from .statistics.assumed import ENOUGH, NOTHING, Assumed, of_runs
-from .statistics.resampling import Clusters, Samples
+from .assumed import ENOUGH, NOTHING, Assumed, of_runs
+from .resampling import Clusters, Samples
 
 Runs = tuple[Sequence[str], Sequence[str]]
 
