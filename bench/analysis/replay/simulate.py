@@ -187,7 +187,10 @@ def _capture(program: Program, plan: ReplayPlan) -> None:
         if row != head:
             plan.before[row] = plan.length[row] = plan.after[row] = 0.0
         plan.waits[row] = False
-    plan.notes = ("each step's launches are one graph launch, which costs what the step's first launch cost",)
+    plan.notes = (
+        "each step's launches are one graph launch, which costs what the step's first launch cost; between its kernels "
+        "lies as much as between others, or half as much more or less",
+    )
     if inner_waits:
         plan.notes += (
             f"{inner_waits} synchronising calls inside the steps were left out: with them the step cannot be captured",

@@ -20,12 +20,14 @@ from ..timeline import Analysis
 from .change import Change
 from .diagnosis import Diagnosis, Ends, diagnose_gpu
 from .diagnosis_cpu import diagnose_cpu
-from .program import program_of
+from .program import Program, program_of
 from .sample import StepSample
 from .simulate import Ns, Recording, as_recorded, changed, play_plan, play_plans
 
 # A replay that misses the step that it starts from by more than this share predicts nothing.
 MISSES = 0.03
+# ns between two kernels at least, where a trace has none that follow each other at once.
+_LEAST_GAP = 1_000
 NO_WORK = "no GPU work is joined to a call of these steps, so there is no order of work in them that could be replayed"
 
 
@@ -148,6 +150,8 @@ def _on_gpu(recording: Recording, change: Change) -> WhatIf:
     replayed = play_plan(program, recording.plan).span * scale
     effects = [(other.span - found.span) * scale for other in others]
     processes, model = effects[: len(recording.processes)], effects[len(recording.processes) :]
+    if change.cuda_graph:
+        processes.append(_between_nodes(program))  # assumed like what processes do, and known as badly
     sample = program.sample
     told = () if sample.complete else (f"{sample.said} were played again, spread over the whole trace",)
     made = WhatIf(
@@ -157,6 +161,12 @@ def _on_gpu(recording: Recording, change: Change) -> WhatIf:
     if any(op.item >= 0 for op in program.ops):
         return predicted
     return replace(predicted, predicted_ms=None, low=None, high=None, why=NO_WORK)
+
+
+def _between_nodes(program: Program) -> float:
+    """ms per step by which what lies between the kernels of a graph may be off: half of what does between others."""
+    launched = sum(op.item >= 0 for op in program.ops)
+    return launched * max(program.usual_gap, _LEAST_GAP) / 2 * MS_PER_NS / program.steps
 
 
 def _bounded(made: WhatIf, steps: Ns, processes: Sequence[float], model: Sequence[float] = ()) -> WhatIf:

@@ -191,8 +191,10 @@ def _timed(
         return Timed(times, closed, (), ratio, verdict(ratio), both.diagnosis, ())
     causes = account(before.side, after.side, closed)
     lines = tuple(with_spread(line, both, partial(Side.cause, name=line.cause)) for line in closed.lines)
+    # What chance does to several is of intervals that were seen: these rest on what is assumed, each by itself.
     causes = tuple(
-        with_spread(cause, both, partial(cause_samples, name=cause.cause, closed=closed)) for cause in causes
+        replace(with_spread(cause, both, partial(cause_samples, name=cause.cause, closed=closed)), by_chance=False)
+        for cause in causes
     )
     closed = Closed(closed.reference_ms, closed.scheme_ms, wall, lines)
     sources = _sources((before.costs, after.costs), closed)
