@@ -374,4 +374,6 @@ _GPU = {
 
 def _stacked(parts: list[dict[str, Column]]) -> dict[str, Column]:
     """The columns that the first part has."""
+    if len(parts) == 1:
+        return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 Column = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
+Rows = Column | slice
 
 _INNER, _LEAF = 5, 13
 _DEEPEST = 20  # SQLite's own limit
@@ -184,13 +185,15 @@ class _Leaves:
         if any((word & _HIGH_BITS).any() for word in words):  # long texts, whose types take more than a byte
             words = self._words(int(self._header.max()) - 1)
         for rows in _alike(words):
-            at = int(self._payload[rows[0]])
-            header = self._bytes[at + 1 : at + int(self._header[rows[0]])].tolist()
-            places = _places(header, last)
+            first = 0 if isinstance(rows, slice) else int(rows[0])
+            at, length = int(self._payload[first]), int(self._header[first])
+            places = _places(self._bytes[at + 1 : at + length].tolist(), last)
             for column, each in zip(found, wanted, strict=True):
-                column[rows] = self._values(rows, *places[each.place], each.default) if each.place >= 0 else (
-                    _known(each.default)
-                )  # fmt: skip
+                if each.place >= 0:
+                    kind, offset = places[each.place]
+                    column[rows] = self._values(rows, kind, length + offset, each.default)
+                else:
+                    column[rows] = _known(each.default)
         return found
 
     def _words(self, width: int) -> list[NDArray[np.uint64]]:
@@ -206,8 +209,8 @@ class _Leaves:
             found.append(word)
         return [self._header.astype(np.uint64), *found]
 
-    def _values(self, rows: Column, kind: int, offset: int, default: int | None) -> Column | int:
-        """Of the rows, which have a value of this type so many bytes after their header."""
+    def _values(self, rows: Rows, kind: int, offset: int, default: int | None) -> Column | int:
+        """Of the rows, which have a value of this type so many bytes after the begin of their payload."""
         if kind == _NULL:
             return _known(default)
         if kind in (_ZERO, _ONE):
@@ -216,12 +219,12 @@ class _Leaves:
             raise UnusualError("a value that is no integer")
         if offset > _LARGEST_PAGE:
             raise UnusualError("a value on another page")
-        size, after_header = _SIZES[kind], self._header[rows] + offset
-        if (after_header + size > self._local[rows]).any():
+        size = _SIZES[kind]
+        if (self._local[rows] < offset + size).any():
             raise UnusualError("a value on another page")
         # Of the 8 bytes that end with the number, those before it are shifted out, and its sign is kept.
         numbers = np.lib.stride_tricks.as_strided(self._bytes[:8].view(">i8"), (len(self._bytes) - 7,), (1,))
-        value: Column = numbers[self._payload[rows] + after_header + (size - 8)].astype(np.int64)
+        value: Column = numbers[self._payload[rows] + (offset + size - 8)].astype(np.int64)
         value <<= 64 - 8 * size
         value >>= 64 - 8 * size
         return value
@@ -240,8 +243,11 @@ def _on_page(length: Column, usable: int) -> Column:
     return np.where(length <= usable - 35, length, np.where(kept <= usable - 35, kept, least))
 
 
-def _alike(words: Sequence[NDArray[np.uint64]]) -> Iterator[Column]:
-    """Numbers of rows whose words are equal, group by group."""
+def _alike(words: Sequence[NDArray[np.uint64]]) -> Iterator[Rows]:
+    """Numbers of rows whose words are equal, group by group; a slice where all are."""
+    if len(words[0]) and all(bool((word == word[0]).all()) for word in words):
+        yield slice(None)
+        return
     left = np.arange(len(words[0]))
     for _ in range(_MOST_LAYOUTS):
         if not len(left):
