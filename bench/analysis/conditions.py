@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.record.errors import UsageError
 from bench.record.schema import Environment, Finding, Record, Severity
+from bench.record.setups import part_of
 from bench.schemes import is_unquantised
 from bench.schemes.variants import compiles
 
@@ -192,8 +193,8 @@ def _tokens(record: Record) -> object:
 def _dtype(sides: Sides) -> Condition:
     """Two unquantised schemes are compared for their dtypes; else the dtype should be one."""
     schemes = {record.case.scheme for side in sides for record in side}
-    found = _values(lambda record: _part(record, "arm").get("dtype"))(sides)
-    asked = len(schemes) > 1 and all(is_unquantised(_part(record, "arm")) for side in sides for record in side)
+    found = _values(lambda record: part_of(record.setup, "arm").get("dtype"))(sides)
+    asked = len(schemes) > 1 and all(is_unquantised(part_of(record.setup, "arm")) for side in sides for record in side)
     return Condition("", found.a, found.b, found.alike or asked)
 
 
@@ -212,21 +213,16 @@ _OF_COMPILING = ("compiled", "disable_compile", "compile_config")
 
 
 def _facts(record: Record, one_scheme: bool) -> dict[str, object]:
-    arm, model = _part(record, "arm"), _part(record, "model")
+    arm, model = part_of(record.setup, "arm"), part_of(record.setup, "model")
     off = arm.get("disable_compile")
     compiled = {"compiled": None if off is None else not off}
-    facts = {**_part(record, "generate"), "attention": model.get("attention"), **compiled}
+    facts = {**part_of(record.setup, "generate"), "attention": model.get("attention"), **compiled}
     if not one_scheme and compiles(record.case.scheme):  # its name says so
         facts = {name: value for name, value in facts.items() if name not in _OF_COMPILING}
     if one_scheme:
         facts |= {name: value for name, value in arm.items() if name not in ("name", "description", "dtype")}
         facts["linears"] = model.get("linears")
     return {name: value for name, value in facts.items() if value is not None}
-
-
-def _part(record: Record, name: str) -> Mapping[str, Any]:
-    found = record.setup.get(name)
-    return found if isinstance(found, Mapping) else {}
 
 
 def _variables(record: Record) -> dict[str, object]:

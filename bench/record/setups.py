@@ -296,14 +296,14 @@ NEARLY_ALL = 0.95
 def quantised_share(setup: Mapping[str, Any]) -> float | None:
     """The share of the weights outside embedding and head, 0 to 1; None for a scheme that quantises nothing, and for
     Records of before it was told."""
-    facts = _quantised_facts(setup)
+    facts = part_of(part_of(setup, "model"), "quantised")
     share = facts.get("share")
     return float(share) if facts.get("modules") and isinstance(share, int | float) else None
 
 
 def quantised_modules(setup: Mapping[str, Any]) -> int | None:
     """How many modules hold them; None as above."""
-    modules = _quantised_facts(setup).get("modules")
+    modules = part_of(part_of(setup, "model"), "quantised").get("modules")
     return modules if isinstance(modules, int) and modules else None
 
 
@@ -312,7 +312,7 @@ def partly_quantised(share: float | None) -> bool:
     return share is not None and share < NEARLY_ALL
 
 
-def _quantised_facts(setup: Mapping[str, Any]) -> Mapping[str, Any]:
-    model = setup.get("model")
-    facts = model.get("quantised") if isinstance(model, Mapping) else None
-    return facts if isinstance(facts, Mapping) else {}
+def part_of(setup: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of a setup, or of a part; {} where it has none of that name."""
+    found = setup.get(name)
+    return found if isinstance(found, Mapping) else {}

@@ -3,14 +3,14 @@ load, which may have been lower for a scheme than for the reference."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from bench.record.origin import block_of
 from bench.record.schema import Record
+from bench.record.setups import part_of
 from bench.schemes.variants import compiles
 
 from ..conditions import Condition, conditions, mixed
@@ -74,7 +74,7 @@ def _text(item: Condition, reference: str, scheme: str) -> str:
 
 
 def _of_arm(record: Record) -> Iterator[str]:
-    arm, name = _part(record, "arm"), record.case.scheme
+    arm, name = part_of(record.setup, "arm"), record.case.scheme
     if _compiles(record) and not compiles(name):
         yield f"{name} was compiled"
     if arm.get("compute_dtype") not in (None, "", arm.get("dtype")):
@@ -87,7 +87,7 @@ def _compiles(record: Record) -> bool | None:
     seen = record.setup.get("compiled")
     if seen is not None:
         return bool(seen)
-    off = _part(record, "generate").get("disable_compile")
+    off = part_of(record.setup, "generate").get("disable_compile")
     return None if off is None else not off
 
 
@@ -95,8 +95,8 @@ def _unknown(side: Sequence[Record]) -> Iterator[str]:
     scheme = side[0].case.scheme
     told = {
         "compilation": all(_compiles(record) is not None for record in side),
-        "dtype": all(_part(record, "arm").get("dtype") for record in side),
-        "attention": all(_part(record, "model").get("attention") for record in side),
+        "dtype": all(part_of(record.setup, "arm").get("dtype") for record in side),
+        "attention": all(part_of(record.setup, "model").get("attention") for record in side),
         "tokens": all(record.values("tokens_generated") for record in side),
     }
     yield from (f"{name} of {scheme}" for name, known in told.items() if not known)
@@ -105,7 +105,7 @@ def _unknown(side: Sequence[Record]) -> Iterator[str]:
 def _arms_text(sides: Sequence[Sequence[Record]]) -> str:
     """What ran, in its own words."""
     records = [record for side in sides for record in side]
-    attention = " and ".join(sorted({str(_part(record, "model").get("attention")) for record in records}))
+    attention = " and ".join(sorted({str(part_of(record.setup, "model").get("attention")) for record in records}))
     versions = {name: records[0].environment.packages.get(name) for name in ("torch", "transformers", "bitsandbytes")}
     but = " but what is called so" if any(compiles(record.case.scheme) for record in records) else ""
     text = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
@@ -117,14 +117,9 @@ def _arms_text(sides: Sequence[Sequence[Record]]) -> str:
 
 def _process(record: Record) -> tuple[object, ...]:
     """What the Records of one process have in common: it may have measured several Cases, one after the other."""
-    case, several = record.case, "place_in_process" in _part(record, "options")
+    case, several = record.case, "place_in_process" in part_of(record.setup, "options")
     arm = (case.model, case.device, case.dropped_layers, case.scheme)
     return run_of(record), record.argv, block_of(record), record.repeat, arm, None if several else case
-
-
-def _part(record: Record, name: str) -> Mapping[str, Any]:
-    found = record.setup.get(name)
-    return found if isinstance(found, Mapping) else {}
 
 
 @dataclass(frozen=True)

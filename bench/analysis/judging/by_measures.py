@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from bench.record.schema import Record
@@ -196,8 +195,8 @@ def _intervened(e: Evidence) -> Iterable[_Steps]:
     for row in e.interventions:
         if row.name.startswith("batch-"):
             own, size = int(dict(row.setting).get("batch_size") or 1), row.batch_size
-            sizes = found.setdefault(row.setting, {}).setdefault(row.scheme, {own: _times(row.before, own)})
-            sizes[size] = _times(row.after, size)
+            sizes = found.setdefault(row.setting, {}).setdefault(row.scheme, {own: row.before.times(own)})
+            sizes[size] = row.after.times(size)
     return found.values()
 
 
@@ -209,13 +208,8 @@ def _swept(e: Evidence) -> Iterable[_Steps]:
         steps = found.setdefault(tuple(item for item in group.setting if item[0] != "batch_size"), {})
         for row in group.rows:
             if row.time_per_token:
-                steps.setdefault(row.scheme, {})[size] = _times(row.time_per_token, size)
+                steps.setdefault(row.scheme, {})[size] = row.time_per_token.times(size)
     return found.values()
-
-
-def _times(one: Estimate, factor: int) -> Estimate:
-    low, high = (None if bound is None else bound * factor for bound in (one.low, one.high))
-    return replace(one, value=one.value * factor, low=low, high=high)
 
 
 def _ratios_text(what: str, sizes: Sequence[int], ratios: Sequence[Estimate]) -> list[str]:

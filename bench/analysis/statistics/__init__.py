@@ -82,6 +82,11 @@ class Estimate:
         high = None if not self.low else 1.0 / self.low
         return replace(self, value=1.0 / self.value, low=low, high=high)
 
+    def times(self, factor: float) -> Estimate:
+        """This figure and its bounds, all multiplied by a positive ``factor``."""
+        low, high = (None if bound is None else bound * factor for bound in (self.low, self.high))
+        return replace(self, value=self.value * factor, low=low, high=high)
+
 
 def location(samples: Samples, statistic: Statistic = "median") -> float:
     """The mean over repeats of each repeat's median (or mean): every process counts the same.

@@ -175,7 +175,7 @@ def _row(arm: _ArmTasks, base: _ArmTasks | None, used: Joules | None) -> Quality
     times = samples(arm.samples, "generate_time")
     time = estimate(times, statistic="mean") if times else None
     tokens = arm.shown.values("tokens_generated") if arm.shown else ()
-    joules_per_task = _scaled(used.per_token, fmean(tokens)) if used and tokens else None
+    joules_per_task = used.per_token.times(fmean(tokens)) if used and tokens else None
     repetition = arm.shown.values("repetition_rate") if arm.shown else ()
     return QualityRow(
         case=arm.case,
@@ -207,11 +207,6 @@ def _share(passes: Mapping[str, bool]) -> Estimate | None:
         return None
     passed, tasks = sum(passes.values()), len(passes)
     return Estimate(passed / tasks, *wilson(passed, tasks), 1, tasks, "within one process")
-
-
-def _scaled(value: Estimate, factor: float) -> Estimate:
-    low, high = (None if bound is None else bound * factor for bound in (value.low, value.high))
-    return replace(value, value=value.value * factor, low=low, high=high)
 
 
 def _per_passed(per_task: Estimate | None, passed: Estimate | None) -> Estimate | None:

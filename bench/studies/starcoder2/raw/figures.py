@@ -36,7 +36,7 @@ def ratios(g: Grounds) -> Any:
             _ratio_row(panel, place, setting, arm)
         panel.set_xscale("log")
         panel.axvline(1.0, color=SOFT.light, linewidth=1.0, zorder=1)
-        _names(panel, [f"{name_of(s.model, s.tokens)} {arm}" for s, arm in rows])
+        row_names(panel, [f"{name_of(s.model, s.tokens)} {arm}" for s, arm in rows])
         panel.set_xlim(0.7, 9.0)
         ratio_ticks(panel)
         panel.set_title("Energy ÷ original (fp32)")
@@ -72,7 +72,7 @@ def prompts(g: Grounds) -> Any:
             for place, count in zip(places, counts, strict=True):
                 panel.annotate(f"{count}", (count, place), xytext=(4, 0), textcoords="offset points", va="center",
                                fontsize=8.5)  # fmt: skip
-        _names(panel, list(styles.values()))
+        row_names(panel, list(styles.values()))
         panel.set_xlim(0, 190)
         panel.set_title("Tasks of 164 that the prompt's tokens lead into")
         legend_below(figure, panel)
@@ -88,7 +88,7 @@ def energy(setting: SettingJoules) -> Any:
         panel = axes[0, 0]
         for place, (arm, back) in enumerate(bars):
             _stack(panel, place, arm, back)
-        _names(panel, [f"{arm.arm.arm}, {'wraps back' if back else 'as written'}" for arm, back in bars])
+        row_names(panel, [f"{arm.arm.arm}, {'wraps back' if back else 'as written'}" for arm, back in bars])
         panel.set_xlabel("Wh")
         panel.set_title(f"{setting.model}, {setting.tokens} tokens")
         legend_below(figure, panel)
@@ -134,7 +134,7 @@ def busy(g: Grounds) -> Any:
                 panel.barh(place, sum(shares) / len(shares), height=0.62, color=shade(arm))
             told = f"{min(shares):.0f}–{max(shares):.0f} %" if shares else "EAR was off"
             panel.annotate(told, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.0)
-        _names(panel, [name for name, _, _ in rows])
+        row_names(panel, [name for name, _, _ in rows])
         panel.set_xlim(0, 100)
         panel.set_title("GPU busy, % of the job step")
 
@@ -159,7 +159,7 @@ def pruned_passes(found: Sequence[PrunedRaw], printed: Sequence[PrunedPoint]) ->
                       [high - s for s, (_, high) in zip(shares, bounds, strict=True)]]  # fmt: skip
             panel.errorbar([x for x, _ in own_raw], shares, yerr=errors, capsize=3, color=_line(model),
                            marker=marker(model), label=f"{model}, judged again")  # fmt: skip
-        _over_layers(figure, panel, "pass@1 on HumanEval+, %")
+        over_layers(figure, panel, "pass@1 on HumanEval+, %")
         panel.set_ylim(bottom=-1.0)
 
     return panels(1, 1, 3.2, draw)
@@ -188,7 +188,8 @@ def _line(model: str) -> str:
     return colour(model, ("StarCoder2-3B", "StarCoder2-7B", "Phi-2"))
 
 
-def _over_layers(figure: Any, panel: Any, title: str) -> None:
+def over_layers(figure: Any, panel: Any, title: str) -> None:
+    """The panel's axis of removed layers, its title and its legend."""
     from matplotlib.ticker import MaxNLocator
 
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -197,7 +198,8 @@ def _over_layers(figure: Any, panel: Any, title: str) -> None:
     legend_below(figure, panel, columns=1)
 
 
-def _names(panel: Any, names: Sequence[str]) -> None:
+def row_names(panel: Any, names: Sequence[str]) -> None:
+    """A row of the panel for each name, the first at the top."""
     panel.set_yticks(range(len(names)), list(names))
     panel.set_ylim(len(names) - 0.4, -0.6)
     panel.grid(False, axis="y")

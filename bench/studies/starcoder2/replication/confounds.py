@@ -19,7 +19,7 @@ from bench.analysis.statistics.propagation import assumed_in
 from bench.record.schema import Record
 
 from ..published import EIGHT_BIT, FOUR_BIT, Published
-from .settings import StudySetting, ratio_of_means
+from .settings import StudySetting, but_stop, ratio_of_means
 
 NVML, CODECARBON_GPU, CODECARBON = "GPU (NVML counter)", "GPU (CodeCarbon's reading)", "CodeCarbon, all parts"
 
@@ -110,7 +110,7 @@ def _early_stop(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterab
     ends = (item for item in found if item.coordinate("stop") == "eos" and item.reference and not item.decode_only)
     for setting in ends:
         reference = setting.reference or ""
-        forced = next((other for other in found if _forced(other) == _forced(setting) and other is not setting), None)
+        forced = next((other for other in found if but_stop(other) == but_stop(setting) and other is not setting), None)
         for arm in (FOUR_BIT, EIGHT_BIT):
             scheme = setting.scheme_of(arm, "generation", "samples") or ""
             as_run = ratio_of_means(setting.times(scheme), setting.times(reference))
@@ -122,10 +122,6 @@ def _early_stop(name: str, found: Sequence[StudySetting], _tasks: int) -> Iterab
                 what = f"{scheme}: time of a call, then time of a token really made"
                 per_token = ratio_of_means(setting.token_times(scheme), setting.token_times(reference))
                 yield _row(name, what, setting, as_run, per_token)
-
-
-def _forced(setting: StudySetting) -> tuple[Any, ...]:
-    return (setting.machine, *(item for item in setting.coordinates if item[0] != "stop"))
 
 
 def _warm_up(name: str, found: Sequence[StudySetting], tasks: int) -> Iterable[Confound]:

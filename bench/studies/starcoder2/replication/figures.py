@@ -8,10 +8,11 @@ from typing import Any
 
 from bench.analysis.statistics import Estimate
 from bench.report import units
-from bench.report.figures import legend_below, linear_ticks, panels, ratio_ticks
+from bench.report.figures import linear_ticks, panels, ratio_ticks
 from bench.report.palette import BAND, PAPER, SOFT, colour, marker
 
 from ..published import PrunedPoint
+from ..raw.figures import over_layers, row_names
 from .pruning import PrunedSeries
 from .rows import Measured, StudyEnergyRow, TimeRow
 
@@ -33,7 +34,7 @@ def time_ratios(rows: Sequence[TimeRow]) -> Any:
             _label_beside(panel, place - 0.2, f"published ×{row.ratio:.2f}")
             _label_beside(panel, place + 0.2, f"measured {units.ratio(measured.ratio)}")
         panel.set_xscale("log")
-        _names(panel, [f"{row.published.arm}\n({measured.scheme})" for row, measured in shown])
+        row_names(panel, [f"{row.published.arm}\n({measured.scheme})" for row, measured in shown])
         panel.axvline(1.0, color=SOFT.light, linewidth=1.0, zorder=1)
         _widen(panel)
         panel.set_title("Time ÷ original. Hollow: the study. Filled: measured here")
@@ -52,7 +53,7 @@ def energies(rows: Sequence[StudyEnergyRow]) -> Any:
             _raw(top, measured, place)
             _point(top, measured.value, place, measured.scheme)
             _label_beside(top, place, units.estimate(measured.value, "J"))
-        _names(top, [f"{row.published.arm}\n({measured.scheme})" for row, measured in shown])
+        row_names(top, [f"{row.published.arm}\n({measured.scheme})" for row, measured in shown])
         top.set_xlim(left=0.0)
         linear_ticks(top, "x", "J")
         first = shown[0][1]
@@ -74,7 +75,7 @@ def _ratios(panel: Any, compared: Sequence[tuple[StudyEnergyRow, Measured]]) -> 
         _point(panel, measured.ratio, place, measured.scheme)
         _label_beside(panel, place, units.ratio(measured.ratio))
     panel.set_xscale("log")
-    _names(panel, [row.published.arm for row, _ in compared])
+    row_names(panel, [row.published.arm for row, _ in compared])
     panel.axvline(1.0, color=SOFT.light, linewidth=1.0, zorder=1)
     _widen(panel)
     panel.set_title("÷ original. Bar: the range that the study states")
@@ -97,7 +98,7 @@ def pruned_scores(series: Sequence[PrunedSeries], published: Sequence[PrunedPoin
             low = [100 * max(0.0, s.share - s.low) for _, s in points]
             high = [100 * max(0.0, s.high - s.share) for _, s in points]
             panel.errorbar(xs, ys, yerr=[low, high], color=shade, marker=marker(label), capsize=3, label=label)
-        _over_layers(figure, panel, "pass@1 on HumanEval+, %")
+        over_layers(figure, panel, "pass@1 on HumanEval+, %")
         panel.set_ylim(bottom=-1.0)
 
     return panels(1, 1, 3.0, draw)
@@ -119,7 +120,7 @@ def pruned_energies(series: Sequence[PrunedSeries]) -> Any:
                 if value.low is not None and value.high is not None:
                     panel.plot([x, x], [value.low, value.high], color=shade, linewidth=2.2)
         linear_ticks(panel, "y", "J")
-        _over_layers(figure, panel, "J per token")
+        over_layers(figure, panel, "J per token")
 
     return panels(1, 1, 3.0, draw)
 
@@ -127,15 +128,6 @@ def pruned_energies(series: Sequence[PrunedSeries]) -> Any:
 def _labelled(series: Sequence[PrunedSeries]) -> list[tuple[str, str, PrunedSeries]]:
     names = [f"{one.model}, {one.scheme}, {one.setting.coordinate('new_tokens')} tokens" for one in series]
     return [(name, colour(name, names), one) for name, one in zip(names, series, strict=True)]
-
-
-def _over_layers(figure: Any, panel: Any, title: str) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panel.set_xlabel("layers removed")
-    panel.set_title(title)
-    legend_below(figure, panel, columns=1)
 
 
 def _raw(panel: Any, measured: Measured, place: float) -> None:
@@ -153,13 +145,6 @@ def _point(panel: Any, value: Estimate, place: float, scheme: str) -> None:
 
 def _label_beside(panel: Any, place: float, text: str) -> None:
     panel.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.0)
-
-
-def _names(panel: Any, names: Sequence[str]) -> None:
-    panel.set_yticks(range(len(names)), list(names))
-    panel.set_ylim(len(names) - 0.4, -0.6)
-    panel.grid(False, axis="y")
-    panel.tick_params(axis="y", length=0)
 
 
 def _widen(panel: Any) -> None:

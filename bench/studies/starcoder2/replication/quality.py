@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import NormalDist
 
 from bench.analysis.statistics import CONFIDENCE, Estimate, estimate
@@ -13,7 +13,7 @@ from bench.record.schema import Record
 
 from ..published import Published, PublishedRow
 from .rows import held_against
-from .settings import JouleSource, StudySetting
+from .settings import JouleSource, StudySetting, but_stop
 
 
 @dataclass(frozen=True)
@@ -129,24 +129,14 @@ def joules_per_pass(setting: StudySetting, scheme: str, found: Sequence[StudySet
     if not passed:
         return None, "no task passed"
     each = estimate(joules.values, statistic="mean")
-    return scaled(each, math.fsum(tokens) / len(tokens) / passed), joules.estimated
+    return each.times(math.fsum(tokens) / len(tokens) / passed), joules.estimated
 
 
 def _joules(setting: StudySetting, scheme: str, found: Sequence[StudySetting]) -> JouleSource | None:
     """J/token of the scheme here, or where only the way to stop differs."""
-    alike = [setting, *(other for other in found if _but_stop(other) == _but_stop(setting))]
+    alike = [setting, *(other for other in found if but_stop(other) == but_stop(setting))]
     for candidate in alike:
         joules = candidate.joules(scheme)
         if joules:
             return joules[0]
     return None
-
-
-def _but_stop(setting: StudySetting) -> tuple[object, ...]:
-    return (setting.machine, *(item for item in setting.coordinates if item[0] != "stop"))
-
-
-def scaled(value: Estimate, factor: float) -> Estimate:
-    low = None if value.low is None else value.low * factor
-    high = None if value.high is None else value.high * factor
-    return replace(value, value=value.value * factor, low=low, high=high)

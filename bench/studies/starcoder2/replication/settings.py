@@ -168,6 +168,11 @@ def _present(parts: Iterable[Sequence[float]]) -> Samples:
     return tuple(tuple(part) for part in parts if len(part))
 
 
+def but_stop(setting: StudySetting) -> tuple[object, ...]:
+    """Where and of what a setting is, but for how its calls end."""
+    return (setting.machine, *(item for item in setting.coordinates if item[0] != "stop"))
+
+
 def ratio_of_means(samples: Samples, reference: Samples) -> Estimate | None:
     """Ratio of means, because the study's times are sums over all tasks; None where a side has no positive values."""
     if not samples or not reference or any(value <= 0 for part in (*samples, *reference) for value in part):
