@@ -11,6 +11,7 @@ from bench.doctor import gpu as gpu_checks
 from bench.instruments.nvml import Nvml
 from bench.record.errors import MachineError
 from bench.report.check_tables import print_checks
+from benchmarks import first_report
 
 
 class NvmlError(Exception):
@@ -209,6 +210,16 @@ def test_rapl_and_codecarbon(fake):
         fake.file(f"powercap/intel-rapl:0/{name}", text)
     assert host.rapl(fake.machine()).status == "ok"
     assert host.codecarbon(fake.machine()).status == "ok"
+
+
+@pytest.mark.parametrize(("gib", "status"), [(1.5, "limited"), (2.5, "ok")])
+def test_the_memory_that_smoke_wants_is_what_the_first_report_took_and_a_reserve(fake, monkeypatch, gib, status):
+    """A laptop of 4 GB is told nothing."""
+    fake.file("proc/meminfo", f"MemAvailable: {round(gib * 2**20)} kB\n")
+    monkeypatch.setattr(host.cpu, "memory_limit", lambda: None)
+    assert host.memory(fake.machine()).status == status
+    took = first_report.recorded()
+    assert took["peak_bytes"] < host._SMOKE_MEMORY < 2 * first_report.GOAL_BYTES
 
 
 def test_hub_is_not_asked_when_offline(fake, monkeypatch):
