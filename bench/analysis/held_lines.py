@@ -43,8 +43,8 @@ _AGAIN: dict[tuple[str, str], Record] = {}
 
 def is_held(record: Record) -> bool:
     """Whether its lines were classified when it was recorded, by another table than today's."""
-    told = record.setup.get("ledger", {}) if record.status == "ok" else {}
-    return bool(told) and "rows" not in told and rules_said() != THEN
+    held = record.setup.get("ledger", {}) if record.status == "ok" else {}
+    return bool(held) and "rows" not in held and rules_said() != THEN
 
 
 def read_once(read: ReadTrace) -> ReadTrace:
@@ -84,7 +84,7 @@ def classified_again(records: Sequence[Record], folder: Path, read: ReadTrace) -
         settings[setting_of(record.case), record.instrument].append((record, _trace(record, folder)))
     whole = [found for found in settings.values() if all(path for _, path in found)]
     traces = {id(record): path for found in whole for record, path in found if path}
-    return tuple(_kept(one, traces[id(one)], read) if id(one) in traces else one for one in records)
+    return tuple(_read_again(one, traces[id(one)], read) if id(one) in traces else one for one in records)
 
 
 def _trace(record: Record, folder: Path) -> Path | None:
@@ -93,8 +93,8 @@ def _trace(record: Record, folder: Path) -> Path | None:
     return next((folder / item.path for item in traces if not problem_of(folder, item)), None)
 
 
-def _kept(record: Record, path: Path, read: ReadTrace) -> Record:
-    """What ``_reclassified`` gives, kept while the process lasts: a notebook asks of one run again and again. A Record
+def _read_again(record: Record, path: Path, read: ReadTrace) -> Record:
+    """What ``_reclassified`` gives, made once in a process: a notebook asks of one run again and again. A Record
     holds the digest of its trace, which the file was compared with: nothing else but the table decides."""
     asked = json.dumps(to_json(record)), rules_said()
     if asked not in _AGAIN:
@@ -105,11 +105,11 @@ def _kept(record: Record, path: Path, read: ReadTrace) -> Record:
 
 
 def _reclassified(record: Record, path: Path, read: ReadTrace) -> Record:
-    analysis, told = Analysis(read(path)), record.setup["ledger"]
+    analysis, held = Analysis(read(path)), record.setup["ledger"]
     rows = gpu_rows(analysis, work_of(analysis, STEP_RANGE), STEP_RANGE) if analysis.devices else None
     found = cpu_rows(analysis.timeline, STEP_RANGE) if rows is None else rows
     less = _undisturbed(record, analysis, rows) if rows is not None else None
-    known = {name: told[name] for name in ("device", "bitsandbytes", "observer_scale") if name in told}
+    known = {name: held[name] for name in ("device", "bitsandbytes", "observer_scale") if name in held}
     metrics = tuple(item for item in record.metrics if not _is_line(item.name))
     return replace(record, setup={**record.setup, "ledger": {**known, **packed_rows(found, less)}}, metrics=metrics)
 

@@ -16,7 +16,7 @@ from bench.presets import EndToEnd
 from bench.record.chain import PLAN
 from bench.record.errors import UsageError
 from bench.record.files import RUNS, refuse_foreign, unused
-from bench.record.schema import Environment, Record
+from bench.record.schema import Environment
 from bench.record.store import RECORDS, Writer, load, open_run, refuse_packed
 from bench.record.suggested import quoted
 from bench.run import intervening, runner
@@ -174,7 +174,7 @@ def _measure(
 
 
 def _blocks(blocks: Sequence[Block], headline: str, writer: Writer, context: runner.Context, start: Start) -> int:
-    done = runner.records_done(_recorded(writer), retry_failed=True)
+    done = runner.records_done(load(writer.folder).records, retry_failed=True)
     left = remaining(blocks, done)
     if not left:
         return 0
@@ -182,7 +182,3 @@ def _blocks(blocks: Sequence[Block], headline: str, writer: Writer, context: run
     with make_progress(left, f"{headline}: {len(left)} blocks", noticed) as progress:
         outcome = runner.run_blocks(left, writer, context, progress.start, progress.record, progress.end, start)
     return outcome.counts["failed"]
-
-
-def _recorded(writer: Writer) -> tuple[Record, ...]:
-    return load(writer.folder).records

@@ -19,7 +19,7 @@ from bench.record.shared_copy import anonymiser, anonymous_record
 from bench.record.store import Loaded, remedy
 from bench.record.suggested import command, quoted
 from bench.verbs.planned import plan_of
-from bench.verbs.shared_options import add_anonymous, add_verbose, refuse
+from bench.verbs.shared_options import add_anonymous, add_verbose, refuse, run_folder
 
 if TYPE_CHECKING:
     from bench.report.content import Report
@@ -49,8 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Report on the run in ``options.run``, or with ``options.study`` on all of them beside the study."""
     for folder in options.run:
-        if not folder.is_dir():
-            raise RecordError(f"{folder} is not a run folder: give the folder that {quoted('run')} printed")
+        run_folder(folder)
     if options.study:
         if options.reference:
             raise UsageError("--reference has no place with --study: the original is each run's unquantised arm")

@@ -16,7 +16,7 @@ from bench.record.errors import MachineError, RecordError, UsageError
 from bench.record.files import RUNS, refuse_taken, unused
 from bench.record.schema import Environment, Record
 from bench.record.store import load, open_run
-from bench.record.suggested import again, command, quoted
+from bench.record.suggested import again, command
 from bench.report.console import console as make_console
 from bench.report.short import SAME_WITH_V, Passage, line, print_parts
 from bench.report.terminal import print_command
@@ -24,7 +24,7 @@ from bench.run.planfile import Run, new_run_id, read_plan, read_planned, write_p
 from bench.run.processes import ForkServer
 from bench.verbs.report import report_run
 from bench.verbs.run import measure
-from bench.verbs.shared_options import add_no_report, add_verbose
+from bench.verbs.shared_options import add_no_report, add_verbose, run_folder
 
 EXAMPLES = """
 rerun reports/runs/mine
@@ -52,9 +52,7 @@ def main(options: argparse.Namespace) -> int:
 
 def repeat(options: argparse.Namespace, machine: Environment, fork_server: ForkServer) -> int:
     """The same blocks in the same order with the same seed, into a new folder."""
-    old: Path = options.run
-    if not old.is_dir():
-        raise RecordError(f"{old} is not a run folder: give the folder that {quoted('run')} printed")
+    old = run_folder(options.run)
     before = read_plan(old)
     records = load(old).records
     run = replace(before, run_id=new_run_id(before.preset.name, before.source, "rerun-"), repeats=before.run_id)

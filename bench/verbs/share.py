@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.record.anonymous import Anonymiser
-from bench.record.errors import RecordError, StorageError, UsageError
+from bench.record.errors import StorageError, UsageError
 from bench.record.files import is_run, refuse_taken
 from bench.record.schema import Record
 from bench.record.shared_copy import SharedCopy, anonymiser, make
 from bench.record.store import load, remedy, why
 from bench.record.suggested import quoted
 from bench.verbs.report import build_run, report_run, write_run
-from bench.verbs.shared_options import add_no_report, add_verbose
+from bench.verbs.shared_options import add_no_report, add_verbose, run_folder
 from bench.verbs.verify import verify
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Make the copy and its report, and list what was taken out. Exit code 1 where the run itself is not verified."""
-    folder: Path = options.run
-    if not folder.is_dir():
-        raise RecordError(f"{folder} is not a run folder: give the folder that {quoted('run')} printed")
+    folder = run_folder(options.run)
     records = load(folder).records
     names = anonymiser(folder, records, options.also)
     copied = share(folder, options.out or copy_beside(folder.resolve(), names), records, names)

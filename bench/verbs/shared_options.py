@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.record.errors import UsageError
+from bench.record.errors import RecordError, UsageError
 from bench.record.suggested import quoted
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ def add_anonymous(parser: argparse.ArgumentParser, where: str) -> None:
     """--anonymous, of a verb that writes to ``where``."""
     help_ = f"no host, user, folder or secret in {where}: docs/safety.md"
     parser.add_argument("--anonymous", action="store_true", help=help_)
+
+
+def run_folder(folder: Path) -> Path:
+    """The folder that a user gave for a run's. Raises RecordError where it is none."""
+    if not folder.is_dir():
+        raise RecordError(f"{folder} is not a run folder: give the folder that {quoted('run')} printed")
+    return folder
 
 
 STEPS = ("found", "ranges", "period", "whole")

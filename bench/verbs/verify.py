@@ -14,6 +14,7 @@ from bench.record.suggested import quoted
 from bench.report.documents import integrity_document
 from bench.report.visible import dumps
 from bench.run.planfile import read_planned
+from bench.verbs.shared_options import run_folder
 
 SHOWN = 5
 
@@ -38,9 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the checks and the verdict. Exit code 1 where something does not hold."""
-    folder: Path = options.run
-    if not folder.is_dir():
-        raise RecordError(f"{folder} is not a run folder: give the folder that {quoted('run')} printed")
+    folder = run_folder(options.run)
     checks = verify(folder)
     if options.leave_out is not None:
         leave_out(folder, checks, options.leave_out)
