@@ -136,7 +136,7 @@ def test_no_more_records_are_kept_than_a_run_has(monkeypatch):
     monkeypatch.setattr(held_lines, "_KEPT_RECORDS", 2)
     monkeypatch.setattr(held_lines, "_reclassified", lambda record, *_: record)
     records = [replace(one, repeat=n) for n, one in enumerate(observed(GPU, "nf4") * 5)]
-    assert [held_lines._kept(one, GPU, pytest.fail) for one in records] == records
+    assert [held_lines._read_again(one, GPU, pytest.fail) for one in records] == records
     assert len(held_lines._AGAIN) == 2
 
 
