@@ -124,7 +124,7 @@ def how_apart(analysis: Analysis) -> str:
 
 
 def without_calls(traces: Sequence[Trace]) -> list[Finding]:
-    """A finding for each trace in which kernels of the steps have no call, though others do."""
+    """A finding for each trace in which kernels of the steps have no call."""
     made = []
     for name, trace in zip(("reference", "candidate"), traces, strict=True):
         lone = uncalled(trace.analysis, trace.step_range)
@@ -144,12 +144,10 @@ def uncalled(analysis: Analysis, step_range: str) -> str:
 
 
 def _uncalled(analysis: Analysis, step_range: str) -> tuple[int, int]:
-    """(kernels without a call, all) in the steps; none where no kernel has one, and not counting what ran before the
-    first that has one."""
+    """(kernels without a call, all) in the steps, not counting what ran before the first that has one."""
     timeline, joined = analysis.timeline, analysis.launch >= 0
-    if not joined.any():
-        return 0, 0
     rows, kernels = step_rows(timeline, step_range), timeline.kernels
     inside = Cover.union(timeline.ranges.start[rows], timeline.ranges.end[rows]).holds(kernels.start)
-    inside &= kernels.start >= kernels.start[joined].min()
+    if joined.any():
+        inside &= kernels.start >= kernels.start[joined].min()
     return int((inside & ~joined).sum()), int(inside.sum())
