@@ -19,6 +19,7 @@ from ..ledger.uniform import SHARE_GPU, uniform_factor
 from ..replay.diagnosis import Diagnosis
 from ..timeline import Analysis
 from .doubts import GPU_UNSEEN, LOST, MIXED, WHOLE_GRAPHS
+from .kinds import KINDS
 from .recorded import Origin, Recorded
 from .sizes import template
 from .times import StepTime
@@ -31,7 +32,7 @@ _LEAST, _MOST = 0.8, 1.25
 _TIMES = re.compile(r"^\d+ × ")
 UNLIKE, ONE_FILE = "unlike", "one-file"
 # What says of what the numbers are, and stands before them.
-FIRST = (ONE_FILE, UNLIKE, LOST, MIXED, GPU_UNSEEN, WHOLE_GRAPHS)
+FIRST = (ONE_FILE, UNLIKE, KINDS, LOST, MIXED, GPU_UNSEEN, WHOLE_GRAPHS)
 
 
 def _facts(analyses: Sequence[Analysis]) -> list[str]:

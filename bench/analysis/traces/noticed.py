@@ -20,6 +20,7 @@ from .doubts import gpu_unseen, graphs_recorded_whole, mixed, passes, stalled_el
 from .findings import one_file, unlike
 from .fused import quantised_in_passing
 from .graphs import graphs_in_one
+from .kinds import of_other_kinds
 from .periods import not_in_steps
 from .recorded import RecordedLine, TraceOrigin
 
@@ -52,7 +53,8 @@ class Noticed:
         return replace(line, low=line.low - ms, high=line.high + ms)
 
     def savings(self, found: Diagnosis) -> Diagnosis:
-        """What removing causes would save, as sure as the traces allow."""
+        """What removing causes would save, as sure as the traces allow. More work is no slower machine."""
+        found = replace(found, uniform=None) if self.apart else found
         if self.unsure or self.idle_unsure:
             return found.unsure
         return replace(found, costs=tuple(map(self._saving, found.costs)))
@@ -80,7 +82,7 @@ def noticed_of(
         found += not_in_steps(("reference", "candidate"), tuple(zip(analyses, steps, strict=True)))
     lines = classed_apart(analyses, steps)
     classed = [*lines.findings, *graphs_recorded_whole(analyses), *gpu_unseen(both)]
-    doubted = mixed(costs) + work_lost(both)
+    doubted = mixed(costs) + work_lost(both) + (of_other_kinds(analyses, steps) if with_gpu else [])
     apart = bool(doubted) or several is not None
     busy = max(sum(float(each.causes[name].mean()) for name in c.BUSY) for each in costs) * MS_PER_NS
     moved = {line: share * busy for line, share in lines.shares.items()}

@@ -113,8 +113,7 @@ def explain_traces(reference: Trace, candidate: Trace, spread: Spread = ASSUMED)
         timed = (_of_run(run, analyses, times, spread) if run else None) or _doubted(
             _timed(analyses, times, steps, spread), noticed
         )
-        uniform = None if noticed.apart else timed.diagnosis.uniform  # more work is no slower machine
-        told += left_open(timed.closed, timed.unit, uniform) + of_sample(timed.diagnosis)
+        told += left_open(timed.closed, timed.unit, timed.diagnosis.uniform) + of_sample(timed.diagnosis)
     sources = _sources(costs, None)
     count = costs[0].steps, costs[1].steps
     copies = copies_per_step(reference.analysis, steps[0]), copies_per_step(candidate.analysis, steps[1])
