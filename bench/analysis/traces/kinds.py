@@ -16,6 +16,7 @@ from ..ledger.costs import step_rows
 from ..ledger.gpu import with_left_out
 from ..timeline import Analysis
 from .families import RangeFamily, Rows, gpu_time_inside
+from .sizes import template
 
 # The GPU works so many times as long at the steps of the one as at those of the other, and about as long at those that
 # were left out.
@@ -28,6 +29,8 @@ KINDS = "other-steps"
 def of_other_kinds(analyses: Sequence[Analysis], steps: Sequence[str]) -> list[Finding]:
     """A finding for each trace whose left-out steps are like the other's. Raises RecordError where there are no such
     steps."""
+    if steps[0] != steps[1] and template(steps[0]) == template(steps[1]):
+        return []  # their names tell that their sizes differ
     (one, left_one), (other, left_other) = (_gpu_times(*each) for each in zip(analyses, steps, strict=True))
     if not one or not other or 1 / _UNLIKE < other / one < _UNLIKE:
         return []
