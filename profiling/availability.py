@@ -66,8 +66,8 @@ def probe(root: Path = Path("/")) -> ProfilingTools:
 
 def find_tool(name: str) -> str | None:
     """The tool on the search path, or beside the running Python (a virtual environment that is not activated)."""
-    beside = Path(sys.executable).parent / name
-    return shutil.which(name) or (str(beside) if os.access(beside, os.X_OK) else None)
+    of_python = Path(sys.executable).parent / name
+    return shutil.which(name) or (str(of_python) if os.access(of_python, os.X_OK) else None)
 
 
 def _text(path: Path) -> str | None:

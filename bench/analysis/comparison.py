@@ -103,8 +103,8 @@ def compare(
     alike = conditions([(left[k], right[k]) for k in common], one_run=_one_sweep(records_a, records_b))
     findings += check(alike, allow=allow, force=force)
     rows = [row for name in common for row in _rows(left[name], right[name], margin)]
-    beside = bool(scheme_a and scheme_b) and _one_sweep(records_a, records_b)
-    alone = of_comparison(records_b, records_a) if beside else ()
+    of_one_sweep = bool(scheme_a and scheme_b) and _one_sweep(records_a, records_b)
+    alone = of_comparison(records_b, records_a) if of_one_sweep else ()
     ordered = _in_order([(left[name], right[name]) for name in common])
     return Comparison(
         tuple(rows), (*findings, *ordered, *alone), _cases(left[k] for k in left if k not in right),

@@ -68,11 +68,11 @@ def divide(
 
 def _named(source: Source, workload: str, repeat: int, processes: Sequence[Block]) -> Shares:
     name = f"{source.name}: {workload}, repeat {repeat + 1}"
-    told = (
+    names = (
         replace(block, options={**block.options, BLOCK: {"name": name, "place": place}})
         for place, block in enumerate(processes)
     )
-    return Shares(name, tuple(told))
+    return Shares(name, tuple(names))
 
 
 def _workloads(found: Iterable[Round]) -> list[list[Round]]:

@@ -128,9 +128,9 @@ def submit(folder: Path, cluster: Cluster, calls: Sequence[Callable[[], int]]) -
                 jobs = [executor.submit(call) for call in calls[first : first + LARGEST_ARRAY]]
             yield [str(job.job_id) for job in jobs]
     except submitit.core.utils.FailedJobError as error:
-        told = _last_line(str(error))
+        last_line = _last_line(str(error))
         raise UsageError(
-            f"Slurm did not take the jobs: {told}; the plan is kept: try again with --resume and other options"
+            f"Slurm did not take the jobs: {last_line}; the plan is kept: try again with --resume and other options"
         ) from error
     except ValueError as error:
         raise UsageError(f"submitit did not take the options: {_last_line(str(error))}") from error

@@ -58,12 +58,12 @@ def text_modules(model: Any) -> list[tuple[str, Any]]:
     if not any(p.dim() >= 2 for p in decoder.parameters()):
         decoder = model
     base = getattr(model, "base_model", model)
-    within, beside = (set(map(id, part.modules())) for part in (decoder, base))
+    within, of_base = (set(map(id, part.modules())) for part in (decoder, base))
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     return [
         (name, module)
         for name, module in model.named_modules()
-        if id(module) in within or module is head or id(module) not in beside
+        if id(module) in within or module is head or id(module) not in of_base
     ]
 
 

@@ -208,9 +208,9 @@ def complete(
     strange = tuple(_key(record.key) for record in others if record.instrument in own)
     if strange:
         checks.append(IntegrityCheck("unplanned", "problem", f"{len(strange)} records that no plan asks for", strange))
-    beside = Counter(record.instrument for record in others if record.instrument not in own)
-    if beside:
-        found = ", ".join(f"{count} {name}" for name, count in beside.items())
+    extra = Counter(record.instrument for record in others if record.instrument not in own)
+    if extra:
+        found = ", ".join(f"{count} {name}" for name, count in extra.items())
         checks.append(IntegrityCheck("beside the plan", "note", f"{found}: of intervene, evaluate or profiling"))
     bad = Counter(record.status for record in records if record.status != "ok")
     if bad:

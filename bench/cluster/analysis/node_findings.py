@@ -87,12 +87,12 @@ def _few(found: Nodes) -> list[Finding]:
 def _blocks(found: Nodes) -> list[Finding]:
     made, blocks = [], found.blocks
     if blocks.split:
-        told = "; ".join(f"{name}: {', '.join(nodes)}" for name, nodes in list(blocks.split.items())[:MOST_NAMES])
+        moved = "; ".join(f"{name}: {', '.join(nodes)}" for name, nodes in list(blocks.split.items())[:MOST_NAMES])
         more = len(blocks.split) - MOST_NAMES
         made.append(
             Finding(
                 "split-blocks", "info", f"{len(blocks.split)} of {blocks.count} blocks went on on another node",
-                told + (f"; and {more} more" if more > 0 else ""),
+                moved + (f"; and {more} more" if more > 0 else ""),
                 "nothing: arms of such a block are set against each other only where they ran on the same node",
             )
         )  # fmt: skip

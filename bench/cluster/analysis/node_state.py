@@ -86,10 +86,10 @@ def _is_number(value: Any) -> bool:
 
 
 def _throttled(records: Sequence[Record]) -> dict[str, float] | None:
-    told = [gpus for record in records if (gpus := [gpu for gpu in _gpus(record) if "throttle_reasons" in gpu])]
-    if not told:
+    recorded = [gpus for record in records if (gpus := [gpu for gpu in _gpus(record) if "throttle_reasons" in gpu])]
+    if not recorded:
         return None
-    each = [{str(reason) for gpu in gpus for reason in gpu["throttle_reasons"] or ()} - HARMLESS for gpus in told]
+    each = [{str(reason) for gpu in gpus for reason in gpu["throttle_reasons"] or ()} - HARMLESS for gpus in recorded]
     return {name: sum(name in found for found in each) / len(each) for name in sorted(set().union(*each))}
 
 
@@ -117,8 +117,8 @@ def _readings_apart(reading: Reading, known: Mapping[str, NodeState]) -> Iterabl
 
 def _slowed(known: Mapping[str, NodeState]) -> Iterable[tuple[str, str]]:
     """Reasons given after most of a node's Cases and by less than half of the nodes."""
-    told = {name: state.throttled for name, state in known.items() if state.throttled is not None}
-    often = {name: [reason for reason, share in shares.items() if share >= 0.5] for name, shares in told.items()}
+    throttled = {name: state.throttled for name, state in known.items() if state.throttled is not None}
+    often = {name: [reason for reason, share in shares.items() if share >= 0.5] for name, shares in throttled.items()}
     for name, reasons in often.items():
         for reason in reasons:
             if 2 * sum(reason in other for other in often.values()) < len(often):

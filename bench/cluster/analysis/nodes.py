@@ -172,7 +172,7 @@ def _effects(times: _Times) -> dict[str, tuple[float, int]]:
 
 
 @dataclass(frozen=True)
-class _Standing:
+class _Deviation:
     """A node among those it is compared with: the logarithm of its factor, z, and whether z is beyond their limit."""
 
     log: float
@@ -180,21 +180,21 @@ class _Standing:
     far: bool
 
 
-def _compared(effects: Mapping[str, tuple[float, int]]) -> dict[str, _Standing]:
+def _compared(effects: Mapping[str, tuple[float, int]]) -> dict[str, _Deviation]:
     """Only nodes with another one in their part."""
     parts: dict[int, dict[str, float]] = {}
     for name, (effect, part) in effects.items():
         parts.setdefault(part, {})[name] = effect
-    found: dict[str, _Standing] = {}
+    found: dict[str, _Deviation] = {}
     for members in parts.values():
         if len(members) > 1:
             values = np.array(list(members.values()))
             columns = (values - np.median(values)).tolist(), modified_z(values).tolist(), far(values).tolist()
-            found |= {name: _Standing(*of) for name, *of in zip(members, *columns, strict=True)}
+            found |= {name: _Deviation(*of) for name, *of in zip(members, *columns, strict=True)}
     return found
 
 
-def _nodes(records: Sequence[Record], machine: str, compared: Mapping[str, _Standing]) -> tuple[Node, ...]:
+def _nodes(records: Sequence[Record], machine: str, compared: Mapping[str, _Deviation]) -> tuple[Node, ...]:
     own: dict[str, list[Record]] = {}
     for record in records:
         own.setdefault(node_of(record.environment), []).append(record)
@@ -209,16 +209,16 @@ def _node(
     name: str,
     records: Sequence[Record],
     machine: str,
-    standing: _Standing | None,
+    deviation: _Deviation | None,
     state: NodeState,
     apart: tuple[str, ...],
 ) -> Node:
-    outlying = standing is not None and standing.far and abs(standing.log) > math.log1p(FLOOR)
+    outlying = deviation is not None and deviation.far and abs(deviation.log) > math.log1p(FLOOR)
     gpus = [str(gpu["uuid"]) for r in records if r.case.device != "cpu" for gpu in r.environment.gpus if "uuid" in gpu]
     return Node(
         name, machine, tuple(dict.fromkeys(gpus)), len(records),
         tuple(dict.fromkeys(block for record in records if (block := block_of(record)))),
-        math.exp(standing.log) if standing else None, standing.z if standing else None, outlying, state, apart,
+        math.exp(deviation.log) if deviation else None, deviation.z if deviation else None, outlying, state, apart,
     )  # fmt: skip
 
 

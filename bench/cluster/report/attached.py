@@ -18,13 +18,13 @@ from .section import section
 def of_run(analysed: Analysed) -> Attached | None:
     """None where all was measured on one node."""
     found = nodes(analysed.records)
-    told = (*of_nodes(found), *of_parts(analysed.parts))
+    headline = (*of_nodes(found), *of_parts(analysed.parts))
     if found is None:
-        return Attached("first", lambda _: (), told) if told else None
+        return Attached("first", lambda _: (), headline) if headline else None
     return Attached(
         "first",
         lambda _: (section(found),),
-        told,
+        headline,
         machine_line(analysed.latest.environment, found),
         partial(environment, analysed.records),
     )

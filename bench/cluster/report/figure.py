@@ -97,8 +97,8 @@ def factors(fleets: Sequence[Fleet]) -> Any:
     def draw(_figure: Any, axes: Any) -> None:
         for panel, fleet in zip(axes[:, 0], fleets, strict=True):
             _factors(panel, fleet)
-            told = "Time per token against the median node, % (up is slower)"
-            panel.set_title(f"{fleet.machine}: time against its median node, %" if several else told)
+            axis_label = "Time per token against the median node, % (up is slower)"
+            panel.set_title(f"{fleet.machine}: time against its median node, %" if several else axis_label)
 
     return panels(len(fleets), 1, 2.3 * len(fleets), draw)
 
@@ -117,8 +117,8 @@ def _factors(panel: Any, fleet: Fleet) -> None:
     low, high = min(*percent, -100.0 * FLOOR), max(*percent, 100.0 * FLOOR)
     room = 0.16 * (high - low)
     panel.set_ylim(low - room, high + room)
-    beside = max(0.6, 0.02 * len(ranked))
-    panel.set_xlim(-beside, len(ranked) - 1 + beside)
+    margin = max(0.6, 0.02 * len(ranked))
+    panel.set_xlim(-margin, len(ranked) - 1 + margin)
     _names(panel, ranked, percent, 0.09 * (high - low + 2 * room))
     _whole_ticks(panel, len(ranked))
     panel.grid(False, axis="x")
@@ -138,8 +138,8 @@ def _names(panel: Any, ranked: Sequence[Node], percent: Sequence[float], least: 
         for place in places:
             last = min(sign * percent[place], last - least)
             # Beside all the marks that are named, so that no name lies on one.
-            beside = (min if align == "right" else max)(places)
-            _name(panel, ranked[place], (beside, sign * last), align)
+            at = (min if align == "right" else max)(places)
+            _name(panel, ranked[place], (at, sign * last), align)
 
 
 def _name(panel: Any, node: Node, point: tuple[float, float], align: str) -> None:

@@ -80,16 +80,16 @@ _SHOWN = (
 
 def _state(node: Node) -> str:
     """Clock and temperature, under load where that was sampled, and what held the GPU back."""
-    figures, told = node.state.figures, []
+    figures, texts = node.state.figures, []
     for kind in ("SM clock", "GPU temperature", "CPU clock"):
         name, unit = next(((n, u) for n, u in _SHOWN if n.startswith(kind) and n in figures), ("", ""))
         if name:
-            told.append(f"{units.si(figures[name], unit)}")
+            texts.append(f"{units.si(figures[name], unit)}")
     busy = figures.get("cores busy with other work", 0.0)
-    told += [f"{units.number(busy, 2)} cores busy with other work"] if busy >= 0.25 else []
+    texts += [f"{units.number(busy, 2)} cores busy with other work"] if busy >= 0.25 else []
     held = (node.state.throttled or {}).items()
-    told += [f"{reason} in {share:.0%}" for reason, share in held if share > 0]
-    return ", ".join(told) or units.ABSENT
+    texts += [f"{reason} in {share:.0%}" for reason, share in held if share > 0]
+    return ", ".join(texts) or units.ABSENT
 
 
 def throughput(fleet: Fleet, rates: Rates, several: bool) -> Table:
@@ -120,14 +120,14 @@ def variation(fleet: Fleet, several: bool) -> str:
     where = f"{fleet.machine}: " if several else ""
     if found is None:
         return where + "How much nodes differ is not known, because no two of them timed the same arm."
-    told = where + _nodes_text(found) + _blocks_text(found)
+    text = where + _nodes_text(found) + _blocks_text(found)
     outlying = [node.name for node in fleet.nodes if node.outlying]
     if outlying and fleet.steady is not None:
         which = outlying[0] if len(outlying) == 1 else f"the {len(outlying)} outlying nodes"
-        told += f" Without {which} the others differ by {units.percent(fleet.steady.node)}."
+        text += f" Without {which} the others differ by {units.percent(fleet.steady.node)}."
     if fleet.parts > 1:
-        told += f" Nodes fall into {fleet.parts} groups without a common arm; each is compared within its own only."
-    return told[0].upper() + told[1:]
+        text += f" Nodes fall into {fleet.parts} groups without a common arm; each is compared within its own only."
+    return text[0].upper() + text[1:]
 
 
 def _nodes_text(found: Variation) -> str:

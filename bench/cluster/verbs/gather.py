@@ -46,31 +46,31 @@ def gathered(
 ) -> int:
     """As ``main``, for other verbs."""
     found = gather(folder)
-    told = _told(folder, found)
+    passages = _told(folder, found)
     if anonymous:
         records = load(folder).records
         names = anonymiser(folder, records)
         copy = unused(copy_beside(folder.resolve(), names))
-        told += shared_passages(share(folder, copy, records, names), verbose=verbose)
+        passages += shared_passages(share(folder, copy, records, names), verbose=verbose)
         folder = copy
     if report:
-        report_run(folder, verbose=verbose, read=read, before=told)
+        report_run(folder, verbose=verbose, read=read, before=passages)
     else:
-        print_passages(told, make_console(), "")
+        print_passages(passages, make_console(), "")
     return 1 if found.missing else 0
 
 
 def _told(folder: Path, found: Gathered) -> list[Passage]:
-    told = [line(f"gathered: {found.records} records from {found.attempts} attempts on {found.nodes} nodes")]
+    passages = [line(f"gathered: {found.records} records from {found.attempts} attempts on {found.nodes} nodes")]
     if found.missing:
         blocks = ", ".join(map(str, list(found.missing)[:20]))
         missing = f"incomplete: {sum(found.missing.values())} records of blocks {blocks} are not there yet; go on with"
         again = command("run --on slurm --resume --out", folder)
-        told += [line(f"{missing} this, or --on local:"), Passage(partial(print_code, again))]
+        passages += [line(f"{missing} this, or --on local:"), Passage(partial(print_code, again))]
     if found.beside:
-        told.append(line(f"kept: {found.beside} records that were added since, such as judgements"))
+        passages.append(line(f"kept: {found.beside} records that were added since, such as judgements"))
     for what, items in (("measured twice, the first is taken", found.twice), ("left out, damaged", found.unread)):
-        told += [line(f"{what}: {text}", 9, "record measured twice or damaged") for text in items[:SHOWN]]
+        passages += [line(f"{what}: {text}", 9, "record measured twice or damaged") for text in items[:SHOWN]]
         if len(items) > SHOWN:
-            told.append(line(f"{what}: {len(items) - SHOWN} more", 9))
-    return told
+            passages.append(line(f"{what}: {len(items) - SHOWN} more", 9))
+    return passages

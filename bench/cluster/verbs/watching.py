@@ -135,6 +135,6 @@ def summary(found: Sequence[BlockState], seconds: float = 0.0, new: int = 0) -> 
     """Blocks by state, Records, and about how long it still takes where ``new`` Records came in ``seconds``."""
     counts = Counter(one.state for one in found)
     planned, recorded = sum(one.planned for one in found), sum(one.recorded for one in found)
-    told = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
+    text = ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state])
     left = f", about {seconds * (planned - recorded) / new / 60:.0f} min left at this pace" if new > 0 else ""
-    return f"{told}; {recorded} of {planned} records{left if recorded < planned else ''}"
+    return f"{text}; {recorded} of {planned} records{left if recorded < planned else ''}"

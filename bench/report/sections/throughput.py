@@ -49,8 +49,8 @@ def section(analysed: Analysed) -> Section | None:
         note=lambda group: assumed_bars(row.decode_rate for row in group.rows),
     )
     matrix = matrix_table(analysed.generation)
-    beside = across_table(analysed.across)
-    found = (*(one for one in (matrix, beside) if one), throughput_table(analysed.generation))
+    checkpoints = across_table(analysed.across)
+    found = (*(one for one in (matrix, checkpoints) if one), throughput_table(analysed.generation))
     return Section("throughput", "Decode throughput", figures=(*figures, *_over_batch(analysed)), tables=found)
 
 

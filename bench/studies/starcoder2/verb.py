@@ -107,9 +107,11 @@ def _counted(claims: Sequence[RawClaim]) -> str:
     """How the claims ended; one that has several readings which end otherwise is counted apart."""
     ends = [{reading.outcome for reading in claim.readings} for claim in claims]
     alike = Counter(next(iter(each)) for each in ends if len(each) == 1)
-    told = [f"{count} {outcome}" for outcome, count in alike.most_common()]
+    parts = [f"{count} {outcome}" for outcome, count in alike.most_common()]
     mixed = len(ends) - sum(alike.values())
-    return f"Of its {len(claims)} claims: {', '.join((*told, *([f'{mixed} depend on the reading'] if mixed else [])))}."
+    return (
+        f"Of its {len(claims)} claims: {', '.join((*parts, *([f'{mixed} depend on the reading'] if mixed else [])))}."
+    )
 
 
 def _print_all(report: Report, claims: Sequence[RawClaim], console: Console) -> None:

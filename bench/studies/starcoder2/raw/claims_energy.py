@@ -72,10 +72,10 @@ def _nodes(nodes: float) -> str:
 def _turns(g: Grounds, arms: Sequence[str]) -> str:
     """From which share of the node's host on the sign turns."""
     known = [(arm, one, even_share(one, arm)) for arm in arms for one in g.settings]
-    told = [
+    evidence = [
         f"{arm} {name_of(one.model, one.tokens)} {percent(share)}" for arm, one, share in known if share is not None
     ]
-    return f". The sign turns at this share of the node's CPUs and DRAM: {', '.join(told)}" if told else ""
+    return f". The sign turns at this share of the node's CPUs and DRAM: {', '.join(evidence)}" if evidence else ""
 
 
 def size(arm: str) -> Judge:
@@ -87,17 +87,17 @@ def size(arm: str) -> Judge:
             readings["CodeCarbon, wraps put back"] = SettingJoules.corrected
         for name, ratio in readings.items():
             found = [ratio(one, arm) for one in g.settings]
-            told = "over the original: " + ", ".join(f"{100 * (value.value - 1):+.0f} %" for value in found)
+            evidence = "over the original: " + ", ".join(f"{100 * (value.value - 1):+.0f} %" for value in found)
             more = _of_the_larger(found) if ratio is SettingJoules.written else ""
-            yield ClaimReading(name, overall(within(one, range_.low, range_.high) for one in found), told + more)
+            yield ClaimReading(name, overall(within(one, range_.low, range_.high) for one in found), evidence + more)
 
     return judge
 
 
 def _of_the_larger(found: Sequence[Estimate]) -> str:
     shares = [1 - 1 / value.value for value in found]
-    told = f"{percent(min(shares))} to {percent(max(shares))}"
-    return f". What is printed is near (quantised − original) ÷ quantised, {told} (inferred)"
+    text = f"{percent(min(shares))} to {percent(max(shares))}"
+    return f". What is printed is near (quantised − original) ÷ quantised, {text} (inferred)"
 
 
 def less_power(g: Grounds) -> Iterable[ClaimReading]:

@@ -34,9 +34,11 @@ def cache_misses(g: Grounds) -> Iterable[ClaimReading]:
         above = [level for level in caches.LEVELS if caches.above_unquantised(g.misses, own, level)]
         rates = "; ".join(_rates(g.misses, own, level) for level in caches.LEVELS)
         grown = ", ".join(f"{level} misses {_more(g, arm, level.lower())}" for level in caches.LEVELS)
-        told = f"{rates}. 7B/128: {grown}, with CPU cycles {_more(g, arm, 'cycles')}"
-        told += f". {', '.join(above)}: more often than in any unquantised model, at a price not known" if above else ""
-        yield ClaimReading(f"the CPU's caches, {arm}", CANNOT if above else "falls", told)
+        evidence = f"{rates}. 7B/128: {grown}, with CPU cycles {_more(g, arm, 'cycles')}"
+        evidence += (
+            f". {', '.join(above)}: more often than in any unquantised model, at a price not known" if above else ""
+        )
+        yield ClaimReading(f"the CPU's caches, {arm}", CANNOT if above else "falls", evidence)
     yield ClaimReading("the GPU's caches", CANNOT, "what EAR counted are the CPU's; the GPU's need its counters (ncu)")
 
 

@@ -16,24 +16,24 @@ def setup_valid(g: Grounds) -> Iterable[ClaimReading]:
     star, phi = (g.raw.continues[name]["as-is"] for name in ("StarCoder2", "Phi-2"))
     first, other = (g.raw.samples[name]["begins_with_def"].count("1") for name in ("3b_128", "Phi2_128"))
     shown = star.count("1") < len(star) / 2 < phi.count("1")
-    told = (
+    evidence = (
         f"the prompt's tokens begin those of prompt + solution in {star.count('1')} of {len(star)} tasks for "
         f"StarCoder2, in {phi.count('1')} for Phi-2: only StarCoder2's vocabulary joins the last newline with what "
         f"follows. What is written begins with a new function in {first} (3B/128) and {other} (Phi-2): Phi-2 cannot "
         "show the fault"
     )
-    yield ClaimReading("", "falls" if shown else CANNOT, told)
+    yield ClaimReading("", "falls" if shown else CANNOT, evidence)
 
 
 def pass_lower(g: Grounds) -> Iterable[ClaimReading]:
     known = ", ".join(f"{cell.arm} {cell.benchmark} p = {cell.test.p:.2f}" for cell in g.cells if cell.test)
     largest, least = max(abs(cell.change) for cell in g.cells), min(cell.least_p for cell in g.cells)
-    told = (
+    evidence = (
         f"3B/128, exact McNemar: {known}. In all {len(g.cells)} cells the totals differ by at most {largest} of "
         f"{g.published.tasks} tasks: p ≥ {least:.3f} whichever tasks changed; {passes.fewest_for_a_sign()} changed one "
         "way are the fewest that show a difference. Nor do equal totals show equal models"
     )
-    yield ClaimReading("", "stands" if all(cell.readable for cell in g.cells) else CANNOT, told)
+    yield ClaimReading("", "stands" if all(cell.readable for cell in g.cells) else CANNOT, evidence)
 
 
 def barely(arm: str) -> Judge:
@@ -43,12 +43,12 @@ def barely(arm: str) -> Judge:
         inside = all(-margin <= one.low and one.high <= margin for one in found.values())
         outside = any(one.high < -margin or one.low > margin for one in found.values())
         outcome: Outcome = "stands" if inside else "falls" if outside else CANNOT
-        told = ", ".join(
+        evidence = ", ".join(
             f"{name} {100 * one.value:+.1f} points [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
             for name, one in found.items()
         )
         more = "the tasks of the other settings are not among the data carried"
-        yield ClaimReading("", outcome, f"3B/128, programs kept: {told}; {more}")
+        yield ClaimReading("", outcome, f"3B/128, programs kept: {evidence}; {more}")
 
     return judge
 
@@ -57,8 +57,8 @@ def pruned_to_zero(g: Grounds) -> Iterable[ClaimReading]:
     (point,) = (one for one in g.pruned if (one.model, one.removed) == ("StarCoder2-3B", 3))
     passed, tasks = point.passed or (0, 0), g.published.tasks
     low, high = wilson(passed[1], tasks)
-    told = f"{passed[1]} of {tasks} pass, judged again [{100 * low:.1f}, {100 * high:.1f} %]"
-    yield ClaimReading("StarCoder2-3B", "stands" if passed[1] == 0 else "falls", told)
+    evidence = f"{passed[1]} of {tasks} pass, judged again [{100 * low:.1f}, {100 * high:.1f} %]"
+    yield ClaimReading("StarCoder2-3B", "stands" if passed[1] == 0 else "falls", evidence)
     yield ClaimReading("StarCoder2-7B", CANNOT, "its programs are not among the data carried")
 
 
@@ -73,10 +73,10 @@ def pruned_energy(g: Grounds) -> Iterable[ClaimReading]:
         ("CodeCarbon's total", "total_ratio", g.all_nodes),
     ):
         found = {one.model: getattr(one, what) for one in last}
-        told = ", ".join(f"{model} {times(value)}" for model, value in found.items())
+        evidence = ", ".join(f"{model} {times(value)}" for model, value in found.items())
         outcome = overall(below(value, nodes) for value in found.values())
         yield ClaimReading(
-            name, outcome, f"six layers less ÷ whole: {told}. Between two nodes one arm differs by ×{nodes:.2f}"
+            name, outcome, f"six layers less ÷ whole: {evidence}. Between two nodes one arm differs by ×{nodes:.2f}"
         )
 
 

@@ -41,10 +41,10 @@ def hidden_by_wraps(written: float, corrected: float) -> float:
 
 
 def _original(g: Grounds) -> Iterable[RawConfound]:
-    told = f"StarCoder2-7B in float32 {_busy(g.raw, 'StarCoder2-7B')}, Phi-2 in float16 {_busy(g.raw, 'Phi-2')}"
+    text = f"StarCoder2-7B in float32 {_busy(g.raw, 'StarCoder2-7B')}, Phi-2 in float16 {_busy(g.raw, 'Phi-2')}"
     yield RawConfound(
         "the original is fp32", "time, energy", "not in these data", "–",
-        f"loaded without a dtype. GPU busy: {told}: an fp16 original need not have been GPU-bound",
+        f"loaded without a dtype. GPU busy: {text}: an fp16 original need not have been GPU-bound",
     )  # fmt: skip
     yield RawConfound(
         "4-bit is fp4 with bfloat16 compute", "time, pass@1", "not in these data", "–",

@@ -54,8 +54,8 @@ def _ratio_row(panel: Any, place: int, setting: SettingJoules, arm: str) -> None
         (gpu, "GPU alone", {"marker": "^", "color": INK.light}),
     ):
         panel.plot([value.value], [place], linestyle="none", markersize=6.5, label=label, zorder=3, **style)
-    told = f"×{written.value:.2f} → ×{corrected.value:.2f}; GPU ×{gpu.value:.2f}"
-    panel.annotate(told, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=7.5)
+    text = f"×{written.value:.2f} → ×{corrected.value:.2f}; GPU ×{gpu.value:.2f}"
+    panel.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=7.5)
 
 
 def prompts(g: Grounds) -> Any:
@@ -107,8 +107,8 @@ def _stack(panel: Any, place: int, arm: ArmJoules, back: bool) -> None:
         panel.barh(place, width, left=left, height=0.62, color=colour(name, _PARTS), label=name)
         left += width
     _whiskers(panel, place, total)
-    told = f"{total.value / WH:.1f}"
-    panel.annotate(told, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
+    text = f"{total.value / WH:.1f}"
+    panel.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
 
 
 def _whiskers(panel: Any, place: float, value: Mean) -> None:
@@ -132,8 +132,8 @@ def busy(g: Grounds) -> Any:
         for place, (_, arm, shares) in enumerate(rows):
             if shares:
                 panel.barh(place, sum(shares) / len(shares), height=0.62, color=shade(arm))
-            told = f"{min(shares):.0f}–{max(shares):.0f} %" if shares else "EAR was off"
-            panel.annotate(told, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.0)
+            text = f"{min(shares):.0f}–{max(shares):.0f} %" if shares else "EAR was off"
+            panel.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.0)
         row_names(panel, [name for name, _, _ in rows])
         panel.set_xlim(0, 100)
         panel.set_title("GPU busy, % of the job step")

@@ -96,11 +96,11 @@ def headlines(found: Sequence[RawClaim]) -> tuple[Headline, ...]:
     """Claims whose readings all end alike, by outcome; then those that depend on the reading."""
     made = []
     for outcome, tone in tables_passes.TONES.items():
-        told = [claim.statement.text for claim in found if {one.outcome for one in claim.readings} == {outcome}]
-        made.append(Headline("", outcome.upper(), f"{len(told)} of {len(found)} claims: {'; '.join(told)}.", tone))
+        texts = [claim.statement.text for claim in found if {one.outcome for one in claim.readings} == {outcome}]
+        made.append(Headline("", outcome.upper(), f"{len(texts)} of {len(found)} claims: {'; '.join(texts)}.", tone))
     mixed = [claim for claim in found if len({one.outcome for one in claim.readings}) > 1]
-    told = [f"{claim.statement.text} ({_readings(claim)})" for claim in mixed]
-    made.append(Headline("", "DEPENDS ON THE READING", f"{len(mixed)} claims: {'; '.join(told)}.", "unsure"))
+    texts = [f"{claim.statement.text} ({_readings(claim)})" for claim in mixed]
+    made.append(Headline("", "DEPENDS ON THE READING", f"{len(mixed)} claims: {'; '.join(texts)}.", "unsure"))
     return tuple(made)
 
 

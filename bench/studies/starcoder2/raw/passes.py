@@ -118,12 +118,12 @@ class Agreement:
 
 
 def agreements(raw: Raw) -> tuple[Agreement, ...]:
-    return tuple(_agreement(key, told) for key, told in raw.verdicts.items())
+    return tuple(_agreement(key, verdicts) for key, verdicts in raw.verdicts.items())
 
 
-def _agreement(key: str, told: Mapping[str, str]) -> Agreement:
-    pairs = list(zip(told["authors"], told["ours"], strict=True))
+def _agreement(key: str, verdicts: Mapping[str, str]) -> Agreement:
+    pairs = list(zip(verdicts["authors"], verdicts["ours"], strict=True))
     other = tuple(n for n, (theirs, _) in enumerate(pairs) if theirs == "-")
     differ = tuple(n for n, (theirs, own) in enumerate(pairs) if theirs not in ("-", own))
-    counts = {name: (sum(c in "PB" for c in told[name]), told[name].count("P")) for name in told}
+    counts = {name: (sum(c in "PB" for c in verdicts[name]), verdicts[name].count("P")) for name in verdicts}
     return Agreement(key, len(pairs) - len(other), differ, other, counts)

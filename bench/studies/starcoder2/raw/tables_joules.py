@@ -41,9 +41,9 @@ def times(g: Grounds) -> Table:
     )  # fmt: skip
     rows = [_time(g, setting, arm) for setting in g.settings for arm in setting.arms]
     behind = {
-        one.arm.key: told for setting in g.settings for one in setting.arms if (told := _what_was_printed(g, one))
+        one.arm.key: printed for setting in g.settings for one in setting.arms if (printed := _what_was_printed(g, one))
     }
-    apart = "; ".join(f"{key}: printed are mean and sd of {told['what']}" for key, told in behind.items())
+    apart = "; ".join(f"{key}: printed are mean and sd of {printed['what']}" for key, printed in behind.items())
     note = (
         "Five runs each. t: where the mean lies (Student, n = 5). 1.96 sd: the study's whisker, which says where "
         f"single runs lie. Not the same: {apart}."
@@ -98,13 +98,13 @@ def ratios(g: Grounds) -> Table:
 
 def left_out(g: Grounds) -> str:
     """The runs whose wraps are not known, named with what each number would mean."""
-    told = []
+    texts = []
     for arm in (arm for setting in g.settings for arm in setting.arms):
         for run in arm.left_out:
             fits = range(run.wraps.fewest, run.wraps.most + 1)
             powers = ", ".join(f"{n} → {run.wraps.with_wraps(n).watts:.1f} W" for n in fits)
-            told.append(f"row {run.run.row} of {arm.arm.key} ({powers})")
-    return "; ".join(told) or "none"
+            texts.append(f"row {run.run.row} of {arm.arm.key} ({powers})")
+    return "; ".join(texts) or "none"
 
 
 def _joules(setting: SettingJoules, arm: ArmJoules) -> tuple[Cell | str, ...]:

@@ -44,10 +44,10 @@ def originals(g: Grounds) -> Table:
     rows = []
     for model, tokens in SETTINGS:
         row, key = g.published.row(model, tokens, ORIGINAL), key_of(model, tokens, ORIGINAL)
-        told = g.raw.verdicts.get(key)
+        verdicts = g.raw.verdicts.get(key)
         again: Cell | str = Cell("programs not carried", "muted")
-        if told:
-            again = " / ".join(f"{100 * n / len(told['ours']):.1f}" for n in _counts(told["ours"]))
+        if verdicts:
+            again = " / ".join(f"{100 * n / len(verdicts['ours']):.1f}" for n in _counts(verdicts["ours"]))
         rows.append((model, str(tokens), f"{100 * row.passed_base:.1f} / {100 * row.passed_plus:.1f}", again,
                      g.raw.jobs["results"][key]["judged"]))  # fmt: skip
     return table("Table II: pass@1 on HumanEval / HumanEval+", columns, rows)
@@ -99,8 +99,8 @@ def prompts(g: Grounds) -> Table:
         "Prompt", *(f">{name}" for name in g.raw.continues),
     )  # fmt: skip
     rows = [
-        (told, *(f"{styles[style].count('1')} of {len(styles[style])}" for styles in g.raw.continues.values()))
-        for style, told in _STYLES.items()
+        (meaning, *(f"{styles[style].count('1')} of {len(styles[style])}" for styles in g.raw.continues.values()))
+        for style, meaning in _STYLES.items()
     ]
     note = "Tasks in which the prompt's tokens are the beginning of the tokens of prompt + the task's own solution."
     return table("Which prompts a model can go on from, by its tokenizer alone", columns, rows, note)

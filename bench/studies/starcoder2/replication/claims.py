@@ -106,8 +106,8 @@ def _sentence(tests: Sequence[Test]) -> str:
         by_reason.setdefault(test.why, {})[test.text] = None
     parts = []
     for why, texts in by_reason.items():
-        told = "; ".join(list(texts)[:MOST_TOLD]) + (f"; and {len(texts) - MOST_TOLD} more" * (len(texts) > MOST_TOLD))
-        parts.append(f"{why}: {told}" if why else told)
+        text = "; ".join(list(texts)[:MOST_TOLD]) + (f"; and {len(texts) - MOST_TOLD} more" * (len(texts) > MOST_TOLD))
+        parts.append(f"{why}: {text}" if why else text)
     return "; ".join(parts)
 
 
@@ -160,12 +160,12 @@ def _test(
     setting: StudySetting, holds: bool | None, text: str, *, estimated: str = "", ratio: Estimate | None = None
 ) -> Test:
     """The answer of an interval, less what this setting cannot show."""
-    told = f"{text} ({place(setting)})"
+    evidence = f"{text} ({place(setting)})"
     if not setting.on_gpu:
-        return Test(None, told, "a CPU does not test it")
+        return Test(None, evidence, "a CPU does not test it")
     if estimated:
-        return Test(None, told, "joules that are only estimated do not test it")
-    return Test(holds, told, CANNOT_TELL if holds is None else "", ratio)
+        return Test(None, evidence, "joules that are only estimated do not test it")
+    return Test(holds, evidence, CANNOT_TELL if holds is None else "", ratio)
 
 
 def _slower(measured: Measured | None) -> Test:
@@ -308,10 +308,10 @@ def _guess(name: str, guesses: Iterable[tuple[Judged, bool]]) -> list[Test]:
     answers: dict[str, bool | None] = {"supported": True, "refuted": False}
     tests = []
     for guess, on_gpu in ((item, gpu) for item, gpu in guesses if item.paper == name):
-        told = f"{guess.id} {guess.verdict}: " + ("; ".join(guess.evidence[:MOST_TOLD]) or "no evidence")
+        text = f"{guess.id} {guess.verdict}: " + ("; ".join(guess.evidence[:MOST_TOLD]) or "no evidence")
         if not on_gpu:
-            tests.append(Test(None, told, "a CPU does not test it"))
+            tests.append(Test(None, text, "a CPU does not test it"))
         else:
             why = CANNOT_TELL if guess.verdict == "ambiguous" else ""
-            tests.append(Test(answers.get(guess.verdict), told, why))
+            tests.append(Test(answers.get(guess.verdict), text, why))
     return tests

@@ -79,9 +79,9 @@ def _own_data(study: Study) -> Headline:
     """How the claims end on the study's own raw data, in numbers."""
     ends = [{reading.outcome for reading in claim.readings} for claim in study.settled]
     counts = {outcome: ends.count({outcome}) for outcome in RAW_TONES}
-    told = ", ".join(f"{outcome}: {count}" for outcome, count in counts.items())
+    outcomes = ", ".join(f"{outcome}: {count}" for outcome, count in counts.items())
     mixed = len(ends) - sum(counts.values())
-    sentence = f"Of {len(ends)} claims, {told}, depends on the reading: {mixed}. See the last column."
+    sentence = f"Of {len(ends)} claims, {outcomes}, depends on the reading: {mixed}. See the last column."
     return Headline("", "ON ITS OWN RAW DATA", sentence, "unsure")
 
 

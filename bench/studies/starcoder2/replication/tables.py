@@ -143,9 +143,9 @@ def energies(study: Study) -> Table:
     rows = []
     for row in study.energies:
         range_ = row.published_range
-        told = f"×{range_.low:.2f} to ×{range_.high:.2f}" if range_ else "1"
+        factor = f"×{range_.low:.2f} to ×{range_.high:.2f}" if range_ else "1"
         raw = [_raw_ratio(study, row.published, of) for of in (SettingJoules.corrected, SettingJoules.gpu)]
-        rows.append((*_published(row.published), told, *raw, *_measured_energy(study, row)))
+        rows.append((*_published(row.published), factor, *raw, *_measured_energy(study, row)))
     note = (
         "Published: the lowest and the highest of the study's settings (section VI-A), which its raw data contradict. "
         "Measured: gross, idle draw included."
