@@ -14,14 +14,17 @@ from bench import presets
 from bench.record.anonymous import ANONYMOUS
 from bench.record.chain import PLAN
 from bench.record.errors import RecordError
-from bench.record.schema import Record
-from bench.record.suggested import RECORDED, start
+from bench.record.integrity import omissions_in
+from bench.record.schema import Finding, Record
+from bench.record.suggested import RECORDED, quoted, start
 from bench.record.typed import decode
 from bench.report.content import Commands
+from bench.run.planfile import read_planned
 from bench.schemes import REFERENCE
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)
 MORE = 5
+UNFINISHED = "run-unfinished"
 _WIDE = 76
 # Options that belong to the run that was, with how many words follow them.
 _LEFT_OUT = {"--out": 1, "--repeats": 1, "--no-report": 0, "--debug": 0}
@@ -62,6 +65,22 @@ def plan_of(folder: Path) -> PlannedRun:
         )
     except _DAMAGED:
         return PlannedRun(reference, name)
+
+
+def unfinished(folder: Path, records: Sequence[Record], called: Path | None = None) -> tuple[Finding, ...]:
+    """A finding where planned Records are missing that were not left out on purpose; none where that cannot be told.
+    ``called``: the folder as its reader knows it."""
+    try:
+        planned, left_out = read_planned(folder), omissions_in(folder)
+    except RecordError:
+        return ()
+    wanted = set(planned.keys) if planned else set()
+    missing = wanted - {record.key for record in records} - {key for entry in left_out for key in entry.records}
+    if not missing:
+        return ()
+    message = f"this run is not finished: {len(missing)} of {len(wanted)} planned records are missing"
+    remedy = f"finish it with {quoted('run --resume --out', shown(called or folder))}"
+    return (Finding(UNFINISHED, "warning", message, remedy=remedy),)
 
 
 def _generation_coordinates(preset: presets.Preset, models: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from bench.record.schema import Artifact, Environment, Finding, Record
 from bench.record.shared_copy import anonymiser, anonymous_record
 from bench.record.store import Loaded, remedy
 from bench.record.suggested import command, quoted
-from bench.verbs.planned import plan_of
+from bench.verbs.planned import UNFINISHED, plan_of, unfinished
 from bench.verbs.shared_options import add_anonymous, add_verbose, refuse, run_folder
 
 if TYPE_CHECKING:
@@ -110,8 +111,8 @@ def report_run(
     """Write report.md, report.html and figures/, and print what they say: in short, or with all their tables.
     ``reference``, ``read``: as for ``build_run``; ``before``: what the verb itself has to say first."""
     from bench.report.console import console as make_console
-    from bench.report.short import print_brief
-    from bench.report.terminal import print_built, print_written
+    from bench.report.short import Passage, print_brief
+    from bench.report.terminal import print_built, print_finding_line, print_written
 
     report = build_run(folder, reference, read, chosen)
     written = write_run(folder, report)
@@ -123,6 +124,7 @@ def report_run(
         print_written(written, console)
     else:
         found = [each.finding for section in report.sections for each in section.findings]
+        before = (*before, *(Passage(partial(print_finding_line, one)) for one in found if one.code == UNFINISHED))
         tables = command("report", folder, *_again(folder, chosen, reference), "-v")
         print_brief(report.answer, report.headlines, found, console, tables, report.not_measured, written, before)
 
@@ -170,15 +172,17 @@ def build_run(
     loaded = classified(folder, read)
     if not loaded.records:
         raise RecordError(f"{folder} holds no records yet: run {quoted('run --resume --out', folder)}")
-    planned = plan_of(folder)
+    planned, missing = plan_of(folder), unfinished(folder, loaded.records)
     reference = asked_reference(chosen.reference, loaded.records) or reference or planned.reference
     if chosen.anonymous:
         names = anonymiser(folder, loaded.records)
+        called = Path(names.words(folder.resolve().name))
+        missing = unfinished(folder, loaded.records, called)
         made = (anonymous_record(one, names) for one in loaded.records)
         loaded = Loaded(tuple(replace(one, artifacts=_undrawn(one.artifacts)) for one in made), loaded.findings)
         planned = replace(planned, asked=tuple(names.document(each) for each in planned.asked))
-        folder = Path(names.words(folder.resolve().name))
-    extra = (*_doubts(loaded.records), *loaded.findings)
+        folder = called
+    extra = (*missing, *_doubts(loaded.records), *loaded.findings)
     analysed = analyse(loaded.records, extra, reference=reference, asked=planned.asked)
     other = None if reference == planned.reference else reference
     pairs = first_setting(analysed.explanation.pairs)
