@@ -27,11 +27,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: the garbage collector need not walk through all of torch again and again, nor look for
-    rubbish as often where whole traces are made of objects."""
+    """Nor need it look for rubbish as often where whole traces are made of objects."""
+    gc.set_threshold(20_000, 20, 20)
+    _keep_what_is_imported()
+
+
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    if nextitem and len(sys.modules) > _kept + 100:
+        _keep_what_is_imported()
+
+
+_kept = 0
+
+
+def _keep_what_is_imported() -> None:
+    """It stays: the garbage collector need not walk through all of torch again and again."""
+    global _kept
+    _kept = len(sys.modules)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)
