@@ -10,14 +10,15 @@ Only where these bounds of both traces lie apart, by more than two processes are
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from bench.record import causes as c
-from bench.record.codes import encode
+from bench.record.codes import distinct, encode
 from bench.record.errors import RecordError
 from bench.record.metrics import MS_PER_NS, S_PER_NS
 from bench.record.schema import Record
@@ -143,7 +144,7 @@ def recorded(
     lines = tuple(
         _idle(name, costs, events, spread)
         if events and name in c.IDLE
-        else _line(name, analyses, costs, spread, bounded=bounded)
+        else _beside(_line(name, analyses, costs, spread, bounded=bounded), analyses, events)
         for name in names
     )
     low, high = floor[1] / wall[0] if wall[0] else 0.0, wall[1] / floor[0] if floor[0] else None
@@ -199,6 +200,27 @@ def _line(
     if half is None:
         return RecordedLine(name, before, after, None, None, inflated=False)
     return RecordedLine(name, before, after, after - before - half, after - before + half, inflated=False)
+
+
+# Runs beside computing where there is room: how much of it a step waits for hangs on idle time, which recording makes.
+_ASIDE = (c.MEMCPY, c.COMMUNICATION)
+
+
+def _beside(line: RecordedLine, analyses: Sequence[Analysis], events: Sequence[Events]) -> RecordedLine:
+    """A line less what of it may lie in idle time that recording made, where several streams work."""
+    if line.cause not in _ASIDE or not events or line.low is None or line.high is None:
+        return line
+    before, after = (
+        min(ms, _room(analysis, each))
+        for ms, analysis, each in zip((line.reference_ms, line.scheme_ms), analyses, events, strict=True)
+    )
+    return replace(line, low=line.low - after, high=line.high + before)
+
+
+def _room(analysis: Analysis, events: Events) -> float:
+    if len(distinct(streams_of(analysis.timeline))) < 2:
+        return 0.0
+    return math.inf if events.frames else events.most_ms
 
 
 def _idle(name: str, costs: Sequence[StepCosts], events: Sequence[Events], spread: Spread) -> RecordedLine:
