@@ -200,12 +200,16 @@ class _Leaves:
         """[rows] the first ``width`` bytes of each header after its length, 8 at a time; 0 after its end."""
         numbers = np.lib.stride_tricks.as_strided(self._bytes[:8].view("<u8"), (len(self._bytes) - 7,), (1,))
         found = []
+        # Most pages have headers of one length, for which one number does.
+        length = self._header[:1] if (self._header == self._header[:1]).all() else self._header
         for first in range(0, width, 8):
-            here = np.clip(np.minimum(self._header - 1, width) - first, 0, 8)
+            here = np.clip(np.minimum(length - 1, width) - first, 0, 8)
             at = np.minimum(self._payload + 1 + first, len(numbers) - 1)
             dropped = (8 * (8 - here)).astype(np.uint64)
             word = numbers[at]
-            word = np.where(here > 0, (word << (dropped & np.uint64(63))) >> (dropped & np.uint64(63)), np.uint64(0))
+            if dropped.any():
+                shift = dropped & np.uint64(63)
+                word = np.where(here > 0, (word << shift) >> shift, np.uint64(0))
             found.append(word)
         return [self._header.astype(np.uint64), *found]
 
