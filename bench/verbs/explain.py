@@ -5,22 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.analysis.explain import Explanation, explain
 from bench.analysis.hardware import unlike_parts
 from bench.analysis.held_lines import classified
 from bench.analysis.ledger import phases
-from bench.analysis.traces.pair import TracePair, explain_traces
-from bench.analysis.traces.taken import Taken
 from bench.commandline import MILLISECONDS
 from bench.record.errors import RecordError, UsageError
 from bench.record.suggested import quoted
-from bench.report.answer_traces import TracesAsked
 from bench.report.content import Commands
 from bench.report.overview import not_measured
-from bench.report.sections.order import run_document
 from bench.report.visible import dumps
-from bench.verbs.opened import AskedTrace, opened, options_again
 from bench.verbs.planned import commands, plan_of
 from bench.verbs.report import asked_reference
 from bench.verbs.shared_options import (
@@ -32,6 +28,12 @@ from bench.verbs.shared_options import (
     refuse,
     refuse_choices,
 )
+
+# What only two traces need, and what only JSON does, is imported where it is needed: a run must not wait for it.
+if TYPE_CHECKING:
+    from bench.analysis.traces.pair import TracePair
+    from bench.analysis.traces.taken import Taken
+    from bench.report.answer_traces import TracesAsked
 
 # A sweep over unlike nodes is told of so many kinds of hardware without -v.
 MOST_HARDWARE = 3
@@ -79,6 +81,8 @@ def main(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     found, next_, several = explained(options)
     if options.json:
+        from bench.report.sections.order import run_document
+
         print(dumps(run_document(found, next_, several=several)))
     else:
         _print_run(found, next_, options, several=several)
@@ -192,6 +196,10 @@ def explain_two(options: argparse.Namespace) -> int:
 def explained_traces(options: argparse.Namespace) -> tuple[TracePair, TracesAsked, Sequence[Taken]]:
     """What the two traces say, how they were asked for, and what was taken of each. Raises UsageError for options that
     contradict each other, RecordError for a trace that cannot be read or has no steps."""
+    from bench.analysis.traces.pair import explain_traces
+    from bench.report.answer_traces import TracesAsked
+    from bench.verbs.opened import AskedTrace, opened, options_again
+
     if options.run is not None:
         raise UsageError("give either a run folder or two traces, not both")
     refuse_choices(options)
