@@ -195,6 +195,8 @@ class Burst:
 
 
 class CallTimer(Protocol):
+    """Times calls of one device."""
+
     def burst(self, call: Callable[[], Any], count: int, *, hold: bool) -> Burst:
         """Time ``count`` calls one by one; ``hold``: keep the device busy while the host issues them."""
 

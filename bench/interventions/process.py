@@ -106,6 +106,8 @@ def setup(
     packed: bool,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
+    """What a Record's ``setup`` says of a changed arm. ``packed``: whether 4-bit weights lie as bitsandbytes packs them
+    anew for the CPU."""
     import torch
 
     return {

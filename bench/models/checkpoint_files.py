@@ -144,6 +144,7 @@ def _begins(file: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def check_weights(file: Path) -> None:
+    """Raises UsageError where a safetensors file is missing, damaged, empty or cut off, by its header and its size."""
     if not file.is_file():
         raise UsageError(f"{file} is no file: fetch it again")
     size = file.stat().st_size

@@ -87,6 +87,7 @@ class Block:
 
     @property
     def label(self) -> str:
+        """What a block measures, in a line for the progress of a run."""
         case = self.requests[0].case
         if self.kind == "machine":
             return "machine: copy and matrix product"

@@ -58,6 +58,7 @@ class Context:
     debug: bool = False
 
     def task(self) -> dict[str, Any]:
+        """What a measuring process is told of the run, as JSON."""
         return {
             "run_id": self.run_id,
             "folder": str(self.folder.resolve()),

@@ -49,10 +49,12 @@ class RunProgress:
                 )
 
     def start(self, block: Block) -> None:
+        """A block begins."""
         self._failed, self._skipped = 0, {}
         self._steps.start(block.label)
 
     def record(self, block: Block, record: Record) -> None:
+        """A Record of the block has arrived."""
         if record.status == "failed":
             self._failed += 1
             self._steps.note(f"failed: {block.label}{_record_label(block, record)}: {record.reason}")

@@ -236,6 +236,8 @@ def measure(
     options: argparse.Namespace,
     fork_server: ForkServer,
 ) -> int:
+    """Measure these blocks of the run, judge what was written, and report. Returns the exit code: 1 where Cases
+    failed."""
     machine = anonymous_machine(writer.folder, machine)
     context = runner.Context(run.run_id, options.argv, machine, writer.folder, options.debug)
     instruments = {request.instrument for block in blocks for request in block.requests}

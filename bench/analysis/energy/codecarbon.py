@@ -120,6 +120,8 @@ class RowCheck:
 
 @dataclass(frozen=True)
 class EmissionsCheck:
+    """What was found of each row of a table, and what is doubtful in all of it."""
+
     rows: tuple[RowCheck, ...]
     findings: tuple[Finding, ...]
 

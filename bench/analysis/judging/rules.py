@@ -139,6 +139,7 @@ def chance_of_seen(ratios: Sequence[Estimate]) -> float | None:
 
 
 def gain_text(row: InterventionRow) -> str:
+    """What removing a cause gained, with its interval and what was predicted, in ms per token."""
     low, high = row.gain.low, row.gain.high
     bounds = "" if low is None or high is None else f" [{low * 1e3:+.3g}, {high * 1e3:+.3g}]"
     bounds += mark(row.gain.assumed)
