@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 
 from bench.record import causes as c
+from bench.record.codes import distinct
 
 from ..ledger.class_table import Rule
 from ..timeline.range_names import with_timeline
@@ -30,7 +31,10 @@ def with_chosen_tokens(found: Taken) -> Taken:
     """The trace with a rule for each such softmax, tried after the user's own. Raises RecordError where it has no such
     steps."""
     analysis = found.analysis
-    counts = kernels_per_step(analysis, found.step_range) if len(analysis.timeline.kernels) else {}
+    kernels, strings = analysis.timeline.kernels, analysis.timeline.strings
+    if not any(_SOFTMAX.search(strings[name]) for name in distinct(kernels.name).tolist()):
+        return found
+    counts = kernels_per_step(analysis, found.step_range)
     attention = max((count for name, count in counts.items() if _WHOLE_ATTENTION.search(name)), default=0.0)
     names = [name for name in counts if _SOFTMAX.search(name)]
     often = sum(counts[name] for name in names)
