@@ -64,9 +64,10 @@ def too_late(analysis: Analysis) -> tuple[float, int]:
 def _launches_alone(analysis: Analysis) -> NDArray[np.int64]:
     """From call to start, ns, by time, of the kernels before which their stream was idle."""
     kernels = analysis.timeline.kernels
-    order = np.lexsort((kernels.start, kernels.stream, kernels.device))
+    stream = streams_of(analysis.timeline)[: len(kernels)]
+    order = np.lexsort((kernels.start, stream))
     begin, end = kernels.start[order], kernels.end[order]
-    same = (np.diff(kernels.stream[order]) == 0) & (np.diff(kernels.device[order]) == 0)
+    same = np.diff(stream[order]) == 0
     alone = np.zeros(len(order), bool)
     alone[1:] = same & (begin[1:] - end[:-1] > _IDLE_NS)
     rows = order[alone & (analysis.launch[order] >= 0)]
