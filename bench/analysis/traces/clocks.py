@@ -19,6 +19,7 @@ from bench.record.schema import Finding
 from bench.record.timeline import SYNC
 
 from ..ledger.costs import step_rows
+from ..ledger.gpu import streams_of
 from ..timeline import Analysis
 from ..timeline.intervals import Cover
 
