@@ -111,7 +111,7 @@ def _window(session: Session, folder: Path, options: Mapping[str, Any]) -> Obser
 
 
 def _name(options: Mapping[str, Any]) -> str:
-    return TRACE if options["timeline_keep"] else _PASSING
+    return TRACE if options.get("timeline_keep") else _PASSING
 
 
 def _read(seen: Seen, trace: Path) -> Observation:
