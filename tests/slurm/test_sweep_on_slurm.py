@@ -243,6 +243,8 @@ def test_ctrl_c_in_the_watch_cancels_all(slurm: Cluster, tmp_path: Path) -> None
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # Where the tests were started in the background, it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         wait_until(
