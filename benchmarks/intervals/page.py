@@ -54,7 +54,7 @@ def tables(document: Mapping[str, Any]) -> dict[str, str]:
     spreads = list(dict.fromkeys(row["spread"] for row in traces))
     return {
         "kinds": _kinds(assumed),
-        "scenes": _scenes([row for row in assumed if row["kind"] not in TIMES]),
+        "scenes": _scenes([row for row in assumed if row["kind"] in KINDS and row["kind"] not in TIMES]),
         "times": _by([row for row in assumed if row["kind"] in TIMES], "regime", _regimes(times)),
         "spreads": _by(traces, "spread", spreads),
         "runs": _by(runs, "repeats", sorted({row["repeats"] for row in runs})),
@@ -99,7 +99,7 @@ def _scenes(rows: Sequence[Row]) -> str:
     scenes = dict.fromkeys((row["regime"], row["planted"]) for row in rows)
     body = []
     for regime, planted in scenes:
-        mine = [r for r in rows if (r["regime"], r["planted"]) == (regime, planted) and r["kind"] in KINDS]
+        mine = [r for r in rows if (r["regime"], r["planted"]) == (regime, planted)]
         body.append((regime, planted or "nothing", str(holding(mine)), str(sure(mine))))
     return _table(("Regime", "Planted", "Holds the truth", "Absent, but sure"), body)
 
