@@ -107,7 +107,9 @@ def test_the_ledger_names_attention_plans_with_about_the_planted_size(run):
         assert item.observed
         real = observed_plants(run, item.scheme)
         assert 0.9 * min(real) - 3 < item.plans_ms < 1.1 * max(real) + 3
-        lines = sorted(item.closed.lines, key=lambda line: -abs(line.delta_ms))
+        # On a busy machine observed steps may take longer by more than that, and the rest is not all explained.
+        known = [line for line in item.closed.lines if line.cause not in (c.DISTURBANCE, c.UNEXPLAINED)]
+        lines = sorted(known, key=lambda line: -abs(line.delta_ms))
         assert lines[0].cause == c.ATTENTION_PLANS
         assert lines[0].reference_ms == 0.0
         total = item.closed.reference_ms + sum(line.delta_ms for line in item.closed.lines)
