@@ -51,11 +51,11 @@ class Setting:
     told: dict[str, Any]
 
 
-# Eight blocks of six Records, each after 0 to 40 ms.
+# Eight blocks of six Records, each after 0 to 40 ms. Their limit is far: interpreters start slowly on a busy machine.
 FAST = Setting(
     "workload of milliseconds",
     2.0,
-    lambda folder: plan(folder, repeats=4, schemes=("fp16", "nf4"), batches=(1, 2, 4)),
+    lambda folder: plan(folder, repeats=4, schemes=("fp16", "nf4"), batches=(1, 2, 4), limit_s=120.0),
     {"seconds": 0.02},
 )
 REAL = Setting(
@@ -154,8 +154,10 @@ def _kill(running: Running, victim: str) -> bool:
 def _look(scene: Scene, victim: str, done: Done, before: bytes, tally: Tally) -> None:
     """After a kill: nobody is left, the file is readable, and each acknowledged Record is in it, as it was."""
     tally.orphans += len(scene.survivors())
-    tally.unexplained += done.code not in ((-signal.SIGKILL,) if victim == "parent" else (0, 1))
-    tally.unexplained += "Traceback" in done.output
+    odd = done.code not in ((-signal.SIGKILL,) if victim == "parent" else (0, 1)) or "Traceback" in done.output
+    tally.unexplained += odd
+    if odd:
+        print(f"{victim} killed, exit code {done.code}: {done.output}", file=sys.stderr)
     file = scene.run / RECORDS
     if not file.exists():
         tally.lost += len(scene.acknowledged())
@@ -171,13 +173,18 @@ def _look(scene: Scene, victim: str, done: Done, before: bytes, tally: Tally) ->
     tally.truncated += len(loaded.findings)
     tally.lost += scene.lost()
     reasons = [record.reason for record in loaded.records if record.status == "failed"]
-    tally.unexplained += sum(KILLED not in reason for reason in reasons)
+    others = [reason for reason in reasons if KILLED not in reason]
+    tally.unexplained += len(others)
+    if others:
+        print(f"{victim} killed, failed otherwise: {others}", file=sys.stderr)
 
 
 def _finish(scene: Scene, tally: Tally) -> None:
     """Resume without a kill: then each planned Record must be there, measured once."""
     done = scene.start("run", "--resume", "--retry-failed", "--out", str(scene.run), "--no-report").done(600.0)
     tally.unexplained += done.code != 0
+    if done.code:
+        print(f"resumed, exit code {done.code}: {done.output}", file=sys.stderr)
     measured = Counter(scene.keys(ok=True))
     tally.folders += 1
     tally.acknowledged += len(scene.acknowledged())

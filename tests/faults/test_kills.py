@@ -10,7 +10,9 @@ from tests.faults.plans import plan
 from tests.long_tables import some_of
 
 SETTING = replace(
-    kills.FAST, horizon_s=1.0, plan=lambda folder: plan(folder, repeats=2, schemes=("fp16", "nf4"), batches=(1, 2, 4))
+    kills.FAST,
+    horizon_s=1.0,
+    plan=lambda folder: plan(folder, repeats=2, schemes=("fp16", "nf4"), batches=(1, 2, 4), limit_s=120.0),
 )
 
 
